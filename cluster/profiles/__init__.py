@@ -1,0 +1,1 @@
+"""Site profiles for batch queues, as YAML."""

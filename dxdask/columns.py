@@ -1,0 +1,178 @@
+"""The columns a table of reflections may have: name, dtype, shape, unit, meaning, and DIALS's name.
+
+A table is a plain ``dict[str, ndarray]`` (`Reflections`), one entry a column, all of one length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import SchemaError
+
+Reflections: TypeAlias = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What one column holds; `parts` names the numbers of a row, where a row has several."""
+
+    name: str
+    dtype: str
+    unit: str
+    doc: str
+    dials: str | None = None
+    parts: tuple[str, ...] = ()
+
+
+def _column_table(*columns: Column) -> dict[str, Column]:
+    return {c.name: c for c in columns}
+
+
+C = Column
+COLUMNS = _column_table(
+    C("experiment", "int32", "", "index of the experiment in the step's list of experiments", "id"),
+    C("panel", "int32", "", "index of the panel", "panel"),
+    C("hkl", "int32", "", "Miller index", "miller_index", ("h", "k", "l")),
+    C("flags", "uint32", "", "what was done with the reflection: bits of dxdask.columns.Flag", "flags"),
+    C("entering", "bool", "", "whether it enters the Ewald sphere (else it leaves)", "entering"),
+    C("x", "float64", "px", "observed centroid along fast, in the panel", "xyzobs.px.value/0"),
+    C("y", "float64", "px", "observed centroid along slow, in the panel", "xyzobs.px.value/1"),
+    C("z", "float64", "images", "observed centroid along the scan (array index)", "xyzobs.px.value/2"),
+    C("x_variance", "float64", "px^2", "variance of x", "xyzobs.px.variance/0"),
+    C("y_variance", "float64", "px^2", "variance of y", "xyzobs.px.variance/1"),
+    C("z_variance", "float64", "images^2", "variance of z", "xyzobs.px.variance/2"),
+    C("x_mm", "float64", "mm", "observed centroid along fast", "xyzobs.mm.value/0"),
+    C("y_mm", "float64", "mm", "observed centroid along slow", "xyzobs.mm.value/1"),
+    C("phi_rad", "float64", "rad", "observed rotation angle", "xyzobs.mm.value/2"),
+    C("x_mm_variance", "float64", "mm^2", "variance of x_mm", "xyzobs.mm.variance/0"),
+    C("y_mm_variance", "float64", "mm^2", "variance of y_mm", "xyzobs.mm.variance/1"),
+    C("phi_rad_variance", "float64", "rad^2", "variance of phi_rad", "xyzobs.mm.variance/2"),
+    C("x_cal", "float64", "px", "predicted centroid along fast", "xyzcal.px/0"),
+    C("y_cal", "float64", "px", "predicted centroid along slow", "xyzcal.px/1"),
+    C("z_cal", "float64", "images", "predicted centroid along the scan", "xyzcal.px/2"),
+    C("x_cal_mm", "float64", "mm", "predicted centroid along fast", "xyzcal.mm/0"),
+    C("y_cal_mm", "float64", "mm", "predicted centroid along slow", "xyzcal.mm/1"),
+    C("phi_cal_rad", "float64", "rad", "predicted rotation angle", "xyzcal.mm/2"),
+    C("s1", "float64", "1/Angstrom", "diffracted beam vector, laboratory frame", "s1", ("x", "y", "z")),
+    C("rlp", "float64", "1/Angstrom", "reciprocal lattice point at the datum of the goniometer", "rlp", ("x", "y", "z")),
+    C("d", "float64", "Angstrom", "lattice spacing", "d"),
+    C("zeta", "float64", "", "Lorentz path factor m2 . e1 (Kabsch 2010)", "zeta"),
+    C("bbox", "int32", "px", "box x0 x1 y0 y1 z0 z1, half open; z in images", "bbox", ("x0", "x1", "y0", "y1", "z0", "z1")),
+    C("n_pixels", "int32", "", "strong pixels of the spot", "n_signal"),
+    C("peak", "int32", "counts", "largest pixel of the spot"),
+    C("intensity_sum", "float64", "counts", "summed intensity above background", "intensity.sum.value"),
+    C("intensity_sum_variance", "float64", "counts^2", "variance of intensity_sum", "intensity.sum.variance"),
+    C("background_mean", "float64", "counts/px", "local background", "background.mean"),
+    C("background_sum", "float64", "counts", "background under the foreground", "background.sum.value"),
+    C("background_sum_variance", "float64", "counts^2", "variance of background_sum", "background.sum.variance"),
+    C("n_foreground", "int32", "", "valid foreground pixels", "num_pixels.foreground"),
+    C("n_background", "int32", "", "background pixels used", "num_pixels.background_used"),
+    C("n_invalid", "int32", "", "foreground pixels that are masked or untrusted"),
+    C("n_saturated", "int32", "", "foreground pixels at or above the saturation value"),
+    C("partiality", "float64", "", "fraction of the reflection within the scan", "partiality"),
+    C("lp", "float64", "", "factor that corrects for Lorentz and polarisation", "lp"),
+    C("qe", "float64", "", "quantum efficiency of the sensor along the ray", "qe"),
+    C("scale", "float64", "", "inverse scale factor: corrected intensity / scale is scaled", "inverse_scale_factor"),
+    C("intensity", "float64", "", "corrected (and, once scaled, scaled) intensity", "intensity.scale.value"),
+    C("intensity_variance", "float64", "", "variance of intensity", "intensity.scale.variance"),
+    C("sigma", "float64", "", "standard deviation of a merged intensity"),
+    C("n_observations", "int32", "", "observations merged into this reflection"),
+)
+COLUMNS |= {
+    name: Column(name, "float64", unit, doc)
+    for name, unit, doc in (("intensity_plus", "", "merged I(+)"), ("sigma_plus", "", "sigma of I(+)"),
+                            ("intensity_minus", "", "merged I(-)"), ("sigma_minus", "", "sigma of I(-)"))
+}  # fmt: skip
+
+
+class Flag:
+    """Bits of the column `flags`; the values are DIALS's."""
+
+    PREDICTED = 1 << 0
+    OBSERVED = 1 << 1
+    INDEXED = 1 << 2
+    USED_IN_REFINEMENT = 1 << 3
+    STRONG = 1 << 5
+    INTEGRATED_SUM = 1 << 8
+    INTEGRATED_PRF = 1 << 9
+    INTEGRATED = INTEGRATED_SUM | INTEGRATED_PRF
+    OVERLOADED = 1 << 10
+    OVERLAPPED_BG = 1 << 11
+    OVERLAPPED_FG = 1 << 12
+    IN_POWDER_RING = 1 << 13
+    FOREGROUND_INCLUDES_BAD_PIXELS = 1 << 14
+    BACKGROUND_INCLUDES_BAD_PIXELS = 1 << 15
+    CENTROID_OUTLIER = 1 << 17
+    FAILED_DURING_BACKGROUND_MODELLING = 1 << 18
+    FAILED_DURING_SUMMATION = 1 << 19
+    FAILED_DURING_PROFILE_FITTING = 1 << 20
+    BAD_REFERENCE = 1 << 21
+    USER_EXCLUDED_IN_SCALING = 1 << 22
+    OUTLIER_IN_SCALING = 1 << 23
+    EXCLUDED_FOR_SCALING = 1 << 24
+    BAD_FOR_SCALING = USER_EXCLUDED_IN_SCALING | OUTLIER_IN_SCALING | EXCLUDED_FOR_SCALING
+    SCALED = 1 << 25
+
+
+def n_rows(table: Reflections) -> int:
+    """Return the number of reflections."""
+    return len(next(iter(table.values()))) if table else 0
+
+
+def select(table: Reflections, rows: NDArray[Any]) -> Reflections:
+    """Return the rows given by a mask (n,) bool or by indices (m,)."""
+    return {name: values[rows] for name, values in table.items()}
+
+
+def concatenate(tables: Sequence[Reflections]) -> Reflections:
+    """Return the tables one below the other; their columns must agree."""
+    filled = [t for t in tables if t]
+    if not filled:
+        return {}
+    names = set(filled[0])
+    for t in filled[1:]:
+        if set(t) != names:
+            raise SchemaError(f"tables differ in their columns: {sorted(names ^ set(t))}; give all the same columns")
+    return {name: np.concatenate([t[name] for t in filled]) for name in filled[0]}
+
+
+def empty(names: Sequence[str]) -> Reflections:
+    """Return a table of no rows with these columns."""
+    return {n: np.empty((0, *_row_shape(COLUMNS[n])), dtype=COLUMNS[n].dtype) for n in names}
+
+
+def has_flag(table: Reflections, bits: int) -> NDArray[np.bool_]:
+    """Return which reflections (n,) have any of these bits of `Flag`."""
+    return np.asarray((table["flags"] & np.uint32(bits)) != 0)
+
+
+def check(table: Reflections, needed: Sequence[str] = ()) -> Reflections:
+    """Return the table after checking names, dtypes, shapes and lengths against `COLUMNS`.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing, unknown, of another dtype or shape, or of another length.
+    """
+    missing = [n for n in needed if n not in table]
+    if missing:
+        raise SchemaError(f"table of reflections lacks {', '.join(missing)}; has {', '.join(sorted(table))}")
+    rows = n_rows(table)
+    for name, values in table.items():
+        spec = COLUMNS.get(name)
+        if spec is None:
+            raise SchemaError(f"unknown column {name!r}: add it to dxdask/columns.py or drop it")
+        if values.dtype != np.dtype(spec.dtype) or values.shape != (rows, *_row_shape(spec)):
+            raise SchemaError(
+                f"column {name!r} is {values.dtype} {values.shape}, should be {spec.dtype} {(rows, *_row_shape(spec))}"
+            )
+    return table
+
+
+def _row_shape(spec: Column) -> tuple[int, ...]:
+    return (len(spec.parts),) if spec.parts else ()

@@ -1,0 +1,68 @@
+"""The incident beam."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dxdask.models.vectors import Floats, Vector, floats, unit, vector
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beam:
+    """A beam, in dxtbx's conventions.
+
+    Attributes
+    ----------
+    direction : unit vector from the sample towards the source (so s0 points the other way).
+    wavelength : Angstrom.
+    wavelengths : Angstrom per image, where each image has its own (stills); else None.
+    polarization_normal : unit vector normal to the plane of polarisation.
+    polarization_fraction : fraction of the beam polarised in that plane, 0.5 is unpolarised.
+    divergence, sigma_divergence : radians.
+    flux : photons per second, 0 where not known.
+    transmission : fraction of the beam let through by the attenuators.
+    probe : "x-ray", "electron" or "neutron".
+    """
+
+    direction: Vector = (0.0, 0.0, 1.0)
+    wavelength: float = 1.0
+    wavelengths: tuple[float, ...] | None = None
+    polarization_normal: Vector = (0.0, 1.0, 0.0)
+    polarization_fraction: float = 0.999
+    divergence: float = 0.0
+    sigma_divergence: float = 0.0
+    flux: float = 0.0
+    transmission: float = 1.0
+    probe: str = "x-ray"
+
+    @property
+    def s0(self) -> Floats:
+        """Incident beam vector (3,), 1/Angstrom, |s0| = 1/wavelength."""
+        return -unit(self.direction) / self.wavelength
+
+    def s0_of_image(self, index: int) -> Floats:
+        """Incident beam vector (3,) of image `index` (from 0 in this run), 1/Angstrom."""
+        wavelength = self.wavelength if self.wavelengths is None else self.wavelengths[index]
+        return -unit(self.direction) / wavelength
+
+    @classmethod
+    def from_s0(cls, s0: Floats, **others: Any) -> Beam:
+        """Return the beam with this s0 (3,), 1/Angstrom."""
+        return cls(direction=vector(-unit(s0)), wavelength=float(1 / np.linalg.norm(s0)), **others)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the model as what JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Beam:
+        """Return the model that `to_dict` wrote."""
+        given = dict(values)
+        for name in ("direction", "polarization_normal"):
+            if name in given:
+                given[name] = vector(given[name])
+        given["wavelengths"] = floats(given.get("wavelengths"))
+        return cls(**given)

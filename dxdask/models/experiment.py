@@ -1,0 +1,136 @@
+"""Experiments: which beam, detector, goniometer, scan and crystal belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
+
+from dxdask.models.beam import Beam
+from dxdask.models.crystal import Crystal
+from dxdask.models.detector import Detector
+from dxdask.models.goniometer import Goniometer
+from dxdask.models.scan import Scan
+
+Model = TypeVar("Model", Beam, Detector, Goniometer, Scan, Crystal)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GaussianProfile:
+    """Widths of the reflections: sigma_b across the beam, sigma_m along the rotation; rad (Kabsch 2010)."""
+
+    sigma_b: float
+    sigma_m: float
+    n_sigma: float = 3.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """One run (or still) with its models; `crystal` and `profile` are None until they are known."""
+
+    identifier: str
+    run: str
+    beam: Beam
+    detector: Detector
+    goniometer: Goniometer | None = None
+    scan: Scan | None = None
+    crystal: Crystal | None = None
+    profile: GaussianProfile | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """An experiment of a list: its models by their place in the list's tuples."""
+
+    identifier: str
+    run: str
+    beam: int
+    detector: int
+    goniometer: int | None = None
+    scan: int | None = None
+    crystal: int | None = None
+    profile: GaussianProfile | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentList:
+    """Experiments that may share models; a model shared is one that refinement moves once.
+
+    The column `experiment` of a table of reflections counts `members` from 0.
+    """
+
+    beams: tuple[Beam, ...] = ()
+    detectors: tuple[Detector, ...] = ()
+    goniometers: tuple[Goniometer, ...] = ()
+    scans: tuple[Scan, ...] = ()
+    crystals: tuple[Crystal, ...] = ()
+    members: tuple[Member, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, index: int) -> Experiment:
+        m = self.members[index]
+        return Experiment(
+            identifier=m.identifier,
+            run=m.run,
+            beam=self.beams[m.beam],
+            detector=self.detectors[m.detector],
+            goniometer=None if m.goniometer is None else self.goniometers[m.goniometer],
+            scan=None if m.scan is None else self.scans[m.scan],
+            crystal=None if m.crystal is None else self.crystals[m.crystal],
+            profile=m.profile,
+        )
+
+    def __iter__(self) -> Iterator[Experiment]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs of the members, each once, in order."""
+        return tuple(dict.fromkeys(m.run for m in self.members))
+
+    @classmethod
+    def of(cls, experiments: Sequence[Experiment]) -> ExperimentList:
+        """Return a list of these; a model that is the same object in several is shared, an equal one is not."""
+        pools: dict[str, list[Any]] = {k: [] for k in ("beam", "detector", "goniometer", "scan", "crystal")}
+
+        def place(kind: str, model: Any) -> int | None:
+            if model is None:
+                return None
+            pool = pools[kind]
+            found = next((i for i, other in enumerate(pool) if other is model), None)
+            if found is None:
+                pool.append(model)
+                return len(pool) - 1
+            return found
+
+        members = []
+        for e in experiments:
+            places = {kind: place(kind, getattr(e, kind)) for kind in pools}
+            members.append(Member(identifier=e.identifier, run=e.run, profile=e.profile, **places))  # type: ignore[arg-type]
+        return cls(**{f"{kind}s": tuple(pool) for kind, pool in pools.items()}, members=tuple(members))
+
+    def with_crystal(self, crystal: Crystal) -> ExperimentList:
+        """Return the list with one crystal shared by all members."""
+        members = tuple(replace(m, crystal=0) for m in self.members)
+        return replace(self, crystals=(crystal,), members=members)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the list as what JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ExperimentList:
+        """Return the list that `to_dict` wrote."""
+        return cls(
+            beams=tuple(Beam.from_dict(v) for v in values["beams"]),
+            detectors=tuple(Detector.from_dict(v) for v in values["detectors"]),
+            goniometers=tuple(Goniometer.from_dict(v) for v in values["goniometers"]),
+            scans=tuple(Scan.from_dict(v) for v in values["scans"]),
+            crystals=tuple(Crystal.from_dict(v) for v in values["crystals"]),
+            members=tuple(
+                Member(**{**m, "profile": GaussianProfile(**m["profile"]) if m.get("profile") else None})
+                for m in values["members"]
+            ),
+        )

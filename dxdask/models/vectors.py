@@ -1,0 +1,64 @@
+"""Small vectors and matrices as the models hold them: nested tuples of floats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Vector: TypeAlias = tuple[float, float, float]
+Matrix: TypeAlias = tuple[Vector, Vector, Vector]
+Floats: TypeAlias = NDArray[np.float64]
+
+IDENTITY: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+
+def vector(values: ArrayLike) -> Vector:
+    """Return three numbers as a tuple of floats."""
+    x, y, z = np.asarray(values, dtype=np.float64).reshape(3).tolist()
+    return (x, y, z)
+
+
+def matrix(values: ArrayLike) -> Matrix:
+    """Return nine numbers, row by row (flat or 3 x 3), as a nested tuple of floats."""
+    rows = np.asarray(values, dtype=np.float64).reshape(3, 3)
+    return (vector(rows[0]), vector(rows[1]), vector(rows[2]))
+
+
+def flat(values: Matrix) -> list[float]:
+    """Return a matrix as nine numbers, row by row, as DIALS writes it."""
+    return [x for row in values for x in row]
+
+
+def unit(values: ArrayLike) -> Floats:
+    """Return the vector of length one along `values`."""
+    v = np.asarray(values, dtype=np.float64)
+    return v / np.linalg.norm(v)
+
+
+def rotation_matrix(axis: ArrayLike, angle: float) -> Floats:
+    """Return the right-handed rotation (3, 3) by `angle` (rad) about `axis` (Rodrigues)."""
+    x, y, z = unit(axis)
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
+
+
+def rotation_matrices(axis: ArrayLike, angles: ArrayLike) -> Floats:
+    """Return the right-handed rotations (n, 3, 3) by each of `angles` (n,) (rad) about `axis`."""
+    x, y, z = unit(axis)
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    a = np.asarray(angles, dtype=np.float64)[..., None, None]
+    return np.eye(3) + np.sin(a) * cross + (1.0 - np.cos(a)) * (cross @ cross)
+
+
+def floats(values: Iterable[float] | None) -> tuple[float, ...] | None:
+    """Return numbers as a tuple of floats, or None for None."""
+    return None if values is None else tuple(float(x) for x in values)
+
+
+def pair(values: Sequence[float]) -> tuple[float, float]:
+    """Return two numbers as a tuple of floats."""
+    a, b = values
+    return (float(a), float(b))

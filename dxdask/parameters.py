@@ -1,0 +1,19 @@
+"""The base of every step's parameters: a frozen pydantic model that refuses what it does not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Parameters(BaseModel):
+    """Parameters of a step: fields with DIALS's names and defaults, nested by groups of the same kind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def parameter(default: Any, doc: str, *, unit: str = "", expert: int = 0, **limits: Any) -> Any:
+    """Declare a parameter: its default, what it means, its unit, its expert level, and pydantic limits (ge=, gt=, le=)."""
+    extra = {"unit": unit, "expert_level": expert}
+    return Field(default, description=doc, json_schema_extra=extra, **limits)

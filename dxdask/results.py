@@ -1,0 +1,39 @@
+"""What a step gives back: models, reflections, and the tables it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.models import ExperimentList
+from dxdask.tables import Table
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepResult:
+    """The outcome of one step, the same shape for every step, so that any of them can be stored and shown.
+
+    Attributes
+    ----------
+    experiments : the models as this step leaves them.
+    reflections : one table with the columns of `dxdask.columns`, sorted by experiment.
+    arrays : what does not fit a table row by row (spot pixels and their offsets, histograms); plain arrays.
+    tables : shown to the user, in order.
+    messages : lines shown to the user before the tables.
+    problems : frames or reflections that could not be processed: keys run, image, step, reason.
+    """
+
+    experiments: ExperimentList
+    reflections: Reflections
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
+    messages: tuple[str, ...] = ()
+    problems: tuple[Mapping[str, Any], ...] = ()
+
+    def table(self, name: str) -> Table:
+        """Return the table of this name."""
+        return next(t for t in self.tables if t.name == name)

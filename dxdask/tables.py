@@ -1,0 +1,59 @@
+"""Tables as a step shows them: rows of named values, printed the way DIALS users read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows that a step reports, as data and as text.
+
+    Attributes
+    ----------
+    name : by which `show --json` and `store.table(step, name)` know it.
+    title : the line above it in print.
+    rows : one mapping a row, the same keys in each, values that JSON can hold.
+    headings : key -> (text above the column, format such as ".5f"); a key left out is printed as it is.
+    """
+
+    name: str
+    title: str
+    rows: Sequence[Mapping[str, Any]]
+    headings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table as what JSON can hold."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "rows": [dict(r) for r in self.rows],
+            "headings": {k: list(v) for k, v in self.headings.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Table:
+        """Return the table that `to_dict` wrote."""
+        headings = {k: (v[0], v[1]) for k, v in values["headings"].items()}
+        return cls(name=values["name"], title=values["title"], rows=values["rows"], headings=headings)
+
+    def __str__(self) -> str:
+        keys = list(self.rows[0]) if self.rows else list(self.headings)
+        titles = [self.headings.get(k, (k, ""))[0].split("\n") for k in keys]
+        height = max((len(t) for t in titles), default=1)
+        head = [[(t + [""] * height)[line] for t in titles] for line in range(height)]
+        body = [[self._cell(k, r[k]) for k in keys] for r in self.rows]
+        widths = [max(len(line[i]) for line in head + body) for i in range(len(keys))]
+        rule = "+" + "+".join("-" * (w + 2) for w in widths) + "+"
+
+        def text(line: list[str]) -> str:
+            return "|" + "|".join(f" {c.rjust(w)} " for c, w in zip(line, widths, strict=True)) + "|"
+
+        return "\n".join([self.title + ":", rule, *map(text, head), rule, *map(text, body), rule])
+
+    def _cell(self, key: str, value: Any) -> str:
+        if value is None:
+            return "-"
+        return format(value, self.headings.get(key, ("", ""))[1]) if not isinstance(value, (list, dict)) else str(value)

@@ -1,0 +1,1 @@
+"""Writers of results in other programs' formats."""

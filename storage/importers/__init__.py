@@ -1,0 +1,1 @@
+"""Readers of raw frames and their headers."""
