@@ -27,7 +27,7 @@ class Panel:
     pixel_size : mm along fast and slow.
     image_size : pixels along fast and slow.
     offset : first pixel (fast, slow) of this panel in the stored frame.
-    trusted_range : smallest and largest count that can be believed, both included.
+    trusted_range : counts strictly between the two can be believed (dxtbx 3.12: neither end is).
     thickness : of the sensor, mm; mu : its absorption, 1/mm; material : "Si", ...
     use_parallax : whether the depth at which photons are absorbed shifts their position.
     gain : counts per photon; pedestal : counts at no photon.
@@ -42,7 +42,7 @@ class Panel:
     pixel_size: tuple[float, float] = (0.1, 0.1)
     image_size: tuple[int, int] = (1, 1)
     offset: tuple[int, int] = (0, 0)
-    trusted_range: tuple[float, float] = (0.0, 65535.0)
+    trusted_range: tuple[float, float] = (-1.0, 65535.0)
     thickness: float = 0.0
     material: str = ""
     mu: float = 0.0
