@@ -38,11 +38,23 @@ COLUMNS = _column_table(
     C("experiment", "int32", "", "index of the experiment in the step's list of experiments", "id"),
     C("panel", "int32", "", "index of the panel", "panel"),
     C("hkl", "int32", "", "Miller index", "miller_index", ("h", "k", "l")),
-    C("flags", "uint32", "", "what was done with the reflection: bits of dxdask.columns.Flag", "flags"),
+    C(
+        "flags",
+        "uint32",
+        "",
+        "what was done with it: bits of dxdask.columns.Flag",
+        "flags",
+    ),
     C("entering", "bool", "", "whether it enters the Ewald sphere (else it leaves)", "entering"),
     C("x", "float64", "px", "observed centroid along fast, in the panel", "xyzobs.px.value/0"),
     C("y", "float64", "px", "observed centroid along slow, in the panel", "xyzobs.px.value/1"),
-    C("z", "float64", "images", "observed centroid along the scan (array index)", "xyzobs.px.value/2"),
+    C(
+        "z",
+        "float64",
+        "images",
+        "observed centroid along the scan",
+        "xyzobs.px.value/2",
+    ),
     C("x_variance", "float64", "px^2", "variance of x", "xyzobs.px.variance/0"),
     C("y_variance", "float64", "px^2", "variance of y", "xyzobs.px.variance/1"),
     C("z_variance", "float64", "images^2", "variance of z", "xyzobs.px.variance/2"),
@@ -58,18 +70,63 @@ COLUMNS = _column_table(
     C("x_cal_mm", "float64", "mm", "predicted centroid along fast", "xyzcal.mm/0"),
     C("y_cal_mm", "float64", "mm", "predicted centroid along slow", "xyzcal.mm/1"),
     C("phi_cal_rad", "float64", "rad", "predicted rotation angle", "xyzcal.mm/2"),
-    C("s1", "float64", "1/Angstrom", "diffracted beam vector, laboratory frame", "s1", ("x", "y", "z")),
-    C("rlp", "float64", "1/Angstrom", "reciprocal lattice point at the datum of the goniometer", "rlp", ("x", "y", "z")),
+    C(
+        "s1",
+        "float64",
+        "1/Angstrom",
+        "diffracted beam vector, laboratory frame",
+        "s1",
+        ("x", "y", "z"),
+    ),
+    C(
+        "rlp",
+        "float64",
+        "1/Angstrom",
+        "reciprocal lattice point at goniometer datum",
+        "rlp",
+        ("x", "y", "z"),
+    ),
     C("d", "float64", "Angstrom", "lattice spacing", "d"),
     C("zeta", "float64", "", "Lorentz path factor m2 . e1 (Kabsch 2010)", "zeta"),
-    C("bbox", "int32", "px", "box x0 x1 y0 y1 z0 z1, half open; z in images", "bbox", ("x0", "x1", "y0", "y1", "z0", "z1")),
+    C(
+        "bbox",
+        "int32",
+        "px",
+        "box x0 x1 y0 y1 z0 z1, half open; z in images",
+        "bbox",
+        ("x0", "x1", "y0", "y1", "z0", "z1"),
+    ),
     C("n_pixels", "int32", "", "strong pixels of the spot", "n_signal"),
     C("peak", "int32", "counts", "largest pixel of the spot"),
-    C("intensity_sum", "float64", "counts", "summed intensity above background", "intensity.sum.value"),
-    C("intensity_sum_variance", "float64", "counts^2", "variance of intensity_sum", "intensity.sum.variance"),
+    C(
+        "intensity_sum",
+        "float64",
+        "counts",
+        "summed intensity above background",
+        "intensity.sum.value",
+    ),
+    C(
+        "intensity_sum_variance",
+        "float64",
+        "counts^2",
+        "variance of intensity_sum",
+        "intensity.sum.variance",
+    ),
     C("background_mean", "float64", "counts/px", "local background", "background.mean"),
-    C("background_sum", "float64", "counts", "background under the foreground", "background.sum.value"),
-    C("background_sum_variance", "float64", "counts^2", "variance of background_sum", "background.sum.variance"),
+    C(
+        "background_sum",
+        "float64",
+        "counts",
+        "background under the foreground",
+        "background.sum.value",
+    ),
+    C(
+        "background_sum_variance",
+        "float64",
+        "counts^2",
+        "variance of background_sum",
+        "background.sum.variance",
+    ),
     C("n_foreground", "int32", "", "valid foreground pixels", "num_pixels.foreground"),
     C("n_background", "int32", "", "background pixels used", "num_pixels.background_used"),
     C("n_invalid", "int32", "", "foreground pixels that are masked or untrusted"),
@@ -77,17 +134,29 @@ COLUMNS = _column_table(
     C("partiality", "float64", "", "fraction of the reflection within the scan", "partiality"),
     C("lp", "float64", "", "factor that corrects for Lorentz and polarisation", "lp"),
     C("qe", "float64", "", "quantum efficiency of the sensor along the ray", "qe"),
-    C("scale", "float64", "", "inverse scale factor: corrected intensity / scale is scaled", "inverse_scale_factor"),
-    C("intensity", "float64", "", "corrected (and, once scaled, scaled) intensity", "intensity.scale.value"),
+    C(
+        "scale",
+        "float64",
+        "",
+        "inverse scale factor: corrected intensity / scale is scaled",
+        "inverse_scale_factor",
+    ),
+    C(
+        "intensity",
+        "float64",
+        "",
+        "corrected (and, once scaled, scaled) intensity",
+        "intensity.scale.value",
+    ),
     C("intensity_variance", "float64", "", "variance of intensity", "intensity.scale.variance"),
     C("sigma", "float64", "", "standard deviation of a merged intensity"),
     C("n_observations", "int32", "", "observations merged into this reflection"),
 )
-COLUMNS |= {
-    name: Column(name, "float64", unit, doc)
-    for name, unit, doc in (("intensity_plus", "", "merged I(+)"), ("sigma_plus", "", "sigma of I(+)"),
-                            ("intensity_minus", "", "merged I(-)"), ("sigma_minus", "", "sigma of I(-)"))
-}  # fmt: skip
+for _sign in ("plus", "minus"):
+    COLUMNS |= _column_table(
+        C(f"intensity_{_sign}", "float64", "", f"merged intensity of the Friedel mates: {_sign}"),
+        C(f"sigma_{_sign}", "float64", "", f"standard deviation of intensity_{_sign}"),
+    )
 
 
 class Flag:
@@ -137,7 +206,9 @@ def concatenate(tables: Sequence[Reflections]) -> Reflections:
     names = set(filled[0])
     for t in filled[1:]:
         if set(t) != names:
-            raise SchemaError(f"tables differ in their columns: {sorted(names ^ set(t))}; give all the same columns")
+            raise SchemaError(
+                f"tables differ in columns {sorted(names ^ set(t))}; give all the same ones"
+            )
     return {name: np.concatenate([t[name] for t in filled]) for name in filled[0]}
 
 
@@ -161,7 +232,9 @@ def check(table: Reflections, needed: Sequence[str] = ()) -> Reflections:
     """
     missing = [n for n in needed if n not in table]
     if missing:
-        raise SchemaError(f"table of reflections lacks {', '.join(missing)}; has {', '.join(sorted(table))}")
+        raise SchemaError(
+            f"table of reflections lacks {', '.join(missing)}; has {', '.join(sorted(table))}"
+        )
     rows = n_rows(table)
     for name, values in table.items():
         spec = COLUMNS.get(name)
@@ -169,7 +242,8 @@ def check(table: Reflections, needed: Sequence[str] = ()) -> Reflections:
             raise SchemaError(f"unknown column {name!r}: add it to dxdask/columns.py or drop it")
         if values.dtype != np.dtype(spec.dtype) or values.shape != (rows, *_row_shape(spec)):
             raise SchemaError(
-                f"column {name!r} is {values.dtype} {values.shape}, should be {spec.dtype} {(rows, *_row_shape(spec))}"
+                f"column {name!r} is {values.dtype} {values.shape}, "
+                f"should be {spec.dtype} {(rows, *_row_shape(spec))}"
             )
     return table
 

@@ -15,13 +15,13 @@ from dxdask.tables import Table
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepResult:
-    """The outcome of one step, the same shape for every step, so that any of them can be stored and shown.
+    """The outcome of one step, of one shape for all steps, so that any can be stored and shown.
 
     Attributes
     ----------
     experiments : the models as this step leaves them.
     reflections : one table with the columns of `dxdask.columns`, sorted by experiment.
-    arrays : what does not fit a table row by row (spot pixels and their offsets, histograms); plain arrays.
+    arrays : what does not fit a table row by row (spot pixels and their offsets, histograms).
     tables : shown to the user, in order.
     messages : lines shown to the user before the tables.
     problems : frames or reflections that could not be processed: keys run, image, step, reason.

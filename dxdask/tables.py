@@ -16,7 +16,7 @@ class Table:
     name : by which `show --json` and `store.table(step, name)` know it.
     title : the line above it in print.
     rows : one mapping a row, the same keys in each, values that JSON can hold.
-    headings : key -> (text above the column, format such as ".5f"); a key left out is printed as it is.
+    headings : key -> (text above the column, format such as ".5f"); others are printed as they are.
     """
 
     name: str
@@ -37,7 +37,9 @@ class Table:
     def from_dict(cls, values: Mapping[str, Any]) -> Table:
         """Return the table that `to_dict` wrote."""
         headings = {k: (v[0], v[1]) for k, v in values["headings"].items()}
-        return cls(name=values["name"], title=values["title"], rows=values["rows"], headings=headings)
+        return cls(
+            name=values["name"], title=values["title"], rows=values["rows"], headings=headings
+        )
 
     def __str__(self) -> str:
         keys = list(self.rows[0]) if self.rows else list(self.headings)
@@ -49,11 +51,17 @@ class Table:
         rule = "+" + "+".join("-" * (w + 2) for w in widths) + "+"
 
         def text(line: list[str]) -> str:
-            return "|" + "|".join(f" {c.rjust(w)} " for c, w in zip(line, widths, strict=True)) + "|"
+            return (
+                "|" + "|".join(f" {c.rjust(w)} " for c, w in zip(line, widths, strict=True)) + "|"
+            )
 
         return "\n".join([self.title + ":", rule, *map(text, head), rule, *map(text, body), rule])
 
     def _cell(self, key: str, value: Any) -> str:
         if value is None:
             return "-"
-        return format(value, self.headings.get(key, ("", ""))[1]) if not isinstance(value, (list, dict)) else str(value)
+        return (
+            format(value, self.headings.get(key, ("", ""))[1])
+            if not isinstance(value, (list, dict))
+            else str(value)
+        )

@@ -28,12 +28,14 @@ def space_group(symbol: str | int | gemmi.SpaceGroup) -> gemmi.SpaceGroup:
     if found is None:
         found = gemmi.find_spacegroup_by_name(text) if text else None
     if found is None:
-        raise InputError(f"unknown space group {symbol!r}: give a symbol such as P212121 or a number from 1 to 230")
+        raise InputError(
+            f"unknown space group {symbol!r}: give a symbol (P212121) or a number (1 to 230)"
+        )
     return found
 
 
 def b_matrix(cell: tuple[float, ...]) -> Floats:
-    """Return B (3, 3), 1/Angstrom, of a cell (A, degree): its columns are a*, b*, c*, with a along x.
+    """Return B (3, 3), 1/Angstrom, of a cell (A, degree): columns a*, b*, c*, with a along x.
 
     It is lower triangular, the transpose of the fractionalisation matrix, as in cctbx and DIALS.
     """
@@ -44,21 +46,23 @@ def cell_of(a_matrix: ArrayLike) -> tuple[float, ...]:
     """Return the cell (a, b, c in Angstrom, angles in degrees) of A = U B (3, 3), 1/Angstrom."""
     a, b, c = np.linalg.inv(np.asarray(a_matrix, dtype=np.float64))
     lengths = [float(np.linalg.norm(v)) for v in (a, b, c)]
+
     def angle(u: Floats, v: Floats) -> float:
         cosine = u @ v / np.linalg.norm(u) / np.linalg.norm(v)
         return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+
     return (*lengths, angle(b, c), angle(a, c), angle(a, b))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Crystal:
-    """A crystal in dxtbx's conventions: r = A h with A = U B, 1/Angstrom, at datum of the goniometer.
+    """A crystal in dxtbx's conventions: r = A h with A = U B, 1/Angstrom, at goniometer datum.
 
     Attributes
     ----------
     a_matrix : A = U B, rows of a 3 x 3 matrix.
     space_group : extended Hermann-Mauguin symbol, as gemmi writes it ("I 21 3").
-    scan_points : A at the start of each image and at the end of the last, where it varies; else None.
+    scan_points : A at each image's start and the last one's end, where it varies; else None.
     cell_su : standard uncertainties of the six cell constants, where refined.
     """
 
@@ -68,7 +72,9 @@ class Crystal:
     cell_su: tuple[float, ...] | None = None
 
     @classmethod
-    def from_cell(cls, cell: tuple[float, ...], *, u_matrix: ArrayLike | None = None, space_group: str = "P 1") -> Crystal:
+    def from_cell(
+        cls, cell: tuple[float, ...], *, u_matrix: ArrayLike | None = None, space_group: str = "P 1"
+    ) -> Crystal:
         """Return the crystal with this cell (A, degree) and orientation U (3, 3; default none)."""
         u = np.eye(3) if u_matrix is None else np.asarray(u_matrix)
         return cls(a_matrix=matrix(u @ b_matrix(cell)), space_group=space_group)
@@ -108,9 +114,16 @@ class Crystal:
 
         `change_of_basis` acts on Miller indices as gemmi's Op.apply_to_hkl does.
         """
-        h = np.array([change_of_basis.apply_to_hkl(list(row)) for row in np.eye(3, dtype=int).tolist()], dtype=float)
+        h = np.array(
+            [change_of_basis.apply_to_hkl(list(row)) for row in np.eye(3, dtype=int).tolist()],
+            dtype=float,
+        )
         to_new = np.linalg.inv(h.T)
-        points = None if self.scan_points is None else tuple(matrix(np.asarray(a) @ to_new) for a in self.scan_points)
+        points = (
+            None
+            if self.scan_points is None
+            else tuple(matrix(np.asarray(a) @ to_new) for a in self.scan_points)
+        )
         return replace(self, a_matrix=matrix(self.a @ to_new), scan_points=points, cell_su=None)
 
     def to_dict(self) -> dict[str, Any]:

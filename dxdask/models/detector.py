@@ -16,8 +16,8 @@ from dxdask.models.vectors import Floats, Vector, pair, vector
 class Panel:
     """A rectangle of the stored frame and its place in space (dxtbx's conventions).
 
-    Pixel (x, y) has its outer corner at origin + x * pixel_size[0] * fast + y * pixel_size[1] * slow
-    and its centre half a pixel further; x and y count from the panel's own first pixel.
+    Pixel (x, y) has its outer corner at origin + x pixel_size[0] fast + y pixel_size[1] slow and
+    its centre half a pixel further; x and y count from the panel's own first pixel.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Panel:
 
     @property
     def d_matrix(self) -> Floats:
-        """d (3, 3): columns fast, slow, origin; d (x_mm, y_mm, 1) is a point in the laboratory, mm."""
+        """D (3, 3): columns fast, slow, origin; d (x_mm, y_mm, 1) is a laboratory point, mm."""
         return np.column_stack([self.fast_axis, self.slow_axis, self.origin])
 
     @property
@@ -85,7 +85,9 @@ class Panel:
     def mm_to_pixel(self, xy_mm: ArrayLike) -> Floats:
         """Return positions (n, 2) in pixels for positions (n, 2) in mm on the panel."""
         mm = np.asarray(xy_mm, dtype=np.float64)
-        return (mm + self._parallax_shift(mm) if self.use_parallax else mm) / np.asarray(self.pixel_size)
+        return (mm + self._parallax_shift(mm) if self.use_parallax else mm) / np.asarray(
+            self.pixel_size
+        )
 
     def _parallax_shift(self, mm: Floats) -> Floats:
         return parallax.shift(mm, self.d_matrix, mu=self.mu, thickness=self.thickness)
@@ -96,14 +98,19 @@ class Panel:
         return mm @ self.d_matrix[:, :2].T + np.asarray(self.origin)
 
     def ray_intersection(self, s1: ArrayLike) -> Floats:
-        """Return where rays s1 (n, 3) from the sample meet the panel's plane: (n, 2), mm; NaN if never."""
+        """Return where rays s1 (n, 3) from the sample meet the panel: (n, 2), mm; NaN if never."""
         uvw = np.asarray(s1, dtype=np.float64) @ self.inverse_d_matrix.T
         with np.errstate(divide="ignore", invalid="ignore"):
             xy = uvw[..., :2] / uvw[..., 2:]
         return np.where(uvw[..., 2:] > 0, xy, np.nan)
 
-    def moved(self, rotation: ArrayLike, shift: ArrayLike = (0.0, 0.0, 0.0), about: ArrayLike = (0.0, 0.0, 0.0)) -> Panel:
-        """Return the panel turned by `rotation` (3, 3) about the point `about` (mm), then shifted (mm)."""
+    def moved(
+        self,
+        rotation: ArrayLike,
+        shift: ArrayLike = (0.0, 0.0, 0.0),
+        about: ArrayLike = (0.0, 0.0, 0.0),
+    ) -> Panel:
+        """Return the panel turned by `rotation` (3, 3) about a point (mm), then shifted (mm)."""
         r, pivot = np.asarray(rotation), np.asarray(about)
         return replace(
             self,
@@ -151,7 +158,9 @@ class Detector:
 
     def __post_init__(self) -> None:
         if not self.root.all_panels():
-            object.__setattr__(self, "root", replace(self.root, panels=tuple(range(len(self.panels)))))
+            object.__setattr__(
+                self, "root", replace(self.root, panels=tuple(range(len(self.panels))))
+            )
 
     def __len__(self) -> int:
         return len(self.panels)
@@ -167,8 +176,10 @@ class Detector:
             max(p.offset[0] + p.image_size[0] for p in self.panels),
         )
 
-    def panel_map(self, shape: tuple[int, int] | None = None) -> np.ndarray[Any, np.dtype[np.int16]]:
-        """Return the panel's index for each pixel of a stored frame (slow, fast), -1 between panels; int16."""
+    def panel_map(
+        self, shape: tuple[int, int] | None = None
+    ) -> np.ndarray[Any, np.dtype[np.int16]]:
+        """Return each pixel's panel (slow, fast) int16, -1 between panels."""
         out = np.full(shape or self.frame_shape, -1, dtype=np.int16)
         for i, panel in enumerate(self.panels):
             out[panel.slices] = i

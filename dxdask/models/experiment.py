@@ -17,7 +17,7 @@ Model = TypeVar("Model", Beam, Detector, Goniometer, Scan, Crystal)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GaussianProfile:
-    """Widths of the reflections: sigma_b across the beam, sigma_m along the rotation; rad (Kabsch 2010)."""
+    """Widths of reflections: sigma_b across the beam, sigma_m along the scan; rad (Kabsch 2010)."""
 
     sigma_b: float
     sigma_m: float
@@ -92,8 +92,10 @@ class ExperimentList:
 
     @classmethod
     def of(cls, experiments: Sequence[Experiment]) -> ExperimentList:
-        """Return a list of these; a model that is the same object in several is shared, an equal one is not."""
-        pools: dict[str, list[Any]] = {k: [] for k in ("beam", "detector", "goniometer", "scan", "crystal")}
+        """Return a list of these; one object in several is a shared model, equal ones are not."""
+        pools: dict[str, list[Any]] = {
+            k: [] for k in ("beam", "detector", "goniometer", "scan", "crystal")
+        }
 
         def place(kind: str, model: Any) -> int | None:
             if model is None:
@@ -109,7 +111,9 @@ class ExperimentList:
         for e in experiments:
             places = {kind: place(kind, getattr(e, kind)) for kind in pools}
             members.append(Member(identifier=e.identifier, run=e.run, profile=e.profile, **places))  # type: ignore[arg-type]
-        return cls(**{f"{kind}s": tuple(pool) for kind, pool in pools.items()}, members=tuple(members))
+        return cls(
+            **{f"{kind}s": tuple(pool) for kind, pool in pools.items()}, members=tuple(members)
+        )
 
     def with_crystal(self, crystal: Crystal) -> ExperimentList:
         """Return the list with one crystal shared by all members."""
@@ -130,7 +134,12 @@ class ExperimentList:
             scans=tuple(Scan.from_dict(v) for v in values["scans"]),
             crystals=tuple(Crystal.from_dict(v) for v in values["crystals"]),
             members=tuple(
-                Member(**{**m, "profile": GaussianProfile(**m["profile"]) if m.get("profile") else None})
+                Member(
+                    **{
+                        **m,
+                        "profile": GaussianProfile(**m["profile"]) if m.get("profile") else None,
+                    }
+                )
                 for m in values["members"]
             ),
         )

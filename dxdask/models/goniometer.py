@@ -21,7 +21,7 @@ class Goniometer:
     Attributes
     ----------
     axes : unit vectors, datum frame.
-    angles : degrees, one per axis; that of the scan axis is the start of the scan and not used in F, S.
+    angles : degrees, one per axis; that of the scan axis is not used in F and S.
     names : one per axis.
     scan_axis : which of them turns during the scan.
     setting : a further rotation outside all axes (what refinement may move).

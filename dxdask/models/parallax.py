@@ -10,9 +10,9 @@ from dxdask.models.vectors import Floats
 def shift(xy_mm: Floats, d_matrix: Floats, *, mu: float, thickness: float) -> Floats:
     """Return by how much (n, 2), mm, photons aimed at `xy_mm` (n, 2) are recorded further out.
 
-    A ray that meets the front of the sensor at an angle travels sideways until it is absorbed. Its mean
-    path is o = 1/mu - (t/cos + 1/mu) exp(-mu t/cos) for thickness t and angle to the normal; the shift
-    is o times the ray's direction along fast and slow. Source: the parallax correction of dxtbx
+    A ray that meets the front of the sensor at an angle travels sideways until it is absorbed. Its
+    mean path is o = 1/mu - (t/cos + 1/mu) exp(-mu t/cos) for thickness t and angle to the normal;
+    the shift is o times the ray's direction along fast and slow. Source: the correction of dxtbx
     (Parkhurst et al. 2022, "dxtbx", J. Appl. Cryst.; Waterman et al. 2016, Acta Cryst. D72, 558).
 
     d_matrix: (3, 3), columns fast, slow, origin (mm). mu: 1/mm. thickness: mm.

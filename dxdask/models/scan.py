@@ -15,7 +15,7 @@ from dxdask.models.vectors import Floats, floats, pair
 class Scan:
     """Consecutive images and their rotation angles.
 
-    z, the third coordinate of a spot, is dxtbx's array index: image number n covers z from n - 1 to n.
+    z, a spot's third coordinate, is dxtbx's array index: image number n covers z from n - 1 to n.
 
     Attributes
     ----------

@@ -1,0 +1,67 @@
+# Everything a fresh machine needs is python3 with venv and pip; the rest is set up here.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+export NUMBA_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help dev demo test quick slow lint types contracts bench notebooks docs format constraints clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+dev: $(READY) ## set up .venv with everything, pinned
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY) ## simulate a five-transmission ensemble, process it, show tables and a picture
+	$(BIN)/dxdask demo -o demo
+
+test: $(READY) ## the default test suite
+	$(BIN)/python -m pytest -m "not slow"
+
+quick: $(READY) ## the tests that need nothing but this repository
+	$(BIN)/python -m pytest -m "not slow and not shared and not dials and not slurm" -q
+
+slow: $(READY) ## the long tests, run by CI
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY) ## ruff, spelling, pyproject
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+types: $(READY) ## mypy, strict
+	$(BIN)/python tools/linkfarm.py
+	$(BIN)/mypy
+
+contracts: $(READY) ## who may import whom, and that every folder is packaged
+	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_packaging.py
+
+bench: $(READY) ## the tables of benchmarks/, beside DIALS where it is installed
+	$(BIN)/python benchmarks/insulin.py
+
+notebooks: $(READY) ## run every notebook; an error fails
+	$(BIN)/python tools/run_notebooks.py
+
+format: $(READY) ## let ruff format everything
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+constraints: $(READY) ## renew the pins
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+		--no-emit-index-url --extra dev pyproject.toml -o constraints.txt --upgrade
+	echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" >> constraints.txt
+
+clean: ## remove what was built
+	rm -rf build dist *.egg-info demo .pytest_cache .mypy_cache .ruff_cache
