@@ -1,0 +1,143 @@
+"""The experiments of a simulation: as the header tells them, and as they truly are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dxdask.models import (
+    Beam,
+    Crystal,
+    Detector,
+    Experiment,
+    ExperimentList,
+    Goniometer,
+    Panel,
+    Scan,
+)
+from dxdask.models.vectors import rotation_matrix, vector
+from dxdask.simulation.parameters import DetectorParameters, SimulationParameters
+
+
+def nominal_detector(parameters: DetectorParameters) -> Detector:
+    """Return the detector of the header."""
+    if parameters.header == "one_panel":
+        width, height = frame_size(parameters)
+        return Detector(panels=(_panel(parameters, "frame", 0, (width, height), (0.0, 0.0)),))
+    return Detector(panels=_modules(parameters, ((0.0, 0.0),) * len(parameters.module_shifts)))
+
+
+def true_detector(parameters: DetectorParameters) -> Detector:
+    """Return the modules where they truly are, one panel each."""
+    return Detector(panels=_modules(parameters, parameters.module_shifts))
+
+
+def frame_size(parameters: DetectorParameters) -> tuple[int, int]:
+    """Return the size of the stored frame along fast and slow, pixels."""
+    width, height = parameters.module_size
+    n = len(parameters.module_shifts)
+    return width, n * height + (n - 1) * parameters.gap
+
+
+def _modules(
+    parameters: DetectorParameters, shifts: tuple[tuple[float, float], ...]
+) -> tuple[Panel, ...]:
+    pitch = parameters.module_size[1] + parameters.gap
+    return tuple(
+        _panel(parameters, f"m{i}", i * pitch, parameters.module_size, shift)
+        for i, shift in enumerate(shifts)
+    )
+
+
+def _panel(
+    parameters: DetectorParameters,
+    name: str,
+    row: int,
+    size: tuple[int, int],
+    shift: tuple[float, float],
+) -> Panel:
+    pixel, (centre_x, centre_y) = parameters.pixel_size, parameters.beam_centre
+    origin = (
+        (shift[0] - centre_x) * pixel,
+        -(row + shift[1] - centre_y) * pixel,
+        -parameters.distance,
+    )
+    return Panel(
+        name=name,
+        origin=vector(origin),
+        pixel_size=(pixel, pixel),
+        image_size=size,
+        offset=(0, row),
+        trusted_range=(-1.0, float(parameters.saturation)),
+        thickness=parameters.thickness,
+        material=parameters.material,
+        mu=parameters.mu,
+        use_parallax=True,
+    )
+
+
+def orientation_matrix(
+    parameters: SimulationParameters,
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Return U (3, 3)."""
+    turn = np.deg2rad(parameters.crystal.orientation)
+    angle = float(np.linalg.norm(turn))
+    return rotation_matrix(turn, angle) if angle > 0 else np.eye(3)
+
+
+def run_names(parameters: SimulationParameters) -> tuple[str, ...]:
+    """Return the name of each run, which is the stem of its file."""
+    return tuple(f"{parameters.name}_{i + 1}" for i in range(len(parameters.transmissions)))
+
+
+def sweeps(parameters: SimulationParameters) -> tuple[ExperimentList, ExperimentList]:
+    """Return the experiments of the header (no crystal) and the true ones, one a run."""
+    crystal = Crystal.from_cell(
+        parameters.crystal.unit_cell,
+        u_matrix=orientation_matrix(parameters),
+        space_group=parameters.crystal.space_group,
+    )
+    scan = parameters.scan
+    run_scan = Scan(
+        image_range=(1, scan.n_images),
+        oscillation=(scan.start, scan.oscillation),
+        exposure_times=(scan.exposure,) * scan.n_images,
+    )
+    goniometer, detector = Goniometer(), nominal_detector(parameters.detector)
+    told, true = [], []
+    moved = true_detector(parameters.detector)
+    for name, transmission in zip(run_names(parameters), parameters.transmissions, strict=True):
+        experiment = Experiment(
+            identifier=name,
+            run=name,
+            beam=nominal_beam(parameters, transmission),
+            detector=detector,
+            goniometer=goniometer,
+            scan=run_scan,
+        )
+        told.append(experiment)
+        true.append(replace(experiment, detector=moved, crystal=crystal))
+    return ExperimentList.of(told), ExperimentList.of(true)
+
+
+def nominal_beam(parameters: SimulationParameters, transmission: float) -> Beam:
+    """Return the beam of a run."""
+    beam = parameters.beam
+    return Beam(
+        wavelength=beam.wavelength,
+        polarization_fraction=beam.polarization_fraction,
+        transmission=transmission,
+    )
+
+
+def corner_resolution(detector: Detector, wavelength: float) -> float:
+    """Return the finest spacing (Angstrom) that reaches a corner of the detector, beam along -z."""
+    finest = np.inf
+    for panel in detector.panels:
+        width, height = panel.image_size
+        corners = np.array([(0, 0), (width, 0), (0, height), (width, height)], dtype=np.float64)
+        points = panel.lab_coordinates(corners * panel.pixel_size)
+        cosines = -points[:, 2] / np.linalg.norm(points, axis=1)
+        finest = min(finest, float((wavelength / np.sqrt(2 * (1 - cosines))).min()))
+    return finest

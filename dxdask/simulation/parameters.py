@@ -1,0 +1,167 @@
+"""Parameters of the simulation: the crystal, the beam, the detector with its faults, the scan."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from dxdask.parameters import Parameters, parameter
+
+
+class CrystalParameters(Parameters):
+    """The crystal whose frames are made."""
+
+    unit_cell: tuple[float, float, float, float, float, float] = parameter(
+        (78.0, 78.0, 78.0, 90.0, 90.0, 90.0), "a, b, c, alpha, beta, gamma", unit="A, degree"
+    )
+    space_group: str = parameter("I 21 3", "symbol or number of the space group")
+    d_min: float | None = parameter(
+        None,
+        "finest spacing that scatters; default: that of the detector's corners",
+        unit="A",
+        gt=0,
+    )
+    b_iso: float = parameter(
+        18.0, "fall-off of the mean intensity, exp(-B / 2d^2)", unit="A^2", ge=0
+    )
+    orientation: tuple[float, float, float] = parameter(
+        (31.0, -52.0, 17.0), "U as a rotation vector, laboratory frame", unit="degree"
+    )
+    mosaicity: float = parameter(
+        0.15, "rms misorientation of the domains about any axis", unit="degree", ge=0
+    )
+    rlp_radius: float = parameter(
+        2e-4, "rms radius of a reciprocal lattice point along any axis", unit="1/A", gt=0
+    )
+
+
+class BeamParameters(Parameters):
+    """The incident beam."""
+
+    wavelength: float = parameter(0.9, "wavelength", unit="A", gt=0)
+    bandwidth: float = parameter(1e-4, "rms of the relative spread of wavelengths", ge=0)
+    divergence: float = parameter(0.005, "rms divergence", unit="degree", ge=0)
+    polarization_fraction: float = parameter(
+        0.999, "fraction polarised in the horizontal plane; 0.5 is unpolarised", ge=0, le=1
+    )
+
+
+class GainSwitchParameters(Parameters):
+    """A detector that changes gain at a count and gets the second gain a little wrong."""
+
+    enabled: bool = parameter(True, "whether the gain switches")
+    threshold: int = parameter(30, "counts from here on are recorded wrongly", gt=0)
+    factor: float = parameter(1.02, "recorded = round(factor * count) + offset", gt=0)
+    offset: int = parameter(1, "recorded = round(factor * count) + offset", ge=0)
+
+
+class DetectorParameters(Parameters):
+    """Modules above each other in one array, where they are and what is wrong with them."""
+
+    distance: float = parameter(110.0, "from the sample to the sensor's front", unit="mm", gt=0)
+    beam_centre: tuple[float, float] = parameter(
+        (255.2, 265.6), "beam centre along fast and slow of the stored frame", unit="px"
+    )
+    module_size: tuple[int, int] = parameter((512, 256), "of a module, fast and slow", unit="px")
+    gap: int = parameter(16, "rows between modules", unit="px", ge=0)
+    module_shifts: tuple[tuple[float, float], ...] = parameter(
+        ((0.0, 0.0), (0.3, 1.5)),
+        "one pair a module: its true place minus the header's, fast and slow",
+        unit="px",
+        min_length=1,
+    )
+    header: Literal["modules", "one_panel"] = parameter(
+        "modules", "whether the header has a panel for each module or one for the whole frame"
+    )
+    pixel_size: float = parameter(0.15, "of the square pixels", unit="mm", gt=0)
+    material: str = parameter("Si", "of the sensor")
+    thickness: float = parameter(0.32, "of the sensor", unit="mm", gt=0)
+    mu: float = parameter(
+        3.0910627414814282, "absorption of the sensor (silicon at 0.9 A)", unit="1/mm", gt=0
+    )
+    psf_sigma: float = parameter(0.7, "point spread", unit="px", ge=0.3)
+    saturation: int = parameter(10000, "largest count recorded", gt=0, lt=65535)
+    gain_switch: GainSwitchParameters = GainSwitchParameters()
+    n_dead: int = parameter(40, "pixels that count nothing; the mask lists every other", ge=0)
+    n_hot: int = parameter(20, "pixels that count by themselves; the mask lists every other", ge=0)
+
+
+class ScanParameters(Parameters):
+    """The images of a run."""
+
+    n_images: int = parameter(45, "images a run (shots, in stills)", gt=0)
+    start: float = parameter(0.0, "angle at the start of the first image", unit="degree")
+    oscillation: float = parameter(0.8, "rotation during one image", unit="degree", gt=0)
+    exposure: float = parameter(0.05, "of one image", unit="s", gt=0)
+
+
+class BackgroundParameters(Parameters):
+    """Photons a pixel that do not come from the lattice, at full transmission."""
+
+    flat: float = parameter(0.05, "the same everywhere", unit="photons/px", ge=0)
+    radial: float = parameter(
+        0.6, "air scatter, greatest at the beam centre", unit="photons/px", ge=0
+    )
+    radial_sigma: float = parameter(
+        10.0, "width in 2 theta of the air scatter", unit="degree", gt=0
+    )
+    ring: float = parameter(0.3, "height of the solvent's ring", unit="photons/px", ge=0)
+    ring_d: float = parameter(3.3, "spacing of the solvent's ring", unit="A", gt=0)
+    ring_sigma: float = parameter(0.05, "width of the ring in 1/d", unit="1/A", gt=0)
+
+
+class StillsParameters(Parameters):
+    """Shots that each hit another crystal, or none."""
+
+    blank_fraction: float = parameter(0.3, "shots without a crystal", ge=0, le=1)
+    wavelength_jitter: float = parameter(1e-3, "rms relative change of wavelength a shot", ge=0)
+    fluence_jitter: float = parameter(0.3, "rms of the logarithm of a shot's brightness", ge=0)
+
+
+class SimulationParameters(Parameters):
+    """Everything a simulation depends on; the same parameters give the same frames."""
+
+    mode: Literal["rotation", "stills"] = parameter("rotation", "turning crystal or stills")
+    name: str = parameter("simulated", "of the crystal: stem of the file names")
+    seed: int = parameter(2024, "of all random numbers", ge=0)
+    transmissions: tuple[float, ...] = parameter(
+        (0.064, 0.127, 0.253, 0.503, 1.0), "one run for each", min_length=1
+    )
+    photons: float = parameter(
+        150.0, "mean photons of a reflection at full transmission before L, P and absorption", ge=0
+    )
+    crystal: CrystalParameters = CrystalParameters()
+    beam: BeamParameters = BeamParameters()
+    detector: DetectorParameters = DetectorParameters()
+    scan: ScanParameters = ScanParameters()
+    background: BackgroundParameters = BackgroundParameters()
+    stills: StillsParameters = StillsParameters()
+
+    @model_validator(mode="after")
+    def _transmissions_are_fractions(self) -> SimulationParameters:
+        if not all(0 < t <= 1 for t in self.transmissions):
+            raise ValueError(
+                f"transmissions {self.transmissions}: each must be above 0 and at most 1"
+            )
+        return self
+
+
+def tiny(**changes: object) -> SimulationParameters:
+    """Return parameters of an ensemble that is made in about a second, for tests and examples."""
+    values: dict[str, object] = {
+        "name": "tiny",
+        "transmissions": (0.25, 1.0),
+        "crystal": {"unit_cell": (40.0, 40.0, 40.0, 90.0, 90.0, 90.0)},
+        "detector": {
+            "distance": 80.0,
+            "module_size": (192, 96),
+            "gap": 8,
+            "beam_centre": (95.2, 99.6),
+            "pixel_size": 0.4,
+            "n_dead": 6,
+            "n_hot": 4,
+        },
+        "scan": {"n_images": 10, "oscillation": 0.8},
+    }
+    return SimulationParameters.model_validate(values | changes)

@@ -1,0 +1,70 @@
+"""The shots of a stills run: which are hits, and what each hit shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from dxdask.models import Beam, Crystal, Experiment, ExperimentList, Scan
+from dxdask.models.vectors import Floats
+from dxdask.simulation.geometry import nominal_beam, nominal_detector, run_names, true_detector
+from dxdask.simulation.parameters import SimulationParameters
+from dxdask.simulation.recording import generator
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shots:
+    """Shots of one run. is_hit (n,) bool; u_matrices (n, 3, 3); wavelengths (n,) Angstrom; fluences (n,)."""
+
+    is_hit: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    u_matrices: Floats
+    wavelengths: Floats
+    fluences: Floats
+
+
+def shots_of_run(parameters: SimulationParameters, run: int) -> Shots:
+    """Return the shots of run number `run` (from 0); orientations are uniform over the rotations."""
+    n = parameters.scan.n_images
+    rng = generator(parameters.seed, 3, run)
+    quaternions = rng.standard_normal((n, 4))
+    stills = parameters.stills
+    return Shots(
+        u_matrices=Rotation.from_quat(quaternions).as_matrix(),
+        is_hit=rng.random(n) >= stills.blank_fraction,
+        wavelengths=parameters.beam.wavelength
+        * (1 + stills.wavelength_jitter * rng.standard_normal(n)),
+        fluences=np.exp(stills.fluence_jitter * rng.standard_normal(n)),
+    )
+
+
+def stills(
+    parameters: SimulationParameters, shots: tuple[Shots, ...]
+) -> tuple[ExperimentList, ExperimentList]:
+    """Return the experiments of the header, one a run, and the true ones, one a hit."""
+    detector, moved = nominal_detector(parameters.detector), true_detector(parameters.detector)
+    told, true = [], []
+    n, exposure = parameters.scan.n_images, parameters.scan.exposure
+    runs = zip(run_names(parameters), parameters.transmissions, shots, strict=True)
+    for name, transmission, run in runs:
+        beam = nominal_beam(parameters, transmission)
+        many: Beam = replace(beam, wavelengths=tuple(run.wavelengths.tolist()))
+        scan = Scan(image_range=(1, n), exposure_times=(exposure,) * n)
+        told.append(Experiment(identifier=name, run=name, beam=many, detector=detector, scan=scan))
+        for i in np.flatnonzero(run.is_hit).tolist():
+            true.append(
+                Experiment(
+                    identifier=f"{name}-{i}",
+                    run=name,
+                    beam=replace(beam, wavelength=float(run.wavelengths[i])),
+                    detector=moved,
+                    scan=Scan(image_range=(i + 1, i + 1), exposure_times=(exposure,)),
+                    crystal=Crystal.from_cell(
+                        parameters.crystal.unit_cell,
+                        u_matrix=run.u_matrices[i],
+                        space_group=parameters.crystal.space_group,
+                    ),
+                )
+            )
+    return ExperimentList.of(told), ExperimentList.of(true)

@@ -1,0 +1,287 @@
+"""A simulated ensemble: its models, its truth, and its frames when they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erf
+
+from dxdask.errors import InputError
+from dxdask.models import Detector, ExperimentList
+from dxdask.models.vectors import Floats
+from dxdask.simulation import geometry, recording
+from dxdask.simulation.footprint import Spots, profile_widths, spots_on_detector
+from dxdask.simulation.parameters import SimulationParameters
+from dxdask.simulation.rays import rotation_rays, still_rays
+from dxdask.simulation.render import N_SIGMA, add_spots
+from dxdask.simulation.shots import Shots, shots_of_run, stills
+from dxdask.simulation.structure_factors import (
+    MEAN_INTENSITY,
+    TrueIntensities,
+    equivalents,
+    true_intensities,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """Runs of one known crystal; frames are made when asked for, the same ones every time.
+
+    Attributes
+    ----------
+    parameters : what it was made from.
+    experiments : the geometry that the headers tell, without crystal.
+    true_experiments : the true geometry and crystal; in stills one for each hit.
+    intensities : what the crystal truly scatters.
+    hkl, unique : every lattice point (n, 3) and its row (n,) in `intensities`.
+    bad : pixels at fault. shots : of each run, in stills, else empty.
+    """
+
+    parameters: SimulationParameters
+    experiments: ExperimentList
+    true_experiments: ExperimentList
+    intensities: TrueIntensities
+    hkl: NDArray[np.int32]
+    unique: NDArray[np.int64]
+    bad: recording.BadPixels
+    shots: tuple[Shots, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Images of a run, slow, fast."""
+        width, height = geometry.frame_size(self.parameters.detector)
+        return self.parameters.scan.n_images, height, width
+
+    @property
+    def photon_scale(self) -> float:
+        """Photons a unit of true intensity, at full transmission, before L, P and absorption."""
+        return self.parameters.photons / MEAN_INTENSITY
+
+    @property
+    def detector(self) -> Detector:
+        """The modules where they truly are."""
+        return geometry.true_detector(self.parameters.detector)
+
+    @cached_property
+    def pixel_mask(self) -> NDArray[np.uint32]:
+        """The mask (slow, fast) in the file, NXmx's bits: 0 is good."""
+        return recording.pixel_mask(self.parameters.detector, self.bad)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The mask (slow, fast) in the file, True is good."""
+        return self.pixel_mask == 0
+
+    @cached_property
+    def background(self) -> Floats:
+        """Expected background (slow, fast), photons at full transmission."""
+        return recording.background(
+            self.parameters.background,
+            self.detector,
+            shape=self.shape[1:],
+            wavelength=self.parameters.beam.wavelength,
+        )
+
+    @cached_property
+    def spots(self) -> Spots:
+        """Every reflection of a sweep; runs differ in their transmission only."""
+        experiment = self.true_experiments[0]
+        widest = np.deg2rad(self.parameters.crystal.mosaicity) + 0.01
+        rays = rotation_rays(self.hkl, experiment, margin=widest * N_SIGMA)
+        strength = self.photon_scale * self.intensities.intensity[self.unique]
+        return spots_on_detector(
+            rays,
+            hkl=self.hkl,
+            unique=self.unique,
+            strength=strength,
+            beam=experiment.beam,
+            detector=experiment.detector,
+            goniometer=experiment.goniometer,
+            parameters=self.parameters,
+        )
+
+    def still_spots(self, run: int, image: int) -> Spots:
+        """Return the reflections of shot `image` (from 0) of run number `run`; photons hold the partiality.
+
+        A point of radius rho, spread by mosaicity and bandwidth to sigma, whose excitation error is e,
+        gives rho / sigma exp(-e^2 / 2 sigma^2) of what it would at most.
+        """
+        shot, crystal = self.shots[run], self.parameters.crystal
+        name = f"{self.experiments[run].run}-{image}"
+        experiment = next(e for e in self.true_experiments if e.identifier == name)
+        if experiment.crystal is None:
+            raise InputError(f"shot {image} of run {run} has no crystal; choose a hit")
+        s0 = experiment.beam.s0
+        rays, error = still_rays(self.hkl, experiment.crystal.a, s0)
+        two_sines = 1 / self.intensities.d[self.unique] * experiment.beam.wavelength
+        k = float(np.linalg.norm(s0))
+        # eps3 widths are rotations about e1; a rotation by w moves the point |r| cos(theta) w off the sphere.
+        width = profile_widths(rays.s1, s0, self.parameters)[:, 2]
+        sigma = width * two_sines * k * np.sqrt(1 - (two_sines / 2) ** 2)
+        partiality = crystal.rlp_radius / sigma * np.exp(-0.5 * (error / sigma) ** 2)
+        strength = (
+            self.photon_scale * shot.fluences[image] * self.intensities.intensity[self.unique]
+        )
+        strong = np.abs(error) < N_SIGMA * sigma
+        rays = type(rays)(**{n: getattr(rays, n)[strong] for n in ("row", "s1", "phi", "zeta")})
+        return spots_on_detector(
+            rays,
+            hkl=self.hkl,
+            unique=self.unique,
+            strength=strength * partiality,
+            beam=experiment.beam,
+            detector=experiment.detector,
+            goniometer=None,
+            parameters=self.parameters,
+        )
+
+    def expected(self, run: int, image: int) -> Floats:
+        """Return the photons expected (slow, fast) on image `image` (from 0) of run number `run`."""
+        frame = self.background.copy()
+        if self.shots:
+            if self.shots[run].is_hit[image]:
+                self._add(frame, self.still_spots(run, image), None)
+        else:
+            self._add(frame, self.spots, image)
+        return frame * self.parameters.transmissions[run]
+
+    def frames(self, run: int, first: int, last: int) -> NDArray[np.uint16]:
+        """Return images first to last - 1 (from 0) of run number `run`: (last - first, slow, fast) uint16.
+
+        Raises
+        ------
+        InputError
+            There is no such run or image.
+        """
+        n, slow, fast = self.shape
+        if not (0 <= run < len(self.parameters.transmissions) and 0 <= first <= last <= n):
+            raise InputError(
+                f"no images {first} to {last} of run {run}: there are "
+                f"{len(self.parameters.transmissions)} runs of {n} images, both from 0"
+            )
+        empty = recording.gaps(self.parameters.detector)
+        out = np.empty((last - first, slow, fast), dtype=np.uint16)
+        for i in range(first, last):
+            out[i - first] = recording.recorded(
+                self.expected(run, i),
+                recording.generator(self.parameters.seed, 4, run, i),
+                parameters=self.parameters.detector,
+                bad=self.bad,
+                empty=empty,
+            )
+        return out
+
+    def _add(self, frame: Floats, spots: Spots, image: int | None) -> None:
+        chosen, photons = np.arange(len(spots.x)), spots.photons
+        if image is not None:
+            scan = self.parameters.scan
+            low = np.deg2rad(scan.start + image * scan.oscillation)
+            high = low + np.deg2rad(scan.oscillation)
+            reach = N_SIGMA * spots.sigma_phi
+            chosen = np.flatnonzero((spots.phi > low - reach) & (spots.phi < high + reach))
+            c = 1 / (np.sqrt(2) * spots.sigma_phi[chosen])
+            phi = spots.phi[chosen]
+            photons = spots.photons[chosen] * (erf(c * (high - phi)) - erf(c * (low - phi))) / 2
+        rectangles = np.array([(*p.offset, *p.image_size) for p in self.detector.panels])
+        rectangles[:, 2:] += rectangles[:, :2]
+        boxes = rectangles[spots.panel[chosen]].astype(np.int64)
+        add_spots(
+            frame,
+            x=spots.x[chosen] + boxes[:, 0],
+            y=spots.y[chosen] + boxes[:, 1],
+            covariance=spots.covariance[chosen],
+            photons=photons,
+            rectangles=boxes,
+        )
+
+    @cached_property
+    def truth(self) -> dict[str, Any]:
+        """What was put in, as JSON can hold it."""
+        p, bad = self.parameters, self.bad
+        known: dict[str, Any] = {
+            "parameters": p.model_dump(mode="json"),
+            "mode": p.mode,
+            "space_group": p.crystal.space_group,
+            "cell": list(p.crystal.unit_cell),
+            "wavelength": p.beam.wavelength,
+            "distance": p.detector.distance,
+            "transmissions": list(p.transmissions),
+            "photon_scale_at_full_transmission": self.photon_scale,
+            "frame_convention": "dxtbx/imgCIF laboratory frame: r(phi) = R(axis, phi) A h, right-handed; "
+            "image i (from 0) covers start + oscillation * i to start + oscillation * (i + 1)",
+            "modules": [
+                {
+                    "name": m.name,
+                    "offset_px": list(m.offset),
+                    "shift_px": list(shift),
+                    "origin": list(m.origin),
+                }
+                for m, shift in zip(self.detector.panels, p.detector.module_shifts, strict=True)
+            ],
+            "bad_pixels": {
+                "order": "row (slow), column (fast)",
+                "dead": bad.dead.tolist(),
+                "dead_listed_in_mask": bad.dead_listed.tolist(),
+                "hot": bad.hot.tolist(),
+                "hot_listed_in_mask": bad.hot_listed.tolist(),
+                "hot_level": bad.hot_level.tolist(),
+            },
+        }
+        if not self.shots:
+            crystal = self.true_experiments.crystals[0]
+            return known | {"U": crystal.u.tolist(), "A_phi0": crystal.a.tolist()}
+        return known | {"shots": [_shots_truth(s) for s in self.shots]}
+
+
+def _shots_truth(shots: Shots) -> list[dict[str, Any]]:
+    return [
+        {
+            "image": i,
+            "hit": bool(shots.is_hit[i]),
+            "wavelength": float(shots.wavelengths[i]),
+            "fluence": float(shots.fluences[i]),
+            "U": shots.u_matrices[i].tolist() if shots.is_hit[i] else None,
+        }
+        for i in range(len(shots.is_hit))
+    ]
+
+
+def simulate(parameters: SimulationParameters) -> Simulation:
+    """Return the ensemble that the parameters describe; frames are made when they are asked for.
+
+    Raises
+    ------
+    InputError
+        The cell does not fit the space group, or there are no, or too many, reflections.
+    """
+    detector = geometry.true_detector(parameters.detector)
+    crystal = parameters.crystal
+    d_min = crystal.d_min or geometry.corner_resolution(detector, parameters.beam.wavelength)
+    intensities = true_intensities(
+        unit_cell=crystal.unit_cell,
+        symbol=crystal.space_group,
+        d_min=d_min,
+        b_iso=crystal.b_iso,
+        seed=parameters.seed,
+    )
+    hkl, unique = equivalents(intensities.hkl, crystal.space_group)
+    shots: tuple[Shots, ...] = ()
+    if parameters.mode == "stills":
+        shots = tuple(shots_of_run(parameters, i) for i in range(len(parameters.transmissions)))
+        told, true = stills(parameters, shots)
+    else:
+        told, true = geometry.sweeps(parameters)
+    return Simulation(
+        parameters=parameters,
+        experiments=told,
+        true_experiments=true,
+        intensities=intensities,
+        hkl=hkl,
+        unique=unique,
+        bad=recording.bad_pixels(parameters.detector, parameters.seed),
+        shots=shots,
+    )
