@@ -1,0 +1,133 @@
+"""Errors of scaled intensities: v = a^2 (sigma^2 + (b I)^2), with a and b from how equivalents agree.
+
+The model is the basic one of DIALS (Beilstein-Edmands et al. 2020, Acta Cryst. D76, 385). a and b are
+found by maximum likelihood rather than from a normal probability plot and binned variances: for the
+deviation r of an observation from the mean of its group, which has the variance v (1 - h) with h its
+own share in the mean, minimise sum [log(v (1 - h)) + r^2 / (v (1 - h))]. I is g <I>, not the
+observation itself, so that v does not depend on the sign of its error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from scipy.optimize import minimize_scalar
+
+from dxdask.models.vectors import Floats
+from dxdask.scaling.observations import Observations
+from dxdask.scaling.parameters import BasicErrorModelParameters
+
+START_B = 0.02
+_FEWEST = 100
+_LARGEST_B = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ErrorModel:
+    """Parameters of v = a^2 (sigma^2 + (b I)^2)."""
+
+    a: float = 1.0
+    b: float = START_B
+
+    def variance(self, obs: Observations, expected: Floats) -> Floats:
+        """Return the variance (n,) of `obs.intensity` where `expected` (n,) = g <I> is its true value."""
+        counted = obs.variance + obs.counts * np.maximum(expected, 0.0)
+        return np.asarray(self.a**2 * (counted + (self.b * expected) ** 2))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _likelihood(r2, base, strength2, left, b):  # type: ignore[no-untyped-def]
+    """Return the variance scale a^2 that is best for b, and minus two log likelihood per observation there."""
+    chi2, log_sum = 0.0, 0.0
+    for i in range(len(r2)):
+        u = (base[i] + b * b * strength2[i]) * left[i]
+        chi2 += r2[i] / u
+        log_sum += np.log(u)
+    a2 = chi2 / len(r2)
+    return a2, np.log(a2) + log_sum / len(r2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _likelihood_of(r2, base, strength2, left, a2, b):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(len(r2)):
+        u = a2 * (base[i] + b * b * strength2[i]) * left[i]
+        total += r2[i] / u + np.log(u)
+    return total / len(r2)
+
+
+def shares(obs: Observations, weight: Floats, g: Floats) -> Floats:
+    """Return h (n,): how much of the mean of its group each observation is (0 to 1)."""
+    w = weight * g * g
+    total = np.add.reduceat(w, obs.offsets[:-1]) if len(w) else w
+    return np.divide(w, total[obs.group], out=np.zeros_like(w), where=total[obs.group] > 0)
+
+
+def refine_error_model(
+    obs: Observations, *, weight: Floats, g: Floats, mean: Floats, parameters: BasicErrorModelParameters
+) -> tuple[ErrorModel, list[dict[str, Any]]]:
+    """Return the error model of these observations and the rows of its table.
+
+    Parameters
+    ----------
+    obs : n observations.
+    weight : (n,) with which `mean` was made; 0 for what is left out.
+    g : (n,) scales.
+    mean : (n_groups,)
+    """
+    expected = g * mean[obs.group]
+    share = shares(obs, weight, g)
+    use = (weight > 0) & (share < 0.95) & (share > 0)
+    strong = use & (mean[obs.group] > parameters.min_Ih)
+    # data on a small scale have no mean above min_Ih: then the stronger half of all
+    if strong.sum() < _FEWEST and use.any():
+        strong = use & (mean[obs.group] >= np.median(mean[obs.group][use]))
+    if strong.sum() < _FEWEST:
+        return ErrorModel(a=parameters.a or 1.0, b=START_B if parameters.b is None else parameters.b), []
+    r2 = (obs.intensity - expected)[strong] ** 2
+    base = (obs.variance + obs.counts * np.maximum(expected, 0.0))[strong]
+    strength2, left = expected[strong] ** 2, 1.0 - share[strong]
+    a, b = _best(r2, base, strength2, left, parameters)
+    before = r2 / (base * left)
+    after = r2 / (a**2 * (base + b**2 * strength2) * left)
+    return ErrorModel(a=a, b=b), _bins(mean[obs.group][strong], before, after, parameters.n_bins)
+
+
+def _best(
+    r2: Floats, base: Floats, strength2: Floats, left: Floats, parameters: BasicErrorModelParameters
+) -> tuple[float, float]:
+    if parameters.a is None:
+        def objective(root: float) -> float:
+            return float(_likelihood(r2, base, strength2, left, root**2)[1])
+    else:
+        fixed = parameters.a**2
+        def objective(root: float) -> float:
+            return float(_likelihood_of(r2, base, strength2, left, fixed, root**2))
+    b = parameters.b
+    if b is None:
+        found = minimize_scalar(objective, bounds=(0.0, _LARGEST_B**0.5), method="bounded", options={"xatol": 1e-4})
+        b = float(found.x) ** 2 if float(found.fun) < objective(0.0) else 0.0
+    a2 = parameters.a**2 if parameters.a is not None else _likelihood(r2, base, strength2, left, b)[0]
+    return float(np.sqrt(a2)), float(b)
+
+
+def _bins(strength: Floats, before: Floats, after: Floats, n_bins: int) -> list[dict[str, Any]]:
+    top, bottom = float(strength.max()), float(max(strength.min(), strength.max() * 1e-6))
+    edges = np.geomspace(top, bottom, n_bins + 1)
+    place = np.clip(np.searchsorted(-edges, -strength, side="right") - 1, 0, n_bins - 1)
+    count = np.bincount(place, minlength=n_bins)
+    sums = [np.bincount(place, weights=v, minlength=n_bins) for v in (before, after)]
+    return [
+        {
+            "i_max": float(edges[k]),
+            "i_min": float(edges[k + 1]),
+            "n": int(count[k]),
+            "uncorrected_variance": float(sums[0][k] / count[k]),
+            "corrected_variance": float(sums[1][k] / count[k]),
+        }
+        for k in range(n_bins)
+        if count[k]
+    ]

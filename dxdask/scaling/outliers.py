@@ -1,0 +1,102 @@
+"""Outliers among equivalents, and reflections too strong to be true.
+
+`outliers_of_groups`: the deviation of each observation from the weighted mean of the others of its group
+(DIALS's "standard" rejection; Evans 2006, Acta Cryst. D62, 72); the worst of a group goes if it is above
+z_max, and the rest is judged anew, while three are left. Weights come from the median of the group, which
+the outliers themselves do not move.
+`too_strong`: normalised intensity E^2 beyond what Wilson statistics allow (Read 1999, Acta Cryst. D55, 1759).
+"""
+
+from __future__ import annotations
+
+import gemmi
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.models.symmetry import epsilon
+from dxdask.models.vectors import Floats
+from dxdask.scaling.error_model import ErrorModel
+from dxdask.scaling.observations import Observations
+
+_SHELL = 2000
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _reject(offsets, intensity, counts, variance, g, a, b, z_max, use, weight, buffer, out):  # type: ignore[no-untyped-def]
+    for h in range(len(offsets) - 1):
+        lo, hi = offsets[h], offsets[h + 1]
+        if hi - lo < 3:
+            continue
+        while True:
+            n = 0
+            for i in range(lo, hi):
+                if use[i] and not out[i]:
+                    buffer[n] = intensity[i] / g[i]
+                    n += 1
+            if n < 3:
+                break
+            buffer[:n].sort()
+            middle = 0.5 * (buffer[(n - 1) // 2] + buffer[n // 2])
+            top, bottom = 0.0, 0.0
+            for i in range(lo, hi):
+                if use[i] and not out[i]:
+                    e = g[i] * middle
+                    weight[i] = 1.0 / (a * a * (variance[i] + counts[i] * max(e, 0.0) + b * b * e * e))
+                    top += weight[i] * g[i] * intensity[i]
+                    bottom += weight[i] * g[i] * g[i]
+            worst, z_worst = -1, z_max * z_max
+            for i in range(lo, hi):
+                if use[i] and not out[i]:
+                    others = bottom - weight[i] * g[i] * g[i]
+                    mean = (top - weight[i] * g[i] * intensity[i]) / others
+                    e = g[i] * mean
+                    v = a * a * (variance[i] + counts[i] * max(e, abs(intensity[i])) + b * b * e * e)
+                    z2 = (intensity[i] - e) ** 2 / (v + g[i] * g[i] / others)
+                    if z2 > z_worst:
+                        worst, z_worst = i, z2
+            if worst < 0:
+                break
+            out[worst] = True
+
+
+def outliers_of_groups(
+    obs: Observations, g: Floats, use: NDArray[np.bool_], model: ErrorModel, *, z_max: float
+) -> NDArray[np.bool_]:
+    """Return which observations (n,) are outliers.
+
+    Parameters
+    ----------
+    obs : n observations.
+    g : (n,) scales.
+    use : (n,) observations that are neither judged nor in the means where False.
+    model : the errors.
+    z_max : largest deviation, in standard deviations.
+    """
+    out = np.zeros(len(obs), dtype=np.bool_)
+    buffer = np.empty(int(np.diff(obs.offsets).max(initial=0)))
+    weight = np.empty(len(obs))
+    _reject(
+        obs.offsets, obs.intensity, obs.counts, obs.variance, g, model.a, model.b, z_max, use, weight, buffer, out
+    )  # fmt: skip
+    return out
+
+
+def too_strong(
+    obs: Observations, g: Floats, use: NDArray[np.bool_], group: gemmi.SpaceGroup, *, e_max: float, z_max: float
+) -> NDArray[np.bool_]:
+    """Return which observations (n,) have E^2 = I / (epsilon <I>) > e_max^2, and that by more than z_max sigma.
+
+    <I> is the mean of resolution shells of at least 2000 observations, so that one hot pixel does not make it.
+    """
+    if e_max == 0 or not use.any():
+        return np.zeros(len(obs), dtype=np.bool_)
+    scaled = obs.intensity / g / epsilon(obs.hkl, group)[obs.group]
+    order = np.argsort(-obs.d[obs.group], kind="stable")
+    order = order[use[order]]
+    n_shells = max(len(order) // _SHELL, 1)
+    limit = np.full(len(obs), np.inf)
+    for rows in np.array_split(order, n_shells):
+        limit[rows] = e_max**2 * max(float(scaled[rows].mean()), 0.0)
+    sigma = np.sqrt(obs.variance + obs.counts * np.abs(obs.intensity)) / g
+    return np.asarray(use & (scaled > limit) & (obs.intensity / g > z_max * sigma))

@@ -1,0 +1,156 @@
+"""Scaling: rounds of fitting the scales, rejecting outliers and correcting the errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.models import ExperimentList
+from dxdask.models.vectors import Floats
+from dxdask.scaling.error_model import ErrorModel, refine_error_model
+from dxdask.scaling.fit import fit_scales, group_means, scales_of
+from dxdask.scaling.model import ScalingModel, observation_design, scaling_model
+from dxdask.scaling.observations import Observations
+from dxdask.scaling.outliers import outliers_of_groups, too_strong
+from dxdask.scaling.parameters import ScalingParameters
+
+_WEIGHTS_AGAIN = 3  # times that means and the variances they make expect are brought together
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scaled:
+    """Observations with their scales g (n,), means (n_groups,), variances (n,) of the intensities, outliers (n,)."""
+
+    model: ScalingModel
+    parameters: Floats
+    g: Floats
+    mean: Floats
+    variance: Floats
+    outlier: NDArray[np.bool_]
+    error_model: ErrorModel
+    error_rows: list[dict[str, Any]] = field(default_factory=list)
+    costs: tuple[tuple[float, ...], ...] = ()
+
+
+def _start(model: ScalingModel, obs: Observations) -> Floats:
+    """Return parameters with each experiment's scale at its mean intensity, and no decay."""
+    n = len(model.scales)
+    strength = np.bincount(obs.experiment, weights=obs.intensity, minlength=n)
+    counts = np.bincount(obs.experiment, minlength=n)
+    mean = np.divide(strength, counts, out=np.zeros(n), where=counts > 0)
+    log = np.where(mean > 0, np.log(np.where(mean > 0, mean, 1.0)), np.nan)
+    log = np.nan_to_num(log, nan=float(np.nanmean(log)) if np.isfinite(log).any() else 0.0)
+    start = np.zeros(model.n_parameters)
+    start[: model.n_scales] = np.repeat(log, [s.n_points for s in model.scales])
+    return start
+
+
+def _means(obs: Observations, g: Floats, use: NDArray[np.bool_], errors: ErrorModel, mean: Floats) -> Floats:
+    """Return means (n_groups,) whose weights are those of the variances the means themselves make expect."""
+    for _ in range(_WEIGHTS_AGAIN):
+        weight = np.where(use, 1.0 / errors.variance(obs, g * mean[obs.group]), 0.0)
+        mean, _ = group_means(obs.offsets, weight, g, obs.intensity)
+    return mean
+
+
+class _Scaling:
+    """The rounds of one scaling, and where they stand."""
+
+    def __init__(self, obs: Observations, experiments: ExperimentList, group: gemmi.SpaceGroup, parameters: ScalingParameters):
+        self.obs, self.group, self.parameters = obs, group, parameters
+        self.model = scaling_model(experiments, parameters)
+        self.index, self.value = observation_design(self.model, obs)
+        self.errors = self._first_errors()
+        self.rows: list[dict[str, Any]] = []
+        self.costs: list[tuple[float, ...]] = []
+        self.outlier = np.zeros(len(obs), dtype=np.bool_)
+        self.whole = obs.partiality >= parameters.reflection_selection.min_partiality
+        self.p = _start(self.model, obs)
+        self.g = scales_of(self.index, self.value, self.p)
+        # before there is a mean, what is seen is what is to be expected
+        self.mean = np.zeros(len(obs.hkl))
+        self.variance = self.errors.variance(obs, np.abs(obs.intensity))
+
+    def _first_errors(self) -> ErrorModel:
+        given = self.parameters.weighting.error_model
+        if given.error_model == "None":
+            return ErrorModel(a=1.0, b=0.0)
+        return ErrorModel(a=given.basic.a or 1.0, b=given.basic.b if given.basic.b is not None else ErrorModel().b)
+
+    def fit(self) -> None:
+        """Fit the scales to what is not an outlier, and make the means of it."""
+        refinery = self.parameters.scaling_refinery
+        restraint = np.zeros(self.model.n_parameters)
+        restraint[self.model.n_scales :] = self.parameters.physical.decay_restraint
+        weight = np.where(self.whole & ~self.outlier, 1.0 / self.variance, 0.0)
+        result = fit_scales(
+            self.obs.offsets, weight, self.obs.intensity, self.index, self.value, self.p,
+            restraint=restraint, max_iterations=refinery.max_iterations, tolerance=refinery.rmsd_tolerance,
+        )  # fmt: skip
+        self.p, self.g = result.parameters, result.scales
+        self.costs.append(result.costs)
+        self._fix_mean_scale(weight > 0)
+        self.average()
+
+    def _fix_mean_scale(self, used: NDArray[np.bool_]) -> None:
+        """Shift all scales alike (they are only known up to that) to a mean of 1."""
+        if used.any():
+            shift = float(np.log(self.g[used].mean()))
+            self.p[: self.model.n_scales] -= shift
+            self.g *= np.exp(-shift)
+
+    def average(self) -> None:
+        """Make the means and variances of what is not an outlier."""
+        use = ~self.outlier
+        first, _ = group_means(self.obs.offsets, np.where(use, 1.0 / self.variance, 0.0), self.g, self.obs.intensity)
+        self.mean = _means(self.obs, self.g, use, self.errors, first)
+        self.variance = self.errors.variance(self.obs, self.g * self.mean[self.obs.group])
+
+    def reject(self) -> None:
+        """Judge all observations for outliers."""
+        options = self.parameters.scaling_options
+        if options.outlier_rejection == "None":
+            return
+        every = np.ones(len(self.obs), dtype=np.bool_)
+        self.outlier = too_strong(
+            self.obs, self.g, every, self.group, e_max=options.emax, z_max=options.outlier_zmax
+        )
+        self.outlier |= outliers_of_groups(
+            self.obs, self.g, ~self.outlier, self.errors, z_max=options.outlier_zmax
+        )
+        self.average()
+
+    def correct_errors(self) -> None:
+        """Determine the error model."""
+        given = self.parameters.weighting.error_model
+        if given.error_model == "None":
+            return
+        weight = np.where(self.outlier, 0.0, 1.0 / self.variance)
+        self.errors, self.rows = refine_error_model(
+            self.obs, weight=weight, g=self.g, mean=self.mean, parameters=given.basic
+        )
+        self.average()
+
+
+def scale_observations(
+    obs: Observations, experiments: ExperimentList, group: gemmi.SpaceGroup, parameters: ScalingParameters
+) -> Scaled:
+    """Scale observations: fit, reject, fit, errors, reject, fit, reject, errors (the order of dials.scale)."""
+    run = _Scaling(obs, experiments, group, parameters)
+    run.fit()
+    run.reject()
+    run.fit()
+    run.reject()
+    run.correct_errors()
+    run.reject()
+    run.fit()
+    run.reject()
+    run.correct_errors()
+    return Scaled(
+        model=run.model, parameters=run.p, g=run.g, mean=run.mean, variance=run.variance, outlier=run.outlier,
+        error_model=run.errors, error_rows=run.rows, costs=tuple(run.costs),
+    )  # fmt: skip
