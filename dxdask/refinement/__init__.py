@@ -1,1 +1,8 @@
-"""TODO."""
+"""Refinement: beams, detectors and crystals against the centroids of indexed reflections."""
+
+from dxdask.refinement.parameters import RefinementParameters
+from dxdask.refinement.predict import predict
+from dxdask.refinement.rays import rays
+from dxdask.refinement.step import refine
+
+__all__ = ["RefinementParameters", "predict", "rays", "refine"]

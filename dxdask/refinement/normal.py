@@ -1,0 +1,243 @@
+"""One pass over the reflections: residuals, gradients and the normal equations of each block of rows.
+
+Gradients after Waterman et al. (2016), Acta Cryst. D72, 558: with r = R(phi) S F U B h, s1 = s0 + r,
+the reflecting angle moves by dphi = -(dr . s1) / ((m2 x r) . s0) for a crystal parameter and by
+-(r . ds0) / ((m2 x r) . s0) for a beam parameter; s1 by dr + (m2 x r) dphi and ds0 + (m2 x r) dphi. On
+the panel (u, v, w) = D s1, X = u / w, Y = v / w; for a detector parameter d(u, v, w) = -D dd (u, v, w).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.refinement.rays import nearest_turn, reflecting_angles, rotate, transform
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+# Places of the parameters of one experiment: 3 of orientation, 6 of cell, 3 of beam, 6 of detector.
+N_LOCAL = 18
+FIRST_BEAM, FIRST_DETECTOR = 9, 12
+
+# Rows whose sums are kept apart: the order of additions depends on it, and on nothing else.
+BLOCK_ROWS = 4096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observations:
+    """Reflections to refine against (n), sorted by experiment, as the kernel takes them.
+
+    Attributes
+    ----------
+    hkl : (n, 3) float64.
+    experiment, panel : (n,) int64; panel counts the panels of all detectors.
+    entering : (n,) bool.
+    xyphi, weights : (n, 3) observed x, y (mm), phi (rad) and 1 / variance.
+    blocks : (b, 3) int64: first row, row behind the last, experiment.
+    """
+
+    hkl: Floats
+    experiment: Integers
+    panel: Integers
+    entering: NDArray[np.bool_]
+    xyphi: Floats
+    weights: Floats
+    blocks: Integers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """The models of e experiments over p panels, and their derivatives.
+
+    Attributes
+    ----------
+    settings, d_settings : (e, 3, 3) S F U B, 1/Angstrom, and (e, 9, 3, 3).
+    s0, d_s0 : (e, 3), 1/Angstrom, and (e, 3, 3), one derivative a row.
+    m2 : (e, 3) rotation axes.
+    inverse_d, d_panels : (p, 3, 3) D, and (p, 6, 3, 3) the derivatives of d.
+    columns : (e, `N_LOCAL`) int64, place of each parameter in the vector refined, -1 where it is fixed.
+    """
+
+    settings: Floats
+    d_settings: Floats
+    s0: Floats
+    d_s0: Floats
+    m2: Floats
+    inverse_d: Floats
+    d_panels: Floats
+    columns: Integers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlockSums:
+    """Sums over each of b blocks of rows; those of two sets of rows add up to those of both.
+
+    Attributes
+    ----------
+    matrix, vector : (b, 18, 18) sum of w g g^T and (b, 18) of w g (observed - calculated).
+    squares : (b, 3) unweighted sums of squared residuals, mm^2, mm^2, rad^2.
+    objective : (b,) half the weighted sum of squares.
+    n : (b,) reflections that have a prediction.
+    """
+
+    matrix: Floats
+    vector: Floats
+    squares: Floats
+    objective: Floats
+    n: Integers
+
+
+def row_blocks(experiment: NDArray[Any]) -> Integers:
+    """Return blocks (b, 3) of at most `BLOCK_ROWS` rows of one experiment each; `experiment` is sorted."""
+    edges = np.flatnonzero(np.diff(experiment, prepend=-1, append=-2))
+    out = [
+        (start, min(start + BLOCK_ROWS, stop), int(experiment[begin]))
+        for begin, stop in zip(edges[:-1], edges[1:], strict=True)
+        for start in range(int(begin), int(stop), BLOCK_ROWS)
+    ]
+    return np.array(out, dtype=np.int64).reshape(-1, 3)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ds1(  # type: ignore[no-untyped-def]
+    k, hkl, s0, m2, r, erxs, s1, cosine, sine, d_settings, d_s0, work, dr, out
+):
+    """Write ds1 of crystal or beam parameter k into out (3,); return dphi. erxs: m2 x r and . s0 last."""
+    if k < FIRST_BEAM:
+        transform(d_settings[k], hkl, work)
+        rotate(work, m2, cosine, sine, dr)
+        rate = -(dr[0] * s1[0] + dr[1] * s1[1] + dr[2] * s1[2]) / erxs[3]
+    else:
+        for i in range(3):
+            dr[i] = d_s0[k - FIRST_BEAM, i]
+        rate = -(r[0] * dr[0] + r[1] * dr[1] + r[2] * dr[2]) / erxs[3]
+    for i in range(3):
+        out[i] = dr[i] + erxs[i] * rate
+    return rate
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _row(  # type: ignore[no-untyped-def]
+    hkl, entering, observed, setting, d_setting, s0, d_s0, m2, inverse_d, d_panel, free, n_free, work,
+    residual, gradient,
+):  # fmt: skip
+    """Fill residual (3,) and gradient (3, 18) of one reflection; return whether it is predicted."""
+    r0, r, s1, pv, erxs, v, dr, ds1, dpv = work
+    transform(setting, hkl, r0)
+    enters, leaves = reflecting_angles(r0, s0, m2)
+    phi = nearest_turn(enters if entering else leaves, observed[2])
+    cosine, sine = math.cos(phi), math.sin(phi)
+    rotate(r0, m2, cosine, sine, r)
+    for i in range(3):
+        s1[i] = s0[i] + r[i]
+    transform(inverse_d, s1, pv)
+    erxs[0] = m2[1] * r[2] - m2[2] * r[1]
+    erxs[1] = m2[2] * r[0] - m2[0] * r[2]
+    erxs[2] = m2[0] * r[1] - m2[1] * r[0]
+    erxs[3] = erxs[0] * s0[0] + erxs[1] * s0[1] + erxs[2] * s0[2]
+    if not pv[2] > 0.0 or erxs[3] == 0.0:
+        return False
+    x, y = pv[0] / pv[2], pv[1] / pv[2]
+    residual[0], residual[1], residual[2] = observed[0] - x, observed[1] - y, observed[2] - phi
+    for m in range(n_free):
+        k = free[m]
+        rate = 0.0
+        if k < FIRST_DETECTOR:
+            rate = _ds1(k, hkl, s0, m2, r, erxs, s1, cosine, sine, d_setting, d_s0, v, dr, ds1)
+        else:
+            transform(d_panel[k - FIRST_DETECTOR], pv, ds1)
+            for i in range(3):
+                ds1[i] = -ds1[i]
+        transform(inverse_d, ds1, dpv)
+        gradient[0, k] = (dpv[0] - x * dpv[2]) / pv[2]
+        gradient[1, k] = (dpv[1] - y * dpv[2]) / pv[2]
+        gradient[2, k] = rate
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sums(  # type: ignore[no-untyped-def]
+    hkl, panel, entering, xyphi, weights, blocks, settings, d_settings, s0, d_s0, m2, inverse_d, d_panels,
+    columns, matrix, vector, squares, objective, n,
+):  # fmt: skip
+    work = (np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(4), np.empty(3), np.empty(3),
+            np.empty(3), np.empty(3))  # fmt: skip
+    residual, gradient = np.empty(3), np.zeros((3, N_LOCAL))
+    free = np.empty(N_LOCAL, dtype=np.int64)
+    for b in range(blocks.shape[0]):
+        e = blocks[b, 2]
+        n_free = 0
+        for k in range(N_LOCAL):
+            if columns[e, k] >= 0:
+                free[n_free] = k
+                n_free += 1
+        for row in range(blocks[b, 0], blocks[b, 1]):
+            if not _row(
+                hkl[row], entering[row], xyphi[row], settings[e], d_settings[e], s0[e], d_s0[e], m2[e],
+                inverse_d[panel[row]], d_panels[panel[row]], free, n_free, work, residual, gradient,
+            ):  # fmt: skip
+                continue
+            n[b] += 1
+            for i in range(3):
+                w = weights[row, i]
+                squares[b, i] += residual[i] * residual[i]
+                objective[b] += 0.5 * w * residual[i] * residual[i]
+                for p in range(n_free):
+                    step = w * gradient[i, free[p]]
+                    vector[b, free[p]] += step * residual[i]
+                    for q in range(p + 1):
+                        matrix[b, free[p], free[q]] += step * gradient[i, free[q]]
+
+
+def block_sums(observations: Observations, state: State) -> BlockSums:
+    """Return the sums that the normal equations are made of, for each block of `observations`.
+
+    A reflection without a prediction, at this state, is left out and not counted.
+    """
+    b, o, s = len(observations.blocks), observations, state
+    matrix, vector = np.zeros((b, N_LOCAL, N_LOCAL)), np.zeros((b, N_LOCAL))
+    squares, objective, n = np.zeros((b, 3)), np.zeros(b), np.zeros(b, dtype=np.int64)
+    _sums(
+        o.hkl, o.panel, o.entering, o.xyphi, o.weights, o.blocks, s.settings, s.d_settings, s.s0, s.d_s0,
+        s.m2, s.inverse_d, s.d_panels, s.columns, matrix, vector, squares, objective, n,
+    )  # fmt: skip
+    i, j = np.triu_indices(N_LOCAL, 1)
+    matrix[:, i, j] = matrix[:, j, i]
+    return BlockSums(matrix=matrix, vector=vector, squares=squares, objective=objective, n=n)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gradients(  # type: ignore[no-untyped-def]
+    hkl, experiment, panel, entering, xyphi, settings, d_settings, s0, d_s0, m2, inverse_d, d_panels,
+    residuals, gradients,
+):  # fmt: skip
+    work = (np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(4), np.empty(3), np.empty(3),
+            np.empty(3), np.empty(3))  # fmt: skip
+    free = np.arange(N_LOCAL)
+    for row in range(hkl.shape[0]):
+        e = experiment[row]
+        _row(
+            hkl[row], entering[row], xyphi[row], settings[e], d_settings[e], s0[e], d_s0[e], m2[e],
+            inverse_d[panel[row]], d_panels[panel[row]], free, N_LOCAL, work, residuals[row],
+            gradients[row],
+        )  # fmt: skip
+
+
+def residuals_and_gradients(observations: Observations, state: State) -> tuple[Floats, Floats]:
+    """Return observed - calculated (n, 3), mm, mm, rad, and the derivatives of calculated (n, 3, 18).
+
+    The derivatives are with all `N_LOCAL` parameters of the reflection's experiment, fixed ones too.
+    """
+    n, o, s = len(observations.hkl), observations, state
+    residuals, gradients = np.full((n, 3), np.nan), np.full((n, 3, N_LOCAL), np.nan)
+    _gradients(
+        o.hkl, o.experiment, o.panel, o.entering, o.xyphi, s.settings, s.d_settings, s.s0, s.d_s0, s.m2,
+        s.inverse_d, s.d_panels, residuals, gradients,
+    )  # fmt: skip
+    return residuals, gradients

@@ -1,0 +1,84 @@
+"""Centroids that lie too far from their predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from dxdask.refinement.mcd import robust_distances
+from dxdask.refinement.parameters import Mcd, Outlier, Tukey
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def tukey_outliers(residuals: Floats, parameters: Tukey) -> Mask:
+    """Return which rows (n,) of residuals (n, 3) have one beyond Tukey's fences of its column."""
+    low, high = np.quantile(residuals, [0.25, 0.75], axis=0)
+    reach = parameters.iqr_multiplier * (high - low)
+    return np.asarray(((residuals < low - reach) | (residuals > high + reach)).any(axis=1))
+
+
+def mcd_outliers(residuals: Floats, parameters: Mcd) -> Mask:
+    """Return which rows (n,) of residuals (n, 3) lie beyond the robust ellipsoid."""
+    limit = chi2.ppf(parameters.threshold_probability, 3)
+    distances = robust_distances(residuals, alpha=parameters.alpha, n_trials=parameters.n_trials)
+    return np.asarray(distances > limit)
+
+
+def centroid_outliers(
+    residuals: Floats,
+    experiment: NDArray[Any],
+    panel: NDArray[Any],
+    phi: Floats,
+    parameters: Outlier,
+) -> Mask:
+    """Return which centroids (n,) are outliers among their like.
+
+    residuals: (n, 3) observed - calculated, mm, mm, rad. experiment, panel: (n,) integers.
+    phi: (n,) observed angle, rad. Groups are experiments, panels and blocks of phi, as asked for;
+    all of a group that is too small are outliers.
+    """
+    out = np.zeros(len(residuals), dtype=bool)
+    if parameters.algorithm is None:
+        return out
+    for rows in _groups(experiment, panel, phi, parameters):
+        if len(rows) < parameters.minimum_number_of_reflections:
+            out[rows] = True
+        elif parameters.algorithm == "tukey":
+            out[rows] = tukey_outliers(residuals[rows], parameters.tukey)
+        else:
+            out[rows] = mcd_outliers(residuals[rows], parameters.mcd)
+    return out
+
+
+def _groups(
+    experiment: NDArray[Any], panel: NDArray[Any], phi: Floats, parameters: Outlier
+) -> Iterator[NDArray[np.int64]]:
+    n = len(phi)
+    first = experiment if parameters.separate_experiments else np.zeros(n, dtype=np.int64)
+    second = panel if parameters.separate_panels else np.zeros(n, dtype=np.int64)
+    _, which = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)
+    order = np.argsort(which.ravel(), kind="stable")
+    for rows in np.split(order, np.cumsum(np.bincount(which.ravel()))[:-1]):
+        if not len(rows):
+            continue
+        if not parameters.separate_blocks:
+            yield rows
+            continue
+        block = _phi_blocks(phi[rows], np.deg2rad(parameters.block_width))
+        for k in range(int(block.max()) + 1):
+            yield rows[block == k]
+
+
+def _phi_blocks(phi: Floats, width: float) -> NDArray[np.int64]:
+    """Return the block (n,) of each angle: equal blocks over the range, as near to `width` as can be."""
+    low, span = float(phi.min()), float(np.ptp(phi))
+    n_blocks = max(1, round(span / width))
+    if span == 0.0:
+        return np.zeros(len(phi), dtype=np.int64)
+    return np.minimum(((phi - low) / (span / n_blocks)).astype(np.int64), n_blocks - 1)

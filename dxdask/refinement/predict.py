@@ -1,0 +1,159 @@
+"""Predicted centroids of reflections whose Miller index is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, check, n_rows
+from dxdask.models import ExperimentList
+from dxdask.refinement.geometry import (
+    Geometry,
+    geometry,
+    is_entering,
+    observed_s1,
+    panel_rows,
+    settings_at,
+)
+from dxdask.refinement.rays import nearest_turn, reflecting_angles, rotate, transform
+
+Floats = NDArray[np.float64]
+
+COLUMNS_NEEDED = ("experiment", "panel", "hkl", "flags", "x_mm", "y_mm", "phi_rad")
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _predict(  # type: ignore[no-untyped-def]
+    hkl, experiment, setting, panel, entering, phi_obs, settings, s0, m2, inverse_d, xyphi, s1
+):
+    r = np.empty(3)
+    turned = np.empty(3)
+    for n in range(hkl.shape[0]):
+        e = experiment[n]
+        transform(settings[setting[n]], hkl[n], r)
+        enters, leaves = reflecting_angles(r, s0[e], m2[e])
+        phi = nearest_turn(enters if entering[n] else leaves, phi_obs[n])
+        rotate(r, m2[e], math.cos(phi), math.sin(phi), turned)
+        for i in range(3):
+            s1[n, i] = s0[e, i] + turned[i]
+        transform(inverse_d[panel[n]], s1[n], r)
+        xyphi[n, 0] = r[0] / r[2] if r[2] > 0.0 else np.nan
+        xyphi[n, 1] = r[1] / r[2] if r[2] > 0.0 else np.nan
+        xyphi[n, 2] = phi
+
+
+def predict_mm(
+    table: Reflections, geom: Geometry, entering: NDArray[np.bool_], settings: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Return predicted x, y (mm) and phi (rad) as (n, 3), and s1 (n, 3), 1/Angstrom.
+
+    Each reflection is predicted on the panel it was seen on, on the side of the Ewald sphere that
+    `entering` (n,) names, at the turn nearest to its observed angle; NaN where it never diffracts.
+
+    settings: (n, 3, 3), one for each reflection, where the crystal varies; else those of `geom`.
+    """
+    n = n_rows(table)
+    experiment = table["experiment"].astype(np.int64)
+    xyphi, s1 = np.empty((n, 3)), np.empty((n, 3))
+    _predict(
+        table["hkl"].astype(np.float64),
+        experiment,
+        experiment if settings is None else np.arange(n),
+        panel_rows(table, geom.first_panel),
+        entering,
+        table["phi_rad"],
+        geom.settings if settings is None else settings,
+        geom.s0,
+        geom.m2,
+        geom.inverse_d,
+        xyphi,
+        s1,
+    )
+    return xyphi, s1
+
+
+def to_pixels(table: Reflections, experiments: ExperimentList, xyphi: Floats) -> Floats:
+    """Return predictions x, y (mm), phi (rad) (n, 3) as px, px, images, corrected for parallax."""
+    out = np.full_like(xyphi, np.nan)
+    for i, e in enumerate(experiments):
+        rows = np.flatnonzero(table["experiment"] == i)
+        if e.scan is not None and len(rows):
+            out[rows, 2] = e.scan.z_from_phi(xyphi[rows, 2])
+        for k in np.unique(table["panel"][rows]):
+            on = rows[table["panel"][rows] == k]
+            on = on[np.isfinite(xyphi[on, 0])]
+            out[on, :2] = e.detector[int(k)].mm_to_pixel(xyphi[on, :2])
+    return out
+
+
+def predict(reflections: Reflections, experiments: ExperimentList) -> Reflections:
+    """Predict the centroids of indexed reflections.
+
+    The side of the Ewald sphere is that of the column `entering` where the table has it, else of
+    the observed ray. A crystal that varies over the scan is taken at the observed angle.
+
+    Returns
+    -------
+    Reflections
+        The table with x_cal, y_cal (px), z_cal (images), x_cal_mm, y_cal_mm (mm), phi_cal_rad (rad),
+        s1 (predicted, 1/Angstrom), entering, and the flag PREDICTED where there is a prediction.
+        Rows that are not indexed have NaN and keep their s1.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing.
+    InputError
+        An experiment is a still or has no crystal.
+    """
+    check(reflections, COLUMNS_NEEDED)
+    out = dict(reflections)
+    rows = np.flatnonzero((out["flags"] & np.uint32(Flag.INDEXED)) != 0)
+    part = {k: out[k][rows] for k in COLUMNS_NEEDED}
+    geom = geometry(experiments)
+    of = part["experiment"]
+    entering = (
+        out["entering"][rows]
+        if "entering" in out
+        else is_entering(observed_s1(part, experiments), geom.s0[of], geom.m2[of])
+    )
+    varies = any(c.scan_points is not None for c in experiments.crystals)
+    settings = settings_at(experiments, of, _observed_z(part, experiments)) if varies else None
+    xyphi, s1 = predict_mm(part, geom, entering, settings)
+    return _with_predictions(out, rows, xyphi, to_pixels(part, experiments, xyphi), s1, entering)
+
+
+def _observed_z(table: Reflections, experiments: ExperimentList) -> Floats:
+    z = np.zeros(n_rows(table))
+    for i, e in enumerate(experiments):
+        mine = table["experiment"] == i
+        if e.scan is not None:
+            z[mine] = e.scan.z_from_phi(table["phi_rad"][mine])
+    return z
+
+
+def _with_predictions(
+    table: Reflections,
+    rows: NDArray[np.int64],
+    xyphi: Floats,
+    pixels: Floats,
+    s1: Floats,
+    entering: NDArray[np.bool_],
+) -> Reflections:
+    out, n = dict(table), n_rows(table)
+    names = ("x_cal", "y_cal", "z_cal", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
+    for name, values in zip(names, [*pixels.T, *xyphi.T], strict=True):
+        out[name] = np.full(n, np.nan)
+        out[name][rows] = values
+    out["s1"] = out["s1"].copy() if "s1" in out else np.full((n, 3), np.nan)
+    out["s1"][rows] = s1
+    out["entering"] = out["entering"].copy() if "entering" in out else np.zeros(n, dtype=bool)
+    out["entering"][rows] = entering
+    is_predicted = np.zeros(n, dtype=bool)
+    is_predicted[rows] = np.isfinite(xyphi).all(axis=1)
+    flags = out["flags"] & ~np.uint32(Flag.PREDICTED)
+    out["flags"] = np.where(is_predicted, flags | np.uint32(Flag.PREDICTED), flags)
+    return out

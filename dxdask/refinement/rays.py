@@ -1,0 +1,101 @@
+"""Where a reciprocal lattice point crosses the Ewald sphere as the crystal turns."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def reflecting_angles(  # type: ignore[no-untyped-def]
+    r, s0, m2
+):
+    """Return the angles (entering, leaving), rad, at which r (3,) turned about m2 meets the sphere.
+
+    NaN, NaN where it never does. With r split along and across m2, |s0 + r(phi)| = |s0| reads
+    a cos(phi) + b sin(phi) = c; s0 . r falls with phi (the point enters) at the later of the two.
+    """
+    along = r[0] * m2[0] + r[1] * m2[1] + r[2] * m2[2]
+    shared = along * (s0[0] * m2[0] + s0[1] * m2[1] + s0[2] * m2[2])
+    a = s0[0] * r[0] + s0[1] * r[1] + s0[2] * r[2] - shared
+    b = (
+        s0[0] * (m2[1] * r[2] - m2[2] * r[1])
+        + s0[1] * (m2[2] * r[0] - m2[0] * r[2])
+        + s0[2] * (m2[0] * r[1] - m2[1] * r[0])
+    )
+    c = -0.5 * (r[0] * r[0] + r[1] * r[1] + r[2] * r[2]) - shared
+    amplitude = math.sqrt(a * a + b * b)
+    if not abs(c) < amplitude:
+        return np.nan, np.nan
+    centre = math.atan2(b, a)
+    half = math.acos(c / amplitude)
+    return centre + half, centre - half
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def rotate(  # type: ignore[no-untyped-def]
+    r, m2, cosine, sine, out
+):
+    """Write into out (3,) the vector r (3,) turned about the unit vector m2 (3,) (Rodrigues)."""
+    along = (1.0 - cosine) * (r[0] * m2[0] + r[1] * m2[1] + r[2] * m2[2])
+    out[0] = along * m2[0] + cosine * r[0] + sine * (m2[1] * r[2] - m2[2] * r[1])
+    out[1] = along * m2[1] + cosine * r[1] + sine * (m2[2] * r[0] - m2[0] * r[2])
+    out[2] = along * m2[2] + cosine * r[2] + sine * (m2[0] * r[1] - m2[1] * r[0])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def transform(matrix, v, out):  # type: ignore[no-untyped-def]
+    """Write into out (3,) the product of a matrix (3, 3) and v (3,)."""
+    for i in range(3):
+        out[i] = matrix[i, 0] * v[0] + matrix[i, 1] * v[1] + matrix[i, 2] * v[2]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def nearest_turn(phi, to):  # type: ignore[no-untyped-def]
+    """Return phi plus the whole turns that bring it nearest to `to`, rad."""
+    return phi + 2.0 * math.pi * np.floor((to - phi) / (2.0 * math.pi) + 0.5)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _rays(hkl, setting, s0, m2, phi, s1):  # type: ignore[no-untyped-def]
+    r = np.empty(3)
+    turned = np.empty(3)
+    for n in range(hkl.shape[0]):
+        transform(setting, hkl[n], r)
+        phi[n, 0], phi[n, 1] = reflecting_angles(r, s0, m2)
+        for k in range(2):
+            rotate(r, m2, math.cos(phi[n, k]), math.sin(phi[n, k]), turned)
+            for i in range(3):
+                s1[n, k, i] = s0[i] + turned[i]
+
+
+def rays(
+    hkl: NDArray[Any], setting: ArrayLike, s0: ArrayLike, m2: ArrayLike
+) -> tuple[Floats, Floats]:
+    """Return both diffracted rays of each Miller index.
+
+    hkl: (n, 3) integers. setting: (3, 3), 1/Angstrom, r = R(m2, phi) setting h, which is S F U B
+    for a goniometer with axes outside and inside the scanned one. s0: (3,), 1/Angstrom.
+    m2: (3,), the rotation axis in the laboratory.
+    Returns phi (n, 2), rad, in (-2 pi, 2 pi), and s1 (n, 2, 3), 1/Angstrom; [:, 0] enters the
+    Ewald sphere and [:, 1] leaves it; NaN where the point never meets it.
+    """
+    indices = np.ascontiguousarray(hkl, dtype=np.float64)
+    phi = np.empty((len(indices), 2))
+    s1 = np.empty((len(indices), 2, 3))
+    axis = np.asarray(m2, dtype=np.float64) / np.linalg.norm(m2)
+    _rays(
+        indices,
+        np.ascontiguousarray(setting, dtype=np.float64),
+        np.ascontiguousarray(s0, dtype=np.float64),
+        axis,
+        phi,
+        s1,
+    )
+    return phi, s1

@@ -1,0 +1,56 @@
+"""Rotations by small angles about fixed axes, with their derivatives."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.models.vectors import rotation_matrix
+
+Floats = NDArray[np.float64]
+
+MRAD = 1e-3
+
+
+def rotation_derivative(axis: Floats, angle: float) -> Floats:
+    """Return the derivative (3, 3) with the angle (rad) of the rotation about the unit vector `axis`."""
+    x, y, z = axis
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    out: Floats = cross @ rotation_matrix(axis, angle)
+    return out
+
+
+def product(axes: Floats, angles_mrad: Floats) -> tuple[Floats, Floats]:
+    """Return R_k .. R_2 R_1 (3, 3) of rotations about `axes` (k, 3), and its derivatives (k, 3, 3).
+
+    angles_mrad: (k,), mrad; the derivatives are with these, per mrad.
+    """
+    factors = [rotation_matrix(a, MRAD * t) for a, t in zip(axes, angles_mrad, strict=True)]
+    slopes = [rotation_derivative(a, MRAD * t) for a, t in zip(axes, angles_mrad, strict=True)]
+    derivatives = np.empty((len(axes), 3, 3))
+    for k in range(len(axes)):
+        derivatives[k] = MRAD * _chain([*factors[:k], slopes[k], *factors[k + 1 :]])
+    return _chain(factors), derivatives
+
+
+def _chain(factors: list[Floats]) -> Floats:
+    out = np.eye(3)
+    for f in factors:
+        out = f @ out
+    return out
+
+
+def rotation_vector(rotation: Floats) -> Floats:
+    """Return axis times angle (3,), rad, of a rotation (3, 3) by less than half a turn."""
+    x = np.array(
+        [
+            rotation[2, 1] - rotation[1, 2],
+            rotation[0, 2] - rotation[2, 0],
+            rotation[1, 0] - rotation[0, 1],
+        ]
+    )
+    sine, cosine = 0.5 * np.linalg.norm(x), 0.5 * (np.trace(rotation) - 1.0)
+    if sine == 0.0:
+        return np.zeros(3)
+    out: Floats = x * (np.arctan2(sine, cosine) / (2.0 * sine))
+    return out

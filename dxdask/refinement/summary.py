@@ -1,0 +1,130 @@
+"""What refinement shows: its steps, the RMSDs, the crystals and how the panels moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.models import ExperimentList
+from dxdask.refinement.blocks import panel_centre
+from dxdask.refinement.engine import Evaluation
+from dxdask.refinement.rotations import MRAD, rotation_vector
+from dxdask.tables import Table
+
+CELL = ("a", "b", "c", "alpha", "beta", "gamma")
+
+
+def steps_table(steps: Sequence[Evaluation]) -> Table:
+    """Return the RMSDs at the start and after each step."""
+    rows = [
+        {
+            "step": i,
+            "n": s.n,
+            "rmsd_x_mm": float(s.rmsds[0]),
+            "rmsd_y_mm": float(s.rmsds[1]),
+            "rmsd_phi_deg": float(np.degrees(s.rmsds[2])),
+        }
+        for i, s in enumerate(steps)
+    ]
+    headings = {
+        "step": ("Step", ""),
+        "n": ("Nref", ""),
+        "rmsd_x_mm": ("RMSD_X\n(mm)", ".5g"),
+        "rmsd_y_mm": ("RMSD_Y\n(mm)", ".5g"),
+        "rmsd_phi_deg": ("RMSD_Phi\n(deg)", ".5g"),
+    }
+    return Table(name="steps", title="Refinement steps", rows=rows, headings=headings)
+
+
+def rmsds_table(used: Reflections, experiments: ExperimentList) -> Table:
+    """Return the RMSDs by experiment of the reflections `used`, which have predictions.
+
+    Residuals in mm over the pixel's size, and in rad over the image's width, as DIALS gives them.
+    """
+    rows = []
+    for i, e in enumerate(experiments):
+        mine = used["experiment"] == i
+        n = int(mine.sum())
+        if n == 0 or e.scan is None:
+            continue
+        sizes = np.array([p.pixel_size for p in e.detector.panels])[used["panel"][mine]]
+        x, y, z = (
+            (used["x_mm"] - used["x_cal_mm"])[mine] / sizes[:, 0],
+            (used["y_mm"] - used["y_cal_mm"])[mine] / sizes[:, 1],
+            (used["phi_rad"] - used["phi_cal_rad"])[mine] / e.scan.image_width_rad,
+        )
+        rows.append({
+            "experiment": i, "run": e.run, "n": n,
+            "rmsd_x_px": _rms(x), "rmsd_y_px": _rms(y), "rmsd_z_images": _rms(z),
+        })  # fmt: skip
+    headings = {
+        "experiment": ("Exp\nid", ""),
+        "run": ("Run", ""),
+        "n": ("Nref", ""),
+        "rmsd_x_px": ("RMSD_X\n(px)", ".5g"),
+        "rmsd_y_px": ("RMSD_Y\n(px)", ".5g"),
+        "rmsd_z_images": ("RMSD_Z\n(images)", ".5g"),
+    }
+    return Table(name="rmsds", title="RMSDs by experiment", rows=rows, headings=headings)
+
+
+def _rms(values: NDArray[Any]) -> float:
+    good = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(good**2))) if len(good) else float("inf")
+
+
+def crystals_table(experiments: ExperimentList) -> Table:
+    """Return the crystal of each experiment with the standard uncertainties of its cell."""
+    rows = []
+    for i, e in enumerate(experiments):
+        if e.crystal is None:
+            continue
+        row: dict[str, Any] = {"experiment": i, "run": e.run, "space_group": e.crystal.space_group}
+        row |= {k: float(v) for k, v in zip(CELL, e.crystal.unit_cell, strict=True)}
+        su = e.crystal.cell_su or (None,) * 6
+        row |= {f"{k}_su": None if v is None else float(v) for k, v in zip(CELL, su, strict=True)}
+        rows.append(row)
+    headings = {
+        "experiment": ("Exp\nid", ""),
+        "run": ("Run", ""),
+        "space_group": ("Space group", ""),
+    }
+    headings |= {k: (k, ".4f") for k in CELL} | {f"{k}_su": (f"su({k})", ".4f") for k in CELL}
+    return Table(name="crystals", title="Refined crystals", rows=rows, headings=headings)
+
+
+def panels_table(before: ExperimentList, after: ExperimentList) -> Table:
+    """Return how far each panel of each detector moved: centre and axes, in the laboratory frame."""
+    rows = []
+    for k, (old, new) in enumerate(zip(before.detectors, after.detectors, strict=True)):
+        runs = ", ".join(dict.fromkeys(m.run for m in after.members if m.detector == k))
+        for i, (p, q) in enumerate(zip(old.panels, new.panels, strict=True)):
+            shift = panel_centre(new, i) - panel_centre(old, i)
+            turn = _frame(q) @ _frame(p).T
+            rows.append(
+                {"detector": k, "run": runs, "panel": i, "name": q.name, "distance_mm": q.distance}
+                | {f"shift_{a}_mm": float(v) for a, v in zip("xyz", shift, strict=True)}
+                | {
+                    f"rotation_{a}_mrad": float(v / MRAD)
+                    for a, v in zip("xyz", rotation_vector(turn), strict=True)
+                }
+            )
+    headings = {
+        "detector": ("Detector", ""),
+        "run": ("Run", ""),
+        "panel": ("Panel", ""),
+        "name": ("Name", ""),
+    }
+    headings |= {"distance_mm": ("Distance\n(mm)", ".4f")}
+    headings |= {f"shift_{a}_mm": (f"Shift {a}\n(mm)", ".4f") for a in "xyz"}
+    headings |= {f"rotation_{a}_mrad": (f"Rotation {a}\n(mrad)", ".4f") for a in "xyz"}
+    return Table(name="panels", title="Panels, against the start", rows=rows, headings=headings)
+
+
+def _frame(panel: Any) -> NDArray[np.float64]:
+    fast, slow = np.asarray(panel.fast_axis), np.asarray(panel.slow_axis)
+    return np.column_stack([fast, slow, np.cross(fast, slow)])
