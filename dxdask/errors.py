@@ -33,6 +33,10 @@ class StoreLockedError(DxdaskError):
     """Another process is writing to the store."""
 
 
+class StoreWriteError(DxdaskError, OSError):
+    """The file system refused what was to be written to the store."""
+
+
 class FormatError(DxdaskError, ValueError):
     """A raw file is truncated, inconsistent or of a format that is not known."""
 

@@ -1,0 +1,160 @@
+"""The frames of a run as a lazy dask array: each block is read where it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from dxdask.errors import ChunkError, SchemaError
+from dxdask.storage import layout
+from dxdask.storage.packing import Packing
+
+BLOCK_BYTES = 1 << 25  # of one dask block: some tens of images of 1 M pixels, or one of 16 M
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReader:
+    """The frames of one run, read on demand; small, and opens its files in whichever worker it is.
+
+    Attributes
+    ----------
+    path : folder of the zarr array.
+    identifier : of the import that wrote them, so that dask does not mix up two versions.
+    packing : how they lie in their files.
+    """
+
+    path: str
+    identifier: str
+    packing: Packing
+
+    @classmethod
+    def open(cls, run: Path, identifier: str) -> FrameReader:
+        """Return the reader of the run in the folder `run`.
+
+        Raises
+        ------
+        SchemaError
+            Its frames are missing or written by something else.
+        """
+        path = run / layout.FRAMES
+        try:
+            array = zarr.open_array(path, mode="r")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SchemaError(
+                f"the frames at {path} cannot be opened ({error}); import again"
+            ) from error
+        return cls(str(path), identifier, Packing.of_array(array, str(path)))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Images, slow, fast."""
+        return self.packing.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the counts."""
+        return np.dtype(self.packing.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Three."""
+        return 3
+
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        return ("dxdask-frames", self.path, self.identifier)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        """Return images by slices or integers, as numpy does."""
+        first, *others = key if isinstance(key, tuple) else (key,)
+        if first is Ellipsis:
+            first, others = slice(None), [first, *others]
+        if isinstance(first, slice):
+            chosen = range(*first.indices(self.shape[0]))
+            if not chosen:
+                return np.empty((0, *self.shape[1:]), dtype=self.dtype)[(slice(None), *others)]
+            low, high = min(chosen), max(chosen) + 1
+            images = self.read(low, high)
+            picked: Any = slice(None) if chosen == range(low, high) else [i - low for i in chosen]
+            return np.asarray(images[picked][(slice(None), *others)])
+        index = range(self.shape[0])[int(first)]
+        return np.asarray(self.read(index, index + 1)[(0, *others)])
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Return the images `first` to `last` (not included), (last - first, slow, fast).
+
+        Raises
+        ------
+        SchemaError
+            A file is missing or damaged; the message has the images it holds.
+        """
+        p = self.packing
+        out = np.empty((last - first, *p.shape[1:]), dtype=p.dtype)
+        spare = np.empty(p.chunk_shape, dtype=p.dtype) if p.chunk > 1 else None
+        for number in range(first // p.per_file, (last - 1) // p.per_file + 1):
+            start = number * p.per_file
+            low = max(first - start, 0) // p.chunk
+            high = -(-min(last - start, p.per_file) // p.chunk)
+            file = layout.chunk_path(Path(self.path), (number, 0, 0))
+            try:
+                for k, data in enumerate(p.chunks_in_file(file, low, high), low):
+                    self._place(data, start + k * p.chunk, first, last, out, spare)
+            except (OSError, SchemaError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise SchemaError(
+                    f"images {start + 1} to {min(start + p.per_file, p.shape[0])} cannot be read: "
+                    f"{file} {reason}; import the run again with overwrite=true"
+                ) from error
+        return out
+
+    def _place(
+        self,
+        data: Any,
+        start: int,
+        first: int,
+        last: int,
+        out: NDArray[Any],
+        spare: NDArray[Any] | None,
+    ) -> None:
+        """Unpack the chunk whose first image is `start` into its part of `out`."""
+        stop = start + self.packing.chunk
+        if spare is None or (start >= first and stop <= last):
+            self.packing.unpack(data, out[start - first : stop - first])
+            return
+        self.packing.unpack(data, spare)
+        low, high = max(start, first), min(stop, last)
+        out[low - first : high - first] = spare[low - start : high - start]
+
+
+def lazy_frames(reader: FrameReader, block: int | None = None) -> da.Array:
+    """Return the frames as a dask array (image, slow, fast); one task a block, which reads it.
+
+    block: images in a dask block, whole files; by default as many as make `BLOCK_BYTES`.
+
+    Raises
+    ------
+    ChunkError
+        `block` cuts through files.
+    """
+    p = reader.packing
+    if block is None:
+        image_bytes = p.chunk_bytes // p.chunk
+        block = p.per_file * max(1, BLOCK_BYTES // (image_bytes * p.per_file))
+    if block < 1 or block % p.per_file:
+        raise ChunkError(
+            f"a block of {block} images cuts through files of {p.per_file}; "
+            f"give a multiple of {p.per_file}"
+        )
+    n = min(block, p.shape[0])
+    return da.from_array(
+        reader,
+        chunks=(n, *p.shape[1:]),
+        name=f"frames-{reader.identifier}-{n}",
+        inline_array=True,
+        meta=np.empty((0, 0, 0), dtype=reader.dtype),
+    )

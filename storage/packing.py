@@ -1,0 +1,194 @@
+"""Frames in their files: plain zarr v3 chunks and shards, packed and unpacked without zarr's loop.
+
+zarr-python moves every chunk through one event loop, at about a millisecond each; a frame
+decompresses in that time. The files are the same: ``bytes`` (little endian), ``blosc`` (bitshuffle
++ lz4) and ``crc32c``, one after the other, and for shards the ``sharding_indexed`` layout with its
+index at the end (zarr v3 core specification, sharding codec 1.0). Any zarr v3 reader reads them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+from numcodecs import blosc
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
+
+from dxdask.errors import ChunkError, SchemaError
+
+CNAME = "lz4"
+LEVEL = 5
+_CHECKSUM = struct.Struct("<I")
+_BLOSC_HEADER = 16
+_MOST = 2**31 - 64  # bytes in one blosc chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How the frames of a run lie in files.
+
+    Attributes
+    ----------
+    shape : images, slow, fast.
+    dtype : of the counts, numpy's name.
+    chunk : images in one compressed chunk.
+    per_file : images in one file; a multiple of `chunk`, more than one chunk makes it a shard.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: str
+    chunk: int
+    per_file: int
+
+    def __post_init__(self) -> None:
+        if min(self.shape) < 1:
+            raise ChunkError(f"frames of shape {self.shape} hold nothing: give at least one image")
+        if self.chunk < 1 or self.per_file < 1 or self.per_file % self.chunk:
+            raise ChunkError(
+                f"{self.per_file} images a file are no multiple of {self.chunk} images a chunk; "
+                "give whole chunks to a shard"
+            )
+        if self.chunk_bytes > _MOST:
+            raise ChunkError(
+                f"a chunk of {self.chunk} images is {self.chunk_bytes} bytes, more than {_MOST}; "
+                "give fewer images to a chunk"
+            )
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of one chunk, unpacked."""
+        return math.prod(self.chunk_shape) * np.dtype(self.dtype).itemsize
+
+    @property
+    def chunk_shape(self) -> tuple[int, int, int]:
+        """Shape of one chunk; the last one of a run is filled up with zeros."""
+        return (self.chunk, *self.shape[1:])
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether a file holds several chunks."""
+        return self.per_file > self.chunk
+
+    @property
+    def n_files(self) -> int:
+        """Number of files."""
+        return math.ceil(self.shape[0] / self.per_file)
+
+    def zarr_arguments(self) -> dict[str, Any]:
+        """Return what `zarr.create_array` needs to describe these files."""
+        size = np.dtype(self.dtype).itemsize
+        inner = [
+            BloscCodec(typesize=size, cname=CNAME, clevel=LEVEL, shuffle="bitshuffle", blocksize=0),
+            Crc32cCodec(),
+        ]
+        shards = (self.per_file, *self.shape[1:]) if self.is_sharded else None
+        return {
+            "shape": self.shape,
+            "dtype": np.dtype(self.dtype),
+            "chunks": self.chunk_shape,
+            "shards": shards,
+            "compressors": inner,
+            "fill_value": 0,
+        }
+
+    @classmethod
+    def of_array(cls, array: Any, where: str) -> Packing:
+        """Return the packing of an opened zarr array such as `zarr_arguments` describes.
+
+        Raises
+        ------
+        SchemaError
+            It was written in another way.
+        """
+        codecs = array.metadata.codecs
+        shard = codecs[0] if isinstance(codecs[0], ShardingCodec) else None
+        inner = shard.codecs if shard else codecs
+        kinds = [type(c) for c in inner]
+        whole = len(array.shape) == 3 and tuple(array.chunks[1:]) == tuple(array.shape[1:])
+        little = kinds[:1] == [BytesCodec] and (
+            array.dtype.itemsize == 1 or inner[0].endian.value == "little"
+        )
+        if kinds != [BytesCodec, BloscCodec, Crc32cCodec] or not whole or not little:
+            raise SchemaError(
+                f"{where} is not chunked and compressed as dxdask does it; import the run again"
+            )
+        if shard is not None and shard.index_location.value != "end":
+            raise SchemaError(f"{where} has its shard index in front; import the run again")
+        per_file = (array.shards or array.chunks)[0]
+        return cls(tuple(array.shape), array.dtype.name, array.chunks[0], per_file)
+
+    def pack(self, images: NDArray[Any]) -> bytes:
+        """Return the file of the images of one file, (at most `per_file`, slow, fast)."""
+        starts = range(0, len(images), self.chunk)
+        chunks = [self._pack_chunk(images[i : i + self.chunk]) for i in starts]
+        if not self.is_sharded:
+            return chunks[0]
+        index = np.full((self.per_file // self.chunk, 2), 2**64 - 1, dtype="<u8")
+        lengths = np.array([len(c) for c in chunks], dtype=np.uint64)
+        index[: len(chunks), 0] = np.cumsum(lengths) - lengths
+        index[: len(chunks), 1] = lengths
+        return b"".join([*chunks, _with_checksum(index.tobytes())])
+
+    def _pack_chunk(self, images: NDArray[Any]) -> bytes:
+        little = np.dtype(self.dtype).newbyteorder("<")
+        if len(images) < self.chunk:
+            full = np.zeros(self.chunk_shape, dtype=little)
+            full[: len(images)] = images
+        else:
+            full = np.ascontiguousarray(images, dtype=little)
+        return _with_checksum(blosc.compress(full, CNAME.encode(), LEVEL, blosc.BITSHUFFLE, 0))
+
+    def unpack(self, data: bytes, out: NDArray[Any]) -> None:
+        """Fill `out` (chunk, slow, fast), contiguous, with the images of one chunk.
+
+        Raises
+        ------
+        SchemaError
+            The data are damaged; nothing is allocated for them.
+        """
+        body = _without_checksum(data)
+        n_bytes = struct.unpack_from("<I", body, 4)[0] if len(body) >= _BLOSC_HEADER else -1
+        if n_bytes != self.chunk_bytes or out.nbytes != n_bytes:
+            raise SchemaError(f"holds {n_bytes} bytes instead of {self.chunk_bytes}")
+        try:
+            blosc.decompress(body, out)
+        except (RuntimeError, ValueError) as error:
+            raise SchemaError(f"does not decompress ({error})") from error
+
+    def chunks_in_file(self, file: Path, first: int, last: int) -> Iterator[bytes]:
+        """Yield the packed chunks number `first` to `last` (not included) of one file."""
+        with open(file, "rb") as opened:
+            if not self.is_sharded:
+                yield opened.read()
+                return
+            n_chunks = self.per_file // self.chunk
+            n_index = 16 * n_chunks + _CHECKSUM.size
+            size = os.fstat(opened.fileno()).st_size
+            opened.seek(max(0, size - n_index))
+            index = np.frombuffer(_without_checksum(opened.read()), dtype="<u8").reshape(-1, 2)
+            if len(index) != n_chunks:
+                raise SchemaError(f"has an index of {len(index)} instead of {n_chunks} chunks")
+            for start, length in index[first:last].tolist():
+                if start + length > size:
+                    raise SchemaError("has an index that points behind its end")
+                opened.seek(start)
+                yield opened.read(length)
+
+
+def _with_checksum(data: bytes) -> bytes:
+    return data + _CHECKSUM.pack(google_crc32c.value(data))
+
+
+def _without_checksum(data: bytes) -> bytes:
+    body, found = data[: -_CHECKSUM.size], data[-_CHECKSUM.size :]
+    if len(found) < _CHECKSUM.size or google_crc32c.value(body) != _CHECKSUM.unpack(found)[0]:
+        raise SchemaError("has a wrong checksum")
+    return body
