@@ -1,0 +1,76 @@
+"""A run as the importers find it: its models and columns read, its frames still in their files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import InputError
+from dxdask.models import Experiment
+
+
+class FrameReader(Protocol):
+    """Reads frames from files; small, frozen and picklable, so that it can travel to a worker."""
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Return frames first .. last - 1, (n, slow, fast)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSource:
+    """Images recorded one after the other, or stills that belong together.
+
+    Attributes
+    ----------
+    name : of the run, unique in an ensemble.
+    experiment : its models; no crystal.
+    shape : (n images, slow, fast).
+    dtype : of the pixels.
+    mask : (slow, fast) bool, true where a pixel lies on a panel and is not known to be bad.
+    columns : one value an image: angle (degree), exposure (s), wavelength (A), timestamp (s since
+        1970), transmission; those that are known.
+    files : all files the frames come from.
+    reader : of the frames.
+    """
+
+    name: str
+    experiment: Experiment
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    mask: NDArray[np.bool_]
+    files: tuple[Path, ...]
+    reader: FrameReader
+    columns: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Return frames first .. last - 1 (counted from 0), (n, slow, fast), as recorded.
+
+        Raises
+        ------
+        InputError
+            No such frames.
+        FormatError
+            The file is truncated or damaged there.
+        """
+        if not 0 <= first <= last <= self.shape[0]:
+            raise InputError(
+                f"run {self.name} has images 0 to {self.shape[0] - 1}; {first} to {last - 1} asked for"
+            )
+        return self.reader.read(first, last)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderFrom:
+    """Another reader's frames from `start` on."""
+
+    reader: FrameReader
+    start: int
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Return frames first .. last - 1 of those from `start` on."""
+        return self.reader.read(first + self.start, last + self.start)
