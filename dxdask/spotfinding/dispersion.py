@@ -1,0 +1,147 @@
+"""Kernels of the dispersion thresholds (Kabsch 2010; Winter et al. 2018; Parkhurst et al. 2016)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from dxdask.spotfinding.windows import advance, reset, sum_along_row
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def is_overdispersed(n, x, y, gain, sigma_background, root):
+    """Whether n values of sum x and sum of squares y vary more than a background does.
+
+    It is where variance / mean > gain (1 + sigma_background root / (n - 1)), root = sqrt(2 (n - 1)).
+    """
+    excess = n * y - x * x - gain * x * (n - 1.0)
+    return excess > gain * x * sigma_background * root
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _strong_in_row(window, slot, gain, sigma_b, sigma_s, threshold, min_local, root, strong):
+    values, valid = window.values[slot], window.valid[slot]
+    span = 2 * window.half_width[0] + 1
+    n0, x0, y0 = window.n_total, window.x_total, window.y_total
+    n1, x1, y1 = n0[span:], x0[span:], y0[span:]
+    for i in range(values.size):
+        count = n1[i] - n0[i]
+        n, v, x = np.float64(count), np.float64(values[i]), np.float64(x1[i] - x0[i])
+        found = False
+        # most pixels are at or below the mean of their window: they cost no square root
+        if valid[i] and v > threshold and count >= min_local and x >= 0.0 and n * v > x:
+            y = np.float64(y1[i] - y0[i])
+            if is_overdispersed(n, x, y, gain, sigma_b, root[count]):
+                found = n * v - x > sigma_s * np.sqrt(gain * x * n)
+        strong[i] = found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_strong(
+    window, image, mask, lowest, highest, exact, gain, sigma_b, sigma_s, threshold, min_local, root, strong
+):
+    """Mark the strong pixels of a frame (slow, fast) by the threshold `dispersion`."""
+    height, half = image.shape[0], window.half_width[1]
+    reset(window)
+    for r in range(height + half):
+        advance(window, r, image, mask, lowest, highest, exact)
+        j = r - half
+        if j >= 0:
+            sum_along_row(window)
+            slot = j % window.values.shape[0]
+            _strong_in_row(
+                window, slot, gain, sigma_b, sigma_s, threshold, min_local, root, strong[j]
+            )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _signal_in_row(window, slot, gain, sigma_b, min_local, root, signal):
+    valid = window.valid[slot]
+    span = 2 * window.half_width[0] + 1
+    n0, x0, y0 = window.n_total, window.x_total, window.y_total
+    n1, x1, y1 = n0[span:], x0[span:], y0[span:]
+    for i in range(valid.size):
+        count = n1[i] - n0[i]
+        n, x, y = np.float64(count), np.float64(x1[i] - x0[i]), np.float64(y1[i] - y0[i])
+        wide = is_overdispersed(n, x, y, gain, sigma_b, root[count])
+        signal[i] = valid[i] & wide & (x >= 0.0) & (count >= min_local)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_signal(
+    window, image, mask, lowest, highest, exact, gain, sigma_b, min_local, root, signal
+):
+    """Mark the valid pixels (slow, fast) whose window is not all background."""
+    height, half = image.shape[0], window.half_width[1]
+    reset(window)
+    for r in range(height + half):
+        advance(window, r, image, mask, lowest, highest, exact)
+        j = r - half
+        if j >= 0:
+            sum_along_row(window)
+            slot = j % window.values.shape[0]
+            _signal_in_row(window, slot, gain, sigma_b, min_local, root, signal[j])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def erode(signal, radius, column, total, eroded):
+    """Keep the signal (slow, fast) with no other pixel within `radius`, fast or slow (Chebyshev).
+
+    What lies outside the frame is not held against a pixel. column (fast,) and total (fast + 2 radius
+    + 1,) int32 are workspace.
+    """
+    height, width = signal.shape
+    span = 2 * radius + 1
+    column[:] = 0
+    for r in range(height + radius):
+        if r < height:
+            for i in range(width):
+                column[i] += not signal[r, i]
+        if r - span >= 0:
+            for i in range(width):
+                column[i] -= not signal[r - span, i]
+        j = r - radius
+        if j >= 0:
+            _erode_row(column, radius, total, eroded[j])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _erode_row(column, radius, total, eroded):
+    sum_ = np.int32(0)
+    total[: radius + 1] = 0
+    inside = total[radius + 1 :]
+    for i in range(column.size):
+        sum_ += column[i]
+        inside[i] = sum_
+    inside[column.size :] = sum_
+    after = total[2 * radius + 1 :]
+    for i in range(column.size):
+        eroded[i] = after[i] == total[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_strong_in_objects(
+    image, mask, lowest, highest, objects, half_width, gain, sigma_s, threshold, strong
+):
+    """Mark the pixels of `objects` that stand out from the background around them.
+
+    The background is what is valid and in no object, in a window two pixels wider than `half_width`
+    (fast, slow); few pixels are in objects, so it is summed for each of them.
+    """
+    height, width = image.shape
+    fast, slow = half_width[0] + 2, half_width[1] + 2
+    for j in range(height):
+        strong[j] = False
+        for i in range(width):
+            v = np.float64(image[j, i])
+            if not (objects[j, i] and v > threshold):
+                continue
+            n, x = 0, 0.0
+            for s in range(max(j - slow, 0), min(j + slow + 1, height)):
+                for f in range(max(i - fast, 0), min(i + fast + 1, width)):
+                    u = image[s, f]
+                    if mask[s, f] and not objects[s, f] and lowest <= u <= highest:
+                        n += 1
+                        x += np.float64(u)
+            mean = x / n if n >= 2 else 0.0
+            strong[j, i] = v >= mean + sigma_s * np.sqrt(gain * mean)
