@@ -1,1 +1,68 @@
-"""TODO."""
+"""Integration: predict every reflection, and add up its counts above the background."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.errors import InputError
+from dxdask.integration.blocks import sum_block
+from dxdask.integration.boxes import ellipsoids
+from dxdask.integration.parameters import IntegrationParameters
+from dxdask.integration.run import combine, finish, predict, predict_as_asked, trusted_range
+from dxdask.models import Experiment
+from dxdask.results import StepResult
+
+__all__ = [
+    "IntegrationParameters",
+    "combine",
+    "integrate",
+    "predict",
+]
+
+
+def integrate(
+    frames: NDArray[Any],
+    mask: NDArray[np.bool_],
+    experiment: Experiment,
+    predicted: Reflections | None = None,
+    parameters: IntegrationParameters | None = None,
+    *,
+    experiment_index: int = 0,
+) -> StepResult:
+    """Integrate the reflections of one run by summation.
+
+    Parameters
+    ----------
+    frames : (frame, slow, fast) integers, counts; one per image of the scan.
+    mask : (slow, fast) bool, True is good.
+    experiment : with crystal, scan, goniometer and profile.
+    predicted : from `predict` with the same experiment; None to predict them here.
+    parameters : None for the defaults.
+    experiment_index : what the column `experiment` is to hold, where they are predicted here.
+
+    Returns
+    -------
+    StepResult
+        Reflections as predicted, with the columns of the summation; tables `summary`, `shells`,
+        `images`, `profile`.
+
+    Raises
+    ------
+    InputError
+        Frames, mask, detector and scan do not go together, or the experiment lacks a model.
+    """
+    parameters = parameters or IntegrationParameters()
+    if predicted is None:
+        predicted = predict_as_asked(experiment, parameters, experiment_index)
+    n_images = experiment.scan.n_images
+    if len(frames) != n_images:
+        raise InputError(f"run {experiment.run} has {len(frames)} frames, its scan has {n_images}; give all")
+    shapes = ellipsoids(predicted, experiment)
+    sums = sum_block(
+        frames, 0, shapes, mask, trusted_range(experiment), parameters.background.glm
+    )
+    return finish(sums, predicted, experiment)

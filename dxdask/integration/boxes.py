@@ -1,0 +1,174 @@
+"""The box around each predicted reflection, and its ellipsoid of foreground, in pixels and images."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections, select
+from dxdask.errors import InputError
+from dxdask.integration.corrections import partiality
+from dxdask.integration.rays import panel_arrays, strike
+from dxdask.models import Experiment, GaussianProfile
+
+Floats = NDArray[np.float64]
+BACKGROUND_SCALE = 2.0  # a box is this much wider than its foreground, in x and y
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _moved(panels: Any, p: int, s1: Any, e1: Any, e2: Any, a: float, b: float) -> Any:
+    """Return the pixel (x, y) struck by s1 + a e1 + b e2."""
+    _, _, x, y = strike(
+        panels,
+        p,
+        s1[0] + a * e1[0] + b * e2[0],
+        s1[1] + a * e1[1] + b * e2[1],
+        s1[2] + a * e1[2] + b * e2[2],
+    )
+    return x, y
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _shapes(s1: Any, s0: Any, panel: Any, panels: Any, delta: float, shape: Any, extent: Any) -> None:
+    """Fill shape (n, 3) and extent (n, 4).
+
+    shape: qxx, qxy, qyy with (eps1^2 + eps2^2) / delta^2 = qxx dx^2 + 2 qxy dx dy + qyy dy^2, 1/px^2, of
+    the affine map of Kabsch's e1, e2 onto the panel over +- delta.
+    extent: smallest and largest x, then y (px), of the square of half width BACKGROUND_SCALE delta.
+    """
+    for i in range(len(s1)):
+        s, p = s1[i], panel[i]
+        size = np.sqrt(s[0] * s[0] + s[1] * s[1] + s[2] * s[2])
+        e1 = np.cross(s, s0)
+        e1 *= size / np.sqrt(e1[0] * e1[0] + e1[1] * e1[1] + e1[2] * e1[2])
+        e2 = np.cross(s, e1) / size
+        ax, ay = _moved(panels, p, s, e1, e2, delta, 0.0)
+        bx, by = _moved(panels, p, s, e1, e2, -delta, 0.0)
+        cx, cy = _moved(panels, p, s, e1, e2, 0.0, delta)
+        dx, dy = _moved(panels, p, s, e1, e2, 0.0, -delta)
+        # columns of d(x, y)/d(eps1, eps2) in units of delta
+        m00, m10 = 0.5 * (ax - bx), 0.5 * (ay - by)
+        m01, m11 = 0.5 * (cx - dx), 0.5 * (cy - dy)
+        det2 = (m00 * m11 - m01 * m10) ** 2
+        shape[i, 0] = (m10 * m10 + m11 * m11) / det2
+        shape[i, 1] = -(m00 * m10 + m01 * m11) / det2
+        shape[i, 2] = (m00 * m00 + m01 * m01) / det2
+        extent[i, 0], extent[i, 1], extent[i, 2], extent[i, 3] = np.inf, -np.inf, np.inf, -np.inf
+        for a in (-BACKGROUND_SCALE * delta, BACKGROUND_SCALE * delta):
+            for b in (-BACKGROUND_SCALE * delta, BACKGROUND_SCALE * delta):
+                x, y = _moved(panels, p, s, e1, e2, a, b)
+                extent[i, 0], extent[i, 1] = min(extent[i, 0], x), max(extent[i, 1], x)
+                extent[i, 2], extent[i, 3] = min(extent[i, 2], y), max(extent[i, 3], y)
+
+
+def _shape_and_extent(
+    predicted: Reflections, experiment: Experiment, profile: GaussianProfile
+) -> tuple[Floats, Floats]:
+    n = len(predicted["panel"])
+    shape, extent = np.empty((n, 3)), np.empty((n, 4))
+    delta = profile.n_sigma * profile.sigma_b
+    s1 = np.ascontiguousarray(predicted["s1"])
+    panels = panel_arrays(experiment.detector)
+    _shapes(s1, experiment.beam.s0, predicted["panel"], panels, delta, shape, extent)
+    return shape, extent
+
+
+def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
+    """Return the reflections whose boxes reach into the scan, with columns bbox and partiality.
+
+    A box holds the foreground, an ellipsoid of n_sigma widths, twice as wide in x and y; in z it is cut
+    at the ends of the scan, in x and y it is not cut at the edges of the panel.
+
+    Raises
+    ------
+    InputError
+        The experiment has no profile.
+    """
+    profile = require_profile(experiment)
+    scan = experiment.scan
+    first, last = scan.array_range
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half = profile.n_sigma * profile.sigma_m / np.abs(predicted["zeta"] * scan.image_width_rad)
+    z = predicted["z_cal"]
+    near = np.isfinite(half) & (z + half > first) & (z - half < last)
+    predicted, half, z = select(predicted, near), half[near], z[near]
+    _, extent = _shape_and_extent(predicted, experiment, profile)
+    inside = np.isfinite(extent).all(axis=1)
+    predicted, half, z, extent = select(predicted, inside), half[inside], z[inside], extent[inside]
+    z0 = np.maximum(np.floor(z - half), first)
+    z1 = np.minimum(np.ceil(z + half), last)
+    low, high = np.floor(extent[:, 0::2]), np.ceil(extent[:, 1::2])
+    box = np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1], z0, z1], axis=1)
+    phi = np.sort(scan.phi_from_z(np.stack([z0, z1], axis=1)), axis=1)
+    fraction = partiality(
+        predicted["phi_cal_rad"], predicted["zeta"], phi[:, 0], phi[:, 1], profile.sigma_m
+    )
+    return predicted | {"bbox": box.astype(np.int32), "partiality": fraction}
+
+
+def require_profile(experiment: Experiment) -> GaussianProfile:
+    """Return the profile of the experiment, which must have one.
+
+    Raises
+    ------
+    InputError
+        It has none.
+    """
+    if experiment.profile is None:
+        raise InputError(
+            f"run {experiment.run} has no profile; estimate it from strong spots, or give "
+            "integration.profile.sigma_b and integration.profile.sigma_m"
+        )
+    return experiment.profile
+
+
+class Ellipsoids(NamedTuple):
+    """What the kernels need of each reflection, in pixels of the stored frame.
+
+    centre: (n, 3), x and y (px), phi (rad). shape: (n, 4), qxx, qxy, qyy (1/px^2) and
+    (zeta / delta_m)^2 (1/rad^2): foreground is where
+    qxx dx^2 + 2 qxy dx dy + qyy dy^2 + shape[3] dphi^2 <= 1. box: (n, 6) int32. inner: (n, 4) int32, the
+    pixels that foreground can reach. panel: (n, 4) int32, the first and last pixel of the panel.
+    phi: (n_images + 1,), rad, at the borders of the images; first: z of the first image.
+    """
+
+    centre: Floats
+    shape: Floats
+    box: NDArray[np.int32]
+    inner: NDArray[np.int32]
+    panel: NDArray[np.int32]
+    phi: Floats
+    first: int
+
+
+def ellipsoids(predicted: Reflections, experiment: Experiment) -> Ellipsoids:
+    """Return the ellipsoids of reflections that `add_boxes` returned."""
+    profile, scan = require_profile(experiment), experiment.scan
+    q, _ = _shape_and_extent(predicted, experiment, profile)
+    w = (predicted["zeta"] / (profile.n_sigma * profile.sigma_m)) ** 2
+    panels = panel_arrays(experiment.detector)
+    offset, size = panels.offset[predicted["panel"]], panels.image_size[predicted["panel"]]
+    xy = np.stack([predicted["x_cal"], predicted["y_cal"]], axis=1) + offset
+    det = q[:, 0] * q[:, 2] - q[:, 1] ** 2
+    reach = np.sqrt(np.stack([q[:, 2], q[:, 0]], axis=1) / det[:, None])
+    # a pixel belongs where any of its corners does
+    low, high = np.ceil(xy - reach) - 1, np.floor(xy + reach) + 1
+    inner = np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], axis=1)
+    moved = np.repeat(offset, 2, axis=1)
+    box = predicted["bbox"].astype(np.int64)
+    box[:, :4] += moved
+    box[:, 0:3:2] = np.minimum(box[:, 0:3:2], low)
+    box[:, 1:4:2] = np.maximum(box[:, 1:4:2], high)
+    first, last = scan.array_range
+    return Ellipsoids(
+        centre=np.column_stack([xy, predicted["phi_cal_rad"]]),
+        shape=np.column_stack([q, w]),
+        box=box.astype(np.int32),
+        inner=inner.astype(np.int32),
+        panel=np.stack([offset, offset + size], axis=2).reshape(-1, 4).astype(np.int32),
+        phi=scan.phi_from_z(np.arange(first, last + 1)),
+        first=first,
+    )

@@ -1,0 +1,59 @@
+"""Factors that turn counts into intensities: Lorentz, polarisation, absorption in the sensor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erf
+
+from dxdask.models import Beam, Detector
+
+Floats = NDArray[np.float64]
+
+
+def lorentz(s1: Floats, *, s0: Floats, m2: Floats) -> Floats:
+    """Return the inverse Lorentz factor (n,) of a rotation: L = |s1 . (m2 x s0)| / (|s0| |s1|).
+
+    s1: (n, 3), s0: (3,), 1/Angstrom. m2: (3,), the rotation axis, a unit vector.
+    """
+    cross = np.cross(m2, s0)
+    return np.abs(s1 @ cross) / (np.linalg.norm(s0) * np.linalg.norm(s1, axis=-1))
+
+
+def polarisation(s1: Floats, beam: Beam) -> Floats:
+    """Return P (n,), the fraction that polarisation leaves of rays s1 (n, 3).
+
+    P = (1 - 2 p) (1 - (n . s1)^2) + p (1 + cos^2 2theta), n the normal to the plane of polarisation
+    and p the fraction polarised in it (Kahn et al. 1982, J. Appl. Cryst. 15, 330).
+    """
+    direction = s1 / np.linalg.norm(s1, axis=-1, keepdims=True)
+    s0 = beam.s0 / np.linalg.norm(beam.s0)
+    fraction = beam.polarization_fraction
+    out_of_plane = direction @ np.asarray(beam.polarization_normal)
+    cosine = direction @ s0
+    return (1 - 2 * fraction) * (1 - out_of_plane**2) + fraction * (1 + cosine**2)
+
+
+def lp_factor(s1: Floats, *, beam: Beam, m2: Floats) -> Floats:
+    """Return L / P (n,): counts times this are free of the Lorentz and polarisation effects."""
+    return lorentz(s1, s0=beam.s0, m2=m2) / polarisation(s1, beam)
+
+
+def quantum_efficiency(s1: Floats, panel: NDArray[np.int32], detector: Detector) -> Floats:
+    """Return the fraction (n,) of rays s1 (n, 3) that the sensor stops: 1 - exp(-mu t / cos alpha).
+
+    Where the absorption or thickness of a panel's sensor is not known it is 1.
+    """
+    normal = np.array([p.normal for p in detector.panels])[panel]
+    depth = np.array([p.mu * p.thickness for p in detector.panels])[panel]
+    cosine = np.abs(np.einsum("ni,ni->n", s1, normal)) / np.linalg.norm(s1, axis=-1)
+    return np.where(depth > 0, 1.0 - np.exp(-depth / cosine), 1.0)
+
+
+def partiality(phi: Floats, zeta: Floats, first: Floats, last: Floats, sigma_m: float) -> Floats:
+    """Return the fraction (n,) of reflections centred at phi that is recorded between two angles.
+
+    phi, first, last: (n,), rad. zeta: (n,). sigma_m: rad. Source: Kabsch (2010), Acta Cryst. D66, 133.
+    """
+    c = np.abs(zeta) / (np.sqrt(2.0) * sigma_m)
+    return 0.5 * (erf(c * (last - phi)) - erf(c * (first - phi)))

@@ -1,0 +1,82 @@
+"""Which reflection each pixel of a frame belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from dxdask.integration.sums import N_INVALID
+
+NOBODY = -1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def phi_term(e: Any, r: int, phi: Any) -> float:
+    """Return (eps3 / delta_m)^2 of reflection r, smallest over the frame that lies between two angles."""
+    at, low, high = e.centre[r, 2], min(phi[0], phi[1]), max(phi[0], phi[1])
+    away = max(0.0, low - at, at - high)
+    return e.shape[r, 3] * away * away
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def xy_term(e: Any, r: int, x: int, y: int) -> float:
+    """Return (eps1^2 + eps2^2) / delta_b^2 of reflection r, smallest over the corners of pixel (x, y).
+
+    It is 0 in the pixel that holds the centre, however small the reflection.
+    """
+    dx, dy = x - e.centre[r, 0], y - e.centre[r, 1]
+    if -1.0 < dx <= 0.0 and -1.0 < dy <= 0.0:
+        return 0.0
+    xx, xy, yy = e.shape[r, 0], 2.0 * e.shape[r, 1], e.shape[r, 2]
+    ex, ey = dx + 1.0, dy + 1.0
+    left, right = xx * dx * dx, xx * ex * ex
+    top, bottom = yy * dy * dy, yy * ey * ey
+    return min(
+        min(left + xy * dx * dy + top, right + xy * ex * dy + top),
+        min(left + xy * dx * ey + bottom, right + xy * ex * ey + bottom),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def claim(active: Any, rows: Any, e: Any, phi: Any, owner: Any, sums: Any) -> None:
+    """Write into `owner` (slow, fast) which reflection's ellipsoid reaches the pixel deepest.
+
+    active: (m,), the places in `rows` of the reflections on this frame, ascending; the first wins a tie.
+    Pixels of an ellipsoid that lie off the panel are counted as invalid in `sums` (one row each).
+    """
+    for i in active:
+        r = rows[i]
+        d3 = phi_term(e, r, phi)
+        if d3 > 1.0:
+            continue
+        for y in range(e.inner[r, 2], e.inner[r, 3]):
+            for x in range(e.inner[r, 0], e.inner[r, 1]):
+                d = xy_term(e, r, x, y) + d3
+                if d > 1.0:
+                    continue
+                if not (e.panel[r, 0] <= x < e.panel[r, 1] and e.panel[r, 2] <= y < e.panel[r, 3]):
+                    sums[i, N_INVALID] += 1
+                    continue
+                other = owner[y, x]
+                if other != NOBODY:
+                    o = rows[other]
+                    if d >= phi_term(e, o, phi) + xy_term(e, o, x, y):
+                        continue
+                owner[y, x] = i
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def release(active: Any, rows: Any, e: Any, owner: Any) -> None:
+    """Reset the pixels of `owner` that `claim` may have written."""
+    for i in active:
+        r = rows[i]
+        for y in range(max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])):
+            for x in range(max(e.inner[r, 0], e.panel[r, 0]), min(e.inner[r, 1], e.panel[r, 1])):
+                owner[y, x] = NOBODY
+
+
+def nobody(shape: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Return a map (slow, fast) int32 of pixels that belong to no reflection."""
+    return np.full(shape, NOBODY, dtype=np.int32)

@@ -1,0 +1,153 @@
+"""Tables and lines about integrated reflections, as DIALS users know them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.models import Experiment
+from dxdask.tables import Table
+
+_N_SHELLS = 10
+_FULL = 0.99
+_STATISTICS = {
+    "n_full": ("# full", ""),
+    "n_partial": ("# part", ""),
+    "n_overloaded": ("# over", ""),
+    "n_integrated_sum": ("# sum", ""),
+    "mean_background": ("Ibg", ".2f"),
+    "i_over_sigma": ("I/sigI\n(sum)", ".2f"),
+}
+_SUMMARY = {
+    "run": ("Run", ""),
+    "d_min": ("dmin", ".2f"),
+    "d_max": ("dmax", ".2f"),
+    "n_predicted": ("predicted", ""),
+    "n_full": ("fully\nrecorded", ""),
+    "n_partial": ("partially\nrecorded", ""),
+    "n_overloaded": ("overloaded", ""),
+    "n_integrated_sum": ("summed", ""),
+    "n_foreground_bad": ("invalid\nforeground", ""),
+    "n_background_bad": ("invalid\nbackground", ""),
+    "n_overlapped": ("overlapped", ""),
+    "n_failed_background": ("failed in\nbackground", ""),
+    "mean_background": ("Ibg", ".2f"),
+    "i_over_sigma": ("I/sigI\n(sum)", ".2f"),
+}
+
+
+def tables(r: Reflections, experiment: Experiment) -> tuple[Table, ...]:
+    """Return the tables `summary`, `shells`, `images` and `profile` of one run."""
+    run = {"run": experiment.run}
+    return (
+        Table(name="profile", title="Profile of the reflections", rows=(_profile(experiment),), headings=_PROFILE),
+        Table(
+            name="images",
+            title="Summary vs image number",
+            rows=[run | row for row in _by_image(r, experiment)],
+            headings={"run": ("Run", ""), "image": ("Image", "")} | _STATISTICS,
+        ),
+        Table(
+            name="shells",
+            title="Summary vs resolution",
+            rows=[run | row for row in _by_shell(r)],
+            headings={"run": ("Run", ""), "d_max": ("d max", ".2f"), "d_min": ("d min", ".2f"), "n": ("#", "")}
+            | _STATISTICS,
+        ),
+        Table(name="summary", title="Summary of integration", rows=(run | _overall(r),), headings=_SUMMARY),
+    )
+
+
+def messages(r: Reflections, experiment: Experiment) -> tuple[str, ...]:
+    """Return the lines about one run, as DIALS prints them."""
+    profile = _profile(experiment)
+    n_sum = int(has_flag(r, Flag.INTEGRATED_SUM).sum())
+    return (
+        f"Run {experiment.run}:",
+        f" sigma b: {profile['sigma_b_deg']:.6f} degrees",
+        f" sigma m: {profile['sigma_m_deg']:.6f} degrees",
+        f" Predicted {len(r['flags'])} reflections",
+        f" Integrated {n_sum} reflections by summation",
+    )
+
+
+_PROFILE = {
+    "run": ("Run", ""),
+    "sigma_b_deg": ("sigma b\ndegrees", ".6f"),
+    "sigma_m_deg": ("sigma m\ndegrees", ".6f"),
+}
+
+
+def _profile(experiment: Experiment) -> dict[str, Any]:
+    p = experiment.profile
+    degrees = (None, None) if p is None else (float(np.rad2deg(p.sigma_b)), float(np.rad2deg(p.sigma_m)))
+    return {"run": experiment.run, "sigma_b_deg": degrees[0], "sigma_m_deg": degrees[1]}
+
+
+def _statistics(r: Reflections, groups: NDArray[np.int64], n_groups: int) -> list[dict[str, Any]]:
+    """Return numbers of each group (0 .. n_groups - 1) that the rows fall into."""
+    done = has_flag(r, Flag.INTEGRATED_SUM)
+    sigma = np.sqrt(r["intensity_sum_variance"])
+    ratio = np.divide(r["intensity_sum"], sigma, out=np.zeros_like(sigma), where=sigma > 0)
+
+    def count(rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.bincount(groups[rows], minlength=n_groups)
+
+    def mean(values: NDArray[np.float64], rows: NDArray[np.bool_]) -> list[float | None]:
+        total = np.bincount(groups[rows], weights=values[rows], minlength=n_groups)
+        return [float(t / c) if c else None for t, c in zip(total, count(rows).tolist(), strict=True)]
+
+    columns = {
+        "n_full": count(r["partiality"] > _FULL).tolist(),
+        "n_partial": count(r["partiality"] <= _FULL).tolist(),
+        "n_overloaded": count(has_flag(r, Flag.OVERLOADED)).tolist(),
+        "n_integrated_sum": count(done).tolist(),
+        "mean_background": mean(r["background_mean"], done),
+        "i_over_sigma": mean(ratio, done & (sigma > 0)),
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _by_image(r: Reflections, experiment: Experiment) -> list[dict[str, Any]]:
+    first, last = (0, 1) if experiment.scan is None else experiment.scan.array_range
+    image = np.clip(np.floor(r["z_cal"]).astype(np.int64) - first, 0, last - first - 1)
+    rows = _statistics(r, image, last - first)
+    return [{"image": first + 1 + i} | row for i, row in enumerate(rows)]
+
+
+def _by_shell(r: Reflections) -> list[dict[str, Any]]:
+    n = len(r["d"])
+    shells = min(_N_SHELLS, n)
+    if not shells:
+        return []
+    order = np.argsort(-r["d"], kind="stable")
+    shell = np.empty(n, dtype=np.int64)
+    shell[order] = np.arange(n) * shells // n
+    limits = [
+        {"d_max": float(d.max()), "d_min": float(d.min()), "n": len(d)}
+        for d in (r["d"][shell == i] for i in range(shells))
+    ]
+    return [a | b for a, b in zip(limits, _statistics(r, shell, shells), strict=True)]
+
+
+def _overall(r: Reflections) -> dict[str, Any]:
+    n = len(r["d"])
+    row = _statistics(r, np.zeros(n, dtype=np.int64), 1)[0]
+    return {
+        "d_min": float(r["d"].min()) if n else None,
+        "d_max": float(r["d"].max()) if n else None,
+        "n_predicted": n,
+        "n_full": row["n_full"],
+        "n_partial": row["n_partial"],
+        "n_overloaded": row["n_overloaded"],
+        "n_integrated_sum": row["n_integrated_sum"],
+        "n_foreground_bad": int(has_flag(r, Flag.FOREGROUND_INCLUDES_BAD_PIXELS).sum()),
+        "n_background_bad": int(has_flag(r, Flag.BACKGROUND_INCLUDES_BAD_PIXELS).sum()),
+        "n_overlapped": int(has_flag(r, Flag.OVERLAPPED_FG).sum()),
+        "n_failed_background": int(has_flag(r, Flag.FAILED_DURING_BACKGROUND_MODELLING).sum()),
+        "mean_background": row["mean_background"],
+        "i_over_sigma": row["i_over_sigma"],
+    }

@@ -1,0 +1,128 @@
+"""Sums of counts over the pixels of each reflection: integers, so that blocks of frames merge exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Columns of the sums, int64 each. Moments are about the corner of the reflection's box.
+(
+    N_FRAMES,
+    N_FOREGROUND,
+    N_INVALID,
+    N_SATURATED,
+    N_OVERLAPPED,
+    N_BACKGROUND_BAD,
+    COUNTS,
+    COUNTS_X,
+    COUNTS_Y,
+    COUNTS_Z,
+    PIXELS_X,
+    PIXELS_Y,
+    PIXELS_Z,
+    N_SUMS,
+) = range(14)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sums:
+    """What some frames say about some reflections.
+
+    Those seen on all their frames are `whole`, and have a background; of the others the histogram of
+    background counts is kept. Merge law: `merge` of two records is the record of all their frames.
+
+    Attributes
+    ----------
+    rows : (n,) int64, ascending, rows of the table of predictions.
+    sums : (n, N_SUMS) int64.
+    whole : (n,) bool.
+    background : (n,) float64, mean counts a pixel, NaN where not whole or not to be had.
+    n_background : (n,) int64, background pixels.
+    offsets, values, counts : row i's histogram is [offsets[i], offsets[i + 1]): background count (int32,
+        ascending) and how often (int64); empty where whole.
+    """
+
+    rows: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    whole: NDArray[np.bool_]
+    background: NDArray[np.float64]
+    n_background: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    values: NDArray[np.int32]
+    counts: NDArray[np.int64]
+
+
+def take(s: Sums, rows: NDArray[np.bool_]) -> Sums:
+    """Return the rows given by a mask (n,)."""
+    lengths = np.diff(s.offsets)
+    kept = np.repeat(rows, lengths)
+    return Sums(
+        rows=s.rows[rows],
+        sums=s.sums[rows],
+        whole=s.whole[rows],
+        background=s.background[rows],
+        n_background=s.n_background[rows],
+        offsets=np.concatenate([[0], np.cumsum(lengths[rows])]),
+        values=s.values[kept],
+        counts=s.counts[kept],
+    )
+
+
+def stack(parts: Sequence[Sums]) -> Sums:
+    """Return the records one below the other, as they are."""
+    lengths = np.concatenate([np.diff(p.offsets) for p in parts])
+    return Sums(
+        rows=np.concatenate([p.rows for p in parts]),
+        sums=np.concatenate([p.sums for p in parts]),
+        whole=np.concatenate([p.whole for p in parts]),
+        background=np.concatenate([p.background for p in parts]),
+        n_background=np.concatenate([p.n_background for p in parts]),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        values=np.concatenate([p.values for p in parts]),
+        counts=np.concatenate([p.counts for p in parts]),
+    )
+
+
+def add_equal_rows(s: Sums) -> Sums:
+    """Return the record with rows that occur several times, none of them whole, added up."""
+    rows, place = np.unique(s.rows, return_inverse=True)
+    sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
+    np.add.at(sums, place, s.sums)
+    owner = np.repeat(place, np.diff(s.offsets))
+    order = np.lexsort((s.values, owner))
+    owner, values, counts = owner[order], s.values[order], s.counts[order]
+    new = np.ones(len(owner), dtype=bool)
+    new[1:] = (owner[1:] != owner[:-1]) | (values[1:] != values[:-1])
+    starts = np.flatnonzero(new)
+    counts = np.add.reduceat(counts, starts) if len(starts) else counts
+    lengths = np.bincount(owner[starts], minlength=len(rows))
+    n_background = np.zeros(len(rows), dtype=np.int64)
+    np.add.at(n_background, place, s.n_background)
+    return Sums(
+        rows=rows,
+        sums=sums,
+        whole=np.zeros(len(rows), dtype=bool),
+        background=np.full(len(rows), np.nan),
+        n_background=n_background,
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        values=values[starts],
+        counts=counts,
+    )
+
+
+def ordered(s: Sums) -> Sums:
+    """Return the record, whose rows have no histograms, with its rows ascending."""
+    order = np.argsort(s.rows, kind="stable")
+    return Sums(
+        rows=s.rows[order],
+        sums=s.sums[order],
+        whole=s.whole[order],
+        background=s.background[order],
+        n_background=s.n_background[order],
+        offsets=s.offsets,
+        values=s.values,
+        counts=s.counts,
+    )
