@@ -1,4 +1,4 @@
-"""Where on the detector a reflection falls, how it spreads there, and how many photons are recorded."""
+"""Where on the detector a reflection falls, how it spreads, and how many photons are recorded."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ def spots_on_detector(
     goniometer: Goniometer | None,
     parameters: SimulationParameters,
 ) -> Spots:
-    """Return the spots of `rays`, whose rows count `hkl` (n, 3), `unique` (n,) and `strength` (n,) photons."""
+    """Return the spots of `rays`.
+
+    Their `row` counts hkl (n, 3), unique (n,) and strength (n,): photons before L, P, absorption.
+    """
     s0 = beam.s0
     widths = profile_widths(rays.s1, s0, parameters)
     lp_all = lorentz_polarization(rays, s0, goniometer, beam)
@@ -84,11 +87,11 @@ def spots_on_detector(
                 "photons": strength[row] * qe / lp,
             }
         )
-    return Spots(**{name: np.concatenate([p[name] for p in parts]) for name in parts[0]})  # type: ignore[arg-type]
+    return Spots(**{name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
 
 
 def kabsch_axes(s1: Floats, s0: Floats) -> tuple[Floats, Floats]:
-    """Return e1 = s1 x s0 and e2 = s1 x e1, unit vectors (n, 3) (Kabsch 2010, Acta Cryst. D66, 133)."""
+    """Return unit vectors e1 along s1 x s0, e2 along s1 x e1 (n, 3) (Kabsch 2010, D66, 133)."""
     e1 = np.cross(s1, s0)
     e1 /= np.linalg.norm(e1, axis=1)[:, None]
     e2 = np.cross(s1, e1)
@@ -98,10 +101,10 @@ def kabsch_axes(s1: Floats, s0: Floats) -> tuple[Floats, Floats]:
 def profile_widths(s1: Floats, s0: Floats, parameters: SimulationParameters) -> Floats:
     """Return the rms of eps1, eps2, eps3 (n, 3), rad, in Kabsch's frame.
 
-    Turning a point r by a misorientation eta moves it by eta |r| along e1, which is 2 sin(theta) eta
-    in eps1, and delays it by eta in eps3. A point of radius rho spreads the ray by rho lambda and
-    the rotation by rho lambda / sin(2 theta). Wavelengths spread eps2 by 2 tan(theta) and eps3 by tan(theta)
-    times the bandwidth.
+    Turning a point r by a misorientation eta moves it by eta |r| along e1, 2 sin(theta) eta in
+    eps1, and delays it by eta in eps3. A point of radius rho spreads the ray by rho lambda and the
+    rotation by rho lambda / sin(2 theta). Wavelengths spread eps2 by 2 tan(theta) and eps3 by
+    tan(theta) times the bandwidth.
     """
     wavelength = 1 / float(np.linalg.norm(s0))
     cos_two_theta = np.clip(s1 @ s0 * wavelength**2, -1.0, 1.0)
@@ -114,7 +117,8 @@ def profile_widths(s1: Floats, s0: Floats, parameters: SimulationParameters) -> 
     eps1 = common + (2 * np.sin(two_theta / 2) * eta) ** 2
     eps2 = common + (2 * spread) ** 2
     eps3 = eta**2 + divergence**2 + (size / np.sin(two_theta)) ** 2 + spread**2
-    return np.sqrt(np.stack([eps1, eps2, eps3], axis=1))
+    widths: Floats = np.sqrt(np.stack([eps1, eps2, eps3], axis=1))
+    return widths
 
 
 def lorentz_polarization(
@@ -148,7 +152,7 @@ def _path(panel: Panel, s1: Floats) -> Floats:
 
 
 def _pixels(panel: Panel, s1: Floats) -> Floats:
-    """Return where rays fall on the panel (n, 2), px, by the panel's own parallax; NaN if they never do."""
+    """Return where rays fall on the panel (n, 2), px, by its own parallax; NaN if they do not."""
     xy = panel.ray_intersection(s1)
     found = np.isfinite(xy).all(axis=1)
     px = np.full(xy.shape, np.nan)
@@ -157,7 +161,7 @@ def _pixels(panel: Panel, s1: Floats) -> Floats:
 
 
 def _covariance(panel: Panel, s1: Floats, s0: Floats, widths: Floats, psf: float) -> Floats:
-    """Return xx, xy, yy (n, 3), px^2: profile mapped on the panel, plus sensor depth, plus point spread.
+    """Return xx, xy, yy (n, 3), px^2: profile on the panel, sensor depth and point spread.
 
     The depths at which photons stop are those of an exponential cut at the sensor's back; their
     variance is kept, as that of a Gaussian, and their mean is the panel's own parallax.
@@ -177,4 +181,5 @@ def _covariance(panel: Panel, s1: Floats, s0: Floats, widths: Floats, psf: float
     ray = s1 / np.linalg.norm(s1, axis=1)[:, None]
     step = ray @ np.stack([panel.fast_axis, panel.slow_axis], axis=1) / np.array(panel.pixel_size)
     out += np.maximum(variance, 0)[:, None] * step[:, [0, 0, 1]] * step[:, [0, 1, 1]]
-    return out + np.array([psf**2, 0.0, psf**2])
+    out += np.array([psf**2, 0.0, psf**2])
+    return out

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dxdask.models import Experiment
 from dxdask.models.vectors import Floats, unit
 
-# Points nearer to the spindle than this stay on the Ewald sphere for most of a scan; no program keeps them.
+# Points nearer to the spindle stay on the Ewald sphere for most of a scan; no program keeps them.
 MIN_ZETA = 0.02
 
 
@@ -33,10 +33,10 @@ class Rays:
 
 
 def rotation_rays(hkl: NDArray[np.int32], experiment: Experiment, *, margin: float) -> Rays:
-    """Return the rays of lattice points (n, 3) met during a scan widened by `margin` (rad) at each end.
+    """Return the rays of lattice points (n, 3) met in a scan widened by `margin` (rad) at each end.
 
     With p = F A h and the axis m, r(phi) = m (m.p) + (p - m (m.p)) cos phi + (m x p) sin phi, and
-    |s0 + r| = |s0| is c1 cos phi + c2 sin phi = -p.p/2 - (m.p)(m.s0), which has two solutions or none.
+    |s0 + r| = |s0| is c1 cos phi + c2 sin phi = -p.p/2 - (m.p)(m.s0): two solutions or none.
 
     experiment: one with goniometer, scan and crystal.
     """
@@ -80,10 +80,10 @@ def _within(
 
 
 def still_rays(hkl: NDArray[np.int32], a_matrix: Floats, s0: Floats) -> tuple[Rays, Floats]:
-    """Return the rays of lattice points (n, 3) of a still, and their excitation errors (n,), 1/Angstrom.
+    """Return the rays of lattice points (n, 3) of a still, and excitation errors (n,), 1/Angstrom.
 
-    The ray is that of the point after the smallest rotation onto the sphere (Sauter et al. 2014, Acta
-    Cryst. D70, 3299); the error is |s0 + A h| - |s0|, positive outside the sphere.
+    The ray is that of the point after the smallest rotation onto the sphere (Sauter et al. 2014,
+    Acta Cryst. D70, 3299); the error is |s0 + A h| - |s0|, positive outside the sphere.
     """
     q = hkl @ a_matrix.T
     k, s0_unit = np.linalg.norm(s0), unit(s0)

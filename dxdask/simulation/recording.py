@@ -78,7 +78,7 @@ def background(
     shape: tuple[int, int],
     wavelength: float,
 ) -> Floats:
-    """Return the expected background (slow, fast), photons a pixel at full transmission; 0 in gaps."""
+    """Return the background (slow, fast), photons a pixel at full transmission; 0 in gaps."""
     out = np.zeros(shape)
     for panel in detector.panels:
         width, height = panel.image_size

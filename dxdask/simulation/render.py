@@ -15,7 +15,7 @@ WEIGHTS = WEIGHTS / 2
 N_SIGMA = 5.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, error_model="numpy")
 def _render(frame, x, y, covariance, photons, x_low, y_low, x_high, y_high, nodes, weights):  # type: ignore[no-untyped-def]
     for i in range(len(x)):
         cxx, cxy, cyy = covariance[i, 0], covariance[i, 1], covariance[i, 2]
@@ -53,7 +53,8 @@ def add_spots(
     Each is a Gaussian integrated exactly along fast and by quadrature along slow, out to 5 sigma.
 
     frame: (slow, fast) float64. x, y: (n,) px of the frame. covariance: (n, 3) px^2, xx, xy, yy.
-    photons: (n,). rectangles: (n, 4) int64, x0 y0 x1 y1 of the panel the spot lies on; nothing falls outside.
+    photons: (n,). rectangles: (n, 4) int64, x0 y0 x1 y1 of the panel a spot lies on; what falls
+    outside of it is lost.
     """
     x_low, y_low, x_high, y_high = np.ascontiguousarray(rectangles.T)
     _render(

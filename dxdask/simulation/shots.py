@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from dxdask.models import Beam, Crystal, Experiment, ExperimentList, Scan
+from dxdask.models import Beam, Crystal, Detector, Experiment, ExperimentList, Scan
 from dxdask.models.vectors import Floats
 from dxdask.simulation.geometry import nominal_beam, nominal_detector, run_names, true_detector
 from dxdask.simulation.parameters import SimulationParameters
@@ -16,7 +16,10 @@ from dxdask.simulation.recording import generator
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shots:
-    """Shots of one run. is_hit (n,) bool; u_matrices (n, 3, 3); wavelengths (n,) Angstrom; fluences (n,)."""
+    """Shots of one run.
+
+    is_hit: (n,) bool. u_matrices: (n, 3, 3). wavelengths: (n,) Angstrom. fluences: (n,), near 1.
+    """
 
     is_hit: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
     u_matrices: Floats
@@ -25,7 +28,7 @@ class Shots:
 
 
 def shots_of_run(parameters: SimulationParameters, run: int) -> Shots:
-    """Return the shots of run number `run` (from 0); orientations are uniform over the rotations."""
+    """Return the shots of run number `run` (from 0); orientations are uniform over rotations."""
     n = parameters.scan.n_images
     rng = generator(parameters.seed, 3, run)
     quaternions = rng.standard_normal((n, 4))
@@ -52,19 +55,29 @@ def stills(
         many: Beam = replace(beam, wavelengths=tuple(run.wavelengths.tolist()))
         scan = Scan(image_range=(1, n), exposure_times=(exposure,) * n)
         told.append(Experiment(identifier=name, run=name, beam=many, detector=detector, scan=scan))
-        for i in np.flatnonzero(run.is_hit).tolist():
-            true.append(
-                Experiment(
-                    identifier=f"{name}-{i}",
-                    run=name,
-                    beam=replace(beam, wavelength=float(run.wavelengths[i])),
-                    detector=moved,
-                    scan=Scan(image_range=(i + 1, i + 1), exposure_times=(exposure,)),
-                    crystal=Crystal.from_cell(
-                        parameters.crystal.unit_cell,
-                        u_matrix=run.u_matrices[i],
-                        space_group=parameters.crystal.space_group,
-                    ),
-                )
-            )
+        hits = np.flatnonzero(run.is_hit).tolist()
+        true += [
+            _still(parameters, name, i, run, replace(beam, wavelengths=None), moved) for i in hits
+        ]
     return ExperimentList.of(told), ExperimentList.of(true)
+
+
+def _still(
+    parameters: SimulationParameters,
+    run: str,
+    image: int,
+    shots: Shots,
+    beam: Beam,
+    detector: Detector,
+) -> Experiment:
+    crystal = parameters.crystal
+    return Experiment(
+        identifier=f"{run}-{image}",
+        run=run,
+        beam=replace(beam, wavelength=float(shots.wavelengths[image])),
+        detector=detector,
+        scan=Scan(image_range=(image + 1, image + 1), exposure_times=(parameters.scan.exposure,)),
+        crystal=Crystal.from_cell(
+            crystal.unit_cell, u_matrix=shots.u_matrices[image], space_group=crystal.space_group
+        ),
+    )

@@ -25,6 +25,7 @@ from dxdask.simulation.structure_factors import (
     equivalents,
     true_intensities,
 )
+from dxdask.simulation.truth import truth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ class Simulation:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """The mask (slow, fast) in the file, True is good."""
-        return self.pixel_mask == 0
+        return np.asarray(self.pixel_mask == 0)
 
     @cached_property
     def background(self) -> Floats:
@@ -105,10 +106,15 @@ class Simulation:
         )
 
     def still_spots(self, run: int, image: int) -> Spots:
-        """Return the reflections of shot `image` (from 0) of run number `run`; photons hold the partiality.
+        """Return the reflections of shot `image` (from 0) of run number `run`, photons as partial.
 
-        A point of radius rho, spread by mosaicity and bandwidth to sigma, whose excitation error is e,
-        gives rho / sigma exp(-e^2 / 2 sigma^2) of what it would at most.
+        A point of radius rho, spread by mosaicity and bandwidth to sigma, whose excitation error
+        is e, gives rho / sigma exp(-e^2 / 2 sigma^2) of what it would at most.
+
+        Raises
+        ------
+        InputError
+            The shot is no hit.
         """
         shot, crystal = self.shots[run], self.parameters.crystal
         name = f"{self.experiments[run].run}-{image}"
@@ -119,7 +125,7 @@ class Simulation:
         rays, error = still_rays(self.hkl, experiment.crystal.a, s0)
         two_sines = 1 / self.intensities.d[self.unique] * experiment.beam.wavelength
         k = float(np.linalg.norm(s0))
-        # eps3 widths are rotations about e1; a rotation by w moves the point |r| cos(theta) w off the sphere.
+        # eps3 is a rotation about e1; one by w moves the point |r| cos(theta) w off the sphere.
         width = profile_widths(rays.s1, s0, self.parameters)[:, 2]
         sigma = width * two_sines * k * np.sqrt(1 - (two_sines / 2) ** 2)
         partiality = crystal.rlp_radius / sigma * np.exp(-0.5 * (error / sigma) ** 2)
@@ -140,7 +146,7 @@ class Simulation:
         )
 
     def expected(self, run: int, image: int) -> Floats:
-        """Return the photons expected (slow, fast) on image `image` (from 0) of run number `run`."""
+        """Return the photons expected (slow, fast) on image `image` of run `run`, both from 0."""
         frame = self.background.copy()
         if self.shots:
             if self.shots[run].is_hit[image]:
@@ -150,7 +156,7 @@ class Simulation:
         return frame * self.parameters.transmissions[run]
 
     def frames(self, run: int, first: int, last: int) -> NDArray[np.uint16]:
-        """Return images first to last - 1 (from 0) of run number `run`: (last - first, slow, fast) uint16.
+        """Return images first to last - 1 of run `run`, from 0: (last - first, slow, fast) uint16.
 
         Raises
         ------
@@ -201,53 +207,8 @@ class Simulation:
     @cached_property
     def truth(self) -> dict[str, Any]:
         """What was put in, as JSON can hold it."""
-        p, bad = self.parameters, self.bad
-        known: dict[str, Any] = {
-            "parameters": p.model_dump(mode="json"),
-            "mode": p.mode,
-            "space_group": p.crystal.space_group,
-            "cell": list(p.crystal.unit_cell),
-            "wavelength": p.beam.wavelength,
-            "distance": p.detector.distance,
-            "transmissions": list(p.transmissions),
-            "photon_scale_at_full_transmission": self.photon_scale,
-            "frame_convention": "dxtbx/imgCIF laboratory frame: r(phi) = R(axis, phi) A h, right-handed; "
-            "image i (from 0) covers start + oscillation * i to start + oscillation * (i + 1)",
-            "modules": [
-                {
-                    "name": m.name,
-                    "offset_px": list(m.offset),
-                    "shift_px": list(shift),
-                    "origin": list(m.origin),
-                }
-                for m, shift in zip(self.detector.panels, p.detector.module_shifts, strict=True)
-            ],
-            "bad_pixels": {
-                "order": "row (slow), column (fast)",
-                "dead": bad.dead.tolist(),
-                "dead_listed_in_mask": bad.dead_listed.tolist(),
-                "hot": bad.hot.tolist(),
-                "hot_listed_in_mask": bad.hot_listed.tolist(),
-                "hot_level": bad.hot_level.tolist(),
-            },
-        }
-        if not self.shots:
-            crystal = self.true_experiments.crystals[0]
-            return known | {"U": crystal.u.tolist(), "A_phi0": crystal.a.tolist()}
-        return known | {"shots": [_shots_truth(s) for s in self.shots]}
-
-
-def _shots_truth(shots: Shots) -> list[dict[str, Any]]:
-    return [
-        {
-            "image": i,
-            "hit": bool(shots.is_hit[i]),
-            "wavelength": float(shots.wavelengths[i]),
-            "fluence": float(shots.fluences[i]),
-            "U": shots.u_matrices[i].tolist() if shots.is_hit[i] else None,
-        }
-        for i in range(len(shots.is_hit))
-    ]
+        crystal = None if self.shots else self.true_experiments.crystals[0]
+        return truth(self.parameters, bad=self.bad, crystal=crystal, shots=self.shots)
 
 
 def simulate(parameters: SimulationParameters) -> Simulation:

@@ -40,8 +40,8 @@ def true_intensities(
 ) -> TrueIntensities:
     """Return random intensities of the unique reflections down to `d_min` (Angstrom).
 
-    Acentric intensities are exponential and centric ones chi-square with one degree of freedom about
-    <I> = epsilon exp(-B / 2d^2) (Wilson 1949, Acta Cryst. 2, 318). Friedel mates are equal.
+    Acentric intensities are exponential and centric ones chi-square with one degree of freedom
+    about <I> = epsilon exp(-B / 2d^2) (Wilson 1949, Acta Cryst. 2, 318). Friedel mates are equal.
 
     Raises
     ------
