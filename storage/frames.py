@@ -151,10 +151,11 @@ def lazy_frames(reader: FrameReader, block: int | None = None) -> da.Array:
             f"give a multiple of {p.per_file}"
         )
     n = min(block, p.shape[0])
-    return da.from_array(
+    frames: da.Array = da.from_array(  # type: ignore[no-untyped-call]
         reader,
         chunks=(n, *p.shape[1:]),
         name=f"frames-{reader.identifier}-{n}",
         inline_array=True,
         meta=np.empty((0, 0, 0), dtype=reader.dtype),
     )
+    return frames

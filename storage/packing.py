@@ -14,17 +14,17 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import google_crc32c
 import numpy as np
-from numcodecs import blosc
+from numcodecs import blosc  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 
 from dxdask.errors import ChunkError, SchemaError
 
-CNAME = "lz4"
+CNAME: Final = "lz4"
 LEVEL = 5
 _CHECKSUM = struct.Struct("<I")
 _BLOSC_HEADER = 16
@@ -113,8 +113,9 @@ class Packing:
         inner = shard.codecs if shard else codecs
         kinds = [type(c) for c in inner]
         whole = len(array.shape) == 3 and tuple(array.chunks[1:]) == tuple(array.shape[1:])
-        little = kinds[:1] == [BytesCodec] and (
-            array.dtype.itemsize == 1 or inner[0].endian.value == "little"
+        first: Any = inner[0]
+        little = (
+            isinstance(first, BytesCodec) and getattr(first.endian, "value", "little") == "little"
         )
         if kinds != [BytesCodec, BloscCodec, Crc32cCodec] or not whole or not little:
             raise SchemaError(

@@ -22,6 +22,7 @@ from dxdask.storage import create, layout, read, report, results, runs, schema, 
 from dxdask.storage.frames import FrameReader, lazy_frames
 from dxdask.storage.lock import WriteLock
 from dxdask.storage.packing import Packing
+from dxdask.storage.runs import RunWriter
 from dxdask.tables import Table
 
 
@@ -134,7 +135,7 @@ class Store:
         fingerprint: str = "",
         source: Mapping[str, Any] | None = None,
         overwrite: bool = False,
-    ) -> runs.RunWriter:
+    ) -> RunWriter:
         """Return a writer of a new run, or of an interrupted one with this `fingerprint`.
 
         shape: (slow, fast). mask: (slow, fast) bool, True is good. chunk: images compressed
