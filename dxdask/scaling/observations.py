@@ -16,15 +16,29 @@ from dxdask.models.vectors import Floats
 from dxdask.scaling.parameters import CutDataParameters
 
 NEEDED = (
-    "experiment", "hkl", "flags", "z_cal", "partiality", "lp", "qe", "intensity_sum", "intensity_sum_variance",
-)  # fmt: skip
-BAD = Flag.OVERLOADED | Flag.OVERLAPPED_FG | Flag.FOREGROUND_INCLUDES_BAD_PIXELS | Flag.FAILED_DURING_SUMMATION
+    "experiment",
+    "hkl",
+    "flags",
+    "z_cal",
+    "partiality",
+    "lp",
+    "qe",
+    "intensity_sum",
+    "intensity_sum_variance",
+)
+BAD = (
+    Flag.OVERLOADED
+    | Flag.OVERLAPPED_FG
+    | Flag.FOREGROUND_INCLUDES_BAD_PIXELS
+    | Flag.FAILED_DURING_SUMMATION
+)
 _LEAST_VARIANCE = 0.25  # counts^2: no box of pixels is known better than half a photon
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observations:
-    """Columns of one row an observation, sorted by symmetry group, then experiment, then z: a fixed order of sums.
+    """Columns of one row an observation, sorted by symmetry group, then experiment, then z: a fixed
+    order of sums.
 
     Attributes
     ----------
@@ -32,7 +46,8 @@ class Observations:
     experiment : (n,) int32.
     z : (n,) images.
     intensity : (n,) corrected for lp, qe and partiality.
-    counts : (n,) factor that took the counts to `intensity`; 0 where the variance is to be as observed.
+    counts : (n,) factor that took the counts to `intensity`; 0 where the variance is to be as
+        observed.
     variance : (n,) of the background and, where `counts` is 0, of all.
     partiality : (n,)
     offsets : (n_groups + 1,) where each group begins.
@@ -70,7 +85,9 @@ def common_symmetry(experiments: ExperimentList) -> tuple[gemmi.UnitCell, gemmi.
         raise InputError("no experiment has a crystal: index the data first")
     symbols = sorted({space_group(c.space_group).xhm() for c in crystals})
     if len(symbols) > 1:
-        raise InputError(f"experiments differ in space group ({', '.join(symbols)}): reindex them to one setting")
+        raise InputError(
+            f"experiments differ in space group ({', '.join(symbols)}): reindex them to one setting"
+        )
     cell = np.median([c.unit_cell for c in crystals], axis=0)
     return gemmi.UnitCell(*cell.tolist()), space_group(crystals[0].space_group)
 
@@ -78,10 +95,16 @@ def common_symmetry(experiments: ExperimentList) -> tuple[gemmi.UnitCell, gemmi.
 def usable_rows(
     reflections: Reflections, d: Floats, parameters: CutDataParameters
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which reflections (n,) were integrated well, and which of them the user's cuts leave."""
+    """Return which reflections (n,) were integrated well, and which of them the user's cuts
+    leave.
+    """
     variance = reflections["intensity_sum_variance"]
     well = has_flag(reflections, Flag.INTEGRATED_SUM) & ~has_flag(reflections, BAD)
-    well &= np.isfinite(reflections["intensity_sum"]) & (variance >= 0) & (reflections["hkl"] != 0).any(axis=1)
+    well &= (
+        np.isfinite(reflections["intensity_sum"])
+        & (variance >= 0)
+        & (reflections["hkl"] != 0).any(axis=1)
+    )
     well &= (reflections["lp"] > 0) & (reflections["qe"] > 0)
     kept = well & (reflections["partiality"] >= max(parameters.partiality_cutoff, 1e-3))
     kept &= (d >= (parameters.d_min or 0.0)) & (d <= (parameters.d_max or np.inf))
@@ -91,9 +114,14 @@ def usable_rows(
 
 
 def observations(
-    reflections: Reflections, rows: NDArray[np.int64], cell: gemmi.UnitCell, group: gemmi.SpaceGroup,
-    *, anomalous: bool, expected: bool,
-) -> Observations:  # fmt: skip
+    reflections: Reflections,
+    rows: NDArray[np.int64],
+    cell: gemmi.UnitCell,
+    group: gemmi.SpaceGroup,
+    *,
+    anomalous: bool,
+    expected: bool,
+) -> Observations:
     """Return the observations of these rows.
 
     Parameters
@@ -118,7 +146,8 @@ def observations(
     partiality = reflections["partiality"][rows]
     factor = reflections["lp"][rows] / (reflections["qe"][rows] * partiality)
     counted, total = reflections["intensity_sum"][rows], reflections["intensity_sum_variance"][rows]
-    # the part of the variance that is the reflection's own counts: all of |I| for a counting detector of gain 1
+    # the part of the variance that is the reflection's own counts: all of |I| for a counting
+    # detector of gain 1
     own = np.minimum(np.abs(counted), total) if expected else np.zeros_like(total)
     share = np.divide(own, np.abs(counted), out=np.zeros_like(own), where=counted != 0)
     share = np.where((counted == 0) & expected, 1.0, share)

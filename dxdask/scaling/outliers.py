@@ -1,10 +1,11 @@
 """Outliers among equivalents, and reflections too strong to be true.
 
-`outliers_of_groups`: the deviation of each observation from the weighted mean of the others of its group
-(DIALS's "standard" rejection; Evans 2006, Acta Cryst. D62, 72); the worst of a group goes if it is above
-z_max, and the rest is judged anew, while three are left. Weights come from the median of the group, which
-the outliers themselves do not move.
-`too_strong`: normalised intensity E^2 beyond what Wilson statistics allow (Read 1999, Acta Cryst. D55, 1759).
+`outliers_of_groups`: the deviation of each observation from the weighted mean of the others of its
+group (DIALS's "standard" rejection; Evans 2006, Acta Cryst. D62, 72); the worst of a group goes if
+it is above z_max, and the rest is judged anew, while three are left. Weights come from the median
+of the group, which the outliers themselves do not move.
+`too_strong`: normalised intensity E^2 beyond what Wilson statistics allow (Read 1999, Acta Cryst.
+D55, 1759).
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def _reject(offsets, intensity, counts, variance, g, a, b, z_max, use, weight, b
             for i in range(lo, hi):
                 if use[i] and not out[i]:
                     e = g[i] * middle
-                    weight[i] = 1.0 / (a * a * (variance[i] + counts[i] * max(e, 0.0) + b * b * e * e))
+                    weight[i] = 1.0 / (
+                        a * a * (variance[i] + counts[i] * max(e, 0.0) + b * b * e * e)
+                    )
                     top += weight[i] * g[i] * intensity[i]
                     bottom += weight[i] * g[i] * g[i]
             worst, z_worst = -1, z_max * z_max
@@ -51,7 +54,11 @@ def _reject(offsets, intensity, counts, variance, g, a, b, z_max, use, weight, b
                     others = bottom - weight[i] * g[i] * g[i]
                     mean = (top - weight[i] * g[i] * intensity[i]) / others
                     e = g[i] * mean
-                    v = a * a * (variance[i] + counts[i] * max(e, abs(intensity[i])) + b * b * e * e)
+                    v = (
+                        a
+                        * a
+                        * (variance[i] + counts[i] * max(e, abs(intensity[i])) + b * b * e * e)
+                    )
                     z2 = (intensity[i] - e) ** 2 / (v + g[i] * g[i] / others)
                     if z2 > z_worst:
                         worst, z_worst = i, z2
@@ -77,17 +84,36 @@ def outliers_of_groups(
     buffer = np.empty(int(np.diff(obs.offsets).max(initial=0)))
     weight = np.empty(len(obs))
     _reject(
-        obs.offsets, obs.intensity, obs.counts, obs.variance, g, model.a, model.b, z_max, use, weight, buffer, out
-    )  # fmt: skip
+        obs.offsets,
+        obs.intensity,
+        obs.counts,
+        obs.variance,
+        g,
+        model.a,
+        model.b,
+        z_max,
+        use,
+        weight,
+        buffer,
+        out,
+    )
     return out
 
 
 def too_strong(
-    obs: Observations, g: Floats, use: NDArray[np.bool_], group: gemmi.SpaceGroup, *, e_max: float, z_max: float
+    obs: Observations,
+    g: Floats,
+    use: NDArray[np.bool_],
+    group: gemmi.SpaceGroup,
+    *,
+    e_max: float,
+    z_max: float,
 ) -> NDArray[np.bool_]:
-    """Return which observations (n,) have E^2 = I / (epsilon <I>) > e_max^2, and that by more than z_max sigma.
+    """Return which observations (n,) have E^2 = I / (epsilon <I>) > e_max^2, and that by more than
+    z_max sigma.
 
-    <I> is the mean of resolution shells of at least 2000 observations, so that one hot pixel does not make it.
+    <I> is the mean of resolution shells of at least 2000 observations, so that one hot pixel does
+    not make it.
     """
     if e_max == 0 or not use.any():
         return np.zeros(len(obs), dtype=np.bool_)

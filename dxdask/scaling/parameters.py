@@ -11,21 +11,35 @@ class PhysicalParameters(Parameters):
     """The physical model: a scale and a relative B, both smooth along the scan."""
 
     scale_interval: float | None = parameter(
-        None, "rotation between the points of the scale; None: 15, or less for short scans", unit="degree", gt=0
+        None,
+        "rotation between the points of the scale; None: 15, or less for short scans",
+        unit="degree",
+        gt=0,
     )
     decay_correction: bool = parameter(True, "whether a relative B factor is refined")
     decay_interval: float | None = parameter(
-        None, "rotation between the points of the B factor; None: 20, or less for short scans", unit="degree", gt=0
+        None,
+        "rotation between the points of the B factor; None: 20, or less for short scans",
+        unit="degree",
+        gt=0,
     )
-    decay_restraint: float = parameter(0.1, "weight of the restraint that pulls the B factors to zero", expert=1, ge=0)
+    decay_restraint: float = parameter(
+        0.1, "weight of the restraint that pulls the B factors to zero", expert=1, ge=0
+    )
 
 
 class CutDataParameters(Parameters):
     """Which reflections are scaled at all."""
 
-    d_min: float | None = parameter(None, "leave out reflections beyond this resolution", unit="Angstrom", gt=0)
-    d_max: float | None = parameter(None, "leave out reflections below this resolution", unit="Angstrom", gt=0)
-    partiality_cutoff: float = parameter(0.4, "leave out reflections less complete than this", ge=0, le=1)
+    d_min: float | None = parameter(
+        None, "leave out reflections beyond this resolution", unit="Angstrom", gt=0
+    )
+    d_max: float | None = parameter(
+        None, "leave out reflections below this resolution", unit="Angstrom", gt=0
+    )
+    partiality_cutoff: float = parameter(
+        0.4, "leave out reflections less complete than this", ge=0, le=1
+    )
     min_isigi: float = parameter(-5.0, "leave out reflections with a lower I/sigma")
 
 
@@ -47,7 +61,9 @@ class BasicErrorModelParameters(Parameters):
 class ErrorModelParameters(Parameters):
     """How errors are corrected by how well equivalents agree."""
 
-    error_model: Literal["basic", "None"] = parameter("basic", "the model, or None to keep the errors of integration")
+    error_model: Literal["basic", "None"] = parameter(
+        "basic", "the model, or None to keep the errors of integration"
+    )
     basic: BasicErrorModelParameters = parameter(BasicErrorModelParameters(), "of the basic model")
 
 
@@ -56,7 +72,8 @@ class WeightingParameters(Parameters):
 
     counting_variance: Literal["expected", "observed"] = parameter(
         "expected",
-        "whether the variance of a reflection's own counts is what the mean of its equivalents makes expect, or what "
+        "whether the variance of a reflection's own counts is what the mean of its equivalents "
+        "makes expect, or what "
         "was counted (which makes the weighted mean of weak reflections too small)",
         expert=1,
     )
@@ -67,24 +84,33 @@ class ScalingOptionsParameters(Parameters):
     """Outliers."""
 
     outlier_rejection: Literal["standard", "None"] = parameter(
-        "standard", "compare each reflection with the mean of its equivalents without it, or reject none"
+        "standard",
+        "compare each reflection with the mean of its equivalents without it, or reject none",
     )
-    outlier_zmax: float = parameter(6.0, "reject reflections that deviate more, in standard deviations", gt=0)
-    emax: float = parameter(10.0, "reject reflections with a larger normalised amplitude E; 0: none", ge=0)
+    outlier_zmax: float = parameter(
+        6.0, "reject reflections that deviate more, in standard deviations", gt=0
+    )
+    emax: float = parameter(
+        10.0, "reject reflections with a larger normalised amplitude E; 0: none", ge=0
+    )
 
 
 class ScalingRefineryParameters(Parameters):
     """The minimiser."""
 
     max_iterations: int = parameter(20, "most steps of a round of minimisation", expert=1, ge=1)
-    rmsd_tolerance: float = parameter(1e-4, "stop when the residual changes by a smaller fraction", expert=1, gt=0)
+    rmsd_tolerance: float = parameter(
+        1e-4, "stop when the residual changes by a smaller fraction", expert=1, gt=0
+    )
 
 
 class ScalingParameters(Parameters):
     """Parameters of `scale`."""
 
     model: Literal["auto", "physical", "KB"] = parameter(
-        "auto", "physical: smooth along the scan; KB: one scale and B per experiment; auto: KB below one degree"
+        "auto",
+        "physical: smooth along the scan; KB: one scale and B per experiment; auto: KB below "
+        "one degree",
     )
     physical: PhysicalParameters = parameter(PhysicalParameters(), "of the physical model")
     cut_data: CutDataParameters = parameter(CutDataParameters(), "which reflections are scaled")
@@ -93,8 +119,12 @@ class ScalingParameters(Parameters):
     )
     weighting: WeightingParameters = parameter(WeightingParameters(), "errors and weights")
     scaling_options: ScalingOptionsParameters = parameter(ScalingOptionsParameters(), "outliers")
-    scaling_refinery: ScalingRefineryParameters = parameter(ScalingRefineryParameters(), "the minimiser")
-    anomalous: bool = parameter(False, "whether Friedel mates are kept apart in scaling and in the error model")
+    scaling_refinery: ScalingRefineryParameters = parameter(
+        ScalingRefineryParameters(), "the minimiser"
+    )
+    anomalous: bool = parameter(
+        False, "whether Friedel mates are kept apart in scaling and in the error model"
+    )
 
 
 class BinningParameters(Parameters):
@@ -106,10 +136,18 @@ class BinningParameters(Parameters):
 class MergingParameters(Parameters):
     """Parameters of `merge`."""
 
-    d_min: float | None = parameter(None, "leave out reflections beyond this resolution", unit="Angstrom", gt=0)
-    d_max: float | None = parameter(None, "leave out reflections below this resolution", unit="Angstrom", gt=0)
-    anomalous: bool = parameter(True, "whether Friedel mates are also merged apart, to I(+) and I(-)")
-    partiality_threshold: float = parameter(0.4, "leave out reflections less complete than this", ge=0, le=1)
+    d_min: float | None = parameter(
+        None, "leave out reflections beyond this resolution", unit="Angstrom", gt=0
+    )
+    d_max: float | None = parameter(
+        None, "leave out reflections below this resolution", unit="Angstrom", gt=0
+    )
+    anomalous: bool = parameter(
+        True, "whether Friedel mates are also merged apart, to I(+) and I(-)"
+    )
+    partiality_threshold: float = parameter(
+        0.4, "leave out reflections less complete than this", ge=0, le=1
+    )
     use_internal_variance: bool = parameter(
         False, "whether sigma is at least what the scatter of the equivalents gives", expert=1
     )

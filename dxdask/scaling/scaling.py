@@ -23,7 +23,9 @@ _WEIGHTS_AGAIN = 3  # times that means and the variances they make expect are br
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scaled:
-    """Observations with their scales g (n,), means (n_groups,), variances (n,) of the intensities, outliers (n,)."""
+    """Observations with their scales g (n,), means (n_groups,), variances (n,) of the intensities,
+    outliers (n,).
+    """
 
     model: ScalingModel
     parameters: Floats
@@ -49,8 +51,12 @@ def _start(model: ScalingModel, obs: Observations) -> Floats:
     return start
 
 
-def _means(obs: Observations, g: Floats, use: NDArray[np.bool_], errors: ErrorModel, mean: Floats) -> Floats:
-    """Return means (n_groups,) whose weights are those of the variances the means themselves make expect."""
+def _means(
+    obs: Observations, g: Floats, use: NDArray[np.bool_], errors: ErrorModel, mean: Floats
+) -> Floats:
+    """Return means (n_groups,) whose weights are those of the variances the means themselves make
+    expect.
+    """
     for _ in range(_WEIGHTS_AGAIN):
         weight = np.where(use, 1.0 / errors.variance(obs, g * mean[obs.group]), 0.0)
         mean, _ = group_means(obs.offsets, weight, g, obs.intensity)
@@ -60,7 +66,13 @@ def _means(obs: Observations, g: Floats, use: NDArray[np.bool_], errors: ErrorMo
 class _Scaling:
     """The rounds of one scaling, and where they stand."""
 
-    def __init__(self, obs: Observations, experiments: ExperimentList, group: gemmi.SpaceGroup, parameters: ScalingParameters):
+    def __init__(
+        self,
+        obs: Observations,
+        experiments: ExperimentList,
+        group: gemmi.SpaceGroup,
+        parameters: ScalingParameters,
+    ):
         self.obs, self.group, self.parameters = obs, group, parameters
         self.model = scaling_model(experiments, parameters)
         self.index, self.value = observation_design(self.model, obs)
@@ -79,7 +91,9 @@ class _Scaling:
         given = self.parameters.weighting.error_model
         if given.error_model == "None":
             return ErrorModel(a=1.0, b=0.0)
-        return ErrorModel(a=given.basic.a or 1.0, b=given.basic.b if given.basic.b is not None else ErrorModel().b)
+        return ErrorModel(
+            a=given.basic.a or 1.0, b=given.basic.b if given.basic.b is not None else ErrorModel().b
+        )
 
     def fit(self) -> None:
         """Fit the scales to what is not an outlier, and make the means of it."""
@@ -88,9 +102,16 @@ class _Scaling:
         restraint[self.model.n_scales :] = self.parameters.physical.decay_restraint
         weight = np.where(self.whole & ~self.outlier, 1.0 / self.variance, 0.0)
         result = fit_scales(
-            self.obs.offsets, weight, self.obs.intensity, self.index, self.value, self.p,
-            restraint=restraint, max_iterations=refinery.max_iterations, tolerance=refinery.rmsd_tolerance,
-        )  # fmt: skip
+            self.obs.offsets,
+            weight,
+            self.obs.intensity,
+            self.index,
+            self.value,
+            self.p,
+            restraint=restraint,
+            max_iterations=refinery.max_iterations,
+            tolerance=refinery.rmsd_tolerance,
+        )
         self.p, self.g = result.parameters, result.scales
         self.costs.append(result.costs)
         self._fix_mean_scale(weight > 0)
@@ -106,7 +127,9 @@ class _Scaling:
     def average(self) -> None:
         """Make the means and variances of what is not an outlier."""
         use = ~self.outlier
-        first, _ = group_means(self.obs.offsets, np.where(use, 1.0 / self.variance, 0.0), self.g, self.obs.intensity)
+        first, _ = group_means(
+            self.obs.offsets, np.where(use, 1.0 / self.variance, 0.0), self.g, self.obs.intensity
+        )
         self.mean = _means(self.obs, self.g, use, self.errors, first)
         self.variance = self.errors.variance(self.obs, self.g * self.mean[self.obs.group])
 
@@ -137,9 +160,14 @@ class _Scaling:
 
 
 def scale_observations(
-    obs: Observations, experiments: ExperimentList, group: gemmi.SpaceGroup, parameters: ScalingParameters
+    obs: Observations,
+    experiments: ExperimentList,
+    group: gemmi.SpaceGroup,
+    parameters: ScalingParameters,
 ) -> Scaled:
-    """Scale observations: fit, reject, fit, errors, reject, fit, reject, errors (the order of dials.scale)."""
+    """Scale observations: fit, reject, fit, errors, reject, fit, reject, errors (the order of
+    dials.scale).
+    """
     run = _Scaling(obs, experiments, group, parameters)
     run.fit()
     run.reject()
@@ -151,6 +179,13 @@ def scale_observations(
     run.reject()
     run.correct_errors()
     return Scaled(
-        model=run.model, parameters=run.p, g=run.g, mean=run.mean, variance=run.variance, outlier=run.outlier,
-        error_model=run.errors, error_rows=run.rows, costs=tuple(run.costs),
-    )  # fmt: skip
+        model=run.model,
+        parameters=run.p,
+        g=run.g,
+        mean=run.mean,
+        variance=run.variance,
+        outlier=run.outlier,
+        error_model=run.errors,
+        error_rows=run.rows,
+        costs=tuple(run.costs),
+    )

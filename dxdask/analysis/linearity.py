@@ -1,0 +1,213 @@
+"""The step `linearity`: intensities of the same reflections at several transmissions, against one
+run.
+
+The ratio to the run of full transmission is the transmission, for every strength of reflection,
+where the detector is linear.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gemmi
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.analysis.parameters import LinearityParameters
+from dxdask.columns import Flag, Reflections, check, has_flag, select
+from dxdask.errors import InputError, ParameterError
+from dxdask.models import ExperimentList
+from dxdask.models.symmetry import asu_indices, pack
+from dxdask.models.vectors import Floats
+from dxdask.results import StepResult
+from dxdask.tables import Table
+
+Rows = NDArray[np.int64]
+
+NEEDED = (
+    "experiment",
+    "hkl",
+    "flags",
+    "x_cal",
+    "y_cal",
+    "z_cal",
+    "intensity_sum",
+    "intensity_sum_variance",
+)
+BAD = (
+    Flag.OVERLOADED
+    | Flag.OVERLAPPED_FG
+    | Flag.FOREGROUND_INCLUDES_BAD_PIXELS
+    | Flag.FAILED_DURING_SUMMATION
+)
+HEADINGS = {
+    "transmission": ("transmission", ".4g"),
+    "n": ("n", "d"),
+    "mean": ("mean", ".5f"),
+    "median": ("median", ".5f"),
+    "sum_ratio": ("sum/sum", ".5f"),
+}
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _match(key, xyz, reference_key, reference_xyz, limits, out):  # type: ignore[no-untyped-def]
+    j = 0
+    for i in range(len(key)):
+        while j < len(reference_key) and reference_key[j] < key[i]:
+            j += 1
+        k, best = j, 1.0
+        while k < len(reference_key) and reference_key[k] == key[i]:
+            far = 0.0
+            for a in range(3):
+                far = max(far, abs(xyz[i, a] - reference_xyz[k, a]) / limits[a])
+            if far < best:
+                best, out[i] = far, k
+            k += 1
+
+
+def match(
+    reflections: Reflections, reference: Reflections, group: gemmi.SpaceGroup, limits: Floats
+) -> tuple[Rows, Rows]:
+    """Return rows (m,) of both tables that are the same reflection in the same place.
+
+    Parameters
+    ----------
+    reflections, reference : hkl, x_cal, y_cal, z_cal.
+    group : indices related by its symmetry are the same (two runs may be indexed differently).
+    limits : (3,) farthest apart along x, y (px) and z (images); of several the nearest is taken.
+    """
+    ordered = []
+    for table in (reflections, reference):
+        key = pack(asu_indices(table["hkl"], group)[0])
+        order = np.argsort(key, kind="stable")
+        ordered.append(
+            (
+                order,
+                key[order],
+                np.stack([table[c][order] for c in ("x_cal", "y_cal", "z_cal")], axis=1),
+            )
+        )
+    (mine, key, xyz), (others, reference_key, reference_xyz) = ordered
+    found = np.full(len(key), -1, dtype=np.int64)
+    _match(key, xyz, reference_key, reference_xyz, limits, found)
+    matched = found >= 0
+    return mine[matched], others[found[matched]]
+
+
+def linearity(
+    reflections: Reflections,
+    experiments: ExperimentList,
+    parameters: LinearityParameters | None = None,
+) -> StepResult:
+    """Compare summed intensities of the same reflections with those of a reference run.
+
+    Parameters
+    ----------
+    reflections : integrated: experiment, hkl, flags, x_cal, y_cal, z_cal, intensity_sum and its
+        variance (and partiality, where known).
+    experiments : their runs, with transmissions and crystals.
+    parameters : which run is the reference, and which reflections count.
+
+    Returns
+    -------
+    StepResult
+        no reflections; table `ratios`, a row a run: transmission, number, mean and median of the
+        ratios I / I_reference and the ratio of the sums; arrays `pair_offsets` (n_runs + 1,),
+        `pair_intensity` and `pair_reference` (n_pairs,), the pairs of each run, counts.
+
+    Raises
+    ------
+    ParameterError
+        There is no run with the name of the reference.
+    InputError
+        The reference run has no reflection that counts.
+    """
+    parameters = parameters or LinearityParameters()
+    check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
+    runs = experiments.runs
+    transmissions = [
+        float(next(e for e in experiments if e.run == run).beam.transmission) for run in runs
+    ]
+    reference = _reference(runs, transmissions, parameters)
+    strong, good = _selections(reflections, parameters)
+    run_of = np.array([runs.index(m.run) for m in experiments.members], dtype=np.int64)[
+        reflections["experiment"]
+    ]
+    base = select(reflections, strong & (run_of == reference))
+    if not len(base["hkl"]):
+        raise InputError(
+            f"run {runs[reference]!r} has no integrated reflection with I/sigma > "
+            f"{parameters.i_over_sigma:g} to "
+            "compare with: integrate it first, lower i_over_sigma or name another reference"
+        )
+    group = next(
+        (e.crystal.gemmi_space_group for e in experiments if e.crystal is not None),
+        gemmi.SpaceGroup(1),
+    )
+    limits = np.array([parameters.max_separation_px] * 2 + [parameters.max_separation_images])
+    rows, pairs = [], []
+    for i, run in enumerate(runs):
+        mine = select(
+            reflections, (strong if parameters.selection == "both" else good) & (run_of == i)
+        )
+        at, others = match(mine, base, group, limits)
+        own, full = mine["intensity_sum"][at], base["intensity_sum"][others]
+        pairs.append((own, full))
+        rows.append({"run": run, "transmission": transmissions[i], **_ratios(own, full)})
+    return StepResult(
+        experiments=experiments,
+        reflections={},
+        arrays={
+            "pair_offsets": np.cumsum([0] + [len(p[0]) for p in pairs]),
+            "pair_intensity": np.concatenate([p[0] for p in pairs]),
+            "pair_reference": np.concatenate([p[1] for p in pairs]),
+        },
+        tables=(
+            Table(
+                name="ratios",
+                title=f"Intensities against run {runs[reference]}",
+                rows=rows,
+                headings=HEADINGS,
+            ),
+        ),
+        messages=(f"Reference run: {runs[reference]}, {len(base['hkl'])} reflections",),
+    )
+
+
+def _reference(
+    runs: tuple[str, ...], transmissions: list[float], parameters: LinearityParameters
+) -> int:
+    if parameters.reference is None:
+        return int(np.argmax(transmissions))
+    if parameters.reference not in runs:
+        raise ParameterError(
+            f"reference: no run {parameters.reference!r}; there are {', '.join(runs)}"
+        )
+    return runs.index(parameters.reference)
+
+
+def _selections(
+    reflections: Reflections, parameters: LinearityParameters
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which reflections (n,) are well integrated and strong, and which are well
+    integrated.
+    """
+    good = has_flag(reflections, Flag.INTEGRATED_SUM) & ~has_flag(reflections, BAD)
+    good &= reflections["intensity_sum_variance"] > 0
+    if "partiality" in reflections:
+        good &= reflections["partiality"] >= parameters.partiality_threshold
+    sigma = np.sqrt(np.where(good, reflections["intensity_sum_variance"], 1.0))
+    return good & (reflections["intensity_sum"] > parameters.i_over_sigma * sigma), good
+
+
+def _ratios(own: Floats, full: Floats) -> dict[str, Any]:
+    if not len(own):
+        return {"n": 0, "mean": None, "median": None, "sum_ratio": None}
+    ratio = own / full
+    return {
+        "n": len(own),
+        "mean": float(ratio.mean()),
+        "median": float(np.median(ratio)),
+        "sum_ratio": float(own.sum() / full.sum()),
+    }

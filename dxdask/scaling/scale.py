@@ -1,0 +1,222 @@
+"""The step `scale`: integrated reflections in, scaled ones out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dxdask.columns import Flag, Reflections, check, n_rows
+from dxdask.errors import InputError
+from dxdask.models import ExperimentList
+from dxdask.models.symmetry import spacings
+from dxdask.models.vectors import Floats
+from dxdask.results import StepResult
+from dxdask.scaling.fit import scales_of
+from dxdask.scaling.observations import (
+    NEEDED,
+    Observations,
+    common_symmetry,
+    observations,
+    usable_rows,
+)
+from dxdask.scaling.parameters import ScalingParameters
+from dxdask.scaling.scaling import Scaled, scale_observations
+from dxdask.tables import Table
+
+_OWN_FLAGS = Flag.BAD_FOR_SCALING | Flag.SCALED
+
+
+def scale(
+    reflections: Reflections,
+    experiments: ExperimentList,
+    parameters: ScalingParameters | None = None,
+) -> StepResult:
+    """Bring all observations to one scale, reject outliers and correct the errors.
+
+    The scale of an observation is a function, smooth along the scan of its experiment, of the
+    rotation and (as a relative B factor) the resolution; see `dxdask.scaling.model`. It is what
+    makes symmetry equivalents agree. The intensity is lp / (qe partiality) times the summed one.
+
+    Parameters
+    ----------
+    reflections : integrated: experiment, hkl, flags, z_cal, partiality, lp, qe, intensity_sum and
+        its variance.
+    experiments : with crystals of one space group (P 1 too: then repeated runs and Friedel mates
+        scale).
+    parameters : defaults are DIALS's.
+
+    Returns
+    -------
+    StepResult
+        reflections with `scale` (divide the corrected intensity by it), `intensity` (scaled),
+        `intensity_variance` (by the error model) and the flags SCALED, OUTLIER_IN_SCALING,
+        EXCLUDED_FOR_SCALING, USER_EXCLUDED_IN_SCALING; intensity and variance are 0 where excluded.
+        Tables `summary`, `runs`, `error_model`, `error_model_bins`.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing.
+    InputError
+        There is no crystal, space groups differ, or no reflection is usable.
+    """
+    parameters = parameters or ScalingParameters()
+    check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
+    cell, group = common_symmetry(experiments)
+    d = spacings(
+        np.where((reflections["hkl"] == 0).all(axis=1)[:, None], 1, reflections["hkl"]), cell
+    )
+    well, kept = usable_rows(reflections, d, parameters.cut_data)
+    if not kept.any():
+        raise InputError(
+            f"no reflection of {n_rows(reflections)} can be scaled: {int(well.sum())} were "
+            "integrated well, the others lack the flag INTEGRATED_SUM or have bad pixels; look "
+            "at cut_data and at the summary of integrate"
+        )
+    obs = observations(
+        reflections,
+        np.flatnonzero(kept),
+        cell,
+        group,
+        anomalous=parameters.anomalous,
+        expected=parameters.weighting.counting_variance == "expected",
+    )
+    scaled = scale_observations(obs, experiments, group, parameters)
+    table = _scaled_table(reflections, d, obs, scaled)
+    flags = reflections["flags"] & ~np.uint32(_OWN_FLAGS)
+    flags[~well] |= np.uint32(Flag.EXCLUDED_FOR_SCALING)
+    flags[well & ~kept] |= np.uint32(Flag.USER_EXCLUDED_IN_SCALING)
+    flags[obs.rows] |= np.where(scaled.outlier, Flag.OUTLIER_IN_SCALING, Flag.SCALED).astype(
+        np.uint32
+    )
+    table["flags"] = flags
+    return StepResult(
+        experiments=experiments,
+        reflections=table,
+        tables=_tables(n_rows(reflections), int((~kept).sum()), obs, experiments, scaled),
+        messages=_messages(group.xhm(), cell.parameters, scaled, parameters),
+    )
+
+
+def _scaled_table(
+    reflections: Reflections, d: Floats, obs: Observations, scaled: Scaled
+) -> Reflections:
+    """Return the reflections with scale, intensity and intensity_variance."""
+    table = dict(reflections)
+    index, value = scaled.model.design(reflections["experiment"], reflections["z_cal"], d)
+    table["scale"] = scales_of(index, value, scaled.parameters)
+    table["scale"][obs.rows] = scaled.g
+    for name, values in (
+        ("intensity", obs.intensity / scaled.g),
+        ("intensity_variance", scaled.variance / scaled.g**2),
+    ):
+        table[name] = np.zeros(len(d))
+        table[name][obs.rows] = values
+    return table
+
+
+def _messages(
+    group: str, cell: tuple[float, ...], scaled: Scaled, parameters: ScalingParameters
+) -> tuple[str, ...]:
+    errors, options = scaled.error_model, parameters.scaling_options
+    lines = [
+        f"Space group being used during scaling is {group}",
+        f"Using median unit cell across experiments : ({', '.join(f'{x:.4f}' for x in cell)})",
+        f"Parameters refined: {scaled.model.n_scales} of scale, "
+        f"{scaled.model.n_parameters - scaled.model.n_scales} of decay, "
+        f"in {len(scaled.costs)} rounds",
+    ]
+    if options.outlier_rejection != "None":
+        lines.append(
+            f"{int(scaled.outlier.sum())} outliers have been identified "
+            f"(z > {options.outlier_zmax:g} or E² > {options.emax**2:g})"
+        )
+    if parameters.weighting.error_model.error_model == "basic":
+        lines.append(f"Error model: σ'² = a²(σ² + (bI)²), a = {errors.a:.5f}, b = {errors.b:.5f}")
+    return tuple(lines)
+
+
+def _tables(
+    n_all: int, n_excluded: int, obs: Observations, experiments: ExperimentList, scaled: Scaled
+) -> tuple[Table, ...]:
+    sizes = np.diff(obs.offsets)
+    outliers = int(scaled.outlier.sum())
+    summary = {
+        "n_reflections": n_all,
+        "n_excluded": n_excluded,
+        "n_outliers": outliers,
+        "n_scaled": len(obs) - outliers,
+        "n_groups": len(sizes),
+        "n_groups_seen_once": int((sizes == 1).sum()),
+    }
+    errors = scaled.error_model
+    limit = 1.0 / (errors.a * errors.b) if errors.b > 0 else None
+    model = {"a": errors.a, "b": errors.b, "i_over_sigma_limit": limit}
+    bins = {
+        "i_max": ("<Ih>\nmax", ".2f"),
+        "i_min": ("<Ih>\nmin", ".2f"),
+        "n": ("n_refl", "d"),
+        "uncorrected_variance": ("Uncorrected\nvariance", ".3f"),
+        "corrected_variance": ("Corrected\nvariance", ".3f"),
+    }
+    runs = {
+        "transmission": ("transmission", ".4g"),
+        "scale": ("mean\nscale", ".5f"),
+        "scale_min": ("least\nscale", ".5f"),
+        "scale_max": ("largest\nscale", ".5f"),
+        "b_mean": ("mean B", ".3f"),
+    }
+    return (
+        Table(name="summary", title="Summary of scaling", rows=[summary]),
+        Table(
+            name="runs",
+            title="Scales by run",
+            rows=_run_rows(obs, experiments, scaled),
+            headings=runs,
+        ),
+        Table(
+            name="error_model",
+            title="Error model σ'² = a²(σ² + (bI)²)",
+            rows=[model],
+            headings={
+                "a": ("a", ".5f"),
+                "b": ("b", ".5f"),
+                "i_over_sigma_limit": ("I/sigma\nlimit", ".2f"),
+            },
+        ),
+        Table(
+            name="error_model_bins",
+            title="Variances of normalised deviations by mean intensity",
+            rows=scaled.error_rows,
+            headings=bins,
+        ),
+    )
+
+
+def _run_rows(
+    obs: Observations, experiments: ExperimentList, scaled: Scaled
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    place, b_factors = scaled.model.n_scales, []
+    for smoother in scaled.model.decays:
+        b_factors.append(float(scaled.parameters[place : place + smoother.n_points].mean()))
+        place += smoother.n_points
+    order = np.argsort(obs.experiment, kind="stable")
+    bounds = np.searchsorted(obs.experiment[order], np.arange(len(experiments) + 1))
+    for i, experiment in enumerate(experiments):
+        mine = order[bounds[i] : bounds[i + 1]]
+        g = scaled.g[mine]
+        rows.append(
+            {
+                "run": experiment.run,
+                "transmission": float(experiment.beam.transmission),
+                "scale": float(g.mean()) if len(g) else None,
+                "scale_min": float(g.min()) if len(g) else None,
+                "scale_max": float(g.max()) if len(g) else None,
+                "b_mean": b_factors[i] if b_factors else None,
+                "n": len(mine),
+                "n_outliers": int(scaled.outlier[mine].sum()),
+            }
+        )
+    return rows

@@ -1,0 +1,279 @@
+"""MTZ files, merged and unmerged, by gemmi.
+
+Batch headers follow CCP4's layout (CCP4 library, "MTZ batch headers"): cell, orientation, rotation
+range. Their frame is the Cambridge one: z along the rotation axis, x along the beam, with U the
+rotation that takes a* along x, c along z to where they are at a rotation of zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, check, has_flag, n_rows, select
+from dxdask.errors import InputError
+from dxdask.models import Experiment, ExperimentList, Scan, space_group
+from dxdask.models.symmetry import asu_indices
+from dxdask.models.vectors import Floats, unit
+
+Column = tuple[str, str, NDArray[np.generic]]
+
+_BATCH_STEP = 1000  # batches of an experiment begin behind a multiple of it
+_N_INTS, _N_FLOATS = 29, 156
+
+
+def _empty_mtz(experiments: ExperimentList, title: str) -> gemmi.Mtz:
+    """Return an MTZ without data, with median cell, space group and a data set for each
+    wavelength.
+    """
+    crystals = [e.crystal for e in experiments if e.crystal is not None]
+    if not crystals:
+        raise InputError(
+            "an MTZ file needs a cell and a space group: no experiment has a crystal; "
+            "index the data first"
+        )
+    mtz = gemmi.Mtz(with_base=True)
+    mtz.title = title
+    mtz.history = ["From dxdask"]
+    mtz.spacegroup = space_group(crystals[0].space_group)
+    mtz.set_cell_for_all(
+        gemmi.UnitCell(*np.median([c.unit_cell for c in crystals], axis=0).tolist())
+    )
+    for wavelength in wavelengths(experiments):
+        dataset = mtz.add_dataset("NATIVE")
+        dataset.project_name, dataset.crystal_name, dataset.wavelength = (
+            "AUTOMATIC",
+            "XTAL",
+            wavelength,
+        )
+    mtz.set_cell_for_all(mtz.cell)
+    return mtz
+
+
+def wavelengths(experiments: ExperimentList) -> list[float]:
+    """Return the wavelengths of the experiments, Angstrom, to five decimals, each once, in
+    order.
+    """
+    return list(dict.fromkeys(round(e.beam.wavelength, 5) for e in experiments))
+
+
+def _fill(mtz: gemmi.Mtz, columns: Sequence[Column]) -> None:
+    for label, kind, _ in columns[3:]:
+        mtz.add_column(label, kind, dataset_id=0 if kind == "Y" else 1)
+    mtz.set_data(np.stack([np.asarray(c[2], dtype=np.float32) for c in columns], axis=1))
+
+
+def _index_columns(hkl: NDArray[np.int32]) -> list[Column]:
+    return [(name, "H", hkl[:, i]) for i, name in enumerate("HKL")]
+
+
+def write_merged(path: str | Path, reflections: Reflections, experiments: ExperimentList) -> None:
+    """Write merged reflections: IMEAN, SIGIMEAN, N and, where merged apart, I(+), SIGI(+), I(-),
+    SIGI(-).
+
+    Parameters
+    ----------
+    path : of the file.
+    reflections : of the step `merge`: hkl, intensity, sigma, n_observations, and intensity_plus and
+        so on.
+    experiments : with crystals (the median cell is written) and wavelengths.
+
+    Raises
+    ------
+    InputError
+        No experiment has a crystal.
+    SchemaError
+        A column is missing.
+    """
+    check(reflections, ("hkl", "intensity", "sigma", "n_observations"))
+    mtz = _empty_mtz(experiments, "Merged by dxdask")
+    columns = [
+        *_index_columns(reflections["hkl"]),
+        ("IMEAN", "J", reflections["intensity"]),
+        ("SIGIMEAN", "Q", reflections["sigma"]),
+        ("N", "I", reflections["n_observations"]),
+    ]
+    for sign, name in (("+", "plus"), ("-", "minus")):
+        if f"intensity_{name}" in reflections:
+            columns.append((f"I({sign})", "K", reflections[f"intensity_{name}"]))
+            columns.append((f"SIGI({sign})", "M", reflections[f"sigma_{name}"]))
+    _fill(mtz, columns)
+    mtz.sort()
+    mtz.write_to_file(str(path))
+
+
+def batch_offsets(experiments: ExperimentList) -> list[int]:
+    """Return what is added to the image numbers of each experiment to make batch numbers, unique
+    over all.
+    """
+    offsets: list[int] = []
+    last = 0
+    for experiment in experiments:
+        first, end = (1, 1) if experiment.scan is None else experiment.scan.image_range
+        own = 0 if experiment.scan is None else experiment.scan.batch_offset
+        free = first + own > last
+        offset = (
+            own
+            if free
+            else -(-last // _BATCH_STEP) * _BATCH_STEP - (first - 1) // _BATCH_STEP * _BATCH_STEP
+        )
+        offsets.append(offset)
+        last = end + offset
+    return offsets
+
+
+def _to_cambridge(experiment: Experiment) -> Floats:
+    """Return the rotation (3, 3) from the laboratory frame to the Cambridge one."""
+    s0 = unit(experiment.beam.s0)
+    axis = (
+        np.array([1.0, 0.0, 0.0])
+        if experiment.goniometer is None
+        else experiment.goniometer.rotation_axis
+    )
+    z = unit(axis)
+    x = unit(s0 - (s0 @ z) * z)
+    return np.stack([x, np.cross(z, x), z])
+
+
+def _orientation(experiment: Experiment, to_cambridge: Floats) -> Floats:
+    """Return U (3, 3) of the batch header: A = U B, a* along x, b* in the xy plane."""
+    if experiment.crystal is None:
+        return np.eye(3)
+    a = experiment.crystal.a
+    if experiment.goniometer is not None:
+        a = experiment.goniometer.setting_rotation @ experiment.goniometer.fixed_rotation @ a
+    u, b = np.linalg.qr(to_cambridge @ a)
+    return np.asarray(u * np.sign(np.diag(b)))
+
+
+def _batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mtz.Batch]:
+    """Return the batch headers of one experiment, one an image."""
+    scan = experiment.scan or Scan(image_range=(1, 1))
+    turn = _to_cambridge(experiment)
+    ints = [_N_INTS + _N_FLOATS, _N_INTS, _N_FLOATS] + [0] * (_N_INTS - 3)
+    # jump axis, one crystal, still or rotation, scan axis 1, one goniostat axis, beam, one
+    # detector, data set
+    ints[11], ints[12], ints[14], ints[15] = 1, 1, 1 if scan.is_still else 2, 1
+    ints[17], ints[19], ints[20] = 1, 1, dataset
+    floats = [0.0] * _N_FLOATS
+    crystal = experiment.crystal
+    floats[0:6] = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0) if crystal is None else crystal.unit_cell
+    floats[6:15] = _orientation(experiment, turn).T.ravel().tolist()
+    if experiment.profile is not None:
+        floats[21] = float(np.rad2deg(experiment.profile.sigma_m))
+    floats[38:41] = floats[59:62] = [0.0, 0.0, 1.0]
+    floats[43] = floats[45] = 1.0
+    floats[47] = scan.oscillation[1]
+    floats[80:83] = [-1.0, 0.0, 0.0]
+    floats[83:86] = (-turn @ unit(experiment.beam.s0)).tolist()
+    floats[86] = experiment.beam.wavelength
+    if experiment.detector.panels:
+        panel = experiment.detector.panels[0]
+        floats[111] = float(
+            abs(np.cross(panel.fast_axis, panel.slow_axis) @ np.asarray(panel.origin))
+        )
+        floats[116], floats[118] = map(float, panel.image_size)
+    out = []
+    first, last = scan.image_range
+    for image in range(first, last + 1):
+        batch = gemmi.Mtz.Batch()
+        batch.number, batch.title, batch.axes = image + offset, f"Batch {image + offset}", ["PHI"]
+        start = scan.oscillation[0] + (image - first) * scan.oscillation[1]
+        floats[36], floats[37] = start, start + scan.oscillation[1]
+        batch.ints, batch.floats = ints, floats
+        out.append(batch)
+    return out
+
+
+def _chosen(reflections: Reflections) -> Reflections:
+    """Return the reflections to write: scaled ones, or those integrated where nothing is scaled."""
+    if "scale" in reflections:
+        good = has_flag(reflections, Flag.SCALED) & ~has_flag(reflections, Flag.BAD_FOR_SCALING)
+    else:
+        good = has_flag(reflections, Flag.INTEGRATED_SUM) & (
+            reflections["intensity_sum_variance"] > 0
+        )
+    if not good.any():
+        raise InputError(
+            f"none of {n_rows(reflections)} reflections is integrated well: nothing to write to "
+            "the MTZ file"
+        )
+    return select(reflections, good)
+
+
+def _intensities(table: Reflections) -> list[Column]:
+    if "scale" in table:
+        return [
+            ("I", "J", table["intensity"]),
+            ("SIGI", "Q", np.sqrt(table["intensity_variance"])),
+            ("SCALEUSED", "R", table["scale"]),
+        ]
+    factor = table["lp"] / (table["qe"] * table["partiality"])
+    return [
+        ("I", "J", table["intensity_sum"] * factor),
+        ("SIGI", "Q", np.sqrt(table["intensity_sum_variance"]) * factor),
+        ("SCALEUSED", "R", np.ones(n_rows(table))),
+    ]
+
+
+def write_unmerged(path: str | Path, reflections: Reflections, experiments: ExperimentList) -> None:
+    """Write single observations: H K L M/ISYM BATCH I SIGI SCALEUSED FRACTIONCALC XDET YDET ROT LP
+    QE FLAG.
+
+    Parameters
+    ----------
+    path : of the file.
+    reflections : scaled (then I is the scaled intensity) or integrated (then I is the summed one,
+        corrected by lp, qe and partiality): hkl, experiment, x_cal, y_cal, z_cal, partiality, lp,
+        qe, flags and the intensities.
+    experiments : for the batch headers, one an image.
+
+    Raises
+    ------
+    InputError
+        No experiment has a crystal, or no reflection is fit to write.
+    SchemaError
+        A column is missing.
+    """
+    check(
+        reflections,
+        ("hkl", "experiment", "flags", "x_cal", "y_cal", "z_cal", "partiality", "lp", "qe"),
+    )
+    mtz = _empty_mtz(experiments, "Unmerged data of dxdask")
+    table = _chosen(reflections)
+    n = n_rows(table)
+    batch, rotation = np.zeros(n, dtype=np.int64), np.zeros(n)
+    known = wavelengths(experiments)
+    for i, (experiment, offset) in enumerate(
+        zip(experiments, batch_offsets(experiments), strict=True)
+    ):
+        scan = experiment.scan or Scan(image_range=(1, 1))
+        rows = table["experiment"] == i
+        image = np.floor(table["z_cal"][rows]).astype(np.int64) + 1
+        batch[rows] = np.clip(image, *scan.image_range) + offset
+        rotation[rows] = np.rad2deg(scan.phi_from_z(table["z_cal"][rows]))
+        for header in _batches(
+            experiment, offset, known.index(round(experiment.beam.wavelength, 5)) + 1
+        ):
+            mtz.batches.append(header)
+    asu, isym = asu_indices(table["hkl"], mtz.spacegroup)
+    columns = [
+        *_index_columns(asu),
+        ("M/ISYM", "Y", isym),
+        ("BATCH", "B", batch),
+        *_intensities(table),
+        ("FRACTIONCALC", "R", table["partiality"]),
+        ("XDET", "R", table["x_cal"]),
+        ("YDET", "R", table["y_cal"]),
+        ("ROT", "R", rotation),
+        ("LP", "R", table["lp"]),
+        ("QE", "R", table["qe"]),
+        ("FLAG", "I", np.zeros(n)),
+    ]
+    _fill(mtz, columns)
+    mtz.sort(5)
+    mtz.write_to_file(str(path))
