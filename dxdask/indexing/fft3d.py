@@ -1,0 +1,204 @@
+"""Basis vectors of the direct lattice from a Fourier transform of the reciprocal one.
+
+Source: Bricogne 1986 (Proc. EEC workshop on position-sensitive detectors); Campbell 1998, J. Appl.
+Cryst. 31, 407; as used by DIALS (Gildea et al. 2014, Acta Cryst. D70, 2652).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from dxdask.errors import ConvergenceError
+from dxdask.indexing.parameters import Fft3d
+from dxdask.models.vectors import Floats
+
+FEWEST_PEAKS = 4
+OUTLYING_PEAK = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BasisVectors:
+    """Candidate vectors (n, 3) of the direct lattice, Angstrom, and the volumes of their peaks (n,)."""
+
+    vectors: Floats
+    volumes: Floats
+    n_used: int
+
+
+def grid_d_min(rlp: Floats, *, max_cell: float, n_points: int, d_min: float | None) -> float:
+    """Return the finest spacing (Angstrom) on the grid: 5 max_cell / n_points, no finer than data."""
+    if d_min is not None:
+        return d_min
+    finest = 1.0 / np.sqrt(np.einsum("ij,ij->i", rlp, rlp).max())
+    return float(max(5.0 * max_cell / n_points, finest))
+
+
+def power_spectrum(
+    rlp: Floats, *, n_points: int, d_min: float, b_iso: float | None
+) -> NDArray[np.float32]:
+    """Return |F|^2, (n, n, n // 2 + 1) float32, of points rlp (m, 3) put on a grid of n^3 voxels.
+
+    A voxel is 2 / (n d_min) wide; the one nearest to a point holds exp(-B |r|^2 / 4), however many
+    points it takes. The other half of the transform follows from F(-k) = F(k)*. Memory: 12 n^3
+    bytes.
+    """
+    b = -4.0 * d_min**2 * np.log(0.05) if b_iso is None else b_iso
+    index = np.rint(rlp * (n_points * d_min / 2.0)).astype(np.int64)
+    inside = np.all((index >= -(n_points // 2)) & (index < n_points // 2), axis=1)
+    index = index[inside] % n_points
+    weights = np.exp(-b * np.einsum("ij,ij->i", rlp[inside], rlp[inside]) / 4.0)
+    grid = np.zeros((n_points, n_points, n_points), dtype=np.float32)
+    # The largest weight of a voxel, whatever the order of the points.
+    np.maximum.at(grid, tuple(index.T), weights.astype(np.float32))
+    transform = scipy.fft.rfftn(grid, workers=1, overwrite_x=True)
+    return np.asarray(transform.real**2 + transform.imag**2, dtype=np.float32)
+
+
+def find_peaks(
+    power: NDArray[np.float32], *, rmsd_cutoff: float, volume_cutoff: float
+) -> tuple[Floats, Floats]:
+    """Return centres (n, 3), in voxels, -N/2 to N/2, and volumes (n,), in voxels, of the peaks.
+
+    Voxels above `rmsd_cutoff` times the rms are joined through their faces, across the edges of the
+    periodic grid too. Peaks are kept whose volume is above `volume_cutoff` of the largest; peaks
+    far larger than all others (the origin) do not count as largest.
+
+    Raises
+    ------
+    ConvergenceError
+        Fewer than four peaks.
+    """
+    n = power.shape[0]
+    voxels = _voxels_above(power, rmsd_cutoff)
+    label = _label(voxels, n)
+    volumes = np.bincount(label).astype(np.float64)
+    if len(volumes) < FEWEST_PEAKS:
+        raise ConvergenceError(
+            f"the Fourier search found {len(volumes)} peaks, needs {FEWEST_PEAKS}: give "
+            f"indexing.max_cell or lower indexing.fft3d.rmsd_cutoff (now {rmsd_cutoff:g})"
+        )
+    q1, q3 = np.percentile(volumes, [25.0, 75.0])
+    usual = volumes[volumes <= q3 + OUTLYING_PEAK * (q3 - q1)]
+    keep = volumes > volume_cutoff * usual.max()
+    return _centres(voxels, label, n)[keep], volumes[keep]
+
+
+def _voxels_above(power: NDArray[np.float32], cutoff: float) -> NDArray[np.int64]:
+    """Return the voxels (m, 3) of the whole grid above `cutoff` rms, each once."""
+    n = power.shape[0]
+    weight = np.full(power.shape[2], 2.0)  # every voxel stands for its mirror image too
+    weight[0] = weight[-1] = 1.0
+    plane_sum = power.sum(axis=(0, 1), dtype=np.float64)
+    plane_square = np.einsum("ijk,ijk->k", power, power, dtype=np.float64)
+    mean = (weight @ plane_sum) / n**3
+    rms = np.sqrt(max((weight @ plane_square) / n**3 - mean**2, 0.0))
+    half = np.argwhere(power > np.float32(cutoff * rms))
+    codes = np.concatenate([_code(half, n), _code(-half % n, n)])
+    codes = np.unique(codes)
+    return np.column_stack([codes // (n * n), codes // n % n, codes % n])
+
+
+def _code(voxels: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    return np.asarray((voxels[:, 0] * n + voxels[:, 1]) * n + voxels[:, 2])
+
+
+def _label(voxels: NDArray[np.int64], n: int) -> NDArray[np.int32]:
+    """Return the peak (m,) that each voxel (m, 3), sorted by code, belongs to."""
+    codes = _code(voxels, n)
+    m = len(codes)
+    if not m:
+        return np.zeros(0, dtype=np.int32)
+    left, right = [], []
+    for step in np.eye(3, dtype=np.int64):
+        neighbour = _code((voxels + step) % n, n)
+        place = np.minimum(np.searchsorted(codes, neighbour), m - 1)
+        found = np.flatnonzero(codes[place] == neighbour)
+        left.append(found)
+        right.append(place[found])
+    i, j = np.concatenate(left), np.concatenate(right)
+    graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(m, m))
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def _centres(voxels: NDArray[np.int64], label: NDArray[np.int32], n: int) -> Floats:
+    """Return the mean voxel (k, 3) of each peak on the periodic grid, -n/2 to n/2."""
+    first = np.unique(label, return_index=True)[1]
+    seed = voxels[first][label]
+    offset = (voxels - seed + n // 2) % n - n // 2
+    counts = np.bincount(label)
+    mean = np.column_stack([np.bincount(label, offset[:, k]) / counts for k in range(3)])
+    return np.asarray((voxels[first] + mean + n / 2) % n - n / 2)
+
+
+def find_basis_vectors(
+    rlp: Floats, *, max_cell: float, min_cell: float, d_min: float, parameters: Fft3d
+) -> BasisVectors:
+    """Return candidate vectors of the direct lattice that fits points rlp (m, 3), 1/Angstrom.
+
+    Only points with d >= d_min count. The vectors come largest peak first, without those that are
+    near another (10 %, 5 degrees) or a multiple of a shorter one.
+    """
+    n = parameters.reciprocal_space_grid.n_points
+    used = rlp[np.einsum("ij,ij->i", rlp, rlp) <= 1.0 / d_min**2]
+    power = power_spectrum(used, n_points=n, d_min=d_min, b_iso=parameters.b_iso)
+    centres, volumes = find_peaks(
+        power, rmsd_cutoff=parameters.rmsd_cutoff, volume_cutoff=parameters.peak_volume_cutoff
+    )
+    vectors = centres * (d_min / 2.0)
+    length = np.linalg.norm(vectors, axis=1)
+    keep = (length > min_cell) & (length < 2.0 * max_cell) & _upper_half(vectors)
+    vectors, volumes = _without_near(vectors[keep], volumes[keep])
+    vectors, volumes = _without_multiples(vectors, volumes)
+    return BasisVectors(vectors=vectors, volumes=volumes, n_used=len(used))
+
+
+def _upper_half(vectors: Floats) -> NDArray[np.bool_]:
+    """Return which vectors (n, 3) lie above the plane z = 0 (or y, or x, where they lie in it)."""
+    x, y, z = np.round(vectors, 6).T
+    return np.asarray((z > 0) | ((z == 0) & ((y > 0) | ((y == 0) & (x > 0)))))
+
+
+def _order(vectors: Floats, volumes: Floats) -> NDArray[np.intp]:
+    """Return largest peak first, then shortest."""
+    return np.lexsort((np.linalg.norm(vectors, axis=1), -volumes))
+
+
+def _without_near(vectors: Floats, volumes: Floats) -> tuple[Floats, Floats]:
+    """Return one vector for each group alike within 10 % of length and 5 degrees."""
+    order = _order(vectors, volumes)
+    kept: list[int] = []
+    for i in order:
+        if not any(_alike(vectors[i], vectors[k]) for k in kept):
+            kept.append(int(i))
+    return vectors[kept], volumes[kept]
+
+
+def _alike(v: Floats, w: Floats) -> bool:
+    lengths = np.linalg.norm(v), np.linalg.norm(w)
+    if abs(lengths[0] - lengths[1]) > 0.1 * max(lengths):
+        return False
+    return _angle(v, w) < 5.0
+
+
+def _angle(v: Floats, w: Floats) -> float:
+    """Return the angle between the lines along v and w, degrees, 0 to 90."""
+    cosine = abs(v @ w) / np.sqrt((v @ v) * (w @ w))
+    return float(np.degrees(np.arccos(min(cosine, 1.0))))
+
+
+def _without_multiples(vectors: Floats, volumes: Floats) -> tuple[Floats, Floats]:
+    """Return the vectors but for integer multiples (5 degrees, 0.2) of a shorter one."""
+    length = np.linalg.norm(vectors, axis=1)
+    kept: list[int] = []
+    for i in np.argsort(length, kind="stable"):
+        ratios = [(length[i] / length[k], k) for k in kept if _angle(vectors[i], vectors[k]) < 5.0]
+        if not any(round(r) > 1 and abs(r - round(r)) < 0.2 for r, _ in ratios):
+            kept.append(int(i))
+    order = [k for k in _order(vectors, volumes) if k in set(kept)]
+    return vectors[order], volumes[order]

@@ -1,0 +1,184 @@
+"""Lattices from basis vectors: which triplets of them index the spots best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.indexing.parameters import IndexParameters
+from dxdask.indexing.reduction import niggli_reduced, primitive
+from dxdask.models.vectors import Floats
+
+MOST_VECTORS = 100
+MOST_TRIPLETS = 1000
+SMALLEST_ANGLE_DEG = 20.0
+FLATTEST = 0.01
+FITTING_ROUNDS = 5
+SAMPLE = 5000
+SAME_LATTICE = 0.1
+FEWEST_INDEXED = 6
+FURTHEST = (0.5, 2.0)  # change of the volume in one round of fitting
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lattice:
+    """A primitive lattice and how it indexes a sample of the spots.
+
+    Attributes
+    ----------
+    a_matrix : A (3, 3), 1/Angstrom, Niggli reduced.
+    n_indexed : spots of the sample within the tolerance.
+    rmsd : distance of those from their lattice points, 1/Angstrom.
+    """
+
+    a_matrix: Floats
+    n_indexed: int
+    rmsd: float
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell, Angstrom^3."""
+        return float(1.0 / abs(np.linalg.det(self.a_matrix)))
+
+
+def triplets(vectors: Floats) -> Iterator[Floats]:
+    """Yield direct bases (3, 3), rows a, b, c, of vectors (n, 3) that come best first.
+
+    Triplets come by rising sum of their places; those with an angle below 20 degrees, or nearly in
+    one plane, are left out. Axes are turned so that angles are obtuse where they can be.
+    """
+    v = vectors[:MOST_VECTORS]
+    n = len(v)
+    unit = v / np.linalg.norm(v, axis=1, keepdims=True)
+    cosines = np.abs(unit @ unit.T)
+    apart = cosines < np.cos(np.deg2rad(SMALLEST_ANGLE_DEG))
+    for total in range(3, 3 * n):
+        for i in range(min(n, total // 3 + 1)):
+            for j in range(i + 1, (total - i + 1) // 2):
+                k = total - i - j
+                if k >= n or not (apart[i, j] and apart[i, k] and apart[j, k]):
+                    continue
+                if abs(np.linalg.det(unit[[i, j, k]])) > FLATTEST:
+                    yield _obtuse(v[[i, j, k]])
+
+
+def _obtuse(basis: Floats) -> Floats:
+    """Return the right-handed basis with b and c turned round where that makes angles obtuse."""
+    a, b, c = basis
+    b = -b if a @ b > 0 else b
+    c = -c if a @ c + b @ c > 0 else c
+    turned = np.array([a, b, c])
+    return turned if np.linalg.det(turned) > 0 else -turned
+
+
+def indices_near(
+    a_matrix: Floats, rlp: Floats, tolerance: float
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return nearest indices (n, 3) of points rlp (n, 3), and which lie within the tolerance."""
+    fractional = rlp @ np.linalg.inv(a_matrix).T
+    hkl = np.rint(fractional)
+    near = np.max(np.abs(fractional - hkl), axis=1) <= tolerance
+    near &= np.any(hkl != 0, axis=1)
+    return hkl.astype(np.int64), near
+
+
+def fit(a_matrix: Floats, rlp: Floats, tolerance: float) -> Lattice:
+    """Return the lattice after a few rounds of least squares of A h against the points rlp (n, 3).
+
+    In each round the indices are frozen: A = (sum r h^T) (sum h h^T)^-1 over the points indexed.
+    """
+    for _ in range(FITTING_ROUNDS):
+        hkl, near = indices_near(a_matrix, rlp, tolerance)
+        h, r = hkl[near].astype(np.float64), rlp[near]
+        normal = h.T @ h
+        if len(h) < FEWEST_INDEXED or np.linalg.matrix_rank(normal) < 3:
+            break
+        fitted = np.linalg.solve(normal, h.T @ r).T
+        if not FURTHEST[0] < abs(np.linalg.det(fitted) / np.linalg.det(a_matrix)) < FURTHEST[1]:
+            break
+        a_matrix = fitted
+    hkl, near = indices_near(a_matrix, rlp, tolerance)
+    n = int(np.count_nonzero(near))
+    residual = rlp[near] - hkl[near] @ a_matrix.T
+    rmsd = float(np.sqrt(np.mean(np.sum(residual**2, axis=1)))) if n else np.inf
+    return Lattice(a_matrix=a_matrix, n_indexed=n, rmsd=rmsd)
+
+
+def is_among(lattices: list[Lattice], a_matrix: Floats) -> bool:
+    """Return whether A spans the same lattice as one of these, to a tenth of an index."""
+    if not lattices:
+        return False
+    relation = np.linalg.inv([x.a_matrix for x in lattices]) @ a_matrix
+    nearest = np.rint(relation)
+    close = np.all(np.abs(relation - nearest) < SAME_LATTICE, axis=(1, 2))
+    return bool(np.any(close & (np.abs(np.rint(np.linalg.det(nearest))) == 1)))
+
+
+def is_plausible(lattice: Lattice, parameters: IndexParameters) -> bool:
+    """Return whether the lattice indexes more than a handful of spots with a cell that can be."""
+    shortest = np.linalg.norm(np.linalg.inv(lattice.a_matrix), axis=1).min()
+    return bool(
+        lattice.n_indexed >= FEWEST_INDEXED
+        and shortest >= parameters.min_cell
+        and lattice.volume >= parameters.min_cell_volume
+    )
+
+
+def score(
+    volumes: Floats, n_indexed: Floats, rmsds: Floats, weights: tuple[float, float, float]
+) -> Floats:
+    """Return the scores (n,) of lattices, smallest best: small cells that index much and well.
+
+    The sum of log2 of volume, of rmsd and of the inverse fraction indexed, each against the best
+    of the lattices compared, with their weights (DIALS's weighted scorer: Gildea et al. 2014,
+    Acta Cryst. D70, 2652).
+    """
+    terms = (volumes / volumes.min(), n_indexed.max() / n_indexed, rmsds / rmsds.min())
+    return np.asarray(sum(w * np.log2(t) for w, t in zip(weights, terms, strict=True)))
+
+
+def ranked(lattices: list[Lattice], weights: tuple[float, float, float]) -> list[Lattice]:
+    """Return the lattices best first."""
+    volumes = np.array([x.volume for x in lattices])
+    counts = np.array([float(x.n_indexed) for x in lattices])
+    rmsds = np.array([max(x.rmsd, 1e-9) for x in lattices])
+    order = np.argsort(score(volumes, counts, rmsds, weights), kind="stable")
+    return [lattices[i] for i in order]
+
+
+def sample(rlp: Floats, n: int = SAMPLE) -> Floats:
+    """Return about n of the points rlp (m, 3), evenly by order."""
+    return rlp[:: max(len(rlp) // n, 1)]
+
+
+def find_lattices(vectors: Floats, rlp: Floats, parameters: IndexParameters) -> list[Lattice]:
+    """Return the distinct lattices, best first, that triplets of basis vectors give.
+
+    Each is fitted to a sample of the points rlp (n, 3), brought to its primitive cell, and reduced.
+    At most `max_combinations` distinct ones are looked at.
+    """
+    combine = parameters.basis_vector_combinations
+    tolerance = parameters.index_assignment.simple.hkl_tolerance
+    points = sample(rlp)
+    found: list[Lattice] = []
+    for tried, basis in enumerate(triplets(vectors)):
+        if tried >= MOST_TRIPLETS or len(found) >= combine.max_combinations:
+            break
+        a_matrix = np.linalg.inv(basis)
+        lengths = float(np.prod(np.linalg.norm(basis, axis=1)))
+        if abs(np.linalg.det(basis)) < max(lengths / 100.0, parameters.min_cell_volume):
+            continue
+        if is_among(found, a_matrix):
+            continue
+        lattice = fit(niggli_reduced(a_matrix), points, tolerance)
+        hkl, near = indices_near(lattice.a_matrix, points, tolerance)
+        smaller = primitive(lattice.a_matrix, hkl[near], threshold=combine.sys_absent_threshold)
+        if smaller is not lattice.a_matrix:
+            lattice = fit(smaller, points, tolerance)
+        if is_plausible(lattice, parameters) and not is_among(found, lattice.a_matrix):
+            found.append(lattice)
+    weights = (combine.volume_weight, combine.n_indexed_weight, combine.rmsd_weight)
+    return ranked(found, weights) if found else []

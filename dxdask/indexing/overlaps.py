@@ -1,0 +1,46 @@
+"""Which boxes of spots overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.errors import SchemaError
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _overlapping(keys, boxes, found):  # type: ignore[no-untyped-def]
+    """Mark boxes that meet another of the same key; rows sorted by key, then first image."""
+    n = boxes.shape[0]
+    for i in range(n):
+        for j in range(i + 1, n):
+            if keys[j] != keys[i] or boxes[j, 4] >= boxes[i, 5]:
+                break
+            if (
+                boxes[j, 0] < boxes[i, 1]
+                and boxes[i, 0] < boxes[j, 1]
+                and boxes[j, 2] < boxes[i, 3]
+                and boxes[i, 2] < boxes[j, 3]
+            ):
+                found[i] = True
+                found[j] = True
+
+
+def overlapping(reflections: Reflections, border: int = 0) -> NDArray[np.bool_]:
+    """Return which spots (n,) have a box that meets another's in the same experiment and panel.
+
+    Boxes `bbox` (n, 6) int32, half open, are widened by `border` pixels along x and y.
+    """
+    bbox = reflections["bbox"]
+    if bbox.ndim != 2 or bbox.shape[1] != 6:
+        raise SchemaError(f"column 'bbox' has shape {bbox.shape}, should be (n, 6)")
+    boxes = bbox + np.array([-border, border, -border, border, 0, 0], dtype=bbox.dtype)
+    keys = reflections["experiment"].astype(np.int64) * 2**31 + reflections["panel"]
+    order = np.lexsort((boxes[:, 4], keys))
+    marked = np.zeros(len(boxes), dtype=np.bool_)
+    _overlapping(keys[order], np.ascontiguousarray(boxes[order]), marked)
+    found = np.zeros_like(marked)
+    found[order] = marked
+    return found

@@ -1,0 +1,91 @@
+"""Changes of basis of a lattice: Niggli reduction, and the removal of needless multiples.
+
+Throughout indexing a change of basis is an integer matrix P (3, 3) whose columns are the new axes in
+terms of the old: the direct basis (rows a, b, c) becomes P^T (a, b, c), A becomes A P^-T, and a
+Miller index h becomes P^T h.
+"""
+
+from __future__ import annotations
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.models import cell_of
+from dxdask.models.vectors import Floats
+
+Integers = NDArray[np.int64]
+
+FEWEST_TO_TELL = 20
+
+
+def changed(a_matrix: Floats, change: NDArray[np.generic]) -> Floats:
+    """Return A P^-T (3, 3) for the change of basis P."""
+    return np.asarray(a_matrix @ np.linalg.inv(np.asarray(change, dtype=np.float64)).T)
+
+
+def determinant(matrix: NDArray[np.generic]) -> int:
+    """Return the determinant of an integer matrix."""
+    return round(float(np.linalg.det(np.asarray(matrix, dtype=np.float64))))
+
+
+def integer_inverse(matrix: Integers) -> Integers:
+    """Return the inverse of an integer matrix of determinant 1 or -1."""
+    return np.rint(np.linalg.inv(matrix)).astype(np.int64)
+
+
+def niggli_change(a_matrix: Floats) -> Integers:
+    """Return the change of basis to the Niggli-reduced cell, right-handed."""
+    handed = np.eye(3, dtype=np.int64) * (1 if np.linalg.det(a_matrix) > 0 else -1)
+    cell = gemmi.UnitCell(*cell_of(changed(a_matrix, handed)))
+    reduction = gemmi.GruberVector(cell, "P", True)
+    reduction.niggli_reduce()
+    rot = np.array(reduction.change_of_basis.rot, dtype=np.int64)
+    return np.asarray(handed @ (rot // gemmi.Op.DEN))
+
+
+def niggli_reduced(a_matrix: Floats) -> Floats:
+    """Return A (3, 3) in the Niggli-reduced basis of its lattice."""
+    return changed(a_matrix, niggli_change(a_matrix))
+
+
+def _directions(modulus: int) -> Integers:
+    """Return the vectors (n, 3) of 0 .. modulus - 1, one of each set of multiples."""
+    grid = np.stack(np.meshgrid(*[np.arange(modulus)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    first = np.array([row[np.flatnonzero(row)[0]] if row.any() else 0 for row in grid])
+    return np.asarray(grid[first == 1], dtype=np.int64)
+
+
+_TESTS = tuple((modulus, direction) for modulus in (2, 3, 5) for direction in _directions(modulus))
+
+
+def reflection_condition(
+    hkl: NDArray[np.integer], *, threshold: float
+) -> tuple[int, Integers] | None:
+    """Return (m, v) where more than `threshold` of the indices hkl (n, 3) have h . v = 0 (mod m).
+
+    Such a condition shows a cell that is m-fold too large (Sauter & Zwart 2009, Acta Cryst. D65,
+    553); m of 2, 3 and 5 are tried. None where none holds, or where there are too few to tell (or all lie in a plane).
+    """
+    if len(hkl) < FEWEST_TO_TELL or np.linalg.matrix_rank(hkl.T @ hkl) < 3:
+        return None
+    for modulus, direction in _TESTS:
+        if np.count_nonzero(hkl @ direction % modulus == 0) > threshold * len(hkl):
+            return modulus, direction
+    return None
+
+
+def primitive(a_matrix: Floats, hkl: NDArray[np.integer], *, threshold: float) -> Floats:
+    """Return A in the reduced primitive cell that its indices hkl (n, 3) need; A if it is that."""
+    indices = np.asarray(hkl, dtype=np.int64)
+    indices = indices[np.any(indices != 0, axis=1)]
+    start = a_matrix
+    while (found := reflection_condition(indices, threshold=threshold)) is not None:
+        modulus, direction = found
+        # The direct lattice gains v / m, which takes the place of the axis where v has its first 1.
+        change = np.eye(3, dtype=np.int64) * modulus
+        change[:, np.flatnonzero(direction)[0]] = direction
+        a_matrix = changed(a_matrix, change / modulus)
+        turned = indices @ change
+        indices = turned[np.all(turned % modulus == 0, axis=1)] // modulus
+    return start if a_matrix is start else niggli_reduced(a_matrix)
