@@ -1,1 +1,88 @@
-"""TODO."""
+"""Spot finding: frames in, centroids of the strong spots out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import InputError
+from dxdask.models import Experiment
+from dxdask.results import StepResult
+from dxdask.spotfinding.images import first_z, is_two_d, unused_frames
+from dxdask.spotfinding.mask import panel_masks
+from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.spotfinding.parts import spots_of_block
+from dxdask.spotfinding.result import combine, result_of_part
+from dxdask.spotfinding.threshold import dispersion, dispersion_extended
+
+__all__ = ["SpotfinderParameters", "combine", "dispersion", "dispersion_extended", "find_spots"]
+
+
+def find_spots(
+    frames: NDArray[Any],
+    experiment: Experiment,
+    mask: NDArray[np.bool_] | None = None,
+    parameters: SpotfinderParameters | None = None,
+    *,
+    experiment_index: int = 0,
+) -> StepResult:
+    """Find the strong spots of one run, in memory.
+
+    Parameters
+    ----------
+    frames : (frame, slow, fast), counts, all frames of the run.
+    experiment : its models; panels are cut out of the frame, the scan gives z of the first frame.
+    mask : (slow, fast), True is good; None for all.
+    parameters : default those of DIALS.
+    experiment_index : what the column `experiment` is to hold.
+
+    Returns
+    -------
+    StepResult
+        reflections : experiment, panel, flags, x, y, z and their variances, bbox, n_pixels, peak,
+        intensity_sum and its variance (background included), by panel and first pixel.
+        arrays : pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z, pixel_value (m,): the strong
+        pixels of each spot. tables : images. problems : images that could not be used.
+
+    Raises
+    ------
+    InputError
+        The frames or the mask do not fit the detector, or the range of images leaves the run.
+    """
+    parameters = parameters or SpotfinderParameters()
+    check_frames(frames.shape, experiment)
+    z0 = first_z(experiment)
+    part = spots_of_block(
+        frames,
+        experiment.detector,
+        panel_masks(experiment.detector, experiment.beam, mask, parameters.filter),
+        parameters,
+        first_z=z0,
+        two_d=is_two_d(experiment, parameters),
+        skip=unused_frames(len(frames), z0, parameters, first_of_run=z0, n_run=len(frames)),
+    )
+    return result_of_part(part, experiment, parameters, experiment_index=experiment_index)
+
+
+def check_frames(shape: tuple[int, ...], experiment: Experiment) -> None:
+    """Check that frames of this shape (frame, slow, fast) hold the panels and the scan.
+
+    Raises
+    ------
+    InputError
+        They do not.
+    """
+    rows, columns = experiment.detector.frame_shape
+    if len(shape) != 3 or shape[1] < rows or shape[2] < columns:
+        raise InputError(
+            f"frames of {experiment.run} are {shape}, the panels of its detector take up "
+            f"{(rows, columns)} (slow, fast); give (frame, slow, fast)"
+        )
+    scan = experiment.scan
+    if scan is not None and scan.n_images != shape[0]:
+        raise InputError(
+            f"{experiment.run} has {shape[0]} frames, its scan {scan.n_images} images "
+            f"{scan.image_range}; give all frames of the scan"
+        )

@@ -12,7 +12,8 @@ from dxdask.spotfinding.windows import advance, reset, sum_along_row
 def is_overdispersed(n, x, y, gain, sigma_background, root):
     """Whether n values of sum x and sum of squares y vary more than a background does.
 
-    It is where variance / mean > gain (1 + sigma_background root / (n - 1)), root = sqrt(2 (n - 1)).
+    It is where variance / mean > gain (1 + sigma_background root / (n - 1)), root = sqrt(2 (n -
+    1)).
     """
     excess = n * y - x * x - gain * x * (n - 1.0)
     return excess > gain * x * sigma_background * root
@@ -27,18 +28,29 @@ def _strong_in_row(window, slot, gain, sigma_b, sigma_s, threshold, min_local, r
     for i in range(values.size):
         count = n1[i] - n0[i]
         n, v, x = np.float64(count), np.float64(values[i]), np.float64(x1[i] - x0[i])
-        found = False
-        # most pixels are at or below the mean of their window: they cost no square root
-        if valid[i] and v > threshold and count >= min_local and x >= 0.0 and n * v > x:
-            y = np.float64(y1[i] - y0[i])
-            if is_overdispersed(n, x, y, gain, sigma_b, root[count]):
-                found = n * v - x > sigma_s * np.sqrt(gain * x * n)
-        strong[i] = found
+        y = np.float64(y1[i] - y0[i])
+        wide = is_overdispersed(n, x, y, gain, sigma_b, root[count])
+        high = n * v - x > sigma_s * np.sqrt(gain * x * n)
+        # no branches: half the pixels would be guessed wrong. For x < 0 the root is NaN, so not
+        # high
+        strong[i] = valid[i] & (v > threshold) & (count >= min_local) & wide & high
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_strong(
-    window, image, mask, lowest, highest, exact, gain, sigma_b, sigma_s, threshold, min_local, root, strong
+    window,
+    image,
+    mask,
+    lowest,
+    highest,
+    exact,
+    gain,
+    sigma_b,
+    sigma_s,
+    threshold,
+    min_local,
+    root,
+    strong,
 ):
     """Mark the strong pixels of a frame (slow, fast) by the threshold `dispersion`."""
     height, half = image.shape[0], window.half_width[1]
@@ -87,8 +99,8 @@ def find_signal(
 def erode(signal, radius, column, total, eroded):
     """Keep the signal (slow, fast) with no other pixel within `radius`, fast or slow (Chebyshev).
 
-    What lies outside the frame is not held against a pixel. column (fast,) and total (fast + 2 radius
-    + 1,) int32 are workspace.
+    What lies outside the frame is not held against a pixel. column (fast,) and total (fast + 2
+    radius + 1,) int32 are workspace.
     """
     height, width = signal.shape
     span = 2 * radius + 1

@@ -16,16 +16,18 @@ Mask = NDArray[np.bool_]
 
 
 class DispersionThreshold:
-    """A threshold for frames of one shape and dtype, with its workspace; not for two threads at once.
+    """A threshold for frames of one shape and dtype, with its workspace; not for two threads at
+    once.
 
     Parameters
     ----------
     shape : of a frame (slow, fast).
     dtype : of a frame.
     extended : whether to use `dispersion_extended`.
-    kernel_size : half width of the window along slow and fast, pixels: DIALS takes them in this order,
-        though its help says (x, y).
-    sigma_background, sigma_strong : how far a window's dispersion and a pixel's count must stand out.
+    kernel_size : half width of the window along slow and fast, pixels: DIALS takes them in this
+        order, though its help says (x, y).
+    sigma_background, sigma_strong : how far a window's dispersion and a pixel's count must stand
+        out.
     min_local : valid pixels a window must have; 0 or less for all of them.
     global_threshold : counts at or below it are never strong.
     gain : counts per photon.
@@ -35,10 +37,11 @@ class DispersionThreshold:
     Per window, n valid pixels of sum x and sum of squares y (exact integers for integer frames):
     the window holds signal where n y - x^2 - g x (n - 1) > g x sigma_b sqrt(2 (n - 1)).
 
-    `dispersion`: such pixels are strong where n v - x > sigma_s sqrt(g x n) (Kabsch 2010, Acta Cryst.
-    D66, 133; Winter et al. 2018, Acta Cryst. D74, 85).
-    `dispersion_extended`: signal is eroded to undo what the window widened, and what is left is strong
-    where v >= mean + sigma_s sqrt(g mean), mean being that of the valid pixels around, without signal.
+    `dispersion`: such pixels are strong where n v - x > sigma_s sqrt(g x n) (Kabsch 2010, Acta
+    Cryst. D66, 133; Winter et al. 2018, Acta Cryst. D74, 85).
+    `dispersion_extended`: signal is eroded to undo what the window widened, and what is left is
+    strong where v >= mean + sigma_s sqrt(g mean), mean being that of the valid pixels around,
+    without signal.
     """
 
     def __init__(
@@ -59,8 +62,15 @@ class DispersionThreshold:
             raise InputError(f"kernel_size is {slow}, {fast}; both must be 1 or more")
         area = (2 * fast + 1) * (2 * slow + 1)
         self.half_width, self.extended = (fast, slow), extended
-        self.gain, self.sigma_b, self.sigma_s = float(gain), float(sigma_background), float(sigma_strong)
-        self.threshold, self.min_local = float(global_threshold), area if min_local <= 0 else int(min_local)
+        self.gain, self.sigma_b, self.sigma_s = (
+            float(gain),
+            float(sigma_background),
+            float(sigma_strong),
+        )
+        self.threshold, self.min_local = (
+            float(global_threshold),
+            area if min_local <= 0 else int(min_local),
+        )
         self.exact = bool(np.issubdtype(dtype, np.integer))
         self.window = window_of(self.half_width, shape[1], np.dtype(dtype))
         self.root = np.sqrt(2.0 * np.maximum(np.arange(area + 1) - 1.0, 0.0))
@@ -81,7 +91,7 @@ class DispersionThreshold:
         """
         if image.shape != self.strong.shape or mask.shape != image.shape:
             raise InputError(
-                f"frame {image.shape} and mask {mask.shape} must both be {self.strong.shape} (slow, fast)"
+                f"frame {image.shape} and mask {mask.shape} must be {self.strong.shape}"
             )
         lowest, highest = self._limits(trusted_range)
         head = (self.window, image, mask, lowest, highest, self.exact, self.gain, self.sigma_b)
@@ -116,7 +126,7 @@ def dispersion(
     trusted_range: tuple[float, float] | None = None,
     **parameters: Any,
 ) -> Mask:
-    """Return the strong pixels (slow, fast) of one frame; parameters as of `DispersionThreshold`."""
+    """Return the strong pixels (slow, fast) of a frame; parameters of `DispersionThreshold`."""
     return _one(image, mask, trusted_range, extended=False, **parameters)
 
 
@@ -127,7 +137,7 @@ def dispersion_extended(
     trusted_range: tuple[float, float] | None = None,
     **parameters: Any,
 ) -> Mask:
-    """Return the strong pixels (slow, fast) of one frame; parameters as of `DispersionThreshold`."""
+    """Return the strong pixels (slow, fast) of a frame; parameters of `DispersionThreshold`."""
     return _one(image, mask, trusted_range, extended=True, **parameters)
 
 

@@ -1,8 +1,8 @@
 """Sums over a window that slides down a frame, row by row, with only a few rows in memory.
 
 The sums of a window are those of its columns, brought up to date by the row that enters and the row
-that leaves, then differences of their running total along the row. Integers stay integers, so that the
-sums are exact and equal those of a summed-area table whatever the path taken.
+that leaves, then differences of their running total along the row. Integers stay integers, so
+that the sums are exact and equal those of a summed-area table whatever the path taken.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ class Window(NamedTuple):
     Attributes
     ----------
     half_width : along fast and slow, pixels.
-    values : (2 * slow + 2, fast) ring of rows, 0 where not valid; int32, or float64 for real numbers.
+    values : (2 * slow + 2, fast) ring of rows, 0 where not valid; int32, or float64 for real
+        numbers.
     valid : the same, which of them count.
     n_column, x_column, y_column : (fast,) number of values, their sum and that of their squares.
-    n_total, x_total, y_total : (fast + 2 * half_width[0] + 1,) running totals of those along the row.
+    n_total, x_total, y_total : (fast + 2 * half_width[0] + 1,) running totals of those along the
+        row.
     """
 
     half_width: tuple[int, int]
@@ -111,8 +113,8 @@ def _totals(columns, half_width, totals):
 def advance(window, r, image, mask, lowest, highest, exact):
     """Let row `r` of the frame enter the window and row r - (2 * half_width + 1) leave it.
 
-    exact: whether sums are of integers; of real numbers the columns are summed anew for each row, so
-    that what a bright pixel rounds off is gone when it is.
+    exact: whether sums are of integers; of real numbers the columns are summed anew for each row,
+    so that what a bright pixel rounds off is gone when it is.
     """
     height = image.shape[0]
     n_rows = window.values.shape[0]

@@ -1,0 +1,100 @@
+"""Which strong pixels belong together: pixels that share a face are of one spot."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _find(parent, i):
+    """Root of i; the path to it is halved on the way."""
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _join(parent, i, j):
+    """Put i and j into one set, whose root is its smallest member."""
+    a, b = _find(parent, i), _find(parent, j)
+    if a < b:
+        parent[b] = a
+    else:
+        parent[a] = b
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _number(parent, label):
+    """Number the sets from 0 in the order of their smallest members; return how many there are."""
+    n = 0
+    for i in range(parent.size):
+        root = _find(parent, i)
+        if root == i:
+            label[i] = n
+            n += 1
+        else:
+            label[i] = label[root]
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _label(key, x, y, width, frame_offsets, two_d, parent):
+    for f in range(frame_offsets.size - 1):
+        start, stop = frame_offsets[f], frame_offsets[f + 1]
+        above = start
+        before = frame_offsets[f - 1] if f > 0 else start
+        for i in range(start, stop):
+            if x[i] > 0 and i > start and key[i - 1] == key[i] - 1:
+                _join(parent, i - 1, i)
+            if y[i] > 0:
+                while key[above] < key[i] - width[i]:
+                    above += 1
+                if key[above] == key[i] - width[i]:
+                    _join(parent, above, i)
+            if f > 0 and not two_d:
+                while before < start and key[before] < key[i]:
+                    before += 1
+                if before < start and key[before] == key[i]:
+                    _join(parent, before, i)
+
+
+def label_pixels(
+    key: Ints,
+    x: NDArray[np.int32],
+    y: NDArray[np.int32],
+    width: NDArray[np.int32],
+    frame_offsets: Ints,
+    *,
+    two_d: bool,
+) -> tuple[Ints, int]:
+    """Return the number of each pixel's spot (n,), from 0 in order of first pixels, and how many.
+
+    Pixels of consecutive frames, each frame's sorted by key.
+
+    key : (n,) place of the pixel among those of all panels (panel by panel, row by row).
+    x, y : (n,) pixel along fast and slow in its panel. width : (n,) pixels of that panel along
+        fast.
+    frame_offsets : (frames + 1,) where the pixels of each frame begin.
+    two_d : whether frames are apart (4 neighbours), else spots go on in the next (6 neighbours).
+    """
+    parent, label = np.arange(key.size), np.empty(key.size, np.int64)
+    _label(key, x, y, width, frame_offsets, two_d, parent)
+    return label, int(_number(parent, label))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _join_pairs(pairs, parent):
+    for k in range(pairs.shape[0]):
+        _join(parent, pairs[k, 0], pairs[k, 1])
+
+
+def merge_labels(n_labels: int, pairs: Ints) -> tuple[Ints, int]:
+    """Return new numbers of `n_labels` spots once `pairs` (m, 2) are one, and how many."""
+    parent, label = np.arange(n_labels), np.empty(n_labels, np.int64)
+    _join_pairs(pairs, parent)
+    return label, int(_number(parent, label))

@@ -1,0 +1,143 @@
+"""From the spots of all frames of a run to the result of the step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections, check, concatenate, select
+from dxdask.models import Experiment, ExperimentList
+from dxdask.results import StepResult
+from dxdask.spotfinding.centroid import measure_spots
+from dxdask.spotfinding.extract import Pixels
+from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.spotfinding.parts import SpotPart, close_part
+from dxdask.tables import Table
+
+Ints = NDArray[np.int64]
+
+HEADINGS = {
+    "run": ("Run", ""),
+    "image": ("Image", ""),
+    "n_strong_pixels": ("Strong\npixels", ""),
+    "n_spots": ("Spots", ""),
+}
+
+
+def result_of_part(
+    part: SpotPart,
+    experiment: Experiment,
+    parameters: SpotfinderParameters,
+    *,
+    experiment_index: int = 0,
+) -> StepResult:
+    """Return the result of a run from the spots of all its frames.
+
+    Spots are in order of panel and first pixel (z, y, x), as DIALS's. `arrays` holds their
+    pixels, spot
+    by spot: pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z (m,), pixel_value (m,) counts.
+    """
+    whole = close_part(part)
+    pixels, offsets = _in_order(whole.closed, whole.offsets)
+    table, separation = measure_spots(pixels, offsets)
+    limit = parameters.filter.max_separation
+    near = np.ones(separation.size, np.bool_) if limit is None else separation <= limit
+    pixels, offsets = take_spots(pixels, offsets, np.flatnonzero(near))
+    kept = select(table, near)
+    kept["experiment"] = np.full(int(near.sum()), experiment_index, np.int32)
+    (n_all, n_small, n_large), (smallest, largest) = whole.sizes, whole.size_limits
+    messages = [
+        f"Extracted {n_all} spots",
+        f"Removed {n_small} spots with size < {smallest} pixels",
+        f"Removed {n_large} spots with size > {largest} pixels",
+        f"Calculated {near.size} spot centroids",
+        f"Calculated {near.size} spot intensities",
+    ]
+    if limit is not None:
+        messages.append(f"Filtered {near.sum()} of {near.size} spots by peak-centroid distance")
+    return StepResult(
+        experiments=ExperimentList.of([experiment]),
+        reflections=check(kept),
+        arrays=_arrays(pixels, offsets),
+        tables=(_images(experiment.run, whole, kept),),
+        messages=tuple(messages),
+        problems=tuple(
+            {"run": experiment.run, "image": int(z) + 1, "step": "find_spots", "reason": reason}
+            for z, reason in sorted(whole.reasons.items())
+        ),
+    )
+
+
+def combine(results: Sequence[StepResult]) -> StepResult:
+    """Return the result of an ensemble from those of its runs, one experiment each, in order.
+
+    Raises
+    ------
+    ValueError
+        No results.
+    """
+    members = [e for r in results for e in r.experiments]
+    arrays = {
+        name: np.concatenate([r.arrays[name] for r in results])
+        for name in ("pixel_x", "pixel_y", "pixel_z", "pixel_value")
+    }
+    lengths = np.concatenate([np.diff(r.arrays["pixel_offsets"]) for r in results])
+    rows = [row for r in results for row in r.table("images").rows]
+    runs = [r.experiments.members[0].run for r in results]
+    return StepResult(
+        experiments=ExperimentList.of(members),
+        reflections=concatenate([r.reflections for r in results]),
+        arrays={"pixel_offsets": _offsets(lengths), **arrays},
+        tables=(replace(results[0].table("images"), rows=rows),),
+        messages=tuple(
+            line if len(results) == 1 else f"{run}: {line}"
+            for run, r in zip(runs, results, strict=True)
+            for line in r.messages
+        ),
+        problems=tuple(p for r in results for p in r.problems),
+    )
+
+
+def take_spots(pixels: Pixels, offsets: Ints, which: NDArray[np.intp]) -> tuple[Pixels, Ints]:
+    """Return the pixels and offsets of the spots `which`, in that order."""
+    lengths = np.diff(offsets)[which]
+    new = _offsets(lengths)
+    source = np.repeat(offsets[which] - new[:-1], lengths) + np.arange(new[-1])
+    return Pixels(*(c[source] for c in pixels)), new
+
+
+def _offsets(lengths: Ints) -> Ints:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _in_order(pixels: Pixels, offsets: Ints) -> tuple[Pixels, Ints]:
+    first = offsets[:-1]
+    keys = (pixels.x[first], pixels.y[first], pixels.z[first], pixels.panel[first])
+    return take_spots(pixels, offsets, np.lexsort(keys))
+
+
+def _arrays(pixels: Pixels, offsets: Ints) -> Mapping[str, NDArray[Any]]:
+    largest = max(int(pixels.x.max(initial=0)), int(pixels.y.max(initial=0)))
+    small = np.int16 if largest <= np.iinfo(np.int16).max else np.int32
+    return {
+        "pixel_offsets": offsets,
+        "pixel_x": pixels.x.astype(small),
+        "pixel_y": pixels.y.astype(small),
+        "pixel_z": pixels.z,
+        "pixel_value": np.rint(pixels.value).astype(np.int32),
+    }
+
+
+def _images(run: str, part: SpotPart, table: Reflections) -> Table:
+    image = np.floor(table["z"]).astype(np.int64)
+    counts = np.bincount(image - part.first, minlength=part.stop - part.first)
+    rows = [
+        {"run": run, "image": z + 1, "n_strong_pixels": n, "n_spots": int(counts[z - part.first])}
+        for z, n in zip(part.z.tolist(), part.n_strong.tolist(), strict=True)
+    ]
+    title = "Strong pixels and spots per image (by centroid)"
+    return Table(name="images", title=title, rows=rows, headings=HEADINGS)
