@@ -1,16 +1,53 @@
-"""X-ray diffraction frames to merged intensities, on Dask and zarr."""
+"""X-ray diffraction frames to merged intensities, on Dask and zarr.
+
+>>> import dxdask
+>>> store = dxdask.process("run*/*.nxs", "insulin.zarr", space_group="I213")  # doctest: +SKIP
+>>> store.table("refine", "rmsds")  # doctest: +SKIP
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import os
 
+    from dxdask.pipeline.api import (
+        export,
+        find_spots,
+        histogram,
+        import_,
+        index,
+        integrate,
+        linearity,
+        merge,
+        process,
+        quiet,
+        refine,
+        refine_bravais_settings,
+        scale,
+    )
     from dxdask.storage.store import Store
 
 __version__ = version("dxdask")
+__all__ = [
+    "export",
+    "find_spots",
+    "histogram",
+    "import_",
+    "index",
+    "integrate",
+    "linearity",
+    "merge",
+    "open",
+    "process",
+    "quiet",
+    "refine",
+    "refine_bravais_settings",
+    "scale",
+]
 
 
 def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store:
@@ -27,3 +64,9 @@ def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store
     from dxdask.storage.store import Store
 
     return Store.open(path, mode)
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("dxdask.pipeline.api"), name)
+    raise AttributeError(f"module 'dxdask' has no attribute {name!r}")

@@ -7,7 +7,7 @@ where that is not ambiguous, as in DIALS; `cluster=slurm` is short for `cluster.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -50,9 +50,13 @@ class Entry:
         return extra.get(key, default) if isinstance(extra, dict) else default
 
 
-def entries(model: BaseModel, prefix: str = "") -> Iterator[Entry]:
-    """Yield every parameter of a model, in the order of declaration."""
+def entries(
+    model: BaseModel, prefix: str = "", groups: Collection[str] | None = None
+) -> Iterator[Entry]:
+    """Yield every parameter of a model (or of these top-level groups), as they are declared."""
     for name, field in type(model).model_fields.items():
+        if groups is not None and name not in groups:
+            continue
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from entries(value, f"{prefix}{name}.")
@@ -60,8 +64,14 @@ def entries(model: BaseModel, prefix: str = "") -> Iterator[Entry]:
             yield Entry(f"{prefix}{name}", field, value)
 
 
-def with_assignments(parameters: P, assignments: Iterable[tuple[str, Any]]) -> P:
+def with_assignments(
+    parameters: P,
+    assignments: Iterable[tuple[str, Any]],
+    groups: Collection[str] | None = None,
+) -> P:
     """Return the model with these (name, value) pairs set; later ones win.
+
+    groups: top-level names that may be set; by default all.
 
     Raises
     ------
@@ -69,7 +79,7 @@ def with_assignments(parameters: P, assignments: Iterable[tuple[str, Any]]) -> P
         A name is unknown (the nearest are named) or ambiguous, or a value is of the wrong type.
     """
     values = parameters.model_dump()
-    fields = {e.path: e.field for e in entries(parameters)}
+    fields = {e.path: e.field for e in entries(parameters, groups=groups)}
     for name, value in assignments:
         path = _resolve(name, list(fields))
         node = values
@@ -86,8 +96,8 @@ def with_assignments(parameters: P, assignments: Iterable[tuple[str, Any]]) -> P
 def parse(texts: Iterable[str]) -> list[tuple[str, Any]]:
     """Return (name, value) for texts such as `filter.d_min=2`.
 
-    `None` (and `Auto`, where it is no choice of its own) means unset, `a,b,c` a list; the model turns
-    the rest into numbers or choices.
+    `None` (and `Auto`, where it is no choice of its own) means unset, `a,b,c` a list; the model
+    turns the rest into numbers or choices.
     """
     pairs = []
     for text in texts:
@@ -107,10 +117,12 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
     return pairs
 
 
-def describe(parameters: Parameters, *, expert_level: int = 0) -> str:
+def describe(
+    parameters: Parameters, *, expert_level: int = 0, groups: Collection[str] | None = None
+) -> str:
     """Return every parameter up to this expert level as `name = value`, with its help below."""
     lines = []
-    for entry in entries(parameters):
+    for entry in entries(parameters, groups=groups):
         if entry.expert_level > expert_level:
             continue
         unit = f" [{entry.unit}]" if entry.unit else ""

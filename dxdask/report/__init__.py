@@ -1,1 +1,11 @@
-"""TODO."""
+"""Plots of what a store holds, for notebooks and reports."""
+
+from dxdask.report.plots import (
+    plot_ensemble,
+    plot_histograms,
+    plot_merging,
+    plot_pairs,
+    plot_rmsds,
+)
+
+__all__ = ["plot_ensemble", "plot_histograms", "plot_merging", "plot_pairs", "plot_rmsds"]

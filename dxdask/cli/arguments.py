@@ -1,0 +1,80 @@
+"""What every command takes: paths, `a.b.c=value` texts, a file of parameters."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from dxdask.assignments import flatten, parse, with_assignments
+from dxdask.errors import ParameterError
+from dxdask.parameters import Parameters
+
+P = TypeVar("P", bound=Parameters)
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return (paths, assignments): what holds a `=` and is no existing file is an assignment."""
+    paths, assignments = [], []
+    for text in arguments:
+        is_path = "=" not in text or Path(text).exists()
+        (paths if is_path else assignments).append(text)
+    return paths, assignments
+
+
+def read_parameters(
+    model: type[P],
+    file: Path | None,
+    assignments: Sequence[str],
+    groups: Collection[str] | None = None,
+) -> P:
+    """Return the parameters: defaults, then a file's, then those of the command line."""
+    pairs = flatten(read_file(file)) if file else []
+    return with_assignments(model(), [*pairs, *parse(assignments)], groups)
+
+
+def read_file(file: Path) -> Mapping[str, Any]:
+    """Return the nested parameters of a YAML or TOML file.
+
+    Raises
+    ------
+    ParameterError
+        The file cannot be read, or holds no mapping.
+    """
+    try:
+        text = file.read_text()
+        values = tomllib.loads(text) if file.suffix == ".toml" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ParameterError(f"cannot read parameters from {file}: {error}") from None
+    if not isinstance(values, Mapping):
+        raise ParameterError(f"{file} holds no parameters: write 'name: value' lines")
+    return values
+
+
+def one_store(paths: Sequence[str], command: str) -> str:
+    """Return the only path given.
+
+    Raises
+    ------
+    ParameterError
+        None, or more than one.
+    """
+    if len(paths) != 1:
+        given = ", ".join(paths) or "none"
+        raise ParameterError(f"dxdask {command} takes one store (NAME.zarr), got {given}")
+    return paths[0]
+
+
+def need(found: object, command: str, what: str) -> None:
+    """Check that something was given.
+
+    Raises
+    ------
+    ParameterError
+        Nothing was.
+    """
+    if not found:
+        raise ParameterError(f"dxdask {command} takes {what}; see dxdask {command} --help")

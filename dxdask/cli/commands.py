@@ -1,0 +1,96 @@
+"""The commands that process an ensemble, each a thin face of `dxdask.pipeline`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from dxdask.cli import arguments, output
+from dxdask.cli.logs import log_to
+from dxdask.cli.options import Arguments, Config, Expert, File, Json, Output
+from dxdask.pipeline import ensemble
+from dxdask.pipeline.parameters import ImportCommandParameters, ProcessParameters, StepParameters
+from dxdask.pipeline.steps import STEPS
+
+app = typer.Typer(
+    name="dxdask",
+    help="X-ray diffraction frames to merged intensities, on Dask and zarr.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command("import")
+def import_(
+    given: Arguments = None,
+    out: Output = Path("imported.zarr"),
+    config: Config = False,
+    expert: Expert = 0,
+    file: File = None,
+) -> None:
+    """Read frames (NXmx, CBF, SMV; files, folders, templates) into a store."""
+    paths, texts = arguments.split(given or [])
+    parameters = arguments.read_parameters(ImportCommandParameters, file, texts)
+    if config:
+        return output.configuration(parameters, expert)
+    arguments.need(paths or parameters.template, "import", "files")
+    with log_to(out, "import"):
+        output.changed_parameters(parameters)
+        output.line(repr(ensemble.import_runs(paths, out, parameters)))
+    return None
+
+
+@app.command()
+def process(
+    given: Arguments = None,
+    out: Output = Path("processed.zarr"),
+    config: Config = False,
+    expert: Expert = 0,
+    file: File = None,
+    json: Json = False,
+) -> None:
+    """Take an ensemble of sweeps from raw frames to merged intensities, as one graph."""
+    paths, texts = arguments.split(given or [])
+    parameters = arguments.read_parameters(ProcessParameters, file, texts)
+    if config:
+        return output.configuration(parameters, expert)
+    arguments.need(paths or parameters.template, "process", "files")
+    with log_to(out, "process", quiet=json):
+        output.changed_parameters(parameters)
+        store = ensemble.process(paths, out, parameters, output.step)
+        output.line(f"\nThe results are in {store.path}")
+    if json:
+        output.as_json(store.show())
+    return None
+
+
+def _step_command(name: str) -> Callable[..., None]:
+    groups = (*STEPS[name].groups, "cluster", "force")
+
+    def command(
+        given: Arguments = None,
+        config: Config = False,
+        expert: Expert = 0,
+        file: File = None,
+        json: Json = False,
+    ) -> None:
+        paths, texts = arguments.split(given or [])
+        parameters = arguments.read_parameters(StepParameters, file, texts, groups)
+        if config:
+            return output.configuration(parameters, expert, groups)
+        path = arguments.one_store(paths, name)
+        with log_to(Path(path), name, quiet=json):
+            output.changed_parameters(parameters)
+            store = ensemble.run_step(path, name, parameters, output.step)
+        if json:
+            output.as_json(store.show(name))
+        return None
+
+    return command
+
+
+for _step in STEPS.values():
+    app.command(_step.name, help=_step.title)(_step_command(_step.name))

@@ -1,0 +1,24 @@
+"""`dxdask export`: results in other programs' formats."""
+
+from __future__ import annotations
+
+from dxdask.cli import arguments, output
+from dxdask.cli.commands import app
+from dxdask.cli.options import Arguments, Config, Expert, File
+from dxdask.pipeline.export import ExportParameters, export_store
+from dxdask.storage.store import Store
+
+
+@app.command()
+def export(
+    given: Arguments = None, config: Config = False, expert: Expert = 0, file: File = None
+) -> None:
+    """Write results as MTZ (merged, unmerged), DIALS (.expt, .refl) or CSV."""
+    paths, texts = arguments.split(given or [])
+    parameters = arguments.read_parameters(ExportParameters, file, texts)
+    if config:
+        return output.configuration(parameters, expert)
+    store = Store.open(arguments.one_store(paths, "export"), mode="r")
+    for written in export_store(store, parameters):
+        output.line(f"wrote {written}")
+    return None

@@ -1,0 +1,70 @@
+"""What a command prints: tables as text or as JSON, and the parameters that are not at default."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from dxdask.assignments import changed, describe
+from dxdask.parameters import Parameters
+from dxdask.storage.store import Store
+
+log = logging.getLogger("dxdask")
+_state = {"muted": False}
+
+
+@contextmanager
+def muted(quiet: bool) -> Iterator[None]:
+    """Print nothing inside, if `quiet`; the log file gets it all the same."""
+    before = _state["muted"]
+    _state["muted"] = quiet
+    try:
+        yield
+    finally:
+        _state["muted"] = before
+
+
+def line(text: str = "") -> None:
+    """Print one line, also into the log file."""
+    log.info("%s", text)
+    if not _state["muted"]:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+def configuration(
+    parameters: Parameters, expert_level: int, groups: Collection[str] | None = None
+) -> None:
+    """Print every parameter with its help."""
+    line(describe(parameters, expert_level=expert_level, groups=groups))
+
+
+def changed_parameters(parameters: Parameters) -> None:
+    """Print the parameters that the user has set, as DIALS does."""
+    names = changed(parameters)
+    if names:
+        line("The following parameters have been modified:\n")
+        for name in names:
+            line(f"  {name}")
+        line()
+
+
+def step(store: Store, name: str) -> None:
+    """Print what a step in the store has to say: its messages, its tables, how long it took."""
+    seconds = store.step_attributes(name).get("seconds", {}).get("wall")
+    took = f" ({seconds:.1f} s)" if seconds is not None else ""
+    line(f"\n{'-' * 80}\n{name}{took}")
+    for message in store.messages(name):
+        line(message)
+    for table in store.tables(name):
+        line()
+        line(str(table))
+
+
+def as_json(values: Mapping[str, Any]) -> None:
+    """Print values as JSON."""
+    sys.stdout.write(json.dumps(values, indent=1) + "\n")

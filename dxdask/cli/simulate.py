@@ -1,0 +1,80 @@
+"""`dxdask simulate` and `dxdask demo`: the frames of a known crystal, and the whole job on them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from dxdask.cli import arguments, output
+from dxdask.cli.commands import app
+from dxdask.cli.logs import log_to
+from dxdask.cli.options import Arguments, Config, Directory, Expert, File
+from dxdask.errors import InputError, ParameterError
+from dxdask.pipeline import ensemble
+from dxdask.pipeline.export import ExportParameters, export_store
+from dxdask.pipeline.parameters import ProcessParameters
+from dxdask.report import plot_ensemble
+from dxdask.simulation import SimulationParameters
+from dxdask.simulation import simulate as simulate_frames
+from dxdask.storage.exporters.nxmx import write_simulation
+
+
+@app.command()
+def simulate(
+    given: Arguments = None,
+    out: Directory = Path("simulated"),
+    config: Config = False,
+    expert: Expert = 0,
+    file: File = None,
+) -> None:
+    """Make the frames of a known crystal as NXmx files, with the truth beside them."""
+    paths, texts = arguments.split(given or [])
+    if paths:
+        raise ParameterError(f"dxdask simulate takes parameters and -o FOLDER, not {paths[0]!r}")
+    parameters = arguments.read_parameters(SimulationParameters, file, texts)
+    if config:
+        return output.configuration(parameters, expert)
+    for path in _write(out, parameters):
+        output.line(f"wrote {path}")
+    output.line(f"the truth is in {out / 'truth.json'} and {out / 'truth_intensities.csv'}")
+    return None
+
+
+@app.command()
+def demo(out: Directory = Path("demo")) -> None:
+    """Simulate five runs at five transmissions and take them to merged intensities."""
+    store_path, picture = out / "ensemble.zarr", out / "ensemble.png"
+    simulation = SimulationParameters()
+    out.mkdir(parents=True, exist_ok=True)
+    with log_to(store_path, "demo"):
+        output.line(f"Simulating {len(simulation.transmissions)} runs into {out / 'frames'}")
+        shutil.rmtree(out / "frames", ignore_errors=True)
+        files = _write(out / "frames", simulation)
+        parameters = arguments.read_parameters(
+            ProcessParameters,
+            None,
+            [f"space_group={simulation.crystal.space_group}", "overwrite=true"],
+        )
+        store = ensemble.process(files, store_path, parameters, output.step)
+        mtz = export_store(store, ExportParameters(output=str(out / "merged.mtz")))
+        plot_ensemble(store).savefig(picture, dpi=110)
+        output.line(f"\nmerged intensities: {mtz[0]}")
+        output.line(f"store:              {store_path}   (dxdask show {store_path})")
+        output.line(f"picture:            {picture}")
+
+
+def _write(folder: Path, parameters: SimulationParameters) -> list[Path]:
+    if (folder / "truth.json").exists():
+        raise InputError(f"{folder} holds a simulation already; give another -o FOLDER")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, transient=True, disable=None) as bar:
+        tasks = {}
+
+        def progress(run: str, done: int, total: int) -> None:
+            if run not in tasks:
+                tasks[run] = bar.add_task(run, total=total)
+            bar.update(tasks[run], completed=done)
+
+        return write_simulation(folder, simulate_frames(parameters), progress=progress)

@@ -1,0 +1,119 @@
+"""The jobs as Python functions: parameters are keywords, with the names of the command line.
+
+A name may be shortened as there (`min_spot_size=2`); groups may be given as mappings
+(`spotfinder={"filter": {"d_min": 2.0}}`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from dxdask.assignments import flatten, with_assignments
+from dxdask.parameters import Parameters
+from dxdask.pipeline import ensemble
+from dxdask.pipeline.export import ExportParameters, export_store
+from dxdask.pipeline.parameters import ImportCommandParameters, ProcessParameters, StepParameters
+from dxdask.pipeline.run import Show
+from dxdask.pipeline.steps import STEPS
+from dxdask.storage.store import Store
+
+PathLike = str | os.PathLike[str]
+P = TypeVar("P", bound=Parameters)
+
+
+def show_step(store: Store, name: str) -> None:
+    """Print the messages and tables of a step; give `show=quiet` to have none."""
+    for text in (*store.messages(name), *store.tables(name)):
+        sys.stdout.write(f"{text}\n")
+
+
+def quiet(store: Store, name: str) -> None:
+    """Print nothing."""
+
+
+def import_(paths: PathLike | Sequence[PathLike], output: PathLike, **parameters: Any) -> Store:
+    """Read frames into a store, see `dxdask import -c` for the parameters."""
+    given = _given(ImportCommandParameters(), parameters)
+    return ensemble.import_runs(_several(paths), output, given)
+
+
+def process(
+    paths: PathLike | Sequence[PathLike],
+    output: PathLike,
+    *,
+    show: Show = show_step,
+    **parameters: Any,
+) -> Store:
+    """Take an ensemble of sweeps from raw frames to merged intensities, see `dxdask process -c`."""
+    given = _given(ProcessParameters(), parameters)
+    return ensemble.process(_several(paths), output, given, show)
+
+
+def run(store: Store | PathLike, name: str, *, show: Show = show_step, **parameters: Any) -> Store:
+    """Run the step of this name on a store, see `dxdask NAME -c`; return the store."""
+    given = _given(StepParameters(), parameters, (*STEPS[name].groups, "cluster", "force"))
+    path = store.path if isinstance(store, Store) else store
+    return ensemble.run_step(path, name, given, show)
+
+
+def find_spots(store: Store | PathLike, **parameters: Any) -> Store:
+    """Find the strong spots of every run."""
+    return run(store, "find_spots", **parameters)
+
+
+def index(store: Store | PathLike, **parameters: Any) -> Store:
+    """Find the lattice and index the spots of all runs."""
+    return run(store, "index", **parameters)
+
+
+def refine_bravais_settings(store: Store | PathLike, **parameters: Any) -> Store:
+    """Try the Bravais settings of the lattice."""
+    return run(store, "refine_bravais_settings", **parameters)
+
+
+def refine(store: Store | PathLike, **parameters: Any) -> Store:
+    """Refine crystal, detector and beam jointly over the runs."""
+    return run(store, "refine", **parameters)
+
+
+def integrate(store: Store | PathLike, **parameters: Any) -> Store:
+    """Predict and integrate the reflections of every run."""
+    return run(store, "integrate", **parameters)
+
+
+def scale(store: Store | PathLike, **parameters: Any) -> Store:
+    """Put all observations on one scale."""
+    return run(store, "scale", **parameters)
+
+
+def merge(store: Store | PathLike, **parameters: Any) -> Store:
+    """Merge to unique reflections."""
+    return run(store, "merge", **parameters)
+
+
+def histogram(store: Store | PathLike, **parameters: Any) -> Store:
+    """Count the pixel values of each run's indexed spots."""
+    return run(store, "histogram", **parameters)
+
+
+def linearity(store: Store | PathLike, **parameters: Any) -> Store:
+    """Compare matched reflections between the runs."""
+    return run(store, "linearity", **parameters)
+
+
+def export(store: Store | PathLike, **parameters: Any) -> list[str]:
+    """Write results in another program's format, see `dxdask export -c`; return the files."""
+    given = _given(ExportParameters(), parameters)
+    opened = store if isinstance(store, Store) else Store.open(store, mode="r")
+    return export_store(opened, given)
+
+
+def _given(default: P, parameters: dict[str, Any], groups: Sequence[str] | None = None) -> P:
+    return with_assignments(default, flatten(parameters), groups)
+
+
+def _several(paths: PathLike | Sequence[PathLike]) -> list[PathLike]:
+    return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)

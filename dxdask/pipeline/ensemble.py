@@ -1,0 +1,144 @@
+"""The jobs of a sweep ensemble: import, one step, or all of them as one graph."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dxdask.cluster.client import open_cluster
+from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.models import ExperimentList
+from dxdask.pipeline import frames
+from dxdask.pipeline.parameters import ImportCommandParameters, ProcessParameters, StepParameters
+from dxdask.pipeline.plan import Plan, make_plan
+from dxdask.pipeline.run import Show, run_plan
+from dxdask.pipeline.steps import Ensemble
+from dxdask.storage.importers import read_runs
+from dxdask.storage.importers.runs import RunSource
+from dxdask.storage.store import Store
+
+PROCESS = (
+    "find_spots",
+    "index",
+    "histogram",
+    "refine",
+    "integrate",
+    "linearity",
+    "scale",
+    "merge",
+)
+
+PathLike = str | os.PathLike[str]
+
+
+def import_runs(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    parameters: ImportCommandParameters,
+) -> Store:
+    """Copy the frames of all runs to a store and return it; goes on where it was interrupted.
+
+    Raises
+    ------
+    InputError, FormatError
+        The files are not there, damaged, or do not belong together.
+    StoreExistsError
+        The store is there with other runs.
+    """
+    sources = read_runs([str(p) for p in paths], parameters)
+    store = _open_or_create(output, overwrite=parameters.overwrite)
+    with store.writing():
+        prints = frames.fingerprints(sources, parameters)
+        readers = frames.prepare(store, sources, prints, parameters)
+        with open_cluster(parameters.cluster) as cluster:
+            cluster.compute(frames.import_tasks(readers), label="import")
+    return store
+
+
+def process(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    parameters: ProcessParameters,
+    show: Show,
+) -> Store:
+    """Take an ensemble of sweeps from raw files to merged intensities, as one graph.
+
+    `show(store, step)` is called for each step, in order, when it is complete. What is in the store
+    with the same inputs and parameters is not computed again.
+
+    Raises
+    ------
+    DxdaskError
+        As for `import_runs`, or a step cannot be done with these data.
+    """
+    sources = read_runs([str(p) for p in paths], parameters)
+    store = _open_or_create(output, overwrite=parameters.overwrite)
+    with store.writing(), open_cluster(parameters.cluster) as cluster:
+        prints = frames.fingerprints(sources, parameters)
+        readers = frames.prepare(store, sources, prints, parameters)
+        plan = process_plan(store, sources, readers, prints, parameters)
+        if readers and "find_spots" not in plan.commits:
+            cluster.compute(frames.import_tasks(readers), label="import")
+        run_plan(store, plan, cluster, show, label="process")
+    return store
+
+
+def process_plan(
+    store: Store,
+    sources: Sequence[RunSource],
+    readers: dict[str, frames.ImportingReader],
+    prints: dict[str, str],
+    parameters: ProcessParameters,
+) -> Plan:
+    """Return the one lazy graph of `process`; computes nothing."""
+    names = [s.name for s in sources]
+    ensemble = Ensemble(
+        incoming={
+            n: frames.lazy_frames(readers[n]) if n in readers else store.frames(n) for n in names
+        },
+        frames={n: frames.stored(store, n) for n in names},
+        masks={s.name: s.mask for s in sources},
+        experiments=ExperimentList.of([s.experiment for s in sources]),
+    )
+    names = [n for n in PROCESS if n != "linearity" or len(sources) > 1]
+    plan = make_plan(store, names, ensemble, parameters, [prints[s.name] for s in sources])
+    return plan.finishing([r.writer for r in readers.values()])
+
+
+def run_step(path: PathLike, name: str, parameters: StepParameters, show: Show) -> Store:
+    """Run one step on what is in a store.
+
+    Raises
+    ------
+    StoreNotFoundError
+        The store, its runs or a step before this one are not there.
+    DxdaskError
+        The step cannot be done with these data.
+    """
+    store = Store.open(path)
+    if not store.runs:
+        raise StoreNotFoundError(f"{store.path} holds no complete run; run: dxdask import FILES")
+    with store.writing(), open_cluster(parameters.cluster) as cluster:
+        lazy = {run: store.frames(run) for run in store.runs}
+        ensemble = Ensemble(
+            incoming=lazy,
+            frames=lazy,
+            masks={run: store.mask(run) for run in store.runs},
+            experiments=store.imported(),
+        )
+        prints = [str(store.run_attributes(run)["fingerprint"]) for run in store.runs]
+        plan = make_plan(store, [name], ensemble, parameters, prints)
+        run_plan(store, plan, cluster, show, label=name)
+    return store
+
+
+def _open_or_create(output: PathLike, *, overwrite: bool) -> Store:
+    path = Path(output)
+    if path.suffix != ".zarr":
+        raise InputError(
+            f"a store is called NAME.zarr, not {path.name!r}; give -o {path.name}.zarr"
+        )
+    if path.exists() and not overwrite:
+        return Store.open(path)
+    return Store.create(path, overwrite=overwrite)

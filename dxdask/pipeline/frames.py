@@ -1,0 +1,193 @@
+"""From raw files to the store's frames, block by block, in whichever task needs them first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+from dask.delayed import Delayed
+from numpy.typing import NDArray
+
+from dxdask.errors import StoreExistsError
+from dxdask.graphs.fold import tree_fold
+from dxdask.graphs.frames import FrameBlock, frame_blocks
+from dxdask.pipeline.parameters import ImportStepParameters
+from dxdask.storage import read
+from dxdask.storage.frames import BLOCK_BYTES, FrameReader
+from dxdask.storage.frames import lazy_frames as store_frames
+from dxdask.storage.importers.runs import RunSource
+from dxdask.storage.layout import run_path
+from dxdask.storage.provenance import file_fingerprint, fingerprint
+from dxdask.storage.runs import RunWriter
+from dxdask.storage.store import Store
+
+IMPORT_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportingReader:
+    """Frames of a run read from its raw files and, on the way, written to the store.
+
+    A frame that cannot be read is stored as untrusted (the largest value of its dtype), so that the
+    others can be used; whoever reads it through here is still told.
+    """
+
+    source: RunSource
+    writer: RunWriter
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Images, slow, fast."""
+        return self.source.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the counts."""
+        return self.source.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Three."""
+        return 3
+
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        return ("dxdask-import", self.writer.path, self.source.name)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        first, *others = key if isinstance(key, tuple) else (key,)
+        start, stop, _ = first.indices(self.shape[0])
+        return np.asarray(self.read(start, stop)[(slice(None), *others)])
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Return images `first` to `last` (not included), (n, slow, fast), written to the store."""
+        pending = self._pending(first, last)
+        try:
+            block = self.source.read(first, last)
+        except MemoryError:
+            raise
+        except Exception:
+            if last - first > 1 or pending:
+                self._write(first, self._read_one_by_one(first, last), pending)
+            raise
+        self._write(first, block, pending)
+        return block
+
+    def _pending(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Return the files not yet written that lie wholly within these images."""
+        return [(a, b) for a, b in self.writer.pending if a >= first and b <= last]
+
+    def _write(self, first: int, block: NDArray[Any], pending: Sequence[tuple[int, int]]) -> None:
+        for start, stop in pending:
+            self.writer.write(start, block[start - first : stop - first])
+
+    def _read_one_by_one(self, first: int, last: int) -> NDArray[Any]:
+        size = (last - first, *self.shape[1:])
+        block = np.full(size, np.iinfo(self.dtype).max, dtype=self.dtype)
+        for i in range(first, last):
+            try:
+                block[i - first] = self.source.read(i, i + 1)[0]
+            except MemoryError:
+                raise
+            except Exception:
+                continue
+        return block
+
+
+def fingerprints(sources: Sequence[RunSource], parameters: ImportStepParameters) -> dict[str, str]:
+    """Return the fingerprint of each run's import: of its files and of how they are read."""
+    given = parameters.model_dump(mode="json", include=set(ImportStepParameters.model_fields))
+    given.pop("overwrite", None)
+    return {
+        s.name: fingerprint("import", given, [file_fingerprint(f) for f in s.files], IMPORT_VERSION)
+        for s in sources
+    }
+
+
+def prepare(
+    store: Store,
+    sources: Sequence[RunSource],
+    prints: Mapping[str, str],
+    parameters: ImportStepParameters,
+) -> dict[str, ImportingReader]:
+    """Make the runs in the store; return a reader for each that is not complete yet.
+
+    prints: fingerprint of each run's import.
+
+    Raises
+    ------
+    StoreExistsError
+        The store holds other runs, or these made from other files or with other parameters.
+    """
+    readers = {}
+    others = [run for run in store.runs if run not in prints or not store.has_run(run, prints[run])]
+    if others:
+        raise StoreExistsError(
+            f"{store.path} holds runs made from other files or with other parameters "
+            f"({', '.join(others)}); give overwrite=true to replace it, or another name"
+        )
+    for source in sources:
+        if store.has_run(source.name, prints[source.name]):
+            continue
+        writer = store.create_run(
+            source.name,
+            source.experiment,
+            n_images=source.shape[0],
+            shape=source.shape[1:],
+            dtype=source.dtype,
+            mask=source.mask,
+            columns=source.columns,
+            chunk=min(parameters.images_per_chunk, source.shape[0]),
+            fingerprint=prints[source.name],
+            source={"files": [str(f) for f in source.files]},
+        )
+        readers[source.name] = ImportingReader(source, writer)
+    return readers
+
+
+def lazy_frames(reader: ImportingReader) -> da.Array:
+    """Return the frames of a run that is being imported as a dask array, whole files a block."""
+    n, slow, fast = reader.shape
+    step = reader.writer.step
+    block = step * max(1, BLOCK_BYTES // (slow * fast * reader.dtype.itemsize * step))
+    frames: da.Array = da.from_array(  # type: ignore[no-untyped-call]
+        reader,
+        chunks=(min(block, n), slow, fast),
+        inline_array=True,
+        meta=np.empty((0, 0, 0), dtype=reader.dtype),
+    )
+    return frames
+
+
+def stored(store: Store, run: str) -> da.Array:
+    """Return a run's frames from the store, also of a run that this graph will have completed."""
+    path = run_path(store.path, run)
+    return store_frames(FrameReader.open(path, str(read.attributes(path)["id"])))
+
+
+def import_tasks(readers: Mapping[str, ImportingReader]) -> list[Delayed]:
+    """Return one lazy task a run that imports it and marks it complete."""
+    tasks = []
+    for name, reader in readers.items():
+        read = dask.delayed(_read, pure=True)
+        parts = [read(block) for block, _ in frame_blocks(lazy_frames(reader))]
+        done = tree_fold(parts, _sum, label=f"import-{name}")
+        tasks.append(dask.delayed(finish, pure=True)(reader.writer, done))
+    return tasks
+
+
+def finish(writer: RunWriter, _after: Any = None) -> str:
+    """Mark a run complete, once what `_after` stands for is done."""
+    writer.finish()
+    return writer.path
+
+
+def _read(block: FrameBlock) -> int:
+    return len(block.read())
+
+
+def _sum(parts: list[int]) -> int:
+    return sum(parts)

@@ -1,0 +1,158 @@
+"""The one graph: the steps to be computed, those in the store already, and their commits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dask
+from dask.delayed import Delayed
+
+from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.pipeline.frames import finish
+from dxdask.pipeline.parameters import StepParameters
+from dxdask.pipeline.steps import STEPS, Ensemble, Inputs, Step
+from dxdask.results import StepResult
+from dxdask.storage.provenance import fingerprint
+from dxdask.storage.runs import RunWriter
+from dxdask.storage.store import Store
+from dxdask.storage.write import write_step
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """A graph that is ready to run.
+
+    Attributes
+    ----------
+    fingerprints : of each step of the plan, computed or found.
+    results : the lazy `StepResult` of each.
+    commits : one lazy task a step to be computed, which writes it to the store.
+    found : steps that are in the store with the same fingerprint and are not repeated.
+    finishes : lazy tasks that mark the runs imported on the way as complete.
+    """
+
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    results: dict[str, Delayed] = field(default_factory=dict)
+    commits: dict[str, Delayed] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+    finishes: list[Delayed] = field(default_factory=list)
+
+    def finishing(self, writers: Sequence[RunWriter]) -> Plan:
+        """Return the plan with runs marked complete once find_spots has read all frames."""
+        spots = self.commits.get("find_spots")
+        if spots is not None:
+            self.finishes = [dask.delayed(finish, pure=True)(w, spots) for w in writers]
+        return self
+
+    @property
+    def tasks(self) -> list[Delayed]:
+        """All that is to be computed."""
+        return [*self.commits.values(), *self.finishes]
+
+
+def make_plan(
+    store: Store,
+    names: Sequence[str],
+    ensemble: Ensemble,
+    parameters: StepParameters,
+    run_fingerprints: Sequence[str],
+) -> Plan:
+    """Return the graph of these steps; computes nothing.
+
+    run_fingerprints: of each run's import, in the order of the ensemble.
+
+    Raises
+    ------
+    StoreNotFoundError
+        A step that is needed and not asked for is not in the store.
+    InputError
+        A step that is needed was made from something else than what is there now.
+    """
+    plan, started = Plan(), time.time()
+    for step in _closure(names):
+        runs = run_fingerprints if step.reads_frames else ()
+        inputs = [*runs, *(plan.fingerprints[n] for n in step.needs)]
+        if step.name not in names:
+            plan.fingerprints[step.name] = _present(store, step, inputs)
+            plan.results[step.name] = _stored(store, step.name)
+            continue
+        given = _parameters_of(step, parameters)
+        plan.fingerprints[step.name] = fingerprint(step.name, given, inputs, step.version)
+        if not parameters.force and store.has_step(step.name, plan.fingerprints[step.name]):
+            plan.found.append(step.name)
+            plan.results[step.name] = _stored(store, step.name)
+            continue
+        result = step.build(Inputs(ensemble=ensemble, results=plan.results, parameters=parameters))
+        after = [plan.commits[n] for n in step.needs if n in plan.commits]
+        plan.results[step.name] = result
+        plan.commits[step.name] = dask.delayed(_commit, pure=True)(
+            str(store.path), step.name, result, given, plan.fingerprints[step.name], started, after
+        )
+    return plan
+
+
+def _closure(names: Sequence[str]) -> list[Step]:
+    """Return the steps named and those that they need, in the order of processing."""
+    wanted = set(names)
+    for step in reversed(STEPS.values()):
+        if step.name in names:
+            wanted |= set(step.needs)
+    direct = {n for name in wanted - set(names) for n in STEPS[name].needs}
+    while not direct <= wanted:
+        wanted |= direct
+        direct = {n for name in direct for n in STEPS[name].needs}
+    return [step for step in STEPS.values() if step.name in wanted]
+
+
+def _present(store: Store, step: Step, inputs: Sequence[str]) -> str:
+    """Return the fingerprint of a step in the store, after checking that it fits its inputs."""
+    if not store.has_step(step.name):
+        raise StoreNotFoundError(
+            f"{store.path} holds no complete {step.name}; run: dxdask {step.name} {store.path}"
+        )
+    found = store.step_attributes(step.name)
+    if found["fingerprint"] != fingerprint(step.name, found["parameters"], inputs, step.version):
+        raise InputError(
+            f"{step.name} in {store.path} was made from other input than is there now; "
+            f"run it again: dxdask {step.name} {store.path}"
+        )
+    return str(found["fingerprint"])
+
+
+def _parameters_of(step: Step, parameters: StepParameters) -> dict[str, Any]:
+    return {g: getattr(parameters, g).model_dump(mode="json") for g in step.groups}
+
+
+def _stored(store: Store, name: str) -> Delayed:
+    attributes = store.step_attributes(name)
+    return dask.delayed(_read_step, pure=True)(str(store.path), name, attributes["id"])
+
+
+def _read_step(path: str, name: str, _identifier: str) -> StepResult:
+    return Store.open(path, mode="r").read_step(name)
+
+
+def _commit(
+    path: str,
+    name: str,
+    result: StepResult,
+    parameters: dict[str, Any],
+    fingerprint: str,
+    started: float,
+    after: list[float],
+) -> float:
+    """Write a step whole; returns the time. The process that computes the graph holds the lock."""
+    begun = max(after, default=started)
+    write_step(
+        Path(path),
+        name,
+        result,
+        parameters=parameters,
+        fingerprint=fingerprint,
+        seconds={"wall": time.time() - begun},
+    )
+    return time.time()

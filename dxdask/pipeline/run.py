@@ -1,0 +1,71 @@
+"""Run a plan: compute its graph on a cluster, and show each step as it becomes complete."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dxdask.cluster.client import Cluster
+from dxdask.pipeline.plan import Plan
+from dxdask.storage.store import Store
+
+log = logging.getLogger("dxdask")
+
+Show = Callable[[Store, str], None]
+POLL_SECONDS = 0.3
+
+
+def run_plan(store: Store, plan: Plan, cluster: Cluster, show: Show, label: str) -> None:
+    """Compute and commit every step of the plan; `show` is called once for each, in order."""
+    for name in plan.found:
+        log.info("%s: is in the store with the same inputs and parameters, not run again", name)
+    watcher = StoreWatcher(store, plan, show)
+    with watcher:
+        cluster.compute(plan.tasks, label=label)
+
+
+class StoreWatcher:
+    """Calls `show(store, step)` when a step of the plan has been committed, wherever that was."""
+
+    def __init__(self, store: Store, plan: Plan, show: Show) -> None:
+        self._store, self._show = store, show
+        self._waiting = {n: plan.fingerprints[n] for n in plan.commits}
+        self._found: Sequence[str] = plan.found
+        self._begun = {n: self._version(n) for n in self._waiting}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="store-watcher", daemon=True)
+
+    def __enter__(self) -> StoreWatcher:
+        for name in self._found:
+            self._show(self._store, name)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            self._look()
+            self._stop.wait(POLL_SECONDS)
+
+    def _look(self) -> None:
+        for name, fingerprint in list(self._waiting.items()):
+            if not self._store.has_step(name, fingerprint):
+                continue
+            if self._version(name) != self._begun[name]:
+                del self._waiting[name]
+                self._show(self._store, name)
+
+    def _version(self, name: str) -> Any:
+        return self._store.step_attributes(name)["id"] if self._store.has_step(name) else None
+
+
+def elapsed(start: float) -> str:
+    """Return the seconds since `start` (time.perf_counter) as text."""
+    return f"{time.perf_counter() - start:.1f} s"

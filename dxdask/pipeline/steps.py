@@ -1,0 +1,234 @@
+"""The steps of a sweep ensemble: what each one takes, which parameters it reads, how it is built.
+
+The order of `STEPS` is the order of processing. A builder takes lazy inputs and returns a lazy
+`StepResult`; it computes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+from dask.delayed import Delayed
+from numpy.typing import NDArray
+
+from dxdask import analysis, indexing, refinement, scaling
+from dxdask.graphs import integrate as integrate_graph
+from dxdask.graphs import spots as spots_graph
+from dxdask.models import ExperimentList
+from dxdask.pipeline.parameters import StepParameters
+from dxdask.results import StepResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """The runs to process: lazy frames (image, slow, fast), masks (slow, fast), models.
+
+    `incoming` are the frames as the first step reads them: from the raw files, written to the store
+    on the way, where a run is not imported yet. `frames` are those in the store.
+    """
+
+    incoming: Mapping[str, da.Array]
+    frames: Mapping[str, da.Array]
+    masks: Mapping[str, NDArray[np.bool_]]
+    experiments: ExperimentList
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a builder may use: the runs, the lazy results of the steps before it, parameters."""
+
+    ensemble: Ensemble
+    results: Mapping[str, Delayed]
+    parameters: StepParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step: its command's name and title, the steps it takes, the parameters it reads.
+
+    `version` changes when the same input and parameters no longer give the same result.
+    """
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    groups: tuple[str, ...]
+    build: Callable[[Inputs], Delayed]
+    version: str = "1"
+    reads_frames: bool = False
+
+
+def find_spots(inputs: Inputs) -> Delayed:
+    """Return the spots of all runs; a run is folded on its own, then the runs are put together."""
+    runs = [
+        spots_graph.find_spots(
+            inputs.ensemble.incoming[e.run],
+            e,
+            inputs.ensemble.masks[e.run],
+            inputs.parameters.spotfinder,
+        )
+        for e in inputs.ensemble.experiments
+    ]
+    return _task("find_spots", spots_graph.combine, runs, inputs.ensemble.experiments)
+
+
+def index(inputs: Inputs) -> Delayed:
+    """Return the spots with indices, and the models; takes all spots of the ensemble at once."""
+    return _task("index", _index, inputs.results["find_spots"], inputs.parameters)
+
+
+def refine_bravais_settings(inputs: Inputs) -> Delayed:
+    """Return the table of Bravais settings for the lattice that was found."""
+    return _task("refine_bravais_settings", _bravais, inputs.results["index"], inputs.parameters)
+
+
+def refine(inputs: Inputs) -> Delayed:
+    """Return the models refined against all indexed spots of the ensemble at once."""
+    return _task("refine", _refine, inputs.results["index"], inputs.parameters)
+
+
+def integrate(inputs: Inputs) -> Delayed:
+    """Return the integrated reflections of all runs; the frames are read once more."""
+    return integrate_graph.integrate_ensemble(
+        inputs.ensemble.frames,
+        inputs.ensemble.masks,
+        inputs.ensemble.experiments,
+        refined=inputs.results["refine"],
+        spots=inputs.results["find_spots"],
+        parameters=inputs.parameters.integration,
+    )
+
+
+def scale(inputs: Inputs) -> Delayed:
+    """Return the reflections of all runs on one scale."""
+    return _task("scale", _scale, inputs.results["integrate"], inputs.parameters)
+
+
+def merge(inputs: Inputs) -> Delayed:
+    """Return the unique reflections and the statistics by shell."""
+    return _task("merge", _merge, inputs.results["scale"], inputs.parameters)
+
+
+def histogram(inputs: Inputs) -> Delayed:
+    """Return the pixel histogram of each run's indexed spots."""
+    spots, indexed = inputs.results["find_spots"], inputs.results["index"]
+    return _task("histogram", _histogram, spots, indexed, inputs.parameters)
+
+
+def linearity(inputs: Inputs) -> Delayed:
+    """Return the ratios of matched reflections between the runs."""
+    return _task("linearity", _linearity, inputs.results["integrate"], inputs.parameters)
+
+
+def _task(name: str, function: Callable[..., StepResult], *args: Any) -> Delayed:
+    call: Delayed = dask.delayed(function, pure=True)(*args)
+    return call
+
+
+def _index(spots: StepResult, parameters: StepParameters) -> StepResult:
+    return indexing.index(
+        spots.reflections, spots.experiments, parameters.indexing, parameters.refinement
+    )
+
+
+def _bravais(indexed: StepResult, parameters: StepParameters) -> StepResult:
+    return indexing.refine_bravais_settings(
+        indexed.reflections, indexed.experiments, parameters.indexing, parameters.refinement
+    )
+
+
+def _refine(indexed: StepResult, parameters: StepParameters) -> StepResult:
+    return refinement.refine(indexed.reflections, indexed.experiments, parameters.refinement)
+
+
+def _scale(integrated: StepResult, parameters: StepParameters) -> StepResult:
+    return scaling.scale(integrated.reflections, integrated.experiments, parameters.scaling)
+
+
+def _merge(scaled: StepResult, parameters: StepParameters) -> StepResult:
+    return scaling.merge(scaled.reflections, scaled.experiments, parameters.merging)
+
+
+def _histogram(spots: StepResult, indexed: StepResult, parameters: StepParameters) -> StepResult:
+    return analysis.histogram(
+        indexed.reflections, spots.arrays, indexed.experiments, parameters.histogram
+    )
+
+
+def _linearity(integrated: StepResult, parameters: StepParameters) -> StepResult:
+    return analysis.linearity(integrated.reflections, integrated.experiments, parameters.linearity)
+
+
+_ALL = (
+    Step(
+        name="find_spots",
+        title="Find the strong spots of every run.",
+        needs=(),
+        groups=("spotfinder",),
+        build=find_spots,
+        reads_frames=True,
+    ),
+    Step(
+        name="index",
+        title="Find the lattice, index the spots and refine, all runs together.",
+        needs=("find_spots",),
+        groups=("indexing", "refinement"),
+        build=index,
+    ),
+    Step(
+        name="refine_bravais_settings",
+        title="Try the lattice's Bravais settings and recommend one.",
+        needs=("index",),
+        groups=("indexing", "refinement"),
+        build=refine_bravais_settings,
+    ),
+    Step(
+        name="histogram",
+        title="Count the pixel values of each run's indexed spots.",
+        needs=("find_spots", "index"),
+        groups=("histogram",),
+        build=histogram,
+    ),
+    Step(
+        name="refine",
+        title="Refine crystal, detector and beam, jointly over the runs.",
+        needs=("index",),
+        groups=("refinement",),
+        build=refine,
+    ),
+    Step(
+        name="integrate",
+        title="Predict and integrate the reflections of every run.",
+        needs=("find_spots", "refine"),
+        groups=("integration",),
+        build=integrate,
+        reads_frames=True,
+    ),
+    Step(
+        name="linearity",
+        title="Compare matched reflections of each run with the full transmission.",
+        needs=("integrate",),
+        groups=("linearity",),
+        build=linearity,
+    ),
+    Step(
+        name="scale",
+        title="Put all observations on one scale.",
+        needs=("integrate",),
+        groups=("scaling",),
+        build=scale,
+    ),
+    Step(
+        name="merge",
+        title="Merge to unique reflections, with statistics by shell.",
+        needs=("scale",),
+        groups=("merging",),
+        build=merge,
+    ),
+)
+STEPS: Mapping[str, Step] = {step.name: step for step in _ALL}

@@ -1,0 +1,103 @@
+"""The plots of the detector tutorial: pixel histograms, paired intensities, RMSDs, merging."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from dxdask.storage.store import Store
+
+
+def plot_histograms(store: Store, ax: Axes | None = None, *, maximum: int = 50) -> Axes:
+    """Plot how often each pixel value occurs in each run's indexed spots, on a log scale.
+
+    maximum: largest value shown, counts. A notch in all runs is a fault of the detector.
+    """
+    ax = ax or _axes()
+    arrays = store.arrays("histogram")
+    shown = arrays["bin_centres"] <= maximum
+    for run, counts in zip(
+        store.table("histogram", "runs")["run"], arrays["histogram"], strict=True
+    ):
+        ax.step(arrays["bin_centres"][shown], counts[shown], where="mid", label=str(run), lw=1.2)
+    ax.set(yscale="log", xlabel="pixel value (counts)", ylabel="pixels of indexed spots")
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def plot_pairs(store: Store, ax: Axes | None = None) -> Axes:
+    """Plot each reflection's intensity against its own in the run of full transmission."""
+    ax = ax or _axes()
+    arrays = store.arrays("linearity")
+    offsets = arrays["pair_offsets"]
+    own, full = arrays["pair_intensity"], arrays["pair_reference"]
+    ratios = store.table("linearity", "ratios")
+    for i, (run, ratio) in enumerate(zip(ratios["run"], ratios["median"], strict=True)):
+        rows = slice(offsets[i], offsets[i + 1])
+        label = f"{run}: median ratio {ratio:.4f}"
+        ax.plot(full[rows], own[rows], ",", label=label, rasterized=True)
+    ax.set(xscale="log", yscale="log", xlabel="I in the reference run", ylabel="I in this run")
+    legend = ax.legend(frameon=False, fontsize="small")
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set(marker="o", markersize=4)
+    return ax
+
+
+def plot_rmsds(store: Store, ax: Axes | None = None) -> Axes:
+    """Plot the RMSDs of each experiment after refinement, in pixels and images."""
+    ax = ax or _axes()
+    table = store.table("refine", "rmsds")
+    at = np.arange(len(table))
+    names = {"rmsd_x_px": "X (px)", "rmsd_y_px": "Y (px)", "rmsd_z_images": "Z (images)"}
+    for i, (column, label) in enumerate(names.items()):
+        ax.bar(at + 0.27 * (i - 1), table[column], width=0.25, label=label)
+    ax.set_xticks(at, [str(r) for r in table["run"]], rotation=20, fontsize="small")
+    ax.set(ylabel="RMSD")
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def plot_merging(store: Store, ax: Axes | None = None) -> Axes:
+    """Plot CC1/2, completeness and I/sigma by shell of resolution."""
+    ax = ax or _axes()
+    table = store.table("merge", "shells")
+    s2 = 1.0 / table["d_min"] ** 2
+    ax.plot(s2, table["cc_half"], "o-", label="CC1/2")
+    ax.plot(s2, table["completeness"], "s-", label="completeness")
+    ax.set(ylim=(0, 1.05), xlabel="resolution (Angstrom)")
+    ax.set_xticks(s2[::2], [f"{d:.2f}" for d in table["d_min"][::2]])
+    right = ax.twinx()
+    right.plot(s2, table["i_over_sigma"], "^--", color="tab:green", label="I/sigma")
+    right.set(yscale="log", ylabel="I/sigma")
+    lines = [*ax.get_lines(), *right.get_lines()]
+    ax.legend(lines, [str(line.get_label()) for line in lines], frameon=False, fontsize="small")
+    return ax
+
+
+def plot_ensemble(store: Store) -> Figure:
+    """Return one figure with the four plots; those whose step is not in the store are left out."""
+    parts = {
+        "histogram": (plot_histograms, "pixel values"),
+        "linearity": (plot_pairs, "linearity"),
+        "refine": (plot_rmsds, "residuals"),
+        "merge": (plot_merging, "merged"),
+    }
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    axes = figure.subplots(2, 2)
+    for ax, (step, (plot, title)) in zip(axes.ravel(), parts.items(), strict=True):
+        if not store.has_step(step):
+            ax.set_axis_off()
+            continue
+        plot(store, ax)
+        ax.set_title(title)
+    return figure
+
+
+def _axes() -> Axes:
+    return Figure(figsize=(6, 4), layout="constrained").subplots()
