@@ -138,6 +138,14 @@ class Group:
         """Indices of the panels here and below."""
         return (*self.panels, *(i for g in self.groups for i in g.all_panels()))
 
+    def shifted(self, shift: ArrayLike) -> Group:
+        """Return the node and all below moved by `shift` (3,), mm; panels are moved on their own."""
+        return replace(
+            self,
+            origin=vector(np.asarray(self.origin) + np.asarray(shift)),
+            groups=tuple(g.shifted(shift) for g in self.groups),
+        )
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Group:
         """Return the node that `dataclasses.asdict` wrote."""

@@ -1,1 +1,183 @@
-"""Readers of raw frames and their headers."""
+"""Import of raw formats: NXmx/HDF5, miniCBF and full CBF, SMV, and DIALS's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import FormatError, InputError, ParameterError
+from dxdask.models import Scan
+from dxdask.storage.importers.files import FileGroup, find_files, group_files
+from dxdask.storage.importers.geometry import overridden
+from dxdask.storage.importers.image_kinds import kind_of
+from dxdask.storage.importers.nxmx import read_nxmx
+from dxdask.storage.importers.parameters import ImportParameters
+from dxdask.storage.importers.runs import ReaderFrom, RunSource
+from dxdask.storage.importers.sequences import runs_of_group
+
+__all__ = ["ImportParameters", "RunSource", "read_runs"]
+
+
+def read_runs(
+    paths: Iterable[str | Path], parameters: ImportParameters | None = None
+) -> list[RunSource]:
+    """Return the runs in these files, folders, globs and templates; frames stay where they are.
+
+    Raises
+    ------
+    InputError
+        No files, a template with a number missing, runs recorded on different detectors.
+    FormatError
+        A file is truncated, inconsistent or of a format that is not known.
+    ParameterError
+        Overrides that contradict each other or the files.
+    """
+    parameters = parameters or ImportParameters()
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    runs: list[RunSource] = []
+    images: list[Path] = []
+    kinds: dict[Path, str] = {}
+    for path in find_files(given, parameters.template):
+        kind = kind_of(path)
+        if kind == "hdf5":
+            runs.append(read_nxmx(path, _hdf5_name(path)))
+        else:
+            kinds[path] = kind
+            images.append(path)
+    for group in group_files(images):
+        runs.extend(runs_of_group(group, _one_kind(group, kinds)))
+    runs = _with_unique_names(runs)
+    mask = _lookup_mask(parameters.lookup.mask) if parameters.lookup.mask else None
+    runs = [_adjusted(run, parameters, mask) for run in runs]
+    if not parameters.allow_mixed_detectors:
+        _check_same_detector(runs)
+    return runs
+
+
+def _hdf5_name(path: Path) -> str:
+    return path.stem.removesuffix("_master")
+
+
+def _one_kind(group: FileGroup, kinds: dict[Path, str]) -> str:
+    first, *others = group.files
+    odd = next((f.path for f in others if kinds[f.path] != kinds[first.path]), None)
+    if odd is not None:
+        raise FormatError(
+            f"{odd} is {kinds[odd]}, {first.path} {kinds[first.path]}; import them apart"
+        )
+    return kinds[first.path]
+
+
+def _with_unique_names(runs: Sequence[RunSource]) -> list[RunSource]:
+    """Return the runs, those of equal names told apart by their folder, then by a number."""
+    names = [run.name for run in runs]
+    twice = {n for n in names if names.count(n) > 1}
+    names = [
+        f"{run.files[0].resolve().parent.name}_{run.name}" if run.name in twice else run.name
+        for run in runs
+    ]
+    seen: dict[str, int] = {}
+    out = []
+    for run, name in zip(runs, names, strict=True):
+        seen[name] = seen.get(name, 0) + 1
+        unique = name if seen[name] == 1 else f"{name}_{seen[name]}"
+        out.append(replace(run, name=unique, experiment=replace(run.experiment, run=unique)))
+    return out
+
+
+def _lookup_mask(path: Path) -> NDArray[np.bool_]:
+    try:
+        mask = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise FormatError(
+            f"lookup.mask={path} cannot be read ({error}); give a .npy file of booleans (slow, fast)"
+        ) from error
+    if mask.dtype != np.bool_ or mask.ndim != 2:
+        raise FormatError(f"lookup.mask={path} is {mask.dtype} {mask.shape}, not bool (slow, fast)")
+    return np.asarray(mask)
+
+
+def _adjusted(
+    run: RunSource, parameters: ImportParameters, mask: NDArray[np.bool_] | None
+) -> RunSource:
+    """Return the run with the user's overrides."""
+    if parameters.geometry.scan.image_range is not None:
+        run = _sliced(run, parameters.geometry.scan.image_range)
+    experiment = overridden(run.experiment, parameters.geometry)
+    scan = experiment.scan
+    if parameters.convert_stills and scan is not None:
+        scan = replace(scan, oscillation=(scan.oscillation[0], 0.0))
+        experiment = replace(experiment, scan=scan, goniometer=None)
+    experiment = replace(experiment, identifier=run.name)
+    columns = dict(run.columns)
+    if parameters.geometry.scan.oscillation is not None and scan is not None:
+        start, width = scan.oscillation
+        columns["angle"] = start + width * np.arange(run.shape[0])
+    n_images = run.shape[0]
+    for name in ("wavelength", "transmission"):
+        value = getattr(parameters.geometry.beam, name)
+        if value is not None:
+            columns[name] = np.full(n_images, value)
+    good = run.mask
+    if mask is not None:
+        if mask.shape != run.shape[1:]:
+            raise InputError(
+                f"lookup.mask={parameters.lookup.mask} is {mask.shape}, the frames of run {run.name} "
+                f"{run.shape[1:]} (slow, fast)"
+            )
+        good = good & mask
+    return replace(run, experiment=experiment, columns=columns, mask=good)
+
+
+def _sliced(run: RunSource, image_range: tuple[int, int]) -> RunSource:
+    """Return the images first .. last (numbers, both included) of a run."""
+    scan = run.experiment.scan or Scan(image_range=(1, run.shape[0]))
+    first, last = image_range
+    low, high = scan.image_range
+    if not low <= first <= last <= high:
+        raise ParameterError(
+            f"geometry.scan.image_range={first},{last}: run {run.name} has images {low} to {high}"
+        )
+    start, n_images = first - low, last - first + 1
+    chosen = slice(start, start + n_images)
+
+    def part(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return values[chosen] if values and len(values) == run.shape[0] else values
+
+    angle, width = scan.oscillation
+    sliced = replace(
+        scan,
+        image_range=image_range,
+        oscillation=(angle + start * width, width),
+        exposure_times=part(scan.exposure_times) or (),
+        epochs=part(scan.epochs) or (),
+    )
+    beam = replace(run.experiment.beam, wavelengths=part(run.experiment.beam.wavelengths))
+    return replace(
+        run,
+        experiment=replace(run.experiment, scan=sliced, beam=beam),
+        shape=(n_images, *run.shape[1:]),
+        columns={name: values[chosen] for name, values in run.columns.items()},
+        reader=ReaderFrom(reader=run.reader, start=start),
+    )
+
+
+def _check_same_detector(runs: Sequence[RunSource]) -> None:
+    """Refuse runs whose frames differ in size or in the panels cut out of them."""
+
+    def layout(run: RunSource) -> tuple[object, ...]:
+        panels = run.experiment.detector.panels
+        return (run.shape[1:], [(p.offset, p.image_size, p.pixel_size) for p in panels])
+
+    for run in runs[1:]:
+        if layout(run) != layout(runs[0]):
+            raise InputError(
+                f"runs {runs[0].name} and {run.name} were recorded on different detectors: frames "
+                f"of {runs[0].shape[1:]} with {len(runs[0].experiment.detector)} panels and of "
+                f"{run.shape[1:]} with {len(run.experiment.detector)}; import them apart or set "
+                "allow_mixed_detectors=true"
+            )

@@ -1,0 +1,153 @@
+"""Runs out of files of one image each: which images follow one another, and which are stills."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import FormatError
+from dxdask.models import Detector, Experiment, Scan
+from dxdask.storage.importers.files import FileGroup
+from dxdask.storage.importers.image_files import ImageHeader
+from dxdask.storage.importers.image_kinds import ImageReader, read_header
+from dxdask.storage.importers.runs import RunSource
+
+# Numbers in file names beyond this are dates or shots, not images of a scan.
+_MAX_NUMBER = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    path: Path
+    number: int
+    header: ImageHeader
+
+
+def runs_of_group(group: FileGroup, kind: str) -> list[RunSource]:
+    """Return the runs in files of one template.
+
+    Images with a rotation make one run as long as numbers, angles and models go on without a break.
+    Stills (no width) of one detector make one run, whatever their numbers.
+
+    Raises
+    ------
+    FormatError
+        A header is incomplete, or an image is of another size.
+    """
+    images = [
+        _Image(f.path, i + 1 if f.number is None else f.number, read_header(f.path, kind))
+        for i, f in enumerate(group.files)
+    ]
+    blocks: list[list[_Image]] = []
+    for image in images:
+        if blocks and _continues(blocks[-1], image):
+            blocks[-1].append(image)
+        else:
+            blocks.append([image])
+    names = [group.stem]
+    if len(blocks) > 1:
+        names = [f"{group.stem}_{b[0].number}" for b in blocks]
+    return [_run(name, block, kind) for name, block in zip(names, blocks, strict=True)]
+
+
+def _continues(block: Sequence[_Image], image: _Image) -> bool:
+    """Return whether the image goes on with the run that `block` is so far."""
+    first, last = block[0].header, block[-1].header
+    here = image.header
+    if here.shape != first.shape:
+        raise FormatError(
+            f"{image.path} has {here.shape} pixels (slow, fast), {block[0].path} {first.shape}; "
+            "import them one by one"
+        )
+    if here.detector != first.detector or here.goniometer != first.goniometer:
+        return False
+    start, width = here.oscillation
+    if width == 0.0 or first.oscillation[1] == 0.0:
+        return width == first.oscillation[1]
+    beam = replace(here.beam, flux=first.beam.flux, transmission=first.beam.transmission)
+    gap = start - (last.oscillation[0] + last.oscillation[1])
+    return (
+        beam == first.beam
+        and image.number == block[-1].number + 1
+        and abs(width - first.oscillation[1]) < 1e-3 * width
+        and abs((gap + 180.0) % 360.0 - 180.0) < 0.05 * width
+    )
+
+
+def _run(name: str, images: Sequence[_Image], kind: str) -> RunSource:
+    headers = [i.header for i in images]
+    first = headers[0]
+    numbers = [i.number for i in images]
+    n_images = len(images)
+    unbroken = numbers == list(range(numbers[0], numbers[0] + n_images)) and numbers[0] >= 1
+    start = numbers[0] if unbroken and numbers[-1] < _MAX_NUMBER else 1
+    exposures = tuple(h.exposure for h in headers if h.exposure is not None)
+    exposures = exposures if len(exposures) == n_images else ()
+    scan = Scan(
+        image_range=(start, start + n_images - 1),
+        oscillation=first.oscillation,
+        exposure_times=exposures[:1] if len(set(exposures)) == 1 else exposures,
+    )
+    wavelengths = tuple(h.beam.wavelength for h in headers)
+    beam = first.beam
+    if len(set(wavelengths)) > 1:
+        beam = replace(beam, wavelength=float(np.mean(wavelengths)), wavelengths=wavelengths)
+    goniometer = first.goniometer
+    if goniometer is not None:
+        angles = list(goniometer.angles)
+        angles[goniometer.scan_axis] = first.oscillation[0]
+        goniometer = replace(goniometer, angles=tuple(angles))
+    experiment = Experiment(
+        identifier="",
+        run=name,
+        beam=beam,
+        detector=first.detector,
+        goniometer=goniometer,
+        scan=scan,
+    )
+    return RunSource(
+        name=name,
+        experiment=experiment,
+        shape=(n_images, *first.shape),
+        dtype=np.dtype(first.dtype),
+        mask=mask_of(first.detector, first.shape),
+        files=tuple(i.path for i in images),
+        reader=ImageReader(
+            kind=kind,
+            paths=tuple(str(i.path) for i in images),
+            frame_shape=first.shape,
+            dtype=first.dtype,
+        ),
+        columns=_columns(headers, wavelengths),
+    )
+
+
+def _columns(
+    headers: Sequence[ImageHeader], wavelengths: tuple[float, ...]
+) -> dict[str, NDArray[np.float64]]:
+    columns = {
+        "angle": [h.oscillation[0] for h in headers],
+        "exposure": [h.exposure for h in headers],
+        "timestamp": [h.timestamp for h in headers],
+        "transmission": [h.beam.transmission for h in headers],
+        "wavelength": list(wavelengths),
+    }
+    return {
+        name: np.array(values, dtype=np.float64)
+        for name, values in columns.items()
+        if None not in values
+    }
+
+
+def mask_of(detector: Detector, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return where (slow, fast) a pixel lies on a panel and outside the panels' masked rectangles."""
+    good = detector.panel_map(shape) >= 0
+    for panel in detector.panels:
+        view = good[panel.slices]
+        for x0, y0, x1, y1 in panel.mask:
+            view[y0:y1, x0:x1] = False
+    return np.asarray(good)
