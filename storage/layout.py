@@ -65,9 +65,9 @@ def safe_name(name: str, what: str) -> str:
     InputError
         Empty, or with other characters than letters, digits and ``. _ + -``.
     """
-    if not _NAME.fullmatch(name) or len(name) > 200:
+    if not _NAME.fullmatch(name) or len(name) > 100:
         raise InputError(
-            f"{what} cannot be called {name!r}: give 1 to 200 letters, digits, "
+            f"{what} cannot be called {name!r}: give 1 to 100 letters, digits, "
             "'.', '_', '+' or '-', beginning with a letter or digit"
         )
     return name

@@ -34,19 +34,19 @@ def write_step(
     fingerprint: str,
     seconds: Mapping[str, float],
 ) -> None:
-    """Write a step's result and put it in the place of the previous one; the caller holds the lock.
+    """Write a step's result in the place of the previous one; the caller holds the lock.
 
     Raises
     ------
     SchemaError
         The result has columns or arrays that a store does not hold.
     InputError
-        A table or parameter holds what JSON cannot.
+        A table or parameter holds what JSON cannot, or no group can have that name.
     StoreWriteError
         The disk is full or refuses; what was there before is intact.
     """
     schema.check_result(result)
-    step = layout.step_of(name)
+    step, group = layout.step_of(name), layout.step_group(name)
     entry = {
         "id": uuid.uuid4().hex,
         "step": step,
@@ -62,7 +62,7 @@ def write_step(
     try:
         _fill(staged, result, entry)
         _record_present(root, step)
-        _swap(root, layout.step_group(step), staged)
+        _swap(root, group, staged)
         _record_present(root, step)
     except OSError as error:
         raise StoreWriteError(

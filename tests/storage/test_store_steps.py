@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from store_examples import assert_same, experiments, new_store, reflections, result
+
+from dxdask import columns
+from dxdask.errors import (
+    InputError,
+    MemoryBudgetError,
+    SchemaError,
+    StoreNotFoundError,
+    StoreWriteError,
+)
+from dxdask.models import ExperimentList
+from dxdask.results import StepResult
+from dxdask.storage import create, layout, schema, write
+from dxdask.storage.store import Store
+from dxdask.tables import Table
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return new_store(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("step", "group"),
+    [("find_spots", "spots"), ("scale", "scaled"), ("histogram", "analysis/histogram")],
+)
+def test_result_comes_back(store: Store, step: str, group: str) -> None:
+    store.write_step(step, result(), parameters={"a": {"b": (1, None)}}, fingerprint="f")
+    assert (store.path / group / "x").is_dir()
+    assert_same(store.read_step(step), result())
+    assert_same(store.read_step(group), result())
+    assert store.has_step(step)
+    assert store.has_step(step, "f")
+    assert not store.has_step(step, "g")
+    assert store.step_attributes(step)["parameters"] == {"a": {"b": [1, None]}}
+    assert store.experiments(step) == experiments("run1", "run2")
+
+
+def test_empty_result(store: Store) -> None:
+    nothing = StepResult(experiments=ExperimentList(), reflections={})
+    store.write_step("linearity", nothing)
+    assert_same(store.read_step("linearity"), nothing)
+    no_rows = StepResult(experiments=ExperimentList(), reflections=columns.empty(["x", "hkl"]))
+    store.write_step("find_spots", no_rows)
+    assert_same(store.read_step("find_spots"), no_rows)
+
+
+def test_what_was_not_run_is_absent(store: Store) -> None:
+    assert not store.has_step("index")
+    with pytest.raises(StoreNotFoundError, match="no result of index; run: dxdask index"):
+        store.read_step("index")
+    with pytest.raises(StoreNotFoundError, match="no result of index"):
+        store.show("index")
+
+
+def test_some_columns_of_one_run(store: Store) -> None:
+    given = result(runs=("a", "b", "c"))
+    store.write_step("index", given)
+    for i, run in enumerate("abc"):
+        table = store.columns("index", ["hkl", "x"], run=run)
+        assert list(table) == ["hkl", "x"]
+        mine = given.reflections["experiment"] == i
+        np.testing.assert_array_equal(table["hkl"], given.reflections["hkl"][mine])
+    with pytest.raises(SchemaError, match="no column peak; it has"):
+        store.columns("index", ["peak"])
+    with pytest.raises(StoreNotFoundError, match="no reflections of run 'd'"):
+        store.columns("index", run="d")
+
+
+def test_rows_of_a_run_whose_experiments_lie_apart(store: Store) -> None:
+    table = reflections(3)
+    store.write_step("index", StepResult(experiments=experiments("a", "b", "a"), reflections=table))
+    found = store.columns("index", run="a")
+    np.testing.assert_array_equal(found["x"], table["x"][table["experiment"] != 1])
+
+
+def test_unsorted_rows_and_rows_of_no_experiment(store: Store) -> None:
+    table = reflections(2)
+    table["experiment"] = np.resize(np.array([1, -1, 0], np.int32), 40)
+    store.write_step("index", StepResult(experiments=experiments("a", "b"), reflections=table))
+    assert (store.columns("index", run="a")["experiment"] == 0).all()
+    table["experiment"] = np.sort(table["experiment"])
+    store.write_step("index", StepResult(experiments=experiments("a", "b"), reflections=table))
+    offsets = zarr.open_array(store.path / "indexed" / "experiment_offsets", mode="r")
+    np.testing.assert_array_equal(offsets[:], [13, 26, 40])
+    assert (store.columns("index", run="a")["experiment"] == 0).all()
+
+
+def test_columns_span_chunks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "ROWS_PER_CHUNK", 7)
+    store.write_step("index", result())
+    assert zarr.open_array(store.path / "indexed" / "hkl", mode="r").chunks == (7, 3)
+    assert_same(store.read_step("index"), result())
+    given = result().reflections
+    found = store.columns("index", run="run2")
+    np.testing.assert_array_equal(found["s1"], given["s1"][given["experiment"] == 1])
+
+
+def test_chunk_shapes() -> None:
+    assert schema.chunk_shape((10**6, 3), 8) == (1 << 18, 3)
+    assert schema.chunk_shape((), 8) == ()
+    assert schema.chunk_shape((0, 3), 4) == (1, 3)
+    assert schema.chunk_shape((4, 3000, 3000), 8) == (1, 699, 3000)
+    assert schema.chunk_shape((2, 1 << 30), 1) == (1, 1 << 24)
+
+
+def test_dataset_for_the_user(store: Store) -> None:
+    store.write_step("index", result())
+    data = store.reflections("indexed", ["hkl", "x"])
+    assert data["hkl"].dims == ("reflection", "hkl_part")
+    assert list(data["hkl_part"].values) == ["h", "k", "l"]
+    assert data["x"].attrs["units"] == "px"
+    np.testing.assert_array_equal(data["hkl"].sel(hkl_part="k"), result().reflections["hkl"][:, 1])
+
+
+def test_show_is_strict_json(store: Store) -> None:
+    rows = [{"run": "a", "mean": float("nan"), "n": np.int64(3)}]
+    odd = replace(result(), tables=(Table(name="ratios", title="R", rows=rows),))
+    store.write_step("linearity", odd, parameters={"d_max": float("inf")}, seconds={"total": 2.0})
+    store.write_step("index", result())
+    shown = store.show()
+    assert list(shown["steps"]) == ["index", "linearity"]
+    json.dumps(shown, allow_nan=False)
+    step = shown["steps"]["linearity"]
+    assert step == {
+        "complete": True,
+        "parameters": {"d_max": None},
+        "seconds": {"total": 2.0},
+        "tables": {"ratios": [{"run": "a", "mean": None, "n": 3}]},
+    }
+    assert list(store.show("linearity")["steps"]) == ["linearity"]
+    assert shown["problems"][0]["reason"] == "all masked"
+    assert np.isnan(store.table("linearity", "ratios")["mean"][0])
+    assert len(store.problems()) == 2
+    with pytest.raises(StoreNotFoundError, match="no table 'x'; it has ratios"):
+        store.table("linearity", "x")
+    assert "% indexed" in str(store.tables("index")[0])
+
+
+def test_history_keeps_each_time(store: Store) -> None:
+    for seed in (1, 2):
+        store.write_step("index", result(seed), parameters={"seed": seed})
+    store.write_step("refine", result())
+    history = store.history()
+    assert [(e["step"], e["current"]) for e in history] == [
+        ("index", False),
+        ("index", True),
+        ("refine", True),
+    ]
+    assert [e["tables"][0]["rows"][0]["n_indexed"] for e in history] == [11, 12, 10]
+    assert history[0]["parameters"] == {"seed": 1}
+    assert history[0]["versions"]["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t | {"x": t["x"].astype("f4")}, "column 'x' is float32"),
+        (lambda t: t | {"nonsense": t["x"]}, "unknown column 'nonsense'"),
+        (lambda t: t | {"experiment": t["experiment"] + np.int32(5)}, "there are 2 experiments"),
+    ],
+)
+def test_wrong_columns_are_refused(
+    store: Store, change: Callable[[columns.Reflections], columns.Reflections], words: str
+) -> None:
+    store.write_step("index", result(1))
+    with pytest.raises(SchemaError, match=words):
+        store.write_step("index", replace(result(), reflections=change(reflections())))
+    assert_same(store.read_step("index"), result(1))
+
+
+@pytest.mark.parametrize(
+    "values", [np.array([None]), np.array(["text"]), np.zeros(2, dtype=[("a", "i4")])]
+)
+def test_no_objects_in_a_store(store: Store, values: np.ndarray[Any, Any]) -> None:
+    with pytest.raises(SchemaError, match="numbers and truth values only"):
+        store.write_step("index", replace(result(), arrays={"bad": values}))
+
+
+def test_what_json_cannot_hold_is_named(store: Store) -> None:
+    with pytest.raises(InputError, match=r"parameters\.filter is a set"):
+        store.write_step("index", result(), parameters={"filter": {1, 2}})
+    assert not store.has_step("index")
+
+
+def test_missing_column_is_named(store: Store) -> None:
+    store.write_step("index", result())
+    shutil.rmtree(store.path / "indexed" / "hkl")
+    with pytest.raises(SchemaError, match="column 'hkl' is missing"):
+        store.read_step("index")
+    assert len(store.columns("index", ["x"])["x"]) == 40
+
+
+def test_lost_chunk_is_no_zero(store: Store) -> None:
+    store.write_step("index", result())
+    (store.path / "indexed" / "x" / "c" / "0").unlink()
+    with pytest.raises(SchemaError, match=r"column 'x' .*has 0 of 1 chunks"):
+        store.read_step("index")
+
+
+@pytest.mark.parametrize("where", [3, 40, -20])
+def test_damaged_column_is_named(store: Store, where: int) -> None:
+    store.write_step("index", result())
+    chunk = store.path / "indexed" / "x" / "c" / "0"
+    content = bytearray(chunk.read_bytes())
+    content[where] ^= 0xFF
+    chunk.write_bytes(content)
+    with pytest.raises(SchemaError, match=r"column 'x' .* is damaged"):
+        store.read_step("index")
+
+
+def change_metadata(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    content = json.loads((path / "zarr.json").read_text())
+    change(content)
+    (path / "zarr.json").write_text(json.dumps(content))
+
+
+def test_sizes_are_checked_before_allocation(store: Store) -> None:
+    store.write_step("index", result())
+    change_metadata(store.path / "indexed" / "x", lambda m: m.update(shape=[10**13]))
+    with pytest.raises(SchemaError, match=r"column 'x' .* chunks"):
+        store.columns("index", ["x"])
+
+    def huge(content: dict[str, Any]) -> None:
+        content["chunk_grid"]["configuration"]["chunk_shape"] = [10**13]
+
+    change_metadata(store.path / "indexed" / "x", huge)
+    with pytest.raises(MemoryBudgetError, match=r"column 'x' .* needs 80000\.0 GB"):
+        store.columns("index", ["x"])
+
+
+def test_codecs_that_only_unpack(store: Store) -> None:
+    store.write_step("index", result())
+    change_metadata(
+        store.path / "indexed" / "x",
+        lambda m: m["codecs"].append({"name": "numcodecs.pickle", "configuration": {}}),
+    )
+    with pytest.raises(SchemaError, match=r"numcodecs\.pickle, which dxdask does not read"):
+        store.columns("index", ["x"])
+
+
+def test_column_of_another_type_is_named(store: Store) -> None:
+    store.write_step("index", result())
+    group = zarr.open_group(store.path / "indexed", mode="r+")
+    shutil.rmtree(store.path / "indexed" / "x")
+    create.array(group, "x", np.zeros(40, np.float32), ("reflection",), {})
+    with pytest.raises(SchemaError, match=r"column 'x' .* is float32"):
+        store.read_step("index")
+
+
+def test_columns_of_unequal_length_are_named(store: Store) -> None:
+    store.write_step("index", result())
+    group = zarr.open_group(store.path / "indexed", mode="r+")
+    shutil.rmtree(store.path / "indexed" / "x")
+    create.array(group, "x", np.zeros(39), ("reflection",), {})
+    with pytest.raises(SchemaError, match="differ in length"):
+        store.read_step("index")
+
+
+def test_damaged_models_are_named(store: Store) -> None:
+    store.write_step("index", result())
+    change_metadata(
+        store.path / "indexed" / "models", lambda m: m["attributes"]["experiments"].pop("beams")
+    )
+    with pytest.raises(SchemaError, match=r"models at .* are damaged"):
+        store.experiments("index")
+
+
+def test_full_disk_leaves_what_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write_step("find_spots", result(1))
+    store.write_step("index", result(1))
+    real, written = create.array, []
+
+    def full(parent: Any, name: str, *args: Any, **others: Any) -> None:
+        written.append(name)
+        if len(written) > 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(parent, name, *args, **others)
+
+    monkeypatch.setattr(create, "array", full)
+    with pytest.raises(StoreWriteError, match=r"cannot write index .*No space left.*intact.*free"):
+        store.write_step("index", result(2))
+    monkeypatch.undo()
+    assert_same(store.read_step("find_spots"), result(1))
+    assert_same(store.read_step("index"), result(1))
+    assert not [p for p in (store.path / layout.STAGING).iterdir() if p.is_dir()]
+    store.write_step("index", result(2))
+    assert_same(store.read_step("index"), result(2))
+
+
+def test_failed_swap_is_undone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write_step("index", result(1))
+    real = os.rename
+
+    def rename(source: Any, target: Any) -> None:
+        if Path(source).parent.name == "staging" and Path(target).name == "indexed":
+            raise OSError(errno.EIO, "Input/output error")
+        real(source, target)
+
+    monkeypatch.setattr(write.os, "rename", rename)
+    with pytest.raises(StoreWriteError, match="Input/output error"):
+        store.write_step("index", result(2))
+    monkeypatch.undo()
+    assert (store.path / "indexed").is_dir()
+    assert_same(store.read_step("index"), result(1))
+
+
+@pytest.mark.parametrize("step", ["index", "histogram"])
+def test_death_between_the_renames(store: Store, step: str) -> None:
+    store.write_step(step, result(1))
+    group = layout.step_group(step)
+    os.rename(store.path / group, layout.replaced_path(store.path, group))
+    assert_same(store.read_step(step), result(1))
+    assert list(store.show()["steps"]) == [step]
+    with store.writing():
+        assert (store.path / group).is_dir()
+    assert_same(store.read_step(step), result(1))
+
+
+def test_death_before_the_history_was_written(store: Store) -> None:
+    store.write_step("index", result(1), parameters={"n": 1})
+    entry = next(p for p in (store.path / "history").iterdir() if p.is_dir())
+    shutil.rmtree(entry)
+    assert [e["parameters"] for e in store.history()] == [{"n": 1}]
+    store.write_step("index", result(2), parameters={"n": 2})
+    assert [e["parameters"] for e in store.history()] == [{"n": 1}, {"n": 2}]
+
+
+def test_incomplete_step_is_absent(store: Store) -> None:
+    store.write_step("index", result())
+    change_metadata(store.path / "indexed", lambda m: m["attributes"].pop("complete"))
+    assert not store.has_step("index")
+    assert store.show()["steps"] == {}
+
+
+def test_reader_meets_a_writer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step replaced while it is read is read again: never half of each version."""
+    from dxdask.storage import results
+
+    store.write_step("index", result(1))
+    real = results.columns
+    times = []
+
+    def slow(*args: Any) -> Any:
+        times.append(1)
+        if len(times) == 1:
+            Store.open(store.path).write_step("index", result(2))
+        return real(*args)
+
+    monkeypatch.setattr(results, "columns", slow)
+    assert_same(store.read_step("index"), result(2))
+    assert len(times) == 2
