@@ -1,7 +1,8 @@
 """The parameters of one model: their names, their start, and the model they make.
 
 Each block is a rigid recipe fixed at the start of refinement; `compose` gives the model's state and
-its derivatives at any values. The parameters are those of Waterman et al. (2016), Acta Cryst. D72, 558.
+its derivatives at any values. The parameters are those of Waterman et al. (2016), Acta Cryst. D72,
+558.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class CellBlock:
 class BeamBlock:
     """s0 = nu Mu2 Mu1 s0_start / |s0_start|.
 
-    Mu1 turns about the axis normal to the beam in the spindle-beam plane, Mu2 about the normal of that
-    plane (mrad); nu is the wavenumber, 1/Angstrom.
+    Mu1 turns about the axis normal to the beam in the spindle-beam plane, Mu2 about the normal of
+    that plane (mrad); nu is the wavenumber, 1/Angstrom.
     """
 
     beam: Beam
@@ -115,11 +116,11 @@ class BeamBlock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DetectorBlock:
-    """A detector as one rigid body: shifts (mm) along, and turns (mrad) about, the axes of one panel.
+    """A detector as one rigid body: shifts (mm) and turns (mrad) along the axes of one panel.
 
-    Dist is along the panel's normal, Shift1 and Shift2 along its fast and slow axis; Tau1 to Tau3 turn
-    about the normal, fast and slow axis through the point of its plane that is nearest to the sample.
-    All are counted from the start.
+    Dist is along the panel's normal, Shift1 and Shift2 along its fast and slow axis; Tau1 to Tau3
+    turn about the normal, fast and slow axis through the point of its plane that is nearest to the
+    sample. All are counted from the start.
     """
 
     detector: Detector
@@ -174,7 +175,7 @@ def panel_centre(detector: Detector, index: int) -> Floats:
 
 
 def moved(detector: Detector, rotation: Floats, shift: Floats, pivot: Floats) -> Detector:
-    """Return the detector, its hierarchy with it, turned about `pivot` (mm) and then shifted (mm)."""
+    """Return the detector, its hierarchy with it, turned about `pivot`, then shifted (mm)."""
 
     def move(group: Group) -> Group:
         return replace(

@@ -77,10 +77,11 @@ def coordinates(metric: Floats, basis: Floats) -> Floats:
 
 
 def b_with_derivatives(values: Floats, basis: Floats) -> tuple[Floats, Floats]:
-    """Return B (3, 3), 1/Angstrom, lower triangular, and its derivatives (k, 3, 3) with `values` (k,).
+    """Return B (3, 3), 1/Angstrom, lower triangular, and dB / dvalues (k, 3, 3).
 
     B^T B = G* is a Cholesky factorisation taken from the last row up. With X = dB B^-1, lower
-    triangular, dG* = B^T (X + X^T) B, so X is the lower triangle of B^-T dG* B^-1, its diagonal halved.
+    triangular, dG* = B^T (X + X^T) B, so X is the lower triangle of B^-T dG* B^-1, its diagonal
+    halved.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def b_with_derivatives(values: Floats, basis: Floats) -> tuple[Floats, Floats]:
 
 
 def cell_derivatives(values: Floats, basis: Floats) -> Floats:
-    """Return the derivatives (6, k) of a, b, c (Angstrom), alpha, beta, gamma (degree) with `values`."""
+    """Return the derivatives (6, k) of a, b, c (Angstrom), alpha, beta, gamma (degree)."""
     direct = np.linalg.inv(SCALE * np.einsum("k,kij->ij", values, basis))
     slopes = -np.einsum("ij,kjl,lm->kim", direct, SCALE * basis, direct)
     lengths = np.sqrt(np.diag(direct))

@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 MAX_ITERATIONS = 100
 MAX_REJECTED = 12
 
+# Of the diagonal; starting models are near the minimum, so that most steps may be nearly full ones.
+FIRST_DAMPING = 1e-5
+
 # Relative change of every RMSD below which refinement has converged (DIALS's).
 RMSD_CHANGE = 1e-4
 
@@ -67,9 +70,9 @@ def minimise(
 ) -> Minimum:
     """Minimise from `start` (k,) until no RMSD changes by more than 1e-4 of itself.
 
-    Damping after Nielsen (1999), as in cctbx: mu times max(1/3, 1 - (2 rho - 1)^3) after a step that
-    gains rho of what was expected, else times nu, which doubles. The damping is relative to the
-    diagonal (Marquardt, 1963), so that units of parameters play no part.
+    Damping after Nielsen (1999), as in cctbx: mu times max(1/3, 1 - (2 rho - 1)^3) after a step
+    that gains rho of what was expected, else times nu, which doubles. The damping is relative to
+    the diagonal (Marquardt, 1963), so that units of parameters play no part.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def minimise(
     """
     x, now = start.copy(), evaluate(start)
     check_determined(now.matrix, names)
-    steps, damping, growth, rejected = [now], 1e-3, 2.0, 0
+    steps, damping, growth, rejected = [now], FIRST_DAMPING, 2.0, 0
     limit = MAX_ITERATIONS if max_iterations is None else max_iterations
     reason = "Reached maximum number of iterations"
     while len(steps) <= limit:
@@ -149,8 +152,8 @@ def check_determined(matrix: Floats, names: Sequence[str]) -> None:
     ]
     if idle:
         raise ConvergenceError(
-            f"no reflection depends on {', '.join(idle)}; keep them as they are (parameterisation....fix) "
-            "or leave out models without reflections"
+            f"no reflection depends on {', '.join(idle)}; keep them as they are "
+            "(parameterisation....fix) or leave out models without reflections"
         )
     scale = 1.0 / np.sqrt(diagonal)
     values, vectors = np.linalg.eigh(matrix * np.outer(scale, scale))
@@ -158,6 +161,7 @@ def check_determined(matrix: Floats, names: Sequence[str]) -> None:
         share = np.abs(vectors[:, 0])
         mixed = [name for name, s in zip(names, share, strict=True) if s > 0.1 * share.max()]
         raise ConvergenceError(
-            f"the normal matrix is singular: {', '.join(mixed)} cannot be told apart by these reflections; "
+            f"the normal matrix is singular: these reflections cannot tell "
+            f"{', '.join(mixed)} apart; "
             "keep one of them as it is (parameterisation....fix)"
         )

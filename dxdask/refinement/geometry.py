@@ -86,7 +86,7 @@ def geometry(experiments: ExperimentList) -> Geometry:
 
 
 def settings_at(experiments: ExperimentList, rows: NDArray[Any], z: Floats) -> Floats:
-    """Return S F U B (n, 3, 3) at array index z (n,) for reflections of the experiments `rows` (n,).
+    """Return S F U B (n, 3, 3) at array index z (n,) for reflections of experiments `rows` (n,).
 
     Where a crystal varies over the scan, A is interpolated linearly between its scan points.
     """

@@ -1,9 +1,10 @@
 """Robust centre and covariance: the minimum covariance determinant (FAST-MCD).
 
-Rousseeuw & Van Driessen (1999), Technometrics 41, 212: among all subsets of h of the n observations,
-the one whose covariance has the smallest determinant. Random subsets of d + 1 are improved by C-steps
-(take the h observations nearest to the subset's own centre in its own metric), which never raise the
-determinant; for many observations this is done on groups of a random sample first.
+Rousseeuw & Van Driessen (1999), Technometrics 41, 212: among all subsets of h of the n
+observations, the one whose covariance has the smallest determinant. Random subsets of d + 1 are
+improved by C-steps (take the h observations nearest to the subset's own centre in its own metric),
+which never raise the determinant; for many observations this is done on groups of a random sample
+first.
 """
 
 from __future__ import annotations
@@ -11,153 +12,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.stats import chi2
+
+from dxdask.refinement.concentrate import distances, from_candidates, from_subsets
 
 Floats = NDArray[np.float64]
 
 # The sizes of the 1999 paper: groups, how many, candidates kept, C-steps at first.
 GROUP_ROWS, MAX_GROUPS, N_KEPT, FIRST_STEPS, MAX_STEPS = 300, 5, 10, 2, 100
 SEED = 42
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _smallest(values, k, work):  # type: ignore[no-untyped-def]
-    """Return the k-th smallest (from 1) of values (n,), by Hoare's quickselect on work (n,)."""
-    n = values.shape[0]
-    for i in range(n):
-        work[i] = values[i]
-    low, high = 0, n - 1
-    while low < high:
-        pivot = work[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while work[i] < pivot:
-                i += 1
-            while work[j] > pivot:
-                j -= 1
-            if i <= j:
-                work[i], work[j] = work[j], work[i]
-                i += 1
-                j -= 1
-        if k - 1 <= j:
-            high = j
-        elif k - 1 >= i:
-            low = i
-        else:
-            break
-    return work[k - 1]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _moments(x, distance, limit, centre, covariance):  # type: ignore[no-untyped-def]
-    """Fill centre (3,) and covariance (3, 3) of the rows of x (n, 3) whose distance is <= limit."""
-    count = 0
-    centre[:] = 0.0
-    covariance[:] = 0.0
-    for i in range(x.shape[0]):
-        if distance[i] <= limit:
-            count += 1
-            for a in range(3):
-                centre[a] += x[i, a]
-    for a in range(3):
-        centre[a] /= count
-    for i in range(x.shape[0]):
-        if distance[i] <= limit:
-            for a in range(3):
-                for b in range(a + 1):
-                    covariance[a, b] += (x[i, a] - centre[a]) * (x[i, b] - centre[b])
-    for a in range(3):
-        for b in range(a + 1):
-            covariance[a, b] /= max(count - 1, 1)
-            covariance[b, a] = covariance[a, b]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _distances(x, centre, covariance, out):  # type: ignore[no-untyped-def]
-    """Fill out (n,) with squared Mahalanobis distances; return det(covariance), 0 if singular."""
-    c = covariance
-    i00 = c[1, 1] * c[2, 2] - c[1, 2] * c[1, 2]
-    i01 = c[0, 2] * c[1, 2] - c[0, 1] * c[2, 2]
-    i02 = c[0, 1] * c[1, 2] - c[0, 2] * c[1, 1]
-    det = c[0, 0] * i00 + c[0, 1] * i01 + c[0, 2] * i02
-    if not det > 1e-12 * c[0, 0] * c[1, 1] * c[2, 2]:
-        return 0.0
-    i11 = (c[0, 0] * c[2, 2] - c[0, 2] * c[0, 2]) / det
-    i12 = (c[0, 1] * c[0, 2] - c[0, 0] * c[1, 2]) / det
-    i22 = (c[0, 0] * c[1, 1] - c[0, 1] * c[0, 1]) / det
-    i00, i01, i02 = i00 / det, i01 / det, i02 / det
-    for n in range(x.shape[0]):
-        u, v, w = x[n, 0] - centre[0], x[n, 1] - centre[1], x[n, 2] - centre[2]
-        out[n] = (
-            i00 * u * u
-            + i11 * v * v
-            + i22 * w * w
-            + 2.0 * (i01 * u * v + i02 * u * w + i12 * v * w)
-        )
-    return det
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _concentrate(x, h, n_steps, centre, covariance, distance, work):  # type: ignore[no-untyped-def]
-    """Take up to n_steps C-steps from centre, covariance, in place; return the determinant (0: singular)."""
-    before = np.inf
-    det = _distances(x, centre, covariance, distance)
-    for _ in range(n_steps):
-        if det == 0.0 or det == before:
-            break
-        before = det
-        _moments(x, distance, _smallest(distance, h, work), centre, covariance)
-        det = _distances(x, centre, covariance, distance)
-    return det
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _keep(det, centre, covariance, dets, centres, covariances):  # type: ignore[no-untyped-def]
-    """Put a candidate into the list (k,) sorted by determinant where it is better than the worst."""
-    last = dets.shape[0] - 1
-    if det == 0.0 or det >= dets[last]:
-        return
-    place = last
-    while place > 0 and dets[place - 1] > det:
-        dets[place] = dets[place - 1]
-        centres[place] = centres[place - 1]
-        covariances[place] = covariances[place - 1]
-        place -= 1
-    dets[place] = det
-    centres[place] = centre
-    covariances[place] = covariance
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _from_subsets(  # type: ignore[no-untyped-def]
-    x, subsets, h, n_steps, dets, centres, covariances
-):
-    n = x.shape[0]
-    distance, work = np.empty(n), np.empty(n)
-    centre, covariance = np.empty(3), np.empty((3, 3))
-    few, ones = np.empty((subsets.shape[1], 3)), np.ones(subsets.shape[1])
-    for t in range(subsets.shape[0]):
-        for i in range(subsets.shape[1]):
-            few[i] = x[subsets[t, i]]
-        _moments(few, ones, 2.0, centre, covariance)
-        det = _concentrate(x, h, n_steps, centre, covariance, distance, work)
-        _keep(det, centre, covariance, dets, centres, covariances)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _from_candidates(  # type: ignore[no-untyped-def]
-    x, starts, start_covariances, h, n_steps, dets, centres, covariances
-):
-    n = x.shape[0]
-    distance, work = np.empty(n), np.empty(n)
-    centre, covariance = np.empty(3), np.empty((3, 3))
-    for t in range(starts.shape[0]):
-        centre[:] = starts[t]
-        covariance[:] = start_covariances[t]
-        det = _concentrate(x, h, n_steps, centre, covariance, distance, work)
-        _keep(det, centre, covariance, dets, centres, covariances)
 
 
 def subset_size(n: int, alpha: float, n_dim: int = 3) -> int:
@@ -167,7 +31,6 @@ def subset_size(n: int, alpha: float, n_dim: int = 3) -> int:
 
 
 def _subsets(n: int, n_trials: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    # Four rows out of n, without repeats within a trial: the smallest of random keys, by trial.
     return np.array([rng.choice(n, 4, replace=False) for _ in range(n_trials)], dtype=np.int64)
 
 
@@ -189,47 +52,46 @@ class _Candidates:
         return self.dets, self.centres, self.covariances
 
 
+def _of_all(x: Floats, alpha: float, n_trials: int, rng: np.random.Generator) -> _Candidates:
+    kept = _Candidates(N_KEPT)
+    h = subset_size(len(x), alpha)
+    from_subsets(x, _subsets(len(x), n_trials, rng), h, FIRST_STEPS, *kept.lists)
+    return kept
+
+
+def _of_groups(
+    x: Floats, alpha: float, n_trials: int, n_groups: int, rng: np.random.Generator
+) -> _Candidates:
+    rows = rng.permutation(len(x))[: MAX_GROUPS * GROUP_ROWS]
+    share = -(-n_trials // n_groups)
+    parts = [_of_all(x[g], alpha, share, rng).found for g in np.array_split(rows, n_groups)]
+    centres, covariances = (np.concatenate(p) for p in zip(*parts, strict=True))
+    kept, h = _Candidates(N_KEPT), subset_size(len(rows), alpha)
+    from_candidates(x[rows], centres, covariances, h, FIRST_STEPS, *kept.lists)
+    return kept
+
+
 def _best(x: Floats, alpha: float, n_trials: int) -> tuple[Floats, Floats] | None:
-    """Return centre (3,) and raw covariance (3, 3) of the best subset, None where x is degenerate."""
-    rng, n = np.random.default_rng(SEED), len(x)
-    n_groups = min(n // GROUP_ROWS, MAX_GROUPS)
+    """Return centre (3,) and raw covariance (3, 3) of the best subset, None if degenerate."""
+    rng, n_groups = np.random.default_rng(SEED), min(len(x) // GROUP_ROWS, MAX_GROUPS)
     if n_groups < 2:
-        kept = _Candidates(N_KEPT)
-        trials = _subsets(n, n_trials, rng)
-        _from_subsets(x, trials, subset_size(n, alpha), FIRST_STEPS, *kept.lists)
-        candidates = kept.found
+        candidates = _of_all(x, alpha, n_trials, rng).found
     else:
-        rows = rng.permutation(n)[: min(n, MAX_GROUPS * GROUP_ROWS)]
-        groups = np.array_split(rows, n_groups)
-        parts = []
-        for group in groups:
-            kept = _Candidates(N_KEPT)
-            trials = _subsets(len(group), -(-n_trials // n_groups), rng)
-            _from_subsets(
-                x[group], trials, subset_size(len(group), alpha), FIRST_STEPS, *kept.lists
-            )
-            parts.append(kept.found)
-        merged, kept = x[rows], _Candidates(N_KEPT)
-        starts, covariances = (np.concatenate(p) for p in zip(*parts, strict=True))
-        _from_candidates(
-            merged, starts, covariances, subset_size(len(rows), alpha), FIRST_STEPS, *kept.lists
-        )
-        candidates = kept.found
-    final = _Candidates(1)
-    _from_candidates(x, *candidates, subset_size(n, alpha), MAX_STEPS, *final.lists)
+        candidates = _of_groups(x, alpha, n_trials, n_groups, rng).found
+    h, first, final = subset_size(len(x), alpha), _Candidates(1), _Candidates(1)
+    from_candidates(x, *candidates, h, FIRST_STEPS, *first.lists)
+    from_candidates(x, *first.found, h, MAX_STEPS, *final.lists)
     centres, covariances = final.found
     return (centres[0], covariances[0]) if len(centres) else None
 
 
-def robust_distances(
-    residuals: NDArray[Any], *, alpha: float = 0.5, n_trials: int = 500, reweight: bool = False
-) -> Floats:
+def robust_distances(residuals: NDArray[Any], *, alpha: float = 0.5, n_trials: int = 500) -> Floats:
     """Return the robust squared Mahalanobis distance of each row of residuals (n, 3).
 
     The covariance of the best subset is made consistent with a normal distribution by the factor
     (h / n) / P(chi2 with d + 2 degrees of freedom < the h / n quantile of chi2 with d) (Croux &
-    Haesbroeck, 1999, J. Multivariate Anal. 71, 161). With `reweight`, centre and covariance are taken
-    once more over the rows within the 0.975 quantile.
+    Haesbroeck, 1999, J. Multivariate Anal. 71, 161), and unbiased for few observations by the
+    factor of Pison, Van Aelst & Willems (2002), Metrika 55, 111.
     Infinity where a coordinate is not finite; zero everywhere where the residuals have no spread.
     """
     x = np.ascontiguousarray(residuals, dtype=np.float64)
@@ -245,11 +107,8 @@ def robust_distances(
         return out
     centre, covariance = best
     distance = np.empty(len(x))
-    _distances(x, centre, covariance * _consistency(subset_size(len(x), alpha) / len(x)), distance)
-    if reweight:
-        limit = float(chi2.ppf(0.975, 3))
-        _moments(x, distance, limit, centre, covariance)
-        _distances(x, centre, covariance * _consistency(0.975), distance)
+    factor = _consistency(subset_size(len(x), alpha) / len(x)) * _small_sample(len(x), alpha)
+    distances(x, centre, covariance * factor, distance)
     out[good] = distance
     return out
 
@@ -258,3 +117,26 @@ def _consistency(fraction: float) -> float:
     if fraction >= 1.0:
         return 1.0
     return float(fraction / chi2.cdf(chi2.ppf(fraction, 3), 5))
+
+
+# Pison, Van Aelst & Willems (2002): for subsets of half and of 7/8 of the data, gamma, beta and q
+# of the two curves that their fit of the bias for any number of dimensions goes through.
+_HALF = ((-1.42764571687802, 1.26263336932151, 2.0), (-1.06141115981725, 1.28907991440387, 3.0))
+_MOST = ((-0.455179464070565, 1.11192541278794, 2.0), (-0.294241208320834, 1.09649329149811, 3.0))
+
+
+def _small_sample(n: int, alpha: float, n_dim: int = 3) -> float:
+    """Return the factor that makes up for the covariance of n observations being too small."""
+
+    def bias(curves: tuple[tuple[float, float, float], ...]) -> float:
+        gamma, beta, q = np.array(curves).T
+        rhs = np.log(-gamma / n_dim**beta)
+        line = np.column_stack([np.ones(2), -np.log(q * n_dim**2)])
+        intercept, slope = np.linalg.solve(line, rhs)
+        return float(1.0 - np.exp(intercept) / n**slope)
+
+    most = bias(_MOST)
+    if alpha <= 0.875:
+        half = bias(_HALF)
+        return 1.0 / (half + (most - half) * (alpha - 0.5) / 0.375)
+    return 1.0 / (most + (1.0 - most) * (alpha - 0.875) / 0.125)

@@ -1,15 +1,17 @@
-"""One pass over the reflections: residuals, gradients and the normal equations of each block of rows.
+"""One pass over the reflections: residuals, gradients and sums for the normal equations.
 
-Gradients after Waterman et al. (2016), Acta Cryst. D72, 558: with r = R(phi) S F U B h, s1 = s0 + r,
-the reflecting angle moves by dphi = -(dr . s1) / ((m2 x r) . s0) for a crystal parameter and by
--(r . ds0) / ((m2 x r) . s0) for a beam parameter; s1 by dr + (m2 x r) dphi and ds0 + (m2 x r) dphi. On
-the panel (u, v, w) = D s1, X = u / w, Y = v / w; for a detector parameter d(u, v, w) = -D dd (u, v, w).
+Gradients after Waterman et al. (2016), Acta Cryst. D72, 558: with r = R(phi) S F U B h and
+s1 = s0 + r, the reflecting angle moves by dphi = -(dr . s1) / ((m2 x r) . s0) for a crystal
+parameter and by -(r . ds0) / ((m2 x r) . s0) for a beam parameter; s1 by dr + (m2 x r) dphi and
+ds0 + (m2 x r) dphi. On the panel (u, v, w) = D s1, X = u / w, Y = v / w; for a detector parameter
+d(u, v, w) = -D dd (u, v, w).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,7 +63,7 @@ class State:
     s0, d_s0 : (e, 3), 1/Angstrom, and (e, 3, 3), one derivative a row.
     m2 : (e, 3) rotation axes.
     inverse_d, d_panels : (p, 3, 3) D, and (p, 6, 3, 3) the derivatives of d.
-    columns : (e, `N_LOCAL`) int64, place of each parameter in the vector refined, -1 where it is fixed.
+    columns : (e, `N_LOCAL`) int64, place of each parameter among the refined, -1 where fixed.
     """
 
     settings: Floats
@@ -80,7 +82,9 @@ class BlockSums:
 
     Attributes
     ----------
-    matrix, vector : (b, 18, 18) sum of w g g^T and (b, 18) of w g (observed - calculated).
+    matrix, vector : (b, 18, 18) sum of w g g^T and (b, 18) of w g (observed - calculated); g are
+        the derivatives with the k refined parameters of the block's experiment, which take the
+        first k places.
     squares : (b, 3) unweighted sums of squared residuals, mm^2, mm^2, rad^2.
     objective : (b,) half the weighted sum of squares.
     n : (b,) reflections that have a prediction.
@@ -94,11 +98,11 @@ class BlockSums:
 
 
 def row_blocks(experiment: NDArray[Any]) -> Integers:
-    """Return blocks (b, 3) of at most `BLOCK_ROWS` rows of one experiment each; `experiment` is sorted."""
+    """Return blocks (b, 3) of at most `BLOCK_ROWS` rows of one of the sorted `experiment` (n,)."""
     edges = np.flatnonzero(np.diff(experiment, prepend=-1, append=-2))
     out = [
         (start, min(start + BLOCK_ROWS, stop), int(experiment[begin]))
-        for begin, stop in zip(edges[:-1], edges[1:], strict=True)
+        for begin, stop in pairwise(edges)
         for start in range(int(begin), int(stop), BLOCK_ROWS)
     ]
     return np.array(out, dtype=np.int64).reshape(-1, 3)
@@ -108,7 +112,10 @@ def row_blocks(experiment: NDArray[Any]) -> Integers:
 def _ds1(  # type: ignore[no-untyped-def]
     k, hkl, s0, m2, r, erxs, s1, cosine, sine, d_settings, d_s0, work, dr, out
 ):
-    """Write ds1 of crystal or beam parameter k into out (3,); return dphi. erxs: m2 x r and . s0 last."""
+    """Write ds1 of crystal or beam parameter k into out (3,); return dphi.
+
+    erxs: m2 x r, and behind it (m2 x r) . s0.
+    """
     if k < FIRST_BEAM:
         transform(d_settings[k], hkl, work)
         rotate(work, m2, cosine, sine, dr)
@@ -123,11 +130,18 @@ def _ds1(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _work():  # type: ignore[no-untyped-def]
+    """Return the vectors that `_row` works in: r0, r, s1, pv, erxs and four more."""
+    v = np.empty((9, 4))
+    return v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _row(  # type: ignore[no-untyped-def]
-    hkl, entering, observed, setting, d_setting, s0, d_s0, m2, inverse_d, d_panel, free, n_free, work,
-    residual, gradient,
+    hkl, entering, observed, setting, d_setting, s0, d_s0, m2, inverse_d, d_panel, free, n_free,
+    work, residual, gradient,
 ):  # fmt: skip
-    """Fill residual (3,) and gradient (3, 18) of one reflection; return whether it is predicted."""
+    """Fill residual (3,) and gradient (3, n_free) of one reflection; return if it is predicted."""
     r0, r, s1, pv, erxs, v, dr, ds1, dpv = work
     transform(setting, hkl, r0)
     enters, leaves = reflecting_angles(r0, s0, m2)
@@ -155,23 +169,35 @@ def _row(  # type: ignore[no-untyped-def]
             for i in range(3):
                 ds1[i] = -ds1[i]
         transform(inverse_d, ds1, dpv)
-        gradient[0, k] = (dpv[0] - x * dpv[2]) / pv[2]
-        gradient[1, k] = (dpv[1] - y * dpv[2]) / pv[2]
-        gradient[2, k] = rate
+        gradient[0, m] = (dpv[0] - x * dpv[2]) / pv[2]
+        gradient[1, m] = (dpv[1] - y * dpv[2]) / pv[2]
+        gradient[2, m] = rate
     return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _add(residual, gradient, w, n_free, matrix, vector, squares):  # type: ignore[no-untyped-def]
+    """Add one reflection to the sums of its block; of the matrix, to the lower triangle."""
+    for i in range(3):
+        squares[i] += residual[i] * residual[i]
+    for p in range(n_free):
+        x, y, phi = w[0] * gradient[0, p], w[1] * gradient[1, p], w[2] * gradient[2, p]
+        vector[p] += x * residual[0] + y * residual[1] + phi * residual[2]
+        for q in range(p + 1):
+            matrix[p, q] += x * gradient[0, q] + y * gradient[1, q] + phi * gradient[2, q]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _sums(  # type: ignore[no-untyped-def]
-    hkl, panel, entering, xyphi, weights, blocks, settings, d_settings, s0, d_s0, m2, inverse_d, d_panels,
-    columns, matrix, vector, squares, objective, n,
+    hkl, panel, entering, xyphi, weights, blocks, settings, d_settings, s0, d_s0, m2, inverse_d,
+    d_panels, columns, matrix, vector, squares, objective, n,
 ):  # fmt: skip
-    work = (np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(4), np.empty(3), np.empty(3),
-            np.empty(3), np.empty(3))  # fmt: skip
+    work = _work()
     residual, gradient = np.empty(3), np.zeros((3, N_LOCAL))
     free = np.empty(N_LOCAL, dtype=np.int64)
     for b in range(blocks.shape[0]):
         e = blocks[b, 2]
+        setting, d_setting, s0_e, d_s0_e, m2_e = settings[e], d_settings[e], s0[e], d_s0[e], m2[e]
         n_free = 0
         for k in range(N_LOCAL):
             if columns[e, k] >= 0:
@@ -179,20 +205,14 @@ def _sums(  # type: ignore[no-untyped-def]
                 n_free += 1
         for row in range(blocks[b, 0], blocks[b, 1]):
             if not _row(
-                hkl[row], entering[row], xyphi[row], settings[e], d_settings[e], s0[e], d_s0[e], m2[e],
+                hkl[row], entering[row], xyphi[row], setting, d_setting, s0_e, d_s0_e, m2_e,
                 inverse_d[panel[row]], d_panels[panel[row]], free, n_free, work, residual, gradient,
             ):  # fmt: skip
                 continue
             n[b] += 1
+            _add(residual, gradient, weights[row], n_free, matrix[b], vector[b], squares[b])
             for i in range(3):
-                w = weights[row, i]
-                squares[b, i] += residual[i] * residual[i]
-                objective[b] += 0.5 * w * residual[i] * residual[i]
-                for p in range(n_free):
-                    step = w * gradient[i, free[p]]
-                    vector[b, free[p]] += step * residual[i]
-                    for q in range(p + 1):
-                        matrix[b, free[p], free[q]] += step * gradient[i, free[q]]
+                objective[b] += 0.5 * weights[row, i] * residual[i] * residual[i]
 
 
 def block_sums(observations: Observations, state: State) -> BlockSums:
@@ -204,8 +224,8 @@ def block_sums(observations: Observations, state: State) -> BlockSums:
     matrix, vector = np.zeros((b, N_LOCAL, N_LOCAL)), np.zeros((b, N_LOCAL))
     squares, objective, n = np.zeros((b, 3)), np.zeros(b), np.zeros(b, dtype=np.int64)
     _sums(
-        o.hkl, o.panel, o.entering, o.xyphi, o.weights, o.blocks, s.settings, s.d_settings, s.s0, s.d_s0,
-        s.m2, s.inverse_d, s.d_panels, s.columns, matrix, vector, squares, objective, n,
+        o.hkl, o.panel, o.entering, o.xyphi, o.weights, o.blocks, s.settings, s.d_settings, s.s0,
+        s.d_s0, s.m2, s.inverse_d, s.d_panels, s.columns, matrix, vector, squares, objective, n,
     )  # fmt: skip
     i, j = np.triu_indices(N_LOCAL, 1)
     matrix[:, i, j] = matrix[:, j, i]
@@ -214,11 +234,10 @@ def block_sums(observations: Observations, state: State) -> BlockSums:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _gradients(  # type: ignore[no-untyped-def]
-    hkl, experiment, panel, entering, xyphi, settings, d_settings, s0, d_s0, m2, inverse_d, d_panels,
-    residuals, gradients,
+    hkl, experiment, panel, entering, xyphi, settings, d_settings, s0, d_s0, m2, inverse_d,
+    d_panels, residuals, gradients,
 ):  # fmt: skip
-    work = (np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(4), np.empty(3), np.empty(3),
-            np.empty(3), np.empty(3))  # fmt: skip
+    work = _work()
     free = np.arange(N_LOCAL)
     for row in range(hkl.shape[0]):
         e = experiment[row]
@@ -230,14 +249,14 @@ def _gradients(  # type: ignore[no-untyped-def]
 
 
 def residuals_and_gradients(observations: Observations, state: State) -> tuple[Floats, Floats]:
-    """Return observed - calculated (n, 3), mm, mm, rad, and the derivatives of calculated (n, 3, 18).
+    """Return observed - calculated (n, 3), mm, mm, rad, and d calculated / dp (n, 3, `N_LOCAL`).
 
-    The derivatives are with all `N_LOCAL` parameters of the reflection's experiment, fixed ones too.
+    The derivatives are with all parameters of the reflection's experiment, fixed ones too.
     """
     n, o, s = len(observations.hkl), observations, state
     residuals, gradients = np.full((n, 3), np.nan), np.full((n, 3, N_LOCAL), np.nan)
     _gradients(
-        o.hkl, o.experiment, o.panel, o.entering, o.xyphi, s.settings, s.d_settings, s.s0, s.d_s0, s.m2,
-        s.inverse_d, s.d_panels, residuals, gradients,
+        o.hkl, o.experiment, o.panel, o.entering, o.xyphi, s.settings, s.d_settings, s.s0, s.d_s0,
+        s.m2, s.inverse_d, s.d_panels, residuals, gradients,
     )  # fmt: skip
     return residuals, gradients

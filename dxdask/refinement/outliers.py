@@ -59,12 +59,14 @@ def centroid_outliers(
 def _groups(
     experiment: NDArray[Any], panel: NDArray[Any], phi: Floats, parameters: Outlier
 ) -> Iterator[NDArray[np.int64]]:
-    n = len(phi)
-    first = experiment if parameters.separate_experiments else np.zeros(n, dtype=np.int64)
-    second = panel if parameters.separate_panels else np.zeros(n, dtype=np.int64)
-    _, which = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)
-    order = np.argsort(which.ravel(), kind="stable")
-    for rows in np.split(order, np.cumsum(np.bincount(which.ravel()))[:-1]):
+    group = np.zeros(len(phi), dtype=np.int64)
+    if parameters.separate_experiments:
+        group += experiment
+    if parameters.separate_panels:
+        group = group * (int(panel.max(initial=0)) + 1) + panel
+    _, which, counts = np.unique(group, return_inverse=True, return_counts=True)
+    order = np.argsort(which, kind="stable")
+    for rows in np.split(order, np.cumsum(counts)[:-1]):
         if not len(rows):
             continue
         if not parameters.separate_blocks:
@@ -76,7 +78,7 @@ def _groups(
 
 
 def _phi_blocks(phi: Floats, width: float) -> NDArray[np.int64]:
-    """Return the block (n,) of each angle: equal blocks over the range, as near to `width` as can be."""
+    """Return the block (n,) of each angle: equal blocks of about `width`."""
     low, span = float(phi.min()), float(np.ptp(phi))
     n_blocks = max(1, round(span / width))
     if span == 0.0:

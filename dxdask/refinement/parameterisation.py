@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,15 @@ from dxdask.refinement.parameters import Parameterisation as Choices
 
 Floats = NDArray[np.float64]
 Block: TypeAlias = OrientationBlock | CellBlock | BeamBlock | DetectorBlock
+_Unplaced: TypeAlias = tuple[str, int, Block, Iterable[int]]
+
+FIXED_OF_DETECTOR = {
+    None: (),
+    "all": range(6),
+    "position": (0, 1, 2),
+    "orientation": (3, 4, 5),
+    "distance": (0, 4, 5),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,12 +140,12 @@ class Parameterisation:
             return block.block.compose(values)
         except np.linalg.LinAlgError:
             raise ConvergenceError(
-                f"the cell of crystal {block.model + 1} has become impossible (G* is not positive); "
+                f"the cell of crystal {block.model + 1} is impossible (G* is not positive); "
                 "start from a better model or set parameterisation.crystal.fix=cell"
             ) from None
 
     def columns(self) -> NDArray[np.int64]:
-        """Return the place (e, `N_LOCAL`) of each experiment's parameters among the refined, or -1."""
+        """Return the place (e, `N_LOCAL`) of each parameter among the refined, or -1."""
         place = np.where(self.free, np.cumsum(self.free) - 1, -1)
         at = {"orientation": 0, "cell": 3, "beam": FIRST_BEAM, "detector": FIRST_DETECTOR}
         out = np.full((len(self.experiments), N_LOCAL), -1, dtype=np.int64)
@@ -145,7 +154,7 @@ class Parameterisation:
         return out
 
     def models(self, refined: Floats, covariance: Floats | None = None) -> ExperimentList:
-        """Return the experiments at these values; `covariance` (k, k) of them gives the cells' su."""
+        """Return the experiments at these values; their `covariance` (k, k) gives the cells' su."""
         values, new = self.every(refined), self.experiments
         beams, crystals, detectors = list(new.beams), list(new.crystals), list(new.detectors)
         for b in self.blocks:
@@ -189,35 +198,30 @@ def parameterise(experiments: ExperimentList, choices: Choices) -> Parameterisat
     _, m2 = goniometer_frames(experiments)
     for i, e in enumerate(experiments):
         crystal_of(e, i)
-    blocks: list[tuple[str, int, Block, Iterable[int]]] = []
-    used: dict[str, dict[int, int]] = {"beam": {}, "crystal": {}, "detector": {}}
+    first: dict[str, dict[int, int]] = {"beam": {}, "crystal": {}, "detector": {}}
     for i, m in enumerate(experiments.members):
-        for kind, first in used.items():
-            first.setdefault(getattr(m, kind), i)
-    blocks += [
-        ("beam", k, BeamBlock.of(experiments.beams[k], m2[i]), _fixed_of_beam(choices))
-        for k, i in sorted(used["beam"].items())
+        for kind, seen in first.items():
+            seen.setdefault(getattr(m, kind), i)
+    keep = _fixed_of_beam(choices)
+    blocks: list[_Unplaced] = [
+        ("beam", k, BeamBlock.of(experiments.beams[k], m2[i]), keep)
+        for k, i in sorted(first["beam"].items())
     ]
-    keep = choices.crystal.fix
-    for k in sorted(used["crystal"]):
-        crystal = experiments.crystals[k]
-        for kind, block in (
-            ("orientation", OrientationBlock.of(crystal)),
-            ("cell", CellBlock.of(crystal)),
-        ):
-            fixed = range(len(block.start)) if keep in ("all", kind) else ()
-            blocks.append((kind, k, block, fixed))
-    by_name = {
-        "all": range(6),
-        "position": (0, 1, 2),
-        "orientation": (3, 4, 5),
-        "distance": (0, 4, 5),
-    }
+    for k in sorted(first["crystal"]):
+        blocks += _crystal_blocks(experiments, k, choices)
     for k, detector in enumerate(experiments.detectors):
-        keep_here = choices.detector.fix if k in used["detector"] else "all"
-        fixed = by_name[keep_here] if keep_here else ()
-        blocks.append(("detector", k, DetectorBlock.of(detector), fixed))
+        fix = choices.detector.fix if k in first["detector"] else "all"
+        blocks.append(("detector", k, DetectorBlock.of(detector), FIXED_OF_DETECTOR[fix]))
     return _placed(experiments, blocks)
+
+
+def _crystal_blocks(experiments: ExperimentList, index: int, choices: Choices) -> list[_Unplaced]:
+    crystal, fix = experiments.crystals[index], choices.crystal.fix
+    orientation, lattice = OrientationBlock.of(crystal), CellBlock.of(crystal)
+    return [
+        ("orientation", index, orientation, range(3) if fix in ("all", "orientation") else ()),
+        ("cell", index, lattice, range(len(lattice.start)) if fix in ("all", "cell") else ()),
+    ]
 
 
 def _fixed_of_beam(choices: Choices) -> list[int]:
@@ -229,7 +233,7 @@ def _fixed_of_beam(choices: Choices) -> list[int]:
     ]
 
 
-def _placed(experiments: ExperimentList, blocks: list[Any]) -> Parameterisation:
+def _placed(experiments: ExperimentList, blocks: list[_Unplaced]) -> Parameterisation:
     out, first = [], 0
     for kind, model, block, fixed in blocks:
         free = np.ones(len(block.start), dtype=bool)
@@ -252,6 +256,6 @@ def with_fixed(parameters: Parameterisation, fixed: Iterable[Placed]) -> Paramet
     for b in parameters.blocks:
         if (b.kind, b.model) in chosen:
             free[b.values] = False
-            b = replace(b, free=np.zeros_like(b.free))  # noqa: PLW2901
+            b = replace(b, free=np.zeros_like(b.free))
         blocks.append(b)
     return replace(parameters, blocks=tuple(blocks), free=free)

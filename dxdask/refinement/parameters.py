@@ -1,4 +1,4 @@
-"""Parameters of refinement, with DIALS's names and defaults; a pipeline puts them under `refinement`."""
+"""Parameters of refinement, with DIALS's names and defaults."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class BeamParameters(Parameters):
 
     fix: tuple[BeamFix, ...] = parameter(
         ("in_spindle_plane", "wavelength"),
-        "kept as they are: the turn about the axis in the spindle-beam plane (in_spindle_plane, Mu1), "
-        "the turn about that plane's normal (out_spindle_plane, Mu2), the wavelength, or all",
+        "kept as they are: the turn about the axis in the spindle-beam plane (in_spindle_plane, "
+        "Mu1), that about the plane's normal (out_spindle_plane, Mu2), the wavelength, or all",
     )
 
 
@@ -122,8 +122,8 @@ class ReflectionSelection(Parameters):
 
     reflections_per_degree: float | Literal["auto"] | None = parameter(
         "auto",
-        "centroids used for each degree of a scan; auto: all, but for scans beyond one turn as many as "
-        "in one turn, at least 100; none: all",
+        "centroids used for each degree of a scan; auto: all, but beyond one turn as many as in "
+        "one turn, at least 100; none: all",
         unit="1/degree",
         expert=1,
     )

@@ -98,9 +98,9 @@ def predict(reflections: Reflections, experiments: ExperimentList) -> Reflection
     Returns
     -------
     Reflections
-        The table with x_cal, y_cal (px), z_cal (images), x_cal_mm, y_cal_mm (mm), phi_cal_rad (rad),
-        s1 (predicted, 1/Angstrom), entering, and the flag PREDICTED where there is a prediction.
-        Rows that are not indexed have NaN and keep their s1.
+        The table with x_cal, y_cal (px), z_cal (images), x_cal_mm, y_cal_mm (mm), phi_cal_rad
+        (rad), s1 (predicted, 1/Angstrom), entering, and the flag PREDICTED where there is a
+        prediction. Rows that are not indexed have NaN and keep their s1.
 
     Raises
     ------

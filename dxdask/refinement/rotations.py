@@ -13,7 +13,7 @@ MRAD = 1e-3
 
 
 def rotation_derivative(axis: Floats, angle: float) -> Floats:
-    """Return the derivative (3, 3) with the angle (rad) of the rotation about the unit vector `axis`."""
+    """Return dR / dangle (3, 3), per rad, of the rotation R about the unit vector `axis`."""
     x, y, z = axis
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     out: Floats = cross @ rotation_matrix(axis, angle)

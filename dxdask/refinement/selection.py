@@ -22,8 +22,8 @@ def usable(
 ) -> NDArray[np.bool_]:
     """Return which reflections (n,) may be refined against.
 
-    Left out are those not indexed, overloaded, observed outside the scan, without a variance, and near
-    the rotation axis: |m2 . (s1 x s0)| not above the cutoff.
+    Left out are those not indexed, overloaded, observed outside the scan, without a variance, and
+    near the rotation axis: |m2 . (s1 x s0)| not above the cutoff.
 
     s1: (n, 3), observed rays, 1/Angstrom.
     """
@@ -32,7 +32,7 @@ def usable(
     has &= (table["hkl"] != 0).any(axis=1)
     for name in VARIANCES:
         has &= np.isfinite(table[name]) & (table[name] > 0.0)
-    out = np.zeros_like(has)
+    out = np.zeros(len(has), dtype=bool)
     for i, e in enumerate(experiments):
         rows = np.flatnonzero(has & (table["experiment"] == i))
         if e.goniometer is None or e.scan is None:

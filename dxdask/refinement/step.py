@@ -40,22 +40,23 @@ def refine(
 ) -> StepResult:
     """Refine beams, detectors and crystals that do not vary over the scan.
 
-    Models that experiments share are refined once. The target is the weighted sum of squared residuals
-    in x, y (mm) and phi (rad) (Waterman et al. 2016, Acta Cryst. D72, 558); outliers are rejected first.
+    Models that experiments share are refined once. The target is the weighted sum of squared
+    residuals in x, y (mm) and phi (rad) (Waterman et al. 2016, Acta Cryst. D72, 558); outliers are
+    rejected first.
 
     Parameters
     ----------
-    reflections : columns experiment, panel, hkl, flags, x_mm, y_mm, phi_rad and their variances. What
-        has the flag INDEXED counts; x_mm, y_mm are on the panels of `experiments`.
+    reflections : columns experiment, panel, hkl, flags, x_mm, y_mm, phi_rad and their variances.
+        What has the flag INDEXED counts; x_mm, y_mm are on the panels of `experiments`.
     experiments : rotation data with crystals.
     parameters : see `RefinementParameters`.
 
     Returns
     -------
     StepResult
-        The refined models (crystals with `cell_su`); the table with predictions of all indexed reflections
-        (see `predict`), the flags USED_IN_REFINEMENT and CENTROID_OUTLIER; tables steps, rmsds, crystals
-        and panels.
+        The refined models (crystals with `cell_su`); the table with predictions of all indexed
+        reflections (see `predict`), the flags USED_IN_REFINEMENT and CENTROID_OUTLIER; tables
+        steps, rmsds, crystals and panels.
 
     Raises
     ------
@@ -77,13 +78,14 @@ def refine(
     observations = _observations(reflections, params, used, chosen.entering, parameters)
     n_exp = len(np.unique(observations.experiment))
     messages += [*notes, (
-        f"There are {int(params.free.sum())} parameters to refine against {len(used)} reflections in 3 "
-        f"dimensions; {n_exp} experiment{'s' if n_exp > 1 else ''}"
+        f"There are {int(params.free.sum())} parameters to refine against {len(used)} reflections "
+        f"in 3 dimensions; {n_exp} experiment{'s' if n_exp > 1 else ''}"
     )]  # fmt: skip
     end = _minimum(params, observations, parameters)
     messages.append(end.reason)
     refined = params.models(end.values, end.covariance)
-    # The side of the sphere stays what it was taken to be, so that the tables show what was minimised.
+    # The side of the sphere stays what it was taken to be, so that the tables show what was
+    # minimised.
     table = {**_flagged(reflections, used, chosen.outliers), "entering": chosen.entering}
     table = predict(table, refined)
     tables = (
@@ -120,9 +122,9 @@ def _choose(
     rows = sample(table, experiments, indexed[good[~out]], wanted)
     if not len(rows):
         raise InputError(
-            f"no reflection is left to refine against: {len(indexed)} are indexed, {len(good)} are predicted and "
-            f"away from the rotation axis, {int(out.sum())} of these are outliers; check the indexing, or "
-            "lower reflections.outlier.minimum_number_of_reflections"
+            f"no reflection is left to refine against: {len(indexed)} are indexed, {len(good)} are "
+            f"predicted and away from the rotation axis, {int(out.sum())} of these are outliers; "
+            "check the indexing, or lower reflections.outlier.minimum_number_of_reflections"
         )
     every = np.zeros(len(table["flags"]), dtype=bool)
     every[indexed] = entering
@@ -147,9 +149,10 @@ def _reduced(
         what = ", ".join(f"{b.kind} {b.model + 1}" for b in poor)
         if rule.action == "fail":
             raise InputError(
-                f"too few reflections for the parameters of {what} (fewer than {rule.min_nref_per_parameter} for "
-                "each); set parameterisation.auto_reduction.action=fix to keep these models as they are, or "
-                "=remove to leave their reflections out too"
+                f"too few reflections for the parameters of {what} (fewer than "
+                f"{rule.min_nref_per_parameter} for each); set parameterisation.auto_reduction."
+                "action=fix to keep these models as they are, or =remove to leave their "
+                "reflections out too"
             )
         notes.append(f"Too few reflections for the parameters of {what}: kept as they are")
         if rule.action == "remove":
@@ -158,8 +161,8 @@ def _reduced(
         params = with_fixed(params, poor)
     if not params.free.any() or not len(rows):
         raise InputError(
-            f"nothing to refine: {int(params.free.sum())} parameters are free and {len(rows)} reflections "
-            "are left; fix fewer parameters or give more reflections"
+            f"nothing to refine: {int(params.free.sum())} parameters are free and {len(rows)} "
+            "reflections are left; fix fewer parameters or give more reflections"
         )
     return params, rows, notes
 
@@ -213,14 +216,14 @@ def evaluate(params: Parameterisation, observations: Observations, values: Float
     n, k = int(sums.n.sum()), len(values)
     if n == 0:
         raise ConvergenceError(
-            f"none of {len(observations.hkl)} reflections is predicted by these models; start from better ones"
+            f"none of {len(observations.hkl)} reflections is predicted by these models; "
+            "start from better ones"
         )
     matrix, vector = np.zeros((k, k)), np.zeros(k)
     for b, e in enumerate(observations.blocks[:, 2]):
-        here = np.flatnonzero(state.columns[e] >= 0)
-        at = state.columns[e, here]
-        matrix[np.ix_(at, at)] += sums.matrix[b][np.ix_(here, here)]
-        vector[at] += sums.vector[b, here]
+        at = state.columns[e][state.columns[e] >= 0]
+        matrix[np.ix_(at, at)] += sums.matrix[b, : len(at), : len(at)]
+        vector[at] += sums.vector[b, : len(at)]
     return Evaluation(
         matrix=matrix,
         vector=vector,

@@ -98,7 +98,7 @@ def crystals_table(experiments: ExperimentList) -> Table:
 
 
 def panels_table(before: ExperimentList, after: ExperimentList) -> Table:
-    """Return how far each panel of each detector moved: centre and axes, in the laboratory frame."""
+    """Return how far each panel moved: its centre and axes, in the laboratory frame."""
     rows = []
     for k, (old, new) in enumerate(zip(before.detectors, after.detectors, strict=True)):
         runs = ", ".join(dict.fromkeys(m.run for m in after.members if m.detector == k))
