@@ -1,0 +1,54 @@
+"""A site's Dask configuration, given as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dask
+import yaml
+
+from dxdask.cluster import jobqueue
+from dxdask.cluster.parameters import QUEUES, ClusterParameters
+from dxdask.errors import ParameterError
+
+
+@contextmanager
+def site_configuration(p: ClusterParameters, kind: str) -> Iterator[str]:
+    """Lay FILE.yaml over Dask's configuration, where `p.kind` is one; give the queue's kind.
+
+    Raises
+    ------
+    ParameterError
+        The file cannot be read, or does not name one queue.
+    """
+    if kind != "file":
+        yield kind
+        return
+    path = Path(p.kind)
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ParameterError(f"cluster={path} cannot be read: {error}") from None
+    section = values.get("jobqueue") if isinstance(values, Mapping) else None
+    found = [name for name in section if name in QUEUES] if isinstance(section, Mapping) else []
+    if len(found) != 1:
+        named = ", ".join(found) or "none"
+        raise ParameterError(
+            f"cluster={path} must describe one queue in its section jobqueue "
+            f"({', '.join(QUEUES)}), it has {named}; for several give DASK_CONFIG={path} and "
+            "cluster=KIND"
+        )
+    jobqueue.dask_jobqueue()
+    with dask.config.set(_flat(values)):
+        yield found[0]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        out |= _flat(value, f"{key}.") if isinstance(value, Mapping) and value else {key: value}
+    return out

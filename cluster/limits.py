@@ -1,0 +1,116 @@
+"""How many cores and how much memory there are for us, and one thread for each library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dask.system import cpu_count
+from dask.utils import format_bytes, parse_bytes
+from distributed import WorkerPlugin
+from distributed.system import memory_limit as _memory_limit
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from dxdask.errors import MemoryBudgetError, ParameterError
+
+# Kernels run one a thread of Dask's; libraries that start threads of their own would multiply them.
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ),
+    "1",
+)
+
+
+def available_cores() -> int:
+    """Return the cores this process may use, by affinity and control group."""
+    return max(1, int(cpu_count()))
+
+
+def available_memory() -> int:
+    """Return the bytes this process may use: of the machine, its control group and its limits."""
+    return int(_memory_limit())
+
+
+def memory_in_bytes(text: str) -> int:
+    """Return bytes for a text such as 16GB.
+
+    Raises
+    ------
+    ParameterError
+        The text is no amount of memory, or nothing at all.
+    """
+    try:
+        value = int(parse_bytes(text))
+    except ValueError:
+        value = 0
+    if value <= 0:
+        raise ParameterError(f"cluster.memory={text} is no amount of memory: write 16GB")
+    return value
+
+
+def frame_task_bytes(
+    block: tuple[int, int, int], itemsize: int, *, working_bytes_per_pixel: int = 64
+) -> int:
+    """Return what a task takes that holds a block of frames and works on one frame at a time.
+
+    block: images, slow, fast. itemsize: bytes a pixel as stored (twice: compressed and raw).
+    """
+    images, slow, fast = block
+    return slow * fast * (2 * images * itemsize + working_bytes_per_pixel)
+
+
+def require_memory(label: str, task_bytes: int, *, threads: int, worker_bytes: int) -> None:
+    """Refuse work whose tasks do not fit a worker, before it starts.
+
+    Raises
+    ------
+    MemoryBudgetError
+        As many tasks as a worker has threads need more than 70 % of its memory, where Dask
+        begins to pause.
+    """
+    usable = 0.7 * worker_bytes
+    if task_bytes * threads <= usable:
+        return
+    fitting = int(usable // task_bytes)
+    advice = (
+        f"run {fitting} threads a worker (cluster.cores, cluster.processes)"
+        if fitting
+        else "take fewer images a block (images_per_chunk)"
+    )
+    raise MemoryBudgetError(
+        f"{label}: a task needs {format_bytes(task_bytes)} and a worker runs {threads} at a time, "
+        f"but has {format_bytes(worker_bytes)}: {advice}, or give more cluster.memory"
+    )
+
+
+@contextmanager
+def one_thread_a_library() -> Iterator[None]:
+    """Hold BLAS and OpenMP to one thread, in this process and in those it starts."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class OneThreadPlugin(WorkerPlugin):
+    """Holds BLAS and OpenMP to one thread in workers that others have started."""
+
+    name = "dxdask-one-thread"
+
+    def setup(self, worker: object) -> None:
+        """Set the limits of a worker that has joined."""
+        os.environ.update(ONE_THREAD)
+        threadpool_limits(limits=1)

@@ -1,0 +1,111 @@
+"""Progress of a computation: a bar in a terminal, nothing in a pipe; and the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dask.callbacks import Callback
+from dask.utils import key_split
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+Counts = Mapping[str, Any]
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@contextmanager
+def bar(label: str, console: Console | None = None) -> Iterator[Callable[[int, int, str], None]]:
+    """Give `show(done, total, doing)`, which draws a bar where stderr is a terminal."""
+    where = console or Console(stderr=True)
+    if not where.is_terminal:
+        yield lambda done, total, doing: None
+        return
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[doing]}"),
+    )
+    with Progress(*columns, console=where, transient=True) as progress:
+        task = progress.add_task(label, total=None, doing="")
+
+        def show(done: int, total: int, doing: str) -> None:
+            progress.update(task, completed=done, total=total or None, doing=doing)
+
+        yield show
+
+
+@contextmanager
+def thread_progress(label: str, console: Console | None = None) -> Iterator[None]:
+    """Show the progress of what this process computes inside the context."""
+    with bar(label, console) as show:
+        done = total = 0
+
+        def begin(_: Any, state: Mapping[str, Any]) -> None:
+            nonlocal total
+            total += len(state["waiting"]) + len(state["ready"])
+
+        def before(key: Any, *_: Any) -> None:
+            show(done, total, key_split(key))
+
+        def after(key: Any, *_: Any) -> None:
+            nonlocal done
+            done += 1
+            show(done, total, key_split(key))
+
+        with Callback(start_state=begin, pretask=before, posttask=after):  # type: ignore[no-untyped-call]
+            yield
+
+
+@contextmanager
+def client_progress(
+    label: str, before: Counts, console: Console | None = None
+) -> Iterator[Callable[[Counts], None]]:
+    """Give `show(counts)` for what `scheduler_counts` tells, and told before the computation."""
+    with bar(label, console) as draw:
+
+        def show(counts: Counts) -> None:
+            doing = ", ".join(counts["doing"]) if counts["workers"] else "waiting for workers"
+            draw(counts["done"] - before["done"], counts["total"] - before["total"], doing)
+
+        yield show
+
+
+def scheduler_counts(dask_scheduler: Any = None) -> dict[str, Any]:
+    """Return tasks done and in all, names of those running, and workers; runs on the scheduler."""
+    finished = {"memory", "released", "forgotten", "erred"}
+    done = total = 0
+    doing = []
+    for prefix in dask_scheduler.task_prefixes.values():
+        states = prefix.states
+        done += sum(n for state, n in states.items() if state in finished)
+        total += sum(states.values())
+        if states.get("processing"):
+            doing.append(prefix.name)
+    return {"done": done, "total": total, "doing": doing, "workers": len(dask_scheduler.workers)}
+
+
+def log_to_file(path: str | Path, level: int = logging.INFO) -> logging.Handler:
+    """Append what dxdask logs to a file; close the handler returned when done.
+
+    The file is opened with the first line that is logged.
+    """
+    handler = logging.FileHandler(path, delay=True, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler.setLevel(level)
+    logger = logging.getLogger("dxdask")
+    logger.addHandler(handler)
+    if logger.level == logging.NOTSET or logger.level > level:
+        logger.setLevel(level)
+    return handler
+
+
+def stop_logging(handler: logging.Handler) -> None:
+    """Undo `log_to_file`."""
+    logging.getLogger("dxdask").removeHandler(handler)
+    handler.close()
