@@ -1,0 +1,194 @@
+"""The best of the candidate lattices: each is refined a little against some of the spots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
+from dxdask.errors import ConvergenceError, InputError
+from dxdask.indexing.assign import assign
+from dxdask.indexing.known_symmetry import apply_known_symmetry, cell_text, description
+from dxdask.indexing.lattice import Lattice, score
+from dxdask.indexing.parameters import IndexParameters
+from dxdask.indexing.reciprocal import map_centroids
+from dxdask.models import Crystal, ExperimentList
+from dxdask.refinement import RefinementParameters, refine
+from dxdask.tables import Table
+
+SAMPLE = 10_000
+LARGEST_RMSD_PX = 6.0
+ITERATIONS = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A crystal that may be the right one, with the models refined for it.
+
+    Attributes
+    ----------
+    volume : of the primitive cell, Angstrom^3.
+    n_indexed : spots of the sample indexed after refinement; `n_sample` there are.
+    rmsd_xy_mm : of those from their predictions; `rmsd_xy_px` in pixels.
+    """
+
+    experiments: ExperimentList
+    volume: float
+    n_indexed: int
+    n_sample: int
+    rmsd_xy_mm: float
+    rmsd_xy_px: float
+
+    @property
+    def crystal(self) -> Crystal:
+        """The crystal."""
+        return self.experiments.crystals[0]
+
+
+def quick(parameters: RefinementParameters) -> RefinementParameters:
+    """Return the parameters for refinement of a candidate: few steps, all of the sample."""
+    refinery = parameters.refinery.model_copy(update={"max_iterations": ITERATIONS})
+    chosen = parameters.reflections.model_copy(update={"reflections_per_degree": None})
+    return parameters.model_copy(update={"refinery": refinery, "reflections": chosen})
+
+
+def best_candidate(
+    lattices: Sequence[Lattice],
+    spots: Reflections,
+    experiments: ExperimentList,
+    parameters: IndexParameters,
+    refinement: RefinementParameters,
+) -> tuple[Candidate, Table]:
+    """Return the candidate with the best score, and the table of those compared.
+
+    Raises
+    ------
+    ConvergenceError
+        No lattice has the known symmetry, or none indexes the spots.
+    """
+    combine = parameters.basis_vector_combinations
+    crystals = _crystals(lattices, parameters)
+    if not crystals:
+        raise ConvergenceError(_no_lattice_message(lattices, spots, parameters))
+    some = select(spots, np.arange(0, n_rows(spots), max(n_rows(spots) // SAMPLE, 1)))
+    found, reasons = [], []
+    for volume, crystal in crystals:
+        try:
+            found.append(_refined(volume, crystal, some, experiments, parameters, refinement))
+        except (ConvergenceError, InputError) as error:
+            reasons.append(f"{cell_text(crystal.a)}: {error}")
+    if not found:
+        raise ConvergenceError(
+            f"none of the {len(crystals)} best lattices fits the {n_rows(spots)} spots "
+            f"(best: {reasons[0]}); {_ADVICE}"
+        )
+    weights = (combine.volume_weight, combine.n_indexed_weight, combine.rmsd_weight)
+    scores = score(
+        np.array([c.volume for c in found]),
+        np.array([float(c.n_indexed) for c in found]),
+        np.array([c.rmsd_xy_mm for c in found]),
+        weights,
+    )
+    order = np.argsort(scores, kind="stable")
+    return found[order[0]], candidates_table([found[i] for i in order], scores[order])
+
+
+_ADVICE = (
+    "check the beam centre, distance, wavelength and rotation axis; or give indexing.max_cell, "
+    "indexing.refinement_protocol.d_min_start, or indexing.known_symmetry.unit_cell"
+)
+
+
+def _crystals(
+    lattices: Sequence[Lattice], parameters: IndexParameters
+) -> list[tuple[float, Crystal]]:
+    """Return primitive volumes and crystals of the lattices with the known symmetry, best first."""
+    found: list[tuple[float, Crystal]] = []
+    for lattice in lattices:
+        crystal = apply_known_symmetry(lattice.a_matrix, parameters.known_symmetry)
+        if crystal is not None:
+            found.append((lattice.volume, crystal))
+        if len(found) == parameters.basis_vector_combinations.max_refine:
+            break
+    return found
+
+
+def _no_lattice_message(
+    lattices: Sequence[Lattice], spots: Reflections, parameters: IndexParameters
+) -> str:
+    """Return why there is no crystal to refine."""
+    n = n_rows(spots)
+    if not lattices:
+        return f"no lattice was found in {n} spots; {_ADVICE}"
+    first = lattices[0]
+    return (
+        f"none of {len(lattices)} lattices found in {n} spots has the {description(parameters.known_symmetry)}; "
+        f"the best has the reduced cell {cell_text(first.a_matrix)} and indexes {first.n_indexed} of a "
+        f"sample of spots; try without the known symmetry, widen "
+        f"indexing.known_symmetry.relative_length_tolerance or .absolute_angle_tolerance, or: {_ADVICE}"
+    )
+
+
+def _refined(
+    volume: float,
+    crystal: Crystal,
+    some: Reflections,
+    experiments: ExperimentList,
+    parameters: IndexParameters,
+    refinement: RefinementParameters,
+) -> Candidate:
+    """Return the candidate after a short refinement.
+
+    Raises
+    ------
+    ConvergenceError
+        The refined models do not predict the spots.
+    InputError
+        Too few spots to refine against.
+    """
+    tolerance = parameters.index_assignment.simple.hkl_tolerance
+    table = assign(some, experiments.with_crystal(crystal), tolerance=tolerance)
+    result = refine(table, experiments.with_crystal(crystal), quick(refinement))
+    table = assign(map_centroids(table, result.experiments), result.experiments, tolerance=tolerance)
+    used = select(result.reflections, has_flag(result.reflections, Flag.USED_IN_REFINEMENT))
+    dx, dy = used["x_cal_mm"] - used["x_mm"], used["y_cal_mm"] - used["y_mm"]
+    rmsd = float(np.sqrt(np.mean(dx**2 + dy**2)))
+    pixel = float(np.mean(experiments.detectors[0][0].pixel_size))
+    if not rmsd / pixel <= LARGEST_RMSD_PX:
+        raise ConvergenceError(f"rmsd of {rmsd / pixel:.1f} px is above {LARGEST_RMSD_PX:g} px")
+    return Candidate(
+        experiments=result.experiments,
+        volume=volume,
+        n_indexed=int(np.count_nonzero(has_flag(table, Flag.INDEXED))),
+        n_sample=n_rows(table),
+        rmsd_xy_mm=rmsd,
+        rmsd_xy_px=rmsd / pixel,
+    )
+
+
+def candidates_table(candidates: Sequence[Candidate], scores: np.ndarray) -> Table:
+    """Return the candidates as DIALS lists them."""
+    rows = [
+        {
+            "unit_cell": cell_text(c.crystal.a),
+            "volume": c.volume,
+            "n_indexed": c.n_indexed,
+            "percent": 100.0 * c.n_indexed / c.n_sample,
+            "rmsd_xy_mm": c.rmsd_xy_mm,
+            "rmsd_xy_px": c.rmsd_xy_px,
+            "score": float(s),
+        }
+        for c, s in zip(candidates, scores, strict=True)
+    ]
+    headings = {
+        "unit_cell": ("unit_cell", ""),
+        "volume": ("volume", ".0f"),
+        "n_indexed": ("# indexed", ""),
+        "percent": ("% indexed", ".1f"),
+        "rmsd_xy_mm": ("rmsd_xy\n(mm)", ".4f"),
+        "rmsd_xy_px": ("rmsd_xy\n(px)", ".2f"),
+        "score": ("overall\nscore", ".2f"),
+    }
+    return Table(name="candidates", title="Candidate solutions", rows=rows, headings=headings)

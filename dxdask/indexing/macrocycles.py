@@ -1,0 +1,90 @@
+"""Cycles of assignment and refinement, each to higher resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dxdask.columns import Flag, Reflections, has_flag, n_rows
+from dxdask.errors import ConvergenceError
+from dxdask.indexing.assign import assign
+from dxdask.indexing.parameters import IndexParameters, RefinementProtocol
+from dxdask.indexing.reciprocal import map_centroids
+from dxdask.models import ExperimentList
+from dxdask.refinement import RefinementParameters, refine
+from dxdask.results import StepResult
+
+LARGEST_GROWTH = 1.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolution:
+    """The d_min (Angstrom) of the first cycle, what it falls by in each, and where it ends."""
+
+    start: float
+    step: float
+    final: float
+
+    def of_cycle(self, cycle: int) -> float:
+        """Return d_min (Angstrom) of the cycle, counted from 0."""
+        return max(self.start - cycle * self.step, self.final)
+
+
+def resolution_steps(rlp: np.ndarray, d_min: float, protocol: RefinementProtocol) -> Resolution:
+    """Return how d_min opens from that of the lattice search to that of the spots rlp (n, 3)."""
+    start = d_min if protocol.d_min_start is None else protocol.d_min_start
+    # The furthest spot itself must not be lost to rounding.
+    finest = (1.0 - 1e-9) / float(np.sqrt(np.einsum("ij,ij->i", rlp, rlp).max()))
+    final = finest if protocol.d_min_final is None else max(finest, protocol.d_min_final)
+    step = protocol.d_min_step
+    if step is None:
+        n = protocol.n_macro_cycles
+        step = max(start - final, 0.0) / (n - 1) if n > 1 else 0.0
+        start = final if n == 1 else start
+    return Resolution(start=start, step=step, final=min(final, start))
+
+
+def run_macrocycles(
+    spots: Reflections,
+    experiments: ExperimentList,
+    resolution: Resolution,
+    parameters: IndexParameters,
+    refinement: RefinementParameters,
+) -> StepResult:
+    """Return models and indexed spots after the macrocycles; the tables are the last refinement's.
+
+    Raises
+    ------
+    ConvergenceError
+        No spot is indexed.
+    InputError
+        Too few spots are indexed to refine the models.
+    """
+    protocol = parameters.refinement_protocol
+    tolerance = parameters.index_assignment.simple.hkl_tolerance
+    messages: list[str] = []
+    result = StepResult(experiments=experiments, reflections=spots)
+    for cycle in range(protocol.n_macro_cycles):
+        d_min = resolution.of_cycle(cycle)
+        if cycle and d_min < resolution.of_cycle(cycle - 1):
+            messages.append(f"Increasing resolution to {d_min:.2f} Angstrom")
+        table = map_centroids(spots, result.experiments)
+        table = assign(table, result.experiments, tolerance=tolerance, d_min=d_min)
+        n = int(np.count_nonzero(has_flag(table, Flag.INDEXED)))
+        messages.append(f"Macro-cycle {cycle + 1}: {n} of {n_rows(table)} spots indexed")
+        if not n:
+            raise ConvergenceError(f"none of {n_rows(table)} spots is indexed at d_min {d_min:.2f}")
+        refined = refine(table, result.experiments, refinement)
+        if not protocol.disable_unit_cell_volume_sanity_check and _has_grown(result, refined):
+            messages.append("Unit cell volume grew by more than half: the last refinement is undone")
+            break
+        result = replace(refined, messages=(*messages, *refined.messages))
+        messages = list(result.messages)
+    table = map_centroids(result.reflections, result.experiments)
+    return replace(result, reflections=table, messages=tuple(messages))
+
+
+def _has_grown(before: StepResult, after: StepResult) -> bool:
+    pairs = zip(before.experiments.crystals, after.experiments.crystals, strict=True)
+    return any(new.gemmi_cell.volume > LARGEST_GROWTH * old.gemmi_cell.volume for old, new in pairs)
