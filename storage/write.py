@@ -158,6 +158,6 @@ def _folders(path: Path) -> list[Path]:
 
 def _free(root: Path) -> str:
     try:
-        return f"{shutil.disk_usage(root).free / 1e9:.1f} GB"
+        return f"{shutil.disk_usage(root).free / 1e6:.0f} MB"
     except OSError:
         return "unknown"

@@ -149,6 +149,7 @@ def test_show_is_strict_json(store: Store) -> None:
     with pytest.raises(StoreNotFoundError, match="no table 'x'; it has ratios"):
         store.table("linearity", "x")
     assert "% indexed" in str(store.tables("index")[0])
+    assert store.messages("index") == result().messages
 
 
 def test_history_keeps_each_time(store: Store) -> None:
