@@ -280,10 +280,6 @@ class Store:
         """Return the lines that a step showed before its tables."""
         return tuple(read.steady(self.path, step, results.shown)["messages"])
 
-    def messages(self, step: str) -> tuple[str, ...]:
-        """Return the lines that a step showed before its tables."""
-        return tuple(read.steady(self.path, step, results.shown)["messages"])
-
     def problems(self) -> pd.DataFrame:
         """Return what could not be processed: run, image, step, reason."""
         return pd.DataFrame(self.show()["problems"], columns=["run", "image", "step", "reason"])
