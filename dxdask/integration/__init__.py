@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
-from dxdask.errors import InputError
-from dxdask.integration.blocks import sum_block
-from dxdask.integration.boxes import ellipsoids
+from dxdask.integration.blocks import plan, sum_block
 from dxdask.integration.parameters import IntegrationParameters
-from dxdask.integration.run import combine, finish, predict, predict_as_asked, trusted_range
+from dxdask.integration.profile_model import estimate_profile
+from dxdask.integration.run import combine, finish, predict, predict_as_asked
 from dxdask.models import Experiment
 from dxdask.results import StepResult
 
 __all__ = [
     "IntegrationParameters",
     "combine",
+    "estimate_profile",
     "integrate",
     "predict",
 ]
@@ -58,11 +58,5 @@ def integrate(
     parameters = parameters or IntegrationParameters()
     if predicted is None:
         predicted = predict_as_asked(experiment, parameters, experiment_index)
-    n_images = experiment.scan.n_images
-    if len(frames) != n_images:
-        raise InputError(f"run {experiment.run} has {len(frames)} frames, its scan has {n_images}; give all")
-    shapes = ellipsoids(predicted, experiment)
-    sums = sum_block(
-        frames, 0, shapes, mask, trusted_range(experiment), parameters.background.glm
-    )
-    return finish(sums, predicted, experiment)
+    asked = plan(predicted, experiment, parameters.background.glm, n_frames=len(frames))
+    return finish(sum_block(frames, 0, asked, mask), predicted, asked, experiment)

@@ -24,8 +24,8 @@ def _expectations(mean: float, c: float) -> Any:
     psi clips r at +- c. The sums run over the counts between the clips and down the lower tail.
     """
     width = math.sqrt(mean)
-    low = int(math.floor(mean - c * width))  # y <= low is clipped below, y > high above
-    high = int(math.floor(mean + c * width))
+    low = math.floor(mean - c * width)  # y <= low is clipped below, y > high above
+    high = math.floor(mean + c * width)
     first = max(low + 1, 0)
     p = _poisson(first, mean)
     inside, moment, square = 0.0, 0.0, 0.0
@@ -52,7 +52,7 @@ def _expectations(mean: float, c: float) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _median(values: Any, counts: Any, n: int) -> float:
+def _median(values: Any, counts: Any, n: int) -> Any:
     """Return the median of a histogram, the mean of the middle two of an even number."""
     seen, lower = 0, 0.0
     for i in range(len(values)):
@@ -66,13 +66,16 @@ def _median(values: Any, counts: Any, n: int) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, max_iter: int) -> float:
-    """Return the robust mean of a histogram of counts: `values` (ascending) and how often, (m,) each.
+def robust_poisson_mean(
+    values: Any, counts: Any, c: float, tolerance: float, max_iter: int
+) -> Any:
+    """Return the robust mean of a histogram: counts `values` (m,), ascending, and how often.
 
-    Solves sum psi(r_i) = n E[psi(r)], r = (y - mean) / sqrt(mean), psi(r) = r clipped at +- c, by Fisher
-    scoring of log(mean) from the median, until it changes by less than `tolerance`. The right-hand side
-    makes it consistent for Poisson counts. NaN where it does not converge. Source: Cantoni & Ronchetti
-    (2001), J. Am. Stat. Assoc. 96, 1022; Parkhurst et al. (2016), J. Appl. Cryst. 49, 1912.
+    Solves sum psi(r_i) = n E[psi(r)], r = (y - mean) / sqrt(mean), psi(r) = r clipped at +- c, by
+    Fisher scoring of log(mean) from the median, until it changes by less than `tolerance`. The
+    right-hand side makes it consistent for Poisson counts. NaN where it does not converge. Source:
+    Cantoni & Ronchetti (2001), J. Am. Stat. Assoc. 96, 1022; Parkhurst et al. (2016), J. Appl.
+    Cryst. 49, 1912.
     """
     n, top = 0, 0.0
     for i in range(len(values)):
@@ -103,7 +106,7 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
 def fit_backgrounds(
     rows: Any, offsets: Any, values: Any, counts: Any, robust: Any, min_pixels: int, out: Any
 ) -> None:
-    """Fill out[i] for each i of `rows` with the background of histogram i, NaN where there is none."""
+    """Fill out[i] for each i of `rows` with the background of histogram i, NaN for none."""
     for i in rows:
         a, b = offsets[i], offsets[i + 1]
         n = 0
@@ -111,7 +114,9 @@ def fit_backgrounds(
             n += counts[j]
         out[i] = np.nan
         if n >= min_pixels:
-            out[i] = robust_poisson_mean(values[a:b], counts[a:b], robust[0], robust[1], int(robust[2]))
+            out[i] = robust_poisson_mean(
+                values[a:b], counts[a:b], robust[0], robust[1], int(robust[2])
+            )
 
 
 def backgrounds(

@@ -1,23 +1,24 @@
 """Counts of a block of frames added up per reflection; no shoebox is kept.
 
-Each frame is read once. Every reflection on it claims the pixels of its ellipsoid; then each pixel of its
-box goes to its sums (its own foreground) or to its background (nobody's foreground). A reflection seen on
-all its frames has its background fitted at once; the others carry a histogram of theirs to where blocks
-meet.
+Each frame is read once. Every reflection on it claims the pixels of its ellipsoid; then each pixel
+of its box goes to its sums (its own foreground) or to its background (nobody's foreground). A
+reflection seen on all its frames has its background fitted at once; the others carry a histogram of
+theirs to where blocks meet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.integration.background import backgrounds
-from dxdask.integration.boxes import Ellipsoids
+from dxdask.integration.boxes import Ellipsoids, ellipsoids
 from dxdask.integration.collect import (
     NARROW,
     active_on_frames,
@@ -27,19 +28,66 @@ from dxdask.integration.collect import (
 )
 from dxdask.integration.foreground import claim, nobody, release
 from dxdask.integration.parameters import GlmParameters
+from dxdask.integration.rotation import require_rotation
 from dxdask.integration.sums import N_FRAMES, N_SUMS, Sums, add_equal_rows, ordered, stack, take
+from dxdask.models import Experiment
 
 # Background pixels gathered before they are turned into histograms (4 bytes each).
 _BUDGET = 8_000_000
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What every block of one run needs to know.
+
+    Attributes
+    ----------
+    run : its name.
+    shapes : of all reflections of the run.
+    trusted : counts strictly between the two can be believed.
+    glm : how backgrounds are fitted.
+    """
+
+    run: str
+    shapes: Ellipsoids
+    trusted: tuple[float, float]
+    glm: GlmParameters
+
+
+def plan(
+    predicted: Reflections,
+    experiment: Experiment,
+    glm: GlmParameters,
+    *,
+    n_frames: int | None = None,
+) -> Plan:
+    """Return the plan for reflections that `predict` returned for this experiment.
+
+    Raises
+    ------
+    InputError
+        The run has not `n_frames` images, no profile, or panels of different trusted ranges.
+    """
+    n_images = require_rotation(experiment).scan.n_images
+    if n_frames is not None and n_frames != n_images:
+        raise InputError(
+            f"run {experiment.run} has {n_frames} frames, its scan has {n_images}; give all"
+        )
+    ranges = {p.trusted_range for p in experiment.detector.panels}
+    if len(ranges) != 1:
+        raise InputError(
+            f"run {experiment.run}: panels differ in their trusted range, {sorted(ranges)}; "
+            "import it with one trusted range for all"
+        )
+    shapes = ellipsoids(predicted, experiment)
+    return Plan(run=experiment.run, shapes=shapes, trusted=ranges.pop(), glm=glm)
+
+
 def sum_block(
     frames: NDArray[Any],
     first: int,
-    shapes: Ellipsoids,
+    plan: Plan,
     mask: NDArray[np.bool_],
-    trusted: tuple[float, float],
-    glm: GlmParameters,
     *,
     unreadable: Container[int] = (),
 ) -> Sums:
@@ -49,9 +97,8 @@ def sum_block(
     ----------
     frames : (n, slow, fast) integers, counts.
     first : index in the run of the first frame.
-    shapes : of all reflections of the run.
+    plan : of the run.
     mask : (slow, fast), True is good.
-    trusted : counts strictly between the two can be believed.
     unreadable : indices in the block of frames of which no pixel can be used.
 
     Raises
@@ -59,86 +106,95 @@ def sum_block(
     InputError
         Frames are not integers, or differ in shape from the mask or the detector.
     """
-    _check(frames, shapes, mask)
+    _check(frames, plan, mask)
     owner = nobody(mask.shape)
     bad = np.zeros_like(mask) if unreadable else mask
     usable = [bad if i in unreadable else mask for i in range(len(frames))]
-    start = shapes.first + first
+    start = plan.shapes.first + first
     parts = [
-        _sum_few(frames[a:b], start + a, shapes, usable[a:b], trusted, glm, owner)
-        for a, b in _pieces(shapes, start, len(frames))
+        _sum_few(frames[a:b], start + a, plan, usable[a:b], owner)
+        for a, b in _pieces(plan.shapes.box, start, len(frames))
     ]
-    return merge(parts, shapes, glm)
+    return merge(parts, plan.glm)
 
 
-def merge(parts: Sequence[Sums], shapes: Ellipsoids, glm: GlmParameters) -> Sums:
+def merge(parts: Sequence[Sums], glm: GlmParameters) -> Sums:
     """Return the record of all frames of all parts; what has become whole gets its background."""
+    if len(parts) == 1:
+        return parts[0]
     both = stack(parts)
     done = take(both, both.whole)
-    open_ = _finished(add_equal_rows(take(both, ~both.whole)), shapes, glm)
-    return ordered(stack([done, open_]))
+    rest = _finished(add_equal_rows(take(both, ~both.whole)), glm)
+    return ordered(stack([done, rest]))
 
 
-def _check(frames: NDArray[Any], shapes: Ellipsoids, mask: NDArray[np.bool_]) -> None:
+def _check(frames: NDArray[Any], plan: Plan, mask: NDArray[np.bool_]) -> None:
     if frames.dtype.kind not in "iu" or frames.ndim != 3:
         raise InputError(
-            f"frames are {frames.dtype} {frames.shape}; integration needs integer counts (frame, slow, fast)"
+            f"run {plan.run}: frames are {frames.dtype} {frames.shape}; "
+            "integration needs integer counts (frame, slow, fast)"
         )
     if frames.shape[1:] != mask.shape:
-        raise InputError(f"the mask is {mask.shape}, the frames are {frames.shape[1:]}; give one of their shape")
-    if len(shapes.panel) and (shapes.panel[:, [3, 1]].max(axis=0) > mask.shape).any():
-        raise InputError(f"frames of {mask.shape} do not hold all panels of the detector; check its model")
+        raise InputError(
+            f"run {plan.run}: mask {mask.shape} and frames {frames.shape[1:]} must agree in shape"
+        )
+    panel = plan.shapes.panel
+    if len(panel) and (panel[:, [3, 1]].max(axis=0) > mask.shape).any():
+        raise InputError(
+            f"run {plan.run}: frames of {mask.shape} do not hold all panels of the detector; "
+            "check the image size and offsets of its panels"
+        )
 
 
-def _pieces(shapes: Ellipsoids, start: int, n: int) -> list[tuple[int, int]]:
+def _pieces(box: NDArray[np.int32], start: int, n: int) -> list[tuple[int, int]]:
     """Return the block cut into pieces of few enough background pixels; at least one frame each."""
-    box = shapes.box.astype(np.int64)
-    area = (box[:, 1] - box[:, 0]) * (box[:, 3] - box[:, 2])
+    x0, x1, y0, y1 = box[:, :4].astype(np.int64).T
+    area = (x1 - x0) * (y1 - y0)
     change = np.zeros(n + 1, dtype=np.int64)
     np.add.at(change, np.clip(box[:, 4] - start, 0, n), area)
     np.add.at(change, np.clip(box[:, 5] - start, 0, n), -area)
-    pixels = np.cumsum(change)[:n]
     cuts, total = [0], 0
-    for i, p in enumerate(pixels.tolist()):
-        if total and total + p > _BUDGET:
+    for i, pixels in enumerate(np.cumsum(change)[:n].tolist()):
+        if total and total + pixels > _BUDGET:
             cuts.append(i)
             total = 0
-        total += p
+        total += pixels
     return list(zip(cuts, [*cuts[1:], n], strict=True))
 
 
 def _sum_few(
     frames: NDArray[Any],
     start: int,
-    shapes: Ellipsoids,
+    plan: Plan,
     masks: list[NDArray[np.bool_]],
-    trusted: tuple[float, float],
-    glm: GlmParameters,
     owner: NDArray[np.int32],
 ) -> Sums:
-    box, end = shapes.box, start + len(frames)
-    rows = np.flatnonzero((box[:, 4] < end) & (box[:, 5] > start))
-    own = box[rows].astype(np.int64)
+    shapes, end = plan.shapes, start + len(frames)
+    rows = np.flatnonzero((shapes.box[:, 4] < end) & (shapes.box[:, 5] > start))
+    own = shapes.box[rows].astype(np.int64)
     n_frames = np.minimum(own[:, 5], end) - np.maximum(own[:, 4], start)
-    room = np.concatenate([[0], np.cumsum(n_frames * (own[:, 1] - own[:, 0]) * (own[:, 3] - own[:, 2]))])
-    values = np.empty(room[-1], dtype=np.int32)
+    area = (own[:, 1] - own[:, 0]) * (own[:, 3] - own[:, 2])
+    room = np.concatenate([[0], np.cumsum(n_frames * area)])
+    starts, values = room[:-1], np.empty(room[-1], dtype=np.int32)
     used = np.zeros(len(rows), dtype=np.int64)
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     offsets, active = _lists(rows, own, shapes, start, len(frames))
-    limits = np.array(trusted, dtype=np.float64)
+    trusted = np.array(plan.trusted, dtype=np.float64)
     for i, frame in enumerate(frames):
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
         claim(here, rows, shapes, phi, owner, sums)
-        collect(frame, masks[i], limits, z, phi, here, rows, shapes, owner, sums, room[:-1], used, values)
+        collect(
+            frame, masks[i], trusted, z, phi, here, rows, shapes, owner, sums, starts, used, values
+        )
         release(here, rows, shapes, owner)
-    return _finished(_record(rows, sums, room[:-1], used, values), shapes, glm)
+    return _finished(_record(rows, own[:, 5] - own[:, 4], sums, starts, used, values), plan.glm)
 
 
 def _lists(
     rows: NDArray[np.int64], own: NDArray[np.int64], shapes: Ellipsoids, start: int, n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which reflections are on each of n frames: offsets (n + 1,) into places (m,) in `rows`."""
+    """Return what is on each of n frames: offsets (n + 1,) into places (m,) in `rows`."""
     change = np.bincount(np.clip(own[:, 4] - start, 0, n), minlength=n + 1)
     change = change - np.bincount(np.clip(own[:, 5] - start, 0, n), minlength=n + 1)
     offsets = np.concatenate([[0], np.cumsum(np.cumsum(change)[:n])])
@@ -149,6 +205,7 @@ def _lists(
 
 def _record(
     rows: NDArray[np.int64],
+    needed: NDArray[np.int64],
     sums: NDArray[np.int64],
     starts: NDArray[np.int64],
     used: NDArray[np.int64],
@@ -162,6 +219,7 @@ def _record(
     return Sums(
         rows=rows,
         sums=sums,
+        needed=needed,
         whole=np.zeros(len(rows), dtype=bool),
         background=np.full(len(rows), np.nan),
         n_background=used,
@@ -171,10 +229,9 @@ def _record(
     )
 
 
-def _finished(s: Sums, shapes: Ellipsoids, glm: GlmParameters) -> Sums:
-    """Return the record, its histograms replaced by a background where all frames have been seen."""
-    box = shapes.box[s.rows]
-    whole = s.sums[:, N_FRAMES] >= box[:, 5] - box[:, 4]
+def _finished(s: Sums, glm: GlmParameters) -> Sums:
+    """Return the record with a background for each histogram of which all frames are seen."""
+    whole = s.sums[:, N_FRAMES] >= s.needed
     mean = backgrounds(
         np.flatnonzero(whole),
         s.offsets,

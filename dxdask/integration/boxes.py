@@ -1,4 +1,4 @@
-"""The box around each predicted reflection, and its ellipsoid of foreground, in pixels and images."""
+"""The box around each predicted reflection, and its ellipsoid of foreground."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections, select
-from dxdask.errors import InputError
 from dxdask.integration.corrections import partiality
 from dxdask.integration.rays import panel_arrays, strike
+from dxdask.integration.rotation import require_profile, require_rotation
 from dxdask.models import Experiment, GaussianProfile
 
 Floats = NDArray[np.float64]
@@ -32,11 +32,13 @@ def _moved(panels: Any, p: int, s1: Any, e1: Any, e2: Any, a: float, b: float) -
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _shapes(s1: Any, s0: Any, panel: Any, panels: Any, delta: float, shape: Any, extent: Any) -> None:
+def _shapes(
+    s1: Any, s0: Any, panel: Any, panels: Any, delta: float, shape: Any, extent: Any
+) -> None:
     """Fill shape (n, 3) and extent (n, 4).
 
-    shape: qxx, qxy, qyy with (eps1^2 + eps2^2) / delta^2 = qxx dx^2 + 2 qxy dx dy + qyy dy^2, 1/px^2, of
-    the affine map of Kabsch's e1, e2 onto the panel over +- delta.
+    shape: qxx, qxy, qyy with (eps1^2 + eps2^2) / delta^2 = qxx dx^2 + 2 qxy dx dy + qyy dy^2,
+    1/px^2, of the affine map of Kabsch's e1, e2 onto the panel over +- delta.
     extent: smallest and largest x, then y (px), of the square of half width BACKGROUND_SCALE delta.
     """
     for i in range(len(s1)):
@@ -79,8 +81,8 @@ def _shape_and_extent(
 def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
     """Return the reflections whose boxes reach into the scan, with columns bbox and partiality.
 
-    A box holds the foreground, an ellipsoid of n_sigma widths, twice as wide in x and y; in z it is cut
-    at the ends of the scan, in x and y it is not cut at the edges of the panel.
+    A box holds the foreground, an ellipsoid of n_sigma widths, twice as wide in x and y; in z it is
+    cut at the ends of the scan, in x and y it is not cut at the edges of the panel.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
         The experiment has no profile.
     """
     profile = require_profile(experiment)
-    scan = experiment.scan
+    scan = require_rotation(experiment).scan
     first, last = scan.array_range
     with np.errstate(divide="ignore", invalid="ignore"):
         half = profile.n_sigma * profile.sigma_m / np.abs(predicted["zeta"] * scan.image_width_rad)
@@ -96,7 +98,7 @@ def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
     near = np.isfinite(half) & (z + half > first) & (z - half < last)
     predicted, half, z = select(predicted, near), half[near], z[near]
     _, extent = _shape_and_extent(predicted, experiment, profile)
-    inside = np.isfinite(extent).all(axis=1)
+    inside = np.asarray(np.isfinite(extent).all(axis=1))
     predicted, half, z, extent = select(predicted, inside), half[inside], z[inside], extent[inside]
     z0 = np.maximum(np.floor(z - half), first)
     z1 = np.minimum(np.ceil(z + half), last)
@@ -109,30 +111,14 @@ def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
     return predicted | {"bbox": box.astype(np.int32), "partiality": fraction}
 
 
-def require_profile(experiment: Experiment) -> GaussianProfile:
-    """Return the profile of the experiment, which must have one.
-
-    Raises
-    ------
-    InputError
-        It has none.
-    """
-    if experiment.profile is None:
-        raise InputError(
-            f"run {experiment.run} has no profile; estimate it from strong spots, or give "
-            "integration.profile.sigma_b and integration.profile.sigma_m"
-        )
-    return experiment.profile
-
-
 class Ellipsoids(NamedTuple):
     """What the kernels need of each reflection, in pixels of the stored frame.
 
     centre: (n, 3), x and y (px), phi (rad). shape: (n, 4), qxx, qxy, qyy (1/px^2) and
     (zeta / delta_m)^2 (1/rad^2): foreground is where
-    qxx dx^2 + 2 qxy dx dy + qyy dy^2 + shape[3] dphi^2 <= 1. box: (n, 6) int32. inner: (n, 4) int32, the
-    pixels that foreground can reach. panel: (n, 4) int32, the first and last pixel of the panel.
-    phi: (n_images + 1,), rad, at the borders of the images; first: z of the first image.
+    qxx dx^2 + 2 qxy dx dy + qyy dy^2 + shape[3] dphi^2 <= 1. box: (n, 6) int32. inner: (n, 4)
+    int32, the pixels that foreground can reach. panel: (n, 4) int32, the first and last pixel of
+    the panel. phi: (n_images + 1,), rad, at the borders of the images; first: z of the first image.
     """
 
     centre: Floats
@@ -146,7 +132,7 @@ class Ellipsoids(NamedTuple):
 
 def ellipsoids(predicted: Reflections, experiment: Experiment) -> Ellipsoids:
     """Return the ellipsoids of reflections that `add_boxes` returned."""
-    profile, scan = require_profile(experiment), experiment.scan
+    profile, scan = require_profile(experiment), require_rotation(experiment).scan
     q, _ = _shape_and_extent(predicted, experiment, profile)
     w = (predicted["zeta"] / (profile.n_sigma * profile.sigma_m)) ** 2
     panels = panel_arrays(experiment.detector)

@@ -30,9 +30,9 @@ _NARROW = 4096  # histograms spread over fewer counts than this are sorted by co
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def active_on_frames(rows: Any, box: Any, first: int, offsets: Any, active: Any) -> None:
-    """Fill active[offsets[f] : offsets[f + 1]] with the places in `rows` of what is on frame first + f.
+    """Fill active[offsets[f] : offsets[f + 1]] with what is on frame first + f: places in `rows`.
 
-    offsets: (n_frames + 1,), from `count_on_frames`; ascending places within each frame.
+    offsets: (n_frames + 1,). Places are ascending within each frame.
     """
     n = len(offsets) - 1
     filled = offsets[:-1].copy()
@@ -51,7 +51,7 @@ def add_background(v: Any, i: int, starts: Any, used: Any, values: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_foreground(v: int, row: Any, dx: int, dy: int, dz: int) -> None:
+def add_foreground(v: Any, row: Any, dx: int, dy: int, dz: int) -> None:
     """Add a pixel, (dx, dy, dz) from the corner of the box, to the sums (N_SUMS,) of its owner."""
     row[N_FOREGROUND] += 1
     row[COUNTS] += v
@@ -65,13 +65,14 @@ def add_foreground(v: int, row: Any, dx: int, dy: int, dz: int) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def collect(
-    frame: Any, mask: Any, trusted: Any, z: int, phi: Any, active: Any, rows: Any, e: Any, owner: Any,
-    sums: Any, starts: Any, used: Any, values: Any,
+    frame: Any, mask: Any, trusted: Any, z: int, phi: Any, active: Any, rows: Any, e: Any,
+    owner: Any, sums: Any, starts: Any, used: Any, values: Any,
 ) -> None:  # fmt: skip
     """Add one frame (slow, fast), at array index z, to sums and backgrounds of its reflections.
 
-    mask: (slow, fast) bool, True is good. trusted: counts strictly between the two are; those from the
-    upper end on are saturated. starts, used: (n,), where in `values` the backgrounds are, and how many.
+    mask: (slow, fast) bool, True is good. trusted: counts strictly between the two are; those from
+    the upper end on are saturated. starts, used: (n,), where in `values` the backgrounds are, and
+    how many.
     """
     for i in active:
         r, row = rows[i], sums[i]
@@ -131,7 +132,9 @@ def sort_backgrounds(starts: Any, used: Any, values: Any, tally: Any, distinct: 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def encode_backgrounds(starts: Any, used: Any, values: Any, offsets: Any, out: Any, counts: Any) -> None:
+def encode_backgrounds(
+    starts: Any, used: Any, values: Any, offsets: Any, out: Any, counts: Any
+) -> None:
     """Fill out and counts [offsets[i], offsets[i + 1]) with the sorted background i, run by run."""
     for i in range(len(starts)):
         at = offsets[i] - 1

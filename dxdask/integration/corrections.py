@@ -17,7 +17,7 @@ def lorentz(s1: Floats, *, s0: Floats, m2: Floats) -> Floats:
     s1: (n, 3), s0: (3,), 1/Angstrom. m2: (3,), the rotation axis, a unit vector.
     """
     cross = np.cross(m2, s0)
-    return np.abs(s1 @ cross) / (np.linalg.norm(s0) * np.linalg.norm(s1, axis=-1))
+    return np.asarray(np.abs(s1 @ cross) / (np.linalg.norm(s0) * np.linalg.norm(s1, axis=-1)))
 
 
 def polarisation(s1: Floats, beam: Beam) -> Floats:
@@ -31,7 +31,7 @@ def polarisation(s1: Floats, beam: Beam) -> Floats:
     fraction = beam.polarization_fraction
     out_of_plane = direction @ np.asarray(beam.polarization_normal)
     cosine = direction @ s0
-    return (1 - 2 * fraction) * (1 - out_of_plane**2) + fraction * (1 + cosine**2)
+    return np.asarray((1 - 2 * fraction) * (1 - out_of_plane**2) + fraction * (1 + cosine**2))
 
 
 def lp_factor(s1: Floats, *, beam: Beam, m2: Floats) -> Floats:
@@ -53,7 +53,8 @@ def quantum_efficiency(s1: Floats, panel: NDArray[np.int32], detector: Detector)
 def partiality(phi: Floats, zeta: Floats, first: Floats, last: Floats, sigma_m: float) -> Floats:
     """Return the fraction (n,) of reflections centred at phi that is recorded between two angles.
 
-    phi, first, last: (n,), rad. zeta: (n,). sigma_m: rad. Source: Kabsch (2010), Acta Cryst. D66, 133.
+    phi, first, last: (n,), rad. zeta: (n,). sigma_m: rad. Source: Kabsch (2010), Acta Cryst. D66,
+    133.
     """
     c = np.abs(zeta) / (np.sqrt(2.0) * sigma_m)
-    return 0.5 * (erf(c * (last - phi)) - erf(c * (first - phi)))
+    return np.asarray(0.5 * (erf(c * (last - phi)) - erf(c * (first - phi))))

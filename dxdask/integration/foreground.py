@@ -13,16 +13,16 @@ NOBODY = -1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def phi_term(e: Any, r: int, phi: Any) -> float:
-    """Return (eps3 / delta_m)^2 of reflection r, smallest over the frame that lies between two angles."""
+def phi_term(e: Any, r: int, phi: Any) -> Any:
+    """Return (eps3 / delta_m)^2 of reflection r, smallest over a frame between two angles."""
     at, low, high = e.centre[r, 2], min(phi[0], phi[1]), max(phi[0], phi[1])
     away = max(0.0, low - at, at - high)
     return e.shape[r, 3] * away * away
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def xy_term(e: Any, r: int, x: int, y: int) -> float:
-    """Return (eps1^2 + eps2^2) / delta_b^2 of reflection r, smallest over the corners of pixel (x, y).
+def xy_term(e: Any, r: int, x: int, y: int) -> Any:
+    """Return (eps1^2 + eps2^2) / delta_b^2 of r, smallest over the corners of pixel (x, y).
 
     It is 0 in the pixel that holds the centre, however small the reflection.
     """
@@ -43,8 +43,9 @@ def xy_term(e: Any, r: int, x: int, y: int) -> float:
 def claim(active: Any, rows: Any, e: Any, phi: Any, owner: Any, sums: Any) -> None:
     """Write into `owner` (slow, fast) which reflection's ellipsoid reaches the pixel deepest.
 
-    active: (m,), the places in `rows` of the reflections on this frame, ascending; the first wins a tie.
-    Pixels of an ellipsoid that lie off the panel are counted as invalid in `sums` (one row each).
+    active: (m,), the places in `rows` of the reflections on this frame, ascending; the first wins a
+    tie. Pixels of an ellipsoid that lie off the panel are counted as invalid in `sums` (one row
+    each).
     """
     for i in active:
         r = rows[i]

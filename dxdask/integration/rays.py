@@ -48,7 +48,7 @@ def panel_arrays(detector: Detector) -> PanelArrays:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def strike(panels: Any, p: int, sx: float, sy: float, sz: float) -> Any:
-    """Return x_mm, y_mm (mm) and x, y (px) at which the ray meets the plane of panel p; NaN if never.
+    """Return x_mm, y_mm (mm) and x, y (px) where a ray meets the plane of panel p; NaN if never.
 
     The pixel is that in which the ray is recorded: with the shift by parallax, as in
     `dxdask.models.parallax`.

@@ -9,7 +9,8 @@ import numpy as np
 
 from dxdask.columns import Reflections, check, concatenate, n_rows, select
 from dxdask.errors import InputError
-from dxdask.integration.boxes import add_boxes, ellipsoids
+from dxdask.integration.blocks import Plan
+from dxdask.integration.boxes import add_boxes
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.prediction import predict_rays
 from dxdask.integration.summary import messages, tables
@@ -33,8 +34,8 @@ def predict(
 
     Parameters
     ----------
-    experiment : with crystal, scan and goniometer. Where it has a profile, reflections that do not reach
-        into the scan are left out, and bbox and partiality are given.
+    experiment : with crystal, scan and goniometer. Where it has a profile, reflections that do not
+        reach into the scan are left out, and bbox and partiality are given.
     d_min, d_max : Angstrom; d_min None is the highest resolution at the detector's corners.
     padding : degrees by which centres may lie outside the scan.
     min_zeta : those closer to the spindle are left out.
@@ -43,8 +44,8 @@ def predict(
     Returns
     -------
     Reflections
-        Columns experiment, panel, hkl, flags, entering, s1, x_cal, y_cal, z_cal, x_cal_mm, y_cal_mm,
-        phi_cal_rad, d, zeta, lp, qe, and with a profile bbox, partiality; sorted by hkl.
+        Columns experiment, panel, hkl, flags, entering, s1, x_cal, y_cal, z_cal, x_cal_mm,
+        y_cal_mm, phi_cal_rad, d, zeta, lp, qe, and with a profile bbox, partiality; sorted by hkl.
 
     Raises
     ------
@@ -77,11 +78,12 @@ def predict_as_asked(
 def finish(
     sums: Sums,
     predicted: Reflections,
+    plan: Plan,
     experiment: Experiment,
     problems: Sequence[Mapping[str, Any]] = (),
 ) -> StepResult:
     """Return the result of one run from the sums over all its frames."""
-    reflections = summed(predicted, sums, ellipsoids(predicted, experiment), experiment.detector)
+    reflections = summed(predicted, sums, plan.shapes, experiment.detector)
     return StepResult(
         experiments=ExperimentList.of([experiment]),
         reflections=check(reflections),
@@ -91,25 +93,8 @@ def finish(
     )
 
 
-def trusted_range(experiment: Experiment) -> tuple[float, float]:
-    """Return the trusted range of the detector's panels, which must share one.
-
-    Raises
-    ------
-    InputError
-        They do not.
-    """
-    ranges = {p.trusted_range for p in experiment.detector.panels}
-    if len(ranges) != 1:
-        raise InputError(
-            f"run {experiment.run}: panels differ in their trusted range {sorted(ranges)}; "
-            "set one with geometry.detector.panel.trusted_range"
-        )
-    return ranges.pop()
-
-
 def combine(results: Sequence[StepResult], experiments: ExperimentList) -> StepResult:
-    """Return the results of several runs as one; `experiments` lists them in the order of their index."""
+    """Return the results of several runs as one; `experiments` are theirs, in order."""
     if not results:
         raise InputError("no run was integrated; index and refine some first")
     names = [t.name for t in results[0].tables]

@@ -43,7 +43,12 @@ def tables(r: Reflections, experiment: Experiment) -> tuple[Table, ...]:
     """Return the tables `summary`, `shells`, `images` and `profile` of one run."""
     run = {"run": experiment.run}
     return (
-        Table(name="profile", title="Profile of the reflections", rows=(_profile(experiment),), headings=_PROFILE),
+        Table(
+            name="profile",
+            title="Profile of the reflections",
+            rows=(_profile(experiment),),
+            headings=_PROFILE,
+        ),
         Table(
             name="images",
             title="Summary vs image number",
@@ -54,10 +59,20 @@ def tables(r: Reflections, experiment: Experiment) -> tuple[Table, ...]:
             name="shells",
             title="Summary vs resolution",
             rows=[run | row for row in _by_shell(r)],
-            headings={"run": ("Run", ""), "d_max": ("d max", ".2f"), "d_min": ("d min", ".2f"), "n": ("#", "")}
+            headings={
+                "run": ("Run", ""),
+                "d_max": ("d max", ".2f"),
+                "d_min": ("d min", ".2f"),
+                "n": ("#", ""),
+            }
             | _STATISTICS,
         ),
-        Table(name="summary", title="Summary of integration", rows=(run | _overall(r),), headings=_SUMMARY),
+        Table(
+            name="summary",
+            title="Summary of integration",
+            rows=(run | _overall(r),),
+            headings=_SUMMARY,
+        ),
     )
 
 
@@ -83,7 +98,9 @@ _PROFILE = {
 
 def _profile(experiment: Experiment) -> dict[str, Any]:
     p = experiment.profile
-    degrees = (None, None) if p is None else (float(np.rad2deg(p.sigma_b)), float(np.rad2deg(p.sigma_m)))
+    degrees = (
+        (None, None) if p is None else (float(np.rad2deg(p.sigma_b)), float(np.rad2deg(p.sigma_m)))
+    )
     return {"run": experiment.run, "sigma_b_deg": degrees[0], "sigma_m_deg": degrees[1]}
 
 
@@ -98,7 +115,9 @@ def _statistics(r: Reflections, groups: NDArray[np.int64], n_groups: int) -> lis
 
     def mean(values: NDArray[np.float64], rows: NDArray[np.bool_]) -> list[float | None]:
         total = np.bincount(groups[rows], weights=values[rows], minlength=n_groups)
-        return [float(t / c) if c else None for t, c in zip(total, count(rows).tolist(), strict=True)]
+        return [
+            float(t / c) if c else None for t, c in zip(total, count(rows).tolist(), strict=True)
+        ]
 
     columns = {
         "n_full": count(r["partiality"] > _FULL).tolist(),

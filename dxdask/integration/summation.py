@@ -28,17 +28,23 @@ from dxdask.models import Detector
 Floats = NDArray[np.float64]
 
 
-def summed(predicted: Reflections, sums: Sums, shapes: Ellipsoids, detector: Detector) -> Reflections:
+def summed(
+    predicted: Reflections, sums: Sums, shapes: Ellipsoids, detector: Detector
+) -> Reflections:
     """Return the predictions with what was measured of each.
 
-    I = counts - n_fg b and variance |I| + n_fg b (1 + n_fg / n_bg), b the background of a pixel. Where a
-    foreground pixel is masked, untrusted or saturated, or there is no background, the intensity is not
-    flagged as integrated; numbers are given where they can be.
+    I = counts - n_fg b and variance |I| + n_fg b (1 + n_fg / n_bg), b the background of a pixel.
+    Where a foreground pixel is masked, untrusted or saturated, or there is no background, the
+    intensity is not flagged as integrated; numbers are given where they can be.
     """
     n = len(predicted["panel"])
     s = np.zeros((n, N_SUMS), dtype=np.int64)
     background, n_background = np.full(n, np.nan), np.zeros(n, dtype=np.int64)
-    s[sums.rows], background[sums.rows], n_background[sums.rows] = sums.sums, sums.background, sums.n_background
+    s[sums.rows], background[sums.rows], n_background[sums.rows] = (
+        sums.sums,
+        sums.background,
+        sums.n_background,
+    )
     known = np.isfinite(background)
     mean = np.where(known, background, 0.0)
     n_foreground = s[:, N_FOREGROUND]
@@ -90,7 +96,7 @@ def _centroids(
     shapes: Ellipsoids,
     detector: Detector,
 ) -> Reflections:
-    """Return columns x, y, z: centres of the counts above background; as predicted where I < sigma."""
+    """Return columns x, y, z: centres of the counts, as predicted where I < sigma."""
     offset = np.array([p.offset for p in detector.panels])[predicted["panel"]]
     corner = shapes.box[:, [0, 2, 4]].astype(np.float64)
     corner[:, :2] -= offset

@@ -1,4 +1,4 @@
-"""Sums of counts over the pixels of each reflection: integers, so that blocks of frames merge exactly."""
+"""Sums over the pixels of each reflection: integers, so that blocks of frames merge exactly."""
 
 from __future__ import annotations
 
@@ -31,22 +31,25 @@ from numpy.typing import NDArray
 class Sums:
     """What some frames say about some reflections.
 
-    Those seen on all their frames are `whole`, and have a background; of the others the histogram of
-    background counts is kept. Merge law: `merge` of two records is the record of all their frames.
+    Those seen on all their frames are `whole`, and have a background; of the others the histogram
+    of background counts is kept. Merge law: `merge` of two records is the record of all their
+    frames.
 
     Attributes
     ----------
     rows : (n,) int64, ascending, rows of the table of predictions.
     sums : (n, N_SUMS) int64.
+    needed : (n,) int64, frames that the reflection is on.
     whole : (n,) bool.
     background : (n,) float64, mean counts a pixel, NaN where not whole or not to be had.
     n_background : (n,) int64, background pixels.
-    offsets, values, counts : row i's histogram is [offsets[i], offsets[i + 1]): background count (int32,
-        ascending) and how often (int64); empty where whole.
+    offsets, values, counts : row i's histogram is [offsets[i], offsets[i + 1]): background count
+        (int32, ascending) and how often (int64); empty where whole.
     """
 
     rows: NDArray[np.int64]
     sums: NDArray[np.int64]
+    needed: NDArray[np.int64]
     whole: NDArray[np.bool_]
     background: NDArray[np.float64]
     n_background: NDArray[np.int64]
@@ -62,6 +65,7 @@ def take(s: Sums, rows: NDArray[np.bool_]) -> Sums:
     return Sums(
         rows=s.rows[rows],
         sums=s.sums[rows],
+        needed=s.needed[rows],
         whole=s.whole[rows],
         background=s.background[rows],
         n_background=s.n_background[rows],
@@ -77,6 +81,7 @@ def stack(parts: Sequence[Sums]) -> Sums:
     return Sums(
         rows=np.concatenate([p.rows for p in parts]),
         sums=np.concatenate([p.sums for p in parts]),
+        needed=np.concatenate([p.needed for p in parts]),
         whole=np.concatenate([p.whole for p in parts]),
         background=np.concatenate([p.background for p in parts]),
         n_background=np.concatenate([p.n_background for p in parts]),
@@ -88,7 +93,7 @@ def stack(parts: Sequence[Sums]) -> Sums:
 
 def add_equal_rows(s: Sums) -> Sums:
     """Return the record with rows that occur several times, none of them whole, added up."""
-    rows, place = np.unique(s.rows, return_inverse=True)
+    rows, one, place = np.unique(s.rows, return_index=True, return_inverse=True)
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     np.add.at(sums, place, s.sums)
     owner = np.repeat(place, np.diff(s.offsets))
@@ -104,6 +109,7 @@ def add_equal_rows(s: Sums) -> Sums:
     return Sums(
         rows=rows,
         sums=sums,
+        needed=s.needed[one],
         whole=np.zeros(len(rows), dtype=bool),
         background=np.full(len(rows), np.nan),
         n_background=n_background,
@@ -119,6 +125,7 @@ def ordered(s: Sums) -> Sums:
     return Sums(
         rows=s.rows[order],
         sums=s.sums[order],
+        needed=s.needed[order],
         whole=s.whole[order],
         background=s.background[order],
         n_background=s.n_background[order],

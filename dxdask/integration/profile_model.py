@@ -1,0 +1,198 @@
+"""Widths of the reflections, from the strong pixels of indexed spots (Kabsch 2010)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import erf
+
+from dxdask.columns import Flag, Reflections, has_flag, select
+from dxdask.errors import InputError
+from dxdask.integration.parameters import IntegrationParameters, ProfileParameters
+from dxdask.integration.rotation import require_rotation
+from dxdask.models import Experiment, ExperimentList, GaussianProfile
+
+Floats = NDArray[np.float64]
+Pixels = Mapping[str, NDArray[Any]]
+_NEEDED = ("experiment", "panel", "flags", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
+_ARRAYS = ("pixel_offsets", "pixel_x", "pixel_y", "pixel_z", "pixel_value")
+_SMALLEST = 1e-9  # fraction of a reflection below which a frame does not count as its
+# sigma_m is looked for between these many image widths and this many degrees
+_NARROWEST, _WIDEST_DEG = 0.01, 20.0
+
+
+def estimate_profile(
+    reflections: Reflections,
+    arrays: Pixels,
+    experiments: ExperimentList,
+    parameters: IntegrationParameters,
+) -> ExperimentList:
+    """Return the experiments with their profiles, from their indexed strong spots.
+
+    Parameters
+    ----------
+    reflections : spots, indexed and predicted: columns experiment, panel, flags, x_cal_mm,
+        y_cal_mm, phi_cal_rad. Those used in refinement are taken, or, where none were, those
+        indexed.
+    arrays : the spots' strong pixels: pixel_offsets (n + 1,), and pixel_x, pixel_y (px of the
+        panel), pixel_z (images), pixel_value (counts); row i owns [pixel_offsets[i],
+        pixel_offsets[i + 1]).
+    parameters : widths given there (`profile.sigma_b`, `profile.sigma_m`) are not estimated.
+
+    Raises
+    ------
+    InputError
+        Too few spots, or columns or pixels are missing.
+    """
+    asked = parameters.profile
+    _check(reflections, arrays, asked)
+    members = []
+    for i, experiment in enumerate(experiments):
+        profile = _profile(reflections, arrays, experiment, i, asked)
+        members.append(replace(experiments.members[i], profile=profile))
+    return replace(experiments, members=tuple(members))
+
+
+def _check(reflections: Reflections, arrays: Pixels, p: ProfileParameters) -> None:
+    if p.sigma_b is not None and p.sigma_m is not None:
+        return
+    missing = [n for n in _NEEDED if n not in reflections] + [n for n in _ARRAYS if n not in arrays]
+    if missing:
+        raise InputError(
+            f"spots lack {', '.join(missing)}: index and refine them first, or give "
+            "integration.profile.sigma_b and integration.profile.sigma_m"
+        )
+    rows, owners = len(reflections["flags"]), len(arrays["pixel_offsets"]) - 1
+    if rows != owners:
+        raise InputError(
+            f"pixels of {owners} spots do not go with {rows} reflections; find spots again"
+        )
+
+
+def _profile(
+    reflections: Reflections,
+    arrays: Pixels,
+    experiment: Experiment,
+    index: int,
+    p: ProfileParameters,
+) -> GaussianProfile:
+    sigma_b, sigma_m = p.sigma_b, p.sigma_m
+    if sigma_b is None or sigma_m is None:
+        spots, pixels = _spots_of(reflections, arrays, index)
+        n = len(spots["flags"])
+        if n < p.min_spots:
+            raise InputError(
+                f"run {experiment.run} has {n} indexed strong spots, a profile needs "
+                f"{p.min_spots}: give integration.profile.sigma_b and .sigma_m, or a smaller "
+                "integration.profile.min_spots"
+            )
+        s1 = _rays(spots["x_cal_mm"], spots["y_cal_mm"], spots["panel"], experiment)
+        if sigma_b is None:
+            sigma_b = float(np.rad2deg(divergence(s1, pixels, spots["panel"], experiment)))
+        if sigma_m is None:
+            sigma_m = float(
+                np.rad2deg(mosaicity(s1, spots["phi_cal_rad"], pixels, experiment, p.min_zeta))
+            )
+    return GaussianProfile(
+        sigma_b=float(np.deg2rad(sigma_b)), sigma_m=float(np.deg2rad(sigma_m)), n_sigma=p.n_sigma
+    )
+
+
+def _spots_of(reflections: Reflections, arrays: Pixels, index: int) -> tuple[Reflections, Pixels]:
+    """Return the spots of one experiment, and their pixels with `owner`, the row of each."""
+    own = reflections["experiment"] == index
+    own &= np.isfinite(reflections["x_cal_mm"]) & np.isfinite(reflections["phi_cal_rad"])
+    used = own & has_flag(reflections, Flag.USED_IN_REFINEMENT)
+    rows = used if used.any() else own & has_flag(reflections, Flag.INDEXED)
+    lengths = np.diff(arrays["pixel_offsets"])
+    taken = np.repeat(rows, lengths)
+    pixels = {n: arrays[n][taken] for n in _ARRAYS[1:]}
+    pixels["owner"] = np.repeat(np.arange(int(rows.sum())), lengths[rows])
+    return select({n: reflections[n] for n in _NEEDED}, rows), pixels
+
+
+def _rays(x_mm: Floats, y_mm: Floats, panel: NDArray[np.int32], experiment: Experiment) -> Floats:
+    """Return unit vectors (n, 3) towards positions on the panels."""
+    out = np.empty((len(panel), 3))
+    for i in np.unique(panel).tolist():
+        at = panel == i
+        out[at] = experiment.detector[i].lab_coordinates(np.stack([x_mm[at], y_mm[at]], axis=1))
+    return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True))
+
+
+def divergence(
+    s1: Floats, pixels: Pixels, panel: NDArray[np.int32], experiment: Experiment
+) -> float:
+    """Return sigma_b (rad): the root of the mean over spots of sum(I angle^2) / (sum(I) - 1).
+
+    s1: (n, 3), predicted directions, unit vectors; angle: between a pixel's direction and that of
+    its spot. pixels: as `arrays` of `estimate_profile`, with `owner` (m,).
+    """
+    owner = pixels["owner"]
+    of_pixel = panel[owner]
+    xy = np.stack([pixels["pixel_x"], pixels["pixel_y"]], axis=1) + 0.5
+    mm = np.empty_like(xy)
+    for i in np.unique(of_pixel).tolist():
+        at = of_pixel == i
+        mm[at] = experiment.detector[i].pixel_to_mm(xy[at])
+    rays = _rays(mm[:, 0], mm[:, 1], of_pixel, experiment)
+    # the chord, for the arc: exact to angle^2 / 24, and without the loss of arccos at small angles
+    square = ((rays - s1[owner]) ** 2).sum(axis=1)
+    counts = pixels["pixel_value"].astype(np.float64)
+    total = np.bincount(owner, counts, minlength=len(s1))
+    spread = np.bincount(owner, counts * square, minlength=len(s1))
+    some = total > 1
+    return float(np.sqrt(np.mean(spread[some] / (total[some] - 1))))
+
+
+def mosaicity(
+    s1: Floats, phi: Floats, pixels: Pixels, experiment: Experiment, min_zeta: float
+) -> float:
+    """Return sigma_m (rad), the most likely width along the rotation.
+
+    A frame at tau from the predicted angle holds the fraction z = 1/2 [erf(|zeta| (tau + w/2) /
+    sqrt2 sigma) - erf(|zeta| (tau - w/2) / sqrt2 sigma)], w the width of an image. Of each spot
+    with counts n on its frames, ln L = sum n ln z - (sum n - 1) ln(sum z). Source: Kabsch (2010),
+    Acta Cryst. D66, 133, extended to several frames in DIALS (Winter et al. 2018, Acta Cryst. D74,
+    85).
+    """
+    (goniometer, scan), s0 = require_rotation(experiment), experiment.beam.s0
+    e1 = np.cross(s1, s0)
+    zeta = np.abs(e1 @ goniometer.rotation_axis) / np.linalg.norm(e1, axis=1)
+    keep = (zeta >= min_zeta)[pixels["owner"]]
+    owner, z = pixels["owner"][keep], pixels["pixel_z"][keep].astype(np.int64)
+    first = np.full(len(s1), np.iinfo(np.int64).max)
+    np.minimum.at(first, owner, z)
+    last = np.full(len(s1), -1)
+    np.maximum.at(last, owner, z)
+    n_frames = np.where(last >= 0, last - first + 1, 0)
+    spot = np.repeat(np.arange(len(s1)), n_frames)
+    start = np.concatenate([[0], np.cumsum(n_frames)])
+    frame = np.arange(len(spot)) - start[spot] + first[spot]
+    counts = np.bincount(
+        start[owner] + z - first[owner],
+        pixels["pixel_value"][keep].astype(np.float64),
+        minlength=len(spot),
+    )
+    half = 0.5 * abs(scan.image_width_rad)
+    tau = scan.phi_from_z(frame + 0.5) - phi[spot]
+    above, below = zeta[spot] * (tau + half) / np.sqrt(2), zeta[spot] * (tau - half) / np.sqrt(2)
+    total = np.bincount(spot, counts, minlength=len(s1)) - 1.0
+
+    def minus_log_likelihood(log_sigma: float) -> float:
+        sigma = np.exp(log_sigma)
+        fraction = np.maximum(0.5 * (erf(above / sigma) - erf(below / sigma)), _SMALLEST)
+        seen = np.bincount(spot, fraction, minlength=len(s1))
+        recorded = seen > 0
+        return float(-(counts @ np.log(fraction)) + total[recorded] @ np.log(seen[recorded]))
+
+    bounds = (float(np.log(2 * half * _NARROWEST)), float(np.log(np.deg2rad(_WIDEST_DEG))))
+    found = minimize_scalar(
+        minus_log_likelihood, bounds=bounds, method="bounded", options={"xatol": 1e-5}
+    )
+    return float(np.exp(found.x))

@@ -1,0 +1,60 @@
+"""What integration asks of an experiment: a rotation scan, a crystal, a profile."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dxdask.errors import InputError
+from dxdask.models import Crystal, Experiment, GaussianProfile, Goniometer, Scan
+
+
+class Rotation(NamedTuple):
+    """The goniometer and the scan of an experiment that turns."""
+
+    goniometer: Goniometer
+    scan: Scan
+
+
+def require_rotation(experiment: Experiment) -> Rotation:
+    """Return the goniometer and the scan, which must turn.
+
+    Raises
+    ------
+    InputError
+        There is none, or its images have no width.
+    """
+    goniometer, scan = experiment.goniometer, experiment.scan
+    if scan is None or goniometer is None or scan.is_still:
+        raise InputError(
+            f"run {experiment.run} is no rotation scan; stills are integrated by stills_process"
+        )
+    return Rotation(goniometer, scan)
+
+
+def require_crystal(experiment: Experiment) -> Crystal:
+    """Return the crystal.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if experiment.crystal is None:
+        raise InputError(f"run {experiment.run} has no crystal to predict from; index it first")
+    return experiment.crystal
+
+
+def require_profile(experiment: Experiment) -> GaussianProfile:
+    """Return the profile.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if experiment.profile is None:
+        raise InputError(
+            f"run {experiment.run} has no profile; estimate it from strong spots, or give "
+            "integration.profile.sigma_b and integration.profile.sigma_m"
+        )
+    return experiment.profile

@@ -1,0 +1,136 @@
+"""Integration of runs: each block of frames is read once, in the task that adds up its counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import dask.array as da
+import numpy as np
+from dask.delayed import Delayed, delayed
+from numpy.typing import NDArray
+
+from dxdask import integration
+from dxdask.columns import Reflections
+from dxdask.graphs.fold import tree_fold
+from dxdask.graphs.frames import FrameBlock, frame_blocks
+from dxdask.integration.blocks import Plan, merge, plan, sum_block
+from dxdask.integration.parameters import GlmParameters, IntegrationParameters
+from dxdask.integration.run import finish, predict_as_asked
+from dxdask.integration.sums import Sums
+from dxdask.models import Experiment, ExperimentList
+from dxdask.results import StepResult
+
+Problems: TypeAlias = tuple[Mapping[str, Any], ...]
+BlockRecord: TypeAlias = tuple[Sums, Problems]
+
+
+def estimate_profile(
+    refined: Delayed | StepResult, spots: Delayed | StepResult, parameters: IntegrationParameters
+) -> Delayed:
+    """Return the experiments of `refined` with their profiles, an ExperimentList. Tasks: 1.
+
+    Row i of the reflections of `refined` must be spot i of `spots`, whose pixels are used.
+    """
+    lazy: Delayed = delayed(_profiled, pure=True)(refined, spots, parameters)
+    return lazy
+
+
+def predict(
+    experiment: Delayed | Experiment,
+    parameters: IntegrationParameters,
+    *,
+    experiment_index: int = 0,
+) -> Delayed:
+    """Return the reflections of one run, a table. Tasks: 1."""
+    lazy: Delayed = delayed(predict_as_asked, pure=True)(experiment, parameters, experiment_index)
+    return lazy
+
+
+def integrate(
+    frames: da.Array,
+    mask: NDArray[np.bool_] | Delayed,
+    experiment: Experiment | Delayed,
+    parameters: IntegrationParameters | None = None,
+    *,
+    predicted: Reflections | Delayed | None = None,
+    experiment_index: int = 0,
+    fan_in: int = 8,
+) -> Delayed:
+    """Return the integrated reflections of one run, as `integration.integrate` does.
+
+    Parameters
+    ----------
+    frames : (frame, slow, fast) integers, counts, chunked along frame only.
+    mask : (slow, fast) bool, True is good.
+    experiment : with crystal, scan, goniometer and profile; may itself be still to be computed.
+    parameters : None for the defaults.
+    predicted : from `predict`; None to predict in the same graph.
+    experiment_index : what the column `experiment` is to hold, where predicted here.
+    fan_in : how many blocks' records one task of the fold holds.
+
+    Returns
+    -------
+    Delayed
+        Tasks: 3 (predict, plan, finish; 2 where predicted is given) + 1 (the mask) + 2 x blocks +
+        folds. The result is the same to the last bit for any chunks. A block's task holds its
+        frames and one int32 per pixel of a frame; the last holds the table of the run, some 200
+        bytes a reflection. A frame that cannot be read is a problem of the result, and its
+        reflections are not integrated.
+
+    Raises
+    ------
+    ChunkError
+        A chunk does not hold whole frames.
+    """
+    parameters = parameters or IntegrationParameters()
+    blocks = frame_blocks(frames)
+    glm = parameters.background.glm
+    good = mask if isinstance(mask, Delayed) else delayed(mask, pure=True, traverse=False)
+    if predicted is None:
+        predicted = predict(experiment, parameters, experiment_index=experiment_index)
+    elif not isinstance(predicted, Delayed):
+        predicted = delayed(predicted, pure=True, traverse=False)
+    asked = delayed(plan, pure=True)(predicted, experiment, glm, n_frames=frames.shape[0])
+    part = delayed(_sum_one, pure=True)
+    records = [part(block, asked, good) for block, _ in blocks]
+    record = tree_fold(records, partial(_merge, glm=glm), fan_in=fan_in, label="integrate-merge")
+    result: Delayed = delayed(_finish, pure=True)(record, predicted, asked, experiment)
+    return result
+
+
+def combine(results: Sequence[Delayed], experiments: ExperimentList | Delayed) -> Delayed:
+    """Return the results of several runs as one StepResult, runs in the order given. Tasks: 1."""
+    lazy: Delayed = delayed(integration.combine, pure=True)(list(results), experiments)
+    return lazy
+
+
+def _profiled(
+    refined: StepResult, spots: StepResult, parameters: IntegrationParameters
+) -> ExperimentList:
+    return integration.estimate_profile(
+        refined.reflections, spots.arrays, refined.experiments, parameters
+    )
+
+
+def _sum_one(block: FrameBlock, plan: Plan, mask: NDArray[np.bool_]) -> BlockRecord:
+    frames, reasons = block.read_all_it_can()
+    sums = sum_block(frames, block.first, plan, mask, unreadable=reasons)
+    image = plan.shapes.first + block.first + 1
+    problems = tuple(
+        {"run": plan.run, "image": image + i, "step": "integrate", "reason": reason}
+        for i, reason in sorted(reasons.items())
+    )
+    return sums, problems
+
+
+def _merge(records: list[BlockRecord], glm: GlmParameters) -> BlockRecord:
+    sums = merge([s for s, _ in records], glm)
+    return sums, tuple(p for _, problems in records for p in problems)
+
+
+def _finish(
+    record: BlockRecord, predicted: Reflections, plan: Plan, experiment: Experiment
+) -> StepResult:
+    return finish(record[0], predicted, plan, experiment, record[1])
