@@ -94,7 +94,8 @@ def _lookup_mask(path: Path) -> NDArray[np.bool_]:
         mask = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise FormatError(
-            f"lookup.mask={path} cannot be read ({error}); give a .npy file of booleans (slow, fast)"
+            f"lookup.mask={path} cannot be read ({error}); "
+            "give a .npy file of booleans (slow, fast)"
         ) from error
     if mask.dtype != np.bool_ or mask.ndim != 2:
         raise FormatError(f"lookup.mask={path} is {mask.dtype} {mask.shape}, not bool (slow, fast)")
@@ -116,7 +117,7 @@ def _adjusted(
     columns = dict(run.columns)
     if parameters.geometry.scan.oscillation is not None and scan is not None:
         start, width = scan.oscillation
-        columns["angle"] = start + width * np.arange(run.shape[0])
+        columns["angle"] = start + width * np.arange(run.shape[0], dtype=np.float64)
     n_images = run.shape[0]
     for name in ("wavelength", "transmission"):
         value = getattr(parameters.geometry.beam, name)
@@ -126,8 +127,8 @@ def _adjusted(
     if mask is not None:
         if mask.shape != run.shape[1:]:
             raise InputError(
-                f"lookup.mask={parameters.lookup.mask} is {mask.shape}, the frames of run {run.name} "
-                f"{run.shape[1:]} (slow, fast)"
+                f"lookup.mask={parameters.lookup.mask} is {mask.shape}, the frames of run "
+                f"{run.name} {run.shape[1:]} (slow, fast)"
             )
         good = good & mask
     return replace(run, experiment=experiment, columns=columns, mask=good)

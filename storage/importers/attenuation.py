@@ -11,8 +11,8 @@ from dxdask.errors import InputError
 # h c in keV Angstrom, from the exact SI values of h, c and e.
 KEV_ANGSTROM = 6.62607015 * 2.99792458 / 1.602176634
 
-# NIST X-ray mass attenuation coefficients (Hubbell & Seltzer, NISTIR 5632, 1995/2004): energy in keV,
-# mu/rho in cm^2/g, 1 to 150 keV; an absorption edge is an energy given twice. Density in g/cm^3.
+# NIST X-ray mass attenuation coefficients (Hubbell & Seltzer, NISTIR 5632, 1995/2004): energy in
+# keV, mu/rho in cm^2/g, 1 to 150 keV; an edge is an energy given twice. Density in g/cm^3.
 _TABLES: Mapping[str, tuple[float, str]] = {
     "Si": (
         2.33,
@@ -84,7 +84,7 @@ def absorption(material: str, wavelength: float) -> float:
     kev = KEV_ANGSTROM / wavelength
     if not energy[0] <= kev <= energy[-1]:
         raise InputError(
-            f"wavelength {wavelength} A ({kev:.4g} keV) is beyond the absorption table of {material} "
-            f"({energy[0]:g} to {energy[-1]:g} keV); check geometry.beam.wavelength"
+            f"wavelength {wavelength} A ({kev:.4g} keV) is beyond the absorption table of "
+            f"{material} ({energy[0]:g} to {energy[-1]:g} keV); check geometry.beam.wavelength"
         )
     return float(np.exp(np.interp(np.log(kev), np.log(energy), np.log(mass))) * density / 10.0)

@@ -1,7 +1,7 @@
 """The byte-offset compression of CBF files, undone.
 
-Source: the CBFlib manual, x-CBF_BYTE_OFFSET; Hammersley, Bernstein & Westbrook (2006), International
-Tables for Crystallography G, 2.3.
+Source: the CBFlib manual, x-CBF_BYTE_OFFSET; Hammersley, Bernstein & Westbrook (2006),
+International Tables for Crystallography G, 2.3.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dxdask.errors import FormatError
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _decode(data, out):  # type: ignore[no-untyped-def]
-    """Fill out (n,) int32 with running sums of the differences in data (m,) uint8; how many came."""
+    """Fill out (n,) int32 with sums of the differences in data (m,) uint8; how many came."""
     value = np.int64(0)
     at = 0
     end = data.size

@@ -137,7 +137,7 @@ def read_reflections(path: str | Path, experiments: ExperimentList | None = None
     raw = Path(path).read_bytes()
     limit = len(raw)
     try:
-        packed = msgpack.unpackb(
+        packed = _unpack(
             raw,
             strict_map_key=False,
             max_bin_len=limit,
@@ -227,4 +227,6 @@ def _matched(
     return out
 
 
+# msgpack names its functions in a way that a type checker cannot see.
+_unpack: Callable[..., Any] = msgpack.unpackb  # type: ignore[attr-defined,unused-ignore]
 _DIALS_NAMES = frozenset(c.dials.partition("/")[0] for c in COLUMNS.values() if c.dials)

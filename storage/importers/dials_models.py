@@ -194,9 +194,8 @@ def cell_slopes(b_matrix: Floats) -> Floats:
     step = 1e-6 * float(np.abs(b_matrix).max())
     columns = []
     for element in range(9):
-        shift = np.zeros(9)
-        shift[element] = step
-        shift = shift.reshape(3, 3)
+        shift = np.zeros((3, 3))
+        shift.flat[element] = step
         plus, minus = cell_of(b_matrix + shift), cell_of(b_matrix - shift)
         columns.append((np.array(plus) - np.array(minus)) / (2 * step))
     return np.column_stack(columns)

@@ -1,4 +1,4 @@
-"""From what a user names (files, folders, globs, templates) to files in the order of their images."""
+"""From what a user names (files, folders, globs, templates) to files in order."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The headers of full CBF images: axes, arrays and settings as imgCIF tables.
 
-Source: the imgCIF dictionary (Bernstein & Hammersley 2005, International Tables for Crystallography G).
+Source: the imgCIF dictionary (Bernstein & Hammersley 2005, International Tables for
+Crystallography G).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gemmi
 import numpy as np
@@ -181,21 +183,21 @@ def _detector(
 
 def _panel(
     name: str, axes: Mapping[str, _Axis], steps: Mapping[str, Row], fast: Row, slow: Row
-) -> tuple[dict[str, object], list[_Axis]]:
+) -> tuple[dict[str, Any], list[_Axis]]:
     """Return a panel's place and the axes that carry it, without those along its pixels."""
     chains = [_chain(axes, steps[r["axis_set_id"]]["axis_id"]) for r in (fast, slow)]
     along = [c[0] for c in chains]
     pixel = [float(steps[r["axis_set_id"]]["displacement_increment"]) for r in (fast, slow)]
     shift = [_float(steps[r["axis_set_id"]]["displacement"]) for r in (fast, slow)]
-    # The dictionary counts from the centre of the first pixel (half an increment); files that give 0,
-    # as those of the CSPAD do, mean its corner.
+    # The dictionary counts from the centre of the first pixel (half an increment); files that give
+    # 0, as those of the CSPAD do, mean its corner.
     shift = [d - 0.5 * p if d else 0.0 for d, p in zip(shift, pixel, strict=True)]
     inner = max(chains, key=len)
     frame = _placed(inner)
     turned = [_placed(c[1:])[:3, :3] @ c[0].vector for c in chains]
     origin = frame[:3, 3] + turned[0] * shift[0] + turned[1] * shift[1]
     carriers = [a for a in inner if a.name not in {b.name for b in along}]
-    place = {
+    place: dict[str, Any] = {
         "name": name,
         "origin": vector(origin + 0.0),
         "fast_axis": vector(turned[0] + 0.0),

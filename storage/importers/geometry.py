@@ -97,7 +97,7 @@ def _panel(panel: Panel, beam: Beam, given: PanelOverrides) -> Panel:
     changed = replace(panel, **changes)
     if abs(float(np.dot(changed.fast_axis, changed.slow_axis))) > 1e-3:
         raise ParameterError(
-            f"geometry.detector.panel.id={given.id}: fast_axis and slow_axis are not at right angles"
+            f"geometry.detector.panel.id={given.id}: fast_axis, slow_axis are not at right angles"
         )
     if given.material is not None or given.thickness is not None:
         has_sensor = bool(changed.material) and changed.thickness > 0.0
@@ -132,7 +132,7 @@ def _with_beam_centre(detector: Detector, beam: Beam, centre: tuple[float, ...])
     index = int(centre[2]) if len(centre) == 3 else _hit_panel(detector, beam)
     if not 0 <= index < len(detector):
         raise ParameterError(
-            f"geometry.detector.fast_slow_beam_centre names panel {index}; there are {len(detector)}"
+            f"geometry.detector.fast_slow_beam_centre names panel {index} of {len(detector)}"
         )
     panel = detector[index]
     now = panel.ray_intersection(beam.s0)

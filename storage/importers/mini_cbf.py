@@ -87,7 +87,7 @@ def _panel(path: Path, text: str, shape: tuple[int, int], wavelength: float) -> 
 
 
 def module_gaps(shape: tuple[int, int]) -> tuple[tuple[int, int, int, int], ...]:
-    """Return the rectangles (x0, y0, x1, y1) between the modules of a Pilatus or Eiger (slow, fast)."""
+    """Return the rectangles (x0, y0, x1, y1) between the modules of a Pilatus or Eiger."""
     slow, fast = shape
     for (width, height), (gap_x, gap_y) in _MODULES:
         n_x, n_y = (fast + gap_x) // (width + gap_x), (slow + gap_y) // (height + gap_y)
@@ -106,8 +106,8 @@ def module_gaps(shape: tuple[int, int]) -> tuple[tuple[int, int, int, int], ...]
 def _axis(text: str) -> Vector:
     """Return the rotation axis that Oscillation_axis names.
 
-    "X.CW" alone is the standard axis. With a direction on the detector ("X.CW +SLOW"), clockwise about
-    that direction is right-handed about its opposite; fast is x and slow is -y.
+    "X.CW" alone is the standard axis. With a direction on the detector ("X.CW +SLOW"), clockwise
+    about that direction is right-handed about its opposite; fast is x and slow is -y.
     """
     found = re.search(r"# *Oscillation_axis.*?([+-])(SLOW|FAST)", text)
     if found is None:

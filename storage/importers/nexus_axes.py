@@ -12,12 +12,13 @@ import numpy as np
 from dxdask.errors import FormatError
 from dxdask.models.vectors import Floats, rotation_matrix
 
-# NeXus (McStas) has x to the left seen along the beam and z along the beam; imgCIF, as dxtbx uses it,
-# has z towards the source and keeps y: a half turn about y.
+# NeXus (McStas) has x to the left seen along the beam and z along the beam; imgCIF, as dxtbx uses
+# it, has z towards the source and keeps y: a half turn about y.
 TO_IMGCIF = np.diag([-1.0, 1.0, -1.0])
 
 _UNITS = {
-    "m": 1e3, "metre": 1e3, "meter": 1e3, "cm": 10.0, "mm": 1.0, "millimetre": 1.0, "millimeter": 1.0,
+    "m": 1e3, "metre": 1e3, "meter": 1e3, "cm": 10.0, "mm": 1.0, "millimetre": 1.0,
+    "millimeter": 1.0,
     "um": 1e-3, "micron": 1e-3, "microns": 1e-3, "nm": 1e-6,
     "deg": 1.0, "degree": 1.0, "degrees": 1.0, "rad": 180.0 / np.pi, "radian": 180.0 / np.pi,
     "s": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9,
@@ -27,7 +28,7 @@ _UNITS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axis:
-    """One transformation: values (n,) in mm or degrees along or about `vector`, after an offset, mm.
+    """One transformation: values (n,), mm or degrees, along or about `vector`; an offset, mm.
 
     `vector` and `offset` are in the NeXus frame.
     """
@@ -60,7 +61,7 @@ def text(value: Any) -> str:
 
 
 def numbers(dataset: h5py.Dataset, unit: str = "") -> Floats:
-    """Return a dataset's numbers (n,) in mm, degrees, s, A or eV; `unit` is taken where it names none.
+    """Return a dataset's numbers (n,) in mm, degrees, s, A or eV; `unit` where it names none.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def axis_chain(item: h5py.Dataset) -> list[Axis]:
 
 
 def follow(item: h5py.Dataset | h5py.Group, depends_on: str) -> h5py.Dataset | None:
-    """Return the axis that a depends_on of `item` names, from the root or beside it; None for "."."""
+    """Return the axis that a depends_on of `item` names, from the root or beside it, or None."""
     depends_on = depends_on.strip()
     if depends_on in ("", "."):
         return None

@@ -5,7 +5,7 @@ Source: the NXmx application definition (Bernstein et al. 2020, IUCrJ 7, 784).
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ def _polarisation(group: h5py.Group) -> tuple[tuple[float, float, float], float]
     linear = float(np.hypot(stokes[1], stokes[2]))
     if not stokes[0] > 0 or linear == 0.0:
         return (0.0, 1.0, 0.0), 0.5
-    # The electric vector lies at half the angle of (S1, S2) from x, the normal a right angle further.
+    # The electric vector lies at half the angle of (S1, S2) from x, the normal at right angles.
     half = 0.5 * float(np.arctan2(stokes[2], stokes[1]))
     normal = TO_IMGCIF @ np.array([np.sin(half), np.cos(half), 0.0])
     return vector(normal + 0.0), min(1.0, 0.5 * (1.0 + linear / float(stokes[0])))
@@ -237,9 +237,10 @@ def _columns(
         columns["exposure"] = times if times.size == n_images else np.full(n_images, exposure)
     if "start_time" in entry:
         try:
-            start = datetime.fromisoformat(text(entry["start_time"])).timestamp()
+            start = datetime.fromisoformat(text(entry["start_time"]))
         except ValueError:
             return columns
+        start = start if start.tzinfo else start.replace(tzinfo=UTC)
         period = _first_number(detector, ("frame_time", "count_time"), "s") or 0.0
-        columns["timestamp"] = start + period * np.arange(n_images)
+        columns["timestamp"] = start.timestamp() + period * np.arange(n_images, dtype=np.float64)
     return columns

@@ -118,7 +118,7 @@ def _module_panel(
 
 
 def _direction(item: h5py.Dataset) -> tuple[tuple[float, float, float], float]:
-    """Return the direction of a row or column of pixels in the laboratory and the pixel's size, mm."""
+    """Return the direction of a row or column of pixels in the laboratory, and a pixel's mm."""
     axis, *carriers = axis_chain(item)
     direction = transformation(carriers)[:3, :3] @ (TO_IMGCIF @ axis.vector)
     size = float(axis.values[0])
@@ -188,8 +188,8 @@ def _sensor(group: h5py.Group, wavelength: float) -> dict[str, Any]:
 def _trusted_range(group: h5py.Group, dtype: str) -> tuple[float, float]:
     """Return the open interval of trusted counts.
 
-    As dxtbx 3.12 has it, the saturation value is the first count that is not trusted, and the underload
-    value the last that is.
+    As dxtbx 3.12 has it, the saturation value is the first count that is not trusted, and the
+    underload value the last that is.
     """
     kind = np.dtype(dtype)
     low = numbers(group["underload_value"])[0] - 1.0 if "underload_value" in group else -1.0
@@ -216,7 +216,8 @@ def pixel_mask(
             n_pixels = int(np.prod(found.shape, dtype=np.int64))
             if n_pixels != frame_shape[0] * frame_shape[1]:
                 raise FormatError(
-                    f"{group.file.filename}: {found.name} is {found.shape}, the frames {frame_shape}"
+                    f"{group.file.filename}: {found.name} is {found.shape}, the frames "
+                    f"{frame_shape}"
                 )
             return np.asarray(good & (found[()].reshape(frame_shape) == 0))
     return np.asarray(good)

@@ -119,7 +119,7 @@ def _datasets(entry: h5py.Group) -> list[h5py.Dataset]:
     groups += [entry["data"]] if not groups and isinstance(entry.get("data"), h5py.Group) else []
     for group in groups:
         numbered = sorted(n for n in group if re.fullmatch(r"data_\d+", n))
-        names = [text(group.attrs.get("signal", "data"))] if not numbered else numbered
+        names = numbered or [text(group.attrs.get("signal", "data"))]
         found = [_linked(group, n) for n in names if n in group]
         if found:
             return found
@@ -144,7 +144,7 @@ def _linked(group: h5py.Group, name: str) -> h5py.Dataset:
 
 
 def _virtual_sources(dataset: h5py.Dataset) -> list[Path]:
-    """Return the files of a virtual dataset; HDF5 itself would fill in zeros for one that is missing."""
+    """Return the files of a virtual dataset; HDF5 would fill in zeros for one that is missing."""
     if not dataset.is_virtual:
         return []
     folder = Path(dataset.file.filename).parent

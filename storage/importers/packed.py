@@ -1,9 +1,9 @@
 """The packed compression of CBF files (CCP4-style), undone.
 
-Numbers are predicted from their neighbours, and what is left is stored in groups: 3 bits for the size
-of the group (1, 2, 4, .. 128), 3 bits for the width of its members, then the members, low bit first.
-Source: the CBFlib manual, x-CBF_PACKED, after J. P. Abrahams' pack_c; how neighbours are weighted was
-read off real images (CSPAD, CBFlib 0.9.5).
+Numbers are predicted from their neighbours, and what is left is stored in groups: 3 bits for the
+size of the group (1, 2, 4, .. 128), 3 bits for the width of its members, then the members, low bit
+first. Source: the CBFlib manual, x-CBF_PACKED, after J. P. Abrahams' pack_c; how neighbours are
+weighted was read off real images (CSPAD, CBFlib 0.9.5).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _predict(values):  # type: ignore[no-untyped-def]
                         total, count = values[s - 1, 0, 0], 1
                 else:
                     for t in range(max(s - 1, 0), s + 1):
-                        # At the left edge nothing lies before, at the right nothing above and beyond.
+                        # At the left edge nothing lies before, at the right nothing beyond.
                         if x > 0:
                             total += values[s, y, x - 1] if t == s else values[t, y, x]
                             count += 1

@@ -59,7 +59,8 @@ class RunSource:
         """
         if not 0 <= first <= last <= self.shape[0]:
             raise InputError(
-                f"run {self.name} has images 0 to {self.shape[0] - 1}; {first} to {last - 1} asked for"
+                f"run {self.name} has images 0 to {self.shape[0] - 1}; "
+                f"{first} to {last - 1} asked for"
             )
         return self.reader.read(first, last)
 

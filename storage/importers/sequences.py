@@ -129,7 +129,7 @@ def _run(name: str, images: Sequence[_Image], kind: str) -> RunSource:
 def _columns(
     headers: Sequence[ImageHeader], wavelengths: tuple[float, ...]
 ) -> dict[str, NDArray[np.float64]]:
-    columns = {
+    columns: dict[str, list[float | None]] = {
         "angle": [h.oscillation[0] for h in headers],
         "exposure": [h.exposure for h in headers],
         "timestamp": [h.timestamp for h in headers],
@@ -144,7 +144,7 @@ def _columns(
 
 
 def mask_of(detector: Detector, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return where (slow, fast) a pixel lies on a panel and outside the panels' masked rectangles."""
+    """Return where (slow, fast) a pixel lies on a panel, outside its masked rectangles."""
     good = detector.panel_map(shape) >= 0
     for panel in detector.panels:
         view = good[panel.slices]

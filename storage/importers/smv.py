@@ -109,8 +109,8 @@ def _panel(
     two_theta = _number(path, header, "TWOTHETA", 0.0)
     if two_theta:
         raise FormatError(
-            f"{path}: the detector stands at TWOTHETA={two_theta} degrees, of which SMV does not say "
-            "about what; set TWOTHETA=0 and give geometry.detector.panel"
+            f"{path}: the detector stands at TWOTHETA={two_theta} degrees, and SMV does not say "
+            "about which axis; set TWOTHETA=0 and give geometry.detector.panel"
         )
     pixel = _number(path, header, "PIXEL_SIZE")
     x, y = (_number(path, header, f"BEAM_CENTER_{axis}") for axis in "XY")

@@ -1,0 +1,177 @@
+"""Experiment lists and reflection tables that DIALS opens (`.expt`, `.refl`)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import COLUMNS, Reflections, n_rows
+from dxdask.models import ExperimentList, Member
+from dxdask.storage.exporters.dials_models import (
+    beam_to_dials,
+    crystal_to_dials,
+    detector_to_dials,
+    goniometer_to_dials,
+    profile_to_dials,
+    scan_to_dials,
+)
+from dxdask.storage.exporters.stills import split_stills, with_stills_apart
+
+_KINDS: Mapping[tuple[str, int], tuple[str, str]] = {
+    ("bool", 1): ("bool", "<?"),
+    ("int32", 1): ("int", "<i4"),
+    ("float64", 1): ("double", "<f8"),
+    ("float64", 3): ("vec3<double>", "<f8"),
+    ("int32", 3): ("cctbx::miller::index<>", "<i4"),
+    ("int32", 6): ("int6", "<i4"),
+}
+_UNSIGNED = ("panel", "flags")
+
+
+def write_experiments(
+    path: str | Path,
+    experiments: ExperimentList,
+    frames: Mapping[str, Sequence[str | Path]] | None = None,
+) -> None:
+    """Write an experiment list as DIALS 3 reads it (`.expt`, JSON).
+
+    Parameters
+    ----------
+    path : of the file to write.
+    experiments : the models; a run of stills becomes one experiment an image, as in DIALS.
+    frames : the files each run's images are in, so that DIALS finds them; a run left out has none.
+    """
+    stills = split_stills(experiments)
+    list_ = stills.experiments
+    imagesets = [_imageset(list_, i, stills.image[i], frames or {}) for i in range(len(list_))]
+    unique: dict[str, int] = {}
+    places = [unique.setdefault(json.dumps(s), len(unique)) for s in imagesets]
+    profiles = [profile_to_dials(m.profile) for m in list_.members if m.profile is not None]
+    members: list[dict[str, Any]] = []
+    n_profiles = 0
+    for i, m in enumerate(list_.members):
+        entry: dict[str, Any] = {"__id__": "Experiment", "identifier": _identifier(m, i)}
+        for kind in ("beam", "detector", "goniometer", "scan", "crystal"):
+            if getattr(m, kind) is not None:
+                entry[kind] = getattr(m, kind)
+        if m.profile is not None:
+            entry["profile"] = n_profiles
+            n_profiles += 1
+        members.append({**entry, "imageset": places[i]})
+    content = {
+        "__id__": "ExperimentList",
+        "experiment": members,
+        "imageset": [json.loads(text) for text in unique],
+        "beam": [beam_to_dials(b) for b in list_.beams],
+        "detector": [detector_to_dials(d) for d in list_.detectors],
+        "goniometer": [goniometer_to_dials(g) for g in list_.goniometers],
+        "scan": [scan_to_dials(s) for s in list_.scans],
+        "crystal": [crystal_to_dials(c) for c in list_.crystals],
+        "profile": profiles,
+        "scaling_model": [],
+    }
+    Path(path).write_text(json.dumps(content, indent=2))
+
+
+def _identifier(member: Member, index: int) -> str:
+    return member.identifier or str(index)
+
+
+def _imageset(
+    experiments: ExperimentList,
+    index: int,
+    image: int | None,
+    frames: Mapping[str, Sequence[str | Path]],
+) -> dict[str, Any]:
+    """Return the imageset of a member: a sequence for a sweep, one image for a still."""
+    run = experiments.members[index].run
+    files = [str(Path(f).resolve()) for f in frames.get(run, ())]
+    lookups: dict[str, Any] = {"mask": None, "gain": None, "pedestal": None, "dx": None, "dy": None}
+    scan = experiments[index].scan
+    is_container = bool(files) and re.search(r"\.(nxs|h5|hdf5|cxi)$", files[0]) is not None
+    if scan is not None and image is None:
+        out: dict[str, Any] = {"__id__": "ImageSequence", "template": _template(files, run)}
+        if is_container:
+            first, last = scan.array_range
+            out |= {"template": files[0], "single_file_indices": list(range(first, last))}
+        return {**out, **lookups, "params": {}}
+    number = image or 0
+    name = files[min(number, len(files) - 1)] if files else run
+    out = {"__id__": "ImageSet", "images": [files[0] if is_container else name]}
+    if is_container or not files:
+        out["single_file_indices"] = [number]
+    return {**out, **lookups, "params": {}}
+
+
+def _template(files: Sequence[str], run: str) -> str:
+    if not files:
+        return run
+    match = re.match(r"^(.*?)(\d+)(\.[A-Za-z]+(?:\.(?:gz|bz2))?)?$", files[0])
+    if match is None:
+        return files[0]
+    return f"{match[1]}{'#' * len(match[2])}{match[3] or ''}"
+
+
+def write_reflections(
+    path: str | Path, reflections: Reflections, experiments: ExperimentList
+) -> None:
+    """Write a table as DIALS 3 reads it (`.refl`, msgpack), with the columns DIALS has.
+
+    Stills are numbered as `write_experiments` takes them apart: an experiment an image, z in 0..1.
+
+    Raises
+    ------
+    InputError
+        The table refers to experiments that are not there.
+    """
+    stills = split_stills(experiments)
+    table = with_stills_apart(reflections, experiments, stills)
+    rows = n_rows(table)
+    data: dict[str, Any] = {}
+    for name, values in to_dials_columns(table).items():
+        width = values.shape[1] if values.ndim == 2 else 1
+        kind, dtype = (
+            _KINDS[values.dtype.name, width]
+            if values.dtype != np.uint64
+            else ("std::size_t", "<u8")
+        )
+        data[name] = [kind, [rows, np.ascontiguousarray(values, dtype=dtype).tobytes()]]
+    names = {i: _identifier(m, i) for i, m in enumerate(stills.experiments.members)}
+    content = {"identifiers": names, "nrows": rows, "data": data}
+    Path(path).write_bytes(_pack(["dials::af::reflection_table", 1, content]))
+
+
+_pack: Callable[[Any], bytes] = msgpack.packb
+
+
+def to_dials_columns(table: Reflections) -> dict[str, NDArray[Any]]:
+    """Return the columns under DIALS's names; those that DIALS has not are left out.
+
+    A column of DIALS with several parts is written where the table has all of them.
+    """
+    parts: dict[str, dict[int, NDArray[Any]]] = {}
+    wanted: dict[str, int] = {}
+    for name, spec in COLUMNS.items():
+        if spec.dials is None:
+            continue
+        source, _, part = spec.dials.partition("/")
+        wanted[source] = wanted.get(source, 0) + 1
+        if name in table:
+            values = table[name]
+            if source in _UNSIGNED:
+                values = values.astype(np.uint64)
+            parts.setdefault(source, {})[int(part) if part else 0] = values
+    return {
+        source: found[0]
+        if wanted[source] == 1
+        else np.column_stack([found[i] for i in sorted(found)])
+        for source, found in parts.items()
+        if len(found) == wanted[source]
+    }
