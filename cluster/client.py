@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dask
 from dask.base import compute
 from dask.delayed import Delayed
-from dask.utils import format_bytes
-from distributed import Client, LocalCluster
-from distributed.client import FutureCancelledError
-from distributed.comm.core import CommClosedError
-from distributed.scheduler import KilledWorker
 
-from dxdask.cluster import jobqueue
-from dxdask.cluster.configuration import site_configuration
 from dxdask.cluster.limits import (
-    ONE_THREAD,
-    OneThreadPlugin,
     available_cores,
     available_memory,
-    memory_in_bytes,
     one_thread_a_library,
     require_memory,
 )
 from dxdask.cluster.parameters import ClusterParameters, kind_of
-from dxdask.cluster.progress import client_progress, scheduler_counts, thread_progress
-from dxdask.errors import ClusterError
+from dxdask.cluster.progress import thread_progress
 
-log = logging.getLogger("dxdask.cluster")
-
-BYTES_A_PROCESS = 2 * 10**9
-POLL_SECONDS = 0.25
-CHECK_SECONDS = 10.0
-_LOST = (
-    "{label}: the scheduler is lost ({error}); start it again and repeat the command: "
-    "steps that are complete are not run again"
-)
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 @dataclass(kw_only=True)
@@ -78,7 +57,9 @@ class Cluster:
         if not tasks:
             return []
         if self.client is not None:
-            return self._compute_with_client(self.client, list(tasks), label)
+            from dxdask.cluster.workers import compute_on_workers
+
+            return compute_on_workers(self, self.client, list(tasks), label)
         scheduler = "synchronous" if self.kind == "synchronous" else "threads"
         with thread_progress(label):
             values = compute(*tasks, scheduler=scheduler, num_workers=self.threads)  # type: ignore[no-untyped-call]
@@ -93,52 +74,6 @@ class Cluster:
             They do not fit.
         """
         require_memory(label, task_bytes, threads=self.threads, worker_bytes=self.worker_bytes)
-
-    def _compute_with_client(self, client: Client, tasks: list[Delayed], label: str) -> list[Any]:
-        before = self._counts(client, label)
-        futures = client.compute(tasks)  # type: ignore[no-untyped-call]
-        try:
-            self._wait(client, futures, label, before)
-            return list(client.gather(futures))  # type: ignore[no-untyped-call]
-        except KilledWorker as error:
-            raise ClusterError(
-                f"{label}: the task {error.task} has ended {error.allowed_failures + 1} workers; "
-                "most often their memory is too small: give more cluster.memory, fewer "
-                "cluster.processes, or fewer images a block; the workers' logs say more"
-            ) from error
-        except FutureCancelledError as error:
-            raise ClusterError(_LOST.format(label=label, error=error)) from error
-        finally:
-            if client.status == "running":
-                client.cancel(futures)  # type: ignore[no-untyped-call]
-
-    def _wait(
-        self, client: Client, futures: list[Any], label: str, before: Mapping[str, Any]
-    ) -> None:
-        """Wait for all, or the first error; keep the queue filled, and give up without workers."""
-        last_worker = last_check = time.monotonic()
-        with client_progress(label, before) as show:
-            while not all(f.done() for f in futures):
-                if any(f.status in ("error", "cancelled", "lost") for f in futures):
-                    return
-                time.sleep(POLL_SECONDS)
-                now = time.monotonic()
-                counts = self._counts(client, label)
-                if counts["workers"]:
-                    last_worker = now
-                elif now - last_worker > self.timeout:
-                    raise ClusterError(jobqueue.explain_no_worker(self.kind, self.timeout))
-                show(counts)
-                if self.queue is not None and now - last_check > CHECK_SECONDS:
-                    # Jobs end at their wall time, or with their node: others take their place.
-                    submit(self.queue, self.jobs, self.kind)
-                    last_check = now
-
-    def _counts(self, client: Client, label: str) -> dict[str, Any]:
-        try:
-            return dict(client.run_on_scheduler(scheduler_counts))  # type: ignore[no-untyped-call]
-        except (OSError, CommClosedError) as error:
-            raise ClusterError(_LOST.format(label=label, error=error)) from error
 
 
 @contextmanager
@@ -160,130 +95,9 @@ def open_cluster(parameters: ClusterParameters | None = None) -> Iterator[Cluste
             threads = 1 if kind == "synchronous" else cores
             text = f"{threads} threads" if kind == "threads" else "one after the other"
             yield Cluster(kind=kind, description=f"{text} of this process", threads=threads)
-        elif kind == "local":
-            with _local(p) as cluster:
-                yield cluster
-        elif kind == "address":
-            with _address(p) as cluster:
-                yield cluster
         else:
-            with site_configuration(p, kind) as queue, _queue(p, queue) as cluster:
+            # Threads need none of distributed, which takes a second to import.
+            from dxdask.cluster.workers import open_workers
+
+            with open_workers(p, kind) as cluster:
                 yield cluster
-
-
-@contextmanager
-def _local(p: ClusterParameters) -> Iterator[Cluster]:
-    cores = p.cores or available_cores()
-    memory = memory_in_bytes(p.memory) if p.memory else available_memory()
-    processes = p.processes or max(1, min(cores, memory // BYTES_A_PROCESS))
-    threads = max(1, cores // processes)
-    environment = {f"distributed.nanny.pre-spawn-environ.{n}": v for n, v in ONE_THREAD.items()}
-    with dask.config.set({**environment, **_failures(p)}):
-        try:
-            cluster = LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=processes,
-                threads_per_worker=threads,
-                processes=True,
-                memory_limit=memory // processes,
-                host="127.0.0.1",
-                dashboard_address=p.dashboard,
-                local_directory=p.local_directory,
-                silence_logs=logging.ERROR,
-            )
-        except (OSError, RuntimeError) as error:
-            raise ClusterError(
-                f"cluster=local: {processes} processes cannot be started: {error}; "
-                "give fewer cluster.processes, or use cluster=threads"
-            ) from error
-        with cluster, _connect(cluster, p.timeout) as client:
-            yield Cluster(
-                kind="local",
-                description=f"{processes} processes of {threads} threads on this machine, "
-                f"{format_bytes(memory // processes)} each",
-                threads=threads,
-                worker_bytes=memory // processes,
-                client=client,
-                dashboard=_dashboard(client, p),
-                timeout=p.timeout,
-            )
-
-
-@contextmanager
-def _address(p: ClusterParameters) -> Iterator[Cluster]:
-    with _connect(p.kind, min(p.timeout, 30.0)) as client:
-        client.register_plugin(OneThreadPlugin())
-        workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        threads = max((w["nthreads"] for w in workers), default=1)
-        limits = [w["memory_limit"] for w in workers if w["memory_limit"]]
-        yield Cluster(
-            kind="address",
-            description=f"{len(workers)} workers of the scheduler {p.kind}",
-            threads=threads,
-            worker_bytes=min(limits, default=available_memory()),
-            client=client,
-            dashboard=client.dashboard_link or None,
-            timeout=p.timeout,
-        )
-
-
-@contextmanager
-def _queue(p: ClusterParameters, kind: str) -> Iterator[Cluster]:
-    jobs = p.jobs or 1
-    with dask.config.set(_failures(p)):
-        queue = jobqueue.start(kind, p)
-        with queue, _connect(queue, p.timeout) as client:
-            submit(queue, jobs, kind)
-            options = jobqueue.job_options(kind, p)
-            job = queue._dummy_job
-            yield Cluster(
-                kind=kind,
-                description=f"{jobs} {kind} jobs of {options['cores']} cores and "
-                f"{format_bytes(job.worker_memory)}",
-                threads=job.worker_process_threads,
-                worker_bytes=int(job.worker_memory / job.worker_processes),
-                client=client,
-                dashboard=_dashboard(client, p),
-                timeout=p.timeout,
-                queue=queue,
-                jobs=jobs,
-            )
-
-
-def submit(queue: Any, jobs: int, kind: str) -> None:
-    """Have this many jobs in the queue.
-
-    Raises
-    ------
-    ClusterError
-        The queue refuses a job.
-    """
-    try:
-        queue.scale(jobs=jobs)
-        queue.sync(queue._correct_state)  # what scale starts unseen; here its errors are seen
-    except (RuntimeError, OSError, ValueError) as error:
-        text = " ".join(str(error).split())
-        raise ClusterError(
-            f"cluster={kind}: the queue has refused a job: {text}; see `dxdask cluster script` for "
-            "what is submitted, and change cluster.queue, .account, .memory or .walltime"
-        ) from error
-
-
-@contextmanager
-def _connect(where: Any, timeout: float) -> Iterator[Client]:
-    try:
-        client = Client(where, timeout=timeout, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterError(
-            f"no scheduler answers at {where}: {error}; look whether it runs and can be reached "
-            "from here (`dask scheduler` starts one)"
-        ) from error
-    with client:
-        yield client
-
-
-def _dashboard(client: Client, p: ClusterParameters) -> str | None:
-    return (client.dashboard_link or None) if p.dashboard else None
-
-
-def _failures(p: ClusterParameters) -> dict[str, int]:
-    return {} if p.retries is None else {"distributed.scheduler.allowed-failures": p.retries}

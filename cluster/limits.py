@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import psutil
 from dask.system import cpu_count
 from dask.utils import format_bytes, parse_bytes
-from distributed import WorkerPlugin
-from distributed.system import memory_limit as _memory_limit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from dxdask.errors import MemoryBudgetError, ParameterError
@@ -34,7 +34,36 @@ def available_cores() -> int:
 
 def available_memory() -> int:
     """Return the bytes this process may use: of the machine, its control group and its limits."""
-    return int(_memory_limit())
+    limits = [psutil.virtual_memory().total]
+    try:
+        groups = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        groups = []
+    for line in groups:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            limits += _group_limits(controllers, path)
+    return min(limits)
+
+
+def _group_limits(controllers: str, path: str, root: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """Return the limits (bytes) of a control group and of those it lies in.
+
+    A batch system sets the limit of a job in a group of its own, deep below the root.
+    """
+    folder, name = (
+        (root, "memory.max") if not controllers else (root / "memory", "memory.limit_in_bytes")
+    )
+    found = []
+    parts = [part for part in path.split("/") if part not in ("", "..")]
+    for depth in range(len(parts) + 1):
+        try:
+            text = folder.joinpath(*parts[:depth], name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit() and int(text) > 0:
+            found.append(int(text))
+    return found
 
 
 def memory_in_bytes(text: str) -> int:
@@ -103,14 +132,3 @@ def one_thread_a_library() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-class OneThreadPlugin(WorkerPlugin):
-    """Holds BLAS and OpenMP to one thread in workers that others have started."""
-
-    name = "dxdask-one-thread"
-
-    def setup(self, worker: object) -> None:
-        """Set the limits of a worker that has joined."""
-        os.environ.update(ONE_THREAD)
-        threadpool_limits(limits=1)

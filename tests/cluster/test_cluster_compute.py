@@ -1,0 +1,181 @@
+"""Computing on threads, local processes and a scheduler that others have started."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask
+import numpy as np
+import pytest
+from dask.delayed import Delayed
+from rich.console import Console
+from threadpoolctl import threadpool_info
+
+from dxdask.cluster.client import Cluster, open_cluster
+from dxdask.cluster.parameters import ClusterParameters
+from dxdask.cluster.progress import bar, client_progress, log_to_file, stop_logging, thread_progress
+from dxdask.errors import ClusterError, InputError, MemoryBudgetError
+
+
+def lazy_sums(n: int) -> list[Delayed]:
+    return [dask.delayed(sum)([i, dask.delayed(abs)(-i)]) for i in range(n)]
+
+
+def refuse(i: int) -> int:
+    raise InputError(f"row {i} is bad")
+
+
+def end_worker() -> None:
+    os._exit(3)
+
+
+def threads_of_libraries() -> tuple[int, str]:
+    np.ones((4, 4)) @ np.ones((4, 4))
+    return max(p["num_threads"] for p in threadpool_info()), os.environ["NUMBA_NUM_THREADS"]
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Cluster]:
+    with open_cluster(
+        ClusterParameters(kind="local", processes=2, cores=2, memory="2GB", retries=0)
+    ) as cluster:
+        yield cluster
+
+
+@pytest.mark.parametrize("kind", ["threads", "synchronous"])
+def test_here(kind: str) -> None:
+    with open_cluster(ClusterParameters(kind=kind)) as cluster:
+        assert cluster.compute(lazy_sums(5), label="sums") == [0, 2, 4, 6, 8]
+        assert cluster.compute([], label="nothing") == []
+        assert "this process" in cluster.description
+        assert cluster.dashboard is None
+        with pytest.raises(InputError, match="row 3"):
+            cluster.compute([dask.delayed(refuse)(3)])
+
+
+def test_threads_are_as_many_as_asked() -> None:
+    with open_cluster(ClusterParameters(cores=3)) as cluster:
+        assert cluster.threads == 3
+        assert "3 threads" in cluster.description
+        with pytest.raises(MemoryBudgetError, match="merge"):
+            cluster.require_memory("merge", 10**15)
+
+
+def test_libraries_run_one_thread_and_are_set_back() -> None:
+    before = os.environ.get("OMP_NUM_THREADS")
+    with open_cluster() as cluster:
+        assert cluster.compute([dask.delayed(threads_of_libraries)()]) == [(1, "1")]
+    assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+def test_local_processes(local: Cluster) -> None:
+    assert local.compute(lazy_sums(20), label="sums") == list(range(0, 40, 2))
+    assert "2 processes of 1 threads" in local.description
+    assert local.worker_bytes == 10**9
+    assert local.dashboard is not None
+    assert local.dashboard.startswith("http://127.0.0.1:")
+    assert local.client is not None
+    for address in local.client.scheduler_info(n_workers=-1)["workers"]:
+        assert address.startswith("tcp://127.0.0.1:")
+    assert local.compute([dask.delayed(threads_of_libraries)()]) == [(1, "1")]
+
+
+def test_errors_of_tasks_arrive_as_they_are(local: Cluster) -> None:
+    with pytest.raises(InputError, match="row 7"):
+        local.compute([*lazy_sums(3), dask.delayed(refuse)(7)])
+    assert local.compute(lazy_sums(2)) == [0, 2]
+
+
+def test_a_worker_that_dies_is_an_error_with_advice(local: Cluster) -> None:
+    with pytest.raises(ClusterError, match=r"has ended 1 workers.*cluster\.memory"):
+        local.compute([dask.delayed(end_worker)()], label="find_spots")
+    assert local.compute(lazy_sums(2)) == [0, 2]
+
+
+def test_no_dashboard_when_none_is_wanted() -> None:
+    quiet = ClusterParameters(kind="local", processes=1, cores=1, memory="1GB", dashboard=None)
+    with open_cluster(quiet) as cluster:
+        assert cluster.dashboard is None
+        assert cluster.compute(lazy_sums(2)) == [0, 2]
+
+
+def start(*words: str, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as file:
+        return subprocess.Popen([sys.executable, "-m", *words], stdout=file, stderr=file)
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[str]:
+    log = tmp_path / "scheduler.log"
+    options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    processes = [start("distributed.cli.dask_scheduler", *options, log=log)]
+    try:
+        for _ in range(200):
+            found = re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text())
+            if found:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail(log.read_text())
+        for i in range(2):
+            options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny",
+                       "--local-directory", str(tmp_path))  # fmt: skip
+            words = ("distributed.cli.dask_worker", found.group(), *options)
+            processes.append(start(*words, log=tmp_path / f"worker{i}.log"))
+        yield found.group()
+    finally:
+        for process in processes[::-1]:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def test_a_scheduler_that_others_started(scheduler: str) -> None:
+    with open_cluster(ClusterParameters(kind=scheduler)) as cluster:
+        assert cluster.compute(lazy_sums(20), label="sums") == list(range(0, 40, 2))
+        assert scheduler in cluster.description
+        assert cluster.compute([dask.delayed(threads_of_libraries)()]) == [(1, "1")]
+
+
+def test_no_scheduler_is_an_error_with_advice() -> None:
+    nobody = ClusterParameters(kind="tcp://127.0.0.1:9", timeout=1.0)
+    with pytest.raises(ClusterError, match="no scheduler answers"), open_cluster(nobody):
+        pytest.fail("must not open")
+
+
+def test_a_bar_in_a_terminal_and_nothing_in_a_pipe() -> None:
+    pipe = io.StringIO()
+    with thread_progress("sums", Console(file=pipe)):
+        dask.compute(*lazy_sums(3), scheduler="synchronous")
+    assert pipe.getvalue() == ""
+    screen = io.StringIO()
+    with bar("sums", Console(file=screen, force_terminal=True, width=120)) as show:
+        show(3, 12, "find_spots")
+        time.sleep(0.2)
+    assert "3/12" in screen.getvalue()
+    assert "find_spots" in screen.getvalue()
+    screen = io.StringIO()
+    with client_progress(
+        "sums", {"done": 5, "total": 5}, Console(file=screen, force_terminal=True, width=120)
+    ) as tell:
+        tell({"done": 6, "total": 9, "doing": [], "workers": 0})
+        time.sleep(0.2)
+    assert "1/4" in screen.getvalue()
+    assert "waiting for workers" in screen.getvalue()
+
+
+def test_the_log_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "dxdask.log"
+    handler = log_to_file(path)
+    assert not path.exists()
+    logging.getLogger("dxdask.cluster").info("4 threads")
+    stop_logging(handler)
+    logging.getLogger("dxdask.cluster").info("unheard")
+    assert re.fullmatch(r"[\d\- :,]+ INFO dxdask\.cluster: 4 threads\n", path.read_text())
