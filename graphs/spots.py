@@ -7,8 +7,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-from dask import delayed
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from dxdask.graphs.fold import tree_fold
@@ -63,7 +62,8 @@ def find_spots(
         if len(skip) < n:
             parts.append(part(block, models, masks, settings, sorted(skip)))
     whole = tree_fold(parts, join_parts, fan_in=fan_in, label="join-spots")
-    return delayed(_result, pure=True)(whole, models, settings, experiment_index)
+    result: Delayed = delayed(_result, pure=True)(whole, models, settings, experiment_index)
+    return result
 
 
 def combine(results: Sequence[Delayed]) -> Delayed:
@@ -71,7 +71,8 @@ def combine(results: Sequence[Delayed]) -> Delayed:
 
     It holds the spots of all runs and their pixels: some 20 bytes a strong pixel, 200 a spot.
     """
-    return delayed(combine_runs, pure=True)(list(results))
+    combined: Delayed = delayed(combine_runs, pure=True)(list(results))
+    return combined
 
 
 def _masks(

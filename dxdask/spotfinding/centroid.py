@@ -13,7 +13,19 @@ from dxdask.spotfinding.extract import Pixels
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _measure(offsets, x, y, z, value, centroid, variance, bbox, total, peak, separation):
+def _measure(
+    offsets: Any,
+    x: Any,
+    y: Any,
+    z: Any,
+    value: Any,
+    centroid: Any,
+    variance: Any,
+    bbox: Any,
+    total: Any,
+    peak: Any,
+    separation: Any,
+) -> None:
     for s in range(offsets.size - 1):
         start, stop = offsets[s], offsets[s + 1]
         sum_, squares, top = 0.0, 0.0, start

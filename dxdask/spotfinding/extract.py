@@ -27,6 +27,12 @@ class Pixels(NamedTuple):
     value: NDArray[np.float64]
 
 
+def take_pixels(pixels: Pixels, which: NDArray[Any]) -> Pixels:
+    """Return the pixels given by a mask (n,) or by indices."""
+    p = pixels
+    return Pixels(p.panel[which], p.x[which], p.y[which], p.z[which], p.value[which])
+
+
 class BlockPixels(NamedTuple):
     """What thresholding a block of frames gives.
 
@@ -82,8 +88,10 @@ def strong_pixels(
 def join_pixels(parts: Sequence[Pixels]) -> Pixels:
     """Return the pixels of all parts in one list."""
     if not parts:
-        return Pixels(*(np.empty(0, np.int32) for _ in range(4)), np.empty(0, np.float64))
-    return Pixels(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        none = np.empty(0, np.int32)
+        return Pixels(none, none, none, none, np.empty(0, np.float64))
+    p, x, y, z, v = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Pixels(p, x, y, z, v)
 
 
 def _of_panel(
@@ -169,7 +177,7 @@ def _has_good_pixel(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _count(strong):
+def _count(strong: Any) -> int:
     n = 0
     for j in range(strong.shape[0]):
         for i in range(strong.shape[1]):
@@ -178,7 +186,7 @@ def _count(strong):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _collect(strong, image, x, y, value):
+def _collect(strong: Any, image: Any, x: Any, y: Any, value: Any) -> None:
     n = 0
     for j in range(strong.shape[0]):
         for i in range(strong.shape[1]):

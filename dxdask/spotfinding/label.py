@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -10,7 +12,7 @@ Ints = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _find(parent, i):
+def _find(parent: Any, i: int) -> int:
     """Root of i; the path to it is halved on the way."""
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -19,7 +21,7 @@ def _find(parent, i):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _join(parent, i, j):
+def _join(parent: Any, i: int, j: int) -> None:
     """Put i and j into one set, whose root is its smallest member."""
     a, b = _find(parent, i), _find(parent, j)
     if a < b:
@@ -29,7 +31,7 @@ def _join(parent, i, j):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _number(parent, label):
+def _number(parent: Any, label: Any) -> int:
     """Number the sets from 0 in the order of their smallest members; return how many there are."""
     n = 0
     for i in range(parent.size):
@@ -43,7 +45,9 @@ def _number(parent, label):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _label(key, x, y, width, frame_offsets, two_d, parent):
+def _label(
+    key: Any, x: Any, y: Any, width: Any, frame_offsets: Any, two_d: bool, parent: Any
+) -> None:
     for f in range(frame_offsets.size - 1):
         start, stop = frame_offsets[f], frame_offsets[f + 1]
         above = start
@@ -88,7 +92,7 @@ def label_pixels(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _join_pairs(pairs, parent):
+def _join_pairs(pairs: Any, parent: Any) -> None:
     for k in range(pairs.shape[0]):
         _join(parent, pairs[k, 0], pairs[k, 1])
 

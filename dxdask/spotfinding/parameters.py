@@ -46,7 +46,7 @@ class DispersionParameters(Parameters):
         2, "Good pixels a window must have; 0 or less: all of them must be good.", expert=1
     )
     global_threshold: float = parameter(
-        0.0, "Pixels at or below this are never strong.", unit="counts"
+        0.0, "Pixels at or below this are never strong.", unit="counts", ge=0.0
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.models import Detector
-from dxdask.spotfinding.extract import Mask, Pixels, join_pixels, strong_pixels
+from dxdask.spotfinding.extract import Mask, Pixels, join_pixels, strong_pixels, take_pixels
 from dxdask.spotfinding.label import label_pixels, merge_labels
 from dxdask.spotfinding.parameters import SpotfinderParameters
 
@@ -75,10 +75,10 @@ def spots_of_block(
     reasons = {f: r for f, r in {**block.reasons, **unread}.items() if f not in skip}
     p = block.pixels
     widths = np.array([panel.image_size[0] for panel in detector.panels], np.int32)
-    areas = [panel.image_size[0] * panel.image_size[1] for panel in detector.panels]
-    starts = np.concatenate([[0], np.cumsum(areas)[:-1]]).astype(np.int64)
+    areas = np.array([panel.image_size[0] * panel.image_size[1] for panel in detector.panels])
+    starts = np.cumsum(areas) - areas
     width = widths[p.panel]
-    key = starts[p.panel] + p.y.astype(np.int64) * width + p.x
+    key = np.asarray(starts[p.panel] + p.y.astype(np.int64) * width + p.x, np.int64)
     label, n = label_pixels(key, p.x, p.y, width, block.frame_offsets, two_d=two_d)
     used = np.array([f for f in range(len(frames)) if f not in skip], np.int64)
     return _part(
@@ -168,9 +168,9 @@ def _part(
     n_small, n_large = int((closed_size < limits[0]).sum()), int((closed_size > limits[1]).sum())
     return SpotPart(
         first=first, stop=stop, z=z, n_strong=n_strong, size_limits=limits, reasons=reasons,
-        closed=Pixels(*(c[kept] for c in pixels)),
+        closed=take_pixels(pixels, kept),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        open=Pixels(*(c[remain] for c in pixels)),
+        open=take_pixels(pixels, remain),
         label=renumber[label[remain]].astype(np.int64),
         sizes=(int(closed_size.size), n_small, n_large),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from dxdask.columns import Reflections, check, concatenate, select
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 from dxdask.spotfinding.centroid import measure_spots
-from dxdask.spotfinding.extract import Pixels
+from dxdask.spotfinding.extract import Pixels, take_pixels
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import SpotPart, close_part
 from dxdask.tables import Table
@@ -107,7 +107,7 @@ def take_spots(pixels: Pixels, offsets: Ints, which: NDArray[np.intp]) -> tuple[
     lengths = np.diff(offsets)[which]
     new = _offsets(lengths)
     source = np.repeat(offsets[which] - new[:-1], lengths) + np.arange(new[-1])
-    return Pixels(*(c[source] for c in pixels)), new
+    return take_pixels(pixels, source), new
 
 
 def _offsets(lengths: Ints) -> Ints:

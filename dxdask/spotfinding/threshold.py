@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
-from dxdask.spotfinding import dispersion as kernels
-from dxdask.spotfinding.windows import LARGEST, window_of
+from dxdask.spotfinding import local_threshold as kernels
+from dxdask.spotfinding.windows import window_of
 
 Mask = NDArray[np.bool_]
 
@@ -61,6 +61,11 @@ class DispersionThreshold:
         if fast < 1 or slow < 1:
             raise InputError(f"kernel_size is {slow}, {fast}; both must be 1 or more")
         area = (2 * fast + 1) * (2 * slow + 1)
+        if min_local > area:
+            raise InputError(
+                f"min_local is {min_local}, but a window holds {area} pixels; "
+                "lower min_local or widen kernel_size"
+            )
         self.half_width, self.extended = (fast, slow), extended
         self.gain, self.sigma_b, self.sigma_s = (
             float(gain),
@@ -112,11 +117,9 @@ class DispersionThreshold:
         """Return the limits as numbers of the kind that the frames hold."""
         lowest, highest = (-np.inf, np.inf) if trusted_range is None else trusted_range
         if self.exact:
-            return (
-                int(np.ceil(max(lowest, 1.0 - LARGEST))),
-                int(np.floor(min(highest, LARGEST - 1.0))),
-            )
-        return max(lowest, -float(LARGEST)), min(highest, float(np.nextafter(LARGEST, 0)))
+            # all that uint32 holds; the largest counts are then left out of the sums only
+            return int(np.ceil(max(lowest, -(2.0**32)))), int(np.floor(min(highest, 2.0**32)))
+        return lowest, highest
 
 
 def dispersion(

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
-from dxdask.spotfinding.windows import advance, reset, sum_along_row
+from dxdask.spotfinding.windows import LARGEST, advance, reset, sum_along_row
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_overdispersed(n, x, y, gain, sigma_background, root):
+def is_overdispersed(n: Any, x: Any, y: Any, gain: Any, sigma_background: Any, root: Any) -> Any:
     """Whether n values of sum x and sum of squares y vary more than a background does.
 
-    It is where variance / mean > gain (1 + sigma_background root / (n - 1)), root = sqrt(2 (n -
-    1)).
+    They do where variance / mean > gain (1 + sigma_background root / (n - 1)); root is that of
+    2 (n - 1).
     """
     excess = n * y - x * x - gain * x * (n - 1.0)
     return excess > gain * x * sigma_background * root
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _strong_in_row(window, slot, gain, sigma_b, sigma_s, threshold, min_local, root, strong):
-    values, valid = window.values[slot], window.valid[slot]
+def _strong_in_row(
+    window: Any,
+    slot: Any,
+    row: Any,
+    gain: Any,
+    sigma_b: Any,
+    sigma_s: Any,
+    threshold: Any,
+    min_local: Any,
+    root: Any,
+    strong: Any,
+) -> None:
+    valid = window.valid[slot]
     span = 2 * window.half_width[0] + 1
     n0, x0, y0 = window.n_total, window.x_total, window.y_total
     n1, x1, y1 = n0[span:], x0[span:], y0[span:]
-    for i in range(values.size):
+    for i in range(row.size):
         count = n1[i] - n0[i]
-        n, v, x = np.float64(count), np.float64(values[i]), np.float64(x1[i] - x0[i])
+        n, v, x = np.float64(count), np.float64(row[i]), np.float64(x1[i] - x0[i])
         y = np.float64(y1[i] - y0[i])
         wide = is_overdispersed(n, x, y, gain, sigma_b, root[count])
         high = n * v - x > sigma_s * np.sqrt(gain * x * n)
@@ -38,20 +51,20 @@ def _strong_in_row(window, slot, gain, sigma_b, sigma_s, threshold, min_local, r
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_strong(
-    window,
-    image,
-    mask,
-    lowest,
-    highest,
-    exact,
-    gain,
-    sigma_b,
-    sigma_s,
-    threshold,
-    min_local,
-    root,
-    strong,
-):
+    window: Any,
+    image: Any,
+    mask: Any,
+    lowest: Any,
+    highest: Any,
+    exact: Any,
+    gain: Any,
+    sigma_b: Any,
+    sigma_s: Any,
+    threshold: Any,
+    min_local: Any,
+    root: Any,
+    strong: Any,
+) -> None:
     """Mark the strong pixels of a frame (slow, fast) by the threshold `dispersion`."""
     height, half = image.shape[0], window.half_width[1]
     reset(window)
@@ -62,12 +75,23 @@ def find_strong(
             sum_along_row(window)
             slot = j % window.values.shape[0]
             _strong_in_row(
-                window, slot, gain, sigma_b, sigma_s, threshold, min_local, root, strong[j]
+                window,
+                slot,
+                image[j],
+                gain,
+                sigma_b,
+                sigma_s,
+                threshold,
+                min_local,
+                root,
+                strong[j],
             )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _signal_in_row(window, slot, gain, sigma_b, min_local, root, signal):
+def _signal_in_row(
+    window: Any, slot: Any, gain: Any, sigma_b: Any, min_local: Any, root: Any, signal: Any
+) -> None:
     valid = window.valid[slot]
     span = 2 * window.half_width[0] + 1
     n0, x0, y0 = window.n_total, window.x_total, window.y_total
@@ -81,8 +105,18 @@ def _signal_in_row(window, slot, gain, sigma_b, min_local, root, signal):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_signal(
-    window, image, mask, lowest, highest, exact, gain, sigma_b, min_local, root, signal
-):
+    window: Any,
+    image: Any,
+    mask: Any,
+    lowest: Any,
+    highest: Any,
+    exact: Any,
+    gain: Any,
+    sigma_b: Any,
+    min_local: Any,
+    root: Any,
+    signal: Any,
+) -> None:
     """Mark the valid pixels (slow, fast) whose window is not all background."""
     height, half = image.shape[0], window.half_width[1]
     reset(window)
@@ -96,7 +130,7 @@ def find_signal(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def erode(signal, radius, column, total, eroded):
+def erode(signal: Any, radius: Any, column: Any, total: Any, eroded: Any) -> None:
     """Keep the signal (slow, fast) with no other pixel within `radius`, fast or slow (Chebyshev).
 
     What lies outside the frame is not held against a pixel. column (fast,) and total (fast + 2
@@ -118,7 +152,7 @@ def erode(signal, radius, column, total, eroded):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _erode_row(column, radius, total, eroded):
+def _erode_row(column: Any, radius: Any, total: Any, eroded: Any) -> None:
     sum_ = np.int32(0)
     total[: radius + 1] = 0
     inside = total[radius + 1 :]
@@ -133,8 +167,17 @@ def _erode_row(column, radius, total, eroded):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_strong_in_objects(
-    image, mask, lowest, highest, objects, half_width, gain, sigma_s, threshold, strong
-):
+    image: Any,
+    mask: Any,
+    lowest: Any,
+    highest: Any,
+    objects: Any,
+    half_width: Any,
+    gain: Any,
+    sigma_s: Any,
+    threshold: Any,
+    strong: Any,
+) -> None:
     """Mark the pixels of `objects` that stand out from the background around them.
 
     The background is what is valid and in no object, in a window two pixels wider than `half_width`
@@ -152,8 +195,9 @@ def find_strong_in_objects(
             for s in range(max(j - slow, 0), min(j + slow + 1, height)):
                 for f in range(max(i - fast, 0), min(i + fast + 1, width)):
                     u = image[s, f]
-                    if mask[s, f] and not objects[s, f] and lowest <= u <= highest:
+                    good = mask[s, f] and lowest <= u <= highest and -LARGEST < u < LARGEST
+                    if good and not objects[s, f]:
                         n += 1
                         x += np.float64(u)
             mean = x / n if n >= 2 else 0.0
-            strong[j, i] = v >= mean + sigma_s * np.sqrt(gain * mean)
+            strong[j, i] = x >= 0.0 and v >= mean + sigma_s * np.sqrt(gain * mean)
