@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import dask
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from dxdask.analysis.histogram import add_histograms
@@ -48,11 +47,9 @@ def histogram(
         pairs that are not Delayed).
     """
     parameters = parameters or HistogramParameters()
-    models = dask.delayed(experiments, pure=True, traverse=False)
-    count = dask.delayed(_part, pure=True)
-    given = [
-        p if isinstance(p, Delayed) else dask.delayed(p, pure=True, traverse=False) for p in parts
-    ]
+    models = delayed(experiments, pure=True, traverse=False)
+    count = delayed(_part, pure=True)
+    given = [p if isinstance(p, Delayed) else delayed(p, pure=True, traverse=False) for p in parts]
     return tree_fold(
         [count(p, models, parameters) for p in given],
         add_histograms,

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import dask
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 
 from dxdask.columns import Reflections
 from dxdask.graphs.fold import tree_fold
@@ -46,11 +45,9 @@ def merge(
         and for tables that are not Delayed).
     """
     parameters = parameters or MergingParameters()
-    models = dask.delayed(experiments, pure=True, traverse=False)
-    parts = [
-        r if isinstance(r, Delayed) else dask.delayed(r, pure=True, traverse=False) for r in runs
-    ]
-    once, twice = dask.delayed(first_sums, pure=True), dask.delayed(second_sums, pure=True)
+    models = delayed(experiments, pure=True, traverse=False)
+    parts = [r if isinstance(r, Delayed) else delayed(r, pure=True, traverse=False) for r in runs]
+    once, twice = delayed(first_sums, pure=True), delayed(second_sums, pure=True)
     first = tree_fold(
         [once(p, models, parameters) for p in parts], combine, fan_in=fan_in, label="merge-first"
     )
@@ -60,4 +57,5 @@ def merge(
         fan_in=fan_in,
         label="merge-second",
     )
-    return dask.delayed(finish, pure=True)(first, second, models, parameters)
+    merged: Delayed = delayed(finish, pure=True)(first, second, models, parameters)
+    return merged

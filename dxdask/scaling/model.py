@@ -4,8 +4,7 @@ log g = sum_k u_k p_k + 1/(2 d^2) sum_k v_k B_k: a scale and a relative B factor
 the scan of its experiment. This is the physical model of DIALS (Beilstein-Edmands et al. 2020, Acta
 Cryst. D76, 385) but for smoothing the logarithm of the scale, which makes the model linear and the
 scale positive. Points and weights of the smoother are Aimless's (Evans & Murshudov 2013, Acta
-Cryst. D69, 1204): a Gaussian of 0.65 or 0.7 spacings over the three nearest
-points).
+Cryst. D69, 1204): a Gaussian of 0.65 or 0.7 spacings over the three nearest points.
 """
 
 from __future__ import annotations

@@ -165,7 +165,8 @@ def _tables(
         "scale": ("mean\nscale", ".5f"),
         "scale_min": ("least\nscale", ".5f"),
         "scale_max": ("largest\nscale", ".5f"),
-        "b_mean": ("mean B", ".3f"),
+        "b_min": ("least B", ".3f"),
+        "b_max": ("largest B", ".3f"),
     }
     return (
         Table(name="summary", title="Summary of scaling", rows=[summary]),
@@ -198,15 +199,17 @@ def _run_rows(
     obs: Observations, experiments: ExperimentList, scaled: Scaled
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    place, b_factors = scaled.model.n_scales, []
+    place = scaled.model.n_scales
+    b_factors: list[tuple[float, float]] = []
     for smoother in scaled.model.decays:
-        b_factors.append(float(scaled.parameters[place : place + smoother.n_points].mean()))
+        mine = scaled.parameters[place : place + smoother.n_points]
+        b_factors.append((float(mine.min()), float(mine.max())))
         place += smoother.n_points
     order = np.argsort(obs.experiment, kind="stable")
     bounds = np.searchsorted(obs.experiment[order], np.arange(len(experiments) + 1))
     for i, experiment in enumerate(experiments):
-        mine = order[bounds[i] : bounds[i + 1]]
-        g = scaled.g[mine]
+        own = order[bounds[i] : bounds[i + 1]]
+        g = scaled.g[own]
         rows.append(
             {
                 "run": experiment.run,
@@ -214,9 +217,10 @@ def _run_rows(
                 "scale": float(g.mean()) if len(g) else None,
                 "scale_min": float(g.min()) if len(g) else None,
                 "scale_max": float(g.max()) if len(g) else None,
-                "b_mean": b_factors[i] if b_factors else None,
-                "n": len(mine),
-                "n_outliers": int(scaled.outlier[mine].sum()),
+                "b_min": b_factors[i][0] if b_factors else None,
+                "b_max": b_factors[i][1] if b_factors else None,
+                "n": len(own),
+                "n_outliers": int(scaled.outlier[own].sum()),
             }
         )
     return rows

@@ -184,7 +184,10 @@ def _batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mt
         batch.number, batch.title, batch.axes = image + offset, f"Batch {image + offset}", ["PHI"]
         start = scan.oscillation[0] + (image - first) * scan.oscillation[1]
         floats[36], floats[37] = start, start + scan.oscillation[1]
-        batch.ints, batch.floats = ints, floats
+        for i, number in enumerate(ints):
+            batch.ints[i] = number
+        for i, value in enumerate(floats):
+            batch.floats[i] = value
         out.append(batch)
     return out
 

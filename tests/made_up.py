@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import gemmi
 import numpy as np
-import pytest
 
 from dxdask.columns import Flag, Reflections
 from dxdask.models import Beam, Crystal, Detector, Experiment, ExperimentList, Goniometer, Scan
@@ -114,60 +112,58 @@ def made_up(
     )
 
 
-def unmerged_mtz(path: Path) -> tuple[Reflections, ExperimentList]:
-    """Return the observations of an unmerged MTZ as one run; partials of one batch group must be
-    whole.
-    """
-    mtz = gemmi.read_mtz_file(str(path))
+def whole_observations(mtz: gemmi.Mtz) -> dict[str, np.ndarray]:
+    """Return columns of an unmerged MTZ with the parts of partially recorded reflections summed."""
     mtz.switch_to_original_hkl()
+    table = {c.label: np.array(c, dtype=np.float64) for c in mtz.columns}
+    hkl = np.column_stack([table[c] for c in "HKL"]).astype(np.int32)
+    batch, part = table["BATCH"], table["M/ISYM"] >= 256
+    order = np.lexsort((batch, hkl[:, 2], hkl[:, 1], hkl[:, 0]))
+    hkl, batch, part = hkl[order], batch[order], part[order]
+    goes_on = (hkl[1:] == hkl[:-1]).all(axis=1) & (np.diff(batch) <= 1) & part[1:] & part[:-1]
+    first = np.flatnonzero(np.append(True, ~goes_on))
+    fraction = table["FRACTIONCALC"][order] if part.any() else np.ones(len(batch))
+    return {
+        "hkl": hkl[first],
+        "z": np.add.reduceat(batch, first) / np.diff(np.append(first, len(batch))) - 0.5,
+        "i": np.add.reduceat(table["I"][order], first),
+        "variance": np.add.reduceat(table["SIGI"][order] ** 2, first),
+        "partiality": np.clip(np.add.reduceat(fraction, first), 0.0, 1.0),
+    }
 
-    def column(label: str) -> np.ndarray:
-        return np.array(mtz.column_with_label(label), dtype=np.float64)
 
-    n, i, sigma = mtz.nreflections, column("I"), column("SIGI")
+def unmerged_mtz(path: Path) -> tuple[Reflections, ExperimentList]:
+    """Return the observations of an unmerged MTZ as one run, with lp and qe of 1."""
+    mtz = gemmi.read_mtz_file(str(path))
+    table = whole_observations(mtz)
+    n, hkl = len(table["i"]), table["hkl"]
     numbers = [b.number for b in mtz.batches]
     angles = [(b.floats[36], b.floats[37]) for b in mtz.batches]
-    width = angles[0][1] - angles[0][0]
-    experiments = ExperimentList.of(
-        [
-            Experiment(
-                identifier="0",
-                run="run1",
-                beam=Beam(wavelength=mtz.batches[0].wavelength or 1.0),
-                detector=Detector(panels=()),
-                goniometer=Goniometer(),
-                scan=Scan(
-                    image_range=(min(numbers), max(numbers)), oscillation=(angles[0][0], width)
-                ),
-                crystal=Crystal.from_cell(mtz.cell.parameters, space_group=mtz.spacegroup.xhm()),
-            )
-        ]
+    scan = Scan(
+        image_range=(min(numbers), max(numbers)),
+        oscillation=(angles[0][0], (angles[-1][1] - angles[0][0]) / len(numbers) or 1.0),
     )
-    hkl = np.column_stack([column(c) for c in "HKL"]).astype(np.int32)
+    experiment = Experiment(
+        identifier="0",
+        run="run1",
+        beam=Beam(wavelength=mtz.batches[0].wavelength or 1.0),
+        detector=Detector(panels=()),
+        goniometer=Goniometer(),
+        scan=scan,
+        crystal=Crystal.from_cell(mtz.cell.parameters, space_group=mtz.spacegroup.xhm()),
+    )
     reflections: Reflections = {
         "experiment": np.zeros(n, np.int32),
         "hkl": hkl,
-        "z_cal": column("BATCH") - 0.5,
+        "z_cal": table["z"],
         "d": spacings(hkl, mtz.cell),
-        "partiality": np.ones(n),
+        "partiality": table["partiality"],
         "lp": np.ones(n),
         "qe": np.ones(n),
         "flags": np.full(n, Flag.INTEGRATED_SUM | Flag.SCALED, np.uint32),
-        "intensity_sum": i,
-        "intensity_sum_variance": sigma**2,
-        "intensity": i,
-        "intensity_variance": sigma**2,
+        "intensity_sum": table["i"] * table["partiality"],
+        "intensity_sum_variance": table["variance"] * table["partiality"] ** 2,
+        "intensity": table["i"],
+        "intensity_variance": table["variance"],
     }
-    return reflections, experiments
-
-
-@pytest.fixture(scope="session")
-def make() -> Callable[..., MadeUp]:
-    """Return the maker of observations."""
-    return made_up
-
-
-@pytest.fixture(scope="session")
-def read_unmerged() -> Callable[[Path], tuple[Reflections, ExperimentList]]:
-    """Return the reader of unmerged MTZ files."""
-    return unmerged_mtz
+    return reflections, ExperimentList.of([experiment])
