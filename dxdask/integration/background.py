@@ -66,9 +66,7 @@ def _median(values: Any, counts: Any, n: int) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def robust_poisson_mean(
-    values: Any, counts: Any, c: float, tolerance: float, max_iter: int
-) -> Any:
+def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, max_iter: int) -> Any:
     """Return the robust mean of a histogram: counts `values` (m,), ascending, and how often.
 
     Solves sum psi(r_i) = n E[psi(r)], r = (y - mean) / sqrt(mean), psi(r) = r clipped at +- c, by

@@ -69,7 +69,7 @@ def take(s: Sums, rows: NDArray[np.bool_]) -> Sums:
         whole=s.whole[rows],
         background=s.background[rows],
         n_background=s.n_background[rows],
-        offsets=np.concatenate([[0], np.cumsum(lengths[rows])]),
+        offsets=_offsets(lengths[rows]),
         values=s.values[kept],
         counts=s.counts[kept],
     )
@@ -85,7 +85,7 @@ def stack(parts: Sequence[Sums]) -> Sums:
         whole=np.concatenate([p.whole for p in parts]),
         background=np.concatenate([p.background for p in parts]),
         n_background=np.concatenate([p.n_background for p in parts]),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        offsets=_offsets(lengths),
         values=np.concatenate([p.values for p in parts]),
         counts=np.concatenate([p.counts for p in parts]),
     )
@@ -113,15 +113,19 @@ def add_equal_rows(s: Sums) -> Sums:
         whole=np.zeros(len(rows), dtype=bool),
         background=np.full(len(rows), np.nan),
         n_background=n_background,
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        offsets=_offsets(lengths),
         values=values[starts],
         counts=counts,
     )
 
 
 def ordered(s: Sums) -> Sums:
-    """Return the record, whose rows have no histograms, with its rows ascending."""
+    """Return the record with its rows ascending."""
     order = np.argsort(s.rows, kind="stable")
+    lengths = np.diff(s.offsets)[order]
+    offsets = _offsets(lengths)
+    # place of each histogram entry: that of its row's first, and how far it is from there
+    entry = np.repeat(s.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
     return Sums(
         rows=s.rows[order],
         sums=s.sums[order],
@@ -129,7 +133,11 @@ def ordered(s: Sums) -> Sums:
         whole=s.whole[order],
         background=s.background[order],
         n_background=s.n_background[order],
-        offsets=s.offsets,
-        values=s.values,
-        counts=s.counts,
+        offsets=offsets,
+        values=s.values[entry],
+        counts=s.counts[entry],
     )
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths)])
