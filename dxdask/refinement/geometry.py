@@ -128,4 +128,4 @@ def is_entering(s1: Floats, s0: Floats, m2: Floats) -> NDArray[np.bool_]:
 
     The rate of |s0 + r|^2 with phi is 2 s0 . (m2 x r), so a point enters where s1 . (s0 x m2) < 0.
     """
-    return np.asarray(np.einsum("ni,ni->n", s1, np.cross(s0, m2)) < 0.0)
+    return np.asarray((s1 * np.cross(s0, m2)).sum(axis=-1) < 0.0)
