@@ -37,6 +37,14 @@ def end_worker() -> None:
     os._exit(3)
 
 
+def end_worker_once(marker: str) -> str:
+    try:
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return "done"
+    os._exit(3)
+
+
 def threads_of_libraries() -> tuple[int, str]:
     np.ones((4, 4)) @ np.ones((4, 4))
     return max(p["num_threads"] for p in threadpool_info()), os.environ["NUMBA_NUM_THREADS"]
@@ -100,11 +108,14 @@ def test_a_worker_that_dies_is_an_error_with_advice(local: Cluster) -> None:
     assert local.compute(lazy_sums(2)) == [0, 2]
 
 
-def test_no_dashboard_when_none_is_wanted() -> None:
-    quiet = ClusterParameters(kind="local", processes=1, cores=1, memory="1GB", dashboard=None)
-    with open_cluster(quiet) as cluster:
+def test_a_task_is_tried_again_when_its_worker_dies(tmp_path: Path) -> None:
+    patient = ClusterParameters(
+        kind="local", processes=1, cores=1, memory="1GB", dashboard=None, retries=1
+    )
+    with open_cluster(patient) as cluster:
         assert cluster.dashboard is None
-        assert cluster.compute(lazy_sums(2)) == [0, 2]
+        task = dask.delayed(end_worker_once)(str(tmp_path / "died"))
+        assert cluster.compute([task], label="find_spots") == ["done"]
 
 
 def start(*words: str, log: Path) -> subprocess.Popen[bytes]:

@@ -1,0 +1,122 @@
+"""A real Slurm on this machine: jobs are submitted, computed on, lost and replaced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask
+import pytest
+
+from dxdask.cluster import workers
+from dxdask.cluster.client import open_cluster
+from dxdask.cluster.parameters import ClusterParameters
+from dxdask.errors import ClusterError
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+SCRIPT = Path(__file__).with_name("slurm_up.sh")
+NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "scancel")
+
+
+def free_ports(n: int) -> int:
+    """Return the first of n neighbouring ports that nobody listens on."""
+    for first in range(21000, 29000, 10):
+        try:
+            for port in range(first, first + n):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    pytest.fail("no free ports")
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    missing = [name for name in NEEDED if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)}: apt-get install slurm-wlm munge")
+    if os.geteuid() != 0:
+        pytest.skip("the daemons of a Slurm of its own must be started as root")
+    folder = tmp_path_factory.mktemp("slurm")
+    try:
+        subprocess.run([SCRIPT, "up", folder, str(free_ports(3))], check=True, timeout=120)
+        os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+        yield folder
+    finally:
+        os.environ.pop("SLURM_CONF", None)
+        subprocess.run([SCRIPT, "down", folder], check=True, timeout=60)
+
+
+def asked(folder: Path, **values: object) -> ClusterParameters:
+    common = {
+        "kind": "slurm",
+        "jobs": 2,
+        "cores": 1,
+        "processes": 1,
+        "memory": "1GB",
+        "walltime": "00:10:00",
+        "interface": "lo",
+        "log_directory": str(folder / "jobs"),
+        "local_directory": str(folder),
+        "timeout": 120,
+        "dashboard": None,
+    }
+    return ClusterParameters.model_validate({**common, **values})
+
+
+def where(i: int) -> tuple[int, str]:
+    time.sleep(0.3)
+    return i, os.environ["SLURM_JOB_ID"]
+
+
+def queued() -> list[str]:
+    done = subprocess.run(["squeue", "-h", "-o", "%i"], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_two_jobs_compute_and_end(slurm: Path) -> None:
+    tasks = [dask.delayed(where)(i) for i in range(40)]
+    with open_cluster(asked(slurm, queue="tests")) as cluster:
+        assert cluster.description == "2 slurm jobs of 1 cores and 0.93 GiB"
+        results = cluster.compute(tasks, label="find_spots")
+        assert [i for i, _ in results] == list(range(40))
+        assert len({job for _, job in results}) == 2
+    for _ in range(50):
+        if not queued():
+            break
+        time.sleep(0.2)
+    assert queued() == []
+
+
+def test_a_job_that_is_lost_is_replaced(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "CHECK_SECONDS", 1.0)
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}),
+        open_cluster(asked(slurm, jobs=1)) as cluster,
+    ):
+        [(_, first)] = cluster.compute([dask.delayed(where)(0)])
+        subprocess.run(["scancel", first], check=True)
+        [(_, second)] = cluster.compute([dask.delayed(where)(1)], label="integrate")
+        assert second != first
+
+
+def test_what_the_queue_refuses_is_said(slurm: Path) -> None:
+    with (
+        pytest.raises(ClusterError, match="refused a job"),
+        open_cluster(asked(slurm, queue="nowhere")),
+    ):
+        pytest.fail("must not open")
+
+
+def test_no_worker_in_time_is_an_error_with_advice(slurm: Path) -> None:
+    # More memory than any node has stays in the queue, or is refused at once.
+    busy = asked(slurm, jobs=1, timeout=3, job_extra_directives=["--begin=now+1hour"])
+    with open_cluster(busy) as cluster, pytest.raises(ClusterError, match="squeue --me"):
+        cluster.compute([dask.delayed(where)(0)], label="index")
