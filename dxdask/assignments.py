@@ -1,7 +1,8 @@
 """Parameters by their names: `a.b.c=value` texts, files and keywords become a step's model.
 
 A name may be shortened to its last parts (`min_spot_size` for `spotfinder.filter.min_spot_size`)
-where that is not ambiguous, as in DIALS; `cluster=slurm` is short for `cluster.kind=slurm`.
+as in DIALS; of several the least nested is meant, and two of those are ambiguous. `cluster=slurm`
+is short for `cluster.kind=slurm`.
 """
 
 from __future__ import annotations
@@ -145,6 +146,8 @@ def _resolve(name: str, paths: list[str]) -> str:
     if f"{name}.kind" in paths:
         return f"{name}.kind"
     matches = [p for p in paths if p.endswith("." + name)]
+    least = min((p.count(".") for p in matches), default=0)
+    matches = [p for p in matches if p.count(".") == least]
     if len(matches) == 1:
         return matches[0]
     if matches:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -16,6 +16,7 @@ class Table:
     name : by which `show --json` and `store.table(step, name)` know it.
     title : the line above it in print.
     rows : one mapping a row, the same keys in each, values that JSON can hold.
+    printed : false for long tables that are only kept as data.
     headings : key -> (text above the column, format such as ".5f"); others are printed as they are.
     """
 
@@ -23,6 +24,7 @@ class Table:
     title: str
     rows: Sequence[Mapping[str, Any]]
     headings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    printed: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table as what JSON can hold."""
@@ -31,15 +33,19 @@ class Table:
             "title": self.title,
             "rows": [dict(r) for r in self.rows],
             "headings": {k: list(v) for k, v in self.headings.items()},
+            "printed": self.printed,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Table:
         """Return the table that `to_dict` wrote."""
         headings = {k: (v[0], v[1]) for k, v in values["headings"].items()}
-        return cls(
-            name=values["name"], title=values["title"], rows=values["rows"], headings=headings
-        )
+        return cls(**{**values, "headings": headings})
+
+    @classmethod
+    def joined(cls, tables: Sequence[Table]) -> Table:
+        """Return one table with the rows of several of the same kind, one below the other."""
+        return replace(tables[0], rows=[row for t in tables for row in t.rows])
 
     def __str__(self) -> str:
         keys = list(self.rows[0]) if self.rows else list(self.headings)

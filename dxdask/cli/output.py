@@ -61,8 +61,9 @@ def step(store: Store, name: str) -> None:
     for message in store.messages(name):
         line(message)
     for table in store.tables(name):
-        line()
-        line(str(table))
+        if table.printed:
+            line()
+            line(str(table))
 
 
 def as_json(values: Mapping[str, Any]) -> None:

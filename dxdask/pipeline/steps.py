@@ -67,65 +67,73 @@ def find_spots(inputs: Inputs) -> Delayed:
     """Return the spots of all runs; a run is folded on its own, then the runs are put together."""
     runs = [
         spots_graph.find_spots(
-            inputs.ensemble.incoming[e.run],
-            e,
-            inputs.ensemble.masks[e.run],
+            inputs.ensemble.incoming[experiment.run],
+            experiment,
+            inputs.ensemble.masks[experiment.run],
             inputs.parameters.spotfinder,
+            experiment_index=i,
         )
-        for e in inputs.ensemble.experiments
+        for i, experiment in enumerate(inputs.ensemble.experiments)
     ]
-    return _task("find_spots", spots_graph.combine, runs, inputs.ensemble.experiments)
+    return spots_graph.combine(runs)
 
 
 def index(inputs: Inputs) -> Delayed:
     """Return the spots with indices, and the models; takes all spots of the ensemble at once."""
-    return _task("index", _index, inputs.results["find_spots"], inputs.parameters)
+    return _task(_index, inputs.results["find_spots"], inputs.parameters)
 
 
 def refine_bravais_settings(inputs: Inputs) -> Delayed:
     """Return the table of Bravais settings for the lattice that was found."""
-    return _task("refine_bravais_settings", _bravais, inputs.results["index"], inputs.parameters)
+    return _task(_bravais, inputs.results["index"], inputs.parameters)
 
 
 def refine(inputs: Inputs) -> Delayed:
     """Return the models refined against all indexed spots of the ensemble at once."""
-    return _task("refine", _refine, inputs.results["index"], inputs.parameters)
+    return _task(_refine, inputs.results["index"], inputs.parameters)
 
 
 def integrate(inputs: Inputs) -> Delayed:
     """Return the integrated reflections of all runs; the frames are read once more."""
-    return integrate_graph.integrate_ensemble(
-        inputs.ensemble.frames,
-        inputs.ensemble.masks,
-        inputs.ensemble.experiments,
-        refined=inputs.results["refine"],
-        spots=inputs.results["find_spots"],
-        parameters=inputs.parameters.integration,
+    parameters = inputs.parameters.integration
+    experiments = integrate_graph.estimate_profile(
+        inputs.results["refine"], inputs.results["find_spots"], parameters
     )
+    runs = [
+        integrate_graph.integrate(
+            inputs.ensemble.frames[run],
+            inputs.ensemble.masks[run],
+            experiments[i],
+            parameters,
+            experiment_index=i,
+        )
+        for i, run in enumerate(inputs.ensemble.frames)
+    ]
+    return integrate_graph.combine(runs, experiments)
 
 
 def scale(inputs: Inputs) -> Delayed:
     """Return the reflections of all runs on one scale."""
-    return _task("scale", _scale, inputs.results["integrate"], inputs.parameters)
+    return _task(_scale, inputs.results["integrate"], inputs.parameters)
 
 
 def merge(inputs: Inputs) -> Delayed:
     """Return the unique reflections and the statistics by shell."""
-    return _task("merge", _merge, inputs.results["scale"], inputs.parameters)
+    return _task(_merge, inputs.results["scale"], inputs.parameters)
 
 
 def histogram(inputs: Inputs) -> Delayed:
     """Return the pixel histogram of each run's indexed spots."""
     spots, indexed = inputs.results["find_spots"], inputs.results["index"]
-    return _task("histogram", _histogram, spots, indexed, inputs.parameters)
+    return _task(_histogram, spots, indexed, inputs.parameters)
 
 
 def linearity(inputs: Inputs) -> Delayed:
     """Return the ratios of matched reflections between the runs."""
-    return _task("linearity", _linearity, inputs.results["integrate"], inputs.parameters)
+    return _task(_linearity, inputs.results["integrate"], inputs.parameters)
 
 
-def _task(name: str, function: Callable[..., StepResult], *args: Any) -> Delayed:
+def _task(function: Callable[..., StepResult], *args: Any) -> Delayed:
     call: Delayed = dask.delayed(function, pure=True)(*args)
     return call
 
