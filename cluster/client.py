@@ -22,6 +22,8 @@ from dxdask.cluster.progress import thread_progress
 if TYPE_CHECKING:
     from distributed import Client
 
+    from dxdask.cluster.jobs import Jobs
+
 
 @dataclass(kw_only=True)
 class Cluster:
@@ -34,6 +36,8 @@ class Cluster:
     threads, worker_bytes : of one worker, as far as they are known.
     client : of distributed, or None where this process does the work.
     dashboard : address of the dashboard, or None.
+    timeout : longest wait for a worker, s.
+    queue : the jobs that were submitted, where there is a queue.
     """
 
     kind: str
@@ -43,8 +47,7 @@ class Cluster:
     client: Client | None = None
     dashboard: str | None = None
     timeout: float = 600.0
-    queue: Any = None
-    jobs: int = 1
+    queue: Jobs | None = None
 
     def compute(self, tasks: Sequence[Delayed], label: str = "compute") -> list[Any]:
         """Compute lazy objects together, show progress, and return their values in order.

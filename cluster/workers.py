@@ -14,12 +14,12 @@ from dask.utils import format_bytes
 from distributed import Client, LocalCluster
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
-from distributed.core import Status
 from distributed.scheduler import KilledWorker
 
 from dxdask.cluster import jobqueue
 from dxdask.cluster.client import Cluster
 from dxdask.cluster.configuration import site_configuration
+from dxdask.cluster.jobs import Jobs
 from dxdask.cluster.limits import (
     ONE_THREAD,
     available_cores,
@@ -30,8 +30,6 @@ from dxdask.cluster.parameters import ClusterParameters
 from dxdask.cluster.plugin import OneThreadPlugin
 from dxdask.cluster.progress import client_progress, scheduler_counts
 from dxdask.errors import ClusterError
-
-log = logging.getLogger("dxdask.cluster")
 
 BYTES_A_PROCESS = 2 * 10**9
 POLL_SECONDS = 0.25
@@ -96,18 +94,8 @@ def _wait(
                 raise ClusterError(jobqueue.explain_no_worker(cluster.kind, cluster.timeout))
             show(counts)
             if cluster.queue is not None and now - last_check > CHECK_SECONDS:
-                _replace_lost_jobs(cluster, alive=counts["workers"])
+                cluster.queue.replace_lost(client)
                 last_check = now
-
-
-def _replace_lost_jobs(cluster: Cluster, *, alive: int) -> None:
-    """Submit jobs for those that ended at their wall time, or with their node."""
-    try:
-        submit(cluster.queue, cluster.jobs, cluster.kind)
-    except ClusterError as error:
-        if not alive:
-            raise
-        log.warning("going on with %d workers: %s", alive, error)
 
 
 def _counts(client: Client, label: str) -> dict[str, Any]:
@@ -178,7 +166,8 @@ def _queue(p: ClusterParameters, kind: str) -> Iterator[Cluster]:
     with dask.config.set(_failures(p)):
         queue = jobqueue.start(kind, p)
         with queue, _connect(queue, p.timeout) as client:
-            submit(queue, jobs, kind)
+            submitted = Jobs(queue, jobs, kind)
+            submitted.submit()
             options = jobqueue.job_options(kind, p)
             job = queue._dummy_job
             yield Cluster(
@@ -190,41 +179,8 @@ def _queue(p: ClusterParameters, kind: str) -> Iterator[Cluster]:
                 client=client,
                 dashboard=_dashboard(client, p),
                 timeout=p.timeout,
-                queue=queue,
-                jobs=jobs,
+                queue=submitted,
             )
-
-
-def submit(queue: Any, jobs: int, kind: str) -> None:
-    """Have this many jobs in the queue.
-
-    Raises
-    ------
-    ClusterError
-        The queue refuses a job.
-    """
-    try:
-        queue.sync(_fill, queue, jobs)
-    except (RuntimeError, OSError, ValueError) as error:
-        text = " ".join(str(error).split())
-        raise ClusterError(
-            f"cluster={kind}: the queue has refused a job: {text}; see `dxdask cluster script` for "
-            "what is submitted, and change cluster.queue, .account, .memory or .walltime"
-        ) from error
-
-
-async def _fill(queue: Any, jobs: int) -> None:
-    """Do what `queue.scale(jobs=jobs)` would, but let the errors of submission be seen."""
-    while len(queue.worker_spec) < jobs:
-        queue.worker_spec.update(queue.new_worker_spec())
-    try:
-        await queue._correct_state()
-    except Exception:
-        for name, job in list(queue.workers.items()):
-            if job.status == Status.created:
-                job.status = Status.failed
-                del queue.workers[name], queue.worker_spec[name]
-        raise
 
 
 @contextmanager

@@ -95,15 +95,16 @@ def test_two_jobs_compute_and_end(slurm: Path) -> None:
     assert queued() == []
 
 
-def test_a_job_that_is_lost_is_replaced(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "CHECK_SECONDS", 1.0)
-    with (
-        dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}),
-        open_cluster(asked(slurm, jobs=1)) as cluster,
-    ):
-        [(_, first)] = cluster.compute([dask.delayed(where)(0)])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_job_that_is_lost_is_replaced(
+    slurm: Path, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "CHECK_SECONDS", 0.5)
+    with open_cluster(asked(slurm, jobs=1, cores=2, processes=processes)) as cluster:
+        tasks = [dask.delayed(where)(i) for i in range(8)]
+        [first] = {job for _, job in cluster.compute(tasks)}
         subprocess.run(["scancel", first], check=True)
-        [(_, second)] = cluster.compute([dask.delayed(where)(1)], label="integrate")
+        [(_, second)] = cluster.compute([dask.delayed(where)(9)], label="integrate")
         assert second != first
 
 
