@@ -83,7 +83,9 @@ class FrameBlock:
             return self.read(), {}
         except MemoryError:
             raise
-        except Exception:  # whatever a codec or file system raises is that frame's problem
+        except Exception as error:  # whatever a codec or file system raises is that frame's problem
+            if len(self) == 1:
+                return np.zeros(self.shape, self.dtype), {0: plain(error)}
             return self._read_one_by_one()
 
     def _read_one_by_one(self) -> tuple[NDArray[Any], dict[int, str]]:

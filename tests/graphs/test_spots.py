@@ -1,0 +1,159 @@
+"""Spot finding as a graph equals that in memory, however the frames are cut and the tasks run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+from dask.utils import ensure_dict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from spot_examples import experiment_for, spotty_frames
+
+from dxdask import spotfinding
+from dxdask.errors import ChunkError, InputError
+from dxdask.graphs import spots
+from dxdask.graphs.fold import n_folds
+from dxdask.results import StepResult
+from dxdask.spotfinding import SpotfinderParameters
+
+FRAMES = spotty_frames()
+EXPERIMENT = experiment_for(FRAMES, first_image=101)
+MASK = np.ones(FRAMES.shape[1:], bool)
+MASK[:, 30:33] = False
+
+
+def refuse(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("computed while building")
+
+
+def assert_equal(result: StepResult, expected: StepResult) -> None:
+    for mine, others in (
+        (result.reflections, expected.reflections),
+        (result.arrays, expected.arrays),
+    ):
+        assert list(mine) == list(others)
+        for name in mine:
+            assert mine[name].dtype == others[name].dtype
+            np.testing.assert_array_equal(mine[name], others[name], err_msg=name)
+    assert result.tables == expected.tables
+    assert result.messages == expected.messages
+    assert result.problems == expected.problems
+    assert result.experiments == expected.experiments
+
+
+def chunked(frames: NDArray[Any], chunks: int | tuple[int, ...]) -> da.Array:
+    array: da.Array = da.from_array(frames, chunks=(chunks, -1, -1))
+    return array
+
+
+@pytest.mark.parametrize("n", [1, 3, 7, 23])
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_equals_memory_for_any_chunks(n: int, scheduler: str) -> None:
+    expected = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK)
+    assert len(expected.reflections["x"]) > 20
+    assert (np.diff(expected.reflections["bbox"][:, 4:]) > 5).any()
+    lazy = spots.find_spots(chunked(FRAMES, n), EXPERIMENT, MASK, fan_in=2)
+    assert_equal(lazy.compute(scheduler=scheduler), expected)
+
+
+@settings(max_examples=15)
+@given(cuts=st.sets(st.integers(1, 22)), fan_in=st.integers(2, 5), two_d=st.booleans())
+def test_cuts_do_not_show(cuts: set[int], fan_in: int, two_d: bool) -> None:
+    chunks = tuple(np.diff([0, *sorted(cuts), 23]).tolist())
+    parameters = SpotfinderParameters.model_validate(
+        {"force_2d": two_d, "filter": {"min_spot_size": 1}, "scan_range": [[102, 109], [113, 121]]}
+    )
+    expected = spotfinding.find_spots(FRAMES, EXPERIMENT, None, parameters)
+    lazy = spots.find_spots(chunked(FRAMES, chunks), EXPERIMENT, None, parameters, fan_in=fan_in)
+    assert_equal(lazy.compute(scheduler="synchronous"), expected)
+
+
+def test_building_computes_nothing_and_costs_the_tasks_promised() -> None:
+    with dask.config.set(scheduler=refuse):
+        lazy = spots.find_spots(chunked(FRAMES, 2), EXPERIMENT, MASK, fan_in=3)
+        half = spots.find_spots(
+            chunked(FRAMES, 2), EXPERIMENT, MASK, SpotfinderParameters(scan_range=((101, 110),))
+        )
+    (graph,) = dask.optimize(lazy)
+    assert len(ensure_dict(graph.dask)) == 4 + 2 * 12 + n_folds(12, 3)
+    (graph,) = dask.optimize(half)
+    assert len(ensure_dict(graph.dask)) == 4 + 2 * 5 + n_folds(5, 8)
+
+
+def test_no_task_returns_frames() -> None:
+    from dask.callbacks import Callback
+
+    seen: list[Any] = []
+
+    class Keep(Callback):
+        def _posttask(self, key: Any, result: Any, *_: Any) -> None:
+            seen.append(result)
+
+    lazy = spots.find_spots(chunked(FRAMES, 4), EXPERIMENT, MASK)
+    with dask.config.set(scheduler="synchronous"), Keep():
+        lazy.compute()
+    assert len(seen) > 10
+    assert not [r for r in seen if isinstance(r, np.ndarray) and r.ndim == 3]
+
+
+class Broken:
+    """Frames of a file of which some cannot be read."""
+
+    shape, dtype, ndim = FRAMES.shape, FRAMES.dtype, 3
+
+    def __init__(self, bad: tuple[int, ...]) -> None:
+        self.bad = bad
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        if any(i in self.bad for i in range(*where[0].indices(len(FRAMES)))):
+            raise ValueError("truncated chunk")
+        return FRAMES[where]
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_a_frame_that_cannot_be_read_is_a_problem(n: int) -> None:
+    lazy = da.from_array(Broken((6, 7, 22)), chunks=(n, -1, -1), name=False)
+    result = spots.find_spots(lazy, EXPERIMENT, MASK).compute(scheduler="synchronous")
+    assert [(p["image"], p["reason"]) for p in result.problems] == [
+        (i, "ValueError: truncated chunk") for i in (107, 108, 123)
+    ]
+    assert {p["step"] for p in result.problems} == {"find_spots"}
+    first = spotfinding.find_spots(
+        FRAMES[:6], experiment_for(FRAMES[:6], first_image=101), MASK
+    ).reflections
+    rows = result.reflections["bbox"][:, 5] <= 106
+    np.testing.assert_array_equal(result.reflections["bbox"][rows], first["bbox"])
+    assert (result.reflections["z"] > 108).any()
+
+
+def test_an_ensemble_is_one_graph() -> None:
+    runs = [FRAMES, spotty_frames(seed=9)]
+    experiments = [replace(EXPERIMENT, run=name) for name in ("a", "b")]
+    in_memory = [
+        spotfinding.find_spots(f, e, MASK, experiment_index=i)
+        for i, (f, e) in enumerate(zip(runs, experiments, strict=True))
+    ]
+    lazy = spots.combine(
+        [
+            spots.find_spots(chunked(f, 5), e, MASK, experiment_index=i)
+            for i, (f, e) in enumerate(zip(runs, experiments, strict=True))
+        ]
+    )
+    assert_equal(lazy.compute(scheduler="threads"), spotfinding.combine(in_memory))
+
+
+def test_bad_input_is_told_while_building() -> None:
+    with pytest.raises(ChunkError, match="rechunk"):
+        spots.find_spots(da.from_array(FRAMES, chunks=(4, 20, -1)), EXPERIMENT)
+    with pytest.raises(InputError, match="all frames of the scan"):
+        spots.find_spots(chunked(FRAMES[:5], 5), EXPERIMENT)
+    with pytest.raises(InputError, match="image number"):
+        spots.find_spots(
+            chunked(FRAMES, 5), EXPERIMENT, None, SpotfinderParameters(scan_range=((1, 5),))
+        )

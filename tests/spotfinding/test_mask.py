@@ -1,0 +1,67 @@
+"""Which pixels may be used: geometry in closed form, and bad input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dxdask.errors import InputError
+from dxdask.models import Beam, Detector, Panel
+from dxdask.spotfinding.mask import panel_masks, resolution
+from dxdask.spotfinding.parameters import FilterParameters
+
+BEAM = Beam(direction=(0.0, 0.0, 1.0), wavelength=1.0)
+PANEL = Panel(
+    origin=(-10.0, 10.0, -50.0), slow_axis=(0.0, -1.0, 0.0), pixel_size=(0.1, 0.1),
+    image_size=(200, 200),
+)  # fmt: skip
+
+
+def usable(panel: Panel = PANEL, mask: Any = None, **parameters: Any) -> Any:
+    detector = Detector(panels=(panel,))
+    return panel_masks(detector, BEAM, mask, FilterParameters(**parameters))[0]
+
+
+def test_resolution_is_braggs_law() -> None:
+    d = resolution(PANEL, BEAM)
+    radius = np.hypot(*(np.mgrid[0:200, 0:200] + 0.5 - 100)) * 0.1
+    two_theta = np.arctan2(radius, 50.0)
+    np.testing.assert_allclose(d, 1.0 / (2 * np.sin(two_theta / 2)), rtol=1e-9)
+
+
+def test_limits_of_resolution() -> None:
+    d = resolution(PANEL, BEAM)
+    np.testing.assert_array_equal(usable(d_min=6.0, d_max=20.0), (d >= 6.0) & (d <= 20.0))
+    np.testing.assert_array_equal(
+        usable(resolution_range=((8.0, 7.0),)), ~((d >= 7.0) & (d <= 8.0))
+    )
+
+
+def test_ice_rings_are_left_out() -> None:
+    good = usable(ice_rings={"filter": True, "width": 0.01})
+    d = resolution(PANEL, BEAM)
+    # 100 and 002 of hexagonal ice
+    for ring in (4.498 * np.sqrt(3) / 2, 7.338 / 2):
+        assert not good[np.abs(1 / d**2 - 1 / ring**2) < 0.004].any()
+    assert good[d > 4.2].all()
+    assert usable(ice_rings={"filter": False}).all()
+
+
+def test_border_rectangles_and_mask_of_the_frame() -> None:
+    panel = Panel(image_size=(30, 20), offset=(5, 10), mask=((3, 4, 6, 5),))
+    frame = np.ones((40, 50), bool)
+    frame[12, 8] = False
+    good = usable(panel, frame, border=2)
+    expected = np.zeros((20, 30), bool)
+    expected[2:18, 2:28] = True
+    expected[4, 3:6] = False
+    expected[2, 3] = False
+    np.testing.assert_array_equal(good, expected)
+    assert not usable(panel, frame, border=10).any()
+
+
+def test_a_mask_too_small_is_refused() -> None:
+    with pytest.raises(InputError, match="size of the frames"):
+        usable(mask=np.ones((10, 10), bool))
