@@ -72,7 +72,7 @@ def _panel(
         trusted_range=(-1.0, float(parameters.saturation)),
         thickness=parameters.thickness,
         material=parameters.material,
-        mu=parameters.mu,
+        mu=parameters.absorption,
         use_parallax=True,
     )
 

@@ -8,6 +8,9 @@ from pydantic import model_validator
 
 from dxdask.parameters import Parameters, parameter
 
+# NIST's mass attenuation at 13.776 keV times 2.33 g/cm^3, 1/mm.
+SILICON_AT_0_9_A = 3.0910627414814282
+
 
 class CrystalParameters(Parameters):
     """The crystal whose frames are made."""
@@ -77,14 +80,22 @@ class DetectorParameters(Parameters):
     pixel_size: float = parameter(0.15, "of the square pixels", unit="mm", gt=0)
     material: str = parameter("Si", "of the sensor")
     thickness: float = parameter(0.32, "of the sensor", unit="mm", gt=0)
-    mu: float = parameter(
-        3.0910627414814282, "absorption of the sensor (silicon at 0.9 A)", unit="1/mm", gt=0
+    mu: float | None = parameter(
+        None,
+        "absorption of the sensor (default: silicon's at 0.9 A; else to be given)",
+        unit="1/mm",
+        gt=0,
     )
     psf_sigma: float = parameter(0.7, "point spread", unit="px", ge=0.3)
     saturation: int = parameter(10000, "largest count recorded", gt=0, lt=65535)
     gain_switch: GainSwitchParameters = GainSwitchParameters()
     n_dead: int = parameter(40, "pixels that count nothing; the mask lists every other", ge=0)
     n_hot: int = parameter(20, "pixels that count by themselves; the mask lists every other", ge=0)
+
+    @property
+    def absorption(self) -> float:
+        """Absorption of the sensor, 1/mm."""
+        return SILICON_AT_0_9_A if self.mu is None else self.mu
 
 
 class ScanParameters(Parameters):
@@ -143,6 +154,16 @@ class SimulationParameters(Parameters):
         if not all(0 < t <= 1 for t in self.transmissions):
             raise ValueError(
                 f"transmissions {self.transmissions}: each must be above 0 and at most 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _absorption_is_known(self) -> SimulationParameters:
+        default = (self.beam.wavelength, self.detector.material) == (0.9, "Si")
+        if self.detector.mu is None and not default:
+            raise ValueError(
+                f"detector.mu is known for Si at 0.9 A only: give it for "
+                f"{self.detector.material} at {self.beam.wavelength} A, in 1/mm"
             )
         return self
 

@@ -173,8 +173,15 @@ def test_images_that_are_not_there_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"transmissions": (0.0,)}, {"transmissions": ()}, {"detector": {"psf_sigma": 0.1}}]
+    "changes",
+    [
+        {"transmissions": (0.0,)},
+        {"transmissions": ()},
+        {"detector": {"psf_sigma": 0.1}},
+        {"beam": {"wavelength": 1.2}},
+        {"detector": {"material": "CdTe"}},
+    ],
 )
 def test_parameters_out_of_range_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"transmissions|psf_sigma"):
+    with pytest.raises(ValueError, match=r"transmissions|psf_sigma|detector\.mu"):
         tiny(**changes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -16,6 +17,8 @@ from dxdask.errors import InputError
 from dxdask.models import Goniometer
 from dxdask.simulation import Simulation, simulate, tiny
 from dxdask.storage.exporters.nxmx import write_nxmx, write_simulation
+from dxdask.storage.importers import read_runs
+from dxdask.storage.importers.parameters import ImportParameters
 
 DIALS_PYTHON = Path("/usr/bin/python3")
 
@@ -75,8 +78,6 @@ def test_wrong_images_are_refused(ensemble: Simulation, tmp_path: Path) -> None:
 def test_a_goniometer_that_nxmx_cannot_hold_is_refused(
     ensemble: Simulation, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     turned = Goniometer(setting=((0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)))
     experiment = replace(ensemble.experiments[0], goniometer=turned)
     with pytest.raises(InputError, match="goniometer"):
@@ -84,6 +85,25 @@ def test_a_goniometer_that_nxmx_cannot_hold_is_refused(
             tmp_path / "x.nxs", experiment, [], shape=(0, 200, 192), dtype=np.uint16,
             pixel_mask=ensemble.pixel_mask,
         )  # fmt: skip
+
+
+def test_the_importer_reads_what_was_written(ensemble: Simulation, folder: Path) -> None:
+    files = sorted(str(f) for f in folder.rglob("*.nxs"))
+    sources = read_runs(files, ImportParameters())
+    for run, (source, experiment) in enumerate(zip(sources, ensemble.experiments, strict=True)):
+        read = source.experiment
+        assert (source.name, read.beam, read.goniometer) == (
+            experiment.run,
+            experiment.beam,
+            experiment.goniometer,
+        )
+        assert read.scan is not None
+        assert experiment.scan is not None
+        np.testing.assert_allclose(read.scan.oscillation, experiment.scan.oscillation)
+        for panel, told in zip(read.detector.panels, experiment.detector.panels, strict=True):
+            assert replace(panel, name=told.name) == told
+        np.testing.assert_array_equal(source.mask, ensemble.mask)
+        np.testing.assert_array_equal(source.read(2, 4), ensemble.frames(run, 2, 4))
 
 
 PRINT_GEOMETRY = """
