@@ -11,14 +11,14 @@ from dxdask.spotfinding.windows import LARGEST, advance, reset, sum_along_row
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_overdispersed(n: Any, x: Any, y: Any, gain: Any, sigma_background: Any, root: Any) -> Any:
+def is_overdispersed(n: Any, x: Any, y: Any, gain: Any, sigma_background: Any) -> Any:
     """Whether n values of sum x and sum of squares y vary more than a background does.
 
-    They do where variance / mean > gain (1 + sigma_background root / (n - 1)); root is that of
-    2 (n - 1).
+    They do where variance / mean > gain (1 + sigma_background sqrt(2 / (n - 1))).
     """
     excess = n * y - x * x - gain * x * (n - 1.0)
-    return excess > gain * x * sigma_background * root
+    # the root of each count anew: a table of roots would keep the loop from being vectorised
+    return excess > gain * x * sigma_background * np.sqrt(2.0 * (n - 1.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -31,7 +31,6 @@ def _strong_in_row(
     sigma_s: Any,
     threshold: Any,
     min_local: Any,
-    root: Any,
     strong: Any,
 ) -> None:
     valid = window.valid[slot]
@@ -42,7 +41,7 @@ def _strong_in_row(
         count = n1[i] - n0[i]
         n, v, x = np.float64(count), np.float64(row[i]), np.float64(x1[i] - x0[i])
         y = np.float64(y1[i] - y0[i])
-        wide = is_overdispersed(n, x, y, gain, sigma_b, root[count])
+        wide = is_overdispersed(n, x, y, gain, sigma_b)
         high = n * v - x > sigma_s * np.sqrt(gain * x * n)
         # no branches: half the pixels would be guessed wrong. For x < 0 the root is NaN, so not
         # high
@@ -62,7 +61,6 @@ def find_strong(
     sigma_s: Any,
     threshold: Any,
     min_local: Any,
-    root: Any,
     strong: Any,
 ) -> None:
     """Mark the strong pixels of a frame (slow, fast) by the threshold `dispersion`."""
@@ -83,14 +81,13 @@ def find_strong(
                 sigma_s,
                 threshold,
                 min_local,
-                root,
                 strong[j],
             )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _signal_in_row(
-    window: Any, slot: Any, gain: Any, sigma_b: Any, min_local: Any, root: Any, signal: Any
+    window: Any, slot: Any, gain: Any, sigma_b: Any, min_local: Any, signal: Any
 ) -> None:
     valid = window.valid[slot]
     span = 2 * window.half_width[0] + 1
@@ -99,7 +96,7 @@ def _signal_in_row(
     for i in range(valid.size):
         count = n1[i] - n0[i]
         n, x, y = np.float64(count), np.float64(x1[i] - x0[i]), np.float64(y1[i] - y0[i])
-        wide = is_overdispersed(n, x, y, gain, sigma_b, root[count])
+        wide = is_overdispersed(n, x, y, gain, sigma_b)
         signal[i] = valid[i] & wide & (x >= 0.0) & (count >= min_local)
 
 
@@ -114,7 +111,6 @@ def find_signal(
     gain: Any,
     sigma_b: Any,
     min_local: Any,
-    root: Any,
     signal: Any,
 ) -> None:
     """Mark the valid pixels (slow, fast) whose window is not all background."""
@@ -126,7 +122,7 @@ def find_signal(
         if j >= 0:
             sum_along_row(window)
             slot = j % window.values.shape[0]
-            _signal_in_row(window, slot, gain, sigma_b, min_local, root, signal[j])
+            _signal_in_row(window, slot, gain, sigma_b, min_local, signal[j])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -78,7 +78,6 @@ class DispersionThreshold:
         )
         self.exact = bool(np.issubdtype(dtype, np.integer))
         self.window = window_of(self.half_width, shape[1], np.dtype(dtype))
-        self.root = np.sqrt(2.0 * np.maximum(np.arange(area + 1) - 1.0, 0.0))
         self.strong = np.zeros(shape, np.bool_)
         if extended:
             self.signal, self.objects = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
@@ -101,11 +100,9 @@ class DispersionThreshold:
         lowest, highest = self._limits(trusted_range)
         head = (self.window, image, mask, lowest, highest, self.exact, self.gain, self.sigma_b)
         if not self.extended:
-            kernels.find_strong(
-                *head, self.sigma_s, self.threshold, self.min_local, self.root, self.strong
-            )
+            kernels.find_strong(*head, self.sigma_s, self.threshold, self.min_local, self.strong)
             return self.strong
-        kernels.find_signal(*head, self.min_local, self.root, self.signal)
+        kernels.find_signal(*head, self.min_local, self.signal)
         kernels.erode(self.signal, self.radius, self.column, self.total, self.objects)
         kernels.find_strong_in_objects(
             image, mask, lowest, highest, self.objects, self.half_width,
