@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dxdask.analysis.parameters import HistogramParameters
 from dxdask.columns import Flag, Reflections, check, has_flag, n_rows
-from dxdask.errors import InputError
+from dxdask.errors import InputError, ParameterError
 from dxdask.models import ExperimentList
 from dxdask.models.vectors import Floats
 from dxdask.results import StepResult
@@ -82,10 +82,16 @@ def histogram(
     ------
     SchemaError
         A column is missing.
+    ParameterError
+        There is no room between data_min and data_max.
     InputError
         The pixels do not belong to the spots.
     """
     parameters = parameters or HistogramParameters()
+    if parameters.data_max <= parameters.data_min:
+        raise ParameterError(
+            f"data_max is {parameters.data_max}, must be above data_min ({parameters.data_min})"
+        )
     check(
         {k: reflections[k] for k in ("experiment", "flags") if k in reflections},
         ("experiment", "flags"),

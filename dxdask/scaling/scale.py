@@ -38,6 +38,8 @@ def scale(
     rotation and (as a relative B factor) the resolution; see `dxdask.scaling.model`. It is what
     makes symmetry equivalents agree. The intensity is lp / (qe partiality) times the summed one.
 
+    All reflections are needed at once: memory is some 300 bytes for each.
+
     Parameters
     ----------
     reflections : integrated: experiment, hkl, flags, z_cal, partiality, lp, qe, intensity_sum and

@@ -10,7 +10,7 @@ import pytest
 
 from dxdask.analysis import HistogramParameters, histogram
 from dxdask.columns import Flag, Reflections
-from dxdask.errors import InputError
+from dxdask.errors import InputError, ParameterError
 from dxdask.graphs.fold import n_folds
 from dxdask.graphs.histogram import histogram as histogram_graph
 from dxdask.models import Beam, Detector, Experiment, ExperimentList, Panel
@@ -91,6 +91,8 @@ def test_pixels_of_other_spots_are_refused() -> None:
     wrong = arrays | {"pixel_offsets": arrays["pixel_offsets"][:-1]}
     with pytest.raises(InputError, match="find_spots"):
         histogram(reflections, wrong, experiments)
+    with pytest.raises(ParameterError, match="data_max"):
+        histogram(reflections, arrays, experiments, HistogramParameters(data_min=9, data_max=9))
 
 
 def test_graph_of_parts_equals_the_step_in_memory() -> None:
