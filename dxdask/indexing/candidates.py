@@ -11,16 +11,18 @@ from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.indexing.assign import assign
 from dxdask.indexing.known_symmetry import apply_known_symmetry, cell_text, description
-from dxdask.indexing.lattice import Lattice, score
+from dxdask.indexing.lattice import score
+from dxdask.indexing.lattice_fit import Lattice
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids
+from dxdask.indexing.refinement_settings import for_candidates
 from dxdask.models import Crystal, ExperimentList
+from dxdask.models.vectors import Floats
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.tables import Table
 
 SAMPLE = 10_000
 LARGEST_RMSD_PX = 6.0
-ITERATIONS = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,13 +47,6 @@ class Candidate:
     def crystal(self) -> Crystal:
         """The crystal."""
         return self.experiments.crystals[0]
-
-
-def quick(parameters: RefinementParameters) -> RefinementParameters:
-    """Return the parameters for refinement of a candidate: few steps, all of the sample."""
-    refinery = parameters.refinery.model_copy(update={"max_iterations": ITERATIONS})
-    chosen = parameters.reflections.model_copy(update={"reflections_per_degree": None})
-    return parameters.model_copy(update={"refinery": refinery, "reflections": chosen})
 
 
 def best_candidate(
@@ -122,12 +117,13 @@ def _no_lattice_message(
     n = n_rows(spots)
     if not lattices:
         return f"no lattice was found in {n} spots; {_ADVICE}"
-    first = lattices[0]
+    first, known = lattices[0], description(parameters.known_symmetry)
     return (
-        f"none of {len(lattices)} lattices found in {n} spots has the {description(parameters.known_symmetry)}; "
-        f"the best has the reduced cell {cell_text(first.a_matrix)} and indexes {first.n_indexed} of a "
-        f"sample of spots; try without the known symmetry, widen "
-        f"indexing.known_symmetry.relative_length_tolerance or .absolute_angle_tolerance, or: {_ADVICE}"
+        f"none of {len(lattices)} lattices found in {n} spots has the {known}; the best has the "
+        f"reduced cell {cell_text(first.a_matrix)} and indexes {first.n_indexed} of a sample of "
+        f"{first.n_sample} spots; try without the known symmetry, widen "
+        f"indexing.known_symmetry.relative_length_tolerance or .absolute_angle_tolerance, or: "
+        f"{_ADVICE}"
     )
 
 
@@ -150,8 +146,10 @@ def _refined(
     """
     tolerance = parameters.index_assignment.simple.hkl_tolerance
     table = assign(some, experiments.with_crystal(crystal), tolerance=tolerance)
-    result = refine(table, experiments.with_crystal(crystal), quick(refinement))
-    table = assign(map_centroids(table, result.experiments), result.experiments, tolerance=tolerance)
+    result = refine(table, experiments.with_crystal(crystal), for_candidates(refinement))
+    table = assign(
+        map_centroids(table, result.experiments), result.experiments, tolerance=tolerance
+    )
     used = select(result.reflections, has_flag(result.reflections, Flag.USED_IN_REFINEMENT))
     dx, dy = used["x_cal_mm"] - used["x_mm"], used["y_cal_mm"] - used["y_mm"]
     rmsd = float(np.sqrt(np.mean(dx**2 + dy**2)))
@@ -168,7 +166,7 @@ def _refined(
     )
 
 
-def candidates_table(candidates: Sequence[Candidate], scores: np.ndarray) -> Table:
+def candidates_table(candidates: Sequence[Candidate], scores: Floats) -> Table:
     """Return the candidates as DIALS lists them."""
     rows = [
         {

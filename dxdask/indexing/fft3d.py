@@ -24,7 +24,7 @@ OUTLYING_PEAK = 5.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BasisVectors:
-    """Candidate vectors (n, 3) of the direct lattice, Angstrom, and the volumes of their peaks (n,)."""
+    """Candidate vectors (n, 3) of the direct lattice, Angstrom, and volumes of their peaks (n,)."""
 
     vectors: Floats
     volumes: Floats
@@ -32,7 +32,7 @@ class BasisVectors:
 
 
 def grid_d_min(rlp: Floats, *, max_cell: float, n_points: int, d_min: float | None) -> float:
-    """Return the finest spacing (Angstrom) on the grid: 5 max_cell / n_points, no finer than data."""
+    """Return the finest spacing (Angstrom) of the grid: 5 max_cell / n_points, or the data's."""
     if d_min is not None:
         return d_min
     finest = 1.0 / np.sqrt(np.einsum("ij,ij->i", rlp, rlp).max())
@@ -180,15 +180,15 @@ def _without_near(vectors: Floats, volumes: Floats) -> tuple[Floats, Floats]:
 
 
 def _alike(v: Floats, w: Floats) -> bool:
-    lengths = np.linalg.norm(v), np.linalg.norm(w)
-    if abs(lengths[0] - lengths[1]) > 0.1 * max(lengths):
+    first, second = float(np.linalg.norm(v)), float(np.linalg.norm(w))
+    if abs(first - second) > 0.1 * max(first, second):
         return False
     return _angle(v, w) < 5.0
 
 
 def _angle(v: Floats, w: Floats) -> float:
     """Return the angle between the lines along v and w, degrees, 0 to 90."""
-    cosine = abs(v @ w) / np.sqrt((v @ v) * (w @ w))
+    cosine = float(abs(v @ w) / np.sqrt((v @ v) * (w @ w)))
     return float(np.degrees(np.arccos(min(cosine, 1.0))))
 
 
@@ -197,8 +197,9 @@ def _without_multiples(vectors: Floats, volumes: Floats) -> tuple[Floats, Floats
     length = np.linalg.norm(vectors, axis=1)
     kept: list[int] = []
     for i in np.argsort(length, kind="stable"):
-        ratios = [(length[i] / length[k], k) for k in kept if _angle(vectors[i], vectors[k]) < 5.0]
-        if not any(round(r) > 1 and abs(r - round(r)) < 0.2 for r, _ in ratios):
+        along = [k for k in kept if _angle(vectors[i], vectors[k]) < 5.0]
+        ratios = [float(length[i] / length[k]) for k in along]
+        if not any(round(r) > 1 and abs(r - round(r)) < 0.2 for r in ratios):
             kept.append(int(i))
     order = [k for k in _order(vectors, volumes) if k in set(kept)]
     return vectors[order], volumes[order]

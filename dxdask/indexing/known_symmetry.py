@@ -8,15 +8,10 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.indexing.lattice_symmetry import (
-    CENTRING,
-    centring_of,
-    constrained,
-    find_settings,
-    rotations_of,
-)
+from dxdask.indexing.conventional import CENTRING, centring_of
+from dxdask.indexing.lattice_symmetry import constrained, find_settings, rotations_of
 from dxdask.indexing.parameters import KnownSymmetry
-from dxdask.indexing.reduction import Integers, changed, determinant
+from dxdask.indexing.reduction import Integers, changed, determinant, inverse
 from dxdask.models import Crystal, cell_of, space_group
 from dxdask.models.vectors import Floats, matrix
 
@@ -58,9 +53,7 @@ def apply_known_symmetry(reduced_a: Floats, known: KnownSymmetry) -> Crystal | N
     return Crystal(a_matrix=matrix(a_matrix), space_group=group.xhm())
 
 
-def match_symmetry(
-    reduced_a: Floats, group: gemmi.SpaceGroup, max_delta: float
-) -> Integers | None:
+def match_symmetry(reduced_a: Floats, group: gemmi.SpaceGroup, max_delta: float) -> Integers | None:
     """Return the basis change to the cell of a space group, by the symmetry of the lattice alone.
 
     Of several ways (a monoclinic crystal whose lattice looks orthorhombic), the one with the
@@ -90,7 +83,7 @@ def match_cell(
 
     All triplets of lattice vectors are tried whose lengths and angles are within the tolerances.
     """
-    basis = np.linalg.inv(reduced_a)
+    basis = inverse(reduced_a)
     target, tolerance = np.asarray(cell[:3]), known.relative_length_tolerance
     longest = (1.0 + tolerance) * target.max()
     reach = np.ceil(longest * np.linalg.norm(reduced_a, axis=0)).astype(int).clip(1, MOST_MULTIPLES)
@@ -112,7 +105,7 @@ def _best_triplet(
     centring: str,
     known: KnownSymmetry,
 ) -> Integers | None:
-    """Return the triplet, one of each of `edges`, that makes a cell of the centring and fits best."""
+    """Return the triplet, one of each of `edges`, of the centring that fits the cell best."""
     p, q, r = (e @ basis for e in edges)
     tolerance = known.absolute_angle_tolerance
     alpha, beta, gamma = (

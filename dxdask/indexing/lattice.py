@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.indexing.lattice_fit import FEWEST_INDEXED, Lattice, fit, indices_near
 from dxdask.indexing.parameters import IndexParameters
-from dxdask.indexing.reduction import niggli_reduced, primitive
+from dxdask.indexing.reduction import inverse, niggli_reduced, primitive
 from dxdask.models.vectors import Floats
 
 MOST_VECTORS = 100
 MOST_TRIPLETS = 1000
 SMALLEST_ANGLE_DEG = 20.0
 FLATTEST = 0.01
-FITTING_ROUNDS = 5
-SAMPLE = 5000
+SAMPLE = 3000
 SAME_LATTICE = 0.1
-FEWEST_INDEXED = 6
-FURTHEST = (0.5, 2.0)  # change of the volume in one round of fitting
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lattice:
-    """A primitive lattice and how it indexes a sample of the spots.
-
-    Attributes
-    ----------
-    a_matrix : A (3, 3), 1/Angstrom, Niggli reduced.
-    n_indexed : spots of the sample within the tolerance.
-    rmsd : distance of those from their lattice points, 1/Angstrom.
-    """
-
-    a_matrix: Floats
-    n_indexed: int
-    rmsd: float
-
-    @property
-    def volume(self) -> float:
-        """Volume of the cell, Angstrom^3."""
-        return float(1.0 / abs(np.linalg.det(self.a_matrix)))
 
 
 def triplets(vectors: Floats) -> Iterator[Floats]:
@@ -70,41 +45,8 @@ def _obtuse(basis: Floats) -> Floats:
     a, b, c = basis
     b = -b if a @ b > 0 else b
     c = -c if a @ c + b @ c > 0 else c
-    turned = np.array([a, b, c])
+    turned: Floats = np.array([a, b, c])
     return turned if np.linalg.det(turned) > 0 else -turned
-
-
-def indices_near(
-    a_matrix: Floats, rlp: Floats, tolerance: float
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return nearest indices (n, 3) of points rlp (n, 3), and which lie within the tolerance."""
-    fractional = rlp @ np.linalg.inv(a_matrix).T
-    hkl = np.rint(fractional)
-    near = np.max(np.abs(fractional - hkl), axis=1) <= tolerance
-    near &= np.any(hkl != 0, axis=1)
-    return hkl.astype(np.int64), near
-
-
-def fit(a_matrix: Floats, rlp: Floats, tolerance: float) -> Lattice:
-    """Return the lattice after a few rounds of least squares of A h against the points rlp (n, 3).
-
-    In each round the indices are frozen: A = (sum r h^T) (sum h h^T)^-1 over the points indexed.
-    """
-    for _ in range(FITTING_ROUNDS):
-        hkl, near = indices_near(a_matrix, rlp, tolerance)
-        h, r = hkl[near].astype(np.float64), rlp[near]
-        normal = h.T @ h
-        if len(h) < FEWEST_INDEXED or np.linalg.matrix_rank(normal) < 3:
-            break
-        fitted = np.linalg.solve(normal, h.T @ r).T
-        if not FURTHEST[0] < abs(np.linalg.det(fitted) / np.linalg.det(a_matrix)) < FURTHEST[1]:
-            break
-        a_matrix = fitted
-    hkl, near = indices_near(a_matrix, rlp, tolerance)
-    n = int(np.count_nonzero(near))
-    residual = rlp[near] - hkl[near] @ a_matrix.T
-    rmsd = float(np.sqrt(np.mean(np.sum(residual**2, axis=1)))) if n else np.inf
-    return Lattice(a_matrix=a_matrix, n_indexed=n, rmsd=rmsd)
 
 
 def is_among(lattices: list[Lattice], a_matrix: Floats) -> bool:
@@ -167,7 +109,7 @@ def find_lattices(vectors: Floats, rlp: Floats, parameters: IndexParameters) -> 
     for tried, basis in enumerate(triplets(vectors)):
         if tried >= MOST_TRIPLETS or len(found) >= combine.max_combinations:
             break
-        a_matrix = np.linalg.inv(basis)
+        a_matrix = inverse(basis)
         lengths = float(np.prod(np.linalg.norm(basis, axis=1)))
         if abs(np.linalg.det(basis)) < max(lengths / 100.0, parameters.min_cell_volume):
             continue

@@ -12,6 +12,7 @@ from dxdask.indexing.assign import assign
 from dxdask.indexing.parameters import IndexParameters, RefinementProtocol
 from dxdask.indexing.reciprocal import map_centroids
 from dxdask.models import ExperimentList
+from dxdask.models.vectors import Floats
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.results import StepResult
 
@@ -31,7 +32,7 @@ class Resolution:
         return max(self.start - cycle * self.step, self.final)
 
 
-def resolution_steps(rlp: np.ndarray, d_min: float, protocol: RefinementProtocol) -> Resolution:
+def resolution_steps(rlp: Floats, d_min: float, protocol: RefinementProtocol) -> Resolution:
     """Return how d_min opens from that of the lattice search to that of the spots rlp (n, 3)."""
     start = d_min if protocol.d_min_start is None else protocol.d_min_start
     # The furthest spot itself must not be lost to rounding.
@@ -77,7 +78,9 @@ def run_macrocycles(
             raise ConvergenceError(f"none of {n_rows(table)} spots is indexed at d_min {d_min:.2f}")
         refined = refine(table, result.experiments, refinement)
         if not protocol.disable_unit_cell_volume_sanity_check and _has_grown(result, refined):
-            messages.append("Unit cell volume grew by more than half: the last refinement is undone")
+            messages.append(
+                "Unit cell volume grew by more than half: the last refinement is undone"
+            )
             break
         result = replace(refined, messages=(*messages, *refined.messages))
         messages = list(result.messages)

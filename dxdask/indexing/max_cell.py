@@ -78,7 +78,7 @@ def _inverse_distances(
     for group in np.split(rows[order], ends):
         if len(group) > 1:
             points = reflections["rlp"][group]
-            distance = cKDTree(points).query(points, k=2)[0][:, 1]
+            distance = np.asarray(cKDTree(points).query(points, k=2)[0])[:, 1]
             found.append(1.0 / distance[distance > 0])
     return np.concatenate(found) if found else np.zeros(0)
 

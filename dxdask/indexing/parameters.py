@@ -150,6 +150,3 @@ class BravaisParameters(Parameters):
     lepage_max_delta: float = parameter(
         5.0, "largest Le Page delta of a lattice symmetry", unit="degree", ge=0
     )
-    cc_n_bins: int | None = parameter(
-        None, "resolution bins that intensities are normalised in; default: none", expert=1, ge=1
-    )

@@ -77,7 +77,7 @@ def _s0_of_rows(experiment: Experiment, z: Floats) -> Floats:
     image = np.floor(z).astype(int) - experiment.scan.array_range[0]
     image = np.clip(image, 0, len(beam.wavelengths) - 1)
     direction = beam.s0 * beam.wavelength
-    return direction / np.asarray(beam.wavelengths)[image][:, None]
+    return np.asarray(direction / np.asarray(beam.wavelengths)[image][:, None])
 
 
 def to_datum(vectors: Floats, phi: Floats, experiment: Experiment) -> Floats:

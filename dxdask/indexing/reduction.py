@@ -1,8 +1,8 @@
 """Changes of basis of a lattice: Niggli reduction, and the removal of needless multiples.
 
-Throughout indexing a change of basis is an integer matrix P (3, 3) whose columns are the new axes in
-terms of the old: the direct basis (rows a, b, c) becomes P^T (a, b, c), A becomes A P^-T, and a
-Miller index h becomes P^T h.
+Throughout indexing a change of basis is a matrix P (3, 3) whose columns are the new axes in terms
+of the old: the direct basis (rows a, b, c) becomes P^T (a, b, c), A becomes A P^-T, and a Miller
+index h becomes P^T h.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ Integers = NDArray[np.int64]
 FEWEST_TO_TELL = 20
 
 
+def inverse(matrix: NDArray[np.generic]) -> Floats:
+    """Return the inverse of a matrix (3, 3), in float64."""
+    return np.asarray(np.linalg.inv(np.asarray(matrix, dtype=np.float64)), dtype=np.float64)
+
+
 def changed(a_matrix: Floats, change: NDArray[np.generic]) -> Floats:
     """Return A P^-T (3, 3) for the change of basis P."""
-    return np.asarray(a_matrix @ np.linalg.inv(np.asarray(change, dtype=np.float64)).T)
+    return np.asarray(a_matrix @ inverse(change).T)
 
 
 def determinant(matrix: NDArray[np.generic]) -> int:
     """Return the determinant of an integer matrix."""
     return round(float(np.linalg.det(np.asarray(matrix, dtype=np.float64))))
-
-
-def integer_inverse(matrix: Integers) -> Integers:
-    """Return the inverse of an integer matrix of determinant 1 or -1."""
-    return np.rint(np.linalg.inv(matrix)).astype(np.int64)
 
 
 def niggli_change(a_matrix: Floats) -> Integers:
@@ -56,7 +56,7 @@ def _directions(modulus: int) -> Integers:
     return np.asarray(grid[first == 1], dtype=np.int64)
 
 
-_TESTS = tuple((modulus, direction) for modulus in (2, 3, 5) for direction in _directions(modulus))
+_TESTS = tuple((modulus, _directions(modulus)) for modulus in (2, 3, 5))
 
 
 def reflection_condition(
@@ -65,13 +65,16 @@ def reflection_condition(
     """Return (m, v) where more than `threshold` of the indices hkl (n, 3) have h . v = 0 (mod m).
 
     Such a condition shows a cell that is m-fold too large (Sauter & Zwart 2009, Acta Cryst. D65,
-    553); m of 2, 3 and 5 are tried. None where none holds, or where there are too few to tell (or all lie in a plane).
+    553); m of 2, 3 and 5 are tried. None where none holds, or where there are too few indices to
+    tell, or all lie in a plane.
     """
     if len(hkl) < FEWEST_TO_TELL or np.linalg.matrix_rank(hkl.T @ hkl) < 3:
         return None
-    for modulus, direction in _TESTS:
-        if np.count_nonzero(hkl @ direction % modulus == 0) > threshold * len(hkl):
-            return modulus, direction
+    for modulus, directions in _TESTS:
+        met = np.count_nonzero(hkl @ directions.T % modulus == 0, axis=0)
+        found = np.flatnonzero(met > threshold * len(hkl))
+        if len(found):
+            return modulus, directions[found[0]]
     return None
 
 

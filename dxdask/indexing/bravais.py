@@ -1,0 +1,190 @@
+"""All settings of higher symmetry that a lattice may have, each refined: which is the right one?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gemmi
+import numpy as np
+
+from dxdask.columns import Flag, Reflections, check, has_flag, n_rows, select
+from dxdask.errors import ConvergenceError, InputError
+from dxdask.indexing.correlation import MergedIntensities, correlation, merge_intensities
+from dxdask.indexing.known_symmetry import cell_text
+from dxdask.indexing.lattice_symmetry import Setting, find_settings, rotations_of
+from dxdask.indexing.parameters import BravaisParameters
+from dxdask.indexing.reduction import changed, niggli_change
+from dxdask.indexing.refinement_settings import for_indexing
+from dxdask.indexing.setting import axes_text, in_setting, only_crystal
+from dxdask.models import Crystal, ExperimentList, space_group
+from dxdask.models.vectors import Floats
+from dxdask.refinement import RefinementParameters, refine
+from dxdask.results import StepResult
+from dxdask.tables import Table
+
+SAMPLE = 20_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Solution:
+    """A setting after refinement; `change` is the basis change (3, 3) from the crystal given."""
+
+    setting: Setting
+    change: Floats
+    cell: str
+    volume: float
+    rmsd: float | None
+    n_spots: int
+    min_cc: float | None
+    max_cc: float | None
+
+
+def refine_bravais_settings(
+    reflections: Reflections,
+    experiments: ExperimentList,
+    parameters: BravaisParameters,
+    refinement: RefinementParameters,
+) -> StepResult:
+    """Refine an indexed crystal in every setting that its lattice allows.
+
+    Parameters
+    ----------
+    reflections : indexed spots: what `refine` needs, and intensity_sum for the correlations.
+    experiments : rotation data that share one crystal.
+    parameters : see `BravaisParameters`.
+    refinement : as for the macrocycles of `index`.
+
+    Returns
+    -------
+    StepResult
+        Experiments and reflections as they were given, and the table bravais, highest symmetry
+        first: solution, metric_fit (Le Page delta, degrees), rmsd (mm), min_cc and max_cc of the
+        intensities under the rotations, n_spots, lattice, unit_cell, volume, cb_op (new axes in
+        terms of the old), space_group, recommended. See `apply_setting` for the next step.
+
+    Raises
+    ------
+    InputError
+        No crystal, or more than one.
+    ConvergenceError
+        Not even the triclinic setting can be refined.
+    """
+    check(reflections, ("experiment", "hkl", "flags"))
+    crystal = only_crystal(experiments)
+    to_reduced = _to_reduced(crystal)
+    indexed = np.flatnonzero(has_flag(reflections, Flag.INDEXED))
+    table = select(reflections, indexed)
+    merged = None
+    if "intensity_sum" in table:
+        merged = merge_intensities(table, np.rint(table["hkl"] @ to_reduced).astype(np.int64))
+    some = select(table, np.arange(0, n_rows(table), max(n_rows(table) // SAMPLE, 1)))
+    solutions = []
+    for setting in find_settings(changed(crystal.a, to_reduced), parameters.lepage_max_delta):
+        total = to_reduced @ setting.change
+        solutions.append(_solve(setting, total, some, experiments, merged, refinement))
+    return StepResult(
+        experiments=experiments,
+        reflections=reflections,
+        tables=(_bravais_table(solutions),),
+        messages=(f"{len(solutions)} settings within {parameters.lepage_max_delta:g} degrees",),
+    )
+
+
+def _to_reduced(crystal: Crystal) -> Floats:
+    """Return the basis change (3, 3) from the crystal's cell to the reduced primitive one."""
+    op = crystal.gemmi_space_group.centred_to_primitive()
+    to_primitive = np.array(op.rot, dtype=np.float64) / gemmi.Op.DEN
+    return to_primitive @ niggli_change(changed(crystal.a, to_primitive))
+
+
+def _solve(
+    setting: Setting,
+    change: Floats,
+    some: Reflections,
+    experiments: ExperimentList,
+    merged: MergedIntensities | None,
+    refinement: RefinementParameters,
+) -> _Solution:
+    """Return the setting after refinement against some of the spots."""
+    table, start = in_setting(some, experiments, change, setting.space_group)
+    lowest, highest = _correlations(setting, merged)
+    try:
+        result = refine(table, start, for_indexing(refinement))
+    except (ConvergenceError, InputError):
+        if setting.lattice == "aP":
+            raise
+        result = None
+    crystal = (start if result is None else result.experiments).crystals[0]
+    rmsd, n = (None, 0) if result is None else _rmsd_xy(result.reflections)
+    return _Solution(
+        setting=setting, change=change, cell=cell_text(crystal.a), rmsd=rmsd, n_spots=n,
+        volume=float(crystal.gemmi_cell.volume), min_cc=lowest, max_cc=highest,
+    )  # fmt: skip
+
+
+def _rmsd_xy(table: Reflections) -> tuple[float, int]:
+    """Return the rmsd in the detector plane, mm, and the number of spots refined against."""
+    used = select(table, has_flag(table, Flag.USED_IN_REFINEMENT))
+    dx, dy = used["x_cal_mm"] - used["x_mm"], used["y_cal_mm"] - used["y_mm"]
+    return float(np.sqrt(np.mean(dx**2 + dy**2))), n_rows(used)
+
+
+def _correlations(
+    setting: Setting, merged: MergedIntensities | None
+) -> tuple[float | None, float | None]:
+    """Return the smallest and largest correlation under the rotations of a setting."""
+    if merged is None:
+        return None, None
+    change = setting.change.astype(np.float64)
+    back = np.linalg.inv(change)
+    found: list[float] = []
+    for w in rotations_of(space_group(setting.space_group)):
+        if not np.array_equal(w, np.eye(3)):
+            value = correlation(merged, change @ w @ back)
+            if value is not None:
+                found.append(value)
+    return (min(found), max(found)) if found else (None, None)
+
+
+def is_recommended(
+    *, metric_fit: float, rmsd: float | None, min_cc: float | None, rmsd_p1: float
+) -> bool:
+    """Return whether a setting fits about as well as the triclinic one (DIALS's ladder).
+
+    The closer the metric, and the better intensities agree, the larger an rmsd is allowed.
+    """
+    if rmsd is None:
+        return False
+    if metric_fit < 0.5:
+        return not ((min_cc is None or min_cc < 0.5) and rmsd > 1.5 * rmsd_p1)
+    if min_cc is None or min_cc < 0.7:
+        return rmsd <= 2.0 * rmsd_p1
+    return rmsd <= 3.0 * rmsd_p1
+
+
+def _bravais_table(solutions: list[_Solution]) -> Table:
+    """Return the settings as DIALS lists them."""
+    rmsd_p1 = solutions[-1].rmsd or 0.0
+    rows = []
+    for i, s in enumerate(solutions):
+        good = is_recommended(
+            metric_fit=s.setting.delta, rmsd=s.rmsd, min_cc=s.min_cc, rmsd_p1=rmsd_p1
+        )
+        rows.append({
+            "solution": len(solutions) - i, "recommended": good, "metric_fit": s.setting.delta,
+            "rmsd": s.rmsd, "min_cc": s.min_cc, "max_cc": s.max_cc, "n_spots": s.n_spots,
+            "lattice": s.setting.lattice, "unit_cell": s.cell, "volume": s.volume,
+            "cb_op": axes_text(s.change), "space_group": s.setting.space_group,
+        })  # fmt: skip
+    headings = {
+        "solution": ("Solution", ""),
+        "recommended": ("Recommended", ""),
+        "metric_fit": ("Metric fit", ".4f"),
+        "rmsd": ("rmsd", ".3f"),
+        "min_cc": ("min cc", ".3f"),
+        "max_cc": ("max cc", ".3f"),
+        "n_spots": ("#spots", ""),
+        "volume": ("volume", ".0f"),
+    }
+    title = "Settings that the lattice allows (rmsd in mm)"
+    return Table(name="bravais", title=title, rows=rows, headings=headings)

@@ -1,0 +1,81 @@
+"""How well intensities agree under a rotation of the lattice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from dxdask.columns import Reflections
+from dxdask.indexing.reduction import Integers
+from dxdask.models.vectors import Floats
+
+FEWEST_PAIRS = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MergedIntensities:
+    """Mean intensity of each index in each experiment, Friedel pairs merged; sorted by code.
+
+    Attributes
+    ----------
+    codes : one number for experiment and index (n,), rising.
+    experiment : (n,). hkl : (n, 3). intensity : (n,), over the mean of its experiment.
+    """
+
+    codes: NDArray[np.int64]
+    experiment: NDArray[np.int64]
+    hkl: Integers
+    intensity: Floats
+
+
+def _friedel(hkl: Integers) -> Integers:
+    """Return hkl (n, 3) or -hkl: that whose first index other than 0 is positive."""
+    h, k, l = hkl.T
+    negative = (h < 0) | ((h == 0) & ((k < 0) | ((k == 0) & (l < 0))))
+    return np.where(negative[:, None], -hkl, hkl)
+
+
+def _code(experiment: NDArray[np.int64], hkl: Integers) -> NDArray[np.int64]:
+    """Return one number for each experiment and index (of up to 1023)."""
+    h, k, l = (np.clip(hkl, -1023, 1023) + 1024).T
+    return np.asarray(((experiment * 2048 + h) * 2048 + k) * 2048 + l)
+
+
+def merge_intensities(reflections: Reflections, hkl: Integers) -> MergedIntensities:
+    """Return the merged `intensity_sum` of reflections with indices hkl (n, 3) in the reduced cell.
+
+    Experiments are kept apart: they may differ in exposure.
+    """
+    experiment = reflections["experiment"].astype(np.int64)
+    unique = _friedel(np.asarray(hkl, dtype=np.int64))
+    codes, first, inverse = np.unique(
+        _code(experiment, unique), return_index=True, return_inverse=True
+    )
+    mean = np.bincount(inverse, reflections["intensity_sum"]) / np.bincount(inverse)
+    e = experiment[first]
+    of_experiment = np.bincount(e, mean) / np.maximum(np.bincount(e), 1)
+    scale = np.where(of_experiment > 0, of_experiment, 1.0)[e]
+    return MergedIntensities(codes=codes, experiment=e, hkl=unique[first], intensity=mean / scale)
+
+
+def correlation(merged: MergedIntensities, rotation: NDArray[np.float64]) -> float | None:
+    """Return the correlation of I(h) and I(h W) for the rotation W (3, 3) of direct coordinates.
+
+    It is that of their ranks (Spearman): intensities are not yet corrected, and a few hot pixels or
+    reflections near the rotation axis would decide over any other. None where there are no more
+    than ten pairs.
+    """
+    turned = _friedel(np.rint(merged.hkl @ rotation).astype(np.int64))
+    codes = _code(merged.experiment, turned)
+    place = np.minimum(np.searchsorted(merged.codes, codes), len(merged.codes) - 1)
+    pairs = (merged.codes[place] == codes) & np.any(turned != merged.hkl, axis=1)
+    if np.count_nonzero(pairs) <= FEWEST_PAIRS:
+        return None
+    x = rankdata(merged.intensity[pairs])
+    y = rankdata(merged.intensity[place[pairs]])
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    return float(np.corrcoef(x, y)[0, 1])

@@ -1,0 +1,29 @@
+"""Parameters of the refinements within indexing, made from those of the last refinement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dxdask.refinement import RefinementParameters
+
+REFLECTIONS_PER_DEGREE = 100.0
+ITERATIONS = 4
+
+
+def for_indexing(refinement: RefinementParameters) -> RefinementParameters:
+    """Return the parameters with "auto" settled: outliers by Tukey's rule, 100 spots a degree."""
+    chosen = refinement.reflections
+    update: dict[str, Any] = {}
+    if chosen.outlier.algorithm == "auto":
+        update["outlier"] = chosen.outlier.model_copy(update={"algorithm": "tukey"})
+    if chosen.reflections_per_degree == "auto":
+        update["reflections_per_degree"] = REFLECTIONS_PER_DEGREE
+    return refinement.model_copy(update={"reflections": chosen.model_copy(update=update)})
+
+
+def for_candidates(refinement: RefinementParameters) -> RefinementParameters:
+    """Return the parameters to refine a candidate lattice: few steps, against all spots given."""
+    settled = for_indexing(refinement)
+    refinery = settled.refinery.model_copy(update={"max_iterations": ITERATIONS})
+    chosen = settled.reflections.model_copy(update={"reflections_per_degree": None})
+    return settled.model_copy(update={"refinery": refinery, "reflections": chosen})

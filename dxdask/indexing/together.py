@@ -1,0 +1,109 @@
+"""Indexing of all spots by one crystal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dxdask.columns import Flag, Reflections, has_flag, select
+from dxdask.indexing.candidates import best_candidate
+from dxdask.indexing.fft3d import find_basis_vectors, grid_d_min
+from dxdask.indexing.lattice import find_lattices
+from dxdask.indexing.macrocycles import resolution_steps, run_macrocycles
+from dxdask.indexing.max_cell import find_max_cell
+from dxdask.indexing.parameters import IndexParameters
+from dxdask.indexing.reciprocal import map_centroids, within_first_turn
+from dxdask.models import ExperimentList
+from dxdask.refinement import RefinementParameters
+from dxdask.refinement.summary import panels_table
+from dxdask.results import StepResult
+from dxdask.tables import Table
+
+
+def index_together(
+    reflections: Reflections,
+    experiments: ExperimentList,
+    parameters: IndexParameters,
+    refinement: RefinementParameters,
+) -> StepResult:
+    """Return the result of `index` with one crystal for all experiments.
+
+    Raises
+    ------
+    InputError
+        Too few spots.
+    ConvergenceError
+        No lattice indexes the spots, or none has the known symmetry.
+    """
+    spots = map_centroids(reflections, experiments)
+    search = select(spots, within_first_turn(spots, experiments))
+    max_cell, messages = _max_cell(search, parameters)
+    grid = parameters.fft3d.reciprocal_space_grid
+    d_min = grid_d_min(search["rlp"], max_cell=max_cell, n_points=grid.n_points, d_min=grid.d_min)
+    messages += [
+        f"Setting d_min: {d_min:.2f}",
+        f"FFT gridding: ({', '.join([str(grid.n_points)] * 3)})",
+    ]
+    basis = find_basis_vectors(
+        search["rlp"],
+        max_cell=max_cell,
+        min_cell=parameters.min_cell,
+        d_min=d_min,
+        parameters=parameters.fft3d,
+    )
+    messages.append(f"Number of centroids used: {basis.n_used}")
+    low = select(search, np.einsum("ij,ij->i", search["rlp"], search["rlp"]) <= 1.0 / d_min**2)
+    lattices = find_lattices(basis.vectors, low["rlp"], parameters)
+    best, table = best_candidate(lattices, low, experiments, parameters, refinement)
+    steps = resolution_steps(spots["rlp"], d_min, parameters.refinement_protocol)
+    messages.append(f"Using d_min_step {steps.step:.2f}")
+    result = run_macrocycles(spots, best.experiments, steps, parameters, refinement)
+    tables = [t for t in result.tables if t.name in ("crystals", "rmsds")]
+    moved = panels_table(experiments, result.experiments)
+    return replace(
+        result,
+        tables=(table, imagesets_table(result.reflections, experiments), *tables, moved),
+        messages=(*messages, *result.messages),
+    )
+
+
+def _max_cell(search: Reflections, parameters: IndexParameters) -> tuple[float, list[str]]:
+    """Return the longest cell edge (Angstrom), given, of the known cell, or estimated."""
+    known, multiplier = (
+        parameters.known_symmetry.unit_cell,
+        parameters.max_cell_estimation.multiplier,
+    )
+    if parameters.max_cell is not None:
+        return parameters.max_cell, [f"Using max_cell: {parameters.max_cell:.1f} Angstrom"]
+    if known is not None:
+        value = multiplier * max(known[:3])
+        return value, [f"Using max_cell: {value:.1f} Angstrom"]
+    value = find_max_cell(search, parameters.max_cell_estimation)
+    return value, [f"Found max_cell: {value:.1f} Angstrom"]
+
+
+def imagesets_table(reflections: Reflections, experiments: ExperimentList) -> Table:
+    """Return how many spots of each run are indexed."""
+    indexed = has_flag(reflections, Flag.INDEXED)
+    runs = experiments.runs
+    place = np.array([runs.index(m.run) for m in experiments.members])
+    of_run = place[reflections["experiment"]]
+    total = np.bincount(of_run, minlength=len(runs))
+    counts = np.bincount(of_run[indexed], minlength=len(runs))
+    rows = [
+        {
+            "run": run,
+            "n_indexed": int(n),
+            "n_unindexed": int(t - n),
+            "percent": float(100.0 * n / t) if t else 0.0,
+        }
+        for run, n, t in zip(runs, counts, total, strict=True)
+    ]
+    headings = {
+        "run": ("Imageset", ""),
+        "n_indexed": ("# indexed", ""),
+        "n_unindexed": ("# unindexed", ""),
+        "percent": ("% indexed", ".1f"),
+    }
+    return Table(name="imagesets", title="Indexed spots", rows=rows, headings=headings)
