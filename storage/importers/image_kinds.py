@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
-from dxdask.storage.importers import cbf, smv
+from dxdask.storage.importers.cbf import read_frame as read_cbf_frame
+from dxdask.storage.importers.cbf import read_header as read_cbf_header
 from dxdask.storage.importers.image_files import ImageHeader, read_bytes
+from dxdask.storage.importers.smv import read_frame as read_smv_frame
+from dxdask.storage.importers.smv import read_header as read_smv_header
 
 _HEAD_BYTES = 1 << 12
 
@@ -38,12 +41,12 @@ def kind_of(path: Path) -> str:
 
 def read_header(path: Path, kind: str) -> ImageHeader:
     """Return the header of an image of this kind ("cbf", "smv")."""
-    return cbf.read_header(path) if kind == "cbf" else smv.read_header(path)
+    return read_cbf_header(path) if kind == "cbf" else read_smv_header(path)
 
 
 def read_frame(path: Path, kind: str) -> NDArray[Any]:
     """Return the pixels (slow, fast) of an image of this kind ("cbf", "smv")."""
-    return cbf.read_frame(path) if kind == "cbf" else smv.read_frame(path)
+    return read_cbf_frame(path) if kind == "cbf" else read_smv_frame(path)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,8 @@ from dxdask.storage.importers.image_files import ImageHeader, read_bytes
 _TYPES = {"unsigned_short": "u2", "signed_short": "i2", "unsigned_char": "u1", "long_integer": "i4",
           "signed_long": "i4", "unsigned_long": "u4", "short": "i2", "mad": "u2"}  # fmt: skip
 _MAX_HEADER = 1 << 16
+# The headers of Stockholm's Timepix do not name the axis; dxtbx 3.12 takes this one.
+_TIMEPIX_AXIS = (0.7826, -0.6226, 0.0)
 
 
 def read_header(path: Path) -> ImageHeader:
@@ -40,7 +42,7 @@ def read_header(path: Path) -> ImageHeader:
     )
     width = _number(path, header, "OSC_RANGE", 0.0)
     # One recorded turning backwards is kept as a positive width about the opposite axis.
-    axis = unit((-0.755, -0.656, 0.0)) if is_electron else np.array([1.0, 0.0, 0.0])
+    axis = unit(_TIMEPIX_AXIS) if is_electron else np.array([1.0, 0.0, 0.0])
     axis = -axis if width < 0 else axis
     return ImageHeader(
         beam=beam,
@@ -106,6 +108,11 @@ def _layout(path: Path, header: Mapping[str, str]) -> tuple[tuple[int, int], str
 def _panel(
     path: Path, header: Mapping[str, str], shape: tuple[int, int], is_timepix: bool
 ) -> Panel:
+    if is_timepix and shape == (512, 512):
+        raise FormatError(
+            f"{path}: 512 x 512 pixels of a Timepix, of which those between the chips are three times "
+            "as wide; convert to 516 x 516 images first"
+        )
     two_theta = _number(path, header, "TWOTHETA", 0.0)
     if two_theta:
         raise FormatError(
