@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 _NEGLIGIBLE = 1e-17
+_SCORING_ROUNDS = 12
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -86,17 +87,23 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
     mean = _median(values, counts, n)
     if mean <= 0.0:
         mean = 1.0
-    for _ in range(max_iter):
+    low, high = 0.0, np.inf  # between these is the root
+    for n_done in range(max_iter):
         width = math.sqrt(mean)
         total = 0.0
         for i in range(len(values)):
             total += counts[i] * min(max((values[i] - mean) / width, -c), c)
         psi, psi_r = _expectations(mean, c)
         step = (total / n - psi) / (psi_r * width)
-        step = min(max(step, -2.0), 2.0)
-        mean *= math.exp(step)
-        if abs(step) < tolerance:
-            return mean
+        low, high = (mean, high) if step > 0.0 else (low, mean)
+        new = mean * math.exp(min(max(step, -2.0), 2.0))
+        # psi has kinks, around which steps may go back and forth: then halve what is left
+        bracketed = low > 0.0 and high < np.inf
+        if bracketed and (n_done >= _SCORING_ROUNDS or not low < new < high):
+            new = math.sqrt(low * high)
+        if abs(math.log(new / mean)) < tolerance:
+            return new
+        mean = new
     return np.nan
 
 

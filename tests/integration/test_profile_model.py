@@ -1,0 +1,100 @@
+"""Widths of the reflections, estimated from spots of known widths, and against DIALS."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from painted_frames import SIGMA_B, SIGMA_M, experiment, paint
+
+from dxdask.columns import Flag
+from dxdask.errors import InputError
+from dxdask.integration import IntegrationParameters, estimate_profile
+from dxdask.models import ExperimentList
+
+
+def spots_of(painted, *, n_sigma=6.0, width_px=7):
+    """Strong pixels of the noiseless frames: all in a square around the prediction."""
+    p, first = painted.predicted, painted.experiment.scan.array_range[0]
+    full = np.flatnonzero((p["partiality"] > 0.9999) & (painted.intensity > 400))
+    near = [i for i in full if width_px < p["x_cal"][i] < 290 and width_px < p["y_cal"][i] < 270]
+    counts = np.round((painted.expected - painted.background) * 100).astype(np.int64)
+    offsets, columns = [0], {n: [] for n in ("pixel_x", "pixel_y", "pixel_z", "pixel_value")}
+    for i in near:
+        x, y = int(p["x_cal"][i]), int(p["y_cal"][i])
+        z0, z1 = p["bbox"][i, 4] - first, p["bbox"][i, 5] - first
+        box = counts[z0:z1, y - 3 : y + 4, x - 3 : x + 4]
+        at = np.nonzero(box > 50)
+        columns["pixel_x"].append(at[2] + x - 3)
+        columns["pixel_y"].append(at[1] + y - 3)
+        columns["pixel_z"].append(at[0] + z0 + first)
+        columns["pixel_value"].append(box[at])
+        offsets.append(offsets[-1] + len(at[0]))
+    arrays = {n: np.concatenate(v) for n, v in columns.items()} | {
+        "pixel_offsets": np.array(offsets)
+    }
+    names = ("experiment", "panel", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
+    table = {n: p[n][near] for n in names}
+    return table | {"flags": np.full(len(near), Flag.INDEXED, dtype=np.uint32)}, arrays
+
+
+@pytest.fixture(scope="module")
+def painted():
+    return paint(experiment(cell=(25.0, 28.0, 31.0, 85.0, 95.0, 100.0), n_images=24), mean=1000.0)
+
+
+def test_the_widths_put_in_are_found(painted):
+    table, arrays = spots_of(painted)
+    assert len(table["flags"]) > 100
+    e = ExperimentList.of([replace(painted.experiment, profile=None)])
+    profile = estimate_profile(table, arrays, e, IntegrationParameters())[0].profile
+    # sigma_b is the radial spread, root two of the width along one axis, and includes the pixel
+    pixel = 0.1 / 40.0 / np.sqrt(6)
+    expected = np.sqrt(2 * SIGMA_B**2 + pixel**2)
+    np.testing.assert_allclose(profile.sigma_b, expected, rtol=0.08)
+    np.testing.assert_allclose(profile.sigma_m, SIGMA_M, rtol=0.05)
+
+
+def test_widths_given_are_taken(painted):
+    table, arrays = spots_of(painted)
+    e = ExperimentList.of([painted.experiment])
+    both = {"profile": {"sigma_b": 0.05, "sigma_m": 0.2, "n_sigma": 4}}
+    p = estimate_profile({}, {}, e, IntegrationParameters.model_validate(both))[0].profile
+    np.testing.assert_allclose(
+        [p.sigma_b, p.sigma_m, p.n_sigma], [np.deg2rad(0.05), np.deg2rad(0.2), 4]
+    )
+    one = IntegrationParameters.model_validate({"profile": {"sigma_m": 0.2}})
+    p = estimate_profile(table, arrays, e, one)[0].profile
+    np.testing.assert_allclose(p.sigma_m, np.deg2rad(0.2))
+
+
+def test_spots_used_in_refinement_come_first(painted):
+    table, arrays = spots_of(painted)
+    e = ExperimentList.of([painted.experiment])
+    flags = table["flags"].copy()
+    flags[:60] |= Flag.USED_IN_REFINEMENT
+    some = estimate_profile(table | {"flags": flags}, arrays, e, IntegrationParameters())[0].profile
+    rest = arrays["pixel_offsets"][60]
+    cut = {n: v[:rest] for n, v in arrays.items()} | {"pixel_offsets": arrays["pixel_offsets"][:61]}
+    first = {n: v[:60] for n, v in table.items()}
+    assert some == estimate_profile(first, cut, e, IntegrationParameters())[0].profile
+
+
+def test_what_is_missing_is_named(painted):
+    table, arrays = spots_of(painted)
+    e = ExperimentList.of([painted.experiment])
+    asked = IntegrationParameters()
+    few = {n: v[:9] for n, v in table.items()}
+    cut = arrays | {"pixel_offsets": arrays["pixel_offsets"][:10]}
+    cut = {
+        n: v[: arrays["pixel_offsets"][9]] if n != "pixel_offsets" else v for n, v in cut.items()
+    }
+    with pytest.raises(InputError, match="has 9 indexed strong spots, a profile needs 50"):
+        estimate_profile(few, cut, e, asked)
+    with pytest.raises(InputError, match="lack pixel_offsets"):
+        estimate_profile(table, {}, e, asked)
+    with pytest.raises(InputError, match="x_cal_mm"):
+        estimate_profile({"experiment": table["experiment"]}, arrays, e, asked)
+    with pytest.raises(InputError, match="do not go with 9 reflections"):
+        estimate_profile(few, arrays, e, asked)

@@ -1,0 +1,136 @@
+"""Small rotation scans whose every reflection is painted on the frames with a known intensity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import erf
+
+from dxdask.columns import Reflections
+from dxdask.integration import predict
+from dxdask.models import (
+    Beam,
+    Crystal,
+    Detector,
+    Experiment,
+    GaussianProfile,
+    Goniometer,
+    Panel,
+    Scan,
+)
+from dxdask.models.vectors import rotation_matrix, unit, vector
+
+SIGMA_B, SIGMA_M = np.deg2rad(0.08), np.deg2rad(0.15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Painted:
+    """Frames (n, slow, fast), what went into them, and where."""
+
+    frames: np.ndarray
+    expected: np.ndarray
+    mask: np.ndarray
+    experiment: Experiment
+    predicted: Reflections
+    intensity: np.ndarray
+    background: float
+
+
+def experiment(
+    *,
+    cell: tuple[float, ...] = (35.0, 40.0, 45.0, 85.0, 95.0, 100.0),
+    space_group: str = "P 1",
+    n_images: int = 16,
+    width: float = 0.5,
+    n_sigma: float = 4.0,
+    panels: int = 1,
+) -> Experiment:
+    """Return a run on a tilted detector with parallax, its axis along none of x, y, z."""
+    size = (300, 280)
+    tilt = rotation_matrix((0.3, 1.0, 0.2), 0.03)
+    panel = Panel(
+        origin=(-15.1, 13.3, -40.0),
+        pixel_size=(0.1, 0.1),
+        image_size=size,
+        trusted_range=(-1.0, 20000.0),
+        thickness=0.3,
+        material="Si",
+        mu=1.1,
+        use_parallax=True,
+    ).moved(tilt)
+    cut = [
+        replace(
+            panel,
+            name=f"p{i}",
+            offset=(0, i * (size[1] // panels)),
+            image_size=(size[0], size[1] // panels),
+            origin=vector(panel.lab_coordinates([(0.0, i * (size[1] // panels) * 0.1)])[0]),
+        )
+        for i in range(panels)
+    ]
+    u = rotation_matrix((0.2, -0.7, 0.4), 0.8)
+    return Experiment(
+        identifier="painted",
+        run="painted",
+        beam=Beam(wavelength=1.0, direction=(0.001, -0.002, 1.0)),
+        detector=Detector(panels=tuple(cut)),
+        goniometer=Goniometer(axes=(vector(unit((0.98, 0.1, -0.15))),)),
+        scan=Scan(image_range=(5, 4 + n_images), oscillation=(3.0, width)),
+        crystal=Crystal.from_cell(cell, u_matrix=u, space_group=space_group),
+        profile=GaussianProfile(sigma_b=SIGMA_B, sigma_m=SIGMA_M, n_sigma=n_sigma),
+    )
+
+
+def paint(
+    experiment: Experiment, *, seed: int = 1, mean: float = 300.0, background: float = 2.0
+) -> Painted:
+    """Return frames of reflections with random intensities on a flat background."""
+    rng = np.random.default_rng(seed)
+    predicted = predict(experiment, padding=1.0)
+    intensity = rng.exponential(mean, len(predicted["d"])) + 5.0
+    shape = (experiment.scan.n_images, *experiment.detector.frame_shape)
+    expected = np.full(shape, background)
+    for i in range(len(intensity)):
+        _add(expected, predicted, i, intensity[i], experiment)
+    frames = rng.poisson(expected).astype(np.uint16)
+    mask = np.ones(shape[1:], dtype=bool)
+    return Painted(
+        frames=frames,
+        expected=expected,
+        mask=mask,
+        experiment=experiment,
+        predicted=predicted,
+        intensity=intensity,
+        background=background,
+    )
+
+
+def _add(frames: np.ndarray, p: Reflections, i: int, intensity: float, e: Experiment) -> None:
+    """Paint one reflection: a Gaussian in Kabsch's eps1, eps2, eps3, 4 x 4 points a pixel."""
+    panel, half = e.detector[int(p["panel"][i])], 8
+    x0, y0 = int(p["x_cal"][i]) - half, int(p["y_cal"][i]) - half
+    sub = (np.arange(4) + 0.5) / 4
+    inside_y = np.arange(y0, y0 + 2 * half + 1)
+    inside_x = np.arange(x0, x0 + 2 * half + 1)
+    xs, ys = ((v[:, None] + sub).ravel() for v in (inside_x, inside_y))
+    grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+    rays = panel.lab_coordinates(panel.pixel_to_mm(grid))
+    s1, s0 = p["s1"][i], e.beam.s0
+    rays *= np.linalg.norm(s1) / np.linalg.norm(rays, axis=1, keepdims=True)
+    e1 = np.cross(s1, s0)
+    e1 /= np.linalg.norm(e1)
+    e2 = np.cross(s1, e1) / np.linalg.norm(s1)
+    eps = (rays - s1) @ np.stack([e1, e2], axis=1) / np.linalg.norm(s1)
+    weight = np.exp(-0.5 * (eps**2).sum(axis=1) / SIGMA_B**2).reshape(
+        2 * half + 1, 4, 2 * half + 1, 4
+    )
+    spot = weight.sum(axis=(1, 3))
+    spot *= intensity / spot.sum()
+    phi = e.scan.phi_from_z(np.arange(e.scan.array_range[0], e.scan.array_range[1] + 1))
+    steps = erf(abs(p["zeta"][i]) * (phi - p["phi_cal_rad"][i]) / (np.sqrt(2) * SIGMA_M))
+    ok_y = (inside_y >= 0) & (inside_y < panel.image_size[1])
+    ok_x = (inside_x >= 0) & (inside_x < panel.image_size[0])
+    at = np.ix_(inside_y[ok_y] + panel.offset[1], inside_x[ok_x] + panel.offset[0])
+    for frame, fraction in zip(frames, np.diff(steps) / 2, strict=True):
+        frame[at] += fraction * spot[np.ix_(ok_y, ok_x)]
