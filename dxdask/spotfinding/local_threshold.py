@@ -172,28 +172,47 @@ def find_strong_in_objects(
     gain: Any,
     sigma_s: Any,
     threshold: Any,
+    zero: Any,
     strong: Any,
 ) -> None:
     """Mark the pixels of `objects` that stand out from the background around them.
 
     The background is what is valid and in no object, in a window two pixels wider than `half_width`
     (fast, slow); few pixels are in objects, so it is summed for each of them.
+    zero : of the type of the sums, int64 or float64.
     """
     height, width = image.shape
     fast, slow = half_width[0] + 2, half_width[1] + 2
     for j in range(height):
         strong[j] = False
         for i in range(width):
-            v = np.float64(image[j, i])
-            if not (objects[j, i] and v > threshold):
-                continue
-            n, x = 0, 0.0
-            for s in range(max(j - slow, 0), min(j + slow + 1, height)):
-                for f in range(max(i - fast, 0), min(i + fast + 1, width)):
-                    u = image[s, f]
-                    good = mask[s, f] and lowest <= u <= highest and -LARGEST < u < LARGEST
-                    if good and not objects[s, f]:
-                        n += 1
-                        x += np.float64(u)
-            mean = x / n if n >= 2 else 0.0
-            strong[j, i] = x >= 0.0 and v >= mean + sigma_s * np.sqrt(gain * mean)
+            if objects[j, i] and image[j, i] > threshold:
+                v = np.float64(image[j, i])
+                rows = max(j - slow, 0), min(j + slow + 1, height)
+                columns = max(i - fast, 0), min(i + fast + 1, width)
+                n, x = _background(image, mask, lowest, highest, objects, rows, columns, zero)
+                mean = x / n if n >= 2 else 0.0
+                strong[j, i] = x >= 0.0 and v >= mean + sigma_s * np.sqrt(gain * mean)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _background(
+    image: Any,
+    mask: Any,
+    lowest: Any,
+    highest: Any,
+    objects: Any,
+    rows: Any,
+    columns: Any,
+    zero: Any,
+) -> Any:
+    """Number and sum of the valid pixels in no object; without branches, which would cost more."""
+    n, x = 0, zero
+    for s in range(rows[0], rows[1]):
+        for f in range(columns[0], columns[1]):
+            u = image[s, f]
+            inside = (u >= lowest) & (u <= highest) & (u < LARGEST) & (u > -LARGEST)
+            good = mask[s, f] & inside & (not objects[s, f])
+            n += good
+            x += u if good else zero
+    return n, np.float64(x)

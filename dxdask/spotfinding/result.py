@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections, check, concatenate, select
+from dxdask.errors import InputError
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 from dxdask.spotfinding.centroid import measure_spots
@@ -77,9 +78,11 @@ def combine(results: Sequence[StepResult]) -> StepResult:
 
     Raises
     ------
-    ValueError
+    InputError
         No results.
     """
+    if not results:
+        raise InputError("no runs to combine; give the spots of at least one")
     members = [e for r in results for e in r.experiments]
     arrays = {
         name: np.concatenate([r.arrays[name] for r in results])

@@ -104,9 +104,10 @@ class DispersionThreshold:
             return self.strong
         kernels.find_signal(*head, self.min_local, self.signal)
         kernels.erode(self.signal, self.radius, self.column, self.total, self.objects)
+        zero = self.window.x_column.dtype.type(0)
         kernels.find_strong_in_objects(
             image, mask, lowest, highest, self.objects, self.half_width,
-            self.gain, self.sigma_s, self.threshold, self.strong,
+            self.gain, self.sigma_s, self.threshold, zero, self.strong,
         )  # fmt: skip
         return self.strong
 
