@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def write_nxmx(path: Path, frames: NDArray[Any], *, width: float = 0.5, **changes: Any) -> Path:
-    """Write frames (n, slow, fast) as NXmx with one module at 100 mm; `changes` replace datasets."""
+    """Write frames (n, slow, fast) as NXmx, one module at 100 mm; `changes` replace datasets."""
     n_images, slow, fast = frames.shape
     with h5py.File(path, "w") as file:
         entry = group(file, "entry", "NXentry")
@@ -37,7 +37,9 @@ def write_nxmx(path: Path, frames: NDArray[Any], *, width: float = 0.5, **change
         offset = {"offset": [10.0, 20.0, 0.0], "offset_units": "mm"}
         axis(module, "module_offset", 0.0, (1, 0, 0), "translation", "mm", carrier, **offset)
         for name, vector in (("fast", (-1, 0, 0)), ("slow", (0, -1, 0))):
-            axis(module, f"{name}_pixel_direction", 1e-4, vector, "translation", "m", "module_offset")
+            axis(
+                module, f"{name}_pixel_direction", 1e-4, vector, "translation", "m", "module_offset"
+            )
         sample = group(entry, "sample", "NXsample")
         sample["depends_on"] = "transformations/omega"
         turns = group(sample, "transformations", "NXtransformations")
@@ -100,7 +102,7 @@ def byte_offset(values: NDArray[np.int32]) -> bytes:
 
 
 def write_cbf(path: Path, image: NDArray[np.int32], **changes: Any) -> Path:
-    """Write an image (slow, fast) as a Pilatus does; `changes` replace header values, None drops."""
+    """Write an image (slow, fast) as a Pilatus does; `changes` replace values, None drops one."""
     header: dict[str, Any] = {
         "Pixel_size": "172e-6 m x 172e-6 m",
         "Silicon": "sensor, thickness 0.000320 m",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError, ParameterError
 from dxdask.models import Scan
-from dxdask.storage.importers.files import FileGroup, find_files, group_files
+from dxdask.storage.importers.files import find_files, group_files
 from dxdask.storage.importers.geometry import overridden
 from dxdask.storage.importers.image_kinds import kind_of
 from dxdask.storage.importers.nxmx import read_nxmx
@@ -39,17 +39,12 @@ def read_runs(
     parameters = parameters or ImportParameters()
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     runs: list[RunSource] = []
-    images: list[Path] = []
-    kinds: dict[Path, str] = {}
-    for path in find_files(given, parameters.template):
-        kind = kind_of(path)
+    for group in group_files(find_files(given, parameters.template)):
+        kind = kind_of(group.files[0].path)
         if kind == "hdf5":
-            runs.append(read_nxmx(path, _hdf5_name(path)))
+            runs.extend(read_nxmx(f.path, _hdf5_name(f.path)) for f in group.files)
         else:
-            kinds[path] = kind
-            images.append(path)
-    for group in group_files(images):
-        runs.extend(runs_of_group(group, _one_kind(group, kinds)))
+            runs.extend(runs_of_group(group, kind))
     runs = _with_unique_names(runs)
     mask = _lookup_mask(parameters.lookup.mask) if parameters.lookup.mask else None
     runs = [_adjusted(run, parameters, mask) for run in runs]
@@ -60,16 +55,6 @@ def read_runs(
 
 def _hdf5_name(path: Path) -> str:
     return path.stem.removesuffix("_master")
-
-
-def _one_kind(group: FileGroup, kinds: dict[Path, str]) -> str:
-    first, *others = group.files
-    odd = next((f.path for f in others if kinds[f.path] != kinds[first.path]), None)
-    if odd is not None:
-        raise FormatError(
-            f"{odd} is {kinds[odd]}, {first.path} {kinds[first.path]}; import them apart"
-        )
-    return kinds[first.path]
 
 
 def _with_unique_names(runs: Sequence[RunSource]) -> list[RunSource]:
@@ -131,7 +116,10 @@ def _adjusted(
                 f"{run.name} {run.shape[1:]} (slow, fast)"
             )
         good = good & mask
-    return replace(run, experiment=experiment, columns=columns, mask=good)
+    extra = () if parameters.lookup.mask is None else (parameters.lookup.mask,)
+    return replace(
+        run, experiment=experiment, columns=columns, mask=good, files=(*run.files, *extra)
+    )
 
 
 def _sliced(run: RunSource, image_range: tuple[int, int]) -> RunSource:

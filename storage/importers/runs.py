@@ -34,7 +34,7 @@ class RunSource:
     mask : (slow, fast) bool, true where a pixel lies on a panel and is not known to be bad.
     columns : one value an image: angle (degree), exposure (s), wavelength (A), timestamp (s since
         1970), transmission; those that are known.
-    files : all files the frames come from.
+    files : all files the run depends on: those of its frames first, then a mask the user gave.
     reader : of the frames.
     """
 

@@ -110,8 +110,8 @@ def _panel(
 ) -> Panel:
     if is_timepix and shape == (512, 512):
         raise FormatError(
-            f"{path}: 512 x 512 pixels of a Timepix, of which those between the chips are three times "
-            "as wide; convert to 516 x 516 images first"
+            f"{path}: 512 x 512 pixels of a Timepix, those between the chips three times as wide; "
+            "convert to 516 x 516 images first"
         )
     two_theta = _number(path, header, "TWOTHETA", 0.0)
     if two_theta:

@@ -1,4 +1,4 @@
-"""The models give what dxtbx 3.12 gives; its numbers were written down by a script of dxtbx calls."""
+"""The models give what dxtbx 3.12 gives; its numbers were written down from dxtbx calls."""
 
 import numpy as np
 import pytest

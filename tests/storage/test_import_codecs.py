@@ -19,7 +19,7 @@ images = hnp.arrays(
 
 
 def packed(image):
-    """Return an image (section, slow, fast) packed: neighbours predicted one by one, groups of 1."""
+    """Return an image (section, slow, fast) packed, each number in a group of its own."""
     sections, slow, fast = image.shape
     head = image.size.to_bytes(8, "little") + bytes(24)
     bits: list[int] = []
