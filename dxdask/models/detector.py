@@ -80,14 +80,13 @@ class Panel:
     def pixel_to_mm(self, xy: ArrayLike) -> Floats:
         """Return positions (n, 2) in mm on the panel for positions (n, 2) in pixels."""
         mm = np.asarray(xy, dtype=np.float64) * np.asarray(self.pixel_size)
-        return mm - self._parallax_shift(mm) if self.use_parallax else mm
+        return np.asarray(mm - self._parallax_shift(mm) if self.use_parallax else mm)
 
     def mm_to_pixel(self, xy_mm: ArrayLike) -> Floats:
         """Return positions (n, 2) in pixels for positions (n, 2) in mm on the panel."""
         mm = np.asarray(xy_mm, dtype=np.float64)
-        return (mm + self._parallax_shift(mm) if self.use_parallax else mm) / np.asarray(
-            self.pixel_size
-        )
+        out: Floats = mm + self._parallax_shift(mm) if self.use_parallax else mm
+        return np.asarray(out / np.asarray(self.pixel_size))
 
     def _parallax_shift(self, mm: Floats) -> Floats:
         return parallax.shift(mm, self.d_matrix, mu=self.mu, thickness=self.thickness)
@@ -95,7 +94,7 @@ class Panel:
     def lab_coordinates(self, xy_mm: ArrayLike) -> Floats:
         """Return points (n, 3) in the laboratory, mm, for positions (n, 2) in mm on the panel."""
         mm = np.asarray(xy_mm, dtype=np.float64)
-        return mm @ self.d_matrix[:, :2].T + np.asarray(self.origin)
+        return np.asarray(mm @ self.d_matrix[:, :2].T + np.asarray(self.origin))
 
     def ray_intersection(self, s1: ArrayLike) -> Floats:
         """Return where rays s1 (n, 3) from the sample meet the panel: (n, 2), mm; NaN if never."""
@@ -139,7 +138,7 @@ class Group:
         return (*self.panels, *(i for g in self.groups for i in g.all_panels()))
 
     def shifted(self, shift: ArrayLike) -> Group:
-        """Return the node and all below moved by `shift` (3,), mm; panels are moved on their own."""
+        """Return the node and all below moved by `shift` (3,), mm; panels on their own."""
         return replace(
             self,
             origin=vector(np.asarray(self.origin) + np.asarray(shift)),

@@ -48,7 +48,8 @@ class Goniometer:
     @property
     def fixed_rotation(self) -> Floats:
         """F (3, 3): the axes between the crystal and the scanned one."""
-        return self._product(range(self.scan_axis)) @ np.asarray(self.fixed)
+        fixed: Floats = self._product(range(self.scan_axis)) @ np.asarray(self.fixed)
+        return fixed
 
     @property
     def setting_rotation(self) -> Floats:

@@ -25,4 +25,5 @@ def shift(xy_mm: Floats, d_matrix: Floats, *, mu: float, thickness: float) -> Fl
         normal = -normal
     path = thickness / (s1 @ normal)
     depth = 1.0 / mu - (path + 1.0 / mu) * np.exp(-mu * path)
-    return depth[..., None] * np.stack([s1 @ fast, s1 @ slow], axis=-1)
+    out: Floats = depth[..., None] * np.stack([s1 @ fast, s1 @ slow], axis=-1)
+    return out

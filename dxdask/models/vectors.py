@@ -42,7 +42,8 @@ def rotation_matrix(axis: ArrayLike, angle: float) -> Floats:
     """Return the right-handed rotation (3, 3) by `angle` (rad) about `axis` (Rodrigues)."""
     x, y, z = unit(axis)
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
+    out: Floats = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
+    return out
 
 
 def rotation_matrices(axis: ArrayLike, angles: ArrayLike) -> Floats:
@@ -50,7 +51,8 @@ def rotation_matrices(axis: ArrayLike, angles: ArrayLike) -> Floats:
     x, y, z = unit(axis)
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     a = np.asarray(angles, dtype=np.float64)[..., None, None]
-    return np.eye(3) + np.sin(a) * cross + (1.0 - np.cos(a)) * (cross @ cross)
+    out: Floats = np.eye(3) + np.sin(a) * cross + (1.0 - np.cos(a)) * (cross @ cross)
+    return out
 
 
 def floats(values: Iterable[float] | None) -> tuple[float, ...] | None:
