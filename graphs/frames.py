@@ -21,7 +21,7 @@ from dask.typing import Key
 from dask.utils import ensure_dict
 from numpy.typing import NDArray
 
-from dxdask.errors import ChunkError, plain
+from dxdask.errors import ChunkError, StoreWriteError, plain
 
 Graph = Mapping[Key, Any]
 
@@ -81,7 +81,7 @@ class FrameBlock:
         """
         try:
             return self.read(), {}
-        except MemoryError:
+        except (MemoryError, StoreWriteError):
             raise
         except Exception as error:  # whatever a codec or file system raises is that frame's problem
             if len(self) == 1:
@@ -97,7 +97,7 @@ class FrameBlock:
         for i in range(len(self)):
             try:
                 frames[i] = block[i : i + 1].compute(scheduler="synchronous")[0]
-            except MemoryError:
+            except (MemoryError, StoreWriteError):
                 raise
             except Exception as error:
                 reasons[i] = plain(error)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dxdask.storage import documents, layout, read
+from dxdask.storage.runs import complete_runs
 
 
 def steps(root: Path) -> dict[str, dict[str, Any]]:
@@ -43,7 +44,7 @@ def shown(root: Path, step: str | None = None) -> dict[str, Any]:
         read.require_step(root, step)
         names = [layout.step_of(step)]
     found: dict[str, Any] = {}
-    problems: list[Any] = []
+    problems = [] if step else [p for r in complete_runs(root).values() for p in _problems(r)]
     for name in names:
         attributes, report = read.steady(root, name, _attributes_and_report)
         found[name] = {
@@ -57,6 +58,10 @@ def shown(root: Path, step: str | None = None) -> dict[str, Any]:
         documents.encode({"steps": found, "problems": problems})
     )
     return shown
+
+
+def _problems(run: Mapping[str, Any]) -> list[Any]:
+    return list(run.get("problems", ()))
 
 
 def _attributes_and_report(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class RunWriter:
     @property
     def pending(self) -> tuple[tuple[int, int], ...]:
         """First image and the one behind the last of each file that is not written yet."""
+        if read.attributes(Path(self.path)).get("complete") is True:
+            return ()
         done = Path(self.path) / layout.DONE
         p = self.packing
         return tuple(
@@ -85,14 +87,18 @@ class RunWriter:
                 "free some space and import again: it goes on from there"
             ) from error
 
-    def finish(self) -> None:
-        """Mark the run as complete.
+    def finish(self, problems: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Mark the run as complete; a second time does nothing.
+
+        problems: frames that could not be read: run, image, step, reason.
 
         Raises
         ------
         ChunkError
             Some images have not been written.
         """
+        if read.attributes(Path(self.path)).get("complete") is True:
+            return
         missing = self.pending
         if missing:
             first, last = missing[0]
@@ -100,7 +106,8 @@ class RunWriter:
                 f"run {Path(self.path).name} lacks {len(missing)} of {self.packing.n_files} files, "
                 f"the first with images {first + 1} to {last}; write them, then finish"
             )
-        zarr.open_group(self.path, mode="r+").attrs["complete"] = True
+        group = zarr.open_group(self.path, mode="r+")
+        group.attrs.update({"problems": [dict(p) for p in problems], "complete": True})
         shutil.rmtree(Path(self.path) / layout.DONE, ignore_errors=True)
 
 

@@ -10,7 +10,12 @@ from dxdask.cluster.client import open_cluster
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import ExperimentList
 from dxdask.pipeline import frames
-from dxdask.pipeline.parameters import ImportCommandParameters, ProcessParameters, StepParameters
+from dxdask.pipeline.parameters import (
+    ImportCommandParameters,
+    ImportStepParameters,
+    ProcessParameters,
+    StepParameters,
+)
 from dxdask.pipeline.plan import Plan, make_plan
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.steps import Ensemble
@@ -46,7 +51,7 @@ def import_runs(
     StoreExistsError
         The store is there with other runs.
     """
-    sources = read_runs([str(p) for p in paths], parameters)
+    sources = _sources(paths, parameters)
     store = _open_or_create(output, overwrite=parameters.overwrite)
     with store.writing():
         prints = frames.fingerprints(sources, parameters)
@@ -72,7 +77,7 @@ def process(
     DxdaskError
         As for `import_runs`, or a step cannot be done with these data.
     """
-    sources = read_runs([str(p) for p in paths], parameters)
+    sources = _sources(paths, parameters)
     store = _open_or_create(output, overwrite=parameters.overwrite)
     with store.writing(), open_cluster(parameters.cluster) as cluster:
         prints = frames.fingerprints(sources, parameters)
@@ -131,6 +136,14 @@ def run_step(path: PathLike, name: str, parameters: StepParameters, show: Show) 
         plan = make_plan(store, [name], ensemble, parameters, prints)
         run_plan(store, plan, cluster, show, label=name)
     return store
+
+
+def _sources(paths: Sequence[PathLike], parameters: ImportStepParameters) -> list[RunSource]:
+    """Return the runs in these files, by absolute paths: workers may run in another folder."""
+    template = parameters.template
+    if template is not None:
+        parameters = parameters.model_copy(update={"template": os.path.abspath(template)})
+    return read_runs([os.path.abspath(p) for p in paths], parameters)
 
 
 def _open_or_create(output: PathLike, *, overwrite: bool) -> Store:

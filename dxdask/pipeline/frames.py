@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import dask
 import dask.array as da
@@ -19,6 +19,7 @@ from dxdask.pipeline.parameters import ImportStepParameters
 from dxdask.storage import read
 from dxdask.storage.frames import BLOCK_BYTES, FrameReader
 from dxdask.storage.frames import lazy_frames as store_frames
+from dxdask.storage.importers.runs import FrameReader as RawReader
 from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.layout import run_path
 from dxdask.storage.provenance import file_fingerprint, fingerprint
@@ -27,27 +28,24 @@ from dxdask.storage.store import Store
 
 IMPORT_VERSION = "1"
 
+Problems: TypeAlias = Sequence[Mapping[str, Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class ImportingReader:
     """Frames of a run read from its raw files and, on the way, written to the store.
 
     A frame that cannot be read is stored as untrusted (the largest value of its dtype), so that the
-    others can be used; whoever reads it through here is still told.
+    others can be used; whoever reads it through here is still told. It travels with every block,
+    so it holds no mask and no columns.
     """
 
-    source: RunSource
+    run: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    first_image: int
+    files: RawReader
     writer: RunWriter
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Images, slow, fast."""
-        return self.source.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the counts."""
-        return self.source.dtype
 
     @property
     def ndim(self) -> int:
@@ -55,7 +53,7 @@ class ImportingReader:
         return 3
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
-        return ("dxdask-import", self.writer.path, self.source.name)
+        return ("dxdask-import", self.writer.path, self.run)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         first, *others = key if isinstance(key, tuple) else (key,)
@@ -66,7 +64,7 @@ class ImportingReader:
         """Return images `first` to `last` (not included), (n, slow, fast), written to the store."""
         pending = self._pending(first, last)
         try:
-            block = self.source.read(first, last)
+            block = self.files.read(first, last)
         except MemoryError:
             raise
         except Exception:
@@ -89,7 +87,7 @@ class ImportingReader:
         block = np.full(size, np.iinfo(self.dtype).max, dtype=self.dtype)
         for i in range(first, last):
             try:
-                block[i - first] = self.source.read(i, i + 1)[0]
+                block[i - first] = self.files.read(i, i + 1)[0]
             except MemoryError:
                 raise
             except Exception:
@@ -144,8 +142,20 @@ def prepare(
             fingerprint=prints[source.name],
             source={"files": [str(f) for f in source.files]},
         )
-        readers[source.name] = ImportingReader(source, writer)
+        readers[source.name] = ImportingReader(
+            run=source.name,
+            shape=source.shape,
+            dtype=source.dtype,
+            first_image=_first_image(source),
+            files=source.reader,
+            writer=writer,
+        )
     return readers
+
+
+def _first_image(source: RunSource) -> int:
+    scan = source.experiment.scan
+    return scan.image_range[0] if scan is not None else 1
 
 
 def lazy_frames(reader: ImportingReader) -> da.Array:
@@ -173,21 +183,27 @@ def import_tasks(readers: Mapping[str, ImportingReader]) -> list[Delayed]:
     tasks = []
     for name, reader in readers.items():
         read = dask.delayed(_read, pure=True)
-        parts = [read(block) for block, _ in frame_blocks(lazy_frames(reader))]
-        done = tree_fold(parts, _sum, label=f"import-{name}")
-        tasks.append(dask.delayed(finish, pure=True)(reader.writer, done))
+        first = reader.first_image
+        parts = [read(block, name, first) for block, _ in frame_blocks(lazy_frames(reader))]
+        problems = tree_fold(parts, _join, label=f"import-{name}")
+        tasks.append(dask.delayed(finish, pure=True)(reader.writer, problems))
     return tasks
 
 
-def finish(writer: RunWriter, _after: Any = None) -> str:
+def finish(writer: RunWriter, problems: Problems = (), _after: Any = None) -> str:
     """Mark a run complete, once what `_after` stands for is done."""
-    writer.finish()
+    writer.finish(problems)
     return writer.path
 
 
-def _read(block: FrameBlock) -> int:
-    return len(block.read())
+def _read(block: FrameBlock, run: str, first_image: int) -> Problems:
+    """Read a block, which writes it; return the frames that could not be read."""
+    _, reasons = block.read_all_it_can()
+    return tuple(
+        {"run": run, "image": first_image + block.first + i, "step": "import", "reason": reason}
+        for i, reason in sorted(reasons.items())
+    )
 
 
-def _sum(parts: list[int]) -> int:
-    return sum(parts)
+def _join(parts: list[Problems]) -> Problems:
+    return tuple(problem for part in parts for problem in part)

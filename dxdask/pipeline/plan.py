@@ -45,7 +45,7 @@ class Plan:
         """Return the plan with runs marked complete once find_spots has read all frames."""
         spots = self.commits.get("find_spots")
         if spots is not None:
-            self.finishes = [dask.delayed(finish, pure=True)(w, spots) for w in writers]
+            self.finishes = [dask.delayed(finish, pure=True)(w, (), spots) for w in writers]
         return self
 
     @property
@@ -73,6 +73,7 @@ def make_plan(
         A step that is needed was made from something else than what is there now.
     """
     plan, started = Plan(), time.time()
+    ready: dict[str, Delayed] = {}
     for step in _closure(names):
         runs = run_fingerprints if step.reads_frames else ()
         inputs = [*runs, *(plan.fingerprints[n] for n in step.needs)]
@@ -87,10 +88,12 @@ def make_plan(
             plan.results[step.name] = _stored(store, step.name)
             continue
         result = step.build(Inputs(ensemble=ensemble, results=plan.results, parameters=parameters))
+        ready[step.name] = dask.delayed(_time_of, pure=True)(result)
+        times = [started, *(ready[n] for n in step.needs if n in ready), ready[step.name]]
         after = [plan.commits[n] for n in step.needs if n in plan.commits]
         plan.results[step.name] = result
         plan.commits[step.name] = dask.delayed(_commit, pure=True)(
-            str(store.path), step.name, result, given, plan.fingerprints[step.name], started, after
+            str(store.path), step.name, result, given, plan.fingerprints[step.name], times, after
         )
     return plan
 
@@ -142,17 +145,25 @@ def _commit(
     result: StepResult,
     parameters: dict[str, Any],
     fingerprint: str,
-    started: float,
-    after: list[float],
-) -> float:
-    """Write a step whole; returns the time. The process that computes the graph holds the lock."""
-    begun = max(after, default=started)
+    times: list[float],
+    _after: list[str],
+) -> str:
+    """Write a step whole, after those it needs; the process that computes holds the lock.
+
+    times: of the start, of the results that the step needs, and last of its own result.
+    """
+    *inputs, done = times
     write_step(
         Path(path),
         name,
         result,
         parameters=parameters,
         fingerprint=fingerprint,
-        seconds={"wall": time.time() - begun},
+        seconds={"wall": max(0.0, done - max(inputs))},
     )
+    return name
+
+
+def _time_of(_result: StepResult) -> float:
+    """Return the time at which a result is there, for whoever waits for it."""
     return time.time()

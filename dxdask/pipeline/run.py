@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from dxdask.cluster.client import Cluster
@@ -50,22 +50,19 @@ class StoreWatcher:
         self._look()
 
     def _watch(self) -> None:
-        while not self._stop.is_set():
-            self._look()
-            self._stop.wait(POLL_SECONDS)
+        # what `show` raises here, a closed pipe say, it raises again in __exit__, where it is heard
+        with suppress(Exception):
+            while not self._stop.is_set():
+                self._look()
+                self._stop.wait(POLL_SECONDS)
 
     def _look(self) -> None:
         for name, fingerprint in list(self._waiting.items()):
             if not self._store.has_step(name, fingerprint):
                 continue
             if self._version(name) != self._begun[name]:
-                del self._waiting[name]
                 self._show(self._store, name)
+                del self._waiting[name]
 
     def _version(self, name: str) -> Any:
         return self._store.step_attributes(name)["id"] if self._store.has_step(name) else None
-
-
-def elapsed(start: float) -> str:
-    """Return the seconds since `start` (time.perf_counter) as text."""
-    return f"{time.perf_counter() - start:.1f} s"
