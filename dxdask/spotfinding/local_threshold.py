@@ -18,7 +18,7 @@ def is_overdispersed(n: Any, x: Any, y: Any, gain: Any, sigma_background: Any) -
     """
     excess = n * y - x * x - gain * x * (n - 1.0)
     # the root of each count anew: a table of roots would keep the loop from being vectorised
-    return excess > gain * x * sigma_background * np.sqrt(2.0 * (n - 1.0))
+    return excess > gain * x * sigma_background * np.sqrt(max(2.0 * (n - 1.0), 0.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -42,10 +42,9 @@ def _strong_in_row(
         n, v, x = np.float64(count), np.float64(row[i]), np.float64(x1[i] - x0[i])
         y = np.float64(y1[i] - y0[i])
         wide = is_overdispersed(n, x, y, gain, sigma_b)
-        high = n * v - x > sigma_s * np.sqrt(gain * x * n)
-        # no branches: half the pixels would be guessed wrong. For x < 0 the root is NaN, so not
-        # high
-        strong[i] = valid[i] & (v > threshold) & (count >= min_local) & wide & high
+        high = n * v - x > sigma_s * np.sqrt(max(gain * x * n, 0.0))
+        # no branches: half the pixels would be guessed wrong
+        strong[i] = valid[i] & (v > threshold) & (x >= 0.0) & (count >= min_local) & wide & high
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
