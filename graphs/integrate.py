@@ -15,8 +15,9 @@ from dxdask import integration
 from dxdask.columns import Reflections
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
-from dxdask.integration.blocks import Plan, merge, plan, sum_block
+from dxdask.integration.blocks import merge, sum_block
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters
+from dxdask.integration.plan import Plan, plan
 from dxdask.integration.run import finish, predict_as_asked
 from dxdask.integration.sums import Sums
 from dxdask.models import Experiment, ExperimentList

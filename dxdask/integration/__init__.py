@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
-from dxdask.integration.blocks import plan, sum_block
+from dxdask.integration.blocks import sum_block
 from dxdask.integration.parameters import IntegrationParameters
+from dxdask.integration.plan import plan
 from dxdask.integration.profile_model import estimate_profile
 from dxdask.integration.run import combine, finish, predict, predict_as_asked
 from dxdask.models import Experiment

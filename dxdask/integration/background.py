@@ -96,6 +96,8 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
         psi, psi_r = _expectations(mean, c)
         step = (total / n - psi) / (psi_r * width)
         low, high = (mean, high) if step > 0.0 else (low, mean)
+        # where many counts are clipped steps are too short: lengthen them, until they go too far
+        step *= 2.0 ** max(0, n_done - _SCORING_ROUNDS)
         new = mean * math.exp(min(max(step, -2.0), 2.0))
         # psi has kinks, around which steps may go back and forth: then halve what is left
         bracketed = low > 0.0 and high < np.inf

@@ -9,78 +9,29 @@ theirs to where blocks meet.
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.integration.background import backgrounds
-from dxdask.integration.boxes import Ellipsoids, ellipsoids
+from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.collect import (
-    NARROW,
+    N_BINS,
     active_on_frames,
     collect,
-    encode_backgrounds,
-    sort_backgrounds,
+    count_distinct,
+    encode,
 )
 from dxdask.integration.foreground import claim, nobody, release
 from dxdask.integration.parameters import GlmParameters
-from dxdask.integration.rotation import require_rotation
+from dxdask.integration.plan import Plan
 from dxdask.integration.sums import N_FRAMES, N_SUMS, Sums, add_equal_rows, ordered, stack, take
-from dxdask.models import Experiment
 
 # Background pixels gathered before they are turned into histograms (4 bytes each).
 _BUDGET = 8_000_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What every block of one run needs to know.
-
-    Attributes
-    ----------
-    run : its name.
-    shapes : of all reflections of the run.
-    trusted : counts strictly between the two can be believed.
-    glm : how backgrounds are fitted.
-    """
-
-    run: str
-    shapes: Ellipsoids
-    trusted: tuple[float, float]
-    glm: GlmParameters
-
-
-def plan(
-    predicted: Reflections,
-    experiment: Experiment,
-    glm: GlmParameters,
-    *,
-    n_frames: int | None = None,
-) -> Plan:
-    """Return the plan for reflections that `predict` returned for this experiment.
-
-    Raises
-    ------
-    InputError
-        The run has not `n_frames` images, no profile, or panels of different trusted ranges.
-    """
-    n_images = require_rotation(experiment).scan.n_images
-    if n_frames is not None and n_frames != n_images:
-        raise InputError(
-            f"run {experiment.run} has {n_frames} frames, its scan has {n_images}; give all"
-        )
-    ranges = {p.trusted_range for p in experiment.detector.panels}
-    if len(ranges) != 1:
-        raise InputError(
-            f"run {experiment.run}: panels differ in their trusted range, {sorted(ranges)}; "
-            "import it with one trusted range for all"
-        )
-    shapes = ellipsoids(predicted, experiment)
-    return Plan(run=experiment.run, shapes=shapes, trusted=ranges.pop(), glm=glm)
 
 
 def sum_block(
@@ -175,8 +126,13 @@ def _sum_few(
     n_frames = np.minimum(own[:, 5], end) - np.maximum(own[:, 4], start)
     area = (own[:, 1] - own[:, 0]) * (own[:, 3] - own[:, 2])
     room = np.concatenate([[0], np.cumsum(n_frames * area)])
-    starts, values = room[:-1], np.empty(room[-1], dtype=np.int32)
-    used = np.zeros(len(rows), dtype=np.int64)
+    # room for all pixels, of which the system gives only what is written to
+    background = _Background(
+        tally=np.zeros((len(rows), N_BINS), dtype=np.int32),
+        starts=room[:-1],
+        used=np.zeros(len(rows), dtype=np.int64),
+        values=np.empty(room[-1], dtype=np.int32),
+    )
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     offsets, active = _lists(rows, own, shapes, start, len(frames))
     trusted = np.array(plan.trusted, dtype=np.float64)
@@ -184,11 +140,9 @@ def _sum_few(
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
         claim(here, rows, shapes, phi, owner, sums)
-        collect(
-            frame, masks[i], trusted, z, phi, here, rows, shapes, owner, sums, starts, used, values
-        )
+        collect(frame, masks[i], trusted, z, phi, here, rows, shapes, owner, sums, *background)
         release(here, rows, shapes, owner)
-    return _finished(_record(rows, own[:, 5] - own[:, 4], sums, starts, used, values), plan.glm)
+    return _finished(_record(rows, own[:, 5] - own[:, 4], sums, background), plan.glm)
 
 
 def _lists(
@@ -203,28 +157,35 @@ def _lists(
     return offsets, active
 
 
+class _Background(NamedTuple):
+    """Background pixels of n reflections, as `collect` fills them."""
+
+    tally: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    used: NDArray[np.int64]
+    values: NDArray[np.int32]
+
+
 def _record(
     rows: NDArray[np.int64],
     needed: NDArray[np.int64],
     sums: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    used: NDArray[np.int64],
-    values: NDArray[np.int32],
+    background: _Background,
 ) -> Sums:
     distinct = np.empty(len(rows), dtype=np.int64)
-    sort_backgrounds(starts, used, values, np.zeros(NARROW, dtype=np.int32), distinct)
+    count_distinct(*background, distinct)
     offsets = np.concatenate([[0], np.cumsum(distinct)])
-    out, counts = np.empty(offsets[-1], dtype=np.int32), np.empty(offsets[-1], dtype=np.int64)
-    encode_backgrounds(starts, used, values, offsets, out, counts)
+    values, counts = np.empty(offsets[-1], dtype=np.int32), np.empty(offsets[-1], dtype=np.int64)
+    encode(*background, offsets, values, counts)
     return Sums(
         rows=rows,
         sums=sums,
         needed=needed,
         whole=np.zeros(len(rows), dtype=bool),
         background=np.full(len(rows), np.nan),
-        n_background=used,
+        n_background=background.tally.sum(axis=1, dtype=np.int64) + background.used,
         offsets=offsets,
-        values=out,
+        values=values,
         counts=counts,
     )
 

@@ -25,7 +25,7 @@ from dxdask.integration.sums import (
 )
 
 _LARGEST = 2**31 - 1
-_NARROW = 4096  # histograms spread over fewer counts than this are sorted by counting
+N_BINS = 64  # background counts below this are tallied at once; the rest are kept and sorted
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -44,13 +44,6 @@ def active_on_frames(rows: Any, box: Any, first: int, offsets: Any, active: Any)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_background(v: Any, i: int, starts: Any, used: Any, values: Any) -> None:
-    """Append a count to the background of reflection i."""
-    values[starts[i] + used[i]] = min(v, _LARGEST)
-    used[i] += 1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def add_foreground(v: Any, row: Any, dx: int, dy: int, dz: int) -> None:
     """Add a pixel, (dx, dy, dz) from the corner of the box, to the sums (N_SUMS,) of its owner."""
     row[N_FOREGROUND] += 1
@@ -66,84 +59,78 @@ def add_foreground(v: Any, row: Any, dx: int, dy: int, dz: int) -> None:
 @njit(cache=True, nogil=True, error_model="numpy")
 def collect(
     frame: Any, mask: Any, trusted: Any, z: int, phi: Any, active: Any, rows: Any, e: Any,
-    owner: Any, sums: Any, starts: Any, used: Any, values: Any,
+    owner: Any, sums: Any, tally: Any, starts: Any, used: Any, values: Any,
 ) -> None:  # fmt: skip
     """Add one frame (slow, fast), at array index z, to sums and backgrounds of its reflections.
 
     mask: (slow, fast) bool, True is good. trusted: counts strictly between the two are; those from
-    the upper end on are saturated. starts, used: (n,), where in `values` the backgrounds are, and
-    how many.
+    the upper end on are saturated. tally: (n, N_BINS), background pixels by count. starts, used:
+    (n,), where in `values` are the background counts that have no bin, and how many.
     """
+    low, high = trusted[0], trusted[1]
     for i in active:
-        r, row = rows[i], sums[i]
+        r, row, bins = rows[i], sums[i], tally[i]
         row[N_FRAMES] += 1
         x0, x1 = max(e.box[r, 0], e.panel[r, 0]), min(e.box[r, 1], e.panel[r, 1])
         y0, y1 = max(e.box[r, 2], e.panel[r, 2]), min(e.box[r, 3], e.panel[r, 3])
+        dx0, dy0, dz = x0 - e.box[r, 0], -e.box[r, 2], z - e.box[r, 4]
         d3 = phi_term(e, r, phi)
         for y in range(y0, y1):
-            for x in range(x0, x1):
-                mine = owner[y, x]
-                v = np.int64(frame[y, x])
-                if mine == NOBODY:
-                    if mask[y, x] and trusted[0] < v < trusted[1]:
-                        add_background(v, i, starts, used, values)
-                    else:
+            # slices, counted from 0, spare the check for negative indices
+            counts, good, owners = frame[y, x0:x1], mask[y, x0:x1], owner[y, x0:x1]
+            for k in range(len(counts)):
+                v = np.int64(counts[k])
+                if owners[k] == NOBODY:
+                    if not (good[k] and low < v < high):
                         row[N_BACKGROUND_BAD] += 1
-                elif mine != i:
-                    if d3 <= 1.0 and xy_term(e, r, x, y) + d3 <= 1.0:
+                    elif 0 <= v < N_BINS:
+                        bins[v] += 1
+                    else:
+                        values[starts[i] + used[i]] = min(v, _LARGEST)
+                        used[i] += 1
+                elif owners[k] != i:
+                    if d3 <= 1.0 and xy_term(e, r, x0 + k, y) + d3 <= 1.0:
                         row[N_OVERLAPPED] += 1
-                elif not (mask[y, x] and v > trusted[0]):
+                elif not (good[k] and v > low):
                     row[N_INVALID] += 1
                 else:
-                    if v >= trusted[1]:
+                    if v >= high:
                         row[N_SATURATED] += 1
-                    add_foreground(v, row, x - e.box[r, 0], y - e.box[r, 2], z - e.box[r, 4])
+                    add_foreground(v, row, dx0 + k, dy0 + y, dz)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sort_backgrounds(starts: Any, used: Any, values: Any, tally: Any, distinct: Any) -> None:
-    """Sort each background in place; fill `distinct` (n,) with how many different counts it has.
-
-    tally: (_NARROW,) int32, zeros, and left so.
-    """
+def count_distinct(tally: Any, starts: Any, used: Any, values: Any, distinct: Any) -> None:
+    """Sort the counts without a bin in place; fill `distinct` (n,) with how many counts differ."""
     for i in range(len(starts)):
         own = values[starts[i] : starts[i] + used[i]]
-        distinct[i] = 0
-        if len(own) == 0:
-            continue
-        low, high = own[0], own[0]
-        for v in own:
-            low, high = min(low, v), max(high, v)
-        if np.int64(high) - low >= len(tally):
+        distinct[i] = len(own) > 0
+        if len(own) > 1:
             own.sort()
-            distinct[i] = 1
             for j in range(1, len(own)):
                 distinct[i] += own[j] != own[j - 1]
-            continue
-        for v in own:
-            tally[v - low] += 1
-        at = 0
-        for k in range(high - low + 1):
-            for _ in range(tally[k]):
-                own[at] = low + k
-                at += 1
-            distinct[i] += tally[k] > 0
-            tally[k] = 0
+        for v in range(N_BINS):
+            distinct[i] += tally[i, v] > 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def encode_backgrounds(
-    starts: Any, used: Any, values: Any, offsets: Any, out: Any, counts: Any
+def encode(
+    tally: Any, starts: Any, used: Any, values: Any, offsets: Any, out: Any, counts: Any
 ) -> None:
-    """Fill out and counts [offsets[i], offsets[i + 1]) with the sorted background i, run by run."""
+    """Fill out and counts [offsets[i], offsets[i + 1]) with the histogram i, counts ascending."""
     for i in range(len(starts)):
-        at = offsets[i] - 1
-        for j in range(starts[i], starts[i] + used[i]):
-            if j == starts[i] or values[j] != values[j - 1]:
+        at, j, end = offsets[i], starts[i], starts[i] + used[i]
+        for binned in (False, True):
+            # what has no bin lies below the bins, then above them
+            while j < end and (binned or values[j] < 0):
+                out[at], counts[at] = values[j], 0
+                while j < end and values[j] == out[at]:
+                    counts[at] += 1
+                    j += 1
                 at += 1
-                out[at] = values[j]
-                counts[at] = 0
-            counts[at] += 1
-
-
-NARROW = _NARROW
+            if binned:
+                break
+            for v in range(N_BINS):
+                if tally[i, v] > 0:
+                    out[at], counts[at] = v, tally[i, v]
+                    at += 1

@@ -9,9 +9,9 @@ import numpy as np
 
 from dxdask.columns import Reflections, check, concatenate, n_rows, select
 from dxdask.errors import InputError
-from dxdask.integration.blocks import Plan
 from dxdask.integration.boxes import add_boxes
 from dxdask.integration.parameters import IntegrationParameters
+from dxdask.integration.plan import Plan
 from dxdask.integration.prediction import predict_rays
 from dxdask.integration.summary import messages, tables
 from dxdask.integration.summation import summed

@@ -10,7 +10,8 @@ from painted_frames import experiment, paint
 
 from dxdask.columns import Flag, has_flag
 from dxdask.integration import IntegrationParameters, blocks
-from dxdask.integration.blocks import merge, plan, sum_block
+from dxdask.integration.blocks import merge, sum_block
+from dxdask.integration.plan import plan
 from dxdask.integration.run import finish
 from dxdask.integration.sums import COUNTS, N_FOREGROUND, N_OVERLAPPED
 
