@@ -17,7 +17,7 @@ from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.integration.blocks import merge, sum_block
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters
-from dxdask.integration.plan import Plan, plan
+from dxdask.integration.plan import Plan, plan, usable_pixels
 from dxdask.integration.run import finish, predict_as_asked
 from dxdask.integration.sums import Sums
 from dxdask.models import Experiment, ExperimentList
@@ -51,7 +51,7 @@ def predict(
 
 def integrate(
     frames: da.Array,
-    mask: NDArray[np.bool_] | Delayed,
+    mask: NDArray[np.bool_] | Delayed | None,
     experiment: Experiment | Delayed,
     parameters: IntegrationParameters | None = None,
     *,
@@ -64,7 +64,7 @@ def integrate(
     Parameters
     ----------
     frames : (frame, slow, fast) integers, counts, chunked along frame only.
-    mask : (slow, fast) bool, True is good.
+    mask : (slow, fast) bool, True is good; None for all.
     experiment : with crystal, scan, goniometer and profile; may itself be still to be computed.
     parameters : None for the defaults.
     predicted : from `predict`; None to predict in the same graph.
@@ -74,7 +74,7 @@ def integrate(
     Returns
     -------
     Delayed
-        Tasks: 3 (predict, plan, finish; 2 where predicted is given) + 1 (the mask) + 2 x blocks +
+        Tasks: 3 (predict, plan, finish; 2 where predicted is given) + 2 (mask) + 2 x blocks +
         folds. The result is the same to the last bit for any chunks. A block's task holds its
         frames and one int32 per pixel of a frame; the last holds the table of the run, some 200
         bytes a reflection. A frame that cannot be read is a problem of the result, and its
@@ -88,7 +88,9 @@ def integrate(
     parameters = parameters or IntegrationParameters()
     blocks = frame_blocks(frames)
     glm = parameters.background.glm
-    good = mask if isinstance(mask, Delayed) else delayed(mask, pure=True, traverse=False)
+    if not isinstance(mask, Delayed):
+        mask = delayed(mask, pure=True, traverse=False)
+    good = delayed(usable_pixels, pure=True)(mask, experiment, frames.shape[1:])
     if predicted is None:
         predicted = predict(experiment, parameters, experiment_index=experiment_index)
     elif not isinstance(predicted, Delayed):

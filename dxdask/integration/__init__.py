@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dxdask.columns import Reflections
 from dxdask.integration.blocks import sum_block
 from dxdask.integration.parameters import IntegrationParameters
-from dxdask.integration.plan import plan
+from dxdask.integration.plan import plan, usable_pixels
 from dxdask.integration.profile_model import estimate_profile
 from dxdask.integration.run import combine, finish, predict, predict_as_asked
 from dxdask.models import Experiment
@@ -27,7 +27,7 @@ __all__ = [
 
 def integrate(
     frames: NDArray[Any],
-    mask: NDArray[np.bool_],
+    mask: NDArray[np.bool_] | None,
     experiment: Experiment,
     predicted: Reflections | None = None,
     parameters: IntegrationParameters | None = None,
@@ -39,7 +39,7 @@ def integrate(
     Parameters
     ----------
     frames : (frame, slow, fast) integers, counts; one per image of the scan.
-    mask : (slow, fast) bool, True is good.
+    mask : (slow, fast) bool, True is good; None for all.
     experiment : with crystal, scan, goniometer and profile.
     predicted : from `predict` with the same experiment; None to predict them here.
     parameters : None for the defaults.
@@ -60,4 +60,5 @@ def integrate(
     if predicted is None:
         predicted = predict_as_asked(experiment, parameters, experiment_index)
     asked = plan(predicted, experiment, parameters.background.glm, n_frames=len(frames))
-    return finish(sum_block(frames, 0, asked, mask), predicted, asked, experiment)
+    good = usable_pixels(mask, experiment, frames.shape[1:])
+    return finish(sum_block(frames, 0, asked, good), predicted, asked, experiment)

@@ -49,15 +49,19 @@ def sum_block(
     frames : (n, slow, fast) integers, counts.
     first : index in the run of the first frame.
     plan : of the run.
-    mask : (slow, fast), True is good.
+    mask : (slow, fast), True is good, from `usable_pixels`.
     unreadable : indices in the block of frames of which no pixel can be used.
 
     Raises
     ------
     InputError
-        Frames are not integers, or differ in shape from the mask or the detector.
+        Frames are not integers, or differ in shape from the mask.
     """
-    _check(frames, plan, mask)
+    if frames.dtype.kind not in "iu" or frames.shape[1:] != mask.shape:
+        raise InputError(
+            f"run {plan.run}: frames are {frames.dtype} {frames.shape}; integration needs integer "
+            f"counts (frame, slow, fast) of the shape of the mask {mask.shape}"
+        )
     owner = nobody(mask.shape)
     bad = np.zeros_like(mask) if unreadable else mask
     usable = [bad if i in unreadable else mask for i in range(len(frames))]
@@ -77,24 +81,6 @@ def merge(parts: Sequence[Sums], glm: GlmParameters) -> Sums:
     done = take(both, both.whole)
     rest = _finished(add_equal_rows(take(both, ~both.whole)), glm)
     return ordered(stack([done, rest]))
-
-
-def _check(frames: NDArray[Any], plan: Plan, mask: NDArray[np.bool_]) -> None:
-    if frames.dtype.kind not in "iu" or frames.ndim != 3:
-        raise InputError(
-            f"run {plan.run}: frames are {frames.dtype} {frames.shape}; "
-            "integration needs integer counts (frame, slow, fast)"
-        )
-    if frames.shape[1:] != mask.shape:
-        raise InputError(
-            f"run {plan.run}: mask {mask.shape} and frames {frames.shape[1:]} must agree in shape"
-        )
-    panel = plan.shapes.panel
-    if len(panel) and (panel[:, [3, 1]].max(axis=0) > mask.shape).any():
-        raise InputError(
-            f"run {plan.run}: frames of {mask.shape} do not hold all panels of the detector; "
-            "check the image size and offsets of its panels"
-        )
 
 
 def _pieces(box: NDArray[np.int32], start: int, n: int) -> list[tuple[int, int]]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.integration.boxes import Ellipsoids, ellipsoids
@@ -28,6 +31,34 @@ class Plan:
     shapes: Ellipsoids
     trusted: tuple[float, float]
     glm: GlmParameters
+
+
+def usable_pixels(
+    mask: NDArray[np.bool_] | None, experiment: Experiment, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return the pixels (slow, fast) that may be used, True is good.
+
+    mask : (slow, fast) of the stored frame, None for all; the rectangles that the detector's
+        panels rule out are taken away from it.
+
+    Raises
+    ------
+    InputError
+        Mask and frames differ in shape, or the frames do not hold all panels.
+    """
+    run, (rows, columns) = experiment.run, experiment.detector.frame_shape
+    if shape[0] < rows or shape[1] < columns:
+        raise InputError(
+            f"run {run}: frames of {shape} do not hold all panels of the detector, which take up "
+            f"{(rows, columns)}; check the image size and offsets of its panels"
+        )
+    if mask is not None and mask.shape != shape:
+        raise InputError(f"run {run}: mask {mask.shape} and frames {shape} must agree in shape")
+    good = np.ones(shape, dtype=np.bool_) if mask is None else mask.copy()
+    for panel in experiment.detector.panels:
+        for x0, y0, x1, y1 in panel.mask:
+            good[panel.slices][y0:y1, x0:x1] = False
+    return good
 
 
 def plan(

@@ -61,7 +61,7 @@ def test_building_computes_nothing_and_costs_what_it_says(painted, chunk):
         )
     n = frames.numblocks[0]
     own = set(result.__dask_graph__()) - set(frames.__dask_graph__())
-    assert len(own) == 4 + 2 * n + n_folds(n, 3) + 1  # the last is the experiment
+    assert len(own) == 5 + 2 * n + n_folds(n, 3) + 1  # the last is the experiment
 
 
 def test_no_task_returns_frames(painted):

@@ -105,6 +105,20 @@ def test_masking_more_never_integrates_more(painted):
         seen = done
 
 
+def test_what_a_panel_rules_out_is_masked(painted):
+    rectangles = ((20, 30, 60, 50), (200, 200, 300, 280))
+    panel = replace(painted.experiment.detector[0], mask=rectangles)
+    e = replace(painted.experiment, detector=Detector(panels=(panel,)))
+    mask = painted.mask.copy()
+    mask[30:50, 20:60] = False
+    mask[200:280, 200:300] = False
+    a = integrate(painted.frames, None, e, painted.predicted).reflections
+    b = integrate(painted.frames, mask, painted.experiment, painted.predicted).reflections
+    assert has_flag(a, Flag.FOREGROUND_INCLUDES_BAD_PIXELS).any()
+    for name, values in b.items():
+        np.testing.assert_array_equal(a[name], values)
+
+
 def test_saturated_pixels_are_told(painted):
     frames = painted.frames.copy()
     r = integrate(frames, painted.mask, painted.experiment, painted.predicted).reflections
