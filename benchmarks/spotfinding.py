@@ -94,11 +94,11 @@ def main() -> None:
             counts = image.astype(dtype)
             threshold = DispersionThreshold(SHAPE, counts.dtype, extended=bool(i))
             cost = ms_per_megapixel(
-                lambda t=threshold, c=counts: t(c, mask, (0, 65535)), image.size
+                lambda t=threshold, c=counts: t(c, mask, (-1, 65535)), image.size
             )
             theirs = f"{beside[i][0]:8.1f}" if beside else f"{'-':>8}"
             agree = f" ({beside[i][1]})" if beside else ""
-            found = int(threshold(counts, mask, (0, 65535)).sum())
+            found = int(threshold(counts, mask, (-1, 65535)).sum())
             print(f"{name:24}{dtype.__name__:10}{cost:8.1f}{theirs}  {found}{agree}")
     detector = Detector(panels=(Panel(image_size=SHAPE[::-1]),))
     block = np.stack([image] * 4).astype(np.uint16)

@@ -26,16 +26,12 @@ def read_bz2(path: Path) -> NDArray[Any]:
 
 
 def experiment_of(path: Path, index: int = 0) -> Experiment:
-    """Return an experiment of a one-panel `.expt` of DIALS 3.12.
-
-    Its trusted range leaves out both ends, ours holds them: the next whole numbers are ours.
-    """
+    """Return an experiment of a one-panel `.expt` of DIALS 3.12."""
     document = json.loads(path.read_text())
     which = document["experiment"][index]
     p = document["detector"][which["detector"]]["panels"][0]
     beam = document["beam"][which["beam"]]
     scan = document["scan"][which["scan"]]
-    low, high = p["trusted_range"]
     panel = Panel(
         name=p["name"],
         type=p["type"],
@@ -44,7 +40,7 @@ def experiment_of(path: Path, index: int = 0) -> Experiment:
         slow_axis=tuple(p["slow_axis"]),
         pixel_size=tuple(p["pixel_size"]),
         image_size=tuple(p["image_size"]),
-        trusted_range=(low + 1, high - 1),
+        trusted_range=tuple(p["trusted_range"]),
         thickness=p["thickness"],
         mu=p["mu"],
         use_parallax=p["px_mm_strategy"]["type"] == "ParallaxCorrectedPxMmStrategy",
@@ -67,7 +63,7 @@ def experiment_for(
 ) -> Experiment:
     """Return an experiment that fits made-up frames (frame, slow, fast); one panel unless given."""
     n, slow, fast = frames.shape
-    panels = panels or (Panel(image_size=(fast, slow), trusted_range=(0, 65534)),)
+    panels = panels or (Panel(image_size=(fast, slow), trusted_range=(-1, 65535)),)
     return Experiment(
         identifier="made-up",
         run="run",

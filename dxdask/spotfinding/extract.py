@@ -170,7 +170,7 @@ def _has_good_pixel(
         good = mask
         if parameters.filter.use_trusted_range:
             low, high = panel.trusted_range
-            good = mask & (image >= low) & (image <= high)
+            good = mask & (image > low) & (image < high)
         if good.any():
             return True
     return False

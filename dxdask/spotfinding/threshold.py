@@ -91,7 +91,7 @@ class DispersionThreshold:
         """Return which pixels are strong; the array is overwritten by the next call.
 
         image : (slow, fast), counts, contiguous. mask : (slow, fast), True is good, contiguous.
-        trusted_range : smallest and largest count to be used, both included; None for all.
+        trusted_range : counts strictly between the two are used (as of `Panel`); None for all.
         """
         if image.shape != self.strong.shape or mask.shape != image.shape:
             raise InputError(
@@ -112,12 +112,13 @@ class DispersionThreshold:
         return self.strong
 
     def _limits(self, trusted_range: tuple[float, float] | None) -> tuple[Any, Any]:
-        """Return the limits as numbers of the kind that the frames hold."""
-        lowest, highest = (-np.inf, np.inf) if trusted_range is None else trusted_range
+        """Return the smallest and largest count to be used, of the kind that the frames hold."""
+        low, high = (-np.inf, np.inf) if trusted_range is None else trusted_range
         if self.exact:
             # all that uint32 holds; the largest counts are then left out of the sums only
-            return int(np.ceil(max(lowest, -(2.0**32)))), int(np.floor(min(highest, 2.0**32)))
-        return lowest, highest
+            low, high = max(low, -(2.0**33)), min(high, 2.0**33)
+            return int(np.floor(low)) + 1, int(np.ceil(high)) - 1
+        return float(np.nextafter(low, np.inf)), float(np.nextafter(high, -np.inf))
 
 
 def dispersion(

@@ -73,7 +73,7 @@ def test_grid_frames_give_the_spots_of_dials(shared: Path, algorithm: str) -> No
     assert len(paths) == 8
     for i, path in enumerate(paths):
         frames = read_bz2(path)[None]
-        panel = Panel(image_size=(2463, 2527), trusted_range=(0, 1048574))
+        panel = Panel(image_size=(2463, 2527), trusted_range=(-1, 1048575))
         number = int(path.name[9:13])
         experiment = experiment_for(frames, first_image=number, width=0.0, panels=(panel,))
         assert_same_spots(find_spots(frames, experiment, None, parameters), reference, i)
@@ -101,7 +101,7 @@ def test_spots_do_not_join_across_panels() -> None:
     whole = find_spots(frames, experiment_for(frames))
     assert len(whole.reflections["x"]) == 1
     panels = tuple(
-        Panel(image_size=(30, 40), offset=(x, 0), trusted_range=(0, 65534)) for x in (0, 30)
+        Panel(image_size=(30, 40), offset=(x, 0), trusted_range=(-1, 65535)) for x in (0, 30)
     )
     halves = find_spots(frames, experiment_for(frames, panels=panels)).reflections
     assert halves["panel"].tolist() == [0, 1]
@@ -127,7 +127,7 @@ def test_gain_and_pedestal_of_a_panel() -> None:
     photons = spotty_frames((4, 40, 50), 12)
     plain_spots = find_spots(photons, experiment_for(photons)).reflections
     counts = photons.astype(np.int32) * 4 + 50
-    panel = Panel(image_size=(50, 40), trusted_range=(50, 10**6), gain=4.0, pedestal=50.0)
+    panel = Panel(image_size=(50, 40), trusted_range=(49, 10**6), gain=4.0, pedestal=50.0)
     spots = find_spots(counts, experiment_for(counts, panels=(panel,))).reflections
     assert len(plain_spots["x"]) > 5
     np.testing.assert_array_equal(spots["bbox"], plain_spots["bbox"])
@@ -148,7 +148,7 @@ def test_filters() -> None:
     assert found(min_spot_size=12)["n_pixels"].min() >= 12
     assert found(max_spot_size=9)["n_pixels"].max() <= 9
     assert len(found(min_spot_size=1, max_separation=0.3)["x"]) < len(sizes)
-    ccd = Panel(type="SENSOR_CCD", image_size=(56, 48), trusted_range=(0, 65534))
+    ccd = Panel(type="SENSOR_CCD", image_size=(56, 48), trusted_range=(-1, 65535))
     spots = find_spots(frames, experiment_for(frames, panels=(ccd,))).reflections
     assert spots["n_pixels"].min() >= 6
 
@@ -156,7 +156,7 @@ def test_filters() -> None:
 def test_trusted_range_can_be_left_aside() -> None:
     frames = np.random.default_rng(1).poisson(1.0, (1, 30, 30)).astype(np.uint16)
     frames[0, 10:13, 10:13] = 500
-    panel = Panel(image_size=(30, 30), trusted_range=(0, 400))
+    panel = Panel(image_size=(30, 30), trusted_range=(-1, 500))
     experiment = experiment_for(frames, panels=(panel,))
     assert len(find_spots(frames, experiment).reflections["x"]) == 0
     parameters = SpotfinderParameters.model_validate({"filter": {"use_trusted_range": False}})
