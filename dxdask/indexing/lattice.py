@@ -12,7 +12,7 @@ from dxdask.indexing.reduction import inverse, niggli_reduced, primitive
 from dxdask.models.vectors import Floats
 
 MOST_VECTORS = 100
-MOST_TRIPLETS = 1000
+MOST_TRIPLETS = 500
 SMALLEST_ANGLE_DEG = 20.0
 FLATTEST = 0.01
 SAMPLE = 3000

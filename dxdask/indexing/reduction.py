@@ -17,6 +17,7 @@ from dxdask.models.vectors import Floats
 Integers = NDArray[np.int64]
 
 FEWEST_TO_TELL = 20
+ENOUGH_TO_TELL = 500
 
 
 def inverse(matrix: NDArray[np.generic]) -> Floats:
@@ -70,6 +71,7 @@ def reflection_condition(
     """
     if len(hkl) < FEWEST_TO_TELL or np.linalg.matrix_rank(hkl.T @ hkl) < 3:
         return None
+    hkl = hkl[:: max(len(hkl) // ENOUGH_TO_TELL, 1)]
     for modulus, directions in _TESTS:
         met = np.count_nonzero(hkl @ directions.T % modulus == 0, axis=0)
         found = np.flatnonzero(met > threshold * len(hkl))
