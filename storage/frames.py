@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import numpy as np
 import zarr
 from numpy.typing import NDArray
@@ -14,6 +13,9 @@ from numpy.typing import NDArray
 from dxdask.errors import ChunkError, SchemaError
 from dxdask.storage import layout
 from dxdask.storage.packing import Packing
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 BLOCK_BYTES = 1 << 25  # of one dask block: some tens of images of 1 M pixels, or one of 16 M
 
@@ -141,6 +143,8 @@ def lazy_frames(reader: FrameReader, block: int | None = None) -> da.Array:
     ChunkError
         `block` cuts through files.
     """
+    import dask.array as da
+
     p = reader.packing
     if block is None:
         image_bytes = p.chunk_bytes // p.chunk

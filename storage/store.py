@@ -6,12 +6,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import dask.array as da
 import numpy as np
-import pandas as pd
-import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 
 from dxdask.columns import COLUMNS, Reflections
@@ -24,6 +21,12 @@ from dxdask.storage.lock import WriteLock
 from dxdask.storage.packing import Packing
 from dxdask.storage.runs import RunWriter
 from dxdask.tables import Table
+
+# These three take a second to import, and few uses of a store need them.
+if TYPE_CHECKING:
+    import dask.array as da
+    import pandas as pd
+    import xarray as xr
 
 
 class Store:
@@ -247,6 +250,8 @@ class Store:
 
     def reflections(self, name: str, names: Sequence[str] | None = None) -> xr.Dataset:
         """Return a step's reflections as a Dataset along `reflection`, with units and meaning."""
+        import xarray as xr
+
         data: dict[str, Any] = {}
         labels: dict[str, Any] = {}
         for column, values in self.columns(name, names).items():
@@ -264,6 +269,8 @@ class Store:
         StoreNotFoundError
             The step showed no such table.
         """
+        import pandas as pd
+
         found = {t.name: t for t in self.tables(step)}
         if name not in found:
             raise StoreNotFoundError(
@@ -282,6 +289,8 @@ class Store:
 
     def problems(self) -> pd.DataFrame:
         """Return what could not be processed: run, image, step, reason."""
+        import pandas as pd
+
         return pd.DataFrame(self.show()["problems"], columns=["run", "image", "step", "reason"])
 
     def history(self) -> tuple[dict[str, Any], ...]:

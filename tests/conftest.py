@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 from paths import shared_folder
+
+if TYPE_CHECKING:
+    from dxdask.storage.store import Store
 
 settings.register_profile("dev", max_examples=25, deadline=None)
 settings.register_profile(
@@ -23,3 +27,22 @@ def shared() -> Path:
     if not (folder / "data" / "README.md").exists():
         pytest.skip(f"needs the frames of {folder}; set DXDASK_SHARED to where they are")
     return folder
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return the files of three small runs of one simulated crystal; do not write to them."""
+    from ensemble_example import write_frames
+
+    return write_frames(tmp_path_factory.mktemp("raw"))
+
+
+@pytest.fixture(scope="session")
+def processed(raw: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Return the store that `process` makes of them on threads; do not write to it."""
+    from ensemble_example import QUICK
+
+    import dxdask
+
+    path = tmp_path_factory.mktemp("processed") / "threads.zarr"
+    return dxdask.process(raw, path, show=dxdask.quiet, **QUICK)

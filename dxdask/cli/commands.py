@@ -1,4 +1,7 @@
-"""The commands that process an ensemble, each a thin face of `dxdask.pipeline`."""
+"""The commands that process an ensemble, each a thin face of `dxdask.pipeline`.
+
+A command imports what it runs when it runs: `dxdask --help` and `dxdask show` need no numba.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,7 @@ import typer
 from dxdask.cli import arguments, output
 from dxdask.cli.logs import log_to
 from dxdask.cli.options import Arguments, Config, Expert, File, Json, Output
-from dxdask.pipeline import ensemble
-from dxdask.pipeline.parameters import ImportCommandParameters, ProcessParameters, StepParameters
-from dxdask.pipeline.steps import STEPS
+from dxdask.pipeline.catalogue import STEPS
 
 app = typer.Typer(
     name="dxdask",
@@ -32,12 +33,16 @@ def import_(
     file: File = None,
 ) -> None:
     """Read frames (NXmx, CBF, SMV; files, folders, templates) into a store."""
+    from dxdask.pipeline.parameters import ImportCommandParameters
+
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(ImportCommandParameters, file, texts)
     if config:
         return output.configuration(parameters, expert)
+    from dxdask.pipeline import ensemble
+
     arguments.need(paths or parameters.template, "import", "files")
-    with log_to(out, "import"):
+    with log_to(out, "import", creates=True):
         output.changed_parameters(parameters)
         output.line(repr(ensemble.import_runs(paths, out, parameters)))
     return None
@@ -53,12 +58,16 @@ def process(
     json: Json = False,
 ) -> None:
     """Take an ensemble of sweeps from raw frames to merged intensities, as one graph."""
+    from dxdask.pipeline.parameters import ProcessParameters
+
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(ProcessParameters, file, texts)
     if config:
         return output.configuration(parameters, expert)
+    from dxdask.pipeline import ensemble
+
     arguments.need(paths or parameters.template, "process", "files")
-    with log_to(out, "process", quiet=json):
+    with log_to(out, "process", creates=True, quiet=json):
         output.changed_parameters(parameters)
         store = ensemble.process(paths, out, parameters, output.step)
         output.line(f"\nThe results are in {store.path}")
@@ -77,10 +86,14 @@ def _step_command(name: str) -> Callable[..., None]:
         file: File = None,
         json: Json = False,
     ) -> None:
+        from dxdask.pipeline.parameters import StepParameters
+
         paths, texts = arguments.split(given or [])
         parameters = arguments.read_parameters(StepParameters, file, texts, groups)
         if config:
             return output.configuration(parameters, expert, groups)
+        from dxdask.pipeline import ensemble
+
         path = arguments.one_store(paths, name)
         with log_to(Path(path), name, quiet=json):
             output.changed_parameters(parameters)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dxdask.cli import arguments, output
 from dxdask.cli.commands import app
 from dxdask.cli.options import Arguments, Config, Expert, File
-from dxdask.pipeline.export import ExportParameters, export_store
-from dxdask.storage.store import Store
 
 
 @app.command()
@@ -14,6 +12,9 @@ def export(
     given: Arguments = None, config: Config = False, expert: Expert = 0, file: File = None
 ) -> None:
     """Write results as MTZ (merged, unmerged), DIALS (.expt, .refl) or CSV."""
+    from dxdask.pipeline.export import ExportParameters, export_store
+    from dxdask.storage.store import Store
+
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(ExportParameters, file, texts)
     if config:

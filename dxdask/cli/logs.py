@@ -9,26 +9,50 @@ from pathlib import Path
 
 from dxdask import __version__
 from dxdask.cli import output
+from dxdask.errors import StoreWriteError, plain
 
 log = logging.getLogger("dxdask")
 REFERENCE = "methods after DIALS (2018) Acta Cryst. D74, 85-97 and the papers named in each module"
 
 
 @contextmanager
-def log_to(store: Path, command: str, *, quiet: bool = False) -> Iterator[None]:
+def log_to(
+    store: Path, command: str, *, creates: bool = False, quiet: bool = False
+) -> Iterator[None]:
     """Write what is logged and printed to STORE's name + `.log`, beside it, and print the start.
 
-    quiet: print nothing (the output is JSON).
+    creates: the command makes the store. quiet: print nothing (the output is JSON).
+
+    Raises
+    ------
+    StoreWriteError
+        The file, or the folder it is to be in, cannot be written.
     """
-    store.absolute().parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(store.absolute().with_suffix(".log"), delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler = _handler(store.absolute(), creates=creates)
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:
         with output.muted(quiet):
             output.line(f"dxdask {__version__} {command}; {REFERENCE}")
             yield
+    except BaseException as error:
+        log.error("%s", plain(error))
+        raise
     finally:
         log.removeHandler(handler)
         handler.close()
+
+
+def _handler(store: Path, *, creates: bool) -> logging.Handler:
+    if not creates and not store.exists():
+        return logging.NullHandler()  # the command will say so, and leave no file behind
+    path = store.with_suffix(".log")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise StoreWriteError(
+            f"cannot write {path}: {error.strerror}; check the folder, or work in another one"
+        ) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler

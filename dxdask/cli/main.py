@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
 import click
@@ -11,7 +10,6 @@ import typer
 from dxdask.cli import commands, export, show, simulate
 from dxdask.errors import DxdaskError, ParameterError, plain
 
-log = logging.getLogger("dxdask")
 COMMANDS = (commands, export, show, simulate)  # each registers itself when imported
 
 
@@ -41,6 +39,5 @@ def run(arguments: list[str]) -> int:
 
 
 def _fail(error: DxdaskError, status: int) -> int:
-    log.error(plain(error))
     sys.stderr.write(f"dxdask: {plain(error)}\n")
     return status

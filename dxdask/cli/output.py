@@ -7,11 +7,13 @@ import logging
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dxdask.assignments import changed, describe
 from dxdask.parameters import Parameters
-from dxdask.storage.store import Store
+
+if TYPE_CHECKING:
+    from dxdask.storage.store import Store
 
 log = logging.getLogger("dxdask")
 _state = {"muted": False}

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dxdask.cli import arguments, output
 from dxdask.cli.commands import app
 from dxdask.cli.options import Arguments, Json
 from dxdask.errors import ParameterError
-from dxdask.storage.store import Store
 from dxdask.tables import Table
+
+if TYPE_CHECKING:
+    from dxdask.storage.store import Store
 
 
 @app.command()
 def show(given: Arguments = None, json: Json = False) -> None:
     """Show what is in a store: its runs and steps, or every table of the STEPs named."""
+    from dxdask.storage.store import Store
+
     paths, texts = arguments.split(given or [])
     if texts:
         raise ParameterError(f"dxdask show takes a store and steps, not {texts[0]!r}")

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from typing import TYPE_CHECKING
 
 from dxdask.cli import arguments, output
 from dxdask.cli.commands import app
 from dxdask.cli.logs import log_to
 from dxdask.cli.options import Arguments, Config, Directory, Expert, File
 from dxdask.errors import InputError, ParameterError
-from dxdask.pipeline import ensemble
-from dxdask.pipeline.export import ExportParameters, export_store
-from dxdask.pipeline.parameters import ProcessParameters
-from dxdask.report import plot_ensemble
-from dxdask.simulation import SimulationParameters
-from dxdask.simulation import simulate as simulate_frames
-from dxdask.storage.exporters.nxmx import write_simulation
+
+if TYPE_CHECKING:
+    from dxdask.simulation import SimulationParameters
 
 
 @app.command()
@@ -30,6 +26,8 @@ def simulate(
     file: File = None,
 ) -> None:
     """Make the frames of a known crystal as NXmx files, with the truth beside them."""
+    from dxdask.simulation import SimulationParameters
+
     paths, texts = arguments.split(given or [])
     if paths:
         raise ParameterError(f"dxdask simulate takes parameters and -o FOLDER, not {paths[0]!r}")
@@ -45,10 +43,16 @@ def simulate(
 @app.command()
 def demo(out: Directory = Path("demo")) -> None:
     """Simulate five runs at five transmissions and take them to merged intensities."""
+    from dxdask.pipeline import ensemble
+    from dxdask.pipeline.export import ExportParameters, export_store
+    from dxdask.pipeline.parameters import ProcessParameters
+    from dxdask.report import plot_ensemble
+    from dxdask.simulation import SimulationParameters
+
     store_path, picture = out / "ensemble.zarr", out / "ensemble.png"
     simulation = SimulationParameters()
     out.mkdir(parents=True, exist_ok=True)
-    with log_to(store_path, "demo"):
+    with log_to(store_path, "demo", creates=True):
         output.line(f"Simulating {len(simulation.transmissions)} runs into {out / 'frames'}")
         shutil.rmtree(out / "frames", ignore_errors=True)
         files = _write(out / "frames", simulation)
@@ -66,10 +70,15 @@ def demo(out: Directory = Path("demo")) -> None:
 
 
 def _write(folder: Path, parameters: SimulationParameters) -> list[Path]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from dxdask.simulation import simulate as simulate_frames
+    from dxdask.storage.exporters.nxmx import write_simulation
+
     if (folder / "truth.json").exists():
         raise InputError(f"{folder} holds a simulation already; give another -o FOLDER")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, transient=True, disable=None) as bar:
+    with Progress(*columns, transient=True, disable=not sys.stderr.isatty()) as bar:
         tasks = {}
 
         def progress(run: str, done: int, total: int) -> None:

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from dxdask.assignments import flatten, with_assignments
 from dxdask.parameters import Parameters
 from dxdask.pipeline import ensemble
+from dxdask.pipeline.catalogue import STEPS
 from dxdask.pipeline.export import ExportParameters, export_store
 from dxdask.pipeline.parameters import ImportCommandParameters, ProcessParameters, StepParameters
 from dxdask.pipeline.run import Show
-from dxdask.pipeline.steps import STEPS
 from dxdask.storage.store import Store
 
 PathLike = str | os.PathLike[str]

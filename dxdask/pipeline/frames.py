@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import dask
 import dask.array as da
 import numpy as np
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from dxdask.errors import StoreExistsError
@@ -182,11 +181,11 @@ def import_tasks(readers: Mapping[str, ImportingReader]) -> list[Delayed]:
     """Return one lazy task a run that imports it and marks it complete."""
     tasks = []
     for name, reader in readers.items():
-        read = dask.delayed(_read, pure=True)
+        read = delayed(_read, pure=True)
         first = reader.first_image
         parts = [read(block, name, first) for block, _ in frame_blocks(lazy_frames(reader))]
         problems = tree_fold(parts, _join, label=f"import-{name}")
-        tasks.append(dask.delayed(finish, pure=True)(reader.writer, problems))
+        tasks.append(delayed(finish, pure=True)(reader.writer, problems))
     return tasks
 
 

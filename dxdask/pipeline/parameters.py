@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dxdask.analysis.parameters import HistogramParameters, LinearityParameters
 from dxdask.cluster.parameters import ClusterParameters
-from dxdask.indexing.parameters import IndexParameters
+from dxdask.indexing.parameters import BravaisParameters, IndexParameters
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.parameters import Parameters, parameter
 from dxdask.refinement.parameters import RefinementParameters
@@ -35,6 +35,7 @@ class StepParameters(Running):
 
     spotfinder: SpotfinderParameters = SpotfinderParameters()
     indexing: IndexParameters = IndexParameters()
+    bravais: BravaisParameters = BravaisParameters()
     refinement: RefinementParameters = RefinementParameters()
     integration: IntegrationParameters = IntegrationParameters()
     histogram: HistogramParameters = HistogramParameters()

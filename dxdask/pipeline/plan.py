@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import dask
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 
 from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.pipeline.catalogue import STEPS, Step
 from dxdask.pipeline.frames import finish
 from dxdask.pipeline.parameters import StepParameters
-from dxdask.pipeline.steps import STEPS, Ensemble, Inputs, Step
+from dxdask.pipeline.steps import BUILDERS, Ensemble, Inputs
 from dxdask.results import StepResult
 from dxdask.storage.provenance import fingerprint
 from dxdask.storage.runs import RunWriter
@@ -45,7 +45,7 @@ class Plan:
         """Return the plan with runs marked complete once find_spots has read all frames."""
         spots = self.commits.get("find_spots")
         if spots is not None:
-            self.finishes = [dask.delayed(finish, pure=True)(w, (), spots) for w in writers]
+            self.finishes = [delayed(finish, pure=True)(w, (), spots) for w in writers]
         return self
 
     @property
@@ -87,12 +87,13 @@ def make_plan(
             plan.found.append(step.name)
             plan.results[step.name] = _stored(store, step.name)
             continue
-        result = step.build(Inputs(ensemble=ensemble, results=plan.results, parameters=parameters))
-        ready[step.name] = dask.delayed(_time_of, pure=True)(result)
+        build = BUILDERS[step.name]
+        result = build(Inputs(ensemble=ensemble, results=plan.results, parameters=parameters))
+        ready[step.name] = delayed(_time_of, pure=True)(result)
         times = [started, *(ready[n] for n in step.needs if n in ready), ready[step.name]]
         after = [plan.commits[n] for n in step.needs if n in plan.commits]
         plan.results[step.name] = result
-        plan.commits[step.name] = dask.delayed(_commit, pure=True)(
+        plan.commits[step.name] = delayed(_commit, pure=True)(
             str(store.path), step.name, result, given, plan.fingerprints[step.name], times, after
         )
     return plan
@@ -100,14 +101,12 @@ def make_plan(
 
 def _closure(names: Sequence[str]) -> list[Step]:
     """Return the steps named and those that they need, in the order of processing."""
-    wanted = set(names)
-    for step in reversed(STEPS.values()):
-        if step.name in names:
-            wanted |= set(step.needs)
-    direct = {n for name in wanted - set(names) for n in STEPS[name].needs}
-    while not direct <= wanted:
-        wanted |= direct
-        direct = {n for name in direct for n in STEPS[name].needs}
+    wanted: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        wanted.add(name)
+        todo += STEPS[name].needs
     return [step for step in STEPS.values() if step.name in wanted]
 
 
@@ -132,7 +131,8 @@ def _parameters_of(step: Step, parameters: StepParameters) -> dict[str, Any]:
 
 def _stored(store: Store, name: str) -> Delayed:
     attributes = store.step_attributes(name)
-    return dask.delayed(_read_step, pure=True)(str(store.path), name, attributes["id"])
+    read: Delayed = delayed(_read_step, pure=True)(str(store.path), name, attributes["id"])
+    return read
 
 
 def _read_step(path: str, name: str, _identifier: str) -> StepResult:

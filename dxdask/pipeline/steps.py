@@ -1,7 +1,6 @@
-"""The steps of a sweep ensemble: what each one takes, which parameters it reads, how it is built.
+"""How each step of a sweep ensemble is built; `dxdask.pipeline.catalogue` lists them.
 
-The order of `STEPS` is the order of processing. A builder takes lazy inputs and returns a lazy
-`StepResult`; it computes nothing.
+A builder takes lazy inputs and returns a lazy `StepResult`; it computes nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from dxdask import analysis, indexing, refinement, scaling
@@ -45,22 +43,6 @@ class Inputs:
     ensemble: Ensemble
     results: Mapping[str, Delayed]
     parameters: StepParameters
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One step: its command's name and title, the steps it takes, the parameters it reads.
-
-    `version` changes when the same input and parameters no longer give the same result.
-    """
-
-    name: str
-    title: str
-    needs: tuple[str, ...]
-    groups: tuple[str, ...]
-    build: Callable[[Inputs], Delayed]
-    version: str = "1"
-    reads_frames: bool = False
 
 
 def find_spots(inputs: Inputs) -> Delayed:
@@ -134,7 +116,7 @@ def linearity(inputs: Inputs) -> Delayed:
 
 
 def _task(function: Callable[..., StepResult], *args: Any) -> Delayed:
-    call: Delayed = dask.delayed(function, pure=True)(*args)
+    call: Delayed = delayed(function, pure=True)(*args)
     return call
 
 
@@ -146,7 +128,7 @@ def _index(spots: StepResult, parameters: StepParameters) -> StepResult:
 
 def _bravais(indexed: StepResult, parameters: StepParameters) -> StepResult:
     return indexing.refine_bravais_settings(
-        indexed.reflections, indexed.experiments, parameters.indexing, parameters.refinement
+        indexed.reflections, indexed.experiments, parameters.bravais, parameters.refinement
     )
 
 
@@ -172,71 +154,14 @@ def _linearity(integrated: StepResult, parameters: StepParameters) -> StepResult
     return analysis.linearity(integrated.reflections, integrated.experiments, parameters.linearity)
 
 
-_ALL = (
-    Step(
-        name="find_spots",
-        title="Find the strong spots of every run.",
-        needs=(),
-        groups=("spotfinder",),
-        build=find_spots,
-        reads_frames=True,
-    ),
-    Step(
-        name="index",
-        title="Find the lattice, index the spots and refine, all runs together.",
-        needs=("find_spots",),
-        groups=("indexing", "refinement"),
-        build=index,
-    ),
-    Step(
-        name="refine_bravais_settings",
-        title="Try the lattice's Bravais settings and recommend one.",
-        needs=("index",),
-        groups=("indexing", "refinement"),
-        build=refine_bravais_settings,
-    ),
-    Step(
-        name="histogram",
-        title="Count the pixel values of each run's indexed spots.",
-        needs=("find_spots", "index"),
-        groups=("histogram",),
-        build=histogram,
-    ),
-    Step(
-        name="refine",
-        title="Refine crystal, detector and beam, jointly over the runs.",
-        needs=("index",),
-        groups=("refinement",),
-        build=refine,
-    ),
-    Step(
-        name="integrate",
-        title="Predict and integrate the reflections of every run.",
-        needs=("find_spots", "refine"),
-        groups=("integration",),
-        build=integrate,
-        reads_frames=True,
-    ),
-    Step(
-        name="linearity",
-        title="Compare matched reflections of each run with the full transmission.",
-        needs=("integrate",),
-        groups=("linearity",),
-        build=linearity,
-    ),
-    Step(
-        name="scale",
-        title="Put all observations on one scale.",
-        needs=("integrate",),
-        groups=("scaling",),
-        build=scale,
-    ),
-    Step(
-        name="merge",
-        title="Merge to unique reflections, with statistics by shell.",
-        needs=("scale",),
-        groups=("merging",),
-        build=merge,
-    ),
-)
-STEPS: Mapping[str, Step] = {step.name: step for step in _ALL}
+BUILDERS: Mapping[str, Callable[[Inputs], Delayed]] = {
+    "find_spots": find_spots,
+    "index": index,
+    "refine_bravais_settings": refine_bravais_settings,
+    "histogram": histogram,
+    "refine": refine,
+    "integrate": integrate,
+    "linearity": linearity,
+    "scale": scale,
+    "merge": merge,
+}

@@ -1,0 +1,86 @@
+"""The steps of a sweep ensemble, in the order of processing: names, needs, parameters.
+
+Their builders are in `dxdask.pipeline.steps`; this file imports none of the science, so that a
+command can name the steps at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step: its command's name and title, the steps it takes, the parameters it reads.
+
+    `version` changes when the same input and parameters no longer give the same result.
+    """
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    groups: tuple[str, ...]
+    version: str = "1"
+    reads_frames: bool = False
+
+
+_ALL = (
+    Step(
+        name="find_spots",
+        title="Find the strong spots of every run.",
+        needs=(),
+        groups=("spotfinder",),
+        reads_frames=True,
+    ),
+    Step(
+        name="index",
+        title="Find the lattice, index the spots and refine, all runs together.",
+        needs=("find_spots",),
+        groups=("indexing", "refinement"),
+    ),
+    Step(
+        name="refine_bravais_settings",
+        title="Try the lattice's Bravais settings and recommend one.",
+        needs=("index",),
+        groups=("indexing", "refinement"),
+    ),
+    Step(
+        name="histogram",
+        title="Count the pixel values of each run's indexed spots.",
+        needs=("find_spots", "index"),
+        groups=("histogram",),
+    ),
+    Step(
+        name="refine",
+        title="Refine crystal, detector and beam, jointly over the runs.",
+        needs=("index",),
+        groups=("refinement",),
+    ),
+    Step(
+        name="integrate",
+        title="Predict and integrate the reflections of every run.",
+        needs=("find_spots", "refine"),
+        groups=("integration",),
+        reads_frames=True,
+    ),
+    Step(
+        name="linearity",
+        title="Compare matched reflections of each run with the full transmission.",
+        needs=("integrate",),
+        groups=("linearity",),
+    ),
+    Step(
+        name="scale",
+        title="Put all observations on one scale.",
+        needs=("integrate",),
+        groups=("scaling",),
+    ),
+    Step(
+        name="merge",
+        title="Merge to unique reflections, with statistics by shell.",
+        needs=("scale",),
+        groups=("merging",),
+    ),
+)
+STEPS: Mapping[str, Step] = {step.name: step for step in _ALL}

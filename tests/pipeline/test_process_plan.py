@@ -1,0 +1,140 @@
+"""`process` is one lazy graph, whose size grows with the blocks; no frame is a task's result."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import dask
+import numpy as np
+import pytest
+from dask.callbacks import Callback
+from dask.delayed import Delayed
+from dask.optimization import cull
+from dask.utils import ensure_dict
+from ensemble_example import FRAME, N_IMAGES, QUICK, STEPS
+
+from dxdask.assignments import with_assignments
+from dxdask.graphs.fold import n_folds
+from dxdask.graphs.frames import FrameBlock
+from dxdask.pipeline import ensemble, frames
+from dxdask.pipeline.ensemble import process_plan
+from dxdask.pipeline.parameters import ProcessParameters
+from dxdask.pipeline.plan import Plan
+from dxdask.storage import frames as stored_frames
+from dxdask.storage.importers import read_runs
+from dxdask.storage.store import Store
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    raise AssertionError("something is computed while the graph is built")
+
+
+def in_blocks_of(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `images` in a block of frames; by default the small runs are one block each."""
+    n_bytes = images * FRAME[0] * FRAME[1] * 2
+    monkeypatch.setattr(frames, "BLOCK_BYTES", n_bytes)
+    monkeypatch.setattr(stored_frames, "BLOCK_BYTES", n_bytes)
+
+
+def lazy(raw: list[Path], path: Path) -> tuple[Store, Plan]:
+    parameters = with_assignments(ProcessParameters(), QUICK.items())
+    sources = read_runs(raw, parameters)
+    store = Store.create(path)
+    prints = frames.fingerprints(sources, parameters)
+    readers = frames.prepare(store, sources, prints, parameters)
+    with dask.config.set(scheduler=refuse):
+        return store, process_plan(store, sources, readers, prints, parameters)
+
+
+def tasks_of(plan: Plan) -> dict[Any, Any]:
+    graph: dict[Any, Any] = {}
+    for task in plan.tasks:
+        graph |= ensure_dict(task.dask)
+    return dict(cull(graph, [t.key for t in plan.tasks])[0])
+
+
+def test_building_computes_nothing(raw: list[Path], tmp_path: Path) -> None:
+    store, plan = lazy(raw, tmp_path / "a.zarr")
+    assert list(plan.commits) == list(STEPS)
+    assert len(plan.finishes) == len(raw)
+    assert store.runs == ()
+    assert store.show()["steps"] == {}
+
+
+def test_size_is_four_tasks_a_block_and_the_folds(
+    raw: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a handle and a part for find_spots, and the same for integrate
+    fixed = set()
+    for images in (N_IMAGES, 7, 3, 2, 1):
+        in_blocks_of(images, monkeypatch)
+        blocks = -(-N_IMAGES // images)
+        _, plan = lazy(raw, tmp_path / f"{images}.zarr")
+        n_tasks = len(tasks_of(plan))
+        fixed.add(n_tasks - len(raw) * (4 * blocks + 2 * n_folds(blocks)))
+    assert len(fixed) == 1
+    assert fixed.pop() < 30 * len(raw)
+
+
+def test_a_block_is_small_before_it_is_read(
+    raw: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_blocks_of(1, monkeypatch)
+    _, plan = lazy(raw, tmp_path / "a.zarr")
+    blocks = [
+        part
+        for task in tasks_of(plan).values()
+        for part in getattr(task, "args", ())
+        if isinstance(part, FrameBlock)
+    ]
+    assert len(blocks) == 2 * len(raw) * N_IMAGES
+    assert max(len(pickle.dumps(block)) for block in blocks) < 3000
+
+
+def test_frames_are_no_result_of_a_task(
+    raw: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_blocks_of(3, monkeypatch)
+    store, plan = lazy(raw, tmp_path / "a.zarr")
+    seen = []
+
+    def look(key: Any, result: Any, *_: Any) -> None:
+        seen.append(key)
+        if isinstance(result, np.ndarray):
+            assert result.ndim < 3, key
+
+    with Callback(posttask=look), store.writing():
+        dask.compute(*plan.tasks, scheduler="synchronous")
+    assert len(seen) >= 4 * len(raw) * N_IMAGES / 3
+    assert store.runs == ("tiny_1", "tiny_2", "tiny_3")
+    assert list(store.show()["steps"]) == [
+        "find_spots", "index", "refine", "integrate", "scale", "merge", "histogram", "linearity",
+    ]  # fmt: skip
+
+
+def test_what_is_there_is_not_in_the_graph(processed: Store, raw: list[Path]) -> None:
+    parameters = with_assignments(ProcessParameters(), QUICK.items())
+    sources = read_runs(raw, parameters)
+    prints = frames.fingerprints(sources, parameters)
+    assert frames.prepare(processed, sources, prints, parameters) == {}
+    plan = process_plan(processed, sources, {}, prints, parameters)
+    assert plan.found == list(STEPS)
+    assert plan.tasks == []
+    changed = with_assignments(parameters, [("scaling.model", "KB")])
+    plan = process_plan(processed, sources, {}, prints, changed)
+    assert list(plan.commits) == ["scale", "merge"]
+    forced = with_assignments(parameters, [("force", True)])
+    plan = process_plan(processed, sources, {}, prints, forced)
+    assert list(plan.commits) == list(STEPS)
+    assert all(isinstance(task, Delayed) for task in plan.tasks)
+
+
+def test_one_run_has_no_linearity(raw: list[Path], tmp_path: Path) -> None:
+    _, plan = lazy(raw[:1], tmp_path / "a.zarr")
+    assert "linearity" not in plan.commits
+
+
+def test_names_of_the_steps_of_process() -> None:
+    assert ensemble.PROCESS == STEPS
