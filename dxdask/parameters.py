@@ -17,5 +17,5 @@ class Parameters(BaseModel):
 
 def parameter(default: Any, doc: str, *, unit: str = "", expert: int = 0, **limits: Any) -> Any:
     """Declare a parameter: default, meaning, unit, expert level, limits (ge=, gt=, le=)."""
-    extra = {"unit": unit, "expert_level": expert}
+    extra: dict[str, Any] = {"unit": unit, "expert_level": expert}
     return Field(default, description=doc, json_schema_extra=extra, **limits)

@@ -18,7 +18,8 @@ P = TypeVar("P", bound=Parameters)
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return (paths, assignments): what holds a `=` and is no existing file is an assignment."""
-    paths, assignments = [], []
+    paths: list[str] = []
+    assignments: list[str] = []
     for text in arguments:
         is_path = "=" not in text or Path(text).exists()
         (paths if is_path else assignments).append(text)

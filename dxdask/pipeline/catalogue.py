@@ -43,7 +43,7 @@ _ALL = (
         name="refine_bravais_settings",
         title="Try the lattice's Bravais settings and recommend one.",
         needs=("index",),
-        groups=("indexing", "refinement"),
+        groups=("bravais", "refinement"),
     ),
     Step(
         name="histogram",

@@ -61,11 +61,12 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
 def _write_dials(store: Store, step: str, path: Path) -> None:
     experiments = store.experiments(step)
     files = {run: store.run_attributes(run)["source"]["files"] for run in experiments.runs}
-    dials.write_experiments(path, experiments, files=files)
+    dials.write_experiments(path, experiments, frames=files)
     dials.write_reflections(path.with_suffix(".refl"), store.columns(step), experiments)
 
 
 def _default_step(store: Store, parameters: ExportParameters) -> str:
+    kinds: tuple[str, ...]
     if parameters.format == "mtz":
         kinds = ("scale", "integrate") if parameters.mtz.unmerged else ("merge",)
     else:

@@ -2,7 +2,7 @@
 parameter.
 
 The means <I> = sum w g I / sum w g^2 of the groups of equivalents are not parameters: they follow
-the scales (variable projection, Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413; Kaufman's form
+the scales (variable projection, Golub & Pereyra 1973, SIAM J. Num. Anal. 10, 413; Kaufman's form
 of the gradient). With x the row of the design of an observation and x' the mean of x in its group
 (weights w g^2), a row of the Jacobian is -<I> g (x - x'). The normal equations are never formed:
 conjugate gradients need only their product with a vector, whose cost is that of reading the design
