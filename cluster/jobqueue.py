@@ -7,8 +7,9 @@ on), which beats the defaults here.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -17,23 +18,29 @@ from distributed import Security
 
 from dxdask.cluster.limits import ONE_THREAD, memory_in_bytes
 from dxdask.cluster.parameters import QUEUES, ClusterParameters, check_use
+from dxdask.cluster.security import keys_in, site_keys
 from dxdask.errors import ClusterError, ParameterError
 
 DEFAULT_CORES = 4
 BYTES_A_CORE = 4 * 10**9
-SUBMIT = {
-    "slurm": "sbatch",
-    "lsf": "bsub",
-    "pbs": "qsub",
-    "sge": "qsub",
-    "htcondor": "condor_submit",
-}
-LOOK = {
-    "slurm": "squeue --me",
-    "lsf": "bjobs",
-    "pbs": "qstat",
-    "sge": "qstat",
-    "htcondor": "condor_q",
+LOOPBACK = "127.0.0.1:0"
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """The class of dask-jobqueue, and the commands that submit a job and show what is queued."""
+
+    cluster: str
+    submit: str
+    look: str
+
+
+_QUEUES = {
+    "slurm": _Queue("SLURMCluster", "sbatch", "squeue --me"),
+    "lsf": _Queue("LSFCluster", "bsub", "bjobs"),
+    "pbs": _Queue("PBSCluster", "qsub", "qstat"),
+    "sge": _Queue("SGECluster", "qsub", "qstat"),
+    "htcondor": _Queue("HTCondorCluster", "condor_submit", "condor_q"),
 }
 
 
@@ -49,59 +56,25 @@ def _write_nothing(*_: Any, **__: Any) -> None:
     """Stand in for dask.config.ensure_file; the defaults are read all the same."""
 
 
-def slurm(options: Mapping[str, Any]) -> Any:
-    """Return a cluster of Slurm jobs."""
-    return dask_jobqueue().SLURMCluster(**options)
-
-
-def lsf(options: Mapping[str, Any]) -> Any:
-    """Return a cluster of LSF jobs."""
-    return dask_jobqueue().LSFCluster(**options)
-
-
-def pbs(options: Mapping[str, Any]) -> Any:
-    """Return a cluster of PBS jobs."""
-    return dask_jobqueue().PBSCluster(**options)
-
-
-def sge(options: Mapping[str, Any]) -> Any:
-    """Return a cluster of Grid Engine jobs."""
-    return dask_jobqueue().SGECluster(**options)
-
-
-def htcondor(options: Mapping[str, Any]) -> Any:
-    """Return a cluster of HTCondor jobs."""
-    return dask_jobqueue().HTCondorCluster(**options)
-
-
-_CLUSTERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "slurm": slurm,
-    "lsf": lsf,
-    "pbs": pbs,
-    "sge": sge,
-    "htcondor": htcondor,
-}
-
-
-def start(kind: str, parameters: ClusterParameters) -> Any:
-    """Return a running cluster of this kind, with no job yet.
+def start(kind: str, parameters: ClusterParameters, security: Security | None) -> Any:
+    """Return a running cluster of this kind, with no job yet; `security` are its keys.
 
     Raises
     ------
     ClusterError
         The queue's commands are not here, or the scheduler cannot start.
     """
-    command = SUBMIT[kind]
-    if shutil.which(command) is None:
+    queue = _QUEUES[kind]
+    if shutil.which(queue.submit) is None:
         raise ClusterError(
-            f"cluster={kind}: the command {command} is not on this machine; "
+            f"cluster={kind}: the command {queue.submit} is not on this machine; "
             "run on a node that can submit jobs, or use cluster=local"
         )
-    options = job_options(kind, parameters)
-    site = dask.config.get(f"jobqueue.{kind}.scheduler-options", None) or {}
-    dashboard = {"dashboard_address": parameters.dashboard, "dashboard": bool(parameters.dashboard)}
+    options = job_options(kind, parameters, security)
     try:
-        return _CLUSTERS[kind]({**options, "scheduler_options": {**dashboard, **site}})
+        return getattr(dask_jobqueue(), queue.cluster)(
+            **options, scheduler_options=_scheduler_options(kind, parameters)
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise ClusterError(
             f"cluster={kind}: the scheduler cannot start here: {error}; "
@@ -109,8 +82,22 @@ def start(kind: str, parameters: ClusterParameters) -> Any:
         ) from error
 
 
+def _scheduler_options(kind: str, p: ClusterParameters) -> dict[str, Any]:
+    """Return what the scheduler is started with.
+
+    Its pages ask for no password. Left alone they are on the network, also where there is no
+    dashboard, as those that tell its health are served all the same.
+    """
+    given = {"dashboard_address": p.dashboard or LOOPBACK, "dashboard": bool(p.dashboard)}
+    site = dask.config.get(f"jobqueue.{kind}.scheduler-options", None) or {}
+    asked = p.dashboard != ClusterParameters.model_fields["dashboard"].default
+    return {**site, **given} if asked else {**given, **site}
+
+
 def script(kind: str, parameters: ClusterParameters) -> str:
     """Return the job script that would be submitted; submits nothing and starts nothing.
+
+    SCHEDULER:PORT, WORKER and the folder KEYS stand for what is known when it is submitted.
 
     Raises
     ------
@@ -120,11 +107,14 @@ def script(kind: str, parameters: ClusterParameters) -> str:
     if kind not in QUEUES:
         raise ParameterError(f"{kind} has no job script: give one of {', '.join(QUEUES)}")
     check_use(parameters, kind)
-    options = job_options(kind, parameters)
-    package = dask_jobqueue()
-    cluster = getattr(package, {"htcondor": "HTCondorCluster"}.get(kind, f"{kind.upper()}Cluster"))
+    security = None
+    if parameters.security == "tls":
+        security = site_keys() or keys_in(Path("KEYS"))
+    protocol = "tls://" if security else "tcp://"
+    options = job_options(kind, parameters, security)
+    job_class = getattr(dask_jobqueue(), _QUEUES[kind].cluster).job_cls
     with mock.patch("os.makedirs"):
-        job = cluster.job_cls("tcp://SCHEDULER:PORT", name="WORKER", **options)
+        job = job_class(f"{protocol}SCHEDULER:PORT", name="WORKER", **options)
     return str(job.job_script())
 
 
@@ -135,20 +125,24 @@ def profile(kind: str) -> str:
     return resources.files("dxdask.cluster.profiles").joinpath(f"{kind}.yaml").read_text()
 
 
-def job_options(kind: str, parameters: ClusterParameters) -> dict[str, Any]:
+def job_options(
+    kind: str, parameters: ClusterParameters, security: Security | None
+) -> dict[str, Any]:
     """Return what dask-jobqueue takes to describe a job of this kind."""
     dask_jobqueue()  # its defaults are what the site's configuration is laid over
     p = parameters
 
-    def site(name: str) -> Any:
-        return dask.config.get(f"jobqueue.{kind}.{name}", None)
+    def site(*names: str) -> Any:
+        found = (dask.config.get(f"jobqueue.{kind}.{name}", None) for name in names)
+        return next((value for value in found if value), None)
 
     cores = p.cores or site("cores") or DEFAULT_CORES
     memory = p.memory or site("memory") or f"{cores * BYTES_A_CORE}B"
     if p.memory is not None:
         memory_in_bytes(p.memory)
-    prologue = p.job_script_prologue or site("job-script-prologue") or ()
     exports = [f"export {name}={value}" for name, value in ONE_THREAD.items()]
+    prologue = p.job_script_prologue or site("job-script-prologue", "env-extra") or ()
+    arguments = site("worker-extra-args", "extra") or ()
     given = {
         "cores": cores,
         "memory": memory,
@@ -159,7 +153,10 @@ def job_options(kind: str, parameters: ClusterParameters) -> dict[str, Any]:
         "python": p.python,
         "death_timeout": p.death_timeout,
         "job_script_prologue": [*exports, *prologue],
-        "security": _security(),
+        # each worker serves pages too, without a password
+        "worker_extra_args": ["--dashboard-address", LOOPBACK, *arguments],
+        "security": security,
+        "protocol": "tls://" if security else None,
         **_of_kind(kind, p),
     }
     options = {name: value for name, value in given.items() if value is not None}
@@ -196,15 +193,9 @@ def _name_and_value(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _security() -> Security | None:
-    """Return the site's TLS keys where its Dask configuration names them."""
-    has_keys = dask.config.get("distributed.comm.tls.scheduler.cert", None)
-    return Security() if has_keys else None  # type: ignore[no-untyped-call]
-
-
 def explain_no_worker(kind: str, seconds: float) -> str:
     """Return the advice for a queue that has given no worker."""
-    look = LOOK.get(kind, "the scheduler's page")
+    look = _QUEUES[kind].look if kind in _QUEUES else "the scheduler's page"
     return (
         f"cluster={kind}: no worker has come within {seconds:.0f} s; see {look} for what is "
         "queued and the jobs' logs (cluster.log_directory) for why they ended. Common reasons: "

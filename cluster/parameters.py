@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from dxdask.errors import ParameterError
 from dxdask.parameters import Parameters, parameter
 
@@ -29,6 +31,18 @@ class ClusterParameters(Parameters):
     account: str | None = parameter(None, "account or project that pays")
     interface: str | None = parameter(
         None, "network interface that scheduler and workers talk over: ib0", expert=1
+    )
+    security: Literal["tls", "none"] = parameter(
+        "tls",
+        "tls: scheduler, workers and this process of a queue show each other keys (the site's, or "
+        "temporary ones) and encrypt what they send; none: what they send can be read, and who "
+        "reaches the scheduler's port can run code as you",
+        expert=1,
+    )
+    shared_temp_directory: str | None = parameter(
+        None,
+        "folder that the nodes of the jobs see too, for temporary keys (default: the current one)",
+        expert=1,
     )
     local_directory: str | None = parameter(
         None, "fast folder on the workers for what does not fit in memory", expert=1

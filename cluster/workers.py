@@ -29,6 +29,7 @@ from dxdask.cluster.limits import (
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.cluster.plugin import OneThreadPlugin
 from dxdask.cluster.progress import client_progress, scheduler_counts
+from dxdask.cluster.security import open_security
 from dxdask.errors import ClusterError
 
 BYTES_A_PROCESS = 2 * 10**9
@@ -120,7 +121,8 @@ def _local(p: ClusterParameters) -> Iterator[Cluster]:
                 processes=True,
                 memory_limit=memory // processes,
                 host="127.0.0.1",
-                dashboard_address=p.dashboard,
+                dashboard_address=p.dashboard or jobqueue.LOOPBACK,
+                scheduler_kwargs={"dashboard": bool(p.dashboard)},
                 local_directory=p.local_directory,
                 silence_logs=logging.ERROR,
             )
@@ -163,16 +165,15 @@ def _address(p: ClusterParameters) -> Iterator[Cluster]:
 @contextmanager
 def _queue(p: ClusterParameters, kind: str) -> Iterator[Cluster]:
     jobs = p.jobs or 1
-    with dask.config.set(_failures(p)):
-        queue = jobqueue.start(kind, p)
+    with dask.config.set(_failures(p)), open_security(p, kind) as security:
+        queue = jobqueue.start(kind, p, security)
         with queue, _connect(queue, p.timeout) as client:
             submitted = Jobs(queue, jobs, kind)
             submitted.submit()
-            options = jobqueue.job_options(kind, p)
             job = queue._dummy_job
             yield Cluster(
                 kind=kind,
-                description=f"{jobs} {kind} jobs of {options['cores']} cores and "
+                description=f"{jobs} {kind} jobs of {job.worker_cores} cores and "
                 f"{format_bytes(job.worker_memory)}",
                 threads=job.worker_process_threads,
                 worker_bytes=int(job.worker_memory / job.worker_processes),

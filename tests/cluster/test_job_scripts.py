@@ -13,7 +13,7 @@ import yaml
 
 from dxdask.cluster.client import open_cluster
 from dxdask.cluster.configuration import site_configuration
-from dxdask.cluster.jobqueue import profile, script
+from dxdask.cluster.jobqueue import _scheduler_options, profile, script
 from dxdask.cluster.parameters import QUEUES, ClusterParameters
 from dxdask.errors import ClusterError, ParameterError
 
@@ -37,7 +37,13 @@ def test_scripts_ask_for_what_was_given(kind: str) -> None:
     text = script(kind, parameters(kind))
     for line in EXPECTED[kind]:
         assert line in text
-    for part in ("tcp://SCHEDULER:PORT", "--nthreads 4", "--nworkers 2", "--memory-limit 9.31GiB"):
+    for part in (
+        "tls://SCHEDULER:PORT",
+        "--tls-key KEYS/key.pem",
+        "--nthreads 4",
+        "--nworkers 2",
+        "--memory-limit 9.31GiB",
+    ):
         assert part in text
     for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         assert f"export {name}_NUM_THREADS=1" in text
@@ -94,17 +100,20 @@ def test_a_parameter_beats_the_site_and_the_site_beats_the_defaults() -> None:
     assert "#SBATCH --mem=38G" in own
 
 
-def test_keys_of_the_site_are_given_to_the_workers() -> None:
-    keys = {
-        "ca-file": "/site/ca.pem",
-        "worker.cert": "/site/cert.pem",
-        "worker.key": "/site/key.pem",
+def test_nobody_on_the_network_sees_the_pages_unless_asked() -> None:
+    arguments = {"jobqueue.pbs.worker-extra-args": ["--lifetime", "55m"]}
+    with dask.config.set(arguments):
+        text = script("pbs", ClusterParameters(kind="pbs"))
+    assert "--dashboard-address 127.0.0.1:0 --lifetime 55m" in text
+    off = ClusterParameters(kind="pbs", dashboard=None)
+    assert _scheduler_options("pbs", off) == {
+        "dashboard": False,
+        "dashboard_address": "127.0.0.1:0",
     }
-    keys["scheduler.cert"] = "/site/scheduler.pem"
-    with dask.config.set({f"distributed.comm.tls.{k}": v for k, v in keys.items()}):
-        text = script("slurm", parameters("slurm"))
-    assert "--tls-ca-file /site/ca.pem" in text
-    assert "--tls-key /site/key.pem" in text
+    with dask.config.set({"jobqueue.pbs.scheduler-options": {"dashboard_address": ":8787"}}):
+        site = _scheduler_options("pbs", ClusterParameters(kind="pbs"))
+        assert site["dashboard_address"] == ":8787"
+        assert _scheduler_options("pbs", off)["dashboard_address"] == "127.0.0.1:0"
 
 
 @pytest.mark.parametrize("kind", QUEUES)

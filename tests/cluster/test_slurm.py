@@ -9,9 +9,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dask
 import pytest
+from distributed import Client
 
 from dxdask.cluster import workers
 from dxdask.cluster.client import open_cluster
@@ -65,6 +67,7 @@ def asked(folder: Path, **values: object) -> ClusterParameters:
         "interface": "lo",
         "log_directory": str(folder / "jobs"),
         "local_directory": str(folder),
+        "shared_temp_directory": str(folder),
         "timeout": 120,
         "dashboard": None,
     }
@@ -74,6 +77,10 @@ def asked(folder: Path, **values: object) -> ClusterParameters:
 def where(i: int) -> tuple[int, str]:
     time.sleep(0.3)
     return i, os.environ["SLURM_JOB_ID"]
+
+
+def page_host(dask_worker: Any = None, dask_scheduler: Any = None) -> str:
+    return str((dask_worker or dask_scheduler).http_server.address)
 
 
 def queued() -> list[str]:
@@ -93,6 +100,30 @@ def test_two_jobs_compute_and_end(slurm: Path) -> None:
             break
         time.sleep(0.2)
     assert queued() == []
+
+
+@pytest.mark.parametrize("security", ["tls", "none"])
+def test_workers_and_scheduler_talk_as_asked(slurm: Path, security: str) -> None:
+    asked_for = asked(slurm, jobs=1, security=security, dashboard="127.0.0.1:0")
+    with open_cluster(asked_for) as cluster:
+        assert cluster.compute([dask.delayed(abs)(-3)]) == [3]
+        client = cluster.client
+        assert client is not None
+        protocol = {"tls": "tls://", "none": "tcp://"}[security]
+        assert client.scheduler.address.startswith(protocol)
+        [worker] = client.scheduler_info(n_workers=-1)["workers"]
+        assert worker.startswith(protocol)
+        assert cluster.dashboard is not None
+        assert cluster.dashboard.startswith("http://127.0.0.1:")
+        assert client.run_on_scheduler(page_host) == "127.0.0.1"
+        assert list(client.run(page_host).values()) == ["127.0.0.1"]
+        keys = list(slurm.glob(".dxdask-keys-*"))
+        assert len(keys) == (security == "tls")
+        if keys:
+            plain = client.scheduler.address.replace("tls://", "tcp://")
+            with pytest.raises(OSError):
+                Client(plain, timeout=1, set_as_default=False)
+    assert list(slurm.glob(".dxdask-keys-*")) == []
 
 
 @pytest.mark.parametrize("processes", [1, 2])
