@@ -9,11 +9,11 @@ import numpy as np
 
 from dxdask.columns import Flag, Reflections, check, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError, InputError
-from dxdask.indexing.correlation import MergedIntensities, correlation, merge_intensities
+from dxdask.indexing.correlation import Correlations, merge_intensities
 from dxdask.indexing.known_symmetry import cell_text
 from dxdask.indexing.lattice_symmetry import Setting, find_settings, rotations_of
 from dxdask.indexing.parameters import BravaisParameters
-from dxdask.indexing.reduction import changed, niggli_change
+from dxdask.indexing.reduction import changed, inverse, niggli_change
 from dxdask.indexing.refinement_settings import for_indexing
 from dxdask.indexing.setting import axes_text, in_setting, only_crystal
 from dxdask.models import Crystal, ExperimentList, space_group
@@ -22,7 +22,9 @@ from dxdask.refinement import RefinementParameters, refine
 from dxdask.results import StepResult
 from dxdask.tables import Table
 
-SAMPLE = 20_000
+SAMPLE = 10_000
+MOST_PASSES = 4
+SETTLED = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,14 +76,15 @@ def refine_bravais_settings(
     to_reduced = _to_reduced(crystal)
     indexed = np.flatnonzero(has_flag(reflections, Flag.INDEXED))
     table = select(reflections, indexed)
-    merged = None
+    symmetry = None
     if "intensity_sum" in table:
-        merged = merge_intensities(table, np.rint(table["hkl"] @ to_reduced).astype(np.int64))
+        hkl = np.rint(table["hkl"] @ to_reduced).astype(np.int64)
+        symmetry = Correlations(merge_intensities(table, hkl))
     some = select(table, np.arange(0, n_rows(table), max(n_rows(table) // SAMPLE, 1)))
     solutions = []
     for setting in find_settings(changed(crystal.a, to_reduced), parameters.lepage_max_delta):
         total = to_reduced @ setting.change
-        solutions.append(_solve(setting, total, some, experiments, merged, refinement))
+        solutions.append(_solve(setting, total, some, experiments, symmetry, refinement))
     return StepResult(
         experiments=experiments,
         reflections=reflections,
@@ -102,14 +105,14 @@ def _solve(
     change: Floats,
     some: Reflections,
     experiments: ExperimentList,
-    merged: MergedIntensities | None,
+    symmetry: Correlations | None,
     refinement: RefinementParameters,
 ) -> _Solution:
     """Return the setting after refinement against some of the spots."""
     table, start = in_setting(some, experiments, change, setting.space_group)
-    lowest, highest = _correlations(setting, merged)
+    lowest, highest = _correlations(setting, symmetry)
     try:
-        result = refine(table, start, for_indexing(refinement))
+        result = _refined(table, start, for_indexing(refinement))
     except (ConvergenceError, InputError):
         if setting.lattice == "aP":
             raise
@@ -122,6 +125,21 @@ def _solve(
     )  # fmt: skip
 
 
+def _refined(
+    table: Reflections, start: ExperimentList, refinement: RefinementParameters
+) -> StepResult:
+    """Return the last of a few refinements; each judges outliers anew, from better models."""
+    result = refine(table, start, refinement)
+    before = _rmsd_xy(result.reflections)[0]
+    for _ in range(MOST_PASSES - 1):
+        result = refine(table, result.experiments, refinement)
+        after = _rmsd_xy(result.reflections)[0]
+        if abs(after - before) <= SETTLED * before:
+            break
+        before = after
+    return result
+
+
 def _rmsd_xy(table: Reflections) -> tuple[float, int]:
     """Return the rmsd in the detector plane, mm, and the number of spots refined against."""
     used = select(table, has_flag(table, Flag.USED_IN_REFINEMENT))
@@ -130,19 +148,18 @@ def _rmsd_xy(table: Reflections) -> tuple[float, int]:
 
 
 def _correlations(
-    setting: Setting, merged: MergedIntensities | None
+    setting: Setting, symmetry: Correlations | None
 ) -> tuple[float | None, float | None]:
     """Return the smallest and largest correlation under the rotations of a setting."""
-    if merged is None:
+    if symmetry is None:
         return None, None
-    change = setting.change.astype(np.float64)
-    back = np.linalg.inv(change)
-    found: list[float] = []
-    for w in rotations_of(space_group(setting.space_group)):
-        if not np.array_equal(w, np.eye(3)):
-            value = correlation(merged, change @ w @ back)
-            if value is not None:
-                found.append(value)
+    back = inverse(setting.change)
+    values = [
+        symmetry.under(setting.change @ w @ back)
+        for w in rotations_of(space_group(setting.space_group))
+        if not np.array_equal(w, np.eye(3))
+    ]
+    found = [v for v in values if v is not None]
     return (min(found), max(found)) if found else (None, None)
 
 

@@ -79,3 +79,19 @@ def correlation(merged: MergedIntensities, rotation: NDArray[np.float64]) -> flo
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(np.corrcoef(x, y)[0, 1])
+
+
+class Correlations:
+    """The correlation under each rotation asked for, worked out once."""
+
+    def __init__(self, merged: MergedIntensities) -> None:
+        self._merged = merged
+        self._known: dict[bytes, float | None] = {}
+
+    def under(self, rotation: NDArray[np.float64]) -> float | None:
+        """Return `correlation` under a rotation (3, 3) of direct coordinates, integers."""
+        whole = np.rint(rotation).astype(np.int64)
+        key = whole.tobytes()
+        if key not in self._known:
+            self._known[key] = correlation(self._merged, whole.astype(np.float64))
+        return self._known[key]
