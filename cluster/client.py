@@ -16,7 +16,7 @@ from dxdask.cluster.limits import (
     one_thread_a_library,
     require_memory,
 )
-from dxdask.cluster.parameters import ClusterParameters, kind_of
+from dxdask.cluster.parameters import HERE, ClusterParameters, kind_of
 from dxdask.cluster.progress import thread_progress
 
 if TYPE_CHECKING:
@@ -76,7 +76,13 @@ class Cluster:
         MemoryBudgetError
             They do not fit.
         """
-        require_memory(label, task_bytes, threads=self.threads, worker_bytes=self.worker_bytes)
+        require_memory(
+            label,
+            task_bytes,
+            kind=self.kind,
+            threads=self.threads,
+            worker_bytes=self.worker_bytes,
+        )
 
 
 @contextmanager
@@ -93,7 +99,7 @@ def open_cluster(parameters: ClusterParameters | None = None) -> Iterator[Cluste
     p = parameters or ClusterParameters()
     kind = kind_of(p)
     with one_thread_a_library():
-        if kind in ("threads", "synchronous"):
+        if kind in HERE:
             cores = p.cores or available_cores()
             threads = 1 if kind == "synchronous" else cores
             text = f"{threads} threads" if kind == "threads" else "one after the other"

@@ -12,6 +12,7 @@ from dask.system import cpu_count
 from dask.utils import format_bytes, parse_bytes
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from dxdask.cluster.parameters import HERE
 from dxdask.errors import MemoryBudgetError, ParameterError
 
 # Kernels run one a thread of Dask's; libraries that start threads of their own would multiply them.
@@ -83,19 +84,10 @@ def memory_in_bytes(text: str) -> int:
     return value
 
 
-def frame_task_bytes(
-    block: tuple[int, int, int], itemsize: int, *, working_bytes_per_pixel: int = 64
-) -> int:
-    """Return what a task takes that holds a block of frames and works on one frame at a time.
-
-    block: images, slow, fast. itemsize: bytes a pixel as stored (twice: compressed and raw).
-    """
-    images, slow, fast = block
-    return slow * fast * (2 * images * itemsize + working_bytes_per_pixel)
-
-
-def require_memory(label: str, task_bytes: int, *, threads: int, worker_bytes: int) -> None:
-    """Refuse work whose tasks do not fit a worker, before it starts.
+def require_memory(
+    label: str, task_bytes: int, *, kind: str, threads: int, worker_bytes: int
+) -> None:
+    """Refuse work whose tasks do not fit a worker of a cluster of this kind, before it starts.
 
     Raises
     ------
@@ -106,15 +98,15 @@ def require_memory(label: str, task_bytes: int, *, threads: int, worker_bytes: i
     usable = 0.7 * worker_bytes
     if task_bytes * threads <= usable:
         return
+    advice = ["fewer images a block (images_per_chunk of the import)"]
     fitting = int(usable // task_bytes)
-    advice = (
-        f"run {fitting} threads a worker (cluster.cores, cluster.processes)"
-        if fitting
-        else "take fewer images a block (images_per_chunk)"
-    )
+    if fitting and kind != "address":
+        advice.append(f"fewer cluster.cores ({fitting} a worker)")
+    if kind not in HERE:
+        advice.append("workers with more memory" if kind == "address" else "more cluster.memory")
     raise MemoryBudgetError(
-        f"{label}: a task needs {format_bytes(task_bytes)} and a worker runs {threads} at a time, "
-        f"but has {format_bytes(worker_bytes)}: {advice}, or give more cluster.memory"
+        f"{label}: a task needs {format_bytes(task_bytes)} and {threads} run at a time in "
+        f"{format_bytes(worker_bytes)}: give {', or '.join(advice)}"
     )
 
 

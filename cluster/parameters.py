@@ -8,7 +8,8 @@ from dxdask.errors import ParameterError
 from dxdask.parameters import Parameters, parameter
 
 QUEUES = ("slurm", "lsf", "pbs", "sge", "htcondor")
-HERE = ("threads", "local", "synchronous")
+HERE = ("threads", "synchronous")  # in this process
+_NAMES = (*HERE, "local", *QUEUES)
 _SCHEMES = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")
 
 
@@ -94,7 +95,7 @@ def kind_of(parameters: ClusterParameters) -> str:
         The kind is none of these, or a parameter is set that this kind has no use for.
     """
     text = parameters.kind
-    if text in (*HERE, *QUEUES):
+    if text in _NAMES:
         kind = text
     elif text.startswith(_SCHEMES):
         kind = "address"
@@ -102,7 +103,7 @@ def kind_of(parameters: ClusterParameters) -> str:
         kind = "file"
     else:
         raise ParameterError(
-            f"cluster={text} is not known: give {', '.join((*HERE, *QUEUES))}, an address such as "
+            f"cluster={text} is not known: give {', '.join(_NAMES)}, an address such as "
             "tcp://host:8786, or FILE.yaml"
         )
     check_use(parameters, kind)

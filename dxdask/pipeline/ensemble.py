@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dxdask.cluster.client import open_cluster
+from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import ExperimentList
 from dxdask.pipeline import frames
+from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.parameters import (
     ImportCommandParameters,
     ImportStepParameters,
@@ -57,7 +58,7 @@ def import_runs(
         prints = frames.fingerprints(sources, parameters)
         readers = frames.prepare(store, sources, prints, parameters)
         with open_cluster(parameters.cluster) as cluster:
-            cluster.compute(frames.import_tasks(readers), label="import")
+            _import(readers, cluster)
     return store
 
 
@@ -84,7 +85,7 @@ def process(
         readers = frames.prepare(store, sources, prints, parameters)
         plan = process_plan(store, sources, readers, prints, parameters)
         if readers and "find_spots" not in plan.commits:
-            cluster.compute(frames.import_tasks(readers), label="import")
+            _import(readers, cluster)
         run_plan(store, plan, cluster, show, label="process")
     return store
 
@@ -136,6 +137,11 @@ def run_step(path: PathLike, name: str, parameters: StepParameters, show: Show) 
         plan = make_plan(store, [name], ensemble, parameters, prints)
         run_plan(store, plan, cluster, show, label=name)
     return store
+
+
+def _import(readers: dict[str, frames.ImportingReader], cluster: Cluster) -> None:
+    require_memory(cluster, "import", [frames.lazy_frames(r) for r in readers.values()])
+    cluster.compute(frames.import_tasks(readers), label="import")
 
 
 def _sources(paths: Sequence[PathLike], parameters: ImportStepParameters) -> list[RunSource]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dask.delayed import Delayed, delayed
 
@@ -21,6 +21,9 @@ from dxdask.storage.runs import RunWriter
 from dxdask.storage.store import Store
 from dxdask.storage.write import write_step
 
+if TYPE_CHECKING:
+    import dask.array as da
+
 
 @dataclass(kw_only=True)
 class Plan:
@@ -33,6 +36,7 @@ class Plan:
     commits : one lazy task a step to be computed, which writes it to the store.
     found : steps that are in the store with the same fingerprint and are not repeated.
     finishes : lazy tasks that mark the runs imported on the way as complete.
+    reads : the frames that each step to be computed reads, if any.
     """
 
     fingerprints: dict[str, str] = field(default_factory=dict)
@@ -40,6 +44,7 @@ class Plan:
     commits: dict[str, Delayed] = field(default_factory=dict)
     found: list[str] = field(default_factory=list)
     finishes: list[Delayed] = field(default_factory=list)
+    reads: dict[str, list[da.Array]] = field(default_factory=dict)
 
     def finishing(self, writers: Sequence[RunWriter]) -> Plan:
         """Return the plan with runs marked complete once find_spots has read all frames."""
@@ -89,6 +94,8 @@ def make_plan(
             continue
         build = BUILDERS[step.name]
         result = build(Inputs(ensemble=ensemble, results=plan.results, parameters=parameters))
+        if step.reads_frames:
+            plan.reads[step.name] = [*ensemble.incoming.values(), *ensemble.frames.values()]
         ready[step.name] = delayed(_time_of, pure=True)(result)
         times = [started, *(ready[n] for n in step.needs if n in ready), ready[step.name]]
         after = [plan.commits[n] for n in step.needs if n in plan.commits]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from dxdask.cluster.client import Cluster
+from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.plan import Plan
 from dxdask.storage.store import Store
 
@@ -19,7 +20,15 @@ POLL_SECONDS = 0.3
 
 
 def run_plan(store: Store, plan: Plan, cluster: Cluster, show: Show, label: str) -> None:
-    """Compute and commit every step of the plan; `show` is called once for each, in order."""
+    """Compute and commit every step of the plan; `show` is called once for each, in order.
+
+    Raises
+    ------
+    MemoryBudgetError
+        A block of the frames that a step reads does not fit a worker; nothing is computed.
+    """
+    for name, arrays in plan.reads.items():
+        require_memory(cluster, name, arrays)
     for name in plan.found:
         log.info("%s: is in the store with the same inputs and parameters, not run again", name)
     watcher = StoreWatcher(store, plan, show)

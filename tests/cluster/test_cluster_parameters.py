@@ -10,7 +10,6 @@ from dxdask.cluster.limits import (
     _group_limits,
     available_cores,
     available_memory,
-    frame_task_bytes,
     memory_in_bytes,
     require_memory,
 )
@@ -66,11 +65,18 @@ def test_limits_of_nested_control_groups_count(tmp_path: Path) -> None:
     assert available_cores() >= 1
 
 
-def test_work_that_does_not_fit_is_refused_before_it_starts() -> None:
-    task = frame_task_bytes((10, 4000, 4000), 4)
-    assert task == 16_000_000 * (2 * 10 * 4 + 64)
-    require_memory("find_spots", task, threads=2, worker_bytes=8 * 10**9)
-    with pytest.raises(MemoryBudgetError, match="run 1 threads a worker"):
-        require_memory("find_spots", task, threads=2, worker_bytes=4 * 10**9)
-    with pytest.raises(MemoryBudgetError, match="fewer images a block"):
-        require_memory("find_spots", task, threads=1, worker_bytes=10**9)
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("threads", r"fewer cluster\.cores \(1 a worker\)$"),
+        ("slurm", r"fewer cluster\.cores \(1 a worker\), or more cluster\.memory$"),
+        ("address", "workers with more memory$"),
+    ],
+)
+def test_work_that_does_not_fit_is_refused_before_it_starts(kind: str, advice: str) -> None:
+    task = 2 * 10**9
+    require_memory("find_spots", task, kind=kind, threads=2, worker_bytes=8 * 10**9)
+    with pytest.raises(MemoryBudgetError, match=advice):
+        require_memory("find_spots", task, kind=kind, threads=2, worker_bytes=4 * 10**9)
+    with pytest.raises(MemoryBudgetError, match=r"^find_spots: .* fewer images a block"):
+        require_memory("find_spots", task, kind=kind, threads=1, worker_bytes=10**9)
