@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ensemble_example import ENVIRONMENT
+
 
 @dataclass
 class Scheduler:
@@ -23,7 +25,7 @@ class Scheduler:
 def _start(*words: str, log: Path, folder: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as file:
         command = [sys.executable, "-m", *words]
-        return subprocess.Popen(command, stdout=file, stderr=file, cwd=folder)
+        return subprocess.Popen(command, stdout=file, stderr=file, cwd=folder, env=ENVIRONMENT)
 
 
 def _address(log: Path) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 
 from dxdask.cli import commands, export, show, simulate
 from dxdask.errors import DxdaskError, ParameterError, plain
 
+INTERRUPTED = 130
+STOPPED = "stopped; what was complete is in the store, run again to go on"
 COMMANDS = (commands, export, show, simulate)  # each registers itself when imported
 
 
@@ -22,20 +23,17 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
     application = typer.main.get_command(commands.app)
     try:
-        status = application.main(args=arguments, prog_name="dxdask", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return 2
+        application.main(args=arguments, prog_name="dxdask")
     except ParameterError as error:
         return _fail(error, 2)
     except DxdaskError as error:
         return _fail(error, 1)
-    except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("dxdask: stopped; what was complete is in the store, run again to go on\n")
-        return 130
-    except BrokenPipeError:
-        return 0
-    return int(status or 0)
+    except SystemExit as end:  # so typer ends, also after it has explained a wrong usage
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if status == INTERRUPTED:
+            sys.stderr.write(f"dxdask: {STOPPED}\n")
+        return status
+    return 0
 
 
 def _fail(error: DxdaskError, status: int) -> int:

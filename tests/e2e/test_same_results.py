@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ensemble_example import FRAME, QUICK, STEPS, assert_same, dxdask, words
+from ensemble_example import FRAME, QUICK, STEPS, assert_same, words
 from schedulers import running_scheduler
 
 import dxdask as dx
+from dxdask.cli.main import run
 from dxdask.pipeline import frames
 from dxdask.storage import frames as stored_frames
 from dxdask.storage.store import Store
@@ -59,18 +60,16 @@ def test_a_scheduler_elsewhere(
 
 
 def test_step_by_step_on_the_command_line(
-    raw: list[Path], processed: Store, tmp_path: Path
+    raw: list[Path], processed: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "steps.zarr"
-    done = dxdask("import", *raw, "-o", path)
-    assert done.returncode == 0, done.stderr
+    assert run(["import", *map(str, raw), "-o", str(path)]) == 0
     store = Store.open(path)
     for step in STEPS:
-        given = QUICK if step == "index" else {}
-        done = dxdask(step, path, *words(given))
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
+        given = words(QUICK) if step == "index" else []
+        assert run([step, str(path), *given]) == 0
         assert store.has_step(step)
+    assert capsys.readouterr().err == ""
     assert_same(processed, store)
     shown, others = processed.show(), store.show()
     for step in STEPS:
