@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from dxdask.cluster.limits import (
     available_cores,
     available_memory,
     one_thread_a_library,
+    one_thread_of_numba,
     require_memory,
 )
 from dxdask.cluster.parameters import HERE, ClusterParameters, kind_of
@@ -63,10 +65,10 @@ class Cluster:
             from dxdask.cluster.workers import compute_on_workers
 
             return compute_on_workers(self, self.client, list(tasks), label)
-        scheduler = "synchronous" if self.kind == "synchronous" else "threads"
         with thread_progress(label):
-            values = compute(*tasks, scheduler=scheduler, num_workers=self.threads)  # type: ignore[no-untyped-call]
-            return list(values)
+            if self.kind == "synchronous":
+                return _one_by_one(tasks)
+            return _on_threads(tasks, self.threads)
 
     def require_memory(self, label: str, task_bytes: int) -> None:
         """Refuse, before it starts, work whose tasks (bytes each) do not fit a worker.
@@ -110,3 +112,18 @@ def open_cluster(parameters: ClusterParameters | None = None) -> Iterator[Cluste
 
             with open_workers(p, kind) as cluster:
                 yield cluster
+
+
+def _on_threads(tasks: Sequence[Delayed], threads: int) -> list[Any]:
+    with ThreadPoolExecutor(threads, initializer=one_thread_of_numba) as pool:
+        return list(compute(*tasks, scheduler="threads", pool=pool))  # type: ignore[no-untyped-call]
+
+
+def _one_by_one(tasks: Sequence[Delayed]) -> list[Any]:
+    import numba
+
+    threads = one_thread_of_numba()
+    try:
+        return list(compute(*tasks, scheduler="synchronous"))  # type: ignore[no-untyped-call]
+    finally:
+        numba.set_num_threads(threads)

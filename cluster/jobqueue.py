@@ -16,7 +16,7 @@ from unittest import mock
 import dask
 from distributed import Security
 
-from dxdask.cluster.limits import ONE_THREAD, memory_in_bytes
+from dxdask.cluster.limits import LIBRARIES, NUMBA, memory_in_bytes
 from dxdask.cluster.parameters import QUEUES, ClusterParameters, check_use
 from dxdask.cluster.security import keys_in, site_keys
 from dxdask.errors import ClusterError, ParameterError
@@ -140,7 +140,7 @@ def job_options(
     memory = p.memory or site("memory") or f"{cores * BYTES_A_CORE}B"
     if p.memory is not None:
         memory_in_bytes(p.memory)
-    exports = [f"export {name}={value}" for name, value in ONE_THREAD.items()]
+    exports = [f"export {name}={value}" for name, value in (LIBRARIES | NUMBA).items()]
     prologue = p.job_script_prologue or site("job-script-prologue", "env-extra") or ()
     arguments = site("worker-extra-args", "extra") or ()
     given = {

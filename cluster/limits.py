@@ -16,16 +16,18 @@ from dxdask.cluster.parameters import HERE
 from dxdask.errors import MemoryBudgetError, ParameterError
 
 # Kernels run one a thread of Dask's; libraries that start threads of their own would multiply them.
-ONE_THREAD = dict.fromkeys(
+LIBRARIES = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "MKL_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
         "VECLIB_MAXIMUM_THREADS",
     ),
     "1",
 )
+# For processes yet to be started: in one where numba's threads run already, it compiles nothing
+# more once this has changed.
+NUMBA = {"NUMBA_NUM_THREADS": "1"}
 
 
 def available_cores() -> int:
@@ -113,8 +115,8 @@ def require_memory(
 @contextmanager
 def one_thread_a_library() -> Iterator[None]:
     """Hold BLAS and OpenMP to one thread, in this process and in those it starts."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)
+    before = {name: os.environ.get(name) for name in LIBRARIES}
+    os.environ.update(LIBRARIES)
     try:
         with threadpool_limits(limits=1):
             yield
@@ -124,3 +126,12 @@ def one_thread_a_library() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def one_thread_of_numba() -> int:
+    """Hold what numba runs from this thread to one thread, and return how many it was."""
+    import numba
+
+    before = int(numba.get_num_threads())
+    numba.set_num_threads(1)
+    return before

@@ -21,7 +21,7 @@ from dxdask.cluster.client import Cluster
 from dxdask.cluster.configuration import site_configuration
 from dxdask.cluster.jobs import Jobs
 from dxdask.cluster.limits import (
-    ONE_THREAD,
+    NUMBA,
     available_cores,
     available_memory,
     memory_in_bytes,
@@ -112,8 +112,7 @@ def _local(p: ClusterParameters) -> Iterator[Cluster]:
     memory = memory_in_bytes(p.memory) if p.memory else available_memory()
     processes = p.processes or max(1, min(cores, memory // BYTES_A_PROCESS))
     threads = max(1, cores // processes)
-    environment = {f"distributed.nanny.pre-spawn-environ.{n}": v for n, v in ONE_THREAD.items()}
-    with dask.config.set({**environment, **_failures(p)}):
+    with dask.config.set(_failures(p)):
         try:
             cluster = LocalCluster(  # type: ignore[no-untyped-call]
                 n_workers=processes,
@@ -124,6 +123,7 @@ def _local(p: ClusterParameters) -> Iterator[Cluster]:
                 dashboard_address=p.dashboard or jobqueue.LOOPBACK,
                 scheduler_kwargs={"dashboard": bool(p.dashboard)},
                 local_directory=p.local_directory,
+                env=NUMBA,  # those of LIBRARIES they have from this process
                 silence_logs=logging.ERROR,
             )
         except (OSError, RuntimeError) as error:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dask
+import numba
 import numpy as np
 import pytest
 from dask.delayed import Delayed
@@ -20,6 +21,7 @@ from rich.console import Console
 from threadpoolctl import threadpool_info
 
 from dxdask.cluster.client import Cluster, open_cluster
+from dxdask.cluster.limits import available_cores
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.cluster.progress import bar, client_progress, log_to_file, stop_logging, thread_progress
 from dxdask.errors import ClusterError, InputError, MemoryBudgetError
@@ -45,9 +47,13 @@ def end_worker_once(marker: str) -> str:
     os._exit(3)
 
 
-def threads_of_libraries() -> tuple[int, str]:
+def threads_of_blas() -> int:
     np.ones((4, 4)) @ np.ones((4, 4))
-    return max(p["num_threads"] for p in threadpool_info()), os.environ["NUMBA_NUM_THREADS"]
+    return max(int(p["num_threads"]) for p in threadpool_info() if p["user_api"] == "blas")
+
+
+def threads_of_libraries() -> tuple[int, int]:
+    return threads_of_blas(), int(numba.get_num_threads())
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +83,57 @@ def test_threads_are_as_many_as_asked() -> None:
             cluster.require_memory("merge", 10**15)
 
 
-def test_libraries_run_one_thread_and_are_set_back() -> None:
-    before = os.environ.get("OMP_NUM_THREADS")
+@pytest.mark.parametrize("kind", ["threads", "synchronous"])
+def test_libraries_run_one_thread_and_are_set_back(kind: str) -> None:
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    before = os.environ.get("OMP_NUM_THREADS"), threads_of_libraries()
+    with open_cluster(ClusterParameters(kind=kind)) as cluster:
+        tasks = [dask.delayed(threads_of_libraries)() for _ in range(3)]
+        assert cluster.compute(tasks) == [(1, 1)] * 3
+    assert (os.environ.get("OMP_NUM_THREADS"), threads_of_libraries()) == before
+
+
+def fresh(code: str, **environment: str) -> str:
+    """Return what a new process prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+ON_THREADS = """
+import dask, numba
+from dxdask.cluster.client import open_cluster
+
+def work():
+    compiled = numba.njit(lambda x: x + 1)
+    return compiled(2), numba.get_num_threads()
+
+if __name__ == "__main__":
+    BEFORE
     with open_cluster() as cluster:
-        assert cluster.compute([dask.delayed(threads_of_libraries)()]) == [(1, "1")]
-    assert os.environ.get("OMP_NUM_THREADS") == before
+        print(cluster.threads, *cluster.compute([dask.delayed(work)()]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_as_many_threads_as_this_process_may_use_cores() -> None:
+    core = min(os.sched_getaffinity(0))
+    one = ON_THREADS.replace("BEFORE", f"import os; os.sched_setaffinity(0, {{{core}}})")
+    assert fresh(one) == "1 (3, 1)"
+    with open_cluster() as cluster:
+        assert cluster.threads == available_cores() <= len(os.sched_getaffinity(0))
+
+
+def test_numba_threads_that_run_already_do_no_harm() -> None:
+    launched = ON_THREADS.replace("BEFORE", "numba.set_num_threads(2)")
+    assert fresh(launched, NUMBA_NUM_THREADS="2").endswith("(3, 1)")
 
 
 def test_local_processes(local: Cluster) -> None:
@@ -93,7 +145,7 @@ def test_local_processes(local: Cluster) -> None:
     assert local.client is not None
     for address in local.client.scheduler_info(n_workers=-1)["workers"]:
         assert address.startswith("tcp://127.0.0.1:")
-    assert local.compute([dask.delayed(threads_of_libraries)()]) == [(1, "1")]
+    assert local.compute([dask.delayed(threads_of_libraries)()]) == [(1, 1)]
 
 
 def test_errors_of_tasks_arrive_as_they_are(local: Cluster) -> None:
@@ -152,7 +204,7 @@ def test_a_scheduler_that_others_started(scheduler: str) -> None:
     with open_cluster(ClusterParameters(kind=scheduler)) as cluster:
         assert cluster.compute(lazy_sums(20), label="sums") == list(range(0, 40, 2))
         assert scheduler in cluster.description
-        assert cluster.compute([dask.delayed(threads_of_libraries)()]) == [(1, "1")]
+        assert cluster.compute([dask.delayed(threads_of_blas)()]) == [1]
 
 
 def test_no_scheduler_is_an_error_with_advice() -> None:
