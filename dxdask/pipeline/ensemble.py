@@ -108,8 +108,8 @@ def process_plan(
         experiments=ExperimentList.of([s.experiment for s in sources]),
     )
     names = [n for n in PROCESS if n != "linearity" or len(sources) > 1]
-    plan = make_plan(store, names, ensemble, parameters, [prints[s.name] for s in sources])
-    return plan.finishing([r.writer for r in readers.values()])
+    writers = [reader.writer for reader in readers.values()]
+    return make_plan(store, names, ensemble, parameters, [prints[s.name] for s in sources], writers)
 
 
 def run_step(path: PathLike, name: str, parameters: StepParameters, show: Show) -> Store:

@@ -35,7 +35,7 @@ class Plan:
     results : the lazy `StepResult` of each.
     commits : one lazy task a step to be computed, which writes it to the store.
     found : steps that are in the store with the same fingerprint and are not repeated.
-    finishes : lazy tasks that mark the runs imported on the way as complete.
+    finishes : lazy tasks that mark the runs imported on the way as complete, before find_spots is.
     reads : the frames that each step to be computed reads, if any.
     """
 
@@ -46,17 +46,10 @@ class Plan:
     finishes: list[Delayed] = field(default_factory=list)
     reads: dict[str, list[da.Array]] = field(default_factory=dict)
 
-    def finishing(self, writers: Sequence[RunWriter]) -> Plan:
-        """Return the plan with runs marked complete once find_spots has read all frames."""
-        spots = self.commits.get("find_spots")
-        if spots is not None:
-            self.finishes = [delayed(finish, pure=True)(w, (), spots) for w in writers]
-        return self
-
     @property
     def tasks(self) -> list[Delayed]:
         """All that is to be computed."""
-        return [*self.commits.values(), *self.finishes]
+        return [*self.finishes, *self.commits.values()]
 
 
 def make_plan(
@@ -65,10 +58,14 @@ def make_plan(
     ensemble: Ensemble,
     parameters: StepParameters,
     run_fingerprints: Sequence[str],
+    writers: Sequence[RunWriter] = (),
 ) -> Plan:
     """Return the graph of these steps; computes nothing.
 
-    run_fingerprints: of each run's import, in the order of the ensemble.
+    A step begins when those it needs are in the store: if it fails, they are not lost.
+
+    run_fingerprints: of each run's import, in the order of the ensemble. writers: of the runs that
+    find_spots imports as it reads them; they are complete before its own result is.
 
     Raises
     ------
@@ -78,7 +75,6 @@ def make_plan(
         A step that is needed was made from something else than what is there now.
     """
     plan, started = Plan(), time.time()
-    ready: dict[str, Delayed] = {}
     for step in _closure(names):
         runs = run_fingerprints if step.reads_frames else ()
         inputs = [*runs, *(plan.fingerprints[n] for n in step.needs)]
@@ -96,13 +92,18 @@ def make_plan(
         result = build(Inputs(ensemble=ensemble, results=plan.results, parameters=parameters))
         if step.reads_frames:
             plan.reads[step.name] = [*ensemble.incoming.values(), *ensemble.frames.values()]
-        ready[step.name] = delayed(_time_of, pure=True)(result)
-        times = [started, *(ready[n] for n in step.needs if n in ready), ready[step.name]]
-        after = [plan.commits[n] for n in step.needs if n in plan.commits]
-        plan.results[step.name] = result
-        plan.commits[step.name] = delayed(_commit, pure=True)(
-            str(store.path), step.name, result, given, plan.fingerprints[step.name], times, after
+        if step.name == "find_spots":
+            plan.finishes = [delayed(finish, pure=True)(w, (), result) for w in writers]
+        commit = plan.commits[step.name] = delayed(_commit, pure=True)(
+            str(store.path),
+            step.name,
+            result,
+            given,
+            plan.fingerprints[step.name],
+            [started, *(plan.commits[n] for n in step.needs if n in plan.commits)],
+            plan.finishes,
         )
+        plan.results[step.name] = delayed(_committed, pure=True)(result, commit)
     return plan
 
 
@@ -152,25 +153,25 @@ def _commit(
     result: StepResult,
     parameters: dict[str, Any],
     fingerprint: str,
-    times: list[float],
-    _after: list[str],
-) -> str:
-    """Write a step whole, after those it needs; the process that computes holds the lock.
+    begun: list[float],
+    _finished: list[str],
+) -> float:
+    """Write a step whole; returns the time. The process that computes the graph holds the lock.
 
-    times: of the start, of the results that the step needs, and last of its own result.
+    begun: when the computation began, and when each step that this one needs was written.
     """
-    *inputs, done = times
+    seconds = time.time() - max(begun)
     write_step(
         Path(path),
         name,
         result,
         parameters=parameters,
         fingerprint=fingerprint,
-        seconds={"wall": max(0.0, done - max(inputs))},
+        seconds={"wall": max(0.0, seconds)},
     )
-    return name
-
-
-def _time_of(_result: StepResult) -> float:
-    """Return the time at which a result is there, for whoever waits for it."""
     return time.time()
+
+
+def _committed(result: StepResult, _commit: float) -> StepResult:
+    """Return a result, now that it is in the store."""
+    return result
