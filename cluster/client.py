@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from dxdask.cluster.jobs import Jobs
+
+
+log = logging.getLogger("dxdask.cluster")
 
 
 @dataclass(kw_only=True)
@@ -105,12 +109,16 @@ def open_cluster(parameters: ClusterParameters | None = None) -> Iterator[Cluste
             cores = p.cores or available_cores()
             threads = 1 if kind == "synchronous" else cores
             text = f"{threads} threads" if kind == "threads" else "one after the other"
-            yield Cluster(kind=kind, description=f"{text} of this process", threads=threads)
+            cluster = Cluster(kind=kind, description=f"{text} of this process", threads=threads)
+            log.info("running on %s", cluster.description)
+            yield cluster
         else:
             # Threads need none of distributed, which takes a second to import.
             from dxdask.cluster.workers import open_workers
 
             with open_workers(p, kind) as cluster:
+                page = cluster.dashboard or "off"
+                log.info("running on %s; dashboard %s", cluster.description, page)
                 yield cluster
 
 

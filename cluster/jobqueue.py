@@ -200,5 +200,6 @@ def explain_no_worker(kind: str, seconds: float) -> str:
         f"cluster={kind}: no worker has come within {seconds:.0f} s; see {look} for what is "
         "queued and the jobs' logs (cluster.log_directory) for why they ended. Common reasons: "
         "the queue is full (cluster.timeout), cluster.interface is not one that nodes share, "
+        "cluster.shared_temp_directory is not a folder that nodes see, "
         "cluster.memory or cluster.walltime is more than the queue allows"
     )

@@ -110,7 +110,7 @@ def _write_keys(folder: Path) -> Security:
 def _shared_folder(p: ClusterParameters, kind: str) -> Path:
     """Return where keys go: as asked, or as the site's configuration says, or the current folder.
 
-    A queue starts jobs in the folder they are submitted from, so their nodes see it.
+    The last is as dask-jobqueue has it: where people submit jobs the nodes can mostly read.
     """
     site = dask.config.get(f"jobqueue.{kind}.shared-temp-directory", None)
     text = p.shared_temp_directory or site or "."
