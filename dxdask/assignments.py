@@ -84,10 +84,10 @@ def with_assignments(
     for name, value in assignments:
         path = _resolve(name, list(fields))
         node = values
-        *groups, leaf = path.split(".")
-        for group in groups:
-            node = node[group]
-        node[leaf] = None if _is_unset(value, fields[path]) else value
+        *parents, leaf = path.split(".")
+        for parent in parents:
+            node = node[parent]
+        node[leaf] = _settled(value, fields[path])
     try:
         return type(parameters).model_validate(values)
     except ValidationError as error:
@@ -97,8 +97,8 @@ def with_assignments(
 def parse(texts: Iterable[str]) -> list[tuple[str, Any]]:
     """Return (name, value) for texts such as `filter.d_min=2`.
 
-    `None` (and `Auto`, where it is no choice of its own) means unset, `a,b,c` a list; the model
-    turns the rest into numbers or choices.
+    `None`, `null` (and `Auto`, where it is no choice of its own) mean unset, `a,b,c` a list; the
+    model turns the rest into numbers or choices.
     """
     pairs = []
     for text in texts:
@@ -159,15 +159,15 @@ def _resolve(name: str, paths: list[str]) -> str:
     raise ParameterError(f"unknown parameter {name!r}{hint}")
 
 
-def _is_unset(value: Any, field: FieldInfo) -> bool:
-    """Return whether the value is `Auto`, for a parameter whose default is to be worked out."""
-    return (
-        isinstance(value, str) and value.lower() == "auto" and "auto" not in str(field.annotation)
-    )
+def _settled(value: Any, field: FieldInfo) -> Any:
+    """Return the value; for `Auto` the choice "auto" if there is one, else None."""
+    if not isinstance(value, str) or value.lower() != "auto":
+        return value
+    return "auto" if "auto" in str(field.annotation) else None
 
 
 def _value(text: str) -> Any:
-    if text.lower() == "none":
+    if text.lower() in ("none", "null"):
         return None
     if "," in text:
         return [_value(part.strip()) for part in text.strip("()[]").split(",") if part.strip()]
@@ -176,7 +176,7 @@ def _value(text: str) -> Any:
 
 def _text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return ",".join(_text(v) for v in value)
+        return ",".join(_text(v) for v in value) or "()"
     return str(value)
 
 

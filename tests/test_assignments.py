@@ -85,3 +85,49 @@ def test_changed_lists_what_is_not_default() -> None:
     assert changed(with_assignments(Finder(), parse(["filter.d_min=2.5"]))) == [
         "filter.d_min = 2.5"
     ]
+
+
+class Several(Parameters):
+    fix: tuple[Literal["all", "distance"], ...] = parameter(("distance",), "what is kept")
+    scan_range: tuple[tuple[int, int], ...] = parameter((), "first and last image")
+    names: tuple[str, ...] | None = parameter(None, "names")
+    per_degree: float | Literal["auto"] | None = parameter(100.0, "how many")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fix=all", {"fix": ("all",)}),
+        ("fix=all,distance", {"fix": ("all", "distance")}),
+        ("fix=None", {"fix": ()}),
+        ("fix=()", {"fix": ()}),
+        ("scan_range=1,10", {"scan_range": ((1, 10),)}),
+        ("scan_range=1,10,20,30", {"scan_range": ((1, 10), (20, 30))}),
+        ("names=a", {"names": ("a",)}),
+        ("names=None", {"names": None}),
+        ("per_degree=Auto", {"per_degree": "auto"}),
+        ("per_degree=null", {"per_degree": None}),
+    ],
+)
+def test_one_value_or_a_flat_list_will_do_where_several_are_held(
+    text: str, expected: dict[str, object]
+) -> None:
+    given = with_assignments(Several(), parse([text]))
+    assert given == Several(**expected)
+
+
+def test_a_flat_list_that_cannot_be_cut_into_pairs_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"scan_range"):
+        with_assignments(Several(), parse(["scan_range=1,10,20"]))
+
+
+def test_files_may_give_pairs_nested_or_flat() -> None:
+    nested = with_assignments(Several(), flatten({"scan_range": [[1, 10], [20, 30]]}))
+    flat = with_assignments(Several(), flatten({"scan_range": [1, 10, 20, 30]}))
+    assert nested == flat
+
+
+def test_what_is_shown_of_a_list_can_be_given_back() -> None:
+    for several in (Several(), Several(fix=(), scan_range=((1, 10), (20, 30)))):
+        shown = [line for line in describe(several).splitlines() if not line.startswith(" ")]
+        assert with_assignments(several, parse([x.replace(" = ", "=") for x in shown])) == several
