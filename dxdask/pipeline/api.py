@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from dxdask.assignments import flatten, with_assignments
+from dxdask.errors import InputError
 from dxdask.parameters import Parameters
 from dxdask.pipeline import ensemble
 from dxdask.pipeline.catalogue import STEPS
@@ -55,6 +56,8 @@ def process(
 def run(store: Store | PathLike, name: str, *, show: Show = show_step, **parameters: Any) -> Store:
     """Run the step of this name on a store, see `dxdask NAME -c`; return the store."""
     given = _given(StepParameters(), parameters, (*STEPS[name].groups, "cluster", "force"))
+    if isinstance(store, Store) and store.mode == "r":
+        raise InputError(f'{store.path} is open for reading; open it with mode="r+" to run {name}')
     path = store.path if isinstance(store, Store) else store
     return ensemble.run_step(path, name, given, show)
 
