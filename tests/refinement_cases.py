@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dxdask.columns import Flag, Reflections, concatenate
+from dxdask.geometry.rays import rays
 from dxdask.models import (
     Beam,
     Crystal,
@@ -18,7 +19,6 @@ from dxdask.models import (
     Scan,
 )
 from dxdask.models.vectors import matrix, rotation_matrix, vector
-from dxdask.refinement import rays
 
 CELLS = {
     "P 1": (42.0, 55.0, 61.0, 81.0, 97.0, 104.0),

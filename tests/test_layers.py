@@ -24,7 +24,8 @@ FILES = ("zarr", "xarray", "h5py", "hdf5plugin", "msgpack")
 KERNELS = (*DASK, *FILES, *OUTER)
 
 FORBIDDEN: dict[str, tuple[str, ...]] = {
-    "dxdask/models": (*KERNELS, *(f"dxdask.{s}" for s in STEPS)),
+    "dxdask/models": (*KERNELS, "dxdask.geometry", *(f"dxdask.{s}" for s in STEPS)),
+    "dxdask/geometry": (*KERNELS, *(f"dxdask.{s}" for s in STEPS)),
     **{f"dxdask/{step}": KERNELS for step in STEPS},
     "storage": ("distributed", "dask_jobqueue", "dxdask.graphs", "dxdask.cluster", *FACES,
                 *(f"dxdask.{s}" for s in STEPS)),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
+from dxdask.geometry.rays import is_entering
 from dxdask.models import Experiment, ExperimentList
 from dxdask.models.vectors import Floats
 
@@ -90,11 +91,6 @@ def to_datum(vectors: Floats, phi: Floats, experiment: Experiment) -> Floats:
     cos, sin = np.cos(phi)[:, None], np.sin(phi)[:, None]
     turned = v * cos - np.cross(m2, v) * sin + np.outer(v @ m2, m2) * (1.0 - cos)
     return np.asarray(turned @ goniometer.fixed_rotation)
-
-
-def is_entering(s1: Floats, s0: Floats, m2: Floats) -> NDArray[np.bool_]:
-    """Return whether reflections (n,) move into the Ewald sphere: s1 . (s0 x m2) < 0."""
-    return np.asarray(np.einsum("ij,ij->i", s1, np.cross(s0, m2)) < 0)
 
 
 def within_first_turn(reflections: Reflections, experiments: ExperimentList) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dxdask.columns import Reflections, check, n_rows
 from dxdask.errors import InputError
+from dxdask.geometry.required import require_rotation
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import without_crystals
 from dxdask.indexing.refinement_settings import for_indexing
@@ -62,10 +63,7 @@ def index(
 def _check_rotation(reflections: Reflections, experiments: ExperimentList) -> None:
     """Refuse what has no rotation, or rows of experiments that are not there."""
     for e in experiments:
-        if e.scan is None or e.goniometer is None or e.scan.is_still:
-            raise InputError(
-                f"run {e.run} is a still: index needs rotation data; see stills_process"
-            )
+        require_rotation(e)
     if not n_rows(reflections):
         raise InputError("no spots to index: lower the threshold of find_spots")
     ids = reflections["experiment"]

@@ -2,7 +2,6 @@
 
 from dxdask.refinement.parameters import RefinementParameters
 from dxdask.refinement.predict import predict
-from dxdask.refinement.rays import rays
 from dxdask.refinement.step import refine
 
-__all__ = ["RefinementParameters", "predict", "rays", "refine"]
+__all__ = ["RefinementParameters", "predict", "refine"]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
-from dxdask.errors import InputError
-from dxdask.models import Crystal, Experiment, ExperimentList
+from dxdask.geometry.required import require_crystal, require_rotation
+from dxdask.models import ExperimentList
+from dxdask.models.vectors import Floats, unit
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
@@ -46,23 +46,10 @@ def goniometer_frames(experiments: ExperimentList) -> tuple[Floats, Floats]:
     """Return S F (e, 3, 3), what stands before U B at phi = 0, and the rotation axes (e, 3)."""
     frames, axes = np.empty((len(experiments), 3, 3)), np.empty((len(experiments), 3))
     for i, e in enumerate(experiments):
-        if e.goniometer is None or e.scan is None or e.scan.is_still:
-            raise InputError(
-                f"experiment {i} (run {e.run}) is a still: it has no rotation scan; "
-                "leave it out, only rotation data can be refined here"
-            )
-        frames[i] = e.goniometer.setting_rotation @ e.goniometer.fixed_rotation
-        axes[i] = e.goniometer.rotation_axis / np.linalg.norm(e.goniometer.rotation_axis)
+        goniometer = require_rotation(e).goniometer
+        frames[i] = goniometer.setting_rotation @ goniometer.fixed_rotation
+        axes[i] = unit(goniometer.rotation_axis)
     return frames, axes
-
-
-def crystal_of(experiment: Experiment, index: int) -> Crystal:
-    """Return the experiment's crystal, or say that it has none."""
-    if experiment.crystal is None:
-        raise InputError(
-            f"experiment {index} (run {experiment.run}) has no crystal; index it first"
-        )
-    return experiment.crystal
 
 
 def geometry(experiments: ExperimentList) -> Geometry:
@@ -74,7 +61,7 @@ def geometry(experiments: ExperimentList) -> Geometry:
         An experiment is a still or has no crystal.
     """
     frames, axes = goniometer_frames(experiments)
-    a = np.array([crystal_of(e, i).a for i, e in enumerate(experiments)]).reshape(-1, 3, 3)
+    a = np.array([require_crystal(e).a for e in experiments]).reshape(-1, 3, 3)
     first = first_panels(experiments)
     return Geometry(
         settings=frames @ a,
@@ -93,7 +80,7 @@ def settings_at(experiments: ExperimentList, rows: NDArray[Any], z: Floats) -> F
     frames, _ = goniometer_frames(experiments)
     out = np.empty((len(rows), 3, 3))
     for i, e in enumerate(experiments):
-        crystal, mine = crystal_of(e, i), rows == i
+        crystal, mine = require_crystal(e), rows == i
         if crystal.scan_points is None or e.scan is None:
             out[mine] = frames[i] @ crystal.a
             continue
@@ -121,11 +108,3 @@ def observed_s1(table: Reflections, experiments: ExperimentList) -> Floats:
     lengths = np.array([1.0 / e.beam.wavelength for e in experiments])[table["experiment"]]
     out: Floats = points * (lengths / np.linalg.norm(points, axis=1))[:, None]
     return out
-
-
-def is_entering(s1: Floats, s0: Floats, m2: Floats) -> NDArray[np.bool_]:
-    """Return whether rays s1 (n, 3) belong to points that enter the Ewald sphere as phi grows.
-
-    The rate of |s0 + r|^2 with phi is 2 s0 . (m2 x r), so a point enters where s1 . (s0 x m2) < 0.
-    """
-    return np.asarray((s1 * np.cross(s0, m2)).sum(axis=-1) < 0.0)

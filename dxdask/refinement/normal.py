@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.refinement.rays import nearest_turn, reflecting_angles, rotate, transform
+from dxdask.geometry.rays import nearest_turn, reflecting_angles, rotate, transform
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import ConvergenceError
+from dxdask.geometry.required import require_crystal
 from dxdask.models import ExperimentList
 from dxdask.models.vectors import matrix
 from dxdask.refinement import cell
 from dxdask.refinement.blocks import BeamBlock, CellBlock, DetectorBlock, OrientationBlock
-from dxdask.refinement.geometry import crystal_of, goniometer_frames
+from dxdask.refinement.geometry import goniometer_frames
 from dxdask.refinement.normal import FIRST_BEAM, FIRST_DETECTOR, N_LOCAL, State
 from dxdask.refinement.parameters import Parameterisation as Choices
 
@@ -196,8 +197,8 @@ def parameterise(experiments: ExperimentList, choices: Choices) -> Parameterisat
         An experiment is a still or has no crystal.
     """
     _, m2 = goniometer_frames(experiments)
-    for i, e in enumerate(experiments):
-        crystal_of(e, i)
+    for e in experiments:
+        require_crystal(e)
     first: dict[str, dict[int, int]] = {"beam": {}, "crystal": {}, "detector": {}}
     for i, m in enumerate(experiments.members):
         for kind, seen in first.items():

@@ -9,16 +9,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, check, n_rows
+from dxdask.geometry.rays import is_entering, nearest_turn, reflecting_angles, rotate, transform
 from dxdask.models import ExperimentList
 from dxdask.refinement.geometry import (
     Geometry,
     geometry,
-    is_entering,
     observed_s1,
     panel_rows,
     settings_at,
 )
-from dxdask.refinement.rays import nearest_turn, reflecting_angles, rotate, transform
 
 Floats = NDArray[np.float64]
 

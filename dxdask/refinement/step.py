@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, check, select
 from dxdask.errors import ConvergenceError, InputError
+from dxdask.geometry.rays import is_entering
 from dxdask.models import ExperimentList
 from dxdask.refinement import summary
 from dxdask.refinement.engine import Evaluation, Minimum, minimise
-from dxdask.refinement.geometry import geometry, is_entering, observed_s1, panel_rows
+from dxdask.refinement.geometry import geometry, observed_s1, panel_rows
 from dxdask.refinement.normal import Observations, block_sums, row_blocks
 from dxdask.refinement.outliers import centroid_outliers
 from dxdask.refinement.parameterisation import Parameterisation, Placed, parameterise, with_fixed

@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
+from dxdask.geometry.resolution import resolution_at
 from dxdask.models import Beam, Detector, Panel
 from dxdask.models.crystal import space_group
 from dxdask.spotfinding.parameters import FilterParameters, IceRingParameters
 
 Mask = NDArray[np.bool_]
+
+BAND_ROWS = 64
 
 
 def panel_masks(
@@ -65,13 +68,12 @@ def _panel_mask(panel: Panel, beam: Beam, mask: Mask | None, parameters: FilterP
 def resolution(panel: Panel, beam: Beam) -> NDArray[np.float64]:
     """Return d (slow, fast), A, at the centre of each pixel; infinite in the direct beam."""
     width, height = panel.image_size
-    y, x = np.mgrid[0:height, 0:width] + 0.5
-    point = panel.lab_coordinates(panel.pixel_to_mm(np.stack([x, y], axis=-1)))
-    s1 = point / np.linalg.norm(point, axis=-1, keepdims=True)
-    s0 = np.asarray(beam.s0)
-    q = np.linalg.norm(s1 * np.linalg.norm(s0) - s0, axis=-1)
-    with np.errstate(divide="ignore"):
-        return np.asarray(1.0 / q)
+    out, s0 = np.empty((height, width)), beam.s0
+    # in bands, as the vectors of all pixels of a large detector are gigabytes
+    for first in range(0, height, BAND_ROWS):
+        y, x = np.mgrid[first : min(first + BAND_ROWS, height), 0:width] + 0.5
+        out[first : first + BAND_ROWS] = resolution_at(panel, np.stack([x, y], axis=-1), s0)
+    return out
 
 
 def _ice_rings(parameters: IceRingParameters, d_min: float) -> list[tuple[float, float]]:

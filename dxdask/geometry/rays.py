@@ -99,3 +99,13 @@ def rays(
         s1,
     )
     return phi, s1
+
+
+def is_entering(s1: Floats, s0: Floats, m2: Floats) -> NDArray[np.bool_]:
+    """Return whether rays s1 (n, 3) belong to points that enter the Ewald sphere as phi grows.
+
+    The rate of |s0 + r|^2 with phi is 2 s0 . (m2 x r), so a point enters where s1 . (s0 x m2) < 0.
+
+    s0, m2: (3,) or (n, 3).
+    """
+    return np.asarray((s1 * np.cross(s0, m2)).sum(axis=-1) < 0.0)

@@ -1,0 +1,45 @@
+"""The models that a step cannot do without: a scan that turns, a crystal."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dxdask.errors import InputError
+from dxdask.models import Crystal, Experiment, Goniometer, Scan
+
+
+class Rotation(NamedTuple):
+    """The goniometer and the scan of an experiment that turns."""
+
+    goniometer: Goniometer
+    scan: Scan
+
+
+def require_rotation(experiment: Experiment) -> Rotation:
+    """Return the goniometer and the scan, which must turn.
+
+    Raises
+    ------
+    InputError
+        There is none, or its images have no width.
+    """
+    goniometer, scan = experiment.goniometer, experiment.scan
+    if scan is None or goniometer is None or scan.is_still:
+        raise InputError(
+            f"run {experiment.run} is a still: it has no rotation scan; leave it out, only "
+            "rotation data can be processed here"
+        )
+    return Rotation(goniometer, scan)
+
+
+def require_crystal(experiment: Experiment) -> Crystal:
+    """Return the crystal.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if experiment.crystal is None:
+        raise InputError(f"run {experiment.run} has no crystal; index it first, or leave it out")
+    return experiment.crystal
