@@ -61,7 +61,7 @@ def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """Return chunks of at most `ROWS_PER_CHUNK` rows and `CHUNK_BYTES` bytes uncompressed."""
     chunks = []
     for axis, n in enumerate(shape):
-        rest = max(1, math.prod(shape[axis + 1 :])) * itemsize
+        rest = math.prod(max(1, m) for m in shape[axis + 1 :]) * itemsize
         most = max(1, CHUNK_BYTES // rest)
         chunks.append(max(1, min(n, most, ROWS_PER_CHUNK if axis == 0 else n)))
     return tuple(chunks)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -153,6 +153,7 @@ def test_rubbish_is_an_error_and_never_a_frame(content: bytes, chunk: int) -> No
     shape=hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=10**6),
     itemsize=st.sampled_from([1, 2, 4, 8, 16]),
 )
+@example(shape=(30, 34953, 0), itemsize=16)
 def test_chunks_are_bounded(shape: tuple[int, ...], itemsize: int) -> None:
     chunks = schema.chunk_shape(shape, itemsize)
     assert len(chunks) == len(shape)
