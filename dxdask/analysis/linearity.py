@@ -131,9 +131,7 @@ def linearity(
     ]
     reference = _reference(runs, transmissions, parameters)
     strong, good = _selections(reflections, parameters)
-    run_of = np.array([runs.index(m.run) for m in experiments.members], dtype=np.int64)[
-        reflections["experiment"]
-    ]
+    run_of = experiments.run_indices[reflections["experiment"]]
     base = select(reflections, strong & (run_of == reference))
     if not len(base["hkl"]):
         raise InputError(

@@ -87,8 +87,7 @@ def imagesets_table(reflections: Reflections, experiments: ExperimentList) -> Ta
     """Return how many spots of each run are indexed."""
     indexed = has_flag(reflections, Flag.INDEXED)
     runs = experiments.runs
-    place = np.array([runs.index(m.run) for m in experiments.members])
-    of_run = place[reflections["experiment"]]
+    of_run = experiments.run_indices[reflections["experiment"]]
     total = np.bincount(of_run, minlength=len(runs))
     counts = np.bincount(of_run[indexed], minlength=len(runs))
     rows = [

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dxdask.models.beam import Beam
 from dxdask.models.crystal import Crystal
@@ -52,6 +55,22 @@ class Member:
     profile: GaussianProfile | None = None
 
 
+class _Pool(Generic[Model]):
+    """Models, each object once, in the order they first come."""
+
+    def __init__(self) -> None:
+        self.models: list[Model] = []
+        self._places: dict[int, int] = {}
+
+    def place(self, model: Model) -> int:
+        """Return the place of this very object, which is added where it is new."""
+        # an id stays that object's own as long as `models` holds it
+        place = self._places.setdefault(id(model), len(self.models))
+        if place == len(self.models):
+            self.models.append(model)
+        return place
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExperimentList:
     """Experiments that may share models; a model shared is one that refinement moves once.
@@ -90,29 +109,37 @@ class ExperimentList:
         """The runs of the members, each once, in order."""
         return tuple(dict.fromkeys(m.run for m in self.members))
 
+    @property
+    def run_indices(self) -> NDArray[np.int64]:
+        """Which of `runs` each member (e,) belongs to."""
+        place = {run: i for i, run in enumerate(self.runs)}
+        return np.array([place[m.run] for m in self.members], dtype=np.int64)
+
     @classmethod
     def of(cls, experiments: Sequence[Experiment]) -> ExperimentList:
         """Return a list of these; one object in several is a shared model, equal ones are not."""
-        pools: dict[str, list[Any]] = {
-            k: [] for k in ("beam", "detector", "goniometer", "scan", "crystal")
-        }
-
-        def place(kind: str, model: Any) -> int | None:
-            if model is None:
-                return None
-            pool = pools[kind]
-            found = next((i for i, other in enumerate(pool) if other is model), None)
-            if found is None:
-                pool.append(model)
-                return len(pool) - 1
-            return found
-
-        members = []
-        for e in experiments:
-            places = {kind: place(kind, getattr(e, kind)) for kind in pools}
-            members.append(Member(identifier=e.identifier, run=e.run, profile=e.profile, **places))  # type: ignore[arg-type]
+        beams, detectors = _Pool[Beam](), _Pool[Detector]()
+        goniometers, scans, crystals = _Pool[Goniometer](), _Pool[Scan](), _Pool[Crystal]()
+        members = tuple(
+            Member(
+                identifier=e.identifier,
+                run=e.run,
+                beam=beams.place(e.beam),
+                detector=detectors.place(e.detector),
+                goniometer=None if e.goniometer is None else goniometers.place(e.goniometer),
+                scan=None if e.scan is None else scans.place(e.scan),
+                crystal=None if e.crystal is None else crystals.place(e.crystal),
+                profile=e.profile,
+            )
+            for e in experiments
+        )
         return cls(
-            **{f"{kind}s": tuple(pool) for kind, pool in pools.items()}, members=tuple(members)
+            beams=tuple(beams.models),
+            detectors=tuple(detectors.models),
+            goniometers=tuple(goniometers.models),
+            scans=tuple(scans.models),
+            crystals=tuple(crystals.models),
+            members=members,
         )
 
     def with_crystal(self, crystal: Crystal) -> ExperimentList:

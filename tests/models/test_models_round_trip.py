@@ -107,6 +107,24 @@ def test_cell_and_orientation_come_back(cell, u):
     np.testing.assert_allclose(cell_of(b_matrix(cell)), cell, rtol=1e-8)
 
 
+def test_one_object_is_one_model_and_equal_ones_are_not() -> None:
+    shared, alike = Beam(), Beam()
+    detector = Detector(panels=(Panel(),))
+    beams = (shared, alike, shared)
+    experiments = ExperimentList.of(
+        [
+            Experiment(identifier=str(i), run=run, beam=beam, detector=detector)
+            for i, (run, beam) in enumerate(zip(("a", "b", "a"), beams, strict=True))
+        ]
+    )
+    assert [m.beam for m in experiments.members] == [0, 1, 0]
+    assert [m.detector for m in experiments.members] == [0, 0, 0]
+    assert experiments.crystals == ()
+    assert experiments.members[0].crystal is None
+    assert experiments.runs == ("a", "b")
+    np.testing.assert_array_equal(experiments.run_indices, [0, 1, 0])
+
+
 def test_b_matrix_is_gemmi_s_fractionalisation():
     cell = (78.0, 60.0, 40.0, 90.0, 101.0, 90.0)
     expected = np.array(gemmi.UnitCell(*cell).frac.mat.tolist()).T
