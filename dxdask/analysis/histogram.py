@@ -7,7 +7,7 @@ counter leaves a pile at its largest value.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -23,38 +23,52 @@ from dxdask.tables import Table
 
 Counts = NDArray[np.int64]
 
+NOTHING = int(np.iinfo(np.int64).min)
+
+
+class PixelCounts(NamedTuple):
+    """Pixels of some spots; counts and numbers of disjoint sets of spots add.
+
+    histogram: (bin,) int64, the last bin takes what is above. largest: NOTHING without pixels.
+    n_saturated: pixels at or above the saturation value, also above the bins.
+    """
+
+    histogram: Counts
+    largest: int
+    n_saturated: int
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill(offsets, values, rows, data_min, width, out):  # type: ignore[no-untyped-def]
+def _fill(
+    offsets: Any, values: Any, rows: Any, data_min: Any, width: Any, saturation: Any, out: Any
+) -> Any:
     last = len(out) - 1
+    largest, n_saturated = NOTHING, 0
     for row in rows:
         for i in range(offsets[row], offsets[row + 1]):
             if values[i] >= data_min:
                 out[min(int((values[i] - data_min) / width), last)] += 1
+                largest = max(largest, values[i])
+                n_saturated += values[i] >= saturation
+    return largest, n_saturated
 
 
-def pixel_histogram(
+def pixel_counts(
     offsets: Counts,
     values: NDArray[Any],
     rows: Counts,
-    *,
-    data_min: int,
-    data_max: int,
-    n_slots: int,
-) -> Counts:
-    """Count the pixels of some spots by value; counts of disjoint sets of spots add.
+    parameters: HistogramParameters,
+    saturation: float,
+) -> PixelCounts:
+    """Count the pixels of some spots by value; what is below `data_min` is left out.
 
-    Parameters
-    ----------
-    offsets : (n_spots + 1,) where the pixels of each spot begin.
-    values : (n_pixels,) counts.
-    rows : which spots.
-    data_min, data_max, n_slots : bins of equal width; the last takes what is above, what is below
-        is left out.
+    offsets: (n_spots + 1,) where the pixels of each spot begin. values: (n_pixels,) counts.
+    rows: which spots. saturation: counts.
     """
-    out = np.zeros(n_slots, dtype=np.int64)
-    _fill(offsets, values, rows, data_min, (data_max - data_min) / n_slots, out)
-    return out
+    out = np.zeros(parameters.n_slots, dtype=np.int64)
+    width = (parameters.data_max - parameters.data_min) / parameters.n_slots
+    largest, n = _fill(offsets, values, rows, parameters.data_min, width, saturation, out)
+    return PixelCounts(out, int(largest), int(n))
 
 
 def histogram(
@@ -108,50 +122,54 @@ def histogram(
         if parameters.indexed_only
         else np.ones(n_rows(reflections), bool)
     )
-    run_of = np.array([experiments.runs.index(m.run) for m in experiments.members], dtype=np.int64)
-    counts = np.zeros((len(experiments.runs), parameters.n_slots), dtype=np.int64)
-    n_spots = []
-    for i in range(len(experiments.runs)):
-        mine = np.flatnonzero(chosen & (run_of[reflections["experiment"]] == i))
+    counted = np.flatnonzero(chosen)
+    run_of = experiments.run_indices[reflections["experiment"][counted]]
+    saturation = {
+        e.run: min((p.trusted_range[1] for p in e.detector.panels), default=np.inf)
+        for e in experiments
+    }
+    counts, n_spots = [], []
+    for i, run in enumerate(experiments.runs):
+        mine = counted[run_of == i]
+        counts.append(pixel_counts(offsets, values, mine, parameters, saturation[run]))
         n_spots.append(len(mine))
-        counts[i] = pixel_histogram(
-            offsets,
-            values,
-            mine,
-            data_min=parameters.data_min,
-            data_max=parameters.data_max,
-            n_slots=parameters.n_slots,
-        )
-    return _result(experiments, counts, n_spots, parameters)
+    width = (parameters.data_max - parameters.data_min) / parameters.n_slots
+    centres: Floats = np.asarray(
+        parameters.data_min + (np.arange(parameters.n_slots) + 0.5) * width, dtype=np.float64
+    )
+    return _shown(experiments, counts, n_spots, centres, parameters.notch_max)
 
 
 def add_histograms(parts: Sequence[StepResult]) -> StepResult:
     """Return the histogram of the spots of all parts, which have the same experiments and bins."""
-    counts = np.sum([p.arrays["histogram"] for p in parts], axis=0)
-    n_spots = np.sum([[r["n_spots"] for r in p.table("runs").rows] for p in parts], axis=0)
+    tables = [p.table("runs").rows for p in parts]
+    counts, n_spots = [], []
+    for i, rows in enumerate(zip(*tables, strict=True)):
+        total = np.sum([p.arrays["histogram"][i] for p in parts], axis=0)
+        largest = max(NOTHING if r["max"] is None else r["max"] for r in rows)
+        counts.append(PixelCounts(total, largest, sum(r["n_saturated"] for r in rows)))
+        n_spots.append(sum(r["n_spots"] for r in rows))
     first = parts[0]
     return _shown(
         first.experiments,
         counts,
-        n_spots.tolist(),
+        n_spots,
         first.arrays["bin_centres"],
         int(first.arrays["notch_max"]),
     )
 
 
 def _row(
-    run: str, panels: Sequence[Any], n_spots: int, counts: Counts, lower: Floats, notch_max: int
+    run: str, n_spots: int, counts: PixelCounts, lower: Floats, notch_max: int
 ) -> dict[str, Any]:
     """Return the row of a run in the table."""
-    filled = np.flatnonzero(counts)
-    saturation = min((p.trusted_range[1] for p in panels), default=np.inf)
     return {
         "run": run,
         "n_spots": n_spots,
-        "n_pixels": int(counts.sum()),
-        "max": int(lower[filled[-1]]) if len(filled) else None,
-        "notch": notches(counts, lower, notch_max),
-        "n_saturated": int(counts[lower >= saturation].sum()),
+        "n_pixels": int(counts.histogram.sum()),
+        "max": None if counts.largest == NOTHING else counts.largest,
+        "notch": notches(counts.histogram, lower, notch_max),
+        "n_saturated": counts.n_saturated,
     }
 
 
@@ -171,33 +189,19 @@ def notches(counts: Counts, lower: Floats, below: int) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in pairs)
 
 
-def _result(
-    experiments: ExperimentList,
-    counts: Counts,
-    n_spots: Sequence[int],
-    parameters: HistogramParameters,
-) -> StepResult:
-    width = (parameters.data_max - parameters.data_min) / parameters.n_slots
-    centres: Floats = np.asarray(
-        parameters.data_min + (np.arange(parameters.n_slots) + 0.5) * width
-    )
-    return _shown(experiments, counts, n_spots, centres, parameters.notch_max)
-
-
 def _shown(
     experiments: ExperimentList,
-    counts: Counts,
+    counts: Sequence[PixelCounts],
     n_spots: Sequence[int],
     centres: Floats,
     notch_max: int,
 ) -> StepResult:
-    """Return the result with the table that the counts give."""
-    panels = {e.run: e.detector.panels for e in experiments}
+    """Return the result with the table that the counts of each run give."""
     lower = (
         np.ceil(centres - (centres[1] - centres[0]) / 2) if len(centres) > 1 else np.floor(centres)
     )
     rows = [
-        _row(run, panels[run], n, c, lower, notch_max)
+        _row(run, n, c, lower, notch_max)
         for run, n, c in zip(experiments.runs, n_spots, counts, strict=True)
     ]
     headings = {
@@ -207,7 +211,11 @@ def _shown(
     return StepResult(
         experiments=experiments,
         reflections={},
-        arrays={"histogram": counts, "bin_centres": centres, "notch_max": np.array(notch_max)},
+        arrays={
+            "histogram": np.array([c.histogram for c in counts]),
+            "bin_centres": centres,
+            "notch_max": np.array(notch_max),
+        },
         tables=(
             Table(name="runs", title="Pixel values of spots by run", rows=rows, headings=headings),
         ),

@@ -82,8 +82,18 @@ def test_values_outside_go_to_the_last_bin_or_nowhere() -> None:
     result = histogram(reflections, arrays, experiments, parameters)
     expected = [1, 0, 1, 0, 0, 0, 0, 0, 0, 1]
     np.testing.assert_array_equal(result.arrays["histogram"][0], expected)
+    assert result.table("runs").rows[0]["max"] == 500
     empty = result.table("runs").rows[1]
     assert (empty["n_pixels"], empty["max"], empty["notch"]) == (0, None, "")
+
+
+def test_full_pixels_beyond_the_bins_are_counted() -> None:
+    (reflections, arrays), experiments = spots()
+    narrow = histogram(reflections, arrays, experiments, HistogramParameters(data_max=500))
+    whole = histogram(reflections, arrays, experiments)
+    for few, all_of_them in zip(narrow.table("runs").rows, whole.table("runs").rows, strict=True):
+        assert few["n_saturated"] == all_of_them["n_saturated"] > 0
+        assert few["max"] == all_of_them["max"] == 10000
 
 
 def test_pixels_of_other_spots_are_refused() -> None:
