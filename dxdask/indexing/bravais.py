@@ -19,6 +19,7 @@ from dxdask.indexing.setting import axes_text, in_setting, only_crystal
 from dxdask.models import Crystal, ExperimentList, space_group
 from dxdask.models.vectors import Floats
 from dxdask.refinement import RefinementParameters, refine
+from dxdask.refinement.summary import rmsd_in_plane
 from dxdask.results import StepResult
 from dxdask.tables import Table
 
@@ -118,7 +119,7 @@ def _solve(
             raise
         result = None
     crystal = (start if result is None else result.experiments).crystals[0]
-    rmsd, n = (None, 0) if result is None else _rmsd_xy(result.reflections)
+    rmsd, n = (None, 0) if result is None else rmsd_in_plane(result.reflections)
     return _Solution(
         setting=setting, change=change, cell=cell_text(crystal.a), rmsd=rmsd, n_spots=n,
         volume=float(crystal.gemmi_cell.volume), min_cc=lowest, max_cc=highest,
@@ -130,21 +131,14 @@ def _refined(
 ) -> StepResult:
     """Return the last of a few refinements; each judges outliers anew, from better models."""
     result = refine(table, start, refinement)
-    before = _rmsd_xy(result.reflections)[0]
+    before = rmsd_in_plane(result.reflections)[0]
     for _ in range(MOST_PASSES - 1):
         result = refine(table, result.experiments, refinement)
-        after = _rmsd_xy(result.reflections)[0]
+        after = rmsd_in_plane(result.reflections)[0]
         if abs(after - before) <= SETTLED * before:
             break
         before = after
     return result
-
-
-def _rmsd_xy(table: Reflections) -> tuple[float, int]:
-    """Return the rmsd in the detector plane, mm, and the number of spots refined against."""
-    used = select(table, has_flag(table, Flag.USED_IN_REFINEMENT))
-    dx, dy = used["x_cal_mm"] - used["x_mm"], used["y_cal_mm"] - used["y_mm"]
-    return float(np.sqrt(np.mean(dx**2 + dy**2))), n_rows(used)
 
 
 def _correlations(

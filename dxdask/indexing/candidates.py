@@ -19,6 +19,7 @@ from dxdask.indexing.refinement_settings import for_candidates
 from dxdask.models import Crystal, ExperimentList
 from dxdask.models.vectors import Floats
 from dxdask.refinement import RefinementParameters, refine
+from dxdask.refinement.summary import rmsd_in_plane
 from dxdask.tables import Table
 
 SAMPLE = 10_000
@@ -150,9 +151,7 @@ def _refined(
     table = assign(
         map_centroids(table, result.experiments), result.experiments, tolerance=tolerance
     )
-    used = select(result.reflections, has_flag(result.reflections, Flag.USED_IN_REFINEMENT))
-    dx, dy = used["x_cal_mm"] - used["x_mm"], used["y_cal_mm"] - used["y_mm"]
-    rmsd = float(np.sqrt(np.mean(dx**2 + dy**2)))
+    rmsd, _ = rmsd_in_plane(result.reflections)
     pixel = float(np.mean(experiments.detectors[0][0].pixel_size))
     if not rmsd / pixel <= LARGEST_RMSD_PX:
         raise ConvergenceError(f"rmsd of {rmsd / pixel:.1f} px is above {LARGEST_RMSD_PX:g} px")

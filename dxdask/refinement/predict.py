@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.columns import Flag, Reflections, check, n_rows
+from dxdask.columns import Flag, Reflections, check, has_flag, n_rows
 from dxdask.geometry.rays import is_entering, nearest_turn, reflecting_angles, rotate, transform
 from dxdask.models import ExperimentList
 from dxdask.refinement.geometry import (
@@ -110,7 +110,7 @@ def predict(reflections: Reflections, experiments: ExperimentList) -> Reflection
     """
     check(reflections, COLUMNS_NEEDED)
     out = dict(reflections)
-    rows = np.flatnonzero((out["flags"] & np.uint32(Flag.INDEXED)) != 0)
+    rows = np.flatnonzero(has_flag(out, Flag.INDEXED))
     part = {k: out[k][rows] for k in COLUMNS_NEEDED}
     geom = geometry(experiments)
     of = part["experiment"]

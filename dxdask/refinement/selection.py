@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Flag, Reflections
+from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.models import ExperimentList, Scan
 from dxdask.refinement.parameters import ReflectionSelection, WeightingStrategy
 
@@ -27,8 +27,7 @@ def usable(
 
     s1: (n, 3), observed rays, 1/Angstrom.
     """
-    has = (table["flags"] & np.uint32(Flag.INDEXED)) != 0
-    has &= (table["flags"] & np.uint32(Flag.OVERLOADED)) == 0
+    has = has_flag(table, Flag.INDEXED) & ~has_flag(table, Flag.OVERLOADED)
     has &= (table["hkl"] != 0).any(axis=1)
     for name in VARIANCES:
         has &= np.isfinite(table[name]) & (table[name] > 0.0)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Flag, Reflections, check, select
+from dxdask.columns import Flag, Reflections, check, has_flag, select
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.geometry.rays import is_entering
 from dxdask.models import ExperimentList
@@ -105,7 +105,7 @@ def _choose(
 ) -> _Chosen:
     """Predict from the starting models, reject outliers, and sample what is left."""
     wanted = parameters.reflections
-    indexed = np.flatnonzero((table["flags"] & np.uint32(Flag.INDEXED)) != 0)
+    indexed = np.flatnonzero(has_flag(table, Flag.INDEXED))
     part = select(table, indexed)
     s1 = observed_s1(part, experiments)
     geom = geometry(experiments)

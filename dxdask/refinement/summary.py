@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Reflections
+from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.models import ExperimentList
 from dxdask.refinement.blocks import panel_centre
 from dxdask.refinement.engine import Evaluation
@@ -70,6 +70,16 @@ def rmsds_table(used: Reflections, experiments: ExperimentList) -> Table:
         "rmsd_z_images": ("RMSD_Z\n(images)", ".5g"),
     }
     return Table(name="rmsds", title="RMSDs by experiment", rows=rows, headings=headings)
+
+
+def rmsd_in_plane(table: Reflections) -> tuple[float, int]:
+    """Return the rmsd in the detector plane, mm, and the number of reflections refined against.
+
+    What the refined models no longer predict does not count; infinite where that is all.
+    """
+    used = select(table, has_flag(table, Flag.USED_IN_REFINEMENT))
+    squares = (used["x_cal_mm"] - used["x_mm"]) ** 2 + (used["y_cal_mm"] - used["y_mm"]) ** 2
+    return _rms(np.sqrt(squares)), n_rows(used)
 
 
 def _rms(values: NDArray[Any]) -> float:

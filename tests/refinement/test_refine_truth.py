@@ -10,7 +10,8 @@ from refinement_cases import CELLS, centroids, disturbed, misorientation_deg, tr
 
 from dxdask.columns import Flag, check
 from dxdask.errors import ConvergenceError, InputError, SchemaError
-from dxdask.refinement import RefinementParameters, refine
+from dxdask.refinement import RefinementParameters, predict, refine
+from dxdask.refinement.summary import rmsd_in_plane
 
 
 def params(**groups) -> RefinementParameters:
@@ -107,6 +108,18 @@ def test_every_indexed_reflection_is_predicted_and_the_table_keeps_its_rows():
     lengths = np.linalg.norm(out["s1"][indexed], axis=1)
     np.testing.assert_allclose(lengths, 1.0 / 1.03, rtol=1e-9)
     assert set(table) <= set(out)
+
+
+def test_what_is_no_longer_predicted_does_not_count_in_the_rmsd():
+    true = truth()
+    table = predict(centroids(true, sigma=0.1), true)
+    table["flags"] = table["flags"] | np.uint32(Flag.USED_IN_REFINEMENT)
+    rmsd, n = rmsd_in_plane(table)
+    lost = {**table, "x_cal_mm": table["x_cal_mm"].copy()}
+    lost["x_cal_mm"][::100] = np.nan
+    assert rmsd_in_plane(lost) == (pytest.approx(rmsd, rel=0.05), n)
+    lost["x_cal_mm"][:] = np.nan
+    assert rmsd_in_plane(lost) == (np.inf, n)
 
 
 def test_two_calls_agree_to_the_last_bit():
