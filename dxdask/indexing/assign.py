@@ -59,16 +59,17 @@ def assign(
 
     A spot is indexed where A^-1 rlp is within `tolerance` of integers in each of h, k and l, the
     index is not 0 0 0, and the spot is no repeat (see `without_repeats`). All others get 0 0 0 and
-    lose the flag INDEXED; so do spots with d below `d_min` (Angstrom).
+    lose the flag INDEXED; so do spots with d below `d_min` (Angstrom), and those of experiments
+    without a crystal.
 
     reflections: columns experiment, rlp, phi_rad, entering, flags.
     """
     rlp, experiment = reflections["rlp"], reflections["experiment"]
-    inverses = np.array([np.linalg.inv(e.crystal.a) for e in experiments if e.crystal is not None])
-    fractional = np.empty_like(rlp)
-    for i, inverse in enumerate(inverses):
-        mine = experiment == i
-        fractional[mine] = rlp[mine] @ inverse.T
+    fractional = np.full_like(rlp, np.nan)
+    for i, e in enumerate(experiments):
+        if e.crystal is not None:
+            mine = experiment == i
+            fractional[mine] = rlp[mine] @ np.linalg.inv(e.crystal.a).T
     nearest = np.rint(fractional)
     indexed = np.max(np.abs(fractional - nearest), axis=1) <= tolerance
     indexed &= np.any(nearest != 0, axis=1)

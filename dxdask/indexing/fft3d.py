@@ -93,7 +93,9 @@ def _voxels_above(power: NDArray[np.float32], cutoff: float) -> NDArray[np.int64
     """Return the voxels (m, 3) of the whole grid above `cutoff` rms, each once."""
     n = power.shape[0]
     weight = np.full(power.shape[2], 2.0)  # every voxel stands for its mirror image too
-    weight[0] = weight[-1] = 1.0
+    weight[0] = 1.0
+    if n % 2 == 0:
+        weight[-1] = 1.0
     plane_sum = power.sum(axis=(0, 1), dtype=np.float64)
     plane_square = np.einsum("ijk,ijk->k", power, power, dtype=np.float64)
     mean = (weight @ plane_sum) / n**3

@@ -17,6 +17,11 @@ from dxdask.refinement import RefinementParameters, refine
 from dxdask.results import StepResult
 
 LARGEST_GROWTH = 1.5
+_GROWN = (
+    "unit cell volume grew by more than half in the first refinement: the lattice does not fit; "
+    "give indexing.max_cell or indexing.known_symmetry.unit_cell, or set indexing."
+    "refinement_protocol.disable_unit_cell_volume_sanity_check=true"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +63,7 @@ def run_macrocycles(
     Raises
     ------
     ConvergenceError
-        No spot is indexed.
+        No spot is indexed, or the first refinement already blows up the cell.
     InputError
         Too few spots are indexed to refine the models.
     """
@@ -75,9 +80,14 @@ def run_macrocycles(
         n = int(np.count_nonzero(has_flag(table, Flag.INDEXED)))
         messages.append(f"Macro-cycle {cycle + 1}: {n} of {n_rows(table)} spots indexed")
         if not n:
-            raise ConvergenceError(f"none of {n_rows(table)} spots is indexed at d_min {d_min:.2f}")
+            raise ConvergenceError(
+                f"none of {n_rows(table)} spots is indexed at d_min {d_min:.2f}; raise "
+                "indexing.index_assignment.simple.hkl_tolerance or check the beam centre"
+            )
         refined = refine(table, result.experiments, refinement)
         if not protocol.disable_unit_cell_volume_sanity_check and _has_grown(result, refined):
+            if not cycle:
+                raise ConvergenceError(_GROWN)
             messages.append(
                 "Unit cell volume grew by more than half: the last refinement is undone"
             )

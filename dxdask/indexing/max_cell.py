@@ -32,7 +32,7 @@ def find_max_cell(reflections: Reflections, parameters: MaxCellEstimation) -> fl
     Raises
     ------
     ConvergenceError
-        Fewer than ten neighbours.
+        Fewer than ten neighbours further apart than 1 Angstrom in direct space.
     """
     keep = np.ones(len(reflections["rlp"]), dtype=bool)
     if parameters.filter_ice:
@@ -40,12 +40,12 @@ def find_max_cell(reflections: Reflections, parameters: MaxCellEstimation) -> fl
     if parameters.filter_overlaps and "bbox" in reflections:
         keep &= ~overlapping(reflections, parameters.overlaps_border)
     direct = np.sort(_inverse_distances(reflections, np.flatnonzero(keep), parameters.step_size))
+    direct = direct[direct > 1.0]
     if len(direct) < FEWEST_NEIGHBOURS:
         raise ConvergenceError(
             f"too few spots ({len(direct)} of {len(keep)}) to estimate max_cell: give "
             f"indexing.max_cell, or find more spots"
         )
-    direct = direct[direct > 1.0]
     direct = direct[: int(LARGEST_KEPT * len(direct))]
     return parameters.multiplier * _upper_edge(direct, parameters)
 

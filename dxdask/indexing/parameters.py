@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from dxdask.models import space_group
 from dxdask.parameters import Parameters, parameter
 
-Cell = tuple[float, float, float, float, float, float]
+Edge = Annotated[float, Field(gt=0)]
+Angle = Annotated[float, Field(gt=0, lt=180)]
+Cell = tuple[Edge, Edge, Edge, Angle, Angle, Angle]
 
 
 class MaxCellEstimation(Parameters):
@@ -28,7 +30,7 @@ class MaxCellEstimation(Parameters):
         5, "neighbours per bin of the histogram, on average", expert=2, ge=1
     )
     max_height_fraction: float = parameter(
-        0.25, "the last bin higher than this fraction of the highest counts", expert=2, ge=0, le=1
+        0.25, "the last bin higher than this fraction of the highest counts", expert=2, ge=0, lt=1
     )
 
 
@@ -37,8 +39,9 @@ class ReciprocalSpaceGrid(Parameters):
 
     n_points: int = parameter(256, "grid points along each edge", expert=1, ge=32, le=512)
     d_min: float | None = parameter(
-        None, "finest spacing on the grid; default 5 max_cell / n_points", unit="Angstrom", expert=1
-    )
+        None, "finest spacing on the grid; default 5 max_cell / n_points", unit="Angstrom",
+        expert=1, gt=0,
+    )  # fmt: skip
 
 
 class Fft3d(Parameters):

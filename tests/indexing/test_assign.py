@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,6 +43,18 @@ def test_resolution_limit():
     table = assign(spots, experiments, tolerance=0.3, d_min=5.0)
     d = 1.0 / np.linalg.norm(spots["rlp"], axis=1)
     np.testing.assert_array_equal(has_flag(table, Flag.INDEXED), d >= 5.0)
+
+
+def test_spots_of_a_run_without_a_crystal_are_not_indexed():
+    spots, experiments = mapped(sigma=0.02)
+    first, second = experiments.members
+    lone = replace(experiments, members=(replace(first, crystal=None), second))
+    table = assign(spots, lone, tolerance=0.3)
+    both = assign(spots, experiments, tolerance=0.3)
+    mine = spots["experiment"] == 1
+    np.testing.assert_array_equal(table["hkl"][mine], both["hkl"][mine])
+    assert not has_flag(table, Flag.INDEXED)[~mine].any()
+    assert not table["hkl"][~mine].any()
 
 
 def test_old_flags_are_cleared_and_others_kept():

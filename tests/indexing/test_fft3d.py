@@ -7,7 +7,13 @@ import pytest
 from indexing_examples import experiments_of
 
 from dxdask.errors import ConvergenceError
-from dxdask.indexing.fft3d import find_basis_vectors, find_peaks, grid_d_min, power_spectrum
+from dxdask.indexing.fft3d import (
+    _voxels_above,
+    find_basis_vectors,
+    find_peaks,
+    grid_d_min,
+    power_spectrum,
+)
 from dxdask.indexing.lattice import find_lattices
 from dxdask.indexing.parameters import Fft3d, IndexParameters, ReciprocalSpaceGrid
 
@@ -33,6 +39,22 @@ def test_half_a_transform_holds_the_whole():
         grid[tuple(place)] = max(grid[tuple(place)], weight)
     whole = np.abs(np.fft.fftn(grid)) ** 2
     np.testing.assert_allclose(power, whole[:, :, : n // 2 + 1], rtol=2e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("n", [32, 33])
+def test_rms_is_that_of_the_whole_transform(n):
+    rng = np.random.default_rng(0)
+    grid = rng.uniform(0.0, 1.0, (n, n, n)) ** 4
+    half = np.abs(np.fft.rfftn(grid)).astype(np.float32)
+    whole = np.abs(np.fft.fftn(grid))
+    # whole has its place for each cutoff between two values that occur
+    rms = whole.std()
+    for share in (0.25, 0.5):
+        values = np.sort(whole.ravel())
+        k = int(share * len(values))
+        k += int(np.argmax(np.diff(values[k : k + 50])))
+        cutoff = 0.5 * (values[k] + values[k + 1]) / rms
+        assert len(_voxels_above(half, cutoff)) == len(values) - k - 1
 
 
 def test_peaks_are_joined_across_the_edges_and_centred():

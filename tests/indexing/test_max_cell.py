@@ -65,3 +65,10 @@ def test_overlaps_are_those_of_all_pairs(seed, n, border):
                 a, b = grown[i], grown[j]
                 expected[i] |= bool(np.all((a[::2] < b[1::2]) & (b[::2] < a[1::2])))
     np.testing.assert_array_equal(overlapping(spots, border), expected)
+
+
+def test_spots_too_far_apart_for_any_cell_are_too_few():
+    spots = map_centroids(spots_of(experiments_of("aP")), experiments_of("aP"))
+    spots["rlp"] = 1000.0 * spots["rlp"]
+    with pytest.raises(ConvergenceError, match="too few spots"):
+        find_max_cell(spots, MaxCellEstimation(filter_ice=False))

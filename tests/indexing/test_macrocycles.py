@@ -1,0 +1,49 @@
+"""Macrocycles: how resolution opens, and what happens where refinement runs away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from indexing_examples import experiments_of, spots_of
+
+from dxdask.columns import Flag, has_flag
+from dxdask.errors import ConvergenceError
+from dxdask.indexing import IndexParameters, macrocycles
+from dxdask.indexing.macrocycles import Resolution, resolution_steps, run_macrocycles
+from dxdask.indexing.parameters import RefinementProtocol
+from dxdask.indexing.reciprocal import map_centroids
+from dxdask.indexing.refinement_settings import for_indexing
+from dxdask.refinement import RefinementParameters
+
+RESOLUTION = Resolution(start=5.0, step=0.75, final=3.5)
+
+
+def run(experiments, spots):
+    settings = for_indexing(RefinementParameters())
+    return run_macrocycles(spots, experiments, RESOLUTION, IndexParameters(), settings)
+
+
+def test_resolution_opens_in_equal_steps_to_that_of_the_spots():
+    rlp = np.array([[0.0, 0.0, 0.5], [0.0, 0.1, 0.0]])
+    steps = resolution_steps(rlp, 4.0, RefinementProtocol())
+    d_mins = [steps.of_cycle(i) for i in range(5)]
+    np.testing.assert_allclose(d_mins, [4.0, 3.5, 3.0, 2.5, 2.0], rtol=1e-8)
+    assert steps.of_cycle(9) < 2.0
+
+
+def test_a_later_refinement_that_runs_away_is_undone(monkeypatch):
+    experiments = experiments_of("tP")
+    spots = map_centroids(spots_of(experiments), experiments)
+    grown = iter([False, True])
+    monkeypatch.setattr(macrocycles, "_has_grown", lambda *_: next(grown))
+    result = run(experiments, spots)
+    assert any("undone" in m for m in result.messages)
+    assert has_flag(result.reflections, Flag.INDEXED).any()
+
+
+def test_a_first_refinement_that_runs_away_is_an_error(monkeypatch):
+    experiments = experiments_of("tP")
+    spots = map_centroids(spots_of(experiments), experiments)
+    monkeypatch.setattr(macrocycles, "_has_grown", lambda *_: True)
+    with pytest.raises(ConvergenceError, match=r"grew by more than half .*max_cell"):
+        run(experiments, spots)
