@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
+from dxdask.errors import SchemaError
 from dxdask.models import ExperimentList
 from dxdask.tables import Table
 
@@ -35,5 +36,15 @@ class StepResult:
     problems: tuple[Mapping[str, Any], ...] = ()
 
     def table(self, name: str) -> Table:
-        """Return the table of this name."""
-        return next(t for t in self.tables if t.name == name)
+        """Return the table of this name.
+
+        Raises
+        ------
+        SchemaError
+            There is none.
+        """
+        for table in self.tables:
+            if table.name == name:
+                return table
+        there = ", ".join(t.name for t in self.tables) or "none"
+        raise SchemaError(f"no table {name!r}; there are: {there}")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from dxdask.errors import SchemaError
+from dxdask.models import ExperimentList
+from dxdask.results import StepResult
 from dxdask.tables import Table
 
 TABLE = Table(
@@ -39,3 +44,12 @@ def test_joined_keeps_the_order() -> None:
     both = Table.joined([TABLE, TABLE])
     assert [r["experiment"] for r in both.rows] == [0, 10, 0, 10]
     assert both.headings == TABLE.headings
+
+
+def test_a_table_that_is_not_there_is_named_with_those_that_are() -> None:
+    result = StepResult(
+        experiments=ExperimentList(), reflections={}, tables=(Table(name="a", title="A", rows=[]),)
+    )
+    assert result.table("a").title == "A"
+    with pytest.raises(SchemaError, match="no table 'b'; there are: a"):
+        result.table("b")

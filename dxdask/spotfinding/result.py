@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,13 +88,12 @@ def combine(results: Sequence[StepResult]) -> StepResult:
         for name in ("pixel_x", "pixel_y", "pixel_z", "pixel_value")
     }
     lengths = np.concatenate([np.diff(r.arrays["pixel_offsets"]) for r in results])
-    rows = [row for r in results for row in r.table("images").rows]
     runs = [r.experiments.members[0].run for r in results]
     return StepResult(
         experiments=ExperimentList.of(members),
         reflections=concatenate([r.reflections for r in results]),
         arrays={"pixel_offsets": _offsets(lengths), **arrays},
-        tables=(replace(results[0].table("images"), rows=rows),),
+        tables=(Table.joined([r.table("images") for r in results]),),
         messages=tuple(
             line if len(results) == 1 else f"{run}: {line}"
             for run, r in zip(runs, results, strict=True)
