@@ -1,18 +1,26 @@
-"""A site's Dask configuration, given as a file."""
+"""A site's Dask configuration, given as a file; and an example of one for each queue."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import dask
 import yaml
 
-from dxdask.cluster import jobqueue
-from dxdask.cluster.parameters import QUEUES, ClusterParameters
+from dxdask.cluster.options import dask_jobqueue
+from dxdask.cluster.parameters import QUEUES, ClusterParameters, check_use
 from dxdask.errors import ParameterError
+
+
+def profile(kind: str) -> str:
+    """Return an example of a site's configuration for this queue, as YAML."""
+    if kind not in QUEUES:
+        raise ParameterError(f"no example for {kind}: there are {', '.join(QUEUES)}")
+    return resources.files("dxdask.cluster.profiles").joinpath(f"{kind}.yaml").read_text()
 
 
 @contextmanager
@@ -22,7 +30,8 @@ def site_configuration(p: ClusterParameters, kind: str) -> Iterator[str]:
     Raises
     ------
     ParameterError
-        The file cannot be read, or does not name one queue.
+        The file cannot be read, or does not name one queue, or this queue has no use for a
+        parameter that is set.
     """
     if kind != "file":
         yield kind
@@ -41,7 +50,8 @@ def site_configuration(p: ClusterParameters, kind: str) -> Iterator[str]:
             f"({', '.join(QUEUES)}), it has {named}; for several give DASK_CONFIG={path} and "
             "cluster=KIND"
         )
-    jobqueue.dask_jobqueue()
+    check_use(p, found[0])
+    dask_jobqueue()  # lays its defaults below what is there, so first
     with dask.config.set(_flat(values)):
         yield found[0]
 

@@ -1,29 +1,19 @@
-"""Jobs of a batch queue as workers: Slurm, LSF, PBS, SGE and HTCondor, by dask-jobqueue.
-
-A parameter beats the site's Dask configuration (environment, then YAML: `jobqueue.slurm` and so
-on), which beats the defaults here.
-"""
+"""Jobs of a batch queue as workers: Slurm, LSF, PBS, SGE and HTCondor, by dask-jobqueue."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import dask
 from distributed import Security
 
-from dxdask.cluster.limits import LIBRARIES, NUMBA, memory_in_bytes
+from dxdask.cluster.options import dask_jobqueue, job_options, scheduler_options
 from dxdask.cluster.parameters import QUEUES, ClusterParameters, check_use
 from dxdask.cluster.security import keys_in, site_keys
 from dxdask.errors import ClusterError, ParameterError
-
-DEFAULT_CORES = 4
-BYTES_A_CORE = 4 * 10**9
-LOOPBACK = "127.0.0.1:0"
 
 
 @dataclass(frozen=True)
@@ -44,18 +34,6 @@ _QUEUES = {
 }
 
 
-def dask_jobqueue() -> Any:
-    """Return the package, without the file it would write into the user's home when imported."""
-    with mock.patch.object(dask.config, "ensure_file", _write_nothing):
-        import dask_jobqueue as package
-
-    return package
-
-
-def _write_nothing(*_: Any, **__: Any) -> None:
-    """Stand in for dask.config.ensure_file; the defaults are read all the same."""
-
-
 def start(kind: str, parameters: ClusterParameters, security: Security | None) -> Any:
     """Return a running cluster of this kind, with no job yet; `security` are its keys.
 
@@ -73,25 +51,13 @@ def start(kind: str, parameters: ClusterParameters, security: Security | None) -
     options = job_options(kind, parameters, security)
     try:
         return getattr(dask_jobqueue(), queue.cluster)(
-            **options, scheduler_options=_scheduler_options(kind, parameters)
+            **options, scheduler_options=scheduler_options(kind, parameters)
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ClusterError(
             f"cluster={kind}: the scheduler cannot start here: {error}; "
             "look at cluster.interface and the port"
         ) from error
-
-
-def _scheduler_options(kind: str, p: ClusterParameters) -> dict[str, Any]:
-    """Return what the scheduler is started with.
-
-    Its pages ask for no password. Left alone they are on the network, also where there is no
-    dashboard, as those that tell its health are served all the same.
-    """
-    given = {"dashboard_address": p.dashboard or LOOPBACK, "dashboard": bool(p.dashboard)}
-    site = dask.config.get(f"jobqueue.{kind}.scheduler-options", None) or {}
-    asked = p.dashboard != ClusterParameters.model_fields["dashboard"].default
-    return {**site, **given} if asked else {**given, **site}
 
 
 def script(kind: str, parameters: ClusterParameters) -> str:
@@ -113,93 +79,17 @@ def script(kind: str, parameters: ClusterParameters) -> str:
     protocol = "tls://" if security else "tcp://"
     options = job_options(kind, parameters, security)
     job_class = getattr(dask_jobqueue(), _QUEUES[kind].cluster).job_cls
-    with mock.patch("os.makedirs"):
+    with mock.patch("os.makedirs"):  # of the folder for logs, as soon as a job is described
         job = job_class(f"{protocol}SCHEDULER:PORT", name="WORKER", **options)
     return str(job.job_script())
 
 
-def profile(kind: str) -> str:
-    """Return an example of a site's configuration for this queue, as YAML."""
-    if kind not in QUEUES:
-        raise ParameterError(f"no example for {kind}: there are {', '.join(QUEUES)}")
-    return resources.files("dxdask.cluster.profiles").joinpath(f"{kind}.yaml").read_text()
-
-
-def job_options(
-    kind: str, parameters: ClusterParameters, security: Security | None
-) -> dict[str, Any]:
-    """Return what dask-jobqueue takes to describe a job of this kind."""
-    dask_jobqueue()  # its defaults are what the site's configuration is laid over
-    p = parameters
-
-    def site(*names: str) -> Any:
-        found = (dask.config.get(f"jobqueue.{kind}.{name}", None) for name in names)
-        return next((value for value in found if value), None)
-
-    cores = p.cores or site("cores") or DEFAULT_CORES
-    memory = p.memory or site("memory") or f"{cores * BYTES_A_CORE}B"
-    if p.memory is not None:
-        memory_in_bytes(p.memory)
-    exports = [f"export {name}={value}" for name, value in (LIBRARIES | NUMBA).items()]
-    prologue = p.job_script_prologue or site("job-script-prologue", "env-extra") or ()
-    arguments = site("worker-extra-args", "extra") or ()
-    given = {
-        "cores": cores,
-        "memory": memory,
-        "processes": p.processes,
-        "interface": p.interface,
-        "local_directory": p.local_directory,
-        "log_directory": p.log_directory,
-        "python": p.python,
-        "death_timeout": p.death_timeout,
-        "job_script_prologue": [*exports, *prologue],
-        # each worker serves pages too, without a password
-        "worker_extra_args": ["--dashboard-address", LOOPBACK, *arguments],
-        "security": security,
-        "protocol": "tls://" if security else None,
-        **_of_kind(kind, p),
-    }
-    options = {name: value for name, value in given.items() if value is not None}
-    if kind == "htcondor" and site("disk") is None:
-        options["disk"] = "10GB"
-    return options
-
-
-def _of_kind(kind: str, p: ClusterParameters) -> dict[str, Any]:
-    extra = p.job_extra_directives
-    if kind == "htcondor":
-        lines = dict(_name_and_value(text) for text in extra or ())
-        if p.account is not None:
-            lines["accounting_group"] = p.account
-        return {"job_extra_directives": lines or None}
-    payer = "project" if kind in ("lsf", "sge") else "account"
-    return {
-        payer: p.account,
-        "queue": p.queue,
-        "walltime": _hours_and_minutes(p.walltime) if kind == "lsf" else p.walltime,
-        "job_extra_directives": None if extra is None else list(extra),
-    }
-
-
-def _hours_and_minutes(walltime: str | None) -> str | None:
-    """Return 01:30 for 01:30:00, as LSF counts no seconds."""
-    return walltime[: walltime.rindex(":")] if walltime and walltime.count(":") == 2 else walltime
-
-
-def _name_and_value(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ParameterError(f"cluster.job_extra_directives: {text!r} is not NAME=VALUE")
-    return name.strip(), value.strip()
-
-
 def explain_no_worker(kind: str, seconds: float) -> str:
     """Return the advice for a queue that has given no worker."""
-    look = _QUEUES[kind].look if kind in _QUEUES else "the scheduler's page"
     return (
-        f"cluster={kind}: no worker has come within {seconds:.0f} s; see {look} for what is "
-        "queued and the jobs' logs (cluster.log_directory) for why they ended. Common reasons: "
-        "the queue is full (cluster.timeout), cluster.interface is not one that nodes share, "
-        "cluster.shared_temp_directory is not a folder that nodes see, "
-        "cluster.memory or cluster.walltime is more than the queue allows"
+        f"cluster={kind}: no worker has come within {seconds:.0f} s; see {_QUEUES[kind].look} for "
+        "what is queued and the jobs' logs (cluster.log_directory) for why they ended. Common "
+        "reasons: the queue is full (cluster.timeout), cluster.interface is not one that nodes "
+        "share, cluster.shared_temp_directory is not a folder that nodes see, cluster.memory or "
+        "cluster.walltime is more than the queue allows"
     )

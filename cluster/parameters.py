@@ -9,6 +9,7 @@ from dxdask.parameters import Parameters, parameter
 
 QUEUES = ("slurm", "lsf", "pbs", "sge", "htcondor")
 HERE = ("threads", "synchronous")  # in this process
+LOOPBACK = "127.0.0.1:0"  # where nobody else's machine can connect; port 0 is any free one
 _NAMES = (*HERE, "local", *QUEUES)
 _SCHEMES = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")
 
@@ -66,7 +67,7 @@ class ClusterParameters(Parameters):
         600.0, "longest wait for a worker before it is an error", unit="s", expert=1, gt=0
     )
     dashboard: str | None = parameter(
-        "127.0.0.1:0",
+        LOOPBACK,
         "address of the dashboard, port 0 is any free one; None is no dashboard",
         expert=1,
     )

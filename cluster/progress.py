@@ -1,11 +1,9 @@
-"""Progress of a computation: a bar in a terminal, nothing in a pipe; and the log."""
+"""Progress of a computation: a bar in a terminal, nothing in a pipe."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from dask.callbacks import Callback
@@ -14,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 Counts = Mapping[str, Any]
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @contextmanager
@@ -88,24 +85,3 @@ def scheduler_counts(dask_scheduler: Any = None) -> dict[str, Any]:
         if states.get("processing"):
             doing.append(prefix.name)
     return {"done": done, "total": total, "doing": doing, "workers": len(dask_scheduler.workers)}
-
-
-def log_to_file(path: str | Path, level: int = logging.INFO) -> logging.Handler:
-    """Append what dxdask logs to a file; close the handler returned when done.
-
-    The file is opened with the first line that is logged.
-    """
-    handler = logging.FileHandler(path, delay=True, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
-    handler.setLevel(level)
-    logger = logging.getLogger("dxdask")
-    logger.addHandler(handler)
-    if logger.level == logging.NOTSET or logger.level > level:
-        logger.setLevel(level)
-    return handler
-
-
-def stop_logging(handler: logging.Handler) -> None:
-    """Undo `log_to_file`."""
-    logging.getLogger("dxdask").removeHandler(handler)
-    handler.close()

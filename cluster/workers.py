@@ -26,7 +26,7 @@ from dxdask.cluster.limits import (
     available_memory,
     memory_in_bytes,
 )
-from dxdask.cluster.parameters import ClusterParameters
+from dxdask.cluster.parameters import LOOPBACK, ClusterParameters
 from dxdask.cluster.plugin import OneThreadPlugin
 from dxdask.cluster.progress import client_progress, scheduler_counts
 from dxdask.cluster.security import open_security
@@ -92,11 +92,21 @@ def _wait(
             if counts["workers"]:
                 last_worker = now
             elif now - last_worker > cluster.timeout:
-                raise ClusterError(jobqueue.explain_no_worker(cluster.kind, cluster.timeout))
+                raise ClusterError(_no_worker(cluster))
             show(counts)
             if cluster.queue is not None and now - last_check > CHECK_SECONDS:
                 cluster.queue.replace_lost(client)
                 last_check = now
+
+
+def _no_worker(cluster: Cluster) -> str:
+    if cluster.queue is not None:
+        return jobqueue.explain_no_worker(cluster.kind, cluster.timeout)
+    return (
+        f"no worker is left of {cluster.description}, and none has come within "
+        f"{cluster.timeout:.0f} s; start some (`dask worker ADDRESS`), and see the logs of those "
+        "that ended"
+    )
 
 
 def _counts(client: Client, label: str) -> dict[str, Any]:
@@ -120,7 +130,7 @@ def _local(p: ClusterParameters) -> Iterator[Cluster]:
                 processes=True,
                 memory_limit=memory // processes,
                 host="127.0.0.1",
-                dashboard_address=p.dashboard or jobqueue.LOOPBACK,
+                dashboard_address=p.dashboard or LOOPBACK,
                 scheduler_kwargs={"dashboard": bool(p.dashboard)},
                 local_directory=p.local_directory,
                 env=NUMBA,  # those of LIBRARIES they have from this process

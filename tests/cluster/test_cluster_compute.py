@@ -17,13 +17,14 @@ import numba
 import numpy as np
 import pytest
 from dask.delayed import Delayed
+from distributed import LocalCluster
 from rich.console import Console
 from threadpoolctl import threadpool_info
 
 from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.cluster.limits import available_cores
 from dxdask.cluster.parameters import ClusterParameters
-from dxdask.cluster.progress import bar, client_progress, log_to_file, stop_logging, thread_progress
+from dxdask.cluster.progress import bar, client_progress, thread_progress
 from dxdask.errors import ClusterError, InputError, MemoryBudgetError
 
 
@@ -213,6 +214,18 @@ def test_no_scheduler_is_an_error_with_advice() -> None:
         pytest.fail("must not open")
 
 
+def test_a_scheduler_without_workers_is_an_error_with_advice() -> None:
+    with LocalCluster(
+        n_workers=0, processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    ) as empty:
+        lonely = ClusterParameters(kind=empty.scheduler_address, timeout=1.0)
+        with (
+            open_cluster(lonely) as cluster,
+            pytest.raises(ClusterError, match=r"start some \(`dask worker ADDRESS`\)"),
+        ):
+            cluster.compute(lazy_sums(1), label="sums")
+
+
 def test_a_bar_in_a_terminal_and_nothing_in_a_pipe() -> None:
     pipe = io.StringIO()
     with thread_progress("sums", Console(file=pipe)):
@@ -234,11 +247,9 @@ def test_a_bar_in_a_terminal_and_nothing_in_a_pipe() -> None:
     assert "waiting for workers" in screen.getvalue()
 
 
-def test_the_log_is_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "dxdask.log"
-    handler = log_to_file(path)
-    assert not path.exists()
-    logging.getLogger("dxdask.cluster").info("4 threads")
-    stop_logging(handler)
-    logging.getLogger("dxdask.cluster").info("unheard")
-    assert re.fullmatch(r"[\d\- :,]+ INFO dxdask\.cluster: 4 threads\n", path.read_text())
+def test_where_the_work_is_done_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        caplog.at_level(logging.INFO, logger="dxdask.cluster"),
+        open_cluster(ClusterParameters(cores=3)),
+    ):
+        assert "running on 3 threads of this process" in caplog.text

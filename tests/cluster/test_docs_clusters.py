@@ -17,7 +17,8 @@ from paths import ROOT
 
 from dxdask.assignments import parse, with_assignments
 from dxdask.cluster.client import Cluster
-from dxdask.cluster.jobqueue import profile, script
+from dxdask.cluster.configuration import profile
+from dxdask.cluster.jobqueue import script
 from dxdask.cluster.parameters import QUEUES, ClusterParameters, kind_of
 from dxdask.errors import MemoryBudgetError
 from dxdask.pipeline.memory import require_memory

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from dxdask.cluster.client import open_cluster
-from dxdask.cluster.configuration import site_configuration
-from dxdask.cluster.jobqueue import _scheduler_options, profile, script
+from dxdask.cluster.configuration import profile, site_configuration
+from dxdask.cluster.jobqueue import script
+from dxdask.cluster.options import scheduler_options
 from dxdask.cluster.parameters import QUEUES, ClusterParameters
 from dxdask.errors import ClusterError, ParameterError
 
@@ -106,14 +107,14 @@ def test_nobody_on_the_network_sees_the_pages_unless_asked() -> None:
         text = script("pbs", ClusterParameters(kind="pbs"))
     assert "--dashboard-address 127.0.0.1:0 --lifetime 55m" in text
     off = ClusterParameters(kind="pbs", dashboard=None)
-    assert _scheduler_options("pbs", off) == {
+    assert scheduler_options("pbs", off) == {
         "dashboard": False,
         "dashboard_address": "127.0.0.1:0",
     }
     with dask.config.set({"jobqueue.pbs.scheduler-options": {"dashboard_address": ":8787"}}):
-        site = _scheduler_options("pbs", ClusterParameters(kind="pbs"))
+        site = scheduler_options("pbs", ClusterParameters(kind="pbs"))
         assert site["dashboard_address"] == ":8787"
-        assert _scheduler_options("pbs", off)["dashboard_address"] == "127.0.0.1:0"
+        assert scheduler_options("pbs", off)["dashboard_address"] == "127.0.0.1:0"
 
 
 @pytest.mark.parametrize("kind", QUEUES)
@@ -149,6 +150,17 @@ def test_files_that_describe_no_queue_are_refused(
     with (
         pytest.raises(ParameterError, match=words),
         open_cluster(ClusterParameters(kind=str(file))),
+    ):
+        pytest.fail("must not open")
+
+
+def test_what_the_queue_of_a_file_has_no_use_for_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "condor.yaml"
+    file.write_text(profile("htcondor"))
+    p = ClusterParameters(kind=str(file), walltime="01:00:00")
+    with (
+        pytest.raises(ParameterError, match=r"no use for cluster\.walltime"),
+        site_configuration(p, "file"),
     ):
         pytest.fail("must not open")
 
