@@ -216,7 +216,11 @@ def test_no_scheduler_is_an_error_with_advice() -> None:
 
 def test_a_scheduler_without_workers_is_an_error_with_advice() -> None:
     with LocalCluster(
-        n_workers=0, processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address="127.0.0.1:0"
+        n_workers=0,
+        processes=False,
+        protocol="tcp://",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
     ) as empty:
         lonely = ClusterParameters(kind=empty.scheduler_address, timeout=1.0)
         with (
