@@ -46,7 +46,8 @@ def write_experiments(
     ----------
     path : of the file to write.
     experiments : the models; a run of stills becomes one experiment an image, as in DIALS.
-    frames : the files each run's images are in, so that DIALS finds them; a run left out has none.
+    frames : the files each run's images are in, so that DIALS finds them; of a run left out DIALS
+        opens the models (`dials.scale`, `dials.refine`), but nothing that reads frames.
     """
     stills = split_stills(experiments)
     list_ = stills.experiments
@@ -112,7 +113,8 @@ def _imageset(
 
 def _template(files: Sequence[str], run: str) -> str:
     if not files:
-        return run
+        # DIALS takes a name without place for a number for a file of one image, and asserts.
+        return f"{run}_#####"
     match = re.match(r"^(.*?)(\d+)(\.[A-Za-z]+(?:\.(?:gz|bz2))?)?$", files[0])
     if match is None:
         return files[0]
@@ -154,8 +156,15 @@ _pack: Callable[[Any], bytes] = msgpack.packb
 def to_dials_columns(table: Reflections) -> dict[str, NDArray[Any]]:
     """Return the columns under DIALS's names; those that DIALS has not are left out.
 
-    A column of DIALS with several parts is written where the table has all of them.
+    A column of DIALS with several parts is written where the table has all of them. Ours is the
+    scaled intensity, `intensity.scale.value` the one still to be divided by the scale.
     """
+    if {"scale", "intensity", "intensity_variance"} <= table.keys():
+        scale = table["scale"]
+        table = table | {
+            "intensity": table["intensity"] * scale,
+            "intensity_variance": table["intensity_variance"] * scale**2,
+        }
     parts: dict[str, dict[int, NDArray[Any]]] = {}
     wanted: dict[str, int] = {}
     for name, spec in COLUMNS.items():

@@ -199,7 +199,10 @@ def read_npz(path: str | Path) -> Reflections:
 
 
 def from_dials_columns(columns: Mapping[str, NDArray[Any]]) -> Reflections:
-    """Return the table for columns named as in DIALS; those dxdask has no place for are dropped."""
+    """Return the table for columns named as in DIALS; those dxdask has no place for are dropped.
+
+    `intensity.scale.value`, which is still to be divided by the scale, becomes the scaled one.
+    """
     table: Reflections = {}
     for name, spec in COLUMNS.items():
         if spec.dials is None:
@@ -208,6 +211,11 @@ def from_dials_columns(columns: Mapping[str, NDArray[Any]]) -> Reflections:
         if source in columns:
             values = columns[source][:, int(part)] if part else columns[source]
             table[name] = np.ascontiguousarray(values, dtype=spec.dtype)
+    if {"scale", "intensity", "intensity_variance"} <= table.keys():
+        scale = table["scale"]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            table["intensity"] = table["intensity"] / scale
+            table["intensity_variance"] = table["intensity_variance"] / scale**2
     return check(table)
 
 

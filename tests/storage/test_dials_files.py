@@ -25,7 +25,11 @@ from dxdask.models import (
     Scan,
 )
 from dxdask.models.vectors import matrix, rotation_matrix, unit, vector
-from dxdask.storage.exporters.dials import write_experiments, write_reflections
+from dxdask.storage.exporters.dials import (
+    to_dials_columns,
+    write_experiments,
+    write_reflections,
+)
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.dials import read_experiments, read_npz, read_reflections
 
@@ -141,6 +145,34 @@ def test_a_table_comes_back(tmp_path):
     assert set(back) == set(given) - {"peak"}
     for name, values in back.items():
         np.testing.assert_array_equal(values, given[name])
+
+
+def test_scaled_intensities_are_dials_s_unscaled_ones(tmp_path):
+    """In DIALS `intensity.scale.value` / `inverse_scale_factor` is the scaled intensity."""
+    given = table() | {
+        "scale": np.array([0.5, 1.0, 2.0, 3.0, 4.0]),
+        "intensity": np.full(5, 100.0),
+        "intensity_variance": np.full(5, 9.0),
+    }
+    written = to_dials_columns(given)
+    np.testing.assert_allclose(
+        written["intensity.scale.value"], [50.0, 100.0, 200.0, 300.0, 400.0], rtol=1e-15
+    )
+    np.testing.assert_allclose(
+        written["intensity.scale.variance"], [2.25, 9.0, 36.0, 81.0, 144.0], rtol=1e-15
+    )
+    experiments = ExperimentList.of([sweep()])
+    write_reflections(tmp_path / "a.refl", given, experiments)
+    back = read_reflections(tmp_path / "a.refl", experiments)
+    np.testing.assert_allclose(back["intensity"], 100.0, rtol=1e-15)
+    np.testing.assert_allclose(back["intensity_variance"], 9.0, rtol=1e-15)
+
+
+def test_a_list_without_frames_keeps_its_runs(tmp_path):
+    write_experiments(tmp_path / "a.expt", ExperimentList.of([sweep()]))
+    written = json.loads((tmp_path / "a.expt").read_text())
+    assert written["imageset"][0]["template"] == "run1_#####"
+    assert read_experiments(tmp_path / "a.expt").runs == ("run1",)
 
 
 def test_ids_follow_the_identifiers(tmp_path):
@@ -305,3 +337,17 @@ def test_dials_opens_what_dxdask_writes(shared, tmp_path):
     assert "Unit cell: 78.000(10), 78.000(10), 37.00(2), 90.0, 90.0, 90.0" in done.stdout
     assert "trusted_range: {-1,10000}" in done.stdout
     assert "number of images:   112" in done.stdout
+
+
+@pytest.mark.dials
+@pytest.mark.slow
+@pytest.mark.skipif(not DIALS_SHOW.exists(), reason="needs DIALS at /usr/bin/dials.show")
+def test_dials_opens_a_list_without_frames(tmp_path):
+    still = replace(sweep(), identifier="still", run="s", goniometer=None, scan=None)
+    write_experiments(tmp_path / "a.expt", ExperimentList.of([sweep(), still]))
+    done = subprocess.run(
+        [DIALS_SHOW, "a.expt"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Unit cell: 78.000(10), 78.000(10), 37.00(2), 90.0, 90.0, 90.0" in done.stdout
+    assert "number of images:   10" in done.stdout
