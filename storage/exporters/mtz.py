@@ -24,6 +24,7 @@ Column = tuple[str, str, NDArray[np.generic]]
 
 _BATCH_STEP = 1000  # batches of an experiment begin behind a multiple of it
 _N_INTS, _N_FLOATS = 29, 156
+_PARTIALITY_THRESHOLD = 0.4  # DIALS's, of dials.export: less of a reflection is not made whole
 
 
 def _empty_mtz(experiments: ExperimentList, title: str) -> gemmi.Mtz:
@@ -193,13 +194,16 @@ def _batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mt
 
 
 def _chosen(reflections: Reflections) -> Reflections:
-    """Return the reflections to write: scaled ones, or those integrated where nothing is scaled."""
+    """Return the reflections to write: scaled ones, or, where nothing is scaled, those integrated
+    of which enough was recorded to be divided by their partiality.
+    """
     if "scale" in reflections:
         good = has_flag(reflections, Flag.SCALED) & ~has_flag(reflections, Flag.BAD_FOR_SCALING)
     else:
         good = has_flag(reflections, Flag.INTEGRATED_SUM) & (
             reflections["intensity_sum_variance"] > 0
         )
+        good &= reflections["partiality"] >= _PARTIALITY_THRESHOLD
     if not good.any():
         raise InputError(
             f"none of {n_rows(reflections)} reflections is integrated well: nothing to write to "

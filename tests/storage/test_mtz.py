@@ -159,6 +159,18 @@ def test_integrated_data_are_written_corrected(tmp_path: Path) -> None:
     assert column(mtz, "I").sum() == pytest.approx(expected.sum(), rel=1e-5)
 
 
+def test_slivers_at_the_ends_of_a_scan_are_not_made_whole(tmp_path: Path) -> None:
+    data = made_up(transmissions=(1.0,), share=0.1)
+    table = data.reflections
+    good = int((table["intensity_sum_variance"] > 0).sum())
+    table["partiality"][:5] = 0.39
+    lost = int((table["intensity_sum_variance"][:5] > 0).sum())
+    assert lost > 0
+    write_unmerged(tmp_path / "integrated.mtz", table, data.experiments)
+    mtz = gemmi.read_mtz_file(str(tmp_path / "integrated.mtz"))
+    assert mtz.nreflections == good - lost
+
+
 def test_what_cannot_be_written_says_so(scaled: MadeUp, tmp_path: Path) -> None:
     path = tmp_path / "no.mtz"
     nothing = scaled.reflections | {"flags": np.zeros(len(scaled.true), np.uint32)}
