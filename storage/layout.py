@@ -73,6 +73,11 @@ def safe_name(name: str, what: str) -> str:
     return name
 
 
+def name_from(text: str) -> str:
+    """Return a name that `safe_name` takes, as near to `text` (of a file, of a folder) as can be."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).lstrip("._+-")[:80] or "run"
+
+
 def step_of(name: str) -> str:
     """Return the step for a step's or a group's name ("index" and "indexed" are both "index")."""
     return GROUP_STEPS.get(name, name.removeprefix(f"{ANALYSIS}/"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from dxdask.storage.importers.nxmx import read_nxmx
 from dxdask.storage.importers.parameters import ImportParameters
 from dxdask.storage.importers.runs import ReaderFrom, RunSource
 from dxdask.storage.importers.sequences import runs_of_group
+from dxdask.storage.layout import name_from
 
 __all__ = ["ImportParameters", "RunSource", "read_runs"]
 
@@ -58,33 +61,37 @@ def _hdf5_name(path: Path) -> str:
 
 
 def _with_unique_names(runs: Sequence[RunSource]) -> list[RunSource]:
-    """Return the runs, those of equal names told apart by their folder, then by a number."""
-    names = [run.name for run in runs]
-    twice = {n for n in names if names.count(n) > 1}
+    """Return the runs with names a store takes, equal ones told apart by folder, then by number."""
+    names = [name_from(run.name) for run in runs]
+    count = Counter(names)
     names = [
-        f"{run.files[0].resolve().parent.name}_{run.name}" if run.name in twice else run.name
-        for run in runs
+        name_from(f"{run.files[0].resolve().parent.name}_{name}") if count[name] > 1 else name
+        for run, name in zip(runs, names, strict=True)
     ]
-    seen: dict[str, int] = {}
+    taken: set[str] = set()
     out = []
     for run, name in zip(runs, names, strict=True):
-        seen[name] = seen.get(name, 0) + 1
-        unique = name if seen[name] == 1 else f"{name}_{seen[name]}"
+        numbered = (f"{name}_{i}" for i in itertools.count(2))
+        unique = next(n for n in itertools.chain((name,), numbered) if n not in taken)
+        taken.add(unique)
         out.append(replace(run, name=unique, experiment=replace(run.experiment, run=unique)))
     return out
 
 
 def _lookup_mask(path: Path) -> NDArray[np.bool_]:
     try:
-        mask = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        # Mapped, so that a header that announces more than the file holds allocates nothing.
+        mask = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, OverflowError) as error:
         raise FormatError(
             f"lookup.mask={path} cannot be read ({error}); "
             "give a .npy file of booleans (slow, fast)"
         ) from error
+    if not isinstance(mask, np.ndarray):
+        raise FormatError(f"lookup.mask={path} is an archive; give a .npy file of one array")
     if mask.dtype != np.bool_ or mask.ndim != 2:
         raise FormatError(f"lookup.mask={path} is {mask.dtype} {mask.shape}, not bool (slow, fast)")
-    return np.asarray(mask)
+    return np.array(mask)
 
 
 def _adjusted(

@@ -38,6 +38,8 @@ class FileGroup:
 def find_files(paths: Iterable[str | Path], template: str | None = None) -> list[Path]:
     """Return the files that are meant, each once, in the order given; folders are searched.
 
+    Paths are absolute: workers, and whoever opens the store later, may be in another folder.
+
     Raises
     ------
     InputError
@@ -45,7 +47,7 @@ def find_files(paths: Iterable[str | Path], template: str | None = None) -> list
     """
     found: dict[Path, None] = {}
     for given in [*paths, *([template] if template else [])]:
-        found |= dict.fromkeys(_expand(str(given)))
+        found |= dict.fromkeys(path.absolute() for path in _expand(str(given)))
     if not found:
         raise InputError(
             "no files to import: name files, a folder, a glob or template=name_####.cbf"

@@ -10,6 +10,7 @@ from raw_examples import write_cbf, write_nxmx, write_smv
 
 from dxdask.errors import FormatError, InputError
 from dxdask.storage.importers import ImportParameters, read_runs
+from dxdask.storage.layout import safe_name
 
 IMAGE = np.arange(40, dtype=np.int32).reshape(5, 8) ** 2 - 3
 FRAMES = np.arange(3 * 5 * 8, dtype=np.uint16).reshape(3, 5, 8)
@@ -49,6 +50,33 @@ def test_the_same_sweep_however_it_is_named(tmp_path, monkeypatch, given):
     monkeypatch.chdir(tmp_path)
     (run,) = read_runs([given])
     assert run.shape[0] == 3
+    # Whoever reads the frames later may be in another folder.
+    assert [f.parent for f in run.files] == [tmp_path] * 3
+    monkeypatch.chdir("/")
+    assert run.read(0, 3).shape == (3, 5, 8)
+
+
+def test_runs_get_names_that_a_store_takes(tmp_path):
+    names = ["_my scan (1).h5", "my scan 1.h5", "my.scan_1_.nxs", "Überblick.h5", "_.h5"]
+    paths = [write_nxmx(tmp_path / n, FRAMES) for n in names]
+    runs = read_runs(paths)
+    found = [r.name for r in runs]
+    assert [safe_name(n, "a run") for n in found] == found
+    assert len(set(found)) == 5
+    assert found[1:4] == ["my_scan_1", "my.scan_1_", "berblick"]
+    assert [r.experiment.run for r in runs] == found
+
+
+def test_equal_names_stay_apart(tmp_path):
+    paths = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        paths.append(write_nxmx(tmp_path / folder / "x.h5", FRAMES))
+    for name in ("a_x.h5", "a_x.nxs"):
+        paths.append(write_nxmx(tmp_path / name, FRAMES))
+    names = [r.name for r in read_runs(paths)]
+    assert len(set(names)) == 4
+    assert names[:2] == ["a_x", "b_x"]
 
 
 def test_template_as_a_parameter(tmp_path):
