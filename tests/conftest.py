@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,3 +47,12 @@ def processed(raw: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Stor
 
     path = tmp_path_factory.mktemp("processed") / "threads.zarr"
     return dxdask.process(raw, path, show=dxdask.quiet, **QUICK)
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the folder of a Slurm that runs on this machine, or skip the test."""
+    from slurm_here import running_slurm
+
+    with running_slurm(tmp_path_factory.mktemp("slurm")) as folder:
+        yield folder
