@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 # The sizes of the 1999 paper: groups, how many, candidates kept, C-steps at first.
 GROUP_ROWS, MAX_GROUPS, N_KEPT, FIRST_STEPS, MAX_STEPS = 300, 5, 10, 2, 100
 SEED = 42
+DECIMALS = 9
 
 
 def subset_size(n: int, alpha: float, n_dim: int = 3) -> int:
@@ -101,7 +102,9 @@ def robust_distances(residuals: NDArray[Any], *, alpha: float = 0.5, n_trials: i
     scale = x.std(axis=0) if len(x) > 4 else np.zeros(3)
     if not (scale > 0.0).all():
         return out
-    x = x / scale
+    # rounded far below any spread: where two subsets are nearly as good, the last bits, which come
+    # of units and processors, must not choose between them
+    x = np.round((x - x.mean(axis=0)) / scale, DECIMALS)
     best = _best(x, alpha, n_trials)
     if best is None:
         return out
