@@ -22,7 +22,8 @@ class Geometry:
 
     Attributes
     ----------
-    settings : (e, 3, 3), S F U B of each experiment, 1/Angstrom: r = R(m2, phi) settings h.
+    settings : (e, 3, 3), S F U B of each experiment, 1/Angstrom: r = R(m2, phi) settings h; NaN
+        where there is no crystal.
     s0 : (e, 3), 1/Angstrom.
     m2 : (e, 3), rotation axes in the laboratory, unit vectors.
     inverse_d : (p, 3, 3), D of each panel: D s1 = w (x_mm, y_mm, 1).
@@ -58,13 +59,16 @@ def geometry(experiments: ExperimentList) -> Geometry:
     Raises
     ------
     InputError
-        An experiment is a still or has no crystal.
+        An experiment is a still, or none has a crystal.
     """
+    if experiments.members and not experiments.crystals:
+        require_crystal(experiments[0])
     frames, axes = goniometer_frames(experiments)
-    a = np.array([require_crystal(e).a for e in experiments]).reshape(-1, 3, 3)
+    unknown = np.full((3, 3), np.nan)
+    a = [unknown if e.crystal is None else e.crystal.a for e in experiments]
     first = first_panels(experiments)
     return Geometry(
-        settings=frames @ a,
+        settings=frames @ np.array(a).reshape(-1, 3, 3),
         s0=np.array([e.beam.s0 for e in experiments]).reshape(-1, 3),
         m2=axes,
         inverse_d=np.array([p.inverse_d_matrix for d in experiments.detectors for p in d.panels]),
@@ -75,12 +79,15 @@ def geometry(experiments: ExperimentList) -> Geometry:
 def settings_at(experiments: ExperimentList, rows: NDArray[Any], z: Floats) -> Floats:
     """Return S F U B (n, 3, 3) at array index z (n,) for reflections of experiments `rows` (n,).
 
-    Where a crystal varies over the scan, A is interpolated linearly between its scan points.
+    Where a crystal varies over the scan, A is interpolated linearly between its scan points; NaN
+    where there is none.
     """
     frames, _ = goniometer_frames(experiments)
-    out = np.empty((len(rows), 3, 3))
+    out = np.full((len(rows), 3, 3), np.nan)
     for i, e in enumerate(experiments):
-        crystal, mine = require_crystal(e), rows == i
+        crystal, mine = e.crystal, rows == i
+        if crystal is None:
+            continue
         if crystal.scan_points is None or e.scan is None:
             out[mine] = frames[i] @ crystal.a
             continue

@@ -113,11 +113,13 @@ class Parameterisation:
         done = {(b.kind, b.model): self._compose(b, values[b.values]) for b in self.blocks}
         frames, m2 = goniometer_frames(self.experiments)
         n = len(self.experiments)
-        settings, d_settings = np.empty((n, 3, 3)), np.zeros((n, FIRST_BEAM, 3, 3))
-        s0, d_s0 = np.empty((n, 3)), np.empty((n, 3, 3))
+        settings, d_settings = np.full((n, 3, 3), np.nan), np.zeros((n, FIRST_BEAM, 3, 3))
+        s0, d_s0 = np.full((n, 3), np.nan), np.zeros((n, 3, 3))
         for i, m in enumerate(self.experiments.members):
-            u, d_u = done["orientation", int(m.crystal or 0)]
-            b, d_b = done["cell", int(m.crystal or 0)]
+            if m.crystal is None:
+                continue
+            u, d_u = done["orientation", m.crystal]
+            b, d_b = done["cell", m.crystal]
             settings[i] = frames[i] @ u @ b
             d_settings[i, :3] = frames[i] @ d_u @ b
             d_settings[i, 3 : 3 + len(d_b)] = frames[i] @ u @ d_b
@@ -191,18 +193,22 @@ class Parameterisation:
 def parameterise(experiments: ExperimentList, choices: Choices) -> Parameterisation:
     """Return the parameters of these experiments, with what `choices` keeps fixed.
 
+    Models of experiments without a crystal only have none.
+
     Raises
     ------
     InputError
-        An experiment is a still or has no crystal.
+        An experiment is a still, or none has a crystal.
     """
     _, m2 = goniometer_frames(experiments)
-    for e in experiments:
-        require_crystal(e)
     first: dict[str, dict[int, int]] = {"beam": {}, "crystal": {}, "detector": {}}
     for i, m in enumerate(experiments.members):
+        if m.crystal is None:
+            continue
         for kind, seen in first.items():
             seen.setdefault(getattr(m, kind), i)
+    if experiments.members and not first["crystal"]:
+        require_crystal(experiments[0])
     keep = _fixed_of_beam(choices)
     blocks: list[_Unplaced] = [
         ("beam", k, BeamBlock.of(experiments.beams[k], m2[i]), keep)

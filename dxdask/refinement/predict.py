@@ -106,7 +106,7 @@ def predict(reflections: Reflections, experiments: ExperimentList) -> Reflection
     SchemaError
         A column is missing.
     InputError
-        An experiment is a still or has no crystal.
+        An experiment is a still, or none has a crystal.
     """
     check(reflections, COLUMNS_NEEDED)
     out = dict(reflections)

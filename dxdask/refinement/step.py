@@ -49,7 +49,7 @@ def refine(
     ----------
     reflections : columns experiment, panel, hkl, flags, x_mm, y_mm, phi_rad and their variances.
         What has the flag INDEXED counts; x_mm, y_mm are on the panels of `experiments`.
-    experiments : rotation data with crystals.
+    experiments : rotation data with crystals; those without one are left as they are.
     parameters : see `RefinementParameters`.
 
     Returns
@@ -64,7 +64,7 @@ def refine(
     SchemaError
         A column is missing or of another dtype or shape.
     InputError
-        Experiments are stills or have no crystal, or there are too few reflections.
+        Experiments are stills, none has a crystal, or there are too few reflections.
     ConvergenceError
         Parameters are not determined by the reflections.
     """

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from refinement_cases import CELLS, centroids, disturbed, misorientation_deg, truth
 
-from dxdask.columns import Flag, check
+from dxdask.columns import Flag, check, select
 from dxdask.errors import ConvergenceError, InputError, SchemaError
+from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters, predict, refine
 from dxdask.refinement.summary import rmsd_in_plane
 
@@ -59,6 +60,24 @@ def test_separate_crystals_are_refined_apart():
     result = refine(centroids(true), disturbed(true), params(reflections=NO_REJECTION))
     a = [c.unit_cell[0] for c in result.experiments.crystals]
     np.testing.assert_allclose(a, [79.0, 79.0 / 1.003], rtol=1e-5)
+
+
+def test_a_run_without_a_crystal_is_left_as_it_is():
+    true = truth(n_runs=2)
+    table = centroids(true, sigma=0.05)
+    first, second = disturbed(true)
+    # as after indexing run by run, where the second could not be indexed
+    beam, detector = replace(second.beam), replace(second.detector)
+    lone = replace(second, crystal=None, beam=beam, detector=detector)
+    mine = table["experiment"] == 0
+    table["flags"][~mine] = Flag.STRONG
+    result = refine(table, ExperimentList.of([first, lone]), params())
+    alone = refine(select(table, mine), ExperimentList.of([first]), params())
+    assert result.experiments[0] == alone.experiments[0]
+    assert result.experiments[1] == lone
+    np.testing.assert_array_equal(result.reflections["x_cal"][mine], alone.reflections["x_cal"])
+    assert np.isnan(result.reflections["x_cal"][~mine]).all()
+    assert [r["experiment"] for r in result.table("crystals").rows] == [0]
 
 
 def test_noise_gives_errors_of_the_size_of_their_uncertainties():
