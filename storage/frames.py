@@ -11,7 +11,7 @@ import zarr
 from numpy.typing import NDArray
 
 from dxdask.errors import ChunkError, SchemaError
-from dxdask.storage import layout
+from dxdask.storage import layout, schema
 from dxdask.storage.packing import Packing
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class FrameReader:
         path = run / layout.FRAMES
         try:
             array = zarr.open_array(path, mode="r")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            schema.check_numeric(layout.FRAMES, array.dtype)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise SchemaError(
                 f"the frames at {path} cannot be opened ({error}); import again"
             ) from error

@@ -74,7 +74,7 @@ def safe_name(name: str, what: str) -> str:
 
 
 def name_from(text: str) -> str:
-    """Return a name that `safe_name` takes, as near to `text` (of a file, of a folder) as can be."""
+    """Return a name that `safe_name` takes, as near to `text` (a file's or folder's) as can be."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).lstrip("._+-")[:80] or "run"
 
 
@@ -97,6 +97,14 @@ def run_path(root: Path, run: str) -> Path:
 def replaced_path(root: Path, group: str) -> Path:
     """Return where the previous version of a step's group waits while it is replaced."""
     return root / REPLACED / group.replace("/", ".")
+
+
+def replaced_group(name: str) -> str | None:
+    """Return the group that waits under this name, None where dxdask has no such group."""
+    if name in GROUP_STEPS:
+        return name
+    folder, _, step = name.partition(".")
+    return f"{folder}/{step}" if folder == ANALYSIS and _NAME.fullmatch(step) else None
 
 
 def chunk_path(array: Path, index: tuple[int, ...]) -> Path:

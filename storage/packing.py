@@ -156,7 +156,12 @@ class Packing:
             The data are damaged; nothing is allocated for them.
         """
         body = _without_checksum(data)
-        n_bytes = struct.unpack_from("<I", body, 4)[0] if len(body) >= _BLOSC_HEADER else -1
+        n_bytes, n_packed = (-1, -1)
+        if len(body) >= _BLOSC_HEADER:
+            n_bytes, n_packed = struct.unpack_from("<I4xI", body, 4)
+        if n_packed != len(body):
+            # Blosc believes its header and would read behind the end.
+            raise SchemaError(f"has {len(body)} bytes where {n_packed} are announced")
         if n_bytes != self.chunk_bytes or out.nbytes != n_bytes:
             raise SchemaError(f"holds {n_bytes} bytes instead of {self.chunk_bytes}")
         try:

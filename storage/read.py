@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import psutil
 import zarr
 from numpy.typing import NDArray
 
 from dxdask.columns import COLUMNS
-from dxdask.errors import MemoryBudgetError, SchemaError, StoreNotFoundError
-from dxdask.storage import layout, schema
+from dxdask.errors import SchemaError, StoreNotFoundError
+from dxdask.storage import array_checks, layout, schema
 from dxdask.storage.documents import decode
 
-_CODECS = {"bytes", "blosc", "zstd", "gzip", "crc32c", "sharding_indexed", "transpose"}
 T = TypeVar("T")
 
 
@@ -37,7 +34,7 @@ def metadata(path: Path) -> dict[str, Any]:
         content = json.loads(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreNotFoundError(f"no zarr group or array at {path}; check the path") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SchemaError(f"{file} cannot be read: {error}; restore it or import again") from error
     if not isinstance(content, dict) or content.get("zarr_format") != 3:
         raise SchemaError(f"{file} is not zarr v3 metadata; restore it or import again")
@@ -144,13 +141,14 @@ def array(path: Path, what: str, rows: slice = slice(None)) -> NDArray[Any]:
         It is larger than the memory that is free.
     """
     try:
-        _check_codecs(metadata(path).get("codecs", ()), path)
+        array_checks.check_codecs(metadata(path), path)
         found = zarr.open_array(path, mode="r")
         schema.check_numeric(path.name, found.dtype)
-        _check_files(found, path, what)
-        wanted = rows.indices(found.shape[0]) if found.ndim else (0, 1, 1)
-        part = len(range(*wanted)) / max(1, found.shape[0]) if found.ndim else 1.0
-        _check_memory(int(found.nbytes * part), what, path)
+        array_checks.check_files(found, path, what)
+        wanted = range(found.shape[0])[rows] if found.ndim else range(1)
+        part = len(wanted) / max(1, found.shape[0]) if found.ndim else 1.0
+        array_checks.check_memory(int(found.nbytes * part), what, path)
+        array_checks.check_chunks(found, path, what, wanted)
         return np.asarray(found[rows] if found.ndim else found[()])
     except StoreNotFoundError as error:
         raise SchemaError(f"{what} is missing at {path}; run the step again") from error
@@ -158,39 +156,3 @@ def array(path: Path, what: str, rows: slice = slice(None)) -> NDArray[Any]:
         if isinstance(error, SchemaError):
             raise
         raise SchemaError(f"{what} at {path} is damaged ({error}); run the step again") from error
-
-
-def _check_codecs(codecs: Any, path: Path) -> None:
-    """Refuse codecs beyond those that only move and unpack bytes."""
-    names = {c.get("name") if isinstance(c, dict) else c for c in codecs}
-    if not names <= _CODECS:
-        unknown = ", ".join(sorted(map(str, names - _CODECS)))
-        raise SchemaError(
-            f"{path} is encoded with {unknown}, which dxdask does not read; run the step again"
-        )
-
-
-def _check_files(found: Any, path: Path, what: str) -> None:
-    """Require every chunk's file: zarr itself would take a lost one for zeros."""
-    if found.size == 0:
-        return
-    grid = [
-        math.ceil(n / c) for n, c in zip(found.shape, found.shards or found.chunks, strict=True)
-    ]
-    n_expected = math.prod(grid)
-    folder = path / "c"
-    n_found = 1 if folder.is_file() else sum(1 for f in folder.rglob("*") if f.is_file())
-    if n_found < n_expected:
-        raise SchemaError(
-            f"{what} at {path} has {n_found} of {n_expected} chunks: "
-            "it is damaged; run the step again"
-        )
-
-
-def _check_memory(n_bytes: int, what: str, path: Path) -> None:
-    free = psutil.virtual_memory().available
-    if n_bytes > free:
-        raise MemoryBudgetError(
-            f"{what} at {path} needs {n_bytes / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
-            "read fewer columns or one run, or use a larger machine"
-        )

@@ -139,11 +139,11 @@ def clear(root: Path) -> None:
     """Put right what a dead writer left; for whoever has just taken the lock."""
     try:
         for waiting in _folders(root / layout.REPLACED):
-            target = root / waiting.name.replace(".", "/", 1)
-            if (target / layout.METADATA).is_file():
+            group = layout.replaced_group(waiting.name)
+            if group is None or (root / group / layout.METADATA).is_file():
                 shutil.rmtree(waiting, ignore_errors=True)
             else:
-                os.rename(waiting, target)
+                os.rename(waiting, root / group)
         for left in _folders(root / layout.STAGING):
             shutil.rmtree(left, ignore_errors=True)
     except OSError as error:

@@ -72,8 +72,7 @@ def test_equal_names_stay_apart(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         paths.append(write_nxmx(tmp_path / folder / "x.h5", FRAMES))
-    for name in ("a_x.h5", "a_x.nxs"):
-        paths.append(write_nxmx(tmp_path / name, FRAMES))
+    paths += [write_nxmx(tmp_path / name, FRAMES) for name in ("a_x.h5", "a_x.nxs")]
     names = [r.name for r in read_runs(paths)]
     assert len(set(names)) == 4
     assert names[:2] == ["a_x", "b_x"]
