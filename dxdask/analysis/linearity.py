@@ -51,7 +51,9 @@ HEADINGS = {
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _match(key, xyz, reference_key, reference_xyz, limits, out):  # type: ignore[no-untyped-def]
+def _match(
+    key: Any, xyz: Any, reference_key: Any, reference_xyz: Any, limits: Any, out: Any
+) -> None:
     j = 0
     for i in range(len(key)):
         while j < len(reference_key) and reference_key[j] < key[i]:

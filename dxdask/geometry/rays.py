@@ -13,9 +13,7 @@ Floats = NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def reflecting_angles(  # type: ignore[no-untyped-def]
-    r, s0, m2
-):
+def reflecting_angles(r: Any, s0: Any, m2: Any) -> Any:
     """Return the angles (entering, leaving), rad, at which r (3,) turned about m2 meets the sphere.
 
     NaN, NaN where it never does. With r split along and across m2, |s0 + r(phi)| = |s0| reads
@@ -39,9 +37,7 @@ def reflecting_angles(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rotate(  # type: ignore[no-untyped-def]
-    r, m2, cosine, sine, out
-):
+def rotate(r: Any, m2: Any, cosine: Any, sine: Any, out: Any) -> None:
     """Write into out (3,) the vector r (3,) turned about the unit vector m2 (3,) (Rodrigues)."""
     along = (1.0 - cosine) * (r[0] * m2[0] + r[1] * m2[1] + r[2] * m2[2])
     out[0] = along * m2[0] + cosine * r[0] + sine * (m2[1] * r[2] - m2[2] * r[1])
@@ -50,20 +46,20 @@ def rotate(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def transform(matrix, v, out):  # type: ignore[no-untyped-def]
+def transform(matrix: Any, v: Any, out: Any) -> None:
     """Write into out (3,) the product of a matrix (3, 3) and v (3,)."""
     for i in range(3):
         out[i] = matrix[i, 0] * v[0] + matrix[i, 1] * v[1] + matrix[i, 2] * v[2]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def nearest_turn(phi, to):  # type: ignore[no-untyped-def]
+def nearest_turn(phi: Any, to: Any) -> Any:
     """Return phi plus the whole turns that bring it nearest to `to`, rad."""
     return phi + 2.0 * math.pi * np.floor((to - phi) / (2.0 * math.pi) + 0.5)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _rays(hkl, setting, s0, m2, phi, s1):  # type: ignore[no-untyped-def]
+def _rays(hkl: Any, setting: Any, s0: Any, m2: Any, phi: Any, s1: Any) -> None:
     r = np.empty(3)
     turned = np.empty(3)
     for n in range(hkl.shape[0]):

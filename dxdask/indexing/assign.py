@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ _CLEARED = Flag.INDEXED | Flag.USED_IN_REFINEMENT | Flag.CENTROID_OUTLIER | Flag
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _drop_repeats(starts, phi, misfit, keep, same_pass):  # type: ignore[no-untyped-def]
+def _drop_repeats(starts: Any, phi: Any, misfit: Any, keep: Any, same_pass: Any) -> None:
     """Of rows in one group nearer in phi than `same_pass`, keep the one with the least misfit."""
     for g in range(starts.shape[0] - 1):
         for i in range(starts[g], starts[g + 1]):

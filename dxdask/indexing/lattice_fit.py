@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -38,7 +39,7 @@ class Lattice:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sums(a_matrix, inverse, rlp, tolerance, normal, cross):  # type: ignore[no-untyped-def]
+def _sums(a_matrix: Any, inverse: Any, rlp: Any, tolerance: Any, normal: Any, cross: Any) -> Any:
     """Add h h^T and r h^T over points near their index; return their number and squared misfit."""
     normal[:] = 0.0
     cross[:] = 0.0

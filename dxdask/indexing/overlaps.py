@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from dxdask.errors import SchemaError
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _overlapping(keys, boxes, found):  # type: ignore[no-untyped-def]
+def _overlapping(keys: Any, boxes: Any, found: Any) -> None:
     """Mark boxes that meet another of the same key; rows sorted by key, then first image."""
     n = boxes.shape[0]
     for i in range(n):

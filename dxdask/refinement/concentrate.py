@@ -5,12 +5,14 @@ Technometrics 41, 212, theorem 1): the h observations nearest to a centre, in th
 covariance, have a centre and covariance whose determinant is not larger.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def smallest(values, k, work):  # type: ignore[no-untyped-def]
+def smallest(values: Any, k: Any, work: Any) -> Any:
     """Return the k-th smallest (from 1) of values (n,), by Hoare's quickselect on work (n,)."""
     n = values.shape[0]
     for i in range(n):
@@ -38,7 +40,7 @@ def smallest(values, k, work):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def moments(x, distance, limit, centre, covariance):  # type: ignore[no-untyped-def]
+def moments(x: Any, distance: Any, limit: Any, centre: Any, covariance: Any) -> None:
     """Fill centre (3,) and covariance (3, 3) of the rows of x (n, 3) whose distance is <= limit."""
     count = 0
     centre[:] = 0.0
@@ -62,7 +64,7 @@ def moments(x, distance, limit, centre, covariance):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def distances(x, centre, covariance, out):  # type: ignore[no-untyped-def]
+def distances(x: Any, centre: Any, covariance: Any, out: Any) -> Any:
     """Fill out (n,) with squared Mahalanobis distances; return det(covariance), 0 if singular."""
     c = covariance
     i00 = c[1, 1] * c[2, 2] - c[1, 2] * c[1, 2]
@@ -87,7 +89,9 @@ def distances(x, centre, covariance, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def concentrate(x, h, n_steps, centre, covariance, distance, work):  # type: ignore[no-untyped-def]
+def concentrate(
+    x: Any, h: Any, n_steps: Any, centre: Any, covariance: Any, distance: Any, work: Any
+) -> Any:
     """Take up to n_steps C-steps from centre, covariance, in place; return the determinant."""
     before = np.inf
     det = distances(x, centre, covariance, distance)
@@ -101,7 +105,7 @@ def concentrate(x, h, n_steps, centre, covariance, distance, work):  # type: ign
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def keep(det, centre, covariance, dets, centres, covariances):  # type: ignore[no-untyped-def]
+def keep(det: Any, centre: Any, covariance: Any, dets: Any, centres: Any, covariances: Any) -> None:
     """Put a candidate into the list (k,) sorted by determinant where it is good enough."""
     last = dets.shape[0] - 1
     if det == 0.0 or det >= dets[last]:
@@ -118,9 +122,9 @@ def keep(det, centre, covariance, dets, centres, covariances):  # type: ignore[n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def from_subsets(  # type: ignore[no-untyped-def]
-    x, subsets, h, n_steps, dets, centres, covariances
-):
+def from_subsets(
+    x: Any, subsets: Any, h: Any, n_steps: Any, dets: Any, centres: Any, covariances: Any
+) -> None:
     """Improve the moments of the rows that each trial of subsets (t, 4) names; keep the best."""
     n = x.shape[0]
     distance, work = np.empty(n), np.empty(n)
@@ -135,9 +139,10 @@ def from_subsets(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def from_candidates(  # type: ignore[no-untyped-def]
-    x, starts, start_covariances, h, n_steps, dets, centres, covariances
-):
+def from_candidates(
+    x: Any, starts: Any, start_covariances: Any, h: Any, n_steps: Any, dets: Any, centres: Any,
+    covariances: Any,
+) -> None:  # fmt: skip
     """Improve each of the moments given, over all rows of x (n, 3); keep the best."""
     n = x.shape[0]
     distance, work = np.empty(n), np.empty(n)

@@ -109,9 +109,10 @@ def row_blocks(experiment: NDArray[Any]) -> Integers:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _ds1(  # type: ignore[no-untyped-def]
-    k, hkl, s0, m2, r, erxs, s1, cosine, sine, d_settings, d_s0, work, dr, out
-):
+def _ds1(
+    k: Any, hkl: Any, s0: Any, m2: Any, r: Any, erxs: Any, s1: Any, cosine: Any, sine: Any,
+    d_settings: Any, d_s0: Any, work: Any, dr: Any, out: Any,
+) -> Any:  # fmt: skip
     """Write ds1 of crystal or beam parameter k into out (3,); return dphi.
 
     erxs: m2 x r, and behind it (m2 x r) . s0.
@@ -130,17 +131,18 @@ def _ds1(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _work():  # type: ignore[no-untyped-def]
+def _work() -> Any:
     """Return the vectors that `_row` works in: r0, r, s1, pv, erxs and four more."""
     v = np.empty((9, 4))
     return v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _row(  # type: ignore[no-untyped-def]
-    hkl, entering, observed, setting, d_setting, s0, d_s0, m2, inverse_d, d_panel, free, n_free,
-    work, residual, gradient,
-):  # fmt: skip
+def _row(
+    hkl: Any, entering: Any, observed: Any, setting: Any, d_setting: Any, s0: Any, d_s0: Any,
+    m2: Any, inverse_d: Any, d_panel: Any, free: Any, n_free: Any, work: Any, residual: Any,
+    gradient: Any,
+) -> Any:  # fmt: skip
     """Fill residual (3,) and gradient (3, n_free) of one reflection; return if it is predicted."""
     r0, r, s1, pv, erxs, v, dr, ds1, dpv = work
     transform(setting, hkl, r0)
@@ -176,7 +178,9 @@ def _row(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _add(residual, gradient, w, n_free, matrix, vector, squares):  # type: ignore[no-untyped-def]
+def _add(
+    residual: Any, gradient: Any, w: Any, n_free: Any, matrix: Any, vector: Any, squares: Any
+) -> None:
     """Add one reflection to the sums of its block; of the matrix, to the lower triangle."""
     for i in range(3):
         squares[i] += residual[i] * residual[i]
@@ -188,10 +192,11 @@ def _add(residual, gradient, w, n_free, matrix, vector, squares):  # type: ignor
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sums(  # type: ignore[no-untyped-def]
-    hkl, panel, entering, xyphi, weights, blocks, settings, d_settings, s0, d_s0, m2, inverse_d,
-    d_panels, columns, matrix, vector, squares, objective, n,
-):  # fmt: skip
+def _sums(
+    hkl: Any, panel: Any, entering: Any, xyphi: Any, weights: Any, blocks: Any, settings: Any,
+    d_settings: Any, s0: Any, d_s0: Any, m2: Any, inverse_d: Any, d_panels: Any, columns: Any,
+    matrix: Any, vector: Any, squares: Any, objective: Any, n: Any,
+) -> None:  # fmt: skip
     work = _work()
     residual, gradient = np.empty(3), np.zeros((3, N_LOCAL))
     free = np.empty(N_LOCAL, dtype=np.int64)
@@ -233,10 +238,11 @@ def block_sums(observations: Observations, state: State) -> BlockSums:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _gradients(  # type: ignore[no-untyped-def]
-    hkl, experiment, panel, entering, xyphi, settings, d_settings, s0, d_s0, m2, inverse_d,
-    d_panels, residuals, gradients,
-):  # fmt: skip
+def _gradients(
+    hkl: Any, experiment: Any, panel: Any, entering: Any, xyphi: Any, settings: Any,
+    d_settings: Any, s0: Any, d_s0: Any, m2: Any, inverse_d: Any, d_panels: Any, residuals: Any,
+    gradients: Any,
+) -> None:  # fmt: skip
     work = _work()
     free = np.arange(N_LOCAL)
     for row in range(hkl.shape[0]):

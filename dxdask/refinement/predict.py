@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -25,9 +26,10 @@ COLUMNS_NEEDED = ("experiment", "panel", "hkl", "flags", "x_mm", "y_mm", "phi_ra
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _predict(  # type: ignore[no-untyped-def]
-    hkl, experiment, setting, panel, entering, phi_obs, settings, s0, m2, inverse_d, xyphi, s1
-):
+def _predict(
+    hkl: Any, experiment: Any, setting: Any, panel: Any, entering: Any, phi_obs: Any, settings: Any,
+    s0: Any, m2: Any, inverse_d: Any, xyphi: Any, s1: Any,
+) -> None:  # fmt: skip
     r = np.empty(3)
     turned = np.empty(3)
     for n in range(hkl.shape[0]):
