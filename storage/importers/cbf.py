@@ -111,13 +111,16 @@ def _sections(path: Path, raw: bytes) -> list[Section]:
 
 def _section(path: Path, raw: bytes, marker: int) -> Section:
     header = raw[max(raw.rfind(_MIME, 0, marker), 0) : marker].decode("latin-1")
-    numbers = {k: int(v) for k, v in re.findall(r"X-Binary-([A-Za-z-]+): *(\d+)\s", header)}
+    found_numbers = re.findall(r"X-Binary-([A-Za-z-]+): *(\d{1,18})\s", header)
+    numbers = {k: int(v) for k, v in found_numbers}
     fast = numbers.get("Size-Fastest-Dimension", 0)
     slow = numbers.get("Size-Second-Dimension", 1)
     deep = numbers.get("Size-Third-Dimension", 1)
     n_bytes = numbers.get("Size", 0)
     if not (fast > 0 and slow > 0 and deep > 0 and n_bytes > 0):
         raise FormatError(f"{path}: a binary section has no size: {numbers}")
+    if 4 * fast * slow * deep > MAX_IMAGE_BYTES:
+        raise FormatError(f"{path}: {deep} x {slow} x {fast} pixels are not those of an image")
     if numbers.get("Number-of-Elements", fast * slow * deep) != fast * slow * deep:
         raise FormatError(
             f"{path}: {numbers['Number-of-Elements']} elements are not {deep} x {slow} x {fast}"

@@ -50,7 +50,7 @@ def read_experiments(path: str | Path) -> ExperimentList:
     """
     try:
         values = json.loads(Path(path).read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise FormatError(f"{path} is not JSON ({error}); give a .expt file of DIALS") from error
     if not isinstance(values, dict) or values.get("__id__") != "ExperimentList":
         raise FormatError(f"{path} is no experiment list of DIALS: it has no ExperimentList mark")
@@ -58,7 +58,9 @@ def read_experiments(path: str | Path) -> ExperimentList:
         return _experiments(values)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:
+    except (
+        KeyError, TypeError, ValueError, IndexError, RecursionError, np.linalg.LinAlgError,
+    ) as error:  # fmt: skip
         raise FormatError(
             f"{path}: a model in it is incomplete or ill-formed ({type(error).__name__}: {error}); "
             "write the file again with DIALS"
@@ -148,8 +150,8 @@ def read_reflections(path: str | Path, experiments: ExperimentList | None = None
         )
         mark, version, content = packed
         rows, data = int(content["nrows"]), dict(content["data"])
-        identifiers = dict(content.get("identifiers") or {})
-    except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
+        identifiers = {int(k): str(v) for k, v in (content.get("identifiers") or {}).items()}
+    except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
         raise FormatError(
             f"{path} is truncated or no .refl file of DIALS ({type(error).__name__}: {error})"
         ) from error
@@ -193,7 +195,7 @@ def read_npz(path: str | Path) -> Reflections:
     try:
         with np.load(path, allow_pickle=False) as archive:
             columns = {n: archive[n] for n in archive.files if n in _DIALS_NAMES}
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, MemoryError) as error:
         raise FormatError(f"{path} is not an .npz file of plain arrays ({error})") from error
     return from_dials_columns(columns)
 
@@ -220,7 +222,7 @@ def from_dials_columns(columns: Mapping[str, NDArray[Any]]) -> Reflections:
 
 
 def _matched(
-    path: str | Path, ids: NDArray[Any], identifiers: Mapping[Any, str], experiments: ExperimentList
+    path: str | Path, ids: NDArray[Any], identifiers: Mapping[int, str], experiments: ExperimentList
 ) -> NDArray[np.int32]:
     """Return ids (n,) int32 that count the members; -1, no experiment, stays."""
     places = {m.identifier: i for i, m in enumerate(experiments.members)}
@@ -231,7 +233,7 @@ def _matched(
                 f"{path}: experiment {number} is {identifier!r}, which the experiments given lack; "
                 "give the .expt file that goes with it"
             )
-        out[ids == int(number)] = places[identifier]
+        out[ids == number] = places[identifier]
     return out
 
 

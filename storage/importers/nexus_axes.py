@@ -16,6 +16,8 @@ from dxdask.models.vectors import Floats, rotation_matrix
 # it, has z towards the source and keeps y: a half turn about y.
 TO_IMGCIF = np.diag([-1.0, 1.0, -1.0])
 
+MOST_VALUES = 10_000_000  # of a dataset that is no frame: one for each image of the longest run
+
 _UNITS = {
     "m": 1e3, "metre": 1e3, "meter": 1e3, "cm": 10.0, "mm": 1.0, "millimetre": 1.0,
     "millimeter": 1.0,
@@ -51,10 +53,46 @@ class Axis:
         return out
 
 
+def loaded(dataset: h5py.Dataset) -> Any:
+    """Return the value of a dataset that is no frame, after checking the size it announces.
+
+    Raises
+    ------
+    FormatError
+        It is larger than anything beside frames is, or lies in a raw file outside of HDF5.
+    """
+    if dataset.size is None:
+        raise FormatError(f"{_where(dataset)} is empty; write the file again")
+    if max(dataset.size, dataset.dtype.itemsize) > MOST_VALUES:
+        raise FormatError(
+            f"{_where(dataset)} announces {dataset.size} values of {dataset.dtype.itemsize} bytes, "
+            f"more than {MOST_VALUES}; only frames may be that large"
+        )
+    refuse_raw_storage(dataset)
+    return dataset[()]
+
+
+def refuse_raw_storage(dataset: h5py.Dataset) -> None:
+    """Refuse a dataset whose bytes are those of any file its own file names.
+
+    Links to other HDF5 files are followed, wherever they are, as archives are made of them.
+
+    Raises
+    ------
+    FormatError
+        It is such a dataset.
+    """
+    if dataset.external:
+        raise FormatError(
+            f"{_where(dataset)} lies in raw files ({dataset.external[0][0]}), which are not read; "
+            "copy it into HDF5 with h5repack"
+        )
+
+
 def text(value: Any) -> str:
     """Return a string attribute or dataset as str."""
     if isinstance(value, h5py.Dataset):
-        value = value[()]
+        value = loaded(value)
     if isinstance(value, np.ndarray):
         value = value.ravel()[0] if value.size else ""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
@@ -66,13 +104,18 @@ def numbers(dataset: h5py.Dataset, unit: str = "") -> Floats:
     Raises
     ------
     FormatError
-        The unit is unknown.
+        The unit is unknown, or there are no numbers.
     """
     name = text(dataset.attrs.get("units", unit)).strip() or unit
     if name and name.lower() not in _UNITS:
         raise FormatError(f"{_where(dataset)} is in {name!r}, a unit that is not known")
     factor = _UNITS[name.lower()] if name else 1.0
-    values = np.atleast_1d(np.asarray(dataset[()], dtype=np.float64)).ravel()
+    try:
+        values = np.atleast_1d(np.asarray(loaded(dataset), dtype=np.float64)).ravel()
+    except (ValueError, TypeError, OSError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"{_where(dataset)} cannot be read as numbers ({error})") from error
     # Dividing where the factor is below one keeps 7.5e-05 m at 0.075 mm to the last bit.
     return values * factor if factor >= 1.0 else values / round(1.0 / factor, 9)
 

@@ -127,7 +127,7 @@ def _beam(entry: h5py.Group, instrument: h5py.Group, n_images: int) -> Beam:
         )
     raise FormatError(
         f"{entry.file.filename}: no NXbeam with incident_wavelength or incident_energy; "
-        "give geometry.beam.wavelength after adding it to the file"
+        "add one of them to the file"
     )
 
 
@@ -135,6 +135,8 @@ def _wavelengths(group: h5py.Group) -> Floats | None:
     if isinstance(group.get("incident_wavelength"), h5py.Dataset):
         dataset = group["incident_wavelength"]
         values = numbers(dataset, "angstrom")
+        if not text(dataset.attrs.get("units", "angstrom")).strip().lower().startswith("ang"):
+            values = values * 1e7  # other lengths come in mm
         if dataset.ndim == 2 or "incident_wavelength_weights" in group:
             weights = numbers(group["incident_wavelength_weights"])
             if weights.size % values.size:

@@ -18,7 +18,9 @@ from dxdask.storage.importers.nexus_axes import (
     Axis,
     axis_chain,
     follow,
+    loaded,
     numbers,
+    refuse_raw_storage,
     text,
     transformation,
 )
@@ -131,8 +133,8 @@ def _rectangle(
     module: h5py.Group, frame_shape: tuple[int, int]
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return first pixel and size, (fast, slow) each, of a module in the stored frame."""
-    first = [int(n) for n in np.atleast_1d(module["data_origin"][()])]
-    size = [int(n) for n in np.atleast_1d(module["data_size"][()])]
+    first = [int(n) for n in np.atleast_1d(loaded(module["data_origin"]))]
+    size = [int(n) for n in np.atleast_1d(loaded(module["data_size"]))]
     if len(first) == 3 and len(size) in (2, 3):
         # Frames (image, module, slow, fast) are stored with their modules below one another.
         if len(size) == 2:
@@ -219,5 +221,6 @@ def pixel_mask(
                     f"{group.file.filename}: {found.name} is {found.shape}, the frames "
                     f"{frame_shape}"
                 )
+            refuse_raw_storage(found)
             return np.asarray(good & (found[()].reshape(frame_shape) == 0))
     return np.asarray(good)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
-from dxdask.storage.importers.nexus_axes import text
+from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES
+from dxdask.storage.importers.nexus_axes import MOST_VALUES, refuse_raw_storage, text
 
 FILTERS_AT = hdf5plugin.PLUGINS_PATH
 
@@ -109,7 +111,15 @@ def frames_of(entry: h5py.Group) -> tuple[Hdf5Reader, tuple[Path, ...]]:
         )
         files[Path(dataset.file.filename)] = None
         files |= dict.fromkeys(_virtual_sources(dataset))
-    slow, fast = int(np.prod(first.shape[1:-1])), int(first.shape[-1])
+    n_images = sum(d.shape[0] for d in datasets)
+    if first.dtype.itemsize * math.prod(first.shape[1:]) > MAX_IMAGE_BYTES or (
+        n_images > MOST_VALUES
+    ):
+        raise FormatError(
+            f"{where} announces {n_images} frames of {first.shape[1:]} {first.dtype}: no detector "
+            "records that"
+        )
+    slow, fast = math.prod(first.shape[1:-1]), int(first.shape[-1])
     reader = Hdf5Reader(parts=tuple(parts), frame_shape=(slow, fast), dtype=first.dtype.str)
     return reader, tuple(files)
 
@@ -161,6 +171,7 @@ def _virtual_sources(dataset: h5py.Dataset) -> list[Path]:
 
 def _check_written(dataset: h5py.Dataset) -> None:
     """Refuse a dataset whose frames were never written or lie beyond the end of the file."""
+    refuse_raw_storage(dataset)
     if dataset.is_virtual:
         return
     where = f"{dataset.file.filename}: {dataset.name}"

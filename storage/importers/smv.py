@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer, Panel
 from dxdask.models.vectors import unit, vector
-from dxdask.storage.importers.image_files import ImageHeader, read_bytes
+from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES, ImageHeader, read_bytes
 
 _TYPES = {"unsigned_short": "u2", "signed_short": "i2", "unsigned_char": "u1", "long_integer": "i4",
           "signed_long": "i4", "unsigned_long": "u4", "short": "i2", "mad": "u2"}  # fmt: skip
@@ -100,7 +101,8 @@ def _layout(path: Path, header: Mapping[str, str]) -> tuple[tuple[int, int], str
     kind = header.get("TYPE", "unsigned_short").lower()
     if kind not in _TYPES:
         raise FormatError(f"{path}: TYPE={kind} is not known; one of {', '.join(_TYPES)} is")
-    if not (0 < fast < 1 << 15 and 0 < slow < 1 << 15):
+    n_bytes = fast * slow * np.dtype(_TYPES[kind]).itemsize
+    if not (fast > 0 and slow > 0 and n_bytes <= MAX_IMAGE_BYTES):
         raise FormatError(f"{path}: SIZE1={fast} and SIZE2={slow} are not the sizes of an image")
     return (slow, fast), _TYPES[kind]
 
@@ -148,9 +150,12 @@ def _number(path: Path, header: Mapping[str, str], key: str, default: float | No
             )
         return default
     try:
-        return float(text)
+        value = float(text)
     except ValueError as error:
         raise FormatError(f"{path}: {key}={text} in the header is no number") from error
+    if not math.isfinite(value):
+        raise FormatError(f"{path}: {key}={text} in the header is no finite number")
+    return value
 
 
 def _timestamp(text: str) -> float | None:
