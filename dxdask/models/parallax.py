@@ -15,8 +15,11 @@ def shift(xy_mm: Floats, d_matrix: Floats, *, mu: float, thickness: float) -> Fl
     the shift is o times the ray's direction along fast and slow. Source: the correction of dxtbx
     (Parkhurst et al. 2022, "dxtbx", J. Appl. Cryst.; Waterman et al. 2016, Acta Cryst. D72, 558).
 
-    d_matrix: (3, 3), columns fast, slow, origin (mm). mu: 1/mm. thickness: mm.
+    d_matrix: (3, 3), columns fast, slow, origin (mm). mu: 1/mm. thickness: mm. No shift where
+    either is not known (0).
     """
+    if not (mu > 0.0 and thickness > 0.0):
+        return np.zeros_like(xy_mm)
     fast, slow, origin = d_matrix.T
     s1 = xy_mm @ np.stack([fast, slow]) + origin
     s1 = s1 / np.linalg.norm(s1, axis=-1, keepdims=True)

@@ -153,6 +153,13 @@ def test_pixels_come_back_without_parallax(panel, points):
     np.testing.assert_allclose(plain.mm_to_pixel(plain.pixel_to_mm(points)), points, atol=1e-9)
 
 
+@pytest.mark.parametrize(("mu", "thickness"), [(0.0, 0.3), (4.0, 0.0)])
+def test_a_sensor_that_is_not_known_shifts_nothing(mu: float, thickness: float) -> None:
+    panel = Panel(pixel_size=(0.1, 0.2), use_parallax=True, mu=mu, thickness=thickness)
+    np.testing.assert_allclose(panel.pixel_to_mm([(10.0, 20.0)]), [(1.0, 4.0)])
+    np.testing.assert_allclose(panel.mm_to_pixel([(1.0, 4.0)]), [(10.0, 20.0)])
+
+
 def test_panel_map_and_slices():
     detector = Detector(
         panels=(
