@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import erf
 
 from dxdask.errors import InputError
-from dxdask.models import Detector, ExperimentList
+from dxdask.models import Detector, Experiment, ExperimentList
 from dxdask.models.vectors import Floats
 from dxdask.simulation import geometry, recording
 from dxdask.simulation.footprint import Spots, profile_widths, spots_on_detector
@@ -116,11 +116,10 @@ class Simulation:
         InputError
             The shot is no hit.
         """
-        shot, crystal = self.shots[run], self.parameters.crystal
-        name = f"{self.experiments[run].run}-{image}"
-        experiment = next(e for e in self.true_experiments if e.identifier == name)
-        if experiment.crystal is None:
+        experiment = self._hit(run, image)
+        if experiment is None or experiment.crystal is None:
             raise InputError(f"shot {image} of run {run} has no crystal; choose a hit")
+        shot, crystal = self.shots[run], self.parameters.crystal
         s0 = experiment.beam.s0
         rays, error = still_rays(self.hkl, experiment.crystal.a, s0)
         two_sines = 1 / self.intensities.d[self.unique] * experiment.beam.wavelength
@@ -144,6 +143,14 @@ class Simulation:
             goniometer=None,
             parameters=self.parameters,
         )
+
+    def _hit(self, run: int, image: int) -> Experiment | None:
+        """Return the true experiment of a shot; they are in the order of runs and images."""
+        hits = [s.is_hit for s in self.shots]
+        if not (0 <= run < len(hits) and 0 <= image < len(hits[run]) and hits[run][image]):
+            return None
+        before = sum(int(h.sum()) for h in hits[:run]) + int(hits[run][:image].sum())
+        return self.true_experiments[before]
 
     def expected(self, run: int, image: int) -> Floats:
         """Return the photons expected (slow, fast) on image `image` of run `run`, both from 0."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dxdask.errors import InputError
 from dxdask.simulation import Simulation, simulate, tiny
 from dxdask.simulation.parameters import GainSwitchParameters
 from dxdask.simulation.recording import switched
@@ -87,9 +88,9 @@ def test_background_is_that_of_the_true_modules(ensemble: Simulation) -> None:
     assert np.hypot(row - 99.6, column - 95.2) < 60
 
 
-def stills() -> Simulation:
+def stills(transmissions: tuple[float, ...] = (1.0,)) -> Simulation:
     return simulate(
-        tiny(mode="stills", transmissions=(1.0,), scan={"n_images": 12}, photons=2000.0)
+        tiny(mode="stills", transmissions=transmissions, scan={"n_images": 12}, photons=2000.0)
     )
 
 
@@ -105,6 +106,20 @@ def test_blank_shots_have_no_spots_and_hits_do() -> None:
     np.testing.assert_array_equal(
         simulation.frames(0, 3, 5), np.concatenate([stills().frames(0, i, i + 1) for i in (3, 4)])
     )
+
+
+def test_each_hit_has_its_own_crystal_and_blanks_have_none() -> None:
+    simulation = stills((0.5, 1.0))
+    for run, shots in enumerate(simulation.shots):
+        hit = int(np.flatnonzero(shots.is_hit)[-1])
+        spots = simulation.still_spots(run, hit)
+        k = 1 / shots.wavelengths[hit]
+        np.testing.assert_allclose(np.linalg.norm(spots.s1, axis=1), k, rtol=1e-9)
+        blank = int(np.flatnonzero(~shots.is_hit)[0])
+        with pytest.raises(InputError, match=f"shot {blank} of run {run} has no crystal"):
+            simulation.still_spots(run, blank)
+    with pytest.raises(InputError, match="choose a hit"):
+        simulation.still_spots(2, 0)
 
 
 def test_still_spots_are_near_the_sphere_and_weaker_away_from_it() -> None:
