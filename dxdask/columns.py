@@ -151,6 +151,29 @@ COLUMNS = _column_table(
     C("intensity_variance", "float64", "", "variance of intensity", "intensity.scale.variance"),
     C("sigma", "float64", "", "standard deviation of a merged intensity"),
     C("n_observations", "int32", "", "observations merged into this reflection"),
+    C(
+        "intensity_prf",
+        "float64",
+        "counts",
+        "intensity of the fitted profile",
+        "intensity.prf.value",
+    ),
+    C(
+        "intensity_prf_variance",
+        "float64",
+        "counts^2",
+        "variance of intensity_prf",
+        "intensity.prf.variance",
+    ),
+    C(
+        "profile_weights",
+        "float64",
+        "",
+        "intensity_prf is sum w (counts - background): sums of w, of w^2, and of w^2 times the "
+        "fraction of the intensity in a pixel",
+        None,
+        ("w", "w2", "w2p"),
+    ),
 )
 for _sign in ("plus", "minus"):
     COLUMNS |= _column_table(

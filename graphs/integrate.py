@@ -38,6 +38,17 @@ def estimate_profile(
     return lazy
 
 
+def local_profiles(
+    refined: Delayed | StepResult,
+    spots: Delayed | StepResult,
+    experiments: Delayed | ExperimentList,
+    parameters: IntegrationParameters,
+) -> Delayed:
+    """Return the local profiles of all runs, from the spots as `estimate_profile`. Tasks: 1."""
+    lazy: Delayed = delayed(_local, pure=True)(refined, spots, experiments, parameters)
+    return lazy
+
+
 def predict(
     experiment: Delayed | Experiment,
     parameters: IntegrationParameters,
@@ -57,6 +68,7 @@ def integrate(
     *,
     predicted: Reflections | Delayed | None = None,
     experiment_index: int = 0,
+    local: integration.LocalProfile | Delayed | None = None,
     fan_in: int = 8,
 ) -> Delayed:
     """Return the integrated reflections of one run, as `integration.integrate` does.
@@ -69,6 +81,7 @@ def integrate(
     parameters : None for the defaults.
     predicted : from `predict`; None to predict in the same graph.
     experiment_index : what the column `experiment` is to hold, where predicted here.
+    local : of the run, one of `local_profiles`.
     fan_in : how many blocks' records one task of the fold holds.
 
     Returns
@@ -95,7 +108,9 @@ def integrate(
         predicted = predict(experiment, parameters, experiment_index=experiment_index)
     elif not isinstance(predicted, Delayed):
         predicted = delayed(predicted, pure=True, traverse=False)
-    asked = delayed(plan, pure=True)(predicted, experiment, glm, n_frames=frames.shape[0])
+    asked = delayed(plan, pure=True)(
+        predicted, experiment, parameters, local=local, n_frames=frames.shape[0]
+    )
     part = delayed(_sum_one, pure=True)
     records = [part(block, asked, good) for block, _ in blocks]
     record = tree_fold(records, partial(_merge, glm=glm), fan_in=fan_in, label="integrate-merge")
@@ -114,6 +129,17 @@ def _profiled(
 ) -> ExperimentList:
     return integration.estimate_profile(
         refined.reflections, spots.arrays, refined.experiments, parameters
+    )
+
+
+def _local(
+    refined: StepResult,
+    spots: StepResult,
+    experiments: ExperimentList,
+    parameters: IntegrationParameters,
+) -> tuple[integration.LocalProfile | None, ...]:
+    return integration.local_profiles(
+        refined.reflections, spots.arrays, experiments, parameters.profile
     )
 
 

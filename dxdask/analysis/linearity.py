@@ -25,22 +25,21 @@ from dxdask.tables import Table
 
 Rows = NDArray[np.int64]
 
-NEEDED = (
-    "experiment",
-    "hkl",
-    "flags",
-    "x_cal",
-    "y_cal",
-    "z_cal",
-    "intensity_sum",
-    "intensity_sum_variance",
-)
-BAD = (
-    Flag.OVERLOADED
-    | Flag.OVERLAPPED_FG
-    | Flag.FOREGROUND_INCLUDES_BAD_PIXELS
-    | Flag.FAILED_DURING_SUMMATION
-)
+NEEDED = ("experiment", "hkl", "flags", "x_cal", "y_cal", "z_cal")
+# what is asked of summed intensities, and of those of fitted profiles
+FLAGS = {
+    "sum": (
+        Flag.INTEGRATED_SUM,
+        Flag.OVERLOADED
+        | Flag.OVERLAPPED_FG
+        | Flag.FOREGROUND_INCLUDES_BAD_PIXELS
+        | Flag.FAILED_DURING_SUMMATION,
+    ),
+    "prf": (
+        Flag.INTEGRATED_PRF,
+        Flag.OVERLOADED | Flag.OVERLAPPED_FG | Flag.FAILED_DURING_PROFILE_FITTING,
+    ),
+}
 HEADINGS = {
     "transmission": ("transmission", ".4g"),
     "n": ("n", "d"),
@@ -102,12 +101,12 @@ def linearity(
     experiments: ExperimentList,
     parameters: LinearityParameters | None = None,
 ) -> StepResult:
-    """Compare summed intensities of the same reflections with those of a reference run.
+    """Compare intensities of the same reflections with those of a reference run.
 
     Parameters
     ----------
-    reflections : integrated: experiment, hkl, flags, x_cal, y_cal, z_cal, intensity_sum and its
-        variance (and partiality, where known).
+    reflections : integrated: experiment, hkl, flags, x_cal, y_cal, z_cal, intensity_sum (or
+        intensity_prf) and its variance (and partiality, where known).
     experiments : their runs, with transmissions and crystals.
     parameters : which run is the reference, and which reflections count.
 
@@ -126,7 +125,9 @@ def linearity(
         The reference run has no reflection that counts.
     """
     parameters = parameters or LinearityParameters()
-    check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
+    column = f"intensity_{parameters.intensity}"
+    needed = (*NEEDED, column, f"{column}_variance")
+    check({k: reflections[k] for k in needed if k in reflections}, needed)
     runs = experiments.runs
     transmissions = [
         float(next(e for e in experiments if e.run == run).beam.transmission) for run in runs
@@ -152,7 +153,7 @@ def linearity(
             reflections, (strong if parameters.selection == "both" else good) & (run_of == i)
         )
         at, others = match(mine, base, group, limits)
-        own, full = mine["intensity_sum"][at], base["intensity_sum"][others]
+        own, full = mine[column][at], base[column][others]
         pairs.append((own, full))
         rows.append({"run": run, "transmission": transmissions[i], **_ratios(own, full)})
     return StepResult(
@@ -193,12 +194,14 @@ def _selections(
     """Return which reflections (n,) are well integrated and strong, and which are well
     integrated.
     """
-    good = has_flag(reflections, Flag.INTEGRATED_SUM) & ~has_flag(reflections, BAD)
-    good &= reflections["intensity_sum_variance"] > 0
+    done, bad = FLAGS[parameters.intensity]
+    column = f"intensity_{parameters.intensity}"
+    good = has_flag(reflections, done) & ~has_flag(reflections, bad)
+    good &= reflections[f"{column}_variance"] > 0
     if "partiality" in reflections:
         good &= reflections["partiality"] >= parameters.partiality_threshold
-    sigma = np.sqrt(np.where(good, reflections["intensity_sum_variance"], 1.0))
-    return good & (reflections["intensity_sum"] > parameters.i_over_sigma * sigma), good
+    sigma = np.sqrt(np.where(good, reflections[f"{column}_variance"], 1.0))
+    return good & (reflections[column] > parameters.i_over_sigma * sigma), good
 
 
 def _ratios(own: Floats, full: Floats) -> dict[str, Any]:

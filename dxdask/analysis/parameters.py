@@ -29,6 +29,9 @@ class LinearityParameters(Parameters):
     reference: str | None = parameter(
         None, "name of the run the others are compared with; None: highest transmission"
     )
+    intensity: Literal["sum", "prf"] = parameter(
+        "sum", "summed intensities, or those of fitted profiles"
+    )
     i_over_sigma: float = parameter(3.0, "least I/sigma of a reflection")
     selection: Literal["both", "reference"] = parameter(
         "both",

@@ -1,4 +1,4 @@
-"""Integration: predict every reflection, and add up its counts above the background."""
+"""Integration: predict every reflection, sum its counts above the background, fit its profile."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
 from dxdask.integration.blocks import sum_block
+from dxdask.integration.local_profile import LocalProfile, local_profiles
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.plan import plan, usable_pixels
 from dxdask.integration.profile_model import estimate_profile
@@ -18,9 +19,11 @@ from dxdask.results import StepResult
 
 __all__ = [
     "IntegrationParameters",
+    "LocalProfile",
     "combine",
     "estimate_profile",
     "integrate",
+    "local_profiles",
     "predict",
 ]
 
@@ -33,8 +36,9 @@ def integrate(
     parameters: IntegrationParameters | None = None,
     *,
     experiment_index: int = 0,
+    local: LocalProfile | None = None,
 ) -> StepResult:
-    """Integrate the reflections of one run by summation.
+    """Integrate the reflections of one run by summation and by profile fitting.
 
     Parameters
     ----------
@@ -44,12 +48,14 @@ def integrate(
     predicted : from `predict` with the same experiment; None to predict them here.
     parameters : None for the defaults.
     experiment_index : what the column `experiment` is to hold, where they are predicted here.
+    local : from `local_profiles`, followed by the profiles that are fitted; None: they are
+        Gaussians of the experiment's widths, where reflections are predicted.
 
     Returns
     -------
     StepResult
-        Reflections as predicted, with the columns of the summation; tables `summary`, `shells`,
-        `images`, `profile`.
+        Reflections as predicted, with the columns of the summation and of the fit; tables
+        `summary`, `shells`, `images`, `profile`.
 
     Raises
     ------
@@ -59,6 +65,6 @@ def integrate(
     parameters = parameters or IntegrationParameters()
     if predicted is None:
         predicted = predict_as_asked(experiment, parameters, experiment_index)
-    asked = plan(predicted, experiment, parameters.background.glm, n_frames=len(frames))
+    asked = plan(predicted, experiment, parameters, local=local, n_frames=len(frames))
     good = usable_pixels(mask, experiment, frames.shape[1:])
     return finish(sum_block(frames, 0, asked, good), predicted, asked, experiment)

@@ -26,12 +26,14 @@ from dxdask.integration.collect import (
     encode,
 )
 from dxdask.integration.foreground import claim, nobody, release
+from dxdask.integration.gaussian import fill_weights
 from dxdask.integration.parameters import GlmParameters
 from dxdask.integration.plan import Plan
 from dxdask.integration.sums import N_FRAMES, N_SUMS, Sums, add_equal_rows, ordered, stack, take
 
 # Background pixels gathered before they are turned into histograms (4 bytes each).
 _BUDGET = 8_000_000
+_LARGEST = 2.0**62
 
 
 def sum_block(
@@ -121,14 +123,30 @@ def _sum_few(
     )
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     offsets, active = _lists(rows, own, shapes, start, len(frames))
-    trusted = np.array(plan.trusted, dtype=np.float64)
+    trusted = _whole(plan.trusted)
+    profile, weights = _weights(rows, shapes)
     for i, frame in enumerate(frames):
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
-        claim(here, rows, shapes, phi, owner, sums)
-        collect(frame, masks[i], trusted, z, phi, here, rows, shapes, owner, sums, *background)
+        claim(here, rows, shapes, phi, profile, weights, owner, sums)
+        collect(
+            frame, masks[i], trusted, z, phi, here, rows, shapes, owner, profile, weights, sums,
+            *background,
+        )  # fmt: skip
         release(here, rows, shapes, owner)
     return _finished(_record(rows, own[:, 5] - own[:, 4], sums, background), plan.glm)
+
+
+def _weights(
+    rows: NDArray[np.int64], shapes: Ellipsoids
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the profiles' weights and where those of each of `rows` begin."""
+    inner = shapes.inner[rows].astype(np.int64)
+    area = (inner[:, 1] - inner[:, 0]) * (inner[:, 3] - inner[:, 2])
+    starts = np.concatenate([[0], np.cumsum(area)])
+    weights = np.empty(starts[-1], dtype=np.int32)
+    fill_weights(rows, shapes, starts[:-1], weights)
+    return starts[:-1], weights
 
 
 def _lists(
@@ -141,6 +159,12 @@ def _lists(
     active = np.empty(offsets[-1], dtype=np.int64)
     active_on_frames(rows, shapes.box, start, offsets, active)
     return offsets, active
+
+
+def _whole(trusted: tuple[float, float]) -> NDArray[np.int64]:
+    """Return integers that the same integers are strictly between."""
+    low, high = np.clip(trusted, -_LARGEST, _LARGEST)
+    return np.array([np.floor(low), np.ceil(high)], dtype=np.int64)
 
 
 class _Background(NamedTuple):

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Reflections, select
 from dxdask.integration.corrections import partiality
+from dxdask.integration.gaussian import Profiles, profiles
+from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.rays import panel_arrays, strike
 from dxdask.integration.rotation import require_profile, require_rotation
 from dxdask.models import Experiment, GaussianProfile
@@ -128,10 +130,16 @@ class Ellipsoids(NamedTuple):
     panel: NDArray[np.int32]
     phi: Floats
     first: int
+    profile: Profiles
 
 
-def ellipsoids(predicted: Reflections, experiment: Experiment) -> Ellipsoids:
-    """Return the ellipsoids of reflections that `add_boxes` returned."""
+def ellipsoids(
+    predicted: Reflections, experiment: Experiment, local: LocalProfile | None = None
+) -> Ellipsoids:
+    """Return the ellipsoids of reflections that `add_boxes` returned.
+
+    local : of the run, followed by the profiles that are fitted; None: they are those predicted.
+    """
     profile, scan = require_profile(experiment), require_rotation(experiment).scan
     q, _ = _shape_and_extent(predicted, experiment, profile)
     w = (predicted["zeta"] / (profile.n_sigma * profile.sigma_m)) ** 2
@@ -149,12 +157,37 @@ def ellipsoids(predicted: Reflections, experiment: Experiment) -> Ellipsoids:
     box[:, 0:3:2] = np.minimum(box[:, 0:3:2], low)
     box[:, 1:4:2] = np.maximum(box[:, 1:4:2], high)
     first, last = scan.array_range
+    centre = np.column_stack([xy, predicted["phi_cal_rad"]])
     return Ellipsoids(
-        centre=np.column_stack([xy, predicted["phi_cal_rad"]]),
+        centre=centre,
         shape=np.column_stack([q, w]),
         box=box.astype(np.int32),
         inner=inner.astype(np.int32),
         panel=np.stack([offset, offset + size], axis=2).reshape(-1, 4).astype(np.int32),
         phi=scan.phi_from_z(np.arange(first, last + 1)),
         first=first,
+        profile=_profiles(q, centre, predicted, experiment, local),
     )
+
+
+def _profiles(
+    q: Floats,
+    centre: Floats,
+    predicted: Reflections,
+    experiment: Experiment,
+    local: LocalProfile | None,
+) -> Profiles:
+    """Return the profiles of ellipsoids q (n, 3) about centre (n, 3): they follow `local`."""
+    given = require_profile(experiment)
+    det = (q[:, 0] * q[:, 2] - q[:, 1] ** 2) * given.n_sigma**2
+    xx, xy, yy = q[:, 2] / det, -q[:, 1] / det, q[:, 0] / det
+    if local is None:
+        covariance = np.stack([xx, xy, yy], axis=1)
+        return profiles(centre, covariance, predicted["zeta"], given.sigma_m)
+    at = predicted["panel"], predicted["x_cal"], predicted["y_cal"]
+    width = require_rotation(experiment).scan.image_width_rad
+    shift = np.stack([local.x.at(*at), local.y.at(*at), width * local.z.at(*at)], axis=1)
+    new_xx, new_yy = np.exp(local.log_xx.at(*at)), np.exp(local.log_yy.at(*at))
+    new_xy = xy * np.sqrt(new_xx * new_yy / (xx * yy))
+    covariance = np.stack([new_xx, new_xy, new_yy], axis=1)
+    return profiles(centre + shift, covariance, predicted["zeta"], local.sigma_m)

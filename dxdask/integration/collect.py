@@ -8,11 +8,16 @@ import numpy as np
 from numba import njit
 
 from dxdask.integration.foreground import NOBODY, phi_term, xy_term
+from dxdask.integration.gaussian import rotated_fraction
 from dxdask.integration.sums import (
     COUNTS,
     COUNTS_X,
     COUNTS_Y,
     COUNTS_Z,
+    FITTED,
+    FITTED_2,
+    FITTED_3,
+    FITTED_COUNTS,
     N_BACKGROUND_BAD,
     N_FOREGROUND,
     N_FRAMES,
@@ -57,15 +62,26 @@ def add_foreground(v: Any, row: Any, dx: int, dy: int, dz: int) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def add_fitted(v: Any, row: Any, weight: Any) -> None:
+    """Add a pixel of a weight in the profile to the sums (N_SUMS,) of its owner."""
+    row[FITTED] += weight
+    row[FITTED_2] += weight * weight
+    row[FITTED_3] += weight * weight * weight
+    row[FITTED_COUNTS] += weight * v
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def collect(
     frame: Any, mask: Any, trusted: Any, z: int, phi: Any, active: Any, rows: Any, e: Any,
-    owner: Any, sums: Any, tally: Any, starts: Any, used: Any, values: Any,
+    owner: Any, profile: Any, weights: Any, sums: Any, tally: Any, starts: Any, used: Any,
+    values: Any,
 ) -> None:  # fmt: skip
     """Add one frame (slow, fast), at array index z, to sums and backgrounds of its reflections.
 
-    mask: (slow, fast) bool, True is good. trusted: counts strictly between the two are; those from
-    the upper end on are saturated. tally: (n, N_BINS), background pixels by count. starts, used:
-    (n,), where in `values` are the background counts that have no bin, and how many.
+    mask: (slow, fast) bool, True is good. trusted: (2,) int64, counts strictly between the two
+    are; those from the upper end on are saturated. profile, weights: where the profile of each
+    begins, and the weights, from `fill_weights`. tally: (n, N_BINS), background pixels by count.
+    starts, used: (n,), where in `values` are the background counts that have no bin, and how many.
     """
     low, high = trusted[0], trusted[1]
     for i in active:
@@ -74,8 +90,11 @@ def collect(
         x0, x1 = max(e.box[r, 0], e.panel[r, 0]), min(e.box[r, 1], e.panel[r, 1])
         y0, y1 = max(e.box[r, 2], e.panel[r, 2]), min(e.box[r, 3], e.panel[r, 3])
         dx0, dy0, dz = x0 - e.box[r, 0], -e.box[r, 2], z - e.box[r, 4]
-        d3 = phi_term(e, r, phi)
+        d3, fraction = phi_term(e, r, phi), rotated_fraction(e, r, phi)
+        width = e.inner[r, 1] - e.inner[r, 0]
         for y in range(y0, y1):
+            # place of the weight of the first pixel of the line
+            at = profile[i] + (y - e.inner[r, 2]) * width + x0 - e.inner[r, 0]
             # slices, counted from 0, spare the check for negative indices
             counts, good, owners = frame[y, x0:x1], mask[y, x0:x1], owner[y, x0:x1]
             for k in range(len(counts)):
@@ -96,6 +115,8 @@ def collect(
                 else:
                     if v >= high:
                         row[N_SATURATED] += 1
+                    else:
+                        add_fitted(v, row, np.int64(weights[at + k] * fraction + 0.5))
                     add_foreground(v, row, dx0 + k, dy0 + y, dz)
 
 

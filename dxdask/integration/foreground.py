@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.integration.sums import N_INVALID
+from dxdask.integration.gaussian import rotated_fraction
+from dxdask.integration.sums import N_INVALID, PROFILE
 
 NOBODY = -1
 
@@ -40,23 +41,28 @@ def xy_term(e: Any, r: int, x: int, y: int) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def claim(active: Any, rows: Any, e: Any, phi: Any, owner: Any, sums: Any) -> None:
+def claim(
+    active: Any, rows: Any, e: Any, phi: Any, starts: Any, weights: Any, owner: Any, sums: Any
+) -> None:
     """Write into `owner` (slow, fast) which reflection's ellipsoid reaches the pixel deepest.
 
     active: (m,), the places in `rows` of the reflections on this frame, ascending; the first wins a
     tie. Pixels of an ellipsoid that lie off the panel are counted as invalid in `sums` (one row
-    each).
+    each). starts, weights: of the profiles, from `fill_weights`; all of an ellipsoid is added up.
     """
     for i in active:
         r = rows[i]
         d3 = phi_term(e, r, phi)
         if d3 > 1.0:
             continue
+        fraction, at = rotated_fraction(e, r, phi), starts[i] - 1
         for y in range(e.inner[r, 2], e.inner[r, 3]):
             for x in range(e.inner[r, 0], e.inner[r, 1]):
+                at += 1
                 d = xy_term(e, r, x, y) + d3
                 if d > 1.0:
                     continue
+                sums[i, PROFILE] += int(weights[at] * fraction + 0.5)
                 if not (e.panel[r, 0] <= x < e.panel[r, 1] and e.panel[r, 2] <= y < e.panel[r, 3]):
                     sums[i, N_INVALID] += 1
                     continue

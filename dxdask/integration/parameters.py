@@ -27,6 +27,16 @@ class PredictionParameters(Parameters):
 class ProfileParameters(Parameters):
     """Widths of the reflections (Kabsch 2010) and what is done with them."""
 
+    fitting: bool = parameter(
+        True, "Whether profiles are fitted, besides the sums over the foreground."
+    )
+    valid_foreground_threshold: float = parameter(
+        0.75,
+        "A profile is fitted where at least this fraction of it is on pixels that can be used.",
+        ge=0,
+        le=1,
+        expert=1,
+    )
     sigma_b: float | None = parameter(
         None, "Width across the beam; none: estimated from the strong spots.", unit="degree", gt=0
     )

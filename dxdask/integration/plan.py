@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.integration.boxes import Ellipsoids, ellipsoids
-from dxdask.integration.parameters import GlmParameters
+from dxdask.integration.local_profile import LocalProfile
+from dxdask.integration.parameters import GlmParameters, IntegrationParameters, ProfileParameters
 from dxdask.integration.rotation import require_rotation
 from dxdask.models import Experiment
 
@@ -25,12 +26,14 @@ class Plan:
     shapes : of all reflections of the run.
     trusted : counts strictly between the two can be believed.
     glm : how backgrounds are fitted.
+    fit : how profiles are.
     """
 
     run: str
     shapes: Ellipsoids
     trusted: tuple[float, float]
     glm: GlmParameters
+    fit: ProfileParameters
 
 
 def usable_pixels(
@@ -64,11 +67,14 @@ def usable_pixels(
 def plan(
     predicted: Reflections,
     experiment: Experiment,
-    glm: GlmParameters,
+    parameters: IntegrationParameters,
     *,
+    local: LocalProfile | None = None,
     n_frames: int | None = None,
 ) -> Plan:
     """Return the plan for reflections that `predict` returned for this experiment.
+
+    local : where and how wide the profiles are that are fitted; None: as predicted.
 
     Raises
     ------
@@ -86,5 +92,11 @@ def plan(
             f"run {experiment.run}: panels differ in their trusted range, {sorted(ranges)}; "
             "import it with one trusted range for all"
         )
-    shapes = ellipsoids(predicted, experiment)
-    return Plan(run=experiment.run, shapes=shapes, trusted=ranges.pop(), glm=glm)
+    shapes = ellipsoids(predicted, experiment, local)
+    return Plan(
+        run=experiment.run,
+        shapes=shapes,
+        trusted=ranges.pop(),
+        glm=parameters.background.glm,
+        fit=parameters.profile,
+    )

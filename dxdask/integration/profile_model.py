@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import erf
 
 from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import InputError
 from dxdask.integration.parameters import IntegrationParameters, ProfileParameters
+from dxdask.integration.rays import panel_arrays
 from dxdask.integration.rotation import require_rotation
+from dxdask.integration.widths import minus_log_likelihood, spreads
 from dxdask.models import Experiment, ExperimentList, GaussianProfile
 
 Floats = NDArray[np.float64]
 Pixels = Mapping[str, NDArray[Any]]
 _NEEDED = ("experiment", "panel", "flags", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
 _ARRAYS = ("pixel_offsets", "pixel_x", "pixel_y", "pixel_z", "pixel_value")
-_SMALLEST = 1e-9  # fraction of a reflection below which a frame does not count as its
 # sigma_m is looked for between these many image widths and this many degrees
 _NARROWEST, _WIDEST_DEG = 0.01, 20.0
 
@@ -83,7 +83,7 @@ def _profile(
 ) -> GaussianProfile:
     sigma_b, sigma_m = p.sigma_b, p.sigma_m
     if sigma_b is None or sigma_m is None:
-        spots, pixels = _spots_of(reflections, arrays, index)
+        spots, pixels = spots_of(reflections, arrays, index)
         n = len(spots["flags"])
         if n < p.min_spots:
             raise InputError(
@@ -91,7 +91,7 @@ def _profile(
                 f"{p.min_spots}: give integration.profile.sigma_b and .sigma_m, or a smaller "
                 "integration.profile.min_spots"
             )
-        s1 = _rays(spots["x_cal_mm"], spots["y_cal_mm"], spots["panel"], experiment)
+        s1 = rays(spots["x_cal_mm"], spots["y_cal_mm"], spots["panel"], experiment)
         if sigma_b is None:
             sigma_b = float(np.rad2deg(divergence(s1, pixels, spots["panel"], experiment)))
         if sigma_m is None:
@@ -103,8 +103,13 @@ def _profile(
     )
 
 
-def _spots_of(reflections: Reflections, arrays: Pixels, index: int) -> tuple[Reflections, Pixels]:
-    """Return the spots of one experiment, and their pixels with `owner`, the row of each."""
+def spots_of(
+    reflections: Reflections, arrays: Pixels, index: int, more: Sequence[str] = ()
+) -> tuple[Reflections, Pixels]:
+    """Return the spots of one experiment, and their pixels with `owner`, the row of each.
+
+    The spots have the columns that profiles need, and `more`.
+    """
     own = reflections["experiment"] == index
     own &= np.isfinite(reflections["x_cal_mm"]) & np.isfinite(reflections["phi_cal_rad"])
     used = own & has_flag(reflections, Flag.USED_IN_REFINEMENT)
@@ -113,10 +118,10 @@ def _spots_of(reflections: Reflections, arrays: Pixels, index: int) -> tuple[Ref
     taken = np.repeat(rows, lengths)
     pixels = {n: arrays[n][taken] for n in _ARRAYS[1:]}
     pixels["owner"] = np.repeat(np.arange(int(rows.sum())), lengths[rows])
-    return select({n: reflections[n] for n in _NEEDED}, rows), pixels
+    return select({n: reflections[n] for n in (*_NEEDED, *more)}, rows), pixels
 
 
-def _rays(x_mm: Floats, y_mm: Floats, panel: NDArray[np.int32], experiment: Experiment) -> Floats:
+def rays(x_mm: Floats, y_mm: Floats, panel: NDArray[np.int32], experiment: Experiment) -> Floats:
     """Return unit vectors (n, 3) towards positions on the panels."""
     out = np.empty((len(panel), 3))
     for i in np.unique(panel).tolist():
@@ -133,19 +138,13 @@ def divergence(
     s1: (n, 3), predicted directions, unit vectors; angle: between a pixel's direction and that of
     its spot. pixels: as `arrays` of `estimate_profile`, with `owner` (m,).
     """
-    owner = pixels["owner"]
-    of_pixel = panel[owner]
-    xy = np.stack([pixels["pixel_x"], pixels["pixel_y"]], axis=1) + 0.5
-    mm = np.empty_like(xy)
-    for i in np.unique(of_pixel).tolist():
-        at = of_pixel == i
-        mm[at] = experiment.detector[i].pixel_to_mm(xy[at])
-    rays = _rays(mm[:, 0], mm[:, 1], of_pixel, experiment)
-    # the chord, for the arc: exact to angle^2 / 24, and without the loss of arccos at small angles
-    square = ((rays - s1[owner]) ** 2).sum(axis=1)
-    counts = pixels["pixel_value"].astype(np.float64)
-    total = np.bincount(owner, counts, minlength=len(s1))
-    spread = np.bincount(owner, counts * square, minlength=len(s1))
+    panels = panel_arrays(experiment.detector)
+    d = np.array([p.d_matrix for p in experiment.detector.panels])
+    total, spread = np.zeros(len(s1)), np.zeros(len(s1))
+    spreads(
+        pixels["owner"], panel, pixels["pixel_x"], pixels["pixel_y"], pixels["pixel_value"], s1,
+        d, panels.normal, panels.pixel_size, panels.sensor, total, spread,
+    )  # fmt: skip
     some = total > 1
     return float(np.sqrt(np.mean(spread[some] / (total[some] - 1))))
 
@@ -171,28 +170,20 @@ def mosaicity(
     last = np.full(len(s1), -1)
     np.maximum.at(last, owner, z)
     n_frames = np.where(last >= 0, last - first + 1, 0)
-    spot = np.repeat(np.arange(len(s1)), n_frames)
-    start = np.concatenate([[0], np.cumsum(n_frames)])
-    frame = np.arange(len(spot)) - start[spot] + first[spot]
+    offsets = np.concatenate([[0], np.cumsum(n_frames)])
     counts = np.bincount(
-        start[owner] + z - first[owner],
+        offsets[owner] + z - first[owner],
         pixels["pixel_value"][keep].astype(np.float64),
-        minlength=len(spot),
+        minlength=int(offsets[-1]),
     )
-    half = 0.5 * abs(scan.image_width_rad)
-    tau = scan.phi_from_z(frame + 0.5) - phi[spot]
-    above, below = zeta[spot] * (tau + half) / np.sqrt(2), zeta[spot] * (tau - half) / np.sqrt(2)
-    total = np.bincount(spot, counts, minlength=len(s1)) - 1.0
+    seen = n_frames > 0
+    width = float(scan.image_width_rad)
+    begin = scan.phi_from_z(first[seen].astype(np.float64)) - phi[seen]
+    spots = zeta[seen], begin, np.append(offsets[:-1][seen], offsets[-1]), counts, width
+    bounds = (np.log(abs(width) * _NARROWEST), np.log(np.deg2rad(_WIDEST_DEG)))
 
-    def minus_log_likelihood(log_sigma: float) -> float:
-        sigma = np.exp(log_sigma)
-        fraction = np.maximum(0.5 * (erf(above / sigma) - erf(below / sigma)), _SMALLEST)
-        seen = np.bincount(spot, fraction, minlength=len(s1))
-        recorded = seen > 0
-        return float(-(counts @ np.log(fraction)) + total[recorded] @ np.log(seen[recorded]))
+    def objective(log_sigma: float) -> float:
+        return float(minus_log_likelihood(np.exp(log_sigma), *spots))
 
-    bounds = (float(np.log(2 * half * _NARROWEST)), float(np.log(np.deg2rad(_WIDEST_DEG))))
-    found = minimize_scalar(
-        minus_log_likelihood, bounds=bounds, method="bounded", options={"xatol": 1e-5}
-    )
+    found = minimize_scalar(objective, bounds=bounds, method="bounded", options={"xatol": 1e-5})
     return float(np.exp(found.x))

@@ -13,6 +13,7 @@ from dxdask.integration.boxes import add_boxes
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.plan import Plan
 from dxdask.integration.prediction import predict_rays
+from dxdask.integration.profile_fit import fitted
 from dxdask.integration.summary import messages, tables
 from dxdask.integration.summation import summed
 from dxdask.integration.sums import Sums
@@ -84,11 +85,14 @@ def finish(
 ) -> StepResult:
     """Return the result of one run from the sums over all its frames."""
     reflections = summed(predicted, sums, plan.shapes, experiment.detector)
+    calibration = None
+    if plan.fit.fitting:
+        reflections, calibration = fitted(reflections, sums, plan, experiment)
     return StepResult(
         experiments=ExperimentList.of([experiment]),
         reflections=check(reflections),
         tables=tables(reflections, experiment),
-        messages=messages(reflections, experiment),
+        messages=messages(reflections, experiment, calibration),
         problems=tuple(problems),
     )
 

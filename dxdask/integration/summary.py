@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.integration.calibration import Calibration
 from dxdask.models import Experiment
 from dxdask.tables import Table
 
@@ -18,8 +19,10 @@ _STATISTICS = {
     "n_partial": ("# part", ""),
     "n_overloaded": ("# over", ""),
     "n_integrated_sum": ("# sum", ""),
+    "n_integrated_prf": ("# prf", ""),
     "mean_background": ("Ibg", ".2f"),
     "i_over_sigma": ("I/sigI\n(sum)", ".2f"),
+    "i_over_sigma_prf": ("I/sigI\n(prf)", ".2f"),
 }
 _SUMMARY = {
     "run": ("Run", ""),
@@ -30,12 +33,14 @@ _SUMMARY = {
     "n_partial": ("partially\nrecorded", ""),
     "n_overloaded": ("overloaded", ""),
     "n_integrated_sum": ("summed", ""),
+    "n_integrated_prf": ("fitted", ""),
     "n_foreground_bad": ("invalid\nforeground", ""),
     "n_background_bad": ("invalid\nbackground", ""),
     "n_overlapped": ("overlapped", ""),
     "n_failed_background": ("failed in\nbackground", ""),
     "mean_background": ("Ibg", ".2f"),
     "i_over_sigma": ("I/sigI\n(sum)", ".2f"),
+    "i_over_sigma_prf": ("I/sigI\n(prf)", ".2f"),
 }
 
 
@@ -76,16 +81,28 @@ def tables(r: Reflections, experiment: Experiment) -> tuple[Table, ...]:
     )
 
 
-def messages(r: Reflections, experiment: Experiment) -> tuple[str, ...]:
-    """Return the lines about one run, as DIALS prints them."""
+def messages(
+    r: Reflections, experiment: Experiment, calibration: Calibration | None
+) -> tuple[str, ...]:
+    """Return the lines about one run, as DIALS prints them; no calibration: nothing is fitted."""
     profile = _profile(experiment)
     n_sum = int(has_flag(r, Flag.INTEGRATED_SUM).sum())
+    fits: tuple[str, ...] = ()
+    if calibration is not None:
+        n_prf = int(has_flag(r, Flag.INTEGRATED_PRF).sum())
+        fits = (f" Integrated {n_prf} reflections by profile fitting",)
+        if not calibration.done:
+            fits += (
+                f" Fitted intensities are not calibrated by summed ones: only "
+                f"{calibration.n_strong} reflections are strong enough",
+            )
     return (
         f"Run {experiment.run}:",
         f" sigma b: {profile['sigma_b_deg']:.6f} degrees",
         f" sigma m: {profile['sigma_m_deg']:.6f} degrees",
         f" Predicted {len(r['flags'])} reflections",
         f" Integrated {n_sum} reflections by summation",
+        *fits,
     )
 
 
@@ -106,9 +123,7 @@ def _profile(experiment: Experiment) -> dict[str, Any]:
 
 def _statistics(r: Reflections, groups: NDArray[np.int64], n_groups: int) -> list[dict[str, Any]]:
     """Return numbers of each group (0 .. n_groups - 1) that the rows fall into."""
-    done = has_flag(r, Flag.INTEGRATED_SUM)
-    sigma = np.sqrt(r["intensity_sum_variance"])
-    ratio = np.divide(r["intensity_sum"], sigma, out=np.zeros_like(sigma), where=sigma > 0)
+    done, fits = has_flag(r, Flag.INTEGRATED_SUM), has_flag(r, Flag.INTEGRATED_PRF)
 
     def count(rows: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.bincount(groups[rows], minlength=n_groups)
@@ -119,13 +134,20 @@ def _statistics(r: Reflections, groups: NDArray[np.int64], n_groups: int) -> lis
             float(t / c) if c else None for t, c in zip(total, count(rows).tolist(), strict=True)
         ]
 
+    def ratio(kind: str, rows: NDArray[np.bool_]) -> list[float | None]:
+        variance = r[f"intensity_{kind}_variance"]
+        sigma = np.sqrt(np.where(variance > 0, variance, 1.0))
+        return mean(r[f"intensity_{kind}"] / sigma, rows & (variance > 0))
+
     columns = {
         "n_full": count(r["partiality"] > _FULL).tolist(),
         "n_partial": count(r["partiality"] <= _FULL).tolist(),
         "n_overloaded": count(has_flag(r, Flag.OVERLOADED)).tolist(),
         "n_integrated_sum": count(done).tolist(),
+        "n_integrated_prf": count(fits).tolist(),
         "mean_background": mean(r["background_mean"], done),
-        "i_over_sigma": mean(ratio, done & (sigma > 0)),
+        "i_over_sigma": ratio("sum", done),
+        "i_over_sigma_prf": ratio("prf", fits) if "intensity_prf" in r else [None] * n_groups,
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -163,10 +185,12 @@ def _overall(r: Reflections) -> dict[str, Any]:
         "n_partial": row["n_partial"],
         "n_overloaded": row["n_overloaded"],
         "n_integrated_sum": row["n_integrated_sum"],
+        "n_integrated_prf": row["n_integrated_prf"],
         "n_foreground_bad": int(has_flag(r, Flag.FOREGROUND_INCLUDES_BAD_PIXELS).sum()),
         "n_background_bad": int(has_flag(r, Flag.BACKGROUND_INCLUDES_BAD_PIXELS).sum()),
         "n_overlapped": int(has_flag(r, Flag.OVERLAPPED_FG).sum()),
         "n_failed_background": int(has_flag(r, Flag.FAILED_DURING_BACKGROUND_MODELLING).sum()),
         "mean_background": row["mean_background"],
         "i_over_sigma": row["i_over_sigma"],
+        "i_over_sigma_prf": row["i_over_sigma_prf"],
     }

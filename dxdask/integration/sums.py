@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Columns of the sums, int64 each. Moments are about the corner of the reflection's box.
+# Columns of the sums, int64 each. Moments are about the corner of the reflection's box. P is the
+# weight of a pixel in the profile: FITTED* add up over the pixels that can be used, P, P^2, P^3 and
+# P times the counts; PROFILE over all of the foreground.
 (
     N_FRAMES,
     N_FOREGROUND,
@@ -23,8 +25,13 @@ from numpy.typing import NDArray
     PIXELS_X,
     PIXELS_Y,
     PIXELS_Z,
+    PROFILE,
+    FITTED,
+    FITTED_2,
+    FITTED_3,
+    FITTED_COUNTS,
     N_SUMS,
-) = range(14)
+) = range(19)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

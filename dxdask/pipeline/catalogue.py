@@ -62,6 +62,7 @@ _ALL = (
         title="Predict and integrate the reflections of every run.",
         needs=("find_spots", "refine"),
         groups=("integration",),
+        version="2",
         reads_frames=True,
     ),
     Step(
@@ -75,6 +76,7 @@ _ALL = (
         title="Put all observations on one scale.",
         needs=("integrate",),
         groups=("scaling",),
+        version="2",
     ),
     Step(
         name="merge",

@@ -78,9 +78,12 @@ def refine(inputs: Inputs) -> Delayed:
 def integrate(inputs: Inputs) -> Delayed:
     """Return the integrated reflections of all runs; the frames are read once more."""
     parameters = inputs.parameters.integration
-    experiments = integrate_graph.estimate_profile(
-        inputs.results["refine"], inputs.results["find_spots"], parameters
-    )
+    spots = inputs.results["refine"], inputs.results["find_spots"]
+    # lazy lists, that can be indexed, which the type of a Delayed does not say
+    experiments: Any = integrate_graph.estimate_profile(*spots, parameters)
+    local: Any = [None] * len(inputs.ensemble.frames)
+    if parameters.profile.fitting:
+        local = integrate_graph.local_profiles(*spots, experiments, parameters)
     runs = [
         integrate_graph.integrate(
             inputs.ensemble.frames[run],
@@ -88,6 +91,7 @@ def integrate(inputs: Inputs) -> Delayed:
             experiments[i],
             parameters,
             experiment_index=i,
+            local=local[i],
         )
         for i, run in enumerate(inputs.ensemble.frames)
     ]

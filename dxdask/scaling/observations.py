@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Flag, Reflections, check, has_flag
+from dxdask.columns import Reflections, check
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList, space_group
 from dxdask.models.symmetry import asu_indices, pack, spacings, unpack
 from dxdask.models.vectors import Floats
+from dxdask.scaling.intensities import LEAST_VARIANCE, Choice, Estimates, estimates, usable
 from dxdask.scaling.parameters import CutDataParameters
 
 NEEDED = (
@@ -26,13 +27,7 @@ NEEDED = (
     "intensity_sum",
     "intensity_sum_variance",
 )
-BAD = (
-    Flag.OVERLOADED
-    | Flag.OVERLAPPED_FG
-    | Flag.FOREGROUND_INCLUDES_BAD_PIXELS
-    | Flag.FAILED_DURING_SUMMATION
-)
-_LEAST_VARIANCE = 0.25  # counts^2: no box of pixels is known better than half a photon
+_SHELL = 2000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +49,8 @@ class Observations:
     group : (n,) which group an observation is in.
     hkl : (n_groups, 3) index in the asymmetric unit.
     d : (n_groups,) Angstrom.
+    factor : (n,) what takes counts to intensities.
+    estimates : of the counts, summed and fitted, that `intensity` is the combination of.
     """
 
     rows: NDArray[np.int64]
@@ -67,9 +64,21 @@ class Observations:
     group: NDArray[np.int64]
     hkl: NDArray[np.int32]
     d: Floats
+    factor: Floats
+    estimates: Estimates
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def combined(self, expected: Floats) -> Observations:
+        """Return them with the intensities that are best where `expected` (n,) are the true."""
+        counts, variance, slope = self.estimates.combined(expected / self.factor)
+        return replace(
+            self,
+            intensity=counts * self.factor,
+            counts=slope * self.factor,
+            variance=variance * self.factor**2,
+        )
 
 
 def common_symmetry(experiments: ExperimentList) -> tuple[gemmi.UnitCell, gemmi.SpaceGroup]:
@@ -93,23 +102,26 @@ def common_symmetry(experiments: ExperimentList) -> tuple[gemmi.UnitCell, gemmi.
 
 
 def usable_rows(
-    reflections: Reflections, d: Floats, parameters: CutDataParameters
+    reflections: Reflections, d: Floats, parameters: CutDataParameters, choice: Choice
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which reflections (n,) were integrated well, and which of them the user's cuts
     leave.
+
+    Raises
+    ------
+    InputError
+        The intensities that are chosen are not there.
     """
-    variance = reflections["intensity_sum_variance"]
-    well = has_flag(reflections, Flag.INTEGRATED_SUM) & ~has_flag(reflections, BAD)
-    well &= (
-        np.isfinite(reflections["intensity_sum"])
-        & (variance >= 0)
-        & (reflections["hkl"] != 0).any(axis=1)
-    )
+    summed, fitted = usable(reflections, choice)
+    well = (summed | fitted) & (reflections["hkl"] != 0).any(axis=1)
     well &= (reflections["lp"] > 0) & (reflections["qe"] > 0)
     kept = well & (reflections["partiality"] >= max(parameters.partiality_cutoff, 1e-3))
     kept &= (d >= (parameters.d_min or 0.0)) & (d <= (parameters.d_max or np.inf))
-    sigma = np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
-    kept &= reflections["intensity_sum"] / sigma > parameters.min_isigi
+    kinds = (("sum", summed), ("prf", fitted & ~summed))
+    for kind, rows in kinds if fitted.any() else kinds[:1]:
+        variance = reflections[f"intensity_{kind}_variance"][rows]
+        sigma = np.sqrt(np.maximum(variance, LEAST_VARIANCE))
+        kept[rows] &= reflections[f"intensity_{kind}"][rows] / sigma > parameters.min_isigi
     return well, kept
 
 
@@ -121,8 +133,10 @@ def observations(
     *,
     anomalous: bool,
     expected: bool,
+    choice: Choice,
 ) -> Observations:
-    """Return the observations of these rows.
+    """Return the observations of these rows; where there are two estimates of an intensity they are
+    combined as for the mean intensity of their resolution.
 
     Parameters
     ----------
@@ -131,6 +145,7 @@ def observations(
     anomalous : whether Friedel mates are different reflections.
     expected : whether the variance of the counts themselves is left out of `variance`, to be
         replaced by what the mean of the equivalents makes expect.
+    choice : of summed and fitted intensities.
     """
     check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
     asu, isym = asu_indices(reflections["hkl"][rows], group)
@@ -145,22 +160,39 @@ def observations(
     hkl = unpack(unique)
     partiality = reflections["partiality"][rows]
     factor = reflections["lp"][rows] / (reflections["qe"][rows] * partiality)
-    counted, total = reflections["intensity_sum"][rows], reflections["intensity_sum_variance"][rows]
-    # the part of the variance that is the reflection's own counts: all of |I| for a counting
-    # detector of gain 1
-    own = np.minimum(np.abs(counted), total) if expected else np.zeros_like(total)
-    share = np.divide(own, np.abs(counted), out=np.zeros_like(own), where=counted != 0)
-    share = np.where((counted == 0) & expected, 1.0, share)
-    return Observations(
+    nothing = np.zeros(len(rows))
+    obs = Observations(
         rows=rows,
         experiment=experiment,
         z=z,
-        intensity=counted * factor,
-        counts=factor * share,
-        variance=np.maximum(total - own, _LEAST_VARIANCE) * factor**2,
+        intensity=nothing,
+        counts=nothing,
+        variance=nothing,
         partiality=partiality,
         offsets=offsets,
         group=np.repeat(np.arange(len(unique)), np.diff(offsets)),
         hkl=hkl,
         d=spacings(hkl, cell),
+        factor=factor,
+        estimates=estimates(reflections, rows, choice, expected=expected),
     )
+    return obs.combined(mean_of_like(obs))
+
+
+def mean_of_like(obs: Observations, g: Floats | None = None) -> Floats:
+    """Return the mean intensity (n,) of observations of the resolution and experiment of each.
+
+    g : (n,) scales; None: each experiment has its own.
+    """
+    e = obs.estimates
+    simple = np.where(e.has_sum, e.total, e.fit) * obs.factor
+    scale = np.ones(len(obs)) if g is None else g
+    kind = obs.experiment.astype(np.int64) if g is None else np.zeros(len(obs), dtype=np.int64)
+    out = np.zeros(len(obs))
+    d = obs.d[obs.group]
+    for k in np.unique(kind).tolist():
+        rows = np.flatnonzero(kind == k)
+        rows = rows[np.argsort(-d[rows], kind="stable")]
+        for part in np.array_split(rows, max(len(rows) // _SHELL, 1)):
+            out[part] = np.median((simple / scale)[part])
+    return out * scale

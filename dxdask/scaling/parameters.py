@@ -44,9 +44,14 @@ class CutDataParameters(Parameters):
 
 
 class ReflectionSelectionParameters(Parameters):
-    """Which reflections determine the model."""
+    """Which intensities are scaled, and which reflections determine the model."""
 
     min_partiality: float = parameter(0.95, "use only reflections at least so complete", ge=0, le=1)
+    intensity_choice: Literal["combine", "sum", "profile"] = parameter(
+        "combine",
+        "summed or fitted intensities, or of each reflection the combination that is best for the "
+        "mean intensity of its equivalents",
+    )
 
 
 class BasicErrorModelParameters(Parameters):

@@ -36,14 +36,15 @@ def scale(
 
     The scale of an observation is a function, smooth along the scan of its experiment, of the
     rotation and (as a relative B factor) the resolution; see `dxdask.scaling.model`. It is what
-    makes symmetry equivalents agree. The intensity is lp / (qe partiality) times the summed one.
+    makes symmetry equivalents agree. The intensity is lp / (qe partiality) times the
+    summed or fitted one, or the best combination of the two (`dxdask.scaling.intensities`).
 
     All reflections are needed at once: memory is some 300 bytes for each.
 
     Parameters
     ----------
     reflections : integrated: experiment, hkl, flags, z_cal, partiality, lp, qe, intensity_sum and
-        its variance.
+        its variance; and what there is of fitted intensities.
     experiments : with crystals of one space group (P 1 too: then repeated runs and Friedel mates
         scale).
     parameters : defaults are DIALS's.
@@ -69,12 +70,13 @@ def scale(
     d = spacings(
         np.where((reflections["hkl"] == 0).all(axis=1)[:, None], 1, reflections["hkl"]), cell
     )
-    well, kept = usable_rows(reflections, d, parameters.cut_data)
+    choice = parameters.reflection_selection.intensity_choice
+    well, kept = usable_rows(reflections, d, parameters.cut_data, choice)
     if not kept.any():
         raise InputError(
             f"no reflection of {n_rows(reflections)} can be scaled: {int(well.sum())} were "
-            "integrated well, the others lack the flag INTEGRATED_SUM or have bad pixels; look "
-            "at cut_data and at the summary of integrate"
+            "integrated well, the others lack the flags INTEGRATED_SUM and INTEGRATED_PRF or have "
+            "bad pixels; look at cut_data and at the summary of integrate"
         )
     obs = observations(
         reflections,
@@ -83,8 +85,10 @@ def scale(
         group,
         anomalous=parameters.anomalous,
         expected=parameters.weighting.counting_variance == "expected",
+        choice=choice,
     )
     scaled = scale_observations(obs, experiments, group, parameters)
+    obs = scaled.observations
     table = _scaled_table(reflections, d, obs, scaled)
     flags = reflections["flags"] & ~np.uint32(_OWN_FLAGS)
     flags[~well] |= np.uint32(Flag.EXCLUDED_FOR_SCALING)
@@ -129,6 +133,13 @@ def _messages(
         f"{scaled.model.n_parameters - scaled.model.n_scales} of decay, "
         f"in {len(scaled.costs)} rounds",
     ]
+    both = scaled.observations.estimates
+    if both.has_fit.any():
+        lines.append(
+            f"Intensities: {int((both.has_sum & both.has_fit).sum())} combined of summed and "
+            f"fitted ones, {int((~both.has_sum).sum())} fitted only, "
+            f"{int((~both.has_fit).sum())} summed only"
+        )
     if options.outlier_rejection != "None":
         lines.append(
             f"{int(scaled.outlier.sum())} outliers have been identified "

@@ -14,7 +14,7 @@ from dxdask.models.vectors import Floats
 from dxdask.scaling.error_model import ErrorModel, refine_error_model
 from dxdask.scaling.fit import fit_scales, group_means, scales_of
 from dxdask.scaling.model import ScalingModel, observation_design, scaling_model
-from dxdask.scaling.observations import Observations
+from dxdask.scaling.observations import Observations, mean_of_like
 from dxdask.scaling.outliers import outliers_of_groups, too_strong
 from dxdask.scaling.parameters import ScalingParameters
 
@@ -27,6 +27,7 @@ class Scaled:
     outliers (n,).
     """
 
+    observations: Observations
     model: ScalingModel
     parameters: Floats
     g: Floats
@@ -133,6 +134,25 @@ class _Scaling:
         self.mean = _means(self.obs, self.g, use, self.errors, first)
         self.variance = self.errors.variance(self.obs, self.g * self.mean[self.obs.group])
 
+    def choose(self) -> None:
+        """Combine summed and fitted intensities anew, for what is expected of each observation."""
+        both = self.obs.estimates
+        if (both.has_sum & both.has_fit).any():
+            self.obs = self.obs.combined(self._expected())
+            self.average()
+
+    def _expected(self) -> Floats:
+        """Return intensities (n,) as the others of the group make expect, or those of like d."""
+        weight = np.where(self.outlier, 0.0, self.g / self.variance)
+        own, norm = weight * self.obs.intensity, weight * self.g
+        starts = self.obs.offsets[:-1]
+        others = np.add.reduceat(norm, starts)[self.obs.group] - norm
+        total = np.add.reduceat(own, starts)[self.obs.group] - own
+        # what is left of one that is alone is rounding
+        alone = others <= 1e-9 * norm
+        mean = np.divide(total, others, out=np.zeros_like(total), where=~alone)
+        return np.where(alone, mean_of_like(self.obs, self.g), self.g * mean)
+
     def reject(self) -> None:
         """Judge all observations for outliers."""
         options = self.parameters.scaling_options
@@ -170,8 +190,10 @@ def scale_observations(
     """
     run = _Scaling(obs, experiments, group, parameters)
     run.fit()
+    run.choose()
     run.reject()
     run.fit()
+    run.choose()
     run.reject()
     run.correct_errors()
     run.reject()
@@ -179,6 +201,7 @@ def scale_observations(
     run.reject()
     run.correct_errors()
     return Scaled(
+        observations=run.obs,
         model=run.model,
         parameters=run.p,
         g=run.g,

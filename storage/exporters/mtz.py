@@ -220,11 +220,17 @@ def _intensities(table: Reflections) -> list[Column]:
             ("SCALEUSED", "R", table["scale"]),
         ]
     factor = table["lp"] / (table["qe"] * table["partiality"])
-    return [
+    columns: list[Column] = [
         ("I", "J", table["intensity_sum"] * factor),
         ("SIGI", "Q", np.sqrt(table["intensity_sum_variance"]) * factor),
-        ("SCALEUSED", "R", np.ones(n_rows(table))),
     ]
+    if "intensity_prf" in table:
+        fitted = np.where(has_flag(table, Flag.INTEGRATED_PRF), factor, np.nan)
+        columns += [
+            ("IPR", "J", table["intensity_prf"] * fitted),
+            ("SIGIPR", "Q", np.sqrt(table["intensity_prf_variance"]) * fitted),
+        ]
+    return [*columns, ("SCALEUSED", "R", np.ones(n_rows(table)))]
 
 
 def write_unmerged(path: str | Path, reflections: Reflections, experiments: ExperimentList) -> None:
@@ -235,8 +241,8 @@ def write_unmerged(path: str | Path, reflections: Reflections, experiments: Expe
     ----------
     path : of the file.
     reflections : scaled (then I is the scaled intensity) or integrated (then I is the summed one,
-        corrected by lp, qe and partiality): hkl, experiment, x_cal, y_cal, z_cal, partiality, lp,
-        qe, flags and the intensities.
+        corrected by lp, qe and partiality, and IPR, SIGIPR the fitted one where there is): hkl,
+        experiment, x_cal, y_cal, z_cal, partiality, lp, qe, flags and the intensities.
     experiments : for the batch headers, one an image.
 
     Raises

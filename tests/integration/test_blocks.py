@@ -25,7 +25,7 @@ def painted():
 
 @pytest.fixture(scope="module")
 def asked(painted):
-    return plan(painted.predicted, painted.experiment, GLM)
+    return plan(painted.predicted, painted.experiment, IntegrationParameters())
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,105 @@
+"""The factor that makes fitted intensities agree with summed ones, over the detector.
+
+A profile is no Gaussian, and not quite where and as wide as it was taken to be: fitted intensities
+are off by a factor that varies with the place on the detector (and so with resolution). Summed ones
+are not. The factor of a region is the ratio of the two over all its reflections, strong and weak,
+with weights that do not depend on the error of a reflection: so it is not biased by a selection.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.integration.regions import Places, region_means
+from dxdask.models import Experiment
+
+Floats = NDArray[np.float64]
+_STRONG = 10.0  # I / sigma from which a reflection's own intensity is its weight
+_FEWEST = 50  # strong reflections, without which there is no calibration
+_SHELL = 2000  # reflections of like resolution, whose mean intensity weighs the weaker ones
+_MODEL = 0.05  # fraction by which profiles differ among themselves
+_CLIP = 4.0  # standard deviations
+_SPREAD = 0.05  # between a region and the one it is part of
+_GOOD_PARTIALITY = 0.99
+
+
+class Calibration(NamedTuple):
+    """factor: (n,). n_strong: how many strong reflections there were; too few: factor is 1."""
+
+    factor: Floats
+    n_strong: int
+
+    @property
+    def done(self) -> bool:
+        """Whether there were enough to tell."""
+        return self.n_strong >= _FEWEST
+
+
+def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
+    """Return the factor of the fitted intensities of one run.
+
+    reflections : with summed and fitted intensities, `profile_weights` not calibrated yet.
+    """
+    every = np.ones(len(reflections["panel"]))
+    rows = np.flatnonzero(_comparable(reflections))
+    own = {
+        name: reflections[name][rows] for name in ("panel", "x_cal", "y_cal", "d", "intensity_sum")
+    }
+    total, fit = own["intensity_sum"], reflections["intensity_prf"][rows]
+    flat, slope = _variance_of_difference(reflections, rows)
+    sigma = np.sqrt(reflections["intensity_sum_variance"][rows])
+    strong = total + fit > _STRONG * 2.0 * sigma
+    n_strong = int(strong.sum())
+    if n_strong < _FEWEST:
+        return Calibration(every, n_strong)
+    first = float(np.median(total[strong] / fit[strong]))
+    mean = 0.5 * (total + first * fit)
+    expected = np.where(strong, mean, _mean_of_like(own["d"], total, ~strong))
+    strength = np.maximum(expected, 0.0)
+    variance = flat + slope * strength + (_MODEL * strength) ** 2
+    # what may be there, for what is far off: a weak one may be stronger than others like it
+    wide = flat + slope * np.maximum(mean, strength) + (_MODEL * np.maximum(mean, strength)) ** 2
+    means = region_means(
+        Places(experiment.detector, own["panel"], own["x_cal"], own["y_cal"]),
+        first=first,
+        value=total,
+        unit=fit,
+        weight=strength / variance,
+        clip=_CLIP * np.sqrt(wide),
+        spread=_SPREAD,
+    )
+    factor = means.at(reflections["panel"], reflections["x_cal"], reflections["y_cal"])
+    return Calibration(factor, n_strong)
+
+
+def _comparable(r: Reflections) -> NDArray[np.bool_]:
+    """Return which reflections (n,) are whole, summed and fitted, and share no pixel."""
+    both = has_flag(r, Flag.INTEGRATED_SUM) & has_flag(r, Flag.INTEGRATED_PRF)
+    return np.asarray(
+        both & ~has_flag(r, Flag.OVERLAPPED_FG) & (r["partiality"] > _GOOD_PARTIALITY)
+    )
+
+
+def _variance_of_difference(r: Reflections, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Return the variance of summed less fitted intensity: of the background, and per intensity."""
+    n, b = r["n_foreground"][rows], r["background_mean"][rows]
+    w, w2, w2p = r["profile_weights"][rows].T
+    # the two have the counts of a pixel in common with weights 1 and w; sum w p is 1
+    flat = b * (n + w2 - 2.0 * w) + (n - w) ** 2 * b / np.maximum(r["n_background"][rows], 1)
+    # no background, no counts: as good as half a count
+    return np.maximum(flat, 0.25), np.maximum(w2p - 1.0, 0.0)
+
+
+def _mean_of_like(d: Floats, intensity: Floats, weak: NDArray[np.bool_]) -> Floats:
+    """Return the mean intensity (n,) of the weak reflections of about the resolution of each."""
+    if not weak.any():
+        return np.zeros(len(d))
+    order = np.argsort(-d, kind="stable")
+    order = order[weak[order]]
+    parts = np.array_split(order, max(len(order) // _SHELL, 1))
+    at = np.array([-d[p].mean() for p in parts])
+    return np.asarray(np.interp(-d, at, [float(intensity[p].mean()) for p in parts]))

@@ -1,0 +1,168 @@
+"""Where strong spots lie against their predictions, and how wide they are, over the detector.
+
+Geometry that is not quite right (a module out of its place, a cell that makes up for it) shifts
+spots by a fraction of a pixel and of an image, and makes the widths about predicted places larger
+than those of the spots. A profile that is fitted follows the spots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, has_flag, select
+from dxdask.integration.parameters import ProfileParameters
+from dxdask.integration.profile_model import mosaicity, rays, spots_of
+from dxdask.integration.regions import Places, RegionMeans, region_means
+from dxdask.integration.rotation import require_profile, require_rotation
+from dxdask.integration.widths import moments
+from dxdask.models import Experiment, ExperimentList
+
+Floats = NDArray[np.float64]
+Pixels = Mapping[str, NDArray[Any]]
+_FARTHEST = 3.0  # px and images
+_PRECISION = 0.1  # px and images, of the centre of a spot, besides its own error
+_SHIFT_SPREAD, _SHIFT_CLIP = 0.2, 1.5  # px and images
+_WIDTH_SPREAD, _WIDTH_CLIP = 0.2, 1.5  # of the logarithm of a variance
+# of the logarithm of the largest over the least pixel of a spot: below the first too much of the
+# spot is cut off to tell its width, from the second on it counts in full
+_CUT, _WHOLE = 2.0, 4.0
+# a profile too wide costs less than one too narrow, and spots have tails
+_WIDENED = 1.4
+
+
+class LocalProfile(NamedTuple):
+    """What the strong spots of a run tell of it.
+
+    x, y, z: observed less predicted centre, px and images. log_xx, log_yy: logarithms of the
+    variances along x and y, px^2. All are means over the regions of the detector. sigma_m: rad, of
+    the rotation about the shifted centres.
+    """
+
+    x: RegionMeans
+    y: RegionMeans
+    z: RegionMeans
+    log_xx: RegionMeans
+    log_yy: RegionMeans
+    sigma_m: float
+
+
+def local_profiles(
+    reflections: Reflections,
+    arrays: Pixels,
+    experiments: ExperimentList,
+    parameters: ProfileParameters,
+) -> tuple[LocalProfile | None, ...]:
+    """Return the local profile of each experiment; None where too few spots are fit to tell.
+
+    Parameters
+    ----------
+    reflections : spots, indexed and predicted: experiment, panel, flags, x, y, z and their
+        variances, x_cal, y_cal, z_cal, x_cal_mm, y_cal_mm, phi_cal_rad.
+    arrays : the strong pixels of the spots, as for `estimate_profile`.
+    experiments : with profiles.
+    """
+    spots = _spots(arrays)
+    off = np.stack([reflections[n] - reflections[f"{n}_cal"] for n in ("x", "y", "z")])
+    good = has_flag(reflections, Flag.INDEXED) & (np.abs(off).max(axis=0) < _FARTHEST)
+    good &= spots[:, 2] > 0
+    out: list[LocalProfile | None] = []
+    for i, experiment in enumerate(experiments):
+        rows = np.flatnonzero(good & (reflections["experiment"] == i))
+        worth = _worth(spots[rows, 3])
+        if np.count_nonzero(worth) < parameters.min_spots:
+            out.append(None)
+            continue
+        own = select(reflections, rows)
+        z = _shift(own, "z", experiment)
+        sigma_m = parameters.sigma_m
+        if sigma_m is None:
+            sigma_m = _sigma_m(reflections, arrays, experiment, i, z, parameters.min_zeta)
+        else:
+            sigma_m = require_profile(experiment).sigma_m
+        out.append(
+            LocalProfile(
+                x=_shift(own, "x", experiment),
+                y=_shift(own, "y", experiment),
+                z=z,
+                log_xx=_width(own, spots[rows], 0, worth, experiment),
+                log_yy=_width(own, spots[rows], 1, worth, experiment),
+                sigma_m=sigma_m,
+            )
+        )
+    return tuple(out)
+
+
+def _shift(spots: Reflections, name: str, experiment: Experiment) -> RegionMeans:
+    weight = 1.0 / (_PRECISION**2 + spots[f"{name}_variance"])
+    off = spots[name] - spots[f"{name}_cal"]
+    return _means(spots, off, weight, experiment, spread=_SHIFT_SPREAD, clip=_SHIFT_CLIP)
+
+
+def _means(
+    spots: Reflections,
+    value: Floats,
+    weight: Floats,
+    experiment: Experiment,
+    *,
+    spread: float,
+    clip: float,
+) -> RegionMeans:
+    return region_means(
+        Places(experiment.detector, spots["panel"], spots["x_cal"], spots["y_cal"]),
+        first=float(np.median(value)),
+        value=value,
+        unit=np.ones(len(value)),
+        weight=weight,
+        clip=np.full(len(value), clip),
+        spread=spread,
+    )
+
+
+def _worth(t: Floats) -> Floats:
+    """Return what the widths of spots are worth, 0 to 1, of which 1 / e^t of the peak is cut."""
+    return np.asarray(np.clip((t - _CUT) / (_WHOLE - _CUT), 0.0, 1.0))
+
+
+def _width(
+    spots: Reflections, shape: Floats, axis: int, worth: Floats, experiment: Experiment
+) -> RegionMeans:
+    """Return the logarithm of the variance along an axis.
+
+    A Gaussian of which only what is above 1 / e^t of its peak is seen, and that level taken away,
+    has the fraction (1 - e^-t (1 + t + t^2 / 2)) / (1 - e^-t (1 + t)) of its variance.
+    """
+    told = worth > 0
+    counts, t = shape[told, 2], shape[told, 3]
+    seen = (1.0 - np.exp(-t) * (1.0 + t + 0.5 * t**2)) / (1.0 - np.exp(-t) * (1.0 + t))
+    variance = np.maximum(_WIDENED * shape[told, axis] / seen, 1.0 / 12.0)
+    # the variance of a variance of n counts is some 2 / n of its square; shapes vary by a tenth
+    weight = worth[told] / (0.1 + 2.0 / counts)
+    own, log = select(spots, told), np.log(variance)
+    return _means(own, log, weight, experiment, spread=_WIDTH_SPREAD, clip=_WIDTH_CLIP)
+
+
+def _sigma_m(
+    reflections: Reflections,
+    arrays: Pixels,
+    experiment: Experiment,
+    index: int,
+    shift: RegionMeans,
+    min_zeta: float,
+) -> float:
+    spots, pixels = spots_of(reflections, arrays, index, ("x_cal", "y_cal"))
+    s1 = rays(spots["x_cal_mm"], spots["y_cal_mm"], spots["panel"], experiment)
+    off = shift.at(spots["panel"], spots["x_cal"], spots["y_cal"])
+    width = require_rotation(experiment).scan.image_width_rad
+    return mosaicity(s1, spots["phi_cal_rad"] + width * off, pixels, experiment, min_zeta)
+
+
+def _spots(arrays: Pixels) -> Floats:
+    """Return what `moments` says of each spot (n, 4)."""
+    offsets = arrays["pixel_offsets"]
+    out = np.zeros((len(offsets) - 1, 4))
+    moments(offsets, arrays["pixel_x"], arrays["pixel_y"], arrays["pixel_value"], out)
+    return out

@@ -1,0 +1,105 @@
+"""Loops over the strong pixels of spots, for the widths of reflections."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+_SMALLEST = 1e-9  # fraction of a reflection below which a frame does not count as its
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def spreads(
+    owner: Any, panel: Any, x: Any, y: Any, counts: Any, s1: Any, d: Any, normal: Any,
+    pixel_size: Any, sensor: Any, total: Any, spread: Any,
+) -> None:  # fmt: skip
+    """Add each pixel's counts to `total` and counts times angle^2 to `spread` (n,), of its owner.
+
+    The angle is that between the ray to the centre of the pixel and s1 (n, 3), unit vectors; its
+    chord is taken, which is exact to angle^2 / 24 and without the loss of an arc cosine. panel:
+    (n,). x, y: (m,), px. d: (p, 3, 3), columns fast, slow, origin (mm). The others as in
+    `PanelArrays`; the photon stops at the depth that `dxdask.models.parallax` says.
+    """
+    for j in range(len(owner)):
+        i = owner[j]
+        p = panel[i]
+        m, n = d[p], normal[p]
+        u, v = (x[j] + 0.5) * pixel_size[p, 0], (y[j] + 0.5) * pixel_size[p, 1]
+        a = m[0, 0] * u + m[0, 1] * v + m[0, 2]
+        b = m[1, 0] * u + m[1, 1] * v + m[1, 2]
+        c = m[2, 0] * u + m[2, 1] * v + m[2, 2]
+        size = math.sqrt(a * a + b * b + c * c)
+        mu, thickness = sensor[p, 0], sensor[p, 1]
+        if mu > 0.0 and thickness > 0.0:
+            path = thickness * size / (a * n[0] + b * n[1] + c * n[2])
+            depth = (1.0 / mu - (path + 1.0 / mu) * math.exp(-mu * path)) / size
+            u -= depth * (a * m[0, 0] + b * m[1, 0] + c * m[2, 0])
+            v -= depth * (a * m[0, 1] + b * m[1, 1] + c * m[2, 1])
+            a = m[0, 0] * u + m[0, 1] * v + m[0, 2]
+            b = m[1, 0] * u + m[1, 1] * v + m[1, 2]
+            c = m[2, 0] * u + m[2, 1] * v + m[2, 2]
+            size = math.sqrt(a * a + b * b + c * c)
+        da, db, dc = a / size - s1[i, 0], b / size - s1[i, 1], c / size - s1[i, 2]
+        total[i] += counts[j]
+        spread[i] += counts[j] * (da * da + db * db + dc * dc)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def minus_log_likelihood(
+    sigma: float, zeta: Any, start: Any, offsets: Any, counts: Any, width: float
+) -> float:
+    """Return -(sum n ln z - (sum n - 1) ln sum z) over spots, z the fractions of their frames.
+
+    zeta: (n,), of its size. start: (n,), rad, from the predicted angle to the border at which the
+    first frame begins. offsets: (n + 1,), where in `counts` the frames of each spot begin. width:
+    rad, of a frame; it and `start` may be negative.
+    """
+    likelihood = 0.0
+    for i in range(len(zeta)):
+        c = zeta[i] / (math.sqrt(2.0) * sigma)
+        before, seen, total = math.erf(c * start[i]), 0.0, 0.0
+        for j in range(offsets[i], offsets[i + 1]):
+            after = math.erf(c * (start[i] + (j + 1 - offsets[i]) * width))
+            fraction = max(0.5 * abs(after - before), _SMALLEST)
+            if counts[j] > 0.0:
+                likelihood += counts[j] * math.log(fraction)
+            seen += fraction
+            total += counts[j]
+            before = after
+        if seen > 0.0:
+            likelihood -= (total - 1.0) * math.log(seen)
+    return -likelihood
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def moments(offsets: Any, x: Any, y: Any, value: Any, out: Any) -> None:
+    """Fill out (n, 4): of each spot variances along x and y (px^2), counts, and what is cut off.
+
+    Counts are those above the least of the spot's pixels, for the background's sake; the last is
+    the logarithm of the largest pixel over the least. offsets: (n + 1,), where the pixels of each
+    spot begin.
+    """
+    for i in range(len(out)):
+        first, last = offsets[i], offsets[i + 1]
+        if last == first:
+            continue
+        least, most = value[first], value[first]
+        for j in range(first, last):
+            least, most = min(least, value[j]), max(most, value[j])
+        total, sx, sy, sxx, syy = 0.0, 0.0, 0.0, 0.0, 0.0
+        for j in range(first, last):
+            c = float(value[j] - least)
+            dx, dy = float(x[j] - x[first]), float(y[j] - y[first])
+            total += c
+            sx += c * dx
+            sy += c * dy
+            sxx += c * dx * dx
+            syy += c * dy * dy
+        if total > 0.0:
+            out[i, 0] = sxx / total - (sx / total) ** 2
+            out[i, 1] = syy / total - (sy / total) ** 2
+        out[i, 2] = total
+        out[i, 3] = np.log(max(most, 1.0) / max(least, 1.0))

@@ -1,0 +1,171 @@
+"""Two estimates of an intensity, summed and fitted, and the best mean of them.
+
+A sum over all of the foreground is best where counts are mostly the reflection's, a fitted profile
+where they are mostly background. Their variances and covariance are known for any true intensity,
+from the weights that the fit gave to pixels; the combination of least variance follows from the
+intensity that is expected. That must not be the observation's own, or errors would choose their
+weights: it is that of its equivalents. Source: the choice itself as in DIALS (Winter et al. 2018,
+Acta Cryst. D74, 85), which goes from one to the other around an intensity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.errors import InputError
+from dxdask.models.vectors import Floats
+
+Choice = Literal["combine", "sum", "profile"]
+
+NEEDED_BY_FIT = (
+    "intensity_prf",
+    "profile_weights",
+    "background_mean",
+    "n_background",
+    "n_foreground",
+)
+BAD_SUM = (
+    Flag.OVERLOADED
+    | Flag.OVERLAPPED_FG
+    | Flag.FOREGROUND_INCLUDES_BAD_PIXELS
+    | Flag.FAILED_DURING_SUMMATION
+)
+# pixels of neighbours and bad pixels are left out of a fit
+BAD_FIT = Flag.OVERLOADED | Flag.FAILED_DURING_PROFILE_FITTING
+LEAST_VARIANCE = 0.25  # counts^2: no box of pixels is known better than half a photon
+
+
+def usable(reflections: Reflections, choice: Choice) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which reflections (n,) have a good summed intensity, and which a good fitted one.
+
+    Of those that `choice` does not want there are none. Without the columns of a fit `combine` is
+    `sum`.
+
+    Raises
+    ------
+    InputError
+        Fitted intensities are asked for and there are none.
+    """
+    fits = all(name in reflections for name in NEEDED_BY_FIT)
+    if choice == "profile" and not fits:
+        raise InputError(
+            "intensity_choice=profile: the reflections have no fitted intensities; integrate them "
+            "with integration.profile.fitting=true, or choose sum"
+        )
+    summed = has_flag(reflections, Flag.INTEGRATED_SUM) & ~has_flag(reflections, BAD_SUM)
+    summed &= np.isfinite(reflections["intensity_sum"])
+    summed &= reflections["intensity_sum_variance"] >= 0
+    none = np.zeros(len(summed), dtype=np.bool_)
+    if not fits or choice == "sum":
+        return summed, none
+    fitted = has_flag(reflections, Flag.INTEGRATED_PRF) & ~has_flag(reflections, BAD_FIT)
+    fitted &= np.isfinite(reflections["intensity_prf"])
+    return (summed if choice == "combine" else none), fitted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimates:
+    """Summed and fitted intensities of n observations, in counts.
+
+    The variance of each, and their covariance, is a part of the background plus the true intensity
+    times a slope. The slopes of the sum and of the covariance are `own` (1 for counts of photons).
+
+    Attributes
+    ----------
+    has_sum, has_fit : (n,), which there are.
+    total, fit : (n,), intensities; 0 where there is none.
+    total_variance, fit_variance, covariance : (n,), parts of the background, counts^2.
+    own, fit_slope : (n,), slopes, counts.
+    """
+
+    has_sum: NDArray[np.bool_]
+    has_fit: NDArray[np.bool_]
+    total: Floats
+    fit: Floats
+    total_variance: Floats
+    fit_variance: Floats
+    covariance: Floats
+    own: Floats
+    fit_slope: Floats
+
+    def share_of_sum(self, expected: Floats) -> Floats:
+        """Return the weight (n,), 0 to 1, of the summed intensity where `expected` is the true."""
+        true = np.maximum(expected, 0.0)
+        both = self.covariance + self.own * true
+        of_sum = np.maximum(self.total_variance + self.own * true - both, 0.0)
+        of_fit = np.maximum(self.fit_variance + self.fit_slope * true - both, 0.0)
+        sum_is_best = np.divide(
+            of_fit, of_sum + of_fit, out=np.ones_like(of_fit), where=of_sum + of_fit > 0
+        )
+        return np.where(self.has_sum & self.has_fit, sum_is_best, self.has_sum)
+
+    def combined(self, expected: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return the best intensity (n,), its variance from the background, and the slope."""
+        a = self.share_of_sum(expected)
+        b = 1.0 - a
+        variance = a**2 * self.total_variance + b**2 * self.fit_variance
+        variance += 2.0 * a * b * self.covariance
+        slope = (a**2 + 2.0 * a * b) * self.own + b**2 * self.fit_slope
+        return a * self.total + b * self.fit, np.maximum(variance, LEAST_VARIANCE), slope
+
+
+def estimates(
+    reflections: Reflections, rows: NDArray[np.int64], choice: Choice, *, expected: bool
+) -> Estimates:
+    """Return the estimates of these rows of a table.
+
+    expected : whether the variance of a reflection's own counts is told apart, to be replaced by
+        what the mean of its equivalents makes expect; else it is what was counted, and slopes are
+        0.
+    """
+    total, fit = (mask[rows] for mask in usable(reflections, choice))
+    summed = reflections["intensity_sum"][rows]
+    variance = reflections["intensity_sum_variance"][rows]
+    # the part that is the reflection's own counts: all of |I| for a counting detector of gain 1
+    counted = np.minimum(np.abs(summed), variance)
+    own = np.divide(counted, np.abs(summed), out=np.ones_like(counted), where=summed != 0)
+    zero = np.zeros(len(rows))
+    parts = {
+        "has_sum": total,
+        "has_fit": fit,
+        "total": np.where(total, summed, 0.0),
+        "fit": zero,
+        "total_variance": np.maximum(variance - counted, LEAST_VARIANCE),
+        "fit_variance": zero,
+        "covariance": zero,
+        "own": own,
+        "fit_slope": zero,
+    }
+    if fit.any():
+        b = reflections["background_mean"][rows]
+        n = reflections["n_foreground"][rows]
+        per_pixel = b / np.maximum(reflections["n_background"][rows], 1)
+        w, w2, w2p = reflections["profile_weights"][rows].T
+        parts["fit"] = np.where(fit, reflections["intensity_prf"][rows], 0.0)
+        parts["fit_variance"] = np.maximum(b * w2 + per_pixel * w**2, LEAST_VARIANCE)
+        parts["covariance"] = b * w + per_pixel * w * n
+        parts["fit_slope"] = w2p
+    found = Estimates(**parts)
+    return found if expected else _as_observed(found)
+
+
+def _as_observed(e: Estimates) -> Estimates:
+    """Return the estimates with the variances of the counts that were seen, and no slopes."""
+    seen = np.abs(np.where(e.has_sum, e.total, e.fit))
+    zero = np.zeros_like(seen)
+    return Estimates(
+        has_sum=e.has_sum,
+        has_fit=e.has_fit,
+        total=e.total,
+        fit=e.fit,
+        total_variance=e.total_variance + e.own * seen,
+        fit_variance=e.fit_variance + e.fit_slope * seen,
+        covariance=e.covariance + e.own * seen,
+        own=zero,
+        fit_slope=zero,
+    )
