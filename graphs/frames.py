@@ -69,10 +69,6 @@ class FrameBlock:
         """Return the frames (frame, slow, fast); what the reader raises is raised."""
         return np.asarray(get_sync(self._graph, self._key))
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        frames = self.read()
-        return frames if dtype is None else frames.astype(dtype)
-
     def read_all_it_can(self) -> tuple[NDArray[Any], dict[int, str]]:
         """Return the frames, zeros where one cannot be read, and why: index in the block -> reason.
 

@@ -140,25 +140,6 @@ def histogram(
     return _shown(experiments, counts, n_spots, centres, parameters.notch_max)
 
 
-def add_histograms(parts: Sequence[StepResult]) -> StepResult:
-    """Return the histogram of the spots of all parts, which have the same experiments and bins."""
-    tables = [p.table("runs").rows for p in parts]
-    counts, n_spots = [], []
-    for i, rows in enumerate(zip(*tables, strict=True)):
-        total = np.sum([p.arrays["histogram"][i] for p in parts], axis=0)
-        largest = max(NOTHING if r["max"] is None else r["max"] for r in rows)
-        counts.append(PixelCounts(total, largest, sum(r["n_saturated"] for r in rows)))
-        n_spots.append(sum(r["n_spots"] for r in rows))
-    first = parts[0]
-    return _shown(
-        first.experiments,
-        counts,
-        n_spots,
-        first.arrays["bin_centres"],
-        int(first.arrays["notch_max"]),
-    )
-
-
 def _row(
     run: str, n_spots: int, counts: PixelCounts, lower: Floats, notch_max: int
 ) -> dict[str, Any]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import dask
 import numpy as np
 import pytest
 
 from dxdask.analysis import HistogramParameters, histogram
 from dxdask.columns import Flag, Reflections
 from dxdask.errors import InputError, ParameterError
-from dxdask.graphs.fold import n_folds
-from dxdask.graphs.histogram import histogram as histogram_graph
 from dxdask.models import Beam, Detector, Experiment, ExperimentList, Panel
 
 Spots = tuple[Reflections, dict[str, np.ndarray]]
@@ -103,35 +98,3 @@ def test_pixels_of_other_spots_are_refused() -> None:
         histogram(reflections, wrong, experiments)
     with pytest.raises(ParameterError, match="data_max"):
         histogram(reflections, arrays, experiments, HistogramParameters(data_min=9, data_max=9))
-
-
-def test_graph_of_parts_equals_the_step_in_memory() -> None:
-    whole, experiments = spots()
-    parts: list[Any] = [spots((0,))[0], spots((1,))[0]]
-    # the parts must be the rows of the whole: cut it in two
-    reflections, arrays = whole
-    cut = 400
-    at = arrays["pixel_offsets"][cut]
-    parts = [
-        (
-            {k: v[:cut] for k, v in reflections.items()},
-            {
-                "pixel_offsets": arrays["pixel_offsets"][: cut + 1],
-                "pixel_value": arrays["pixel_value"][:at],
-            },
-        ),
-        (
-            {k: v[cut:] for k, v in reflections.items()},
-            {
-                "pixel_offsets": arrays["pixel_offsets"][cut:] - at,
-                "pixel_value": arrays["pixel_value"][at:],
-            },
-        ),
-    ]
-    lazy = histogram_graph(parts, experiments)
-    assert len(lazy.dask) == 2 + 2 + 1 + n_folds(2)
-    with dask.config.set(scheduler="synchronous"):
-        result = lazy.compute()
-    expected = histogram(reflections, arrays, experiments)
-    np.testing.assert_array_equal(result.arrays["histogram"], expected.arrays["histogram"])
-    assert result.table("runs").rows == expected.table("runs").rows
