@@ -177,10 +177,14 @@ def to_dials_columns(table: Reflections) -> dict[str, NDArray[Any]]:
             if source in _UNSIGNED:
                 values = values.astype(np.uint64)
             parts.setdefault(source, {})[int(part) if part else 0] = values
-    return {
+    columns = {
         source: found[0]
         if wanted[source] == 1
         else np.column_stack([found[i] for i in sorted(found)])
         for source, found in parts.items()
         if len(found) == wanted[source]
     }
+    if "inverse_scale_factor" in columns:
+        # dials.export asks for it; errors of the scales are not propagated.
+        columns["inverse_scale_factor_variance"] = np.zeros(n_rows(table))
+    return columns

@@ -161,6 +161,8 @@ def test_scaled_intensities_are_dials_s_unscaled_ones(tmp_path):
     np.testing.assert_allclose(
         written["intensity.scale.variance"], [2.25, 9.0, 36.0, 81.0, 144.0], rtol=1e-15
     )
+    # dials.export will not do without.
+    np.testing.assert_array_equal(written["inverse_scale_factor_variance"], np.zeros(5))
     experiments = ExperimentList.of([sweep()])
     write_reflections(tmp_path / "a.refl", given, experiments)
     back = read_reflections(tmp_path / "a.refl", experiments)
