@@ -2,8 +2,9 @@
 
 `outliers_of_groups`: the deviation of each observation from the weighted mean of the others of its
 group (DIALS's "standard" rejection; Evans 2006, Acta Cryst. D62, 72); the worst of a group goes if
-it is above z_max, and the rest is judged anew, while three are left. Weights come from the median
-of the group, which the outliers themselves do not move.
+it is above z_max, and the rest is judged anew. Of a pair nobody knows which is wrong: it is kept,
+unless it is what rejection left of three or more and still disagrees; then both go. Weights come
+from the median of the group, which the outliers themselves do not move.
 `too_strong`: normalised intensity E^2 beyond what Wilson statistics allow (Read 1999, Acta Cryst.
 D55, 1759).
 """
@@ -27,15 +28,15 @@ _SHELL = 2000
 def _reject(offsets, intensity, counts, variance, g, a, b, z_max, use, weight, buffer, out):  # type: ignore[no-untyped-def]
     for h in range(len(offsets) - 1):
         lo, hi = offsets[h], offsets[h + 1]
-        if hi - lo < 3:
-            continue
+        n_judged = 0
         while True:
             n = 0
             for i in range(lo, hi):
                 if use[i] and not out[i]:
                     buffer[n] = intensity[i] / g[i]
                     n += 1
-            if n < 3:
+            n_judged = max(n, n_judged)
+            if n < 2 or n_judged < 3:
                 break
             buffer[:n].sort()
             middle = 0.5 * (buffer[(n - 1) // 2] + buffer[n // 2])
@@ -65,6 +66,10 @@ def _reject(offsets, intensity, counts, variance, g, a, b, z_max, use, weight, b
             if worst < 0:
                 break
             out[worst] = True
+            if n == 2:
+                for i in range(lo, hi):
+                    out[i] = use[i]
+                break
 
 
 def outliers_of_groups(
