@@ -9,7 +9,7 @@ import pytest
 
 from dxdask.analysis import LinearityParameters, linearity
 from dxdask.columns import Flag, Reflections, concatenate, select
-from dxdask.errors import InputError, ParameterError
+from dxdask.errors import InputError, ParameterError, SchemaError
 from dxdask.models import Beam, Crystal, Detector, Experiment, ExperimentList, Goniometer, Scan
 from dxdask.models.symmetry import possible_reflections
 
@@ -124,3 +124,17 @@ def test_a_run_without_reflections_has_an_empty_row() -> None:
     table = select(reflections, reflections["experiment"] != 0)
     row = linearity(table, replace(experiments, members=members)).table("ratios").rows[0]
     assert (row["n"], row["mean"], row["sum_ratio"]) == (0, None, None)
+
+
+def test_fitted_intensities_are_compared_when_asked() -> None:
+    reflections, experiments = ensemble()
+    parameters = LinearityParameters(intensity="prf")
+    with pytest.raises(SchemaError, match="intensity_prf"):
+        linearity(reflections, experiments, parameters)
+    fitted = reflections | {
+        "flags": np.full(len(reflections["flags"]), Flag.INTEGRATED_PRF, np.uint32),
+        "intensity_prf": reflections["intensity_sum"],
+        "intensity_prf_variance": reflections["intensity_sum_variance"],
+    }
+    rows = linearity(fitted, experiments, parameters).table("ratios").rows
+    assert rows == linearity(reflections, experiments).table("ratios").rows

@@ -159,6 +159,26 @@ def test_integrated_data_are_written_corrected(tmp_path: Path) -> None:
     assert column(mtz, "I").sum() == pytest.approx(expected.sum(), rel=1e-5)
 
 
+def test_fitted_intensities_are_written_beside_the_summed(tmp_path: Path) -> None:
+    data = made_up(transmissions=(1.0,), share=0.1)
+    table = dict(data.reflections)
+    n = len(table["flags"])
+    table["intensity_prf"] = table["intensity_sum"] * 1.01
+    table["intensity_prf_variance"] = table["intensity_sum_variance"] * 0.5
+    table["flags"] = table["flags"] | np.where(np.arange(n) % 2, Flag.INTEGRATED_PRF, 0).astype(
+        np.uint32
+    )
+    path = tmp_path / "both.mtz"
+    write_unmerged(path, table, data.experiments)
+    mtz = gemmi.read_mtz_file(str(path))
+    fits = np.isfinite(column(mtz, "IPR"))
+    assert 0.4 < fits.mean() < 0.6
+    np.testing.assert_allclose(column(mtz, "IPR")[fits], 1.01 * column(mtz, "I")[fits], rtol=1e-5)
+    np.testing.assert_allclose(
+        column(mtz, "SIGIPR")[fits], np.sqrt(0.5) * column(mtz, "SIGI")[fits], rtol=1e-5
+    )
+
+
 def test_slivers_at_the_ends_of_a_scan_are_not_made_whole(tmp_path: Path) -> None:
     data = made_up(transmissions=(1.0,), share=0.1)
     table = data.reflections
