@@ -47,7 +47,13 @@ MOMENTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(m, marks=pytest.mark.slow if m in ("spots_swap", "index") else ())
+        for m in MOMENTS
+    ],
+)
 def test_killed_and_run_again(
     raw: list[Path], processed: Store, tmp_path: Path, moment: str
 ) -> None:
@@ -68,6 +74,7 @@ def test_killed_and_run_again(
     assert not list(path.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_killed_while_a_step_is_replaced_the_old_one_stays(
     processed: Store, raw: list[Path], tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ def test_local_processes(raw: list[Path], processed: Store, tmp_path: Path) -> N
     assert_same(processed, process(raw, tmp_path / "a.zarr", cluster=local))
 
 
+@pytest.mark.slow
 def test_a_scheduler_elsewhere(
     raw: list[Path], processed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
