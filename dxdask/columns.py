@@ -174,6 +174,12 @@ COLUMNS = _column_table(
         None,
         ("w", "w2", "w2p"),
     ),
+    C(
+        "profile_error",
+        "float64",
+        "",
+        "error of intensity_prf by its fraction, as profiles differ from the one fitted",
+    ),
 )
 for _sign in ("plus", "minus"):
     COLUMNS |= _column_table(

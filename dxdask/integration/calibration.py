@@ -25,12 +25,18 @@ _MODEL = 0.05  # fraction by which profiles differ among themselves
 _CLIP = 4.0  # standard deviations
 _SPREAD = 0.05  # between a region and the one it is part of
 _GOOD_PARTIALITY = 0.99
+_NORMAL = 1.4826  # standard deviation over median deviation, of a normal distribution
 
 
 class Calibration(NamedTuple):
-    """factor: (n,). n_strong: how many strong reflections there were; too few: factor is 1."""
+    """What fitted intensities are to be multiplied by, and what is left of their errors.
+
+    factor: (n,). error: as a fraction of an intensity, how far profiles differ from those fitted.
+    n_strong: how many strong reflections there were; too few: factor is 1.
+    """
 
     factor: Floats
+    error: float
     n_strong: int
 
     @property
@@ -55,7 +61,7 @@ def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
     strong = total + fit > _STRONG * 2.0 * sigma
     n_strong = int(strong.sum())
     if n_strong < _FEWEST:
-        return Calibration(every, n_strong)
+        return Calibration(every, _MODEL, n_strong)
     first = float(np.median(total[strong] / fit[strong]))
     mean = 0.5 * (total + first * fit)
     expected = np.where(strong, mean, _mean_of_like(own["d"], total, ~strong))
@@ -73,7 +79,15 @@ def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
         spread=_SPREAD,
     )
     factor = means.at(reflections["panel"], reflections["x_cal"], reflections["y_cal"])
-    return Calibration(factor, n_strong)
+    left = (total - factor[rows] * fit)[strong] / strength[strong]
+    counted = (flat + slope * strength)[strong] / strength[strong] ** 2
+    return Calibration(factor, _excess(left, counted), n_strong)
+
+
+def _excess(left: Floats, variance: Floats) -> float:
+    """Return the standard deviation of what is left besides errors of these variances, robustly."""
+    spread = (_NORMAL * float(np.median(np.abs(left)))) ** 2
+    return float(np.sqrt(max(spread - float(np.median(variance)), 0.0)))
 
 
 def _comparable(r: Reflections) -> NDArray[np.bool_]:

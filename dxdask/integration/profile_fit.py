@@ -28,6 +28,7 @@ from dxdask.integration.sums import (
 from dxdask.models import Experiment
 
 Floats = NDArray[np.float64]
+_UNSEEN = 0.5  # the part of a profile that is not seen is known to this fraction
 
 
 def fitted(
@@ -37,7 +38,8 @@ def fitted(
 
     I = sum w (c - b), w = f q p / sum p^2, p the profile's fraction in a pixel, q the partiality
     (so that I is what was recorded, as the summed intensity is) and f the calibration. The sums of
-    w, w^2 and w^2 p / (f q) make the variance: sum w^2 (b + I p / (f q)) + (sum w)^2 b / n_bg.
+    w, w^2 and w^2 p / (f q) make the variance: sum w^2 (b + I p / (f q)) + (sum w)^2 b / n_bg. To
+    it comes what the profiles of strong reflections differ by from those fitted.
     Reflections are fitted where enough of the profile is on pixels that can be used.
     """
     n = len(reflections["panel"])
@@ -62,7 +64,11 @@ def fitted(
     f = calibration.factor
     table["intensity_prf"] = f * fit
     table["profile_weights"] *= np.stack([f, f**2, f], axis=1)
+    unseen = 1.0 - s[:, FITTED] / np.maximum(s[:, PROFILE], 1.0)
+    error = np.where(good, np.hypot(calibration.error, _UNSEEN * unseen), 0.0)
+    table["profile_error"] = error
     w, w2, w2p = table["profile_weights"].T
     per_pixel = b / np.maximum(reflections["n_background"], 1)
     table["intensity_prf_variance"] = b * w2 + w**2 * per_pixel + w2p * np.abs(f * fit)
+    table["intensity_prf_variance"] += (error * fit * f) ** 2
     return table, calibration

@@ -91,7 +91,9 @@ def messages(
     if calibration is not None:
         n_prf = int(has_flag(r, Flag.INTEGRATED_PRF).sum())
         fits = (f" Integrated {n_prf} reflections by profile fitting",)
-        if not calibration.done:
+        if calibration.done:
+            fits += (f" Profiles differ from those fitted by {100 * calibration.error:.1f} %",)
+        else:
             fits += (
                 f" Fitted intensities are not calibrated by summed ones: only "
                 f"{calibration.n_strong} reflections are strong enough",

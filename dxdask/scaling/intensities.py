@@ -25,6 +25,7 @@ Choice = Literal["combine", "sum", "profile"]
 NEEDED_BY_FIT = (
     "intensity_prf",
     "profile_weights",
+    "profile_error",
     "background_mean",
     "n_background",
     "n_foreground",
@@ -81,6 +82,7 @@ class Estimates:
     total, fit : (n,), intensities; 0 where there is none.
     total_variance, fit_variance, covariance : (n,), parts of the background, counts^2.
     own, fit_slope : (n,), slopes, counts.
+    fit_error : (n,), the error of the fit for its profile, as a fraction of the true intensity.
     """
 
     has_sum: NDArray[np.bool_]
@@ -92,6 +94,7 @@ class Estimates:
     covariance: Floats
     own: Floats
     fit_slope: Floats
+    fit_error: Floats
 
     def share_of_sum(self, expected: Floats) -> Floats:
         """Return the weight (n,), 0 to 1, of the summed intensity where `expected` is the true."""
@@ -99,17 +102,19 @@ class Estimates:
         both = self.covariance + self.own * true
         of_sum = np.maximum(self.total_variance + self.own * true - both, 0.0)
         of_fit = np.maximum(self.fit_variance + self.fit_slope * true - both, 0.0)
+        of_fit += (self.fit_error * true) ** 2
         sum_is_best = np.divide(
             of_fit, of_sum + of_fit, out=np.ones_like(of_fit), where=of_sum + of_fit > 0
         )
         return np.where(self.has_sum & self.has_fit, sum_is_best, self.has_sum)
 
     def combined(self, expected: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return the best intensity (n,), its variance from the background, and the slope."""
+        """Return the best intensity (n,), its variance but for the own counts', and the slope."""
         a = self.share_of_sum(expected)
         b = 1.0 - a
         variance = a**2 * self.total_variance + b**2 * self.fit_variance
         variance += 2.0 * a * b * self.covariance
+        variance += (b * self.fit_error * np.maximum(expected, 0.0)) ** 2
         slope = (a**2 + 2.0 * a * b) * self.own + b**2 * self.fit_slope
         return a * self.total + b * self.fit, np.maximum(variance, LEAST_VARIANCE), slope
 
@@ -140,6 +145,7 @@ def estimates(
         "covariance": zero,
         "own": own,
         "fit_slope": zero,
+        "fit_error": zero,
     }
     if fit.any():
         b = reflections["background_mean"][rows]
@@ -150,6 +156,7 @@ def estimates(
         parts["fit_variance"] = np.maximum(b * w2 + per_pixel * w**2, LEAST_VARIANCE)
         parts["covariance"] = b * w + per_pixel * w * n
         parts["fit_slope"] = w2p
+        parts["fit_error"] = reflections["profile_error"][rows]
     found = Estimates(**parts)
     return found if expected else _as_observed(found)
 
@@ -168,4 +175,5 @@ def _as_observed(e: Estimates) -> Estimates:
         covariance=e.covariance + e.own * seen,
         own=zero,
         fit_slope=zero,
+        fit_error=e.fit_error,
     )

@@ -45,6 +45,7 @@ def counted(true: np.ndarray, background: float, seed: int = 0):
             "intensity_prf": fit,
             "intensity_prf_variance": variance,
             "profile_weights": np.tile(weights, (n, 1)),
+            "profile_error": np.zeros(n),
             "background_mean": b,
             "n_background": np.full(n, N_BACKGROUND, dtype=np.int32),
             "n_foreground": np.full(n, N_PIXELS, dtype=np.int32),
