@@ -1,28 +1,23 @@
-"""Frames of ../shared/data with the models DIALS gave them, read without our importers."""
+"""Frames of ../shared/data with the models DIALS gave them."""
 
 from __future__ import annotations
 
-import bz2
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from dxdask.models import Beam, Detector, Experiment, Panel, Scan
 from dxdask.results import StepResult
+from dxdask.storage.importers import read_runs
 
 
 def read_bz2(path: Path) -> NDArray[Any]:
     """Return a bzip2-compressed CBF or SMV frame (slow, fast)."""
-    fabio = pytest.importorskip("fabio")
-    with tempfile.TemporaryDirectory() as folder:
-        unpacked = Path(folder) / path.with_suffix("").name
-        unpacked.write_bytes(bz2.decompress(path.read_bytes()))
-        return np.array(fabio.open(str(unpacked)).data)
+    (run,) = read_runs([path])
+    return run.read(0, 1)[0]
 
 
 def experiment_of(path: Path, index: int = 0) -> Experiment:
