@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from dxdask.columns import Reflections
 from dxdask.indexing.reduction import Integers
@@ -74,6 +73,8 @@ def correlation(merged: MergedIntensities, rotation: NDArray[np.float64]) -> flo
     pairs = (merged.codes[place] == codes) & np.any(turned != merged.hkl, axis=1)
     if np.count_nonzero(pairs) <= FEWEST_PAIRS:
         return None
+    from scipy.stats import rankdata  # here: it takes half a second to load
+
     x = rankdata(merged.intensity[pairs])
     y = rankdata(merged.intensity[place[pairs]])
     if np.ptp(x) == 0 or np.ptp(y) == 0:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtr, chdtri
 
 from dxdask.refinement.concentrate import distances, from_candidates, from_subsets
 
@@ -119,7 +119,7 @@ def robust_distances(residuals: NDArray[Any], *, alpha: float = 0.5, n_trials: i
 def _consistency(fraction: float) -> float:
     if fraction >= 1.0:
         return 1.0
-    return float(fraction / chi2.cdf(chi2.ppf(fraction, 3), 5))
+    return float(fraction / chdtr(5, chdtri(3, 1.0 - fraction)))
 
 
 # Pison, Van Aelst & Willems (2002): for subsets of half and of 7/8 of the data, gamma, beta and q
