@@ -89,7 +89,7 @@ def integrate(
     Delayed
         Tasks: 3 (predict, plan, finish; 2 where predicted is given) + 2 (mask) + 2 x blocks +
         folds. The result is the same to the last bit for any chunks. A block's task holds its
-        frames and one int32 per pixel of a frame; the last holds the table of the run, some 200
+        frames and one int32 per pixel of a frame; the last holds the table of the run, some 300
         bytes a reflection. A frame that cannot be read is a problem of the result, and its
         reflections are not integrated.
 

@@ -38,8 +38,8 @@ def fitted(
 
     I = sum w (c - b), w = f q p / sum p^2, p the profile's fraction in a pixel, q the partiality
     (so that I is what was recorded, as the summed intensity is) and f the calibration. The sums of
-    w, w^2 and w^2 p / (f q) make the variance: sum w^2 (b + I p / (f q)) + (sum w)^2 b / n_bg. To
-    it comes what the profiles of strong reflections differ by from those fitted.
+    w, w^2 and w^2 p / (f q) make the variance: sum w^2 (b + I p / (f q)) + (sum w)^2 b / n_bg. It
+    is that of the counts; `profile_error` is what profiles differ by from those fitted.
     Reflections are fitted where enough of the profile is on pixels that can be used.
     """
     n = len(reflections["panel"])
@@ -70,5 +70,4 @@ def fitted(
     w, w2, w2p = table["profile_weights"].T
     per_pixel = b / np.maximum(reflections["n_background"], 1)
     table["intensity_prf_variance"] = b * w2 + w**2 * per_pixel + w2p * np.abs(f * fit)
-    table["intensity_prf_variance"] += (error * fit * f) ** 2
     return table, calibration
