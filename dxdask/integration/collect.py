@@ -49,25 +49,68 @@ def active_on_frames(rows: Any, box: Any, first: int, offsets: Any, active: Any)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_foreground(v: Any, row: Any, dx: int, dy: int, dz: int) -> None:
-    """Add a pixel, (dx, dy, dz) from the corner of the box, to the sums (N_SUMS,) of its owner."""
-    row[N_FOREGROUND] += 1
-    row[COUNTS] += v
-    row[COUNTS_X] += v * dx
-    row[COUNTS_Y] += v * dy
-    row[COUNTS_Z] += v * dz
-    row[PIXELS_X] += dx
-    row[PIXELS_Y] += dy
-    row[PIXELS_Z] += dz
+def add_foreground(
+    frame: Any, mask: Any, trusted: Any, z: int, phi: Any, i: int, r: int, e: Any,
+    owner: Any, start: int, weights: Any, row: Any,
+) -> None:  # fmt: skip
+    """Add the foreground of reflection r, at place i, on one frame to its sums (N_SUMS,).
 
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def add_fitted(v: Any, row: Any, weight: Any) -> None:
-    """Add a pixel of a weight in the profile to the sums (N_SUMS,) of its owner."""
-    row[FITTED] += weight
-    row[FITTED_2] += weight * weight
-    row[FITTED_3] += weight * weight * weight
-    row[FITTED_COUNTS] += weight * v
+    start: where in `weights` its profile begins. The others as in `collect`.
+    """
+    d3, fraction = phi_term(e, r, phi), rotated_fraction(e, r, phi)
+    if d3 > 1.0:
+        return
+    low, high = trusted[0], trusted[1]
+    x0, x1 = max(e.inner[r, 0], e.panel[r, 0]), min(e.inner[r, 1], e.panel[r, 1])
+    y0, y1 = max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])
+    n, bad, saturated, overlapped = 0, 0, 0, 0
+    c, cx, cy, px, py = 0, 0, 0, 0, 0
+    p, p2, p3, pc = 0, 0, 0, 0
+    for y in range(y0, y1):
+        at = start + (y - e.inner[r, 2]) * (e.inner[r, 1] - e.inner[r, 0]) + x0 - e.inner[r, 0]
+        # slices, counted from 0, spare the check for negative indices
+        counts, good, owners = frame[y, x0:x1], mask[y, x0:x1], owner[y, x0:x1]
+        line = weights[at : at + x1 - x0]
+        for dx in range(len(counts)):
+            if owners[dx] == i:
+                v: Any = np.int64(counts[dx])
+                dy = y - y0
+                if not (good[dx] and v > low):
+                    bad += 1
+                    continue
+                if v >= high:
+                    saturated += 1
+                else:
+                    w: Any = np.int64(line[dx] * fraction + 0.5)
+                    p += w
+                    p2 += w * w
+                    p3 += w * w * w
+                    pc += w * v
+                n += 1
+                c += v
+                cx += v * dx
+                cy += v * dy
+                px += dx
+                py += dy
+            elif owners[dx] != NOBODY and xy_term(e, r, x0 + dx, y) + d3 <= 1.0:
+                overlapped += 1
+    # moments are about the corner of the box
+    ox, oy, oz = x0 - e.box[r, 0], y0 - e.box[r, 2], z - e.box[r, 4]
+    row[N_FOREGROUND] += n
+    row[N_INVALID] += bad
+    row[N_SATURATED] += saturated
+    row[N_OVERLAPPED] += overlapped
+    row[COUNTS] += c
+    row[COUNTS_X] += cx + c * ox
+    row[COUNTS_Y] += cy + c * oy
+    row[COUNTS_Z] += c * oz
+    row[PIXELS_X] += px + n * ox
+    row[PIXELS_Y] += py + n * oy
+    row[PIXELS_Z] += n * oz
+    row[FITTED] += p
+    row[FITTED_2] += p2
+    row[FITTED_3] += p3
+    row[FITTED_COUNTS] += pc
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -84,40 +127,30 @@ def collect(
     starts, used: (n,), where in `values` are the background counts that have no bin, and how many.
     """
     low, high = trusted[0], trusted[1]
+    first, end = max(low + 1, 0), min(high, N_BINS)  # trusted counts that have a bin
     for i in active:
         r, row, bins = rows[i], sums[i], tally[i]
         row[N_FRAMES] += 1
+        add_foreground(
+            frame, mask, trusted, z, phi, i, r, e, owner, profile[i], weights, row
+        )  # fmt: skip
         x0, x1 = max(e.box[r, 0], e.panel[r, 0]), min(e.box[r, 1], e.panel[r, 1])
-        y0, y1 = max(e.box[r, 2], e.panel[r, 2]), min(e.box[r, 3], e.panel[r, 3])
-        dx0, dy0, dz = x0 - e.box[r, 0], -e.box[r, 2], z - e.box[r, 4]
-        d3, fraction = phi_term(e, r, phi), rotated_fraction(e, r, phi)
-        width = e.inner[r, 1] - e.inner[r, 0]
-        for y in range(y0, y1):
-            # place of the weight of the first pixel of the line
-            at = profile[i] + (y - e.inner[r, 2]) * width + x0 - e.inner[r, 0]
-            # slices, counted from 0, spare the check for negative indices
+        n_bad, at = 0, starts[i] + used[i]
+        for y in range(max(e.box[r, 2], e.panel[r, 2]), min(e.box[r, 3], e.panel[r, 3])):
             counts, good, owners = frame[y, x0:x1], mask[y, x0:x1], owner[y, x0:x1]
             for k in range(len(counts)):
+                if owners[k] != NOBODY:
+                    continue
                 v = np.int64(counts[k])
-                if owners[k] == NOBODY:
-                    if not (good[k] and low < v < high):
-                        row[N_BACKGROUND_BAD] += 1
-                    elif 0 <= v < N_BINS:
-                        bins[v] += 1
-                    else:
-                        values[starts[i] + used[i]] = min(v, _LARGEST)
-                        used[i] += 1
-                elif owners[k] != i:
-                    if d3 <= 1.0 and xy_term(e, r, x0 + k, y) + d3 <= 1.0:
-                        row[N_OVERLAPPED] += 1
-                elif not (good[k] and v > low):
-                    row[N_INVALID] += 1
+                if good[k] and first <= v < end:
+                    bins[v] += 1
+                elif good[k] and low < v < high:
+                    values[at] = min(v, _LARGEST)
+                    at += 1
                 else:
-                    if v >= high:
-                        row[N_SATURATED] += 1
-                    else:
-                        add_fitted(v, row, np.int64(weights[at + k] * fraction + 0.5))
-                    add_foreground(v, row, dx0 + k, dy0 + y, dz)
+                    n_bad += 1
+        row[N_BACKGROUND_BAD] += n_bad
+        used[i] = at - starts[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 # be added up in 64 bits.
 PEAK = 1 << 18
 _MOST_SAMPLES = 5  # along a side of a pixel
+_SAMPLED = 0.8  # px, the width from which one sample a pixel is enough: sum p^2 is right to 0.4 %
 _NARROWEST = 0.04  # px^2, the least variance of a profile
 
 
@@ -41,7 +42,7 @@ def profiles(centre: Floats, covariance: Floats, zeta: Floats, sigma_m: float) -
     """Return the profiles of n reflections.
 
     The widths are of recorded counts, so they hold the size of a pixel. One sample a pixel gives
-    them back where they are larger than that; else the pixel is taken out of them (1/12 px^2, but
+    them back where they are large enough; else the pixel is taken out of them (1/12 px^2, but
     for what the samples leave out), and put back by taking several samples.
 
     Parameters
@@ -53,7 +54,7 @@ def profiles(centre: Floats, covariance: Floats, zeta: Floats, sigma_m: float) -
     """
     xx, xy, yy = covariance.T
     least = 0.5 * (xx + yy) - np.sqrt(0.25 * (xx - yy) ** 2 + xy**2)
-    samples = np.clip(np.ceil(1.0 / np.sqrt(least)), 1, _MOST_SAMPLES)
+    samples = np.clip(np.ceil(_SAMPLED / np.sqrt(least)), 1, _MOST_SAMPLES)
     taken = np.minimum((1.0 - 1.0 / samples**2) / 12.0, least - _NARROWEST)
     xx, yy = xx - taken, yy - taken
     det = xx * yy - xy**2

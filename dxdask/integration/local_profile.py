@@ -32,6 +32,7 @@ _WIDTH_SPREAD, _WIDTH_CLIP = 0.2, 1.5  # of the logarithm of a variance
 _CUT, _WHOLE = 2.0, 4.0
 # a profile too wide costs less than one too narrow, and spots have tails
 _WIDENED = 1.4
+_MOST_SPOTS = 10_000  # of a run, for the width along the rotation
 
 
 class LocalProfile(NamedTuple):
@@ -154,6 +155,11 @@ def _sigma_m(
     min_zeta: float,
 ) -> float:
     spots, pixels = spots_of(reflections, arrays, index, ("x_cal", "y_cal"))
+    every = max(-(-len(spots["flags"]) // _MOST_SPOTS), 1)
+    taken = pixels["owner"] % every == 0
+    spots = {n: v[::every] for n, v in spots.items()}
+    pixels = {n: v[taken] for n, v in pixels.items()}
+    pixels["owner"] = pixels["owner"] // every
     s1 = rays(spots["x_cal_mm"], spots["y_cal_mm"], spots["panel"], experiment)
     off = shift.at(spots["panel"], spots["x_cal"], spots["y_cal"])
     width = require_rotation(experiment).scan.image_width_rad
