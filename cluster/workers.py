@@ -73,8 +73,10 @@ def compute_on_workers(
     except FutureCancelledError as error:
         raise ClusterError(_LOST.format(label=label, error=error)) from error
     finally:
-        if client.status == "running":
-            client.cancel(futures)  # type: ignore[no-untyped-call]
+        # Those done are let go with `futures`; to cancel them breaks the scheduler's books.
+        waiting = [f for f in futures if not f.done()]
+        if waiting and client.status == "running":
+            client.cancel(waiting)  # type: ignore[no-untyped-call]
 
 
 def _wait(
