@@ -1,11 +1,11 @@
-"""The models that a step cannot do without: a scan that turns, a crystal."""
+"""The models that a step cannot do without: a scan that turns, a crystal, a profile."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from dxdask.errors import InputError
-from dxdask.models import Crystal, Experiment, Goniometer, Scan
+from dxdask.models import Crystal, Experiment, GaussianProfile, Goniometer, Scan
 
 
 class Rotation(NamedTuple):
@@ -43,3 +43,19 @@ def require_crystal(experiment: Experiment) -> Crystal:
     if experiment.crystal is None:
         raise InputError(f"run {experiment.run} has no crystal; index it first, or leave it out")
     return experiment.crystal
+
+
+def require_profile(experiment: Experiment) -> GaussianProfile:
+    """Return the profile.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if experiment.profile is None:
+        raise InputError(
+            f"run {experiment.run} has no profile; estimate it from strong spots, or give "
+            "integration.profile.sigma_b and integration.profile.sigma_m"
+        )
+    return experiment.profile

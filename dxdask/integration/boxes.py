@@ -9,11 +9,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections, select
+from dxdask.geometry.required import require_profile, require_rotation
 from dxdask.integration.corrections import partiality
 from dxdask.integration.gaussian import Profiles, profiles
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.rays import panel_arrays, strike
-from dxdask.integration.rotation import require_profile, require_rotation
 from dxdask.models import Experiment, GaussianProfile
 
 Floats = NDArray[np.float64]

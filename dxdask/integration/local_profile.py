@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag, select
+from dxdask.geometry.required import require_profile, require_rotation
 from dxdask.integration.parameters import ProfileParameters
 from dxdask.integration.profile_model import mosaicity, rays, spots_of
 from dxdask.integration.regions import Places, RegionMeans, region_means
-from dxdask.integration.rotation import require_profile, require_rotation
 from dxdask.integration.widths import moments
 from dxdask.models import Experiment, ExperimentList
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
 from dxdask.errors import InputError
+from dxdask.geometry.required import require_rotation
 from dxdask.integration.boxes import Ellipsoids, ellipsoids
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters, ProfileParameters
-from dxdask.integration.rotation import require_rotation
 from dxdask.models import Experiment
 
 

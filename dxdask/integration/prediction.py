@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections
 from dxdask.errors import InputError
+from dxdask.geometry.required import require_crystal, require_rotation
 from dxdask.integration.corrections import lp_factor, quantum_efficiency
 from dxdask.integration.crossings import predict_all
 from dxdask.integration.rays import panel_arrays
-from dxdask.integration.rotation import require_crystal, require_rotation
 from dxdask.models import Crystal, Detector, Experiment
 
 Floats = NDArray[np.float64]

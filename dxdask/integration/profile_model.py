@@ -12,9 +12,9 @@ from scipy.optimize import minimize_scalar
 
 from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import InputError
+from dxdask.geometry.required import require_rotation
 from dxdask.integration.parameters import IntegrationParameters, ProfileParameters
 from dxdask.integration.rays import panel_arrays
-from dxdask.integration.rotation import require_rotation
 from dxdask.integration.widths import minus_log_likelihood, spreads
 from dxdask.models import Experiment, ExperimentList, GaussianProfile
 
