@@ -133,7 +133,7 @@ def _threshold(
         sigma_background=p.sigma_background,
         sigma_strong=p.sigma_strong,
         min_local=p.min_local,
-        global_threshold=p.global_threshold,
+        global_threshold=p.global_threshold or 0.0,
         gain=gain * (1.0 if p.gain is None else p.gain),
     )
 

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError
 from dxdask.geometry.resolution import resolution_at
+from dxdask.masking.parameters import IceRingParameters
 from dxdask.models import Beam, Detector, Panel
 from dxdask.models.crystal import space_group
-from dxdask.spotfinding.parameters import FilterParameters, IceRingParameters
+from dxdask.spotfinding.parameters import FilterParameters
 
 Mask = NDArray[np.bool_]
 

@@ -2,84 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
+from dxdask.masking.parameters import MaskParameters
 from dxdask.parameters import Parameters, parameter
+from dxdask.spotfinding.threshold_parameters import ThresholdParameters
 
-Pair = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 ImageRange = tuple[int, int]
-Resolutions = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+Pixel = Annotated[int, Field(ge=0)]
 
 
-class DispersionParameters(Parameters):
-    """Of both dispersion thresholds."""
+class BackgroundGradientParameters(Parameters):
+    """Leave out spots on a steep background."""
 
-    gain: float | None = parameter(
-        None,
-        "Counts per photon, on top of the gain of the panel. None is 1.",
-        unit="counts/photon",
-        gt=0.0,
+    filter: bool = parameter(False, "Whether to.", expert=2)
+    background_size: int = parameter(
+        2, "Width of the frame around a spot that is its background.", unit="px", expert=2, ge=1
     )
-    kernel_size: Pair = parameter(
-        (3, 3),
-        "Half width of the window in which mean and variance are found: it is 2 n + 1 wide. "
-        "Along slow, then fast.",
-        unit="px",
-        expert=1,
-    )
-    sigma_background: float = parameter(
-        6.0,
-        "Standard deviations by which variance / mean of a window must stand out for it to hold "
-        "more than background.",
-        expert=1,
-        ge=0.0,
-    )
-    sigma_strong: float = parameter(
-        3.0,
-        "Standard deviations by which a pixel must stand out from the mean around it.",
-        expert=1,
-        ge=0.0,
-    )
-    min_local: int = parameter(
-        2, "Good pixels a window must have; 0 or less: all of them must be good.", expert=1
-    )
-    global_threshold: float = parameter(
-        0.0, "Pixels at or below this are never strong.", unit="counts", ge=0.0
+    gradient_cutoff: float = parameter(
+        4.0, "Steepest background of a spot.", unit="counts/px", expert=2, ge=0.0
     )
 
 
-class ThresholdParameters(Parameters):
-    """Which pixels are strong."""
+class SpotDensityParameters(Parameters):
+    """Leave out spots where there are far too many."""
 
-    algorithm: Literal["dispersion", "dispersion_extended"] = parameter(
-        "dispersion_extended",
-        "dispersion: strong against all of its window. dispersion_extended: against the background "
-        "around, with spots left out; finds the wings of a spot too.",
-    )
-    dispersion: DispersionParameters = DispersionParameters()
+    filter: bool = parameter(False, "Whether to.", expert=2)
 
 
-class IceRingParameters(Parameters):
-    """Rings of ice to leave out."""
-
-    filter: bool = parameter(False, "Whether to leave out pixels on ice rings.")
-    unit_cell: tuple[float, float, float, float, float, float] = parameter(
-        (4.498, 4.498, 7.338, 90.0, 90.0, 120.0), "Cell of the ice.", unit="A, degree", expert=1
-    )
-    space_group: str = parameter("194", "Space group of the ice.", expert=1)
-    width: float = parameter(0.002, "Width of a ring in 1/d^2.", unit="1/A^2", expert=1, ge=0.0)
-    d_min: float | None = parameter(
-        None,
-        "Rings down to this resolution; None: all on the detector.",
-        unit="A",
-        expert=1,
-        gt=0.0,
-    )
-
-
-class FilterParameters(Parameters):
+class FilterParameters(MaskParameters):
     """Which pixels may be used and which spots are kept."""
 
     min_spot_size: int | None = parameter(
@@ -104,26 +58,60 @@ class FilterParameters(Parameters):
         ge=0.0,
         le=1.0,
     )
-    border: int = parameter(0, "Pixels not to use along the edges of each panel.", unit="px", ge=0)
     use_trusted_range: bool = parameter(
         True, "Whether to leave out counts outside the trusted range of the panel."
     )
-    d_min: float | None = parameter(None, "High resolution limit.", unit="A", gt=0.0)
-    d_max: float | None = parameter(None, "Low resolution limit.", unit="A", gt=0.0)
-    resolution_range: tuple[Resolutions, ...] = parameter(
-        (), "Ranges of resolution not to use: pairs of limits in either order.", unit="A"
+    background_gradient: BackgroundGradientParameters = BackgroundGradientParameters()
+    spot_density: SpotDensityParameters = SpotDensityParameters()
+
+
+class LookupParameters(Parameters):
+    """Further files."""
+
+    mask: Path | None = parameter(
+        None, "A .npy file of booleans (slow, fast), true where a pixel may be used."
     )
-    ice_rings: IceRingParameters = IceRingParameters()
+    gain_map: Path | None = parameter(
+        None, "A .npy file (slow, fast), counts per photon of each pixel.", unit="counts/photon"
+    )
+
+
+class OutputParameters(Parameters):
+    """What is kept beside the table of spots and their strong pixels."""
+
+    shoeboxes: bool = parameter(
+        False, "Keep all pixels of each spot's box, its background too, not only the strong ones."
+    )
 
 
 class SpotfinderParameters(Parameters):
     """Of spot finding; on the command line under `spotfinder.`."""
 
-    scan_range: tuple[ImageRange, ...] = parameter(
-        (), "First and last image number of each range of images to use. None given: all."
+    lookup: LookupParameters = LookupParameters()
+    write_hot_mask: bool = parameter(
+        False, "Make a mask of the pixels of spots that last the whole run; see apply_mask."
     )
     force_2d: bool = parameter(
         False, "Whether to take each image as a still: spots do not join from one to the next."
     )
-    threshold: ThresholdParameters = ThresholdParameters()
+    scan_range: tuple[ImageRange, ...] = parameter(
+        (), "First and last image number of each range of images to use. None given: all."
+    )
+    region_of_interest: tuple[Pixel, Pixel, Pixel, Pixel] | None = parameter(
+        None,
+        "Where to look for spots on each panel: x0, x1, y0, y1, fast and slow, the second of each "
+        "not included.",
+        unit="px",
+    )
+    compute_mean_background: bool = parameter(
+        False, "Whether to find the mean of each image's pixels that are not strong."
+    )
+    per_image_statistics: bool = parameter(
+        False, "Whether to make a table of spots, intensity and resolution of each image."
+    )
+    maximum_trusted_value: float | None = parameter(
+        None, "Counts from here on are not used, whatever the panel's trusted range.", unit="counts"
+    )
     filter: FilterParameters = FilterParameters()
+    threshold: ThresholdParameters = ThresholdParameters()
+    output: OutputParameters = OutputParameters()

@@ -1,0 +1,1 @@
+"""Masks: which pixels of the detector may be used."""
