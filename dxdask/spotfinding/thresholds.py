@@ -1,0 +1,80 @@
+"""The threshold that the parameters ask for."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.models import Beam, Panel
+from dxdask.spotfinding.threshold import DispersionThreshold
+from dxdask.spotfinding.threshold_parameters import ThresholdParameters
+
+Mask = NDArray[np.bool_]
+Region = tuple[int, int, int, int]
+
+
+class Threshold(Protocol):
+    """Tells which pixels are strong, for frames of one shape and dtype.
+
+    It keeps a workspace: not for two threads at once, and each call overwrites the last result.
+    """
+
+    def __call__(
+        self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
+    ) -> Mask:
+        """Return which pixels (slow, fast) are strong.
+
+        image : (slow, fast), counts, contiguous. mask : (slow, fast), True is good, contiguous.
+        trusted_range : counts strictly between the two are used; None for all.
+        """
+        ...
+
+
+def threshold_of(
+    panel: Panel,
+    beam: Beam,
+    dtype: np.dtype[Any],
+    parameters: ThresholdParameters,
+    *,
+    gain: float = 1.0,
+    region: Region | None = None,
+) -> Threshold:
+    """Return the threshold for the images of one panel.
+
+    Parameters
+    ----------
+    panel, beam : where the pixels are; only `radial_profile` uses them, see `is_of_one_panel`.
+    dtype : of the images, once a pedestal is taken off.
+    parameters : which threshold, and those of each.
+    gain : counts per photon of the panel; `dispersion.gain` comes on top.
+    region : x0, x1, y0, y1 of the panel that the images hold, the second of each not included;
+        None for all of it.
+    """
+    shape = _shape(panel, region)
+    p = parameters.dispersion
+    return DispersionThreshold(
+        shape,
+        dtype,
+        extended=parameters.algorithm == "dispersion_extended",
+        kernel_size=p.kernel_size,
+        sigma_background=p.sigma_background,
+        sigma_strong=p.sigma_strong,
+        min_local=p.min_local,
+        global_threshold=p.global_threshold or 0.0,
+        gain=gain * (1.0 if p.gain is None else p.gain),
+    )
+
+
+def is_of_one_panel(parameters: ThresholdParameters) -> bool:
+    """Return whether each panel needs a threshold of its own, even where their shapes are equal."""
+    return parameters.algorithm == "radial_profile"
+
+
+def _shape(panel: Panel, region: Region | None) -> tuple[int, int]:
+    if region is None:
+        width, height = panel.image_size
+        return height, width
+    x0, x1, y0, y1 = region
+    return y1 - y0, x1 - x0
