@@ -1,0 +1,1 @@
+"""Stills: hits, crystals, intensities and detector metrology from single shots."""
