@@ -31,9 +31,21 @@ class Parameters(BaseModel):
         return _in_groups(values, len(get_args(item))) if get_origin(item) is tuple else values
 
 
-def parameter(default: Any, doc: str, *, unit: str = "", expert: int = 0, **limits: Any) -> Any:
-    """Declare a parameter: default, meaning, unit, expert level, limits (ge=, gt=, le=)."""
-    extra: dict[str, Any] = {"unit": unit, "expert_level": expert}
+def parameter(
+    default: Any,
+    doc: str,
+    *,
+    unit: str = "",
+    expert: int = 0,
+    multiple: bool = False,
+    **limits: Any,
+) -> Any:
+    """Declare a parameter: default, meaning, unit, expert level, limits (ge=, gt=, le=).
+
+    multiple: whether each time that it is given adds a value; so it is for lists of lists and of
+    groups in any case.
+    """
+    extra: dict[str, Any] = {"unit": unit, "expert_level": expert, "multiple": multiple}
     return Field(default, description=doc, json_schema_extra=extra, **limits)
 
 

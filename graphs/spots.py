@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
+from dxdask.masking import panel_masks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters, check_frames
 from dxdask.spotfinding import combine as combine_runs
 from dxdask.spotfinding.images import first_z, is_two_d, unused_frames
-from dxdask.spotfinding.mask import panel_masks
 from dxdask.spotfinding.parts import SpotPart, join_parts, spots_of_block
 from dxdask.spotfinding.result import result_of_part
 

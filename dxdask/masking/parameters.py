@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -27,6 +28,33 @@ class UntrustedParameters(Parameters):
         None, "Corners as fast, slow, fast, slow ...", unit="px"
     )
     pixel: tuple[int, int] | None = parameter(None, "One pixel: slow, fast.", unit="px")
+
+    @property
+    def has_shape(self) -> bool:
+        """Whether the region is less than the whole panel."""
+        shapes = (self.circle, self.rectangle, self.polygon, self.pixel)
+        return any(shape is not None for shape in shapes)
+
+    @model_validator(mode="after")
+    def _shapes_hold_pixels(self) -> UntrustedParameters:
+        if self.circle is not None and self.circle[2] <= 0:
+            raise ValueError(f"untrusted.circle={_text(self.circle)}: its radius is not above 0")
+        if self.rectangle is not None:
+            x0, x1, y0, y1 = self.rectangle
+            if not (0 <= x0 < x1 and 0 <= y0 < y1):
+                raise ValueError(
+                    f"untrusted.rectangle={_text(self.rectangle)} holds no pixel: "
+                    "give x0,x1,y0,y1 with 0 <= x0 < x1 and 0 <= y0 < y1"
+                )
+        corners = self.polygon
+        if corners is not None and (len(corners) < 6 or len(corners) % 2 or min(corners) < 0):
+            raise ValueError(
+                f"untrusted.polygon={_text(corners)}: give fast,slow of three corners or more, "
+                "none below 0"
+            )
+        if self.pixel is not None and min(self.pixel) < 0:
+            raise ValueError(f"untrusted.pixel={_text(self.pixel)}: pixels are counted from 0")
+        return self
 
 
 class IceRingParameters(Parameters):
@@ -56,6 +84,10 @@ class MaskParameters(Parameters):
     resolution_range: tuple[Resolutions, ...] = parameter(
         (), "Ranges of resolution not to use: pairs of limits in either order.", unit="A"
     )
+    disable_parallax_correction: bool = parameter(
+        False,
+        "Take resolutions where a ray meets the front of the sensor, not where it is recorded.",
+    )
     untrusted: tuple[UntrustedParameters, ...] = parameter((), "Regions not to use.")
     ice_rings: IceRingParameters = IceRingParameters()
 
@@ -65,4 +97,47 @@ class MaskParameters(Parameters):
             raise ValueError(
                 f"d_min={self.d_min:g} is not below d_max={self.d_max:g}: nothing would be left"
             )
+        for low, high in self.resolution_range:
+            if low == high:
+                raise ValueError(f"resolution_range={low:g},{high:g}: its limits are the same")
         return self
+
+    @model_validator(mode="after")
+    def _regions_say_where(self) -> MaskParameters:
+        if any(region.panel is None and not region.has_shape for region in self.untrusted):
+            raise ValueError(
+                "an untrusted region has neither a panel nor a shape: "
+                "give untrusted.panel, .circle, .rectangle, .polygon or .pixel"
+            )
+        return self
+
+
+class MaskOutputParameters(Parameters):
+    """Files to write."""
+
+    mask: Path | None = parameter(
+        None,
+        "A .npy file of booleans (slow, fast), true where a pixel may be used; one for each run, "
+        "NAME_RUN.npy, where runs differ.",
+    )
+
+
+class GenerateMaskParameters(MaskParameters):
+    """Of dials.generate_mask."""
+
+    output: MaskOutputParameters = MaskOutputParameters()
+
+
+class ApplyMaskParameters(Parameters):
+    """Of dials.apply_mask."""
+
+    mask: tuple[str, ...] | None = parameter(
+        (),
+        "Masks to combine: .npy files of booleans (slow, fast), or steps of the store that made "
+        "one: generate_mask, find_bad_pixels, find_spots. None: no mask but the imported one.",
+        multiple=True,
+    )
+
+
+def _text(values: tuple[int, ...]) -> str:
+    return ",".join(map(str, values))

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
+from dxdask.masking import panel_masks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
 from dxdask.spotfinding.images import first_z, is_two_d, unused_frames
-from dxdask.spotfinding.mask import panel_masks
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import spots_of_block
 from dxdask.spotfinding.result import combine, result_of_part

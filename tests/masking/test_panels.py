@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from dxdask.errors import InputError
+from dxdask.masking import MaskParameters, panel_masks
+from dxdask.masking.resolution import resolution
 from dxdask.models import Beam, Detector, Panel
-from dxdask.spotfinding.mask import panel_masks, resolution
-from dxdask.spotfinding.parameters import FilterParameters
 
 BEAM = Beam(direction=(0.0, 0.0, 1.0), wavelength=1.0)
 PANEL = Panel(
@@ -21,7 +21,7 @@ PANEL = Panel(
 
 def usable(panel: Panel = PANEL, mask: Any = None, **parameters: Any) -> Any:
     detector = Detector(panels=(panel,))
-    return panel_masks(detector, BEAM, mask, FilterParameters(**parameters))[0]
+    return panel_masks(detector, BEAM, mask, MaskParameters(**parameters))[0]
 
 
 def test_resolution_is_braggs_law() -> None:
@@ -33,7 +33,7 @@ def test_resolution_is_braggs_law() -> None:
 
 def test_limits_of_resolution() -> None:
     d = resolution(PANEL, BEAM)
-    np.testing.assert_array_equal(usable(d_min=6.0, d_max=20.0), (d >= 6.0) & (d <= 20.0))
+    np.testing.assert_array_equal(usable(d_min=6.0, d_max=20.0), (d > 6.0) & (d < 20.0))
     np.testing.assert_array_equal(
         usable(resolution_range=((8.0, 7.0),)), ~((d >= 7.0) & (d <= 8.0))
     )

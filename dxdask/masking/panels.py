@@ -1,0 +1,98 @@
+"""Which pixels of each panel may be used, whatever the frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import InputError
+from dxdask.masking.parameters import MaskParameters
+from dxdask.masking.resolution import ice_ring_ranges, in_ranges
+from dxdask.masking.shapes import border, check_panels, untrusted
+from dxdask.models import Beam, Detector, Panel
+
+Mask = NDArray[np.bool_]
+
+
+def panel_masks(
+    detector: Detector, beam: Beam, mask: Mask | None, parameters: MaskParameters
+) -> tuple[Mask, ...]:
+    """Return the usable pixels (slow, fast) of each panel, True is good.
+
+    mask : (slow, fast) of the stored frame, True is good; None for all. It, what the panels
+    themselves mask and what the parameters mask are left out.
+
+    Raises
+    ------
+    InputError
+        The mask is smaller than the detector, or a region is not on its panel.
+    """
+    rows, columns = detector.frame_shape
+    if mask is not None and (mask.ndim != 2 or mask.shape[0] < rows or mask.shape[1] < columns):
+        raise InputError(
+            f"mask is {mask.shape}, the panels take up {detector.frame_shape} (slow, fast); "
+            "give a mask of the size of the frames"
+        )
+    found = []
+    for panel, reasons in zip(detector.panels, masked_for(detector, beam, parameters), strict=True):
+        good = _good(panel, mask)
+        for masked in reasons.values():
+            good &= ~masked
+        found.append(good)
+    return tuple(found)
+
+
+def masked_for(
+    detector: Detector, beam: Beam, parameters: MaskParameters
+) -> tuple[dict[str, Mask], ...]:
+    """Return which pixels (slow, fast) of each panel the parameters mask, for each reason.
+
+    Reasons: border, untrusted, resolution, ice_rings; those that are asked for. A pixel may be
+    masked for several.
+
+    Raises
+    ------
+    InputError
+        A region is not on its panel.
+    """
+    check_panels(parameters.untrusted, len(detector))
+    return tuple(_masked_for(p, i, beam, parameters) for i, p in enumerate(detector.panels))
+
+
+def _masked_for(
+    panel: Panel, index: int, beam: Beam, parameters: MaskParameters
+) -> dict[str, Mask]:
+    found: dict[str, Mask] = {}
+    parallax = not parameters.disable_parallax_correction
+    if parameters.border:
+        width, height = panel.image_size
+        found["border"] = border((height, width), parameters.border)
+    if parameters.untrusted:
+        found["untrusted"] = untrusted(panel, index, parameters.untrusted)
+    ranges = _unwanted(parameters)
+    if ranges:
+        found["resolution"] = in_ranges(panel, beam, ranges, parallax=parallax)
+    if parameters.ice_rings.filter:
+        rings = ice_ring_ranges(parameters.ice_rings, panel, beam, parallax=parallax)
+        found["ice_rings"] = in_ranges(panel, beam, rings, parallax=parallax)
+    return found
+
+
+def _unwanted(parameters: MaskParameters) -> list[tuple[float, float]]:
+    """Return the ranges of d, A, that the limits leave out; a limit itself is left out."""
+    ranges = [(min(r), max(r)) for r in parameters.resolution_range]
+    if parameters.d_min is not None:
+        ranges.append((0.0, parameters.d_min))
+    if parameters.d_max is not None:
+        ranges.append((parameters.d_max, np.inf))
+    return ranges
+
+
+def _good(panel: Panel, mask: Mask | None) -> Mask:
+    width, height = panel.image_size
+    good = np.ones((height, width), np.bool_)
+    if mask is not None:
+        good &= mask[panel.slices]
+    for x0, y0, x1, y1 in panel.mask:
+        good[y0:y1, x0:x1] = False
+    return good

@@ -1,0 +1,96 @@
+"""Which pixels lie in ranges of resolution, or on rings of ice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.geometry.resolution import corner_resolution, resolution_at
+from dxdask.masking.parameters import IceRingParameters
+from dxdask.models import Beam, Detector, Panel
+from dxdask.models.crystal import space_group
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ranges = Sequence[tuple[float, float]]
+
+BAND_ROWS = 64
+
+
+def in_ranges(panel: Panel, beam: Beam, ranges: Ranges, *, parallax: bool = True) -> Mask:
+    """Return which pixels (slow, fast) have their centre in any of the ranges of d, ends included.
+
+    ranges : smallest and largest d, A. parallax : whether the depth at which photons stop in the
+    sensor is allowed for; the direct beam is at infinite d.
+    """
+    width, height = panel.image_size
+    inside = np.zeros((height, width), np.bool_)
+    if not ranges:
+        return inside
+    low, high = _disjoint(ranges)
+    for rows, d in _bands(panel, beam, parallax=parallax):
+        inside[rows] = _mark(d, low, high)
+    return inside
+
+
+def resolution(panel: Panel, beam: Beam, *, parallax: bool = True) -> Floats:
+    """Return d (slow, fast), A, at the centre of each pixel; infinite in the direct beam."""
+    width, height = panel.image_size
+    out = np.empty((height, width))
+    for rows, d in _bands(panel, beam, parallax=parallax):
+        out[rows] = d
+    return out
+
+
+def ice_ring_ranges(
+    parameters: IceRingParameters, panel: Panel, beam: Beam, *, parallax: bool = True
+) -> list[tuple[float, float]]:
+    """Return the smallest and largest d, A, of each ring of ice, to the corners of the panel.
+
+    A ring is the width given about 1/d^2 of a reflection of ice that its space group allows.
+    """
+    seen = panel if parallax else replace(panel, use_parallax=False)
+    limit = parameters.d_min or corner_resolution(Detector(panels=(seen,)), beam.s0)
+    cell = gemmi.UnitCell(*parameters.unit_cell)
+    group = space_group(parameters.space_group)
+    hkl = gemmi.make_miller_array(cell, group, limit, unique=True)
+    centres = np.unique(1.0 / cell.calculate_d_array(hkl) ** 2)
+    half = parameters.width / 2
+    # a ring that takes in 1/d^2 = 0 goes to the direct beam
+    return [
+        (1.0 / np.sqrt(s + half), 1.0 / np.sqrt(s - half) if s > half else np.inf)
+        for s in centres.tolist()
+    ]
+
+
+def _bands(panel: Panel, beam: Beam, *, parallax: bool) -> Iterator[tuple[slice, Floats]]:
+    """Yield d by bands of rows, as the vectors of all pixels of a large detector are gigabytes."""
+    seen = panel if parallax else replace(panel, use_parallax=False)
+    width, height = panel.image_size
+    s0 = beam.s0
+    for first in range(0, height, BAND_ROWS):
+        rows = slice(first, min(first + BAND_ROWS, height))
+        y, x = np.mgrid[rows, 0:width] + 0.5
+        yield rows, resolution_at(seen, np.stack([x, y], axis=-1), s0)
+
+
+def _disjoint(ranges: Ranges) -> tuple[Floats, Floats]:
+    """Return the ends of the ranges, ascending, those that meet made one."""
+    low: list[float] = []
+    high: list[float] = []
+    for a, b in sorted(ranges):
+        if high and a <= high[-1]:
+            high[-1] = max(high[-1], b)
+        else:
+            low.append(a)
+            high.append(b)
+    return np.array(low), np.array(high)
+
+
+def _mark(d: Floats, low: Floats, high: Floats) -> Mask:
+    below = np.searchsorted(low, d, side="right")
+    return np.asarray((below > 0) & (d <= high[below - 1]))
