@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
-from dxdask.storage.importers.byte_offset import decode_byte_offset
+from dxdask.storage.chunk_codecs.byte_offset import decode_byte_offset
 from dxdask.storage.importers.full_cbf import read_full_header
 from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES, ImageHeader, read_bytes
 from dxdask.storage.importers.mini_cbf import read_mini_header

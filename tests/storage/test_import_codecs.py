@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from raw_examples import byte_offset
 
 from dxdask.errors import FormatError
-from dxdask.storage.importers.byte_offset import decode_byte_offset
+from dxdask.storage.chunk_codecs.byte_offset import decode_byte_offset
 from dxdask.storage.importers.packed import decode_packed
 
 images = hnp.arrays(
