@@ -3,66 +3,27 @@
 A name may be shortened to its last parts (`min_spot_size` for `spotfinder.filter.min_spot_size`)
 as in DIALS; of several the least nested is meant, and two of those are ambiguous. `cluster=slurm`
 is short for `cluster.kind=slurm`.
+
+What may be given several times adds up (`resolution_range=3,4 resolution_range=2,2.1`). Of groups
+of which there may be several, a name that the last one has already begins the next:
+`untrusted.panel=1 untrusted.circle=9,9,3 untrusted.circle=50,50,5` are two regions.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from dxdask.errors import ParameterError
+from dxdask.parameter_entries import Entry, entries
+from dxdask.parameter_groups import Several
 from dxdask.parameters import Parameters
 
 P = TypeVar("P", bound=Parameters)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One parameter of a model: its full path, the field that declares it, and its value."""
-
-    path: str
-    field: FieldInfo
-    value: Any
-
-    @property
-    def expert_level(self) -> int:
-        """How expert a user must be to want to see it; 0 is for all."""
-        return int(self._extra("expert_level", 0))
-
-    @property
-    def unit(self) -> str:
-        """Unit of the value, or an empty text."""
-        return str(self._extra("unit", ""))
-
-    @property
-    def choices(self) -> str:
-        """What may be given, as text."""
-        annotation = self.field.annotation
-        text = getattr(annotation, "__name__", "") if isinstance(annotation, type) else ""
-        return text or str(annotation).replace("typing.", "").replace("Literal", "one of ")
-
-    def _extra(self, key: str, default: Any) -> Any:
-        extra = self.field.json_schema_extra
-        return extra.get(key, default) if isinstance(extra, dict) else default
-
-
-def entries(
-    model: BaseModel, prefix: str = "", groups: Collection[str] | None = None
-) -> Iterator[Entry]:
-    """Yield every parameter of a model (or of these top-level groups), as they are declared."""
-    for name, field in type(model).model_fields.items():
-        if groups is not None and name not in groups:
-            continue
-        value = getattr(model, name)
-        if isinstance(value, BaseModel):
-            yield from entries(value, f"{prefix}{name}.")
-        else:
-            yield Entry(f"{prefix}{name}", field, value)
 
 
 def with_assignments(
@@ -70,7 +31,7 @@ def with_assignments(
     assignments: Iterable[tuple[str, Any]],
     groups: Collection[str] | None = None,
 ) -> P:
-    """Return the model with these (name, value) pairs set; later ones win.
+    """Return the model with these (name, value) pairs set; later ones win, or add to the list.
 
     groups: top-level names that may be set; by default all.
 
@@ -79,19 +40,21 @@ def with_assignments(
     ParameterError
         A name is unknown (the nearest are named) or ambiguous, or a value is of the wrong type.
     """
-    values = parameters.model_dump()
-    fields = {e.path: e.field for e in entries(parameters, groups=groups)}
+    known = {e.path: e for e in entries(parameters, groups=groups)}
+    values, several = parameters.model_dump(), Several()
     for name, value in assignments:
-        path = _resolve(name, list(fields))
-        node = values
-        *parents, leaf = path.split(".")
-        for parent in parents:
-            node = node[parent]
-        node[leaf] = _settled(value, fields[path])
+        path = _resolve(name, known)
+        entry = known.get(path)
+        if entry is None or entry.repeated or entry.multiple:
+            several.add(path, value, entry)
+        else:
+            _put(values, path, _settled(value, entry.field))
+    for path, items in several.values(known):
+        _put(values, path, items)
     try:
         return type(parameters).model_validate(values)
     except ValidationError as error:
-        raise ParameterError(_explain(error)) from None
+        raise ParameterError(_explain(error, list(known))) from None
 
 
 def parse(texts: Iterable[str]) -> list[tuple[str, Any]]:
@@ -118,45 +81,45 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
     return pairs
 
 
-def describe(
-    parameters: Parameters, *, expert_level: int = 0, groups: Collection[str] | None = None
-) -> str:
-    """Return every parameter up to this expert level as `name = value`, with its help below."""
-    lines = []
-    for entry in entries(parameters, groups=groups):
-        if entry.expert_level > expert_level:
-            continue
-        unit = f" [{entry.unit}]" if entry.unit else ""
-        lines.append(f"{entry.path} = {_text(entry.value)}")
-        lines.append(f"    {entry.field.description or ''}{unit} ({entry.choices})")
-    return "\n".join(lines)
+def _resolve(name: str, known: Mapping[str, Entry]) -> str:
+    """Return the path meant: of a parameter, or of a field of groups as a whole.
+
+    What is in such groups is meant only where nothing else has the name.
+    """
+    single = [p for p, e in known.items() if not e.repeated]
+    fields = list(dict.fromkeys(e.repeated for e in known.values() if e.repeated))
+    members = [p for p, e in known.items() if e.repeated]
+    for paths in ([*single, *fields], members):
+        if name in paths:
+            return name
+        if f"{name}.kind" in paths:
+            return f"{name}.kind"
+        matches = [p for p in paths if p.endswith("." + name)]
+        least = min((p.count(".") for p in matches), default=0)
+        matches = [p for p in matches if p.count(".") == least]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise ParameterError(
+                f"parameter {name!r} is ambiguous: write one of {', '.join(matches)}"
+            )
+    raise ParameterError(f"unknown parameter {name!r}{_near(name, list(known))}")
 
 
-def changed(parameters: Parameters) -> list[str]:
-    """Return `name = value` of every parameter that is not at its default."""
-    default = {e.path: e.value for e in entries(type(parameters)())}
-    return [
-        f"{e.path} = {_text(e.value)}" for e in entries(parameters) if e.value != default[e.path]
-    ]
-
-
-def _resolve(name: str, paths: list[str]) -> str:
-    if name in paths:
-        return name
-    if f"{name}.kind" in paths:
-        return f"{name}.kind"
-    matches = [p for p in paths if p.endswith("." + name)]
-    least = min((p.count(".") for p in matches), default=0)
-    matches = [p for p in matches if p.count(".") == least]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        raise ParameterError(f"parameter {name!r} is ambiguous: write one of {', '.join(matches)}")
+def _near(name: str, paths: list[str]) -> str:
+    """Return which of the paths may have been meant, as the end of a message."""
     leaves = {p.rsplit(".", 1)[-1]: p for p in paths}
     near = difflib.get_close_matches(name, paths, n=2, cutoff=0.6)
     near += [leaves[x] for x in difflib.get_close_matches(name.rsplit(".", 1)[-1], leaves, n=3)]
-    hint = f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else "; see -c for the list"
-    raise ParameterError(f"unknown parameter {name!r}{hint}")
+    return f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else "; see -c for the list"
+
+
+def _put(values: dict[str, Any], path: str, value: Any) -> None:
+    *parents, leaf = path.split(".")
+    node = values
+    for parent in parents:
+        node = node[parent]
+    node[leaf] = value
 
 
 def _settled(value: Any, field: FieldInfo) -> Any:
@@ -174,15 +137,13 @@ def _value(text: str) -> Any:
     return text
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ",".join(_text(v) for v in value) or "()"
-    return str(value)
-
-
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, paths: list[str]) -> str:
     parts = []
     for problem in error.errors():
         path = ".".join(str(p) for p in problem["loc"])
-        parts.append(f"parameter {path}: {problem['msg']}, got {problem['input']!r}")
+        if problem["type"] == "extra_forbidden":
+            name = ".".join(p for p in problem["loc"] if isinstance(p, str))
+            parts.append(f"unknown parameter {path!r}{_near(name, paths)}")
+        else:
+            parts.append(f"parameter {path}: {problem['msg']}, got {problem['input']!r}")
     return "; ".join(parts) + "; see -c for what may be given"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 
 
 class Parameters(BaseModel):
@@ -21,14 +22,14 @@ class Parameters(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _several(cls, value: Any, info: ValidationInfo) -> Any:
-        annotation = cls.model_fields[str(info.field_name)].annotation
-        item = _item_of(annotation)
-        if item is None or (value is None and type(None) in get_args(annotation)):
+        field = cls.model_fields[str(info.field_name)]
+        item = item_of(field)
+        if item is None or (value is None and type(None) in get_args(field.annotation)):
             return value
         if value is None or value == "()":
             return ()
         values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-        return _in_groups(values, len(get_args(item))) if get_origin(item) is tuple else values
+        return in_groups(values, item)
 
 
 def parameter(
@@ -49,16 +50,20 @@ def parameter(
     return Field(default, description=doc, json_schema_extra=extra, **limits)
 
 
-def _item_of(annotation: Any) -> Any:
-    """Return X of `tuple[X, ...]` or `tuple[X, ...] | None`; None for any other type."""
-    for kind in (annotation, *get_args(annotation)):
+def item_of(field: FieldInfo) -> Any:
+    """Return X where a field holds `tuple[X, ...]` or `tuple[X, ...] | None`, else None."""
+    for kind in (field.annotation, *get_args(field.annotation)):
         if get_origin(kind) is tuple and get_args(kind)[1:] == (...,):
             return get_args(kind)[0]
     return None
 
 
-def _in_groups(values: tuple[Any, ...], size: int) -> tuple[Any, ...]:
-    """Return a flat list cut into groups of `size`; as it is where it is nested or does not fit."""
-    if len(values) % size or any(isinstance(v, (list, tuple)) for v in values):
+def in_groups(values: tuple[Any, ...], item: Any) -> tuple[Any, ...]:
+    """Return a flat list as groups of the size of `item`, where that is a tuple.
+
+    It stays as it is where it is nested already, or does not fit.
+    """
+    size = len(get_args(item)) if get_origin(item) is tuple else 1
+    if size == 1 or len(values) % size or any(isinstance(v, (list, tuple)) for v in values):
         return values
     return tuple(values[i : i + size] for i in range(0, len(values), size))

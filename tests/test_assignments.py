@@ -6,8 +6,9 @@ from typing import Literal
 
 import pytest
 
-from dxdask.assignments import changed, describe, flatten, parse, with_assignments
+from dxdask.assignments import flatten, parse, with_assignments
 from dxdask.errors import ParameterError
+from dxdask.parameter_entries import changed, describe
 from dxdask.parameters import Parameters, parameter
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from dxdask.assignments import changed, describe
+from dxdask.parameter_entries import changed, describe
 from dxdask.parameters import Parameters
 
 if TYPE_CHECKING:
