@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dask import local, threaded
 from dask.base import compute
 from dask.delayed import Delayed
 
@@ -122,9 +123,13 @@ def open_cluster(parameters: ClusterParameters | None = None) -> Iterator[Cluste
                 yield cluster
 
 
+# The schedulers are given as functions: for one given by its name, Dask imports distributed to see
+# whether there is a client, which takes half a second.
+
+
 def _on_threads(tasks: Sequence[Delayed], threads: int) -> list[Any]:
     with ThreadPoolExecutor(threads, initializer=one_thread_of_numba) as pool:
-        return list(compute(*tasks, scheduler="threads", pool=pool))  # type: ignore[no-untyped-call]
+        return list(compute(*tasks, scheduler=threaded.get, pool=pool))  # type: ignore[no-untyped-call]
 
 
 def _one_by_one(tasks: Sequence[Delayed]) -> list[Any]:
@@ -132,6 +137,6 @@ def _one_by_one(tasks: Sequence[Delayed]) -> list[Any]:
 
     threads = one_thread_of_numba()
     try:
-        return list(compute(*tasks, scheduler="synchronous"))  # type: ignore[no-untyped-call]
+        return list(compute(*tasks, scheduler=local.get_sync))  # type: ignore[no-untyped-call]
     finally:
         numba.set_num_threads(threads)

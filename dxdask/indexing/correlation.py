@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
@@ -73,10 +74,8 @@ def correlation(merged: MergedIntensities, rotation: NDArray[np.float64]) -> flo
     pairs = (merged.codes[place] == codes) & np.any(turned != merged.hkl, axis=1)
     if np.count_nonzero(pairs) <= FEWEST_PAIRS:
         return None
-    from scipy.stats import rankdata  # here: it takes half a second to load
-
-    x = rankdata(merged.intensity[pairs])
-    y = rankdata(merged.intensity[place[pairs]])
+    x = scipy.stats.rankdata(merged.intensity[pairs])
+    y = scipy.stats.rankdata(merged.intensity[place[pairs]])
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(np.corrcoef(x, y)[0, 1])

@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from dxdask.errors import ConvergenceError
 from dxdask.indexing.parameters import Fft3d
@@ -124,8 +122,8 @@ def _label(voxels: NDArray[np.int64], n: int) -> NDArray[np.int32]:
         left.append(found)
         right.append(place[found])
     i, j = np.concatenate(left), np.concatenate(right)
-    graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(m, m))
-    return np.asarray(connected_components(graph, directed=False)[1])
+    graph = scipy.sparse.coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(m, m))
+    return np.asarray(scipy.sparse.csgraph.connected_components(graph, directed=False)[1])
 
 
 def _centres(voxels: NDArray[np.int64], label: NDArray[np.int32], n: int) -> Floats:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from dxdask.columns import Reflections
 from dxdask.errors import ConvergenceError
@@ -78,7 +78,8 @@ def _inverse_distances(
     for group in np.split(rows[order], ends):
         if len(group) > 1:
             points = reflections["rlp"][group]
-            distance = np.asarray(cKDTree(points).query(points, k=2)[0])[:, 1]
+            tree = scipy.spatial.cKDTree(points)
+            distance = np.asarray(tree.query(points, k=2)[0])[:, 1]
             found.append(1.0 / distance[distance > 0])
     return np.concatenate(found) if found else np.zeros(0)
 

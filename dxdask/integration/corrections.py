@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import erf
 
 from dxdask.models import Beam, Detector
 
@@ -57,4 +57,5 @@ def partiality(phi: Floats, zeta: Floats, first: Floats, last: Floats, sigma_m: 
     133.
     """
     c = np.abs(zeta) / (np.sqrt(2.0) * sigma_m)
+    erf = scipy.special.erf
     return np.asarray(0.5 * (erf(c * (last - phi)) - erf(c * (first - phi))))

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import InputError
@@ -185,5 +185,7 @@ def mosaicity(
     def objective(log_sigma: float) -> float:
         return float(minus_log_likelihood(np.exp(log_sigma), *spots))
 
-    found = minimize_scalar(objective, bounds=bounds, method="bounded", options={"xatol": 1e-5})
+    found = scipy.optimize.minimize_scalar(
+        objective, bounds=bounds, method="bounded", options={"xatol": 1e-5}
+    )
     return float(np.exp(found.x))

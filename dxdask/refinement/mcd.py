@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import chdtr, chdtri
 
 from dxdask.refinement.concentrate import distances, from_candidates, from_subsets
 
@@ -119,7 +119,7 @@ def robust_distances(residuals: NDArray[Any], *, alpha: float = 0.5, n_trials: i
 def _consistency(fraction: float) -> float:
     if fraction >= 1.0:
         return 1.0
-    return float(fraction / chdtr(5, chdtri(3, 1.0 - fraction)))
+    return float(fraction / scipy.special.chdtr(5, scipy.special.chdtri(3, 1.0 - fraction)))
 
 
 # Pison, Van Aelst & Willems (2002): for subsets of half and of 7/8 of the data, gamma, beta and q

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import chdtri
 
 from dxdask.refinement.mcd import robust_distances
 from dxdask.refinement.parameters import Mcd, Outlier, Tukey
@@ -25,7 +25,7 @@ def tukey_outliers(residuals: Floats, parameters: Tukey) -> Mask:
 
 def mcd_outliers(residuals: Floats, parameters: Mcd) -> Mask:
     """Return which rows (n,) of residuals (n, 3) lie beyond the robust ellipsoid."""
-    limit = chdtri(3, 1.0 - parameters.threshold_probability)
+    limit = scipy.special.chdtri(3, 1.0 - parameters.threshold_probability)
     distances = robust_distances(residuals, alpha=parameters.alpha, n_trials=parameters.n_trials)
     return np.asarray(distances > limit)
 

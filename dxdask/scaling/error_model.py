@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numba import njit
-from scipy.optimize import minimize_scalar
 
 from dxdask.models.vectors import Floats
 from dxdask.scaling.observations import Observations
@@ -123,7 +123,7 @@ def _best(
 
     b = parameters.b
     if b is None:
-        found = minimize_scalar(
+        found = scipy.optimize.minimize_scalar(
             objective, bounds=(0.0, _LARGEST_B**0.5), method="bounded", options={"xatol": 1e-4}
         )
         b = float(found.x) ** 2 if float(found.fun) < objective(0.0) else 0.0
