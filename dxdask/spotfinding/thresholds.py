@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.models import Beam, Panel
+from dxdask.spotfinding.ideal_spot import IdealSpotThreshold
+from dxdask.spotfinding.radial_profile import RadialProfileThreshold
+from dxdask.spotfinding.rings import Region, rings_of
 from dxdask.spotfinding.threshold import DispersionThreshold
 from dxdask.spotfinding.threshold_parameters import ThresholdParameters
 
 Mask = NDArray[np.bool_]
-Region = tuple[int, int, int, int]
 
 
 class Threshold(Protocol):
@@ -38,7 +40,7 @@ def threshold_of(
     dtype: np.dtype[Any],
     parameters: ThresholdParameters,
     *,
-    gain: float = 1.0,
+    gain: float | NDArray[Any] = 1.0,
     region: Region | None = None,
 ) -> Threshold:
     """Return the threshold for the images of one panel.
@@ -48,12 +50,19 @@ def threshold_of(
     panel, beam : where the pixels are; only `radial_profile` uses them, see `is_of_one_panel`.
     dtype : of the images, once a pedestal is taken off.
     parameters : which threshold, and those of each.
-    gain : counts per photon of the panel; `dispersion.gain` comes on top.
+    gain : counts per photon, of the panel or of each pixel (slow, fast); `dispersion.gain` comes on
+        top. Where all pixels are alike it does not matter to `radial_profile`; `helen` looks at
+        counts.
     region : x0, x1, y0, y1 of the panel that the images hold, the second of each not included;
         None for all of it.
     """
+    if parameters.algorithm == "radial_profile":
+        return _radial_profile(panel, beam, parameters, gain, region)
     shape = _shape(panel, region)
+    if parameters.algorithm == "helen":
+        return IdealSpotThreshold(shape, **parameters.helen.model_dump())
     p = parameters.dispersion
+    total: Any = gain if p.gain is None else gain * p.gain
     return DispersionThreshold(
         shape,
         dtype,
@@ -63,7 +72,23 @@ def threshold_of(
         sigma_strong=p.sigma_strong,
         min_local=p.min_local,
         global_threshold=p.global_threshold or 0.0,
-        gain=gain * (1.0 if p.gain is None else p.gain),
+        gain=total,
+    )
+
+
+def _radial_profile(
+    panel: Panel,
+    beam: Beam,
+    parameters: ThresholdParameters,
+    gain: float | NDArray[Any],
+    region: Region | None,
+) -> RadialProfileThreshold:
+    p = parameters.radial_profile
+    rings = rings_of(panel, beam, p.n_bins, region)
+    if not isinstance(gain, np.ndarray):
+        return RadialProfileThreshold(rings, n_iqr=p.n_iqr, blur=p.blur)
+    return RadialProfileThreshold(
+        rings, n_iqr=p.n_iqr, blur=p.blur, gain=gain, quantum=1.0 / panel.gain
     )
 
 
