@@ -11,10 +11,12 @@ from dxdask.errors import InputError
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
+from dxdask.spotfinding.filters import needs_surroundings
 from dxdask.spotfinding.images import first_z, is_two_d, unused_frames
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import spots_of_block
-from dxdask.spotfinding.result import combine, result_of_part
+from dxdask.spotfinding.result import boxes_to_cut, combine, result_of_part
+from dxdask.spotfinding.shoeboxes import assemble, cut_boxes
 from dxdask.spotfinding.threshold import dispersion, dispersion_extended
 
 __all__ = ["SpotfinderParameters", "combine", "dispersion", "dispersion_extended", "find_spots"]
@@ -44,7 +46,9 @@ def find_spots(
         reflections : experiment, panel, flags, x, y, z and their variances, bbox, n_pixels, peak,
         intensity_sum and its variance (background included), by panel and first pixel.
         arrays : pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z, pixel_value (m,): the strong
-        pixels of each spot. tables : images. problems : images that could not be used.
+        pixels of each spot; with `output.shoeboxes` also those of
+        `dxdask.spotfinding.shoeboxes.shoeboxes_of`. tables : images; with `per_image_statistics`
+        image_statistics. problems : images that could not be used.
 
     Raises
     ------
@@ -53,17 +57,24 @@ def find_spots(
     """
     parameters = parameters or SpotfinderParameters()
     check_frames(frames.shape, experiment)
-    z0 = first_z(experiment)
+    z0, detector = first_z(experiment), experiment.detector
+    masks = panel_masks(detector, experiment.beam, mask, parameters.filter)
     part = spots_of_block(
         frames,
-        experiment.detector,
-        panel_masks(experiment.detector, experiment.beam, mask, parameters.filter),
+        detector,
+        masks,
         parameters,
         first_z=z0,
         two_d=is_two_d(experiment, parameters),
         skip=unused_frames(len(frames), z0, parameters, first_of_run=z0, n_run=len(frames)),
     )
-    return result_of_part(part, experiment, parameters, experiment_index=experiment_index)
+    around = None
+    if needs_surroundings(parameters):
+        boxes = boxes_to_cut(part, experiment, parameters)
+        around = assemble(cut_boxes(frames, boxes, detector, masks, parameters, first_z=z0), boxes)
+    return result_of_part(
+        part, experiment, parameters, experiment_index=experiment_index, around=around
+    )
 
 
 def check_frames(shape: tuple[int, ...], experiment: Experiment) -> None:

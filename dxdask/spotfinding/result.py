@@ -12,10 +12,14 @@ from dxdask.columns import Reflections, check, concatenate, select
 from dxdask.errors import InputError
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
+from dxdask.spotfinding.boxes import Boxes
 from dxdask.spotfinding.centroid import measure_spots
 from dxdask.spotfinding.extract import Pixels, take_pixels
+from dxdask.spotfinding.filters import boxes_wanted, is_near, keep_spots, require_surroundings
+from dxdask.spotfinding.image_statistics import image_statistics
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import SpotPart, close_part
+from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
 from dxdask.tables import Table
 
 Ints = NDArray[np.int64]
@@ -34,42 +38,61 @@ def result_of_part(
     parameters: SpotfinderParameters,
     *,
     experiment_index: int = 0,
+    around: Surroundings | None = None,
 ) -> StepResult:
     """Return the result of a run from the spots of all its frames.
 
     Spots are in order of panel and first pixel (z, y, x), as DIALS's. `arrays` holds their
     pixels, spot
     by spot: pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z (m,), pixel_value (m,) counts.
+
+    around : the pixels of `boxes_to_cut`, where `needs_surroundings`.
     """
     whole = close_part(part)
     pixels, offsets = _in_order(whole.closed, whole.offsets)
     table, separation = measure_spots(pixels, offsets)
-    limit = parameters.filter.max_separation
-    near = np.ones(separation.size, np.bool_) if limit is None else separation <= limit
-    pixels, offsets = take_spots(pixels, offsets, np.flatnonzero(near))
-    kept = select(table, near)
-    kept["experiment"] = np.full(int(near.sum()), experiment_index, np.int32)
+    keep, filtered = keep_spots(table, separation, parameters.filter, around)
+    pixels, offsets = take_spots(pixels, offsets, np.flatnonzero(keep))
+    kept = select(table, keep)
+    kept["experiment"] = np.full(int(keep.sum()), experiment_index, np.int32)
+    arrays, tables = dict(_arrays(pixels, offsets)), [_images(experiment.run, whole, kept)]
+    reasons = dict(whole.reasons)
+    if parameters.output.shoeboxes:
+        boxes = require_surroundings(around)
+        which = np.flatnonzero(keep[is_near(separation, parameters.filter)])
+        arrays |= shoeboxes_of(boxes, which, kept["bbox"], pixels, offsets)
+    if parameters.per_image_statistics:
+        tables.append(image_statistics(kept, experiment, whole.z))
+    if around is not None:
+        reasons = {**around.unread, **reasons}
     (n_all, n_small, n_large), (smallest, largest) = whole.sizes, whole.size_limits
     messages = [
         f"Extracted {n_all} spots",
         f"Removed {n_small} spots with size < {smallest} pixels",
         f"Removed {n_large} spots with size > {largest} pixels",
-        f"Calculated {near.size} spot centroids",
-        f"Calculated {near.size} spot intensities",
+        f"Calculated {keep.size} spot centroids",
+        f"Calculated {keep.size} spot intensities",
+        *filtered,
     ]
-    if limit is not None:
-        messages.append(f"Filtered {near.sum()} of {near.size} spots by peak-centroid distance")
     return StepResult(
         experiments=ExperimentList.of([experiment]),
         reflections=check(kept),
-        arrays=_arrays(pixels, offsets),
-        tables=(_images(experiment.run, whole, kept),),
+        arrays=arrays,
+        tables=tuple(tables),
         messages=tuple(messages),
         problems=tuple(
             {"run": experiment.run, "image": int(z) + 1, "step": "find_spots", "reason": reason}
-            for z, reason in sorted(whole.reasons.items())
+            for z, reason in sorted(reasons.items())
         ),
     )
+
+
+def boxes_to_cut(part: SpotPart, experiment: Experiment, parameters: SpotfinderParameters) -> Boxes:
+    """Return the boxes whose pixels `result_of_part` takes as `around`, from the same `part`."""
+    whole = close_part(part)
+    table, separation = measure_spots(*_in_order(whole.closed, whole.offsets))
+    near = is_near(separation, parameters.filter)
+    return boxes_wanted(table, near, experiment.detector, parameters)
 
 
 def combine(results: Sequence[StepResult]) -> StepResult:
@@ -83,17 +106,21 @@ def combine(results: Sequence[StepResult]) -> StepResult:
     if not results:
         raise InputError("no runs to combine; give the spots of at least one")
     members = [e for r in results for e in r.experiments]
-    arrays = {
-        name: np.concatenate([r.arrays[name] for r in results])
-        for name in ("pixel_x", "pixel_y", "pixel_z", "pixel_value")
-    }
-    lengths = np.concatenate([np.diff(r.arrays["pixel_offsets"]) for r in results])
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in results[0].arrays:
+        parts = [r.arrays[name] for r in results]
+        ragged = name.endswith("_offsets")
+        arrays[name] = (
+            _offsets(np.concatenate([np.diff(p) for p in parts]))
+            if ragged
+            else np.concatenate(parts)
+        )
     runs = [r.experiments.members[0].run for r in results]
     return StepResult(
         experiments=ExperimentList.of(members),
         reflections=concatenate([r.reflections for r in results]),
-        arrays={"pixel_offsets": _offsets(lengths), **arrays},
-        tables=(Table.joined([r.table("images") for r in results]),),
+        arrays=arrays,
+        tables=tuple(Table.joined([r.table(t.name) for r in results]) for t in results[0].tables),
         messages=tuple(
             line if len(results) == 1 else f"{run}: {line}"
             for run, r in zip(runs, results, strict=True)

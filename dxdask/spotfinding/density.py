@@ -1,0 +1,69 @@
+"""Places of the detector where there are far too many spots to be Bragg peaks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+N_BINS = 50
+MOST_SLOTS = 30
+GRADIENT_CUTOFF = 0.002
+
+
+def is_sparse(panel: NDArray[np.int32], x: Floats, y: Floats) -> NDArray[np.bool_]:
+    """Return which spots (n,) do not lie where there are far too many.
+
+    The spots of each panel are counted in 50 x 50 equal bins over the area they take up. Most bins
+    hold few; `dense_above` tells how many is too many, and spots in such bins are left out, as
+    dials.find_spots does. Unlike there every panel has its bins, where DIALS lays all panels upon
+    one another; all bins count towards what is too many. As there a spot that lies exactly on the
+    edge of a bin is kept.
+
+    panel : (n,) of each spot. x, y : (n,) centroids, px.
+    """
+    keep = np.ones(len(x), np.bool_)
+    bins = []
+    for p in np.unique(panel).tolist():
+        rows = np.flatnonzero(panel == p)
+        bins.append((rows, *np.histogram2d(x[rows], y[rows], bins=N_BINS)))
+    counted = [counts.ravel() for _, counts, _, _ in bins]
+    limit = dense_above(np.concatenate(counted)) if counted else None
+    if limit is None:
+        return keep
+    for rows, counts, x_edges, y_edges in bins:
+        column, x_inside = _bin_of(x[rows], x_edges)
+        row, y_inside = _bin_of(y[rows], y_edges)
+        keep[rows] = ~(x_inside & y_inside & (counts[column, row] > limit))
+    return keep
+
+
+def dense_above(counts: Floats) -> float | None:
+    """Return the most spots that a bin may hold; None where there is no such limit.
+
+    The counts of all bins are sorted into up to 30 slots of equal width. The limit is where the
+    fraction of bins up to a slot has stopped to grow: by less than 0.002 a spot, twice in a row.
+    """
+    most = int(counts.max(initial=0))
+    least = float(counts.min(initial=most))
+    if most == least:
+        return None
+    n_slots = min(most, MOST_SLOTS)
+    width = (most - least) / n_slots
+    slot = np.minimum(((counts - least) / width).astype(np.int64), n_slots - 1)
+    slots = np.bincount(slot, minlength=n_slots)
+    growth = np.diff(np.cumsum(slots) / counts.size) / width
+    slow = growth < GRADIENT_CUTOFF
+    twice = np.flatnonzero(slow[1:] & slow[:-1])
+    if not twice.size:
+        return None
+    # the lower edge of the slot by steps from the lowest: a product would be rounded otherwise
+    low = np.add.accumulate([least, *([width] * n_slots)])
+    return float((low[twice[0]] + low[twice[0] + 1]) / 2 - 0.5 * width)
+
+
+def _bin_of(position: Floats, edges: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the bin of each position, and whether it lies inside, not on an edge."""
+    index = np.clip(np.searchsorted(edges, position, side="right") - 1, 0, len(edges) - 2)
+    return index, (position > edges[index]) & (position < edges[index + 1])
