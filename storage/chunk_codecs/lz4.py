@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from dxdask.storage.chunk_codecs.words import COPIED, copy_some, fill_bytes
+from dxdask.storage.chunk_codecs.words import COPIED, copy_some, fill_bytes, store_word
 
+_PAIRS = np.uint64(0x0001000100010001)
 PADDING = 2 * COPIED  # bytes behind the end of a target that a copy may run over
 OK, ENDS_EARLY, GOES_ASTRAY, WRONG_SIZE, NO_ROOM = 0, 1, 2, 3, 4
 
@@ -46,15 +47,16 @@ def _repeat(out, to, distance, length):  # type: ignore[no-untyped-def]
         return
     end = to + length
     if distance < COPIED:
-        # Bytes one by one until the distance, a multiple of the first, is a whole copy's.
-        step = distance
-        while step < COPIED:
-            step += distance
-        head = min(to + step - distance, end)
-        while to < head:
-            out[to] = out[to - distance]
-            to += 1
-        distance = step
+        if distance == 2:
+            pair = np.uint64(out[to - 2]) | (np.uint64(out[to - 1]) << np.uint64(8))
+            store_word(out, to, pair * _PAIRS)
+            store_word(out, to + 8, pair * _PAIRS)
+        else:
+            for k in range(to, to + COPIED):
+                out[k] = out[k - distance]
+        # A multiple of the distance repeats the same; this one is long enough for whole copies.
+        distance *= (COPIED + distance - 1) // distance
+        to += COPIED
     while to < end:
         copy_some(out, to, out, to - distance)
         to += COPIED
@@ -80,7 +82,8 @@ def unpack_block(data, at, stop, out, to, end):  # type: ignore[no-untyped-def]
         if length > end - to:
             return GOES_ASTRAY
         if stop - at >= length + COPIED:
-            for k in range(0, length, COPIED):
+            copy_some(out, to, data, at)
+            for k in range(COPIED, length, COPIED):
                 copy_some(out, to + k, data, at + k)
         else:
             for k in range(length):

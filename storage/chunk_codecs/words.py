@@ -1,6 +1,6 @@
 """Loads, copies and fills of a few bytes at any address, for the kernels that unpack chunks.
 
-numba copies bytes one at a time, and takes what it views as a wider type to be aligned. These three
+numba copies bytes one at a time, and takes what it views as a wider type to be aligned. These four
 are single instructions. They check nothing: whoever calls them has made sure that the bytes touched
 lie within the arrays.
 """
@@ -35,6 +35,17 @@ def _load_word(_context: Any, data: Any, at: Any) -> Any:
     return types.uint64(data, types.intp), generate
 
 
+def _store_word(_context: Any, out: Any, to: Any, word: Any) -> Any:
+    """Put a uint64 into the 8 bytes of out (n,) uint8 from `to` on."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address = _address(context, builder, signature.args[0], args[0], args[1])
+        builder.store(args[2], builder.bitcast(address, _WORD), align=1)
+        return context.get_dummy_value()
+
+    return types.void(out, types.intp, types.uint64), generate
+
+
 def _copy_some(_context: Any, out: Any, to: Any, data: Any, at: Any) -> Any:
     """Copy `COPIED` bytes of data from `at` on to out from `to` on, both (n,) uint8."""
 
@@ -60,5 +71,6 @@ def _fill_bytes(_context: Any, out: Any, to: Any, n_bytes: Any, value: Any) -> A
 
 
 load_word: Any = intrinsic(_load_word)
+store_word: Any = intrinsic(_store_word)
 copy_some: Any = intrinsic(_copy_some)
 fill_bytes: Any = intrinsic(_fill_bytes)

@@ -17,8 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
+from dxdask.storage.importers.hdf5_chunks import frame_places, places_of
+from dxdask.storage.importers.hdf5_virtual import source_parts
 from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES
 from dxdask.storage.importers.nexus_axes import MOST_VALUES, refuse_raw_storage, text
+from dxdask.storage.places import FramePlaces, joined, opened_files, read_frames
 
 FILTERS_AT = hdf5plugin.PLUGINS_PATH
 
@@ -46,11 +49,12 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """A dataset of frames."""
+    """Frames of a dataset, from `first` on."""
 
     file: str
     dataset: str
     n_images: int
+    first: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,20 +72,44 @@ class Hdf5Reader:
         for part in self.parts:
             a, b = max(first, start), min(last, start + part.n_images)
             if a < b:
-                out[a - first : b - first] = self._read(part, a - start, b - start)
+                shift = part.first - start
+                self._read(part, a + shift, b + shift, out[a - first : b - first])
             start += part.n_images
         return out
 
-    def _read(self, part: Part, first: int, last: int) -> NDArray[Any]:
-        with opened(part.file) as file:
-            try:
+    def places(self) -> FramePlaces:
+        """Return where the frames lie.
+
+        Raises
+        ------
+        FormatError
+            Some can be read through HDF5 only, or the datasets do not fit together.
+        """
+        found = []
+        for part in self.parts:
+            with opened(part.file) as file:
+                places = frame_places(file[part.dataset])
+            found.append(places.part(part.first, part.first + part.n_images))
+        return joined(found)
+
+    def _read(self, part: Part, first: int, last: int, out: NDArray[Any]) -> None:
+        """Fill out (last - first, slow, fast) with images of a dataset."""
+        try:
+            places = places_of(part.file, part.dataset)
+            if places is not None and places.shape[1:] == self.frame_shape:
+                with opened_files(places.files) as open_file:
+                    read_frames(places, first, last, out, open_file)
+                return
+            with opened(part.file) as file:
                 frames = file[part.dataset][first:last]
-            except (OSError, KeyError) as error:
-                raise FormatError(
-                    f"{part.file}: images {first} to {last - 1} of {part.dataset} cannot be read "
-                    f"({error}); fetch the file again"
-                ) from error
-        return np.asarray(frames).reshape(last - first, *self.frame_shape)
+        except (OSError, KeyError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise FormatError(
+                f"{part.file}: images {first} to {last - 1} of {part.dataset} cannot be read "
+                f"({error}); fetch the file again"
+            ) from error
+        out[...] = np.asarray(frames).reshape(out.shape)
 
 
 def frames_of(entry: h5py.Group) -> tuple[Hdf5Reader, tuple[Path, ...]]:
@@ -106,9 +134,8 @@ def frames_of(entry: h5py.Group) -> tuple[Hdf5Reader, tuple[Path, ...]]:
     parts = []
     for dataset in datasets:
         _check_written(dataset)
-        parts.append(
-            Part(file=dataset.file.filename, dataset=dataset.name, n_images=dataset.shape[0])
-        )
+        whole = Part(file=dataset.file.filename, dataset=dataset.name, n_images=dataset.shape[0])
+        parts += [Part(**source._asdict()) for source in source_parts(dataset)] or [whole]
         files[Path(dataset.file.filename)] = None
         files |= dict.fromkeys(_virtual_sources(dataset))
     n_images = sum(d.shape[0] for d in datasets)
@@ -120,7 +147,8 @@ def frames_of(entry: h5py.Group) -> tuple[Hdf5Reader, tuple[Path, ...]]:
             "records that"
         )
     slow, fast = math.prod(first.shape[1:-1]), int(first.shape[-1])
-    reader = Hdf5Reader(parts=tuple(parts), frame_shape=(slow, fast), dtype=first.dtype.str)
+    dtype = first.dtype.newbyteorder("=").str
+    reader = Hdf5Reader(parts=tuple(parts), frame_shape=(slow, fast), dtype=dtype)
     return reader, tuple(files)
 
 
