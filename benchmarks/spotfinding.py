@@ -1,113 +1,210 @@
-"""CPU of the threshold and label kernels, ms a megapixel, beside DIALS's C++ where it is installed.
+"""CPU of spot finding a frame: reading, threshold kernels, everything; beside DIALS.
 
-    python benchmarks/spotfinding.py [--python /usr/bin/python3]
+Eight stills of 6 M pixels (thaumatin, Pilatus) and five sweeps of 112 frames of 1 M pixels
+(insulin), from the shared folder. Everything is measured in processes of their own, the least of
+several repeats; where DIALS is installed it is run on the same frames, now, else (or with
+`--recorded`) its figures are those recorded in `spotfinding_dials.py`.
 
-The frame is made up: the size of a Pilatus 6M, background of 3 counts, spots of some 20 pixels.
-`--python` names an interpreter that imports dials; both see the same frame, in memory.
+    python benchmarks/spotfinding.py [--quick] [--recorded] [--python /usr/bin/python3] [--set NAME]
+
+`startup.py` has the cost of starting, and of compiling the kernels.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import bz2
+import json
+import os
+import sys
 import tempfile
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import spotfinding_dials as dials
+from measure import Cost, run
 
-from dxdask.models import Detector, Panel
-from dxdask.spotfinding import SpotfinderParameters
-from dxdask.spotfinding.parts import spots_of_block
-from dxdask.spotfinding.threshold import DispersionThreshold
+from dxdask.pipeline.parameters import ImportCommandParameters
 
-SHAPE = (2527, 2463)
-DIALS = """
-import sys, time
-import numpy as np
-from dials.algorithms.image import threshold
-from dials.array_family import flex
-image = np.fromfile(sys.argv[1], np.int32).reshape({shape}).astype(float)
-image, mask = flex.double(image), flex.bool(flex.grid({shape}), True)
-for name in ("DispersionThreshold", "DispersionExtendedThreshold"):
-    algorithm = getattr(threshold, name)({shape}, (3, 3), 6.0, 3.0, 0.0, 2)
-    out = flex.bool(flex.grid({shape}))
-    seconds = []
-    for _ in range(8):
-        start = time.thread_time()
-        algorithm(image, mask, out)
-        seconds.append(time.thread_time() - start)
-    print(min(seconds), out.count(True))
-"""
+HERE = Path(__file__).resolve().parent
+SHARED = Path(os.environ.get("DXDASK_SHARED", HERE.parent.parent / "shared"))
+ALGORITHMS = ("dispersion", "dispersion_extended", "radial_profile", "helen")
+WHOLE = "dispersion_extended"  # the default of both programs
+GOALS = {"dispersion": 4.0, "dispersion_extended": 5.0}  # times less CPU than DIALS's kernel
+WHOLE_GOAL, READING_GOAL, THREADS_GOAL = 8.0, 2.5, 1.8
 
 
-def frame(n_spots: int = 2000) -> NDArray[np.int32]:
-    """Return a frame with spots on a flat background."""
-    rng = np.random.default_rng(0)
-    image = rng.poisson(3.0, SHAPE)
-    blob = 200 * np.exp(-0.5 * np.add.outer(np.arange(-3, 4) ** 2, np.arange(-3, 4) ** 2))
-    for y, x in zip(
-        rng.integers(3, SHAPE[0] - 4, n_spots), rng.integers(3, SHAPE[1] - 4, n_spots), strict=True
-    ):
-        image[y - 3 : y + 4, x - 3 : x + 4] += rng.poisson(blob)
-    return image.astype(np.int32)
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Files of one data set, what they are called here and how many frames they hold."""
+
+    name: str
+    files: list[str]
+    n: int
 
 
-def ms_per_megapixel(function: Callable[[], Any], n_pixels: int) -> float:
-    """Return the least CPU of this thread over some calls, after one that compiles."""
-    function()
-    seconds = []
-    for _ in range(8):
-        start = time.thread_time()
-        function()
-        seconds.append(time.thread_time() - start)
-    return min(seconds) * 1e9 / n_pixels
+def thaumatin(folder: Path, quick: bool) -> Frames:
+    """Return the stills, unpacked: neither program is to be measured by bzip2."""
+    packed = sorted((SHARED / "data/real/thaumatin_grid").glob("*.cbf.bz2"))[: 3 if quick else None]
+    for file in packed:
+        (folder / file.stem).write_bytes(bz2.decompress(file.read_bytes()))
+    files = [str(folder / file.stem) for file in packed]
+    return Frames(name="thaumatin", files=files, n=len(files))
 
 
-def dials_figures(python: str, image: NDArray[np.int32]) -> list[tuple[float, int]]:
-    """Return ms a megapixel and strong pixels of both thresholds of DIALS."""
-    with tempfile.NamedTemporaryFile(suffix=".raw") as file:
-        image.tofile(Path(file.name))
-        done = subprocess.run(
-            [python, "-c", DIALS.format(shape=SHAPE), file.name],
-            capture_output=True,
-            text=True,
-            check=False,
+def insulin(_folder: Path, quick: bool) -> Frames:
+    """Return the sweeps."""
+    files = sorted((SHARED / "data/insulin").glob("run*/*.nxs"))[: 1 if quick else None]
+    return Frames(name="insulin", files=[str(f) for f in files], n=112 * len(files))
+
+
+def part(folder: Path, what: str, store: str, *options: object) -> dict[str, Any]:
+    """Return what a part of `spotfinding_parts.py` measured, in a process of its own."""
+    log = folder / "part.log"
+    command = [sys.executable, str(HERE / "spotfinding_parts.py"), what, store]
+    run([*command, *map(str, options)], cwd=folder, log=log)
+    result: dict[str, Any] = json.loads(log.read_text().splitlines()[-1])
+    return result
+
+
+def import_(frames: Frames, folder: Path) -> dict[str, str]:
+    """Import by copying, and by linking where that is known; return the stores."""
+    ways = {"copied": "copied.zarr"}
+    if "link" in ImportCommandParameters.model_fields:
+        ways["linked"] = "linked.zarr"
+    for way, store in ways.items():
+        extra = ["link=true"] if way == "linked" else []
+        command = [sys.executable, "-m", "dxdask", "import", *frames.files, *extra, "-o", store]
+        cost = run(command, cwd=folder, log=folder / f"import_{way}.log")
+        line(f"import, {way}", cost.cpu / frames.n, f"{cost.wall:.1f} s, {cost.memory_gb:.2f} GB")
+    return ways
+
+
+def ours(frames: Frames, folder: Path, repeats: int) -> dict[str, Any]:
+    """Measure dxdask on these frames, print it, and return what is compared."""
+    stores = import_(frames, folder)
+    found: dict[str, Any] = {"kernels": {}, "read": {}}
+    for way, store in stores.items():
+        found["read"][way] = part(folder, "read", store, "--repeats", repeats)["cpu"]
+        line(f"(a) reading alone, {way}", found["read"][way])
+    for name in ALGORITHMS:
+        measured = part(folder, "kernels", stores["copied"], "--algorithm", name)
+        found["kernels"][name] = measured
+        line(f"(b) {name} alone", measured["cpu"], f"{sum(measured['strong'])} strong pixels")
+    for way, store in stores.items():
+        for threads in (1, 2):
+            given = ("--algorithm", WHOLE, "--threads", threads, "--repeats", repeats)
+            measured = found[way, threads] = part(folder, "graph", store, *given)
+            used = (measured["memory"] - measured["before"]) / 1e6
+            remark = (
+                f"{measured['wall'] * 1e3:.1f} ms wall, {measured['spots']} spots, "
+                f"{measured['tasks']} tasks built in {measured['build'] * 1e3:.0f} ms; "
+                f"peak {measured['memory'] / 1e6:.0f} MB, {used:.0f} of it for the work "
+                f"(bound {measured['bound'] / 1e6:.0f})"
+            )
+            line(f"(c) whole graph, {way}, {threads} thread{'s'[: threads - 1]}",
+                 measured["cpu"], remark)  # fmt: skip
+    for threads in (1, 2):
+        cost = min(
+            (_command(stores["copied"], folder, threads) for _ in range(repeats)),
+            key=lambda c: c.cpu,
         )
-    rows = [line.split() for line in done.stdout.splitlines()]
-    return [(float(s) * 1e9 / image.size, int(n)) for s, n in rows]
+        found["command", threads] = cost
+        line(f"    dxdask find_spots, {threads} cores", cost.cpu / frames.n, _remark(cost))
+    return found
+
+
+def _command(store: str, folder: Path, threads: int) -> Cost:
+    given = [f"threshold.algorithm={WHOLE}", "force=true", f"cluster.cores={threads}"]
+    command = [sys.executable, "-m", "dxdask", "find_spots", store, *given]
+    # byte code is kept, as in any installation
+    kept = {"PYTHONDONTWRITEBYTECODE": ""}
+    return run(command, cwd=folder, log=folder / "find.log", environment=kept)
+
+
+def theirs(frames: Frames, folder: Path, python: str, repeats: int) -> dict[str, Any]:
+    """Measure DIALS on these frames and return what is compared."""
+    dials.import_(frames.files, folder, frames.name)
+    part(folder, "save", "copied.zarr", "--out", folder / "frames.npz")
+    models = folder / f"{frames.name}.expt"
+    found: dict[str, Any] = {
+        "kernels": dials.kernels(python, folder / "frames.npz", models, repeats)
+    }
+    one = min(dials.find_spots("one.expt", folder, WHOLE, 1).cpu for _ in range(repeats))
+    for nproc in (1, 2):
+        costs = [dials.find_spots(models.name, folder, WHOLE, nproc) for _ in range(repeats)]
+        best = min(costs, key=lambda c: c.cpu)
+        found[f"nproc={nproc}"] = [best.wall, best.cpu, best.memory_gb]
+    found["frame"] = (found["nproc=1"][1] - one) / (frames.n - 1)
+    return found
+
+
+def show_theirs(found: dict[str, Any], n: int) -> None:
+    """Print DIALS's figures."""
+    for name, measured in found["kernels"].items():
+        line(f"DIALS {name} alone", measured["cpu"], f"{sum(measured['strong'])} strong pixels")
+    line("DIALS whole, start-up taken off", found["frame"])
+    for nproc in (1, 2):
+        cost = Cost(*found[f"nproc={nproc}"])
+        line(f"    dials.find_spots nproc={nproc}", cost.cpu / n, _remark(cost))
+
+
+def compare(mine: dict[str, Any], other: dict[str, Any] | None) -> None:
+    """Print the ratios against their goals."""
+    whole = mine["copied", 1]
+    print("\nratios" + ("" if other is None else " (DIALS over dxdask, but for the last two)"))
+    if other is not None:
+        for name, goal in GOALS.items():
+            ratio = other["kernels"][name]["cpu"] / mine["kernels"][name]["cpu"]
+            goal_line(f"CPU of {name} alone", ratio, goal, at_least=True)
+        goal_line("CPU of everything", other["frame"] / whole["cpu"], WHOLE_GOAL, at_least=True)
+        command = other["nproc=1"][1] / mine["command", 1].cpu
+        print(f"  {'CPU of the whole command':36}{command:7.2f}")
+    goal_line("everything over reading", whole["cpu"] / mine["read"]["copied"], READING_GOAL)
+    threads = whole["wall"] / mine["copied", 2]["wall"]
+    goal_line("one thread's wall over two threads'", threads, THREADS_GOAL, at_least=True)
+
+
+def goal_line(what: str, value: float, goal: float, *, at_least: bool = False) -> None:
+    met = value >= goal if at_least else value <= goal
+    bound = "at least" if at_least else "at most"
+    print(f"  {what:36}{value:7.2f}  goal {bound} {goal:g}: {'met' if met else 'MISSED'}")
+
+
+def line(what: str, cpu: float, remark: str = "") -> None:
+    print(f"  {what:38}{cpu * 1e3:9.2f} ms CPU a frame  {remark}", flush=True)
+
+
+def _remark(cost: Cost) -> str:
+    return f"in all {cost.cpu:.1f} s CPU, {cost.wall:.1f} s wall, {cost.memory_gb:.2f} GB"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few frames, one repeat")
+    parser.add_argument("--recorded", action="store_true", help="DIALS's figures as recorded")
     parser.add_argument("--python", default="/usr/bin/python3", help="interpreter with dials")
+    parser.add_argument("--set", choices=("thaumatin", "insulin"), help="one of the two only")
     arguments = parser.parse_args()
-    image = frame()
-    mask = np.ones(SHAPE, bool)
-    beside = dials_figures(arguments.python, image)
-    print(f"{'kernel':24}{'dtype':10}{'dxdask':>8}{'DIALS':>8}  strong pixels")
-    for i, name in enumerate(("dispersion", "dispersion_extended")):
-        for dtype in (np.uint16, np.int32, np.float32):
-            counts = image.astype(dtype)
-            threshold = DispersionThreshold(SHAPE, counts.dtype, extended=bool(i))
-            cost = ms_per_megapixel(
-                lambda t=threshold, c=counts: t(c, mask, (-1, 65535)), image.size
-            )
-            theirs = f"{beside[i][0]:8.1f}" if beside else f"{'-':>8}"
-            agree = f" ({beside[i][1]})" if beside else ""
-            found = int(threshold(counts, mask, (-1, 65535)).sum())
-            print(f"{name:24}{dtype.__name__:10}{cost:8.1f}{theirs}  {found}{agree}")
-    detector = Detector(panels=(Panel(image_size=SHAPE[::-1]),))
-    block = np.stack([image] * 4).astype(np.uint16)
-    parameters = SpotfinderParameters()
-    whole = ms_per_megapixel(
-        lambda: spots_of_block(block, detector, [mask], parameters, first_z=0, two_d=False),
-        block.size,
-    )
-    print(f"{'block of 4: all steps':24}{'uint16':10}{whole:8.1f}")
+    repeats = 1 if arguments.quick else 3
+    beside = not arguments.recorded and dials.installed(arguments.python)
+    for prepare in (thaumatin, insulin):
+        if arguments.set not in (None, prepare.__name__):
+            continue
+        with tempfile.TemporaryDirectory(prefix="dxdask-spotfinding-") as name:
+            folder = Path(name)
+            frames = prepare(folder, arguments.quick)
+            print(f"\n{frames.name}: {frames.n} frames")
+            mine = ours(frames, folder, repeats)
+            if beside:
+                other = theirs(frames, folder, arguments.python, repeats)
+            else:
+                other = dials.RECORDED.get(frames.name)
+                print("  DIALS as recorded:" if other else "  DIALS: no figures")
+            if other is not None:
+                show_theirs(other, frames.n)
+            compare(mine, other)
 
 
 if __name__ == "__main__":
