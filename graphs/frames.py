@@ -1,63 +1,75 @@
 """Blocks of frames as handles that are read inside the task that uses them.
 
 Dask does not fuse a task that reads with the one that consumes, once both are Delayed; the frames
-would then be a result of their own, kept and sent between workers. So a block is handed over as a
-`FrameBlock`: the few graph entries that read it, run by whoever holds it.
+would then be a result of their own, kept and sent between workers. So frames are handed over as a
+`FrameBlock`: the few graph entries that read them, run by whoever holds it. A long run is handed
+over in a bounded number of them, each of several blocks of the array, to be read one by one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, TypeAlias
 
 import dask.array as da
 import numpy as np
+from dask._task_spec import DataNode, GraphNode
 from dask.core import get_dependencies
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from dask.local import get_sync
+from dask.optimization import cull
 from dask.typing import Key
 from dask.utils import ensure_dict
 from numpy.typing import NDArray
 
 from dxdask.errors import ChunkError, StoreWriteError, plain
 
-Graph = Mapping[Key, Any]
+Graph: TypeAlias = Mapping[Key, Any]
+
+FEW_TASKS = 64
+MANY_TASKS = 512
+MOST_FRAMES = 256
 
 
 class FrameBlock:
-    """Some consecutive frames, not yet read.
+    """Some consecutive frames, not yet read: one or more blocks of a dask array.
 
     Attributes
     ----------
     first : index in the run of the first frame.
-    shape : (frame, slow, fast).
+    lengths : frames in each block of the array.
+    shape : (frame, slow, fast) of all of them.
     dtype : of the frames.
     """
 
-    __slots__ = ("_borrowed", "_graph", "_key", "dtype", "first", "shape")
+    __slots__ = ("_borrowed", "_graph", "_keys", "dtype", "first", "lengths", "shape")
 
     def __init__(
         self,
         graph: Graph,
-        key: tuple[Any, ...],
+        keys: Sequence[tuple[Any, ...]],
         first: int,
-        shape: tuple[int, ...],
+        lengths: Sequence[int],
+        image: tuple[int, ...],
         dtype: np.dtype[Any],
         borrowed: Sequence[Key] = (),
     ) -> None:
-        self._graph, self._key, self._borrowed = graph, key, borrowed
-        self.first, self.shape, self.dtype = first, shape, dtype
+        self._graph, self._keys, self._borrowed = graph, tuple(keys), tuple(borrowed)
+        self.first, self.lengths, self.dtype = first, tuple(lengths), dtype
+        self.shape = (sum(lengths), *image)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        given = (self._graph, self._key, self.first, self.shape, self.dtype, self._borrowed)
-        return FrameBlock, given
+        given = (self._graph, self._keys, self.first, self.lengths, self.shape[1:], self.dtype)
+        return FrameBlock, (*given, self._borrowed)
 
     def with_shared(self, *values: Any) -> FrameBlock:
         """Return the block with what it shares with others (values of graph entries) put in."""
-        graph = {**self._graph, **dict(zip(self._borrowed, values, strict=True))}
-        return FrameBlock(graph, self._key, self.first, self.shape, self.dtype)
+        given = {k: DataNode(k, v) for k, v in zip(self._borrowed, values, strict=True)}
+        graph = {**self._graph, **given}
+        return FrameBlock(graph, self._keys, self.first, self.lengths, self.shape[1:], self.dtype)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -65,16 +77,39 @@ class FrameBlock:
     def __repr__(self) -> str:
         return f"FrameBlock(first={self.first}, shape={self.shape}, dtype={self.dtype})"
 
+    def pieces(self, n_bytes: int = 0) -> Iterator[FrameBlock]:
+        """Yield the blocks of the array in order, neighbours together as long as they take
+        `n_bytes` at most, so that never more need be in memory than that or one of them.
+        """
+        image = self.shape[1:]
+        most = n_bytes // max(1, int(np.prod(image)) * self.dtype.itemsize)
+        start, first = 0, self.first
+        while start < len(self._keys):
+            stop = start + 1
+            while stop < len(self._keys) and sum(self.lengths[start : stop + 1]) <= most:
+                stop += 1
+            keys, lengths = self._keys[start:stop], self.lengths[start:stop]
+            yield FrameBlock(self._graph, keys, first, lengths, image, self.dtype)
+            start, first = stop, first + sum(lengths)
+
     def read(self) -> NDArray[Any]:
         """Return the frames (frame, slow, fast); what the reader raises is raised."""
-        return np.asarray(get_sync(self._graph, self._key))
+        if len(self._keys) == 1:
+            return _evaluate(self._graph, self._keys[0])
+        frames = np.empty(self.shape, self.dtype)
+        for piece in self.pieces():
+            start = piece.first - self.first
+            frames[start : start + len(piece)] = piece.read()
+        return frames
 
     def read_all_it_can(self) -> tuple[NDArray[Any], dict[int, str]]:
         """Return the frames, zeros where one cannot be read, and why: index in the block -> reason.
 
-        If the block as a whole cannot be read its frames are read one by one, so that one bad chunk
-        of a file costs one frame and not its neighbours.
+        A block of the array that cannot be read as a whole is read frame by frame, so that one bad
+        chunk of a file costs one frame and not its neighbours.
         """
+        if len(self._keys) > 1:
+            return self._read_pieces()
         try:
             return self.read(), {}
         except (MemoryError, StoreWriteError):
@@ -84,8 +119,16 @@ class FrameBlock:
                 return np.zeros(self.shape, self.dtype), {0: plain(error)}
             return self._read_one_by_one()
 
+    def _read_pieces(self) -> tuple[NDArray[Any], dict[int, str]]:
+        frames, reasons = np.empty(self.shape, self.dtype), {}
+        for piece in self.pieces():
+            start = piece.first - self.first
+            frames[start : start + len(piece)], why = piece.read_all_it_can()
+            reasons.update({start + i: reason for i, reason in why.items()})
+        return frames, reasons
+
     def _read_one_by_one(self) -> tuple[NDArray[Any], dict[int, str]]:
-        name, index = self._key[0], self._key[1]
+        name, index = self._keys[0][0], self._keys[0][1]
         # blocks before this one are given no length, so that this one starts at 0 under its own key
         chunks = ((0,) * index + (self.shape[0],), *((n,) for n in self.shape[1:]))
         block = da.Array(dict(self._graph), name, chunks, dtype=self.dtype)  # type: ignore[no-untyped-call]
@@ -98,6 +141,16 @@ class FrameBlock:
             except Exception as error:
                 reasons[i] = plain(error)
         return frames, reasons
+
+
+def _evaluate(graph: Graph, key: Key) -> NDArray[Any]:
+    """Return the value of one entry of a graph."""
+    task = graph[key]
+    if isinstance(task, GraphNode) and not task.dependencies:
+        # as most are, and a scheduler would take longer than some frames
+        return np.asarray(task({}))
+    own, _ = cull(graph, [key])  # type: ignore[no-untyped-call]
+    return np.asarray(get_sync(own, key))
 
 
 def require_whole_frames(frames: da.Array) -> None:
@@ -121,11 +174,14 @@ def require_whole_frames(frames: da.Array) -> None:
         )
 
 
-def frame_blocks(frames: da.Array) -> list[tuple[Delayed, int]]:
-    """Return a Delayed `FrameBlock` and the index of its first frame for each block of `frames`.
+def frame_blocks(frames: da.Array, *, grouped: bool = False) -> list[tuple[Delayed, int]]:
+    """Return Delayed `FrameBlock`s that make up `frames`, each with the index of its first frame.
 
     Hand the Delayed to a function, which calls `read()` on what it is given: so frames live only
-    in that task. Tasks: one a block, plus those that several blocks share (the open file, a map).
+    in that task. Tasks: one each, plus those that several share (the open file, a map).
+
+    grouped : whether each may hold several blocks of the array, to be read by `pieces()`: then
+        there are `n_groups` of them however many blocks the array has; else one for each block.
 
     Raises
     ------
@@ -133,31 +189,53 @@ def frame_blocks(frames: da.Array) -> list[tuple[Delayed, int]]:
         See `require_whole_frames`.
     """
     require_whole_frames(frames)
+    n_blocks, name = frames.numblocks[0], f"frame-block-{frames.name}"
+    n = n_groups(n_blocks, frames.shape[0]) if grouped else n_blocks
+    bounds = [i * n_blocks // n for i in range(n + 1)] if n else [0]
     graph = ensure_dict(frames.dask)
-    keys = [(frames.name, i, 0, 0) for i in range(frames.numblocks[0])]
-    needed = [_closure(graph, key) for key in keys]
+    needed = [
+        _closure(graph, [(frames.name, i, 0, 0) for i in range(a, b)])
+        for a, b in pairwise(bounds)
+    ]
     uses = Counter(key for closure in needed for key in closure)
-    shared = {key for key, n in uses.items() if n > 1}
-    name = f"frame-block-{frames.name}"
+    shared = {key for key, times in uses.items() if times > 1}
     tasks: dict[Key, Any] = {key: graph[key] for key in shared}
-    firsts = [int(n) for n in np.cumsum((0, *frames.chunks[0]))]
-    for i, (key, closure) in enumerate(zip(keys, needed, strict=True)):
-        shape = (frames.chunks[0][i], *frames.shape[1:])
+    firsts = np.cumsum((0, *frames.chunks[0]))[bounds].tolist()
+    for i, closure in enumerate(needed):
+        a, b = bounds[i : i + 2]
+        keys = [(frames.name, k, 0, 0) for k in range(a, b)]
         own = {k: graph[k] for k in closure if k not in shared}
         borrowed = [k for k in closure if k in shared]
-        block = FrameBlock(own, key, firsts[i], shape, frames.dtype, borrowed)
-        tasks[name, i] = (FrameBlock.with_shared, block, *borrowed)
+        block = FrameBlock(
+            own, keys, firsts[i], frames.chunks[0][a:b], frames.shape[1:], frames.dtype, borrowed
+        )
+        tasks[name, i, n] = (FrameBlock.with_shared, block, *borrowed)
     # one layer for all: O(1) a block, and culling drops what a consumer does not need
     layer = HighLevelGraph.from_collections(name, tasks)
-    handles = [Delayed((name, i), layer, layer=name) for i in range(len(keys))]  # type: ignore[no-untyped-call]
+    handles = [Delayed((name, i, n), layer, layer=name) for i in range(n)]  # type: ignore[no-untyped-call]
     return list(zip(handles, firsts, strict=False))
 
 
-def _closure(graph: Graph, key: Key) -> list[Key]:
-    """Return the keys that `key` needs, itself first, in a fixed order."""
-    seen, todo = {key: None}, [key]
+def n_groups(n_blocks: int, n_frames: int) -> int:
+    """Return in how many groups so many blocks of so many frames are handed over.
+
+    As many as there are blocks up to `FEW_TASKS`, enough for the threads of a machine; beyond, of
+    four blocks or more each until there are `MANY_TASKS`, which a scheduler takes without delay;
+    but as many as it takes to have no more than about `MOST_FRAMES` in one, so that a task
+    that is lost with its worker is soon done again.
+    """
+    by_blocks = max(FEW_TASKS, min(MANY_TASKS, n_blocks // 4))
+    return min(n_blocks, max(by_blocks, -(-n_frames // MOST_FRAMES)))
+
+
+def _closure(graph: Graph, keys: Sequence[Key]) -> list[Key]:
+    """Return what `keys` need, themselves first, in a fixed order."""
+    seen, todo = dict.fromkeys(keys), list(keys)
     while todo:
-        for k in sorted(get_dependencies(graph, todo.pop()), key=str):
+        key = todo.pop()
+        node = graph[key]
+        below = node.dependencies if isinstance(node, GraphNode) else get_dependencies(graph, key)
+        for k in sorted(below, key=str):
             if k not in seen:
                 seen[k] = None
                 todo.append(k)

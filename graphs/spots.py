@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dask.array as da
@@ -15,9 +15,10 @@ from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
-from dxdask.spotfinding import SpotfinderParameters, check_frames
+from dxdask.spotfinding import SpotfinderParameters, check_frames, check_gain_map
 from dxdask.spotfinding import combine as combine_runs
-from dxdask.spotfinding.images import first_z, is_two_d, unused_frames
+from dxdask.spotfinding.extract import FramePiece
+from dxdask.spotfinding.images import ZRange, first_z, is_used, z_ranges
 from dxdask.spotfinding.parts import SpotPart, join_parts, spots_of_block
 from dxdask.spotfinding.result import result_of_part
 
@@ -30,6 +31,7 @@ def find_spots(
     mask: NDArray[np.bool_] | da.Array | None = None,
     parameters: SpotfinderParameters | None = None,
     *,
+    gain_map: NDArray[np.float64] | None = None,
     experiment_index: int = 0,
     fan_in: int = 8,
 ) -> Delayed:
@@ -39,30 +41,38 @@ def find_spots(
     frames : (frame, slow, fast), whole frames in each chunk. fan_in : parts joined by one task.
     The other parameters are those of the step. A frame that cannot be read is a problem, no error.
 
-    Tasks: 4 (experiment, parameters, masks, result) + 2 a block that `scan_range` leaves any frame
-    of + `n_folds` of those. What travels between tasks are strong pixels; a task holds one block.
+    Tasks: 4 (experiment, parameters, masks, result; 5 with a gain map) + 2 a group of blocks that
+    `scan_range` leaves any frame of + `n_folds` of those. There are `n_groups` groups: two thousand
+    tasks for a run of 18 000 frames, whatever their size. A task reads and thresholds the blocks of
+    its group one after the other, so it holds one of them; what it hands on are strong pixels.
 
     Raises
     ------
     ChunkError
         A chunk cuts a frame.
     InputError
-        Frames do not fit the detector or the scan, or `scan_range` leaves the run.
+        Frames or the gain map do not fit the detector or the scan, or `scan_range` leaves the run.
     """
     parameters = parameters or SpotfinderParameters()
     check_frames(frames.shape, experiment)
+    check_gain_map(gain_map, experiment)
     models = delayed(experiment, name=None, pure=True, traverse=False)
     settings = delayed(parameters, name=None, pure=True, traverse=False)
     masks = delayed(_masks, pure=True)(models, mask, settings)
     part = delayed(_part, pure=True)
-    z0, n_run = first_z(experiment), frames.shape[0]
-    parts = []
-    for (block, first), n in zip(frame_blocks(frames), frames.chunks[0], strict=True):
-        skip = unused_frames(n, z0 + first, parameters, first_of_run=z0, n_run=n_run)
-        if len(skip) < n:
-            parts.append(part(block, models, masks, settings, sorted(skip)))
+    gains = None if gain_map is None else delayed(gain_map, name=None, pure=True, traverse=False)
+    z0, ranges = first_z(experiment), z_ranges(experiment, parameters, frames.shape[0])
+    blocks = frame_blocks(frames, grouped=True)
+    stops = [*(first for _, first in blocks[1:]), frames.shape[0]]
+    parts = [
+        part(block, models, masks, settings, ranges, gains)
+        for (block, first), stop in zip(blocks, stops, strict=True)
+        if any(is_used(z, ranges) for z in range(z0 + first, z0 + stop))
+    ]
     whole = tree_fold(parts, join_parts, fan_in=fan_in, label="join-spots")
-    result: Delayed = delayed(_result, pure=True)(whole, models, settings, experiment_index)
+    result: Delayed = delayed(_result, pure=True)(
+        whole, models, settings, experiment_index, tuple(map(int, frames.shape[1:]))
+    )
     return result
 
 
@@ -86,23 +96,41 @@ def _part(
     experiment: Experiment,
     masks: Masks,
     parameters: SpotfinderParameters,
-    skip: list[int],
+    ranges: Sequence[ZRange],
+    gain_map: NDArray[np.float64] | None,
 ) -> SpotPart:
-    frames, unread = block.read_all_it_can()
-    z = first_z(experiment) + block.first
+    z0 = first_z(experiment)
     return spots_of_block(
-        frames,
-        experiment.detector,
+        _frames(block, z0, ranges),
+        experiment,
         masks,
         parameters,
-        first_z=z,
-        two_d=is_two_d(experiment, parameters),
-        skip=frozenset(skip),
-        unread=unread,
+        first_z=z0 + block.first,
+        n_frames=len(block),
+        ranges=ranges,
+        gain_map=gain_map,
     )
 
 
+def _frames(block: FrameBlock, first_z: int, ranges: Sequence[ZRange]) -> Iterator[FramePiece]:
+    """Read the blocks of the array one after the other, those in the ranges."""
+    for piece in block.pieces():
+        z = first_z + piece.first
+        if any(is_used(z + i, ranges) for i in range(len(piece))):
+            yield FramePiece(z, *piece.read_all_it_can())
+
+
 def _result(
-    part: SpotPart, experiment: Experiment, parameters: SpotfinderParameters, experiment_index: Any
+    part: SpotPart,
+    experiment: Experiment,
+    parameters: SpotfinderParameters,
+    experiment_index: Any,
+    frame_shape: Any,
 ) -> StepResult:
-    return result_of_part(part, experiment, parameters, experiment_index=experiment_index)
+    return result_of_part(
+        part,
+        experiment,
+        parameters,
+        experiment_index=experiment_index,
+        frame_shape=tuple(frame_shape),
+    )

@@ -11,12 +11,11 @@ from dxdask.errors import InputError
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
-from dxdask.spotfinding.filters import needs_surroundings
-from dxdask.spotfinding.images import first_z, is_two_d, unused_frames
+from dxdask.spotfinding.extract import FramePiece
+from dxdask.spotfinding.images import first_z, z_ranges
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import spots_of_block
-from dxdask.spotfinding.result import boxes_to_cut, combine, result_of_part
-from dxdask.spotfinding.shoeboxes import assemble, cut_boxes
+from dxdask.spotfinding.result import combine, result_of_part
 from dxdask.spotfinding.threshold import dispersion, dispersion_extended
 
 __all__ = ["SpotfinderParameters", "combine", "dispersion", "dispersion_extended", "find_spots"]
@@ -28,6 +27,7 @@ def find_spots(
     mask: NDArray[np.bool_] | None = None,
     parameters: SpotfinderParameters | None = None,
     *,
+    gain_map: NDArray[np.float64] | None = None,
     experiment_index: int = 0,
 ) -> StepResult:
     """Find the strong spots of one run, in memory.
@@ -38,6 +38,7 @@ def find_spots(
     experiment : its models; panels are cut out of the frame, the scan gives z of the first frame.
     mask : (slow, fast), True is good; None for all.
     parameters : default those of DIALS.
+    gain_map : (slow, fast), counts per photon of each pixel, in place of the gains of the panels.
     experiment_index : what the column `experiment` is to hold.
 
     Returns
@@ -46,9 +47,9 @@ def find_spots(
         reflections : experiment, panel, flags, x, y, z and their variances, bbox, n_pixels, peak,
         intensity_sum and its variance (background included), by panel and first pixel.
         arrays : pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z, pixel_value (m,): the strong
-        pixels of each spot; with `output.shoeboxes` also those of
-        `dxdask.spotfinding.shoeboxes.shoeboxes_of`. tables : images; with `per_image_statistics`
-        image_statistics. problems : images that could not be used.
+        pixels of each spot. tables : images. With `write_hot_mask` arrays also hold hot_mask
+        (slow, fast), false where a pixel is strong on every image. problems : images that could
+        not be used.
 
     Raises
     ------
@@ -57,23 +58,25 @@ def find_spots(
     """
     parameters = parameters or SpotfinderParameters()
     check_frames(frames.shape, experiment)
+    check_gain_map(gain_map, experiment)
     z0, detector = first_z(experiment), experiment.detector
     masks = panel_masks(detector, experiment.beam, mask, parameters.filter)
     part = spots_of_block(
-        frames,
-        detector,
+        (FramePiece(z0, frames),),
+        experiment,
         masks,
         parameters,
         first_z=z0,
-        two_d=is_two_d(experiment, parameters),
-        skip=unused_frames(len(frames), z0, parameters, first_of_run=z0, n_run=len(frames)),
+        n_frames=len(frames),
+        ranges=z_ranges(experiment, parameters, len(frames)),
+        gain_map=gain_map,
     )
-    around = None
-    if needs_surroundings(parameters):
-        boxes = boxes_to_cut(part, experiment, parameters)
-        around = assemble(cut_boxes(frames, boxes, detector, masks, parameters, first_z=z0), boxes)
     return result_of_part(
-        part, experiment, parameters, experiment_index=experiment_index, around=around
+        part,
+        experiment,
+        parameters,
+        experiment_index=experiment_index,
+        frame_shape=(frames.shape[1], frames.shape[2]),
     )
 
 
@@ -96,4 +99,22 @@ def check_frames(shape: tuple[int, ...], experiment: Experiment) -> None:
         raise InputError(
             f"{experiment.run} has {shape[0]} frames, its scan {scan.n_images} images "
             f"{scan.image_range}; give all frames of the scan"
+        )
+
+
+def check_gain_map(gain_map: NDArray[np.float64] | None, experiment: Experiment) -> None:
+    """Check that a gain map (slow, fast) covers the panels.
+
+    Raises
+    ------
+    InputError
+        It does not.
+    """
+    shape = experiment.detector.frame_shape
+    if gain_map is None:
+        return
+    if gain_map.ndim != 2 or gain_map.shape[0] < shape[0] or gain_map.shape[1] < shape[1]:
+        raise InputError(
+            f"gain map is {gain_map.shape}, the panels of {experiment.run} take up {shape} "
+            "(slow, fast); give one of the size of the frames"
         )

@@ -1,18 +1,18 @@
-"""The strong pixels of a block of frames, as a list."""
+"""The strong pixels of consecutive frames, as a list."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.models import Detector, Panel
+from dxdask.models import Experiment
+from dxdask.spotfinding.panel_pixels import Found, PanelPixels, panel_pixels
 from dxdask.spotfinding.parameters import SpotfinderParameters
-from dxdask.spotfinding.threshold import DispersionThreshold
 
 Mask = NDArray[np.bool_]
 
@@ -33,58 +33,6 @@ def take_pixels(pixels: Pixels, which: NDArray[Any]) -> Pixels:
     return Pixels(p.panel[which], p.x[which], p.y[which], p.z[which], p.value[which])
 
 
-class BlockPixels(NamedTuple):
-    """What thresholding a block of frames gives.
-
-    Attributes
-    ----------
-    pixels : the strong pixels, frame by frame, panel by panel, row by row.
-    frame_offsets : (frames + 1,) where those of each frame begin.
-    n_strong : (frames,) strong pixels found, also where there were too many to be used.
-    reasons : frame of the block -> why it was not used.
-    """
-
-    pixels: Pixels
-    frame_offsets: NDArray[np.int64]
-    n_strong: NDArray[np.int64]
-    reasons: dict[int, str]
-
-
-def strong_pixels(
-    frames: NDArray[Any],
-    detector: Detector,
-    masks: Sequence[Mask],
-    parameters: SpotfinderParameters,
-    *,
-    first_z: int = 0,
-    skip: Collection[int] = (),
-) -> BlockPixels:
-    """Return the strong pixels of frames (frame, slow, fast).
-
-    masks : one (slow, fast) a panel, True is good. first_z : z of the first frame. skip : frames to
-    leave out.
-    """
-    thresholds: dict[tuple[Any, ...], DispersionThreshold] = {}
-    found: list[Pixels] = []
-    n_strong = np.zeros(len(frames), np.int64)
-    offsets = np.zeros(len(frames) + 1, np.int64)
-    reasons: dict[int, str] = {}
-    for f in range(len(frames)):
-        kept: list[Pixels] = []
-        if f not in skip:
-            kept = [
-                _of_panel(i, p, frames[f], masks[i], parameters, thresholds, first_z + f)
-                for i, p in enumerate(detector.panels)
-            ]
-            n_strong[f] = sum(len(k.x) for k in kept)
-            reason = _unusable(frames[f], detector, masks, parameters, int(n_strong[f]))
-            if reason:
-                reasons[f], kept = reason, []
-        found += kept
-        offsets[f + 1] = offsets[f] + sum(len(k.x) for k in kept)
-    return BlockPixels(join_pixels(found), offsets, n_strong, reasons)
-
-
 def join_pixels(parts: Sequence[Pixels]) -> Pixels:
     """Return the pixels of all parts in one list."""
     if not parts:
@@ -94,102 +42,121 @@ def join_pixels(parts: Sequence[Pixels]) -> Pixels:
     return Pixels(p, x, y, z, v)
 
 
-def _of_panel(
-    index: int,
-    panel: Panel,
-    frame: NDArray[Any],
-    mask: Mask,
+class FramePiece(NamedTuple):
+    """Consecutive frames (frame, slow, fast), the first at z, and why some could not be read."""
+
+    z: int
+    frames: NDArray[Any]
+    unread: Mapping[int, str] = MappingProxyType({})
+
+
+class BlockPixels(NamedTuple):
+    """What thresholding consecutive frames gives.
+
+    Attributes
+    ----------
+    pixels : the strong pixels, frame by frame, panel by panel, row by row.
+    frame_offsets : (frames + 1,) where those of each frame begin.
+    used : (frames,) which were looked at or should have been; the others were not asked for.
+    n_strong : (frames,) strong pixels found, also where there were too many to be used.
+    background : (frames,) mean of the other valid pixels, counts; NaN where there are none or it
+        was not asked for.
+    reasons : frame, from 0 -> why it was not used.
+    """
+
+    pixels: Pixels
+    frame_offsets: NDArray[np.int64]
+    used: NDArray[np.bool_]
+    n_strong: NDArray[np.int64]
+    background: NDArray[np.float64]
+    reasons: dict[int, str]
+
+
+def strong_pixels(
+    pieces: Iterable[FramePiece],
+    experiment: Experiment,
+    masks: Sequence[Mask],
     parameters: SpotfinderParameters,
-    thresholds: dict[tuple[Any, ...], DispersionThreshold],
-    z: int,
-) -> Pixels:
-    image = np.ascontiguousarray(frame[panel.slices])
-    trusted = panel.trusted_range if parameters.filter.use_trusted_range else None
-    if panel.pedestal:
-        image = image - np.float64(panel.pedestal)
-        trusted = (
-            None if trusted is None else (trusted[0] - panel.pedestal, trusted[1] - panel.pedestal)
-        )
-    key = (image.shape, image.dtype, panel.gain)
-    if key not in thresholds:
-        thresholds[key] = _threshold(image, panel.gain, parameters)
-    strong = thresholds[key](image, mask, trusted)
-    n = int(_count(strong))
-    x, y = np.empty(n, np.int32), np.empty(n, np.int32)
-    value = np.empty(n, np.float64)
-    _collect(strong, image, x, y, value)
-    return Pixels(np.full(n, index, np.int32), x, y, np.full(n, z, np.int32), value)
+    *,
+    first_z: int,
+    n_frames: int,
+    skip: frozenset[int] = frozenset(),
+    gain_map: NDArray[np.float64] | None = None,
+) -> BlockPixels:
+    """Return the strong pixels of `n_frames` consecutive frames, the first at z = first_z.
+
+    pieces : the frames in order, one piece in memory at a time; those of which `skip` leaves
+        nothing may be absent. masks : one (slow, fast) a panel, True is good. skip : frames, from
+        0, that are not asked for. gain_map : counts per photon (slow, fast) of the stored frame.
+    """
+    panels: tuple[PanelPixels, ...] = ()
+    found: list[Found] = []
+    counts = np.zeros((n_frames, len(experiment.detector)), np.int64)
+    n_strong = np.zeros(n_frames, np.int64)
+    background = np.full(n_frames, np.nan)
+    reasons: dict[int, str] = {}
+    for z, frames, unread in pieces:
+        panels = panels or panel_pixels(experiment, masks, parameters, frames.dtype, gain_map)
+        for i in range(len(frames)):
+            f = z - first_z + i
+            if f in skip:
+                continue
+            if i in unread:
+                reasons[f] = unread[i]
+                continue
+            strong = [panel.strong(frames[i]) for panel in panels]
+            counts[f] = [x.size for x, _, _ in strong]
+            n_strong[f] = counts[f].sum()
+            if parameters.compute_mean_background:
+                background[f] = _mean_background(frames[i], panels, strong)
+            reason = _unusable(frames[i], panels, parameters, int(n_strong[f]))
+            if reason:
+                reasons[f], counts[f] = reason, 0
+            else:
+                found += strong
+        del frames  # or they would stay in memory while the next are read
+    used = np.array([f not in skip for f in range(n_frames)], np.bool_)
+    per_frame = counts.sum(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(per_frame)]).astype(np.int64)
+    pixels = _pixels(found, counts, first_z)
+    return BlockPixels(pixels, offsets, used, n_strong, background, reasons)
 
 
-def _threshold(
-    image: NDArray[Any], gain: float, parameters: SpotfinderParameters
-) -> DispersionThreshold:
-    p = parameters.threshold.dispersion
-    return DispersionThreshold(
-        (image.shape[0], image.shape[1]),
-        image.dtype,
-        extended=parameters.threshold.algorithm == "dispersion_extended",
-        kernel_size=p.kernel_size,
-        sigma_background=p.sigma_background,
-        sigma_strong=p.sigma_strong,
-        min_local=p.min_local,
-        global_threshold=p.global_threshold or 0.0,
-        gain=gain * (1.0 if p.gain is None else p.gain),
-    )
+def _pixels(found: Sequence[Found], counts: NDArray[np.int64], first_z: int) -> Pixels:
+    """Return one list of x, y and value by panel and frame; counts (frame, panel) of each."""
+    n_frames, n_panels = counts.shape
+    if not found:
+        return join_pixels([])
+    x, y, value = (np.concatenate(column) for column in zip(*found, strict=True))
+    panel = np.repeat(np.tile(np.arange(n_panels, dtype=np.int32), n_frames), counts.ravel())
+    z = np.repeat(np.arange(first_z, first_z + n_frames, dtype=np.int32), counts.sum(axis=1))
+    return Pixels(panel, x, y, z, value)
+
+
+def _mean_background(
+    frame: NDArray[Any], panels: Sequence[PanelPixels], strong: Sequence[Found]
+) -> float:
+    """Return the mean of the valid pixels of all panels that are not strong, NaN without any."""
+    sums = [panel.sum_valid(frame) for panel in panels]
+    n = sum(n for n, _ in sums) - sum(v.size for _, _, v in strong)
+    total = sum(s for _, s in sums) - sum(float(v.sum()) for _, _, v in strong)
+    return total / n if n > 0 else math.nan
 
 
 def _unusable(
     frame: NDArray[Any],
-    detector: Detector,
-    masks: Sequence[Mask],
+    panels: Sequence[PanelPixels],
     parameters: SpotfinderParameters,
     n_strong: int,
 ) -> str | None:
     """Return why a frame with that many strong pixels must be left out, or None."""
     fraction = parameters.filter.max_strong_pixel_fraction
-    n_pixels = sum(p.image_size[0] * p.image_size[1] for p in detector.panels)
-    allowed = math.ceil(fraction * n_pixels)
+    allowed = math.ceil(fraction * sum(p.n_pixels for p in panels))
     if fraction < 1 and n_strong > allowed:
         return (
             f"{n_strong} strong pixels, more than the {allowed} that "
             f"filter.max_strong_pixel_fraction={fraction:g} allows; change the threshold"
         )
-    if n_strong == 0 and not _has_good_pixel(frame, detector, masks, parameters):
-        return "every pixel is masked or outside the trusted range"
+    if n_strong == 0 and not any(p.has_valid(frame) for p in panels):
+        return "every pixel is masked, outside the trusted range or not a number"
     return None
-
-
-def _has_good_pixel(
-    frame: NDArray[Any],
-    detector: Detector,
-    masks: Sequence[Mask],
-    parameters: SpotfinderParameters,
-) -> bool:
-    for panel, mask in zip(detector.panels, masks, strict=True):
-        image = frame[panel.slices]
-        good = mask
-        if parameters.filter.use_trusted_range:
-            low, high = panel.trusted_range
-            good = mask & (image > low) & (image < high)
-        if good.any():
-            return True
-    return False
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _count(strong: Any) -> int:
-    n = 0
-    for j in range(strong.shape[0]):
-        for i in range(strong.shape[1]):
-            n += strong[j, i]
-    return n
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _collect(strong: Any, image: Any, x: Any, y: Any, value: Any) -> None:
-    n = 0
-    for j in range(strong.shape[0]):
-        for i in range(strong.shape[1]):
-            if strong[j, i]:
-                x[n], y[n], value[n] = i, j, image[j, i]
-                n += 1

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 from dxdask.errors import InputError
 from dxdask.models import Experiment
 from dxdask.spotfinding.parameters import SpotfinderParameters
+
+ZRange: TypeAlias = tuple[int, int]
 
 
 def first_z(experiment: Experiment) -> int:
@@ -18,27 +23,28 @@ def is_two_d(experiment: Experiment, parameters: SpotfinderParameters) -> bool:
     return parameters.force_2d or scan is None or scan.is_still
 
 
-def unused_frames(
-    n_frames: int, first: int, parameters: SpotfinderParameters, *, first_of_run: int, n_run: int
-) -> frozenset[int]:
-    """Return which frames (from 0) of a block that begins at z = first `scan_range` leaves out.
+def z_ranges(
+    experiment: Experiment, parameters: SpotfinderParameters, n_run: int
+) -> tuple[ZRange, ...]:
+    """Return first <= z < stop of each range of images to look at, in a run of `n_run` frames.
 
     Raises
     ------
     InputError
         A range is not in ascending order, or leaves the run.
     """
-    if not parameters.scan_range:
-        return frozenset()
-    last_image = first_of_run + n_run
+    start = first_z(experiment)
+    last_image = start + n_run
     for low, high in parameters.scan_range:
-        if not first_of_run < low <= high <= last_image:
+        if not start < low <= high <= last_image:
             raise InputError(
-                f"scan_range={low},{high} is not within images {first_of_run + 1} to {last_image}; "
-                "give the first and the last image number"
+                f"scan_range={low},{high} is not within images {start + 1} to {last_image} of "
+                f"{experiment.run}; give the first and the last image number"
             )
-    return frozenset(
-        f
-        for f in range(n_frames)
-        if not any(low <= first + f + 1 <= high for low, high in parameters.scan_range)
-    )
+    whole = ((start, last_image),)
+    return tuple((low - 1, high) for low, high in parameters.scan_range) or whole
+
+
+def is_used(z: int, ranges: Sequence[ZRange]) -> bool:
+    """Return whether the frame at z is in one of the ranges."""
+    return any(low <= z < high for low, high in ranges)

@@ -1,27 +1,55 @@
 """Spots of a stretch of frames, some of which may go on before or behind it.
 
 Merge law: `join_parts` of the parts of consecutive stretches is the part of the whole. Spots that
-touch
-neither end are closed: complete, and kept only if their size is right, so that a part stays small.
+touch neither end are closed: complete, and kept only if their size is right, so that a part stays
+small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from types import MappingProxyType
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.models import Detector
-from dxdask.spotfinding.extract import Mask, Pixels, join_pixels, strong_pixels, take_pixels
+from dxdask.models import Detector, Experiment
+from dxdask.spotfinding.extract import (
+    BlockPixels,
+    FramePiece,
+    Mask,
+    Pixels,
+    join_pixels,
+    strong_pixels,
+    take_pixels,
+)
+from dxdask.spotfinding.hot import Hot, hot_of_frames, join_hot
+from dxdask.spotfinding.images import ZRange, is_two_d, is_used
 from dxdask.spotfinding.label import label_pixels, merge_labels
 from dxdask.spotfinding.parameters import SpotfinderParameters
 
 Ints = NDArray[np.int64]
+
+
+class ImageRecords(NamedTuple):
+    """What is known of each image.
+
+    Attributes
+    ----------
+    z : (frames,) of the frames that were looked at.
+    n_strong : (frames,) strong pixels on each.
+    background : (frames,) mean of the other valid pixels, counts; NaN where not known.
+    reasons : z -> why that frame was left out.
+    hot : the pixels strong on all of them; empty unless asked for.
+    """
+
+    z: Ints
+    n_strong: Ints
+    background: NDArray[np.float64]
+    reasons: dict[int, str]
+    hot: Hot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,11 +62,9 @@ class SpotPart:
     offsets : (spots + 1,) where the pixels of each begin.
     open : pixels of the spots that touch an end, in order of z, panel, y, x.
     label : which open spot each of these is of, numbers from 0.
-    z : (frames,) of the frames that were looked at.
-    n_strong : (frames,) strong pixels on each.
+    images : what is known of each image.
     sizes : complete spots: how many in all, too small, too large.
     size_limits : smallest and largest number of pixels of a spot that is kept.
-    reasons : z -> why that frame was left out.
     """
 
     first: int
@@ -47,46 +73,62 @@ class SpotPart:
     offsets: Ints
     open: Pixels
     label: Ints
-    z: Ints
-    n_strong: Ints
+    images: ImageRecords
     sizes: tuple[int, int, int]
     size_limits: tuple[int, int]
-    reasons: dict[int, str]
 
 
 def spots_of_block(
-    frames: NDArray[Any],
-    detector: Detector,
+    pieces: Iterable[FramePiece],
+    experiment: Experiment,
     masks: Sequence[Mask],
     parameters: SpotfinderParameters,
     *,
     first_z: int,
-    two_d: bool,
-    skip: Collection[int] = (),
-    unread: Mapping[int, str] = MappingProxyType({}),
+    n_frames: int,
+    ranges: Sequence[ZRange] = (),
+    gain_map: NDArray[np.float64] | None = None,
 ) -> SpotPart:
-    """Return the spots of consecutive frames (frame, slow, fast), the first at z = first_z.
+    """Return the spots of `n_frames` consecutive frames, the first at z = first_z.
 
-    masks : one (slow, fast) a panel, True is good. two_d : whether spots end with their frame.
-    skip : frames not to be looked at. unread : frames that could not be read, and why.
+    pieces : the frames in order; one piece is in memory at a time. masks : one (slow, fast) a
+    panel, True is good. ranges : of z to look at, all if none; pieces wholly outside may be absent.
+    gain_map : counts per photon (slow, fast) of the stored frame, in place of the panels' gains.
     """
-    left_out = frozenset((*skip, *unread))
-    block = strong_pixels(frames, detector, masks, parameters, first_z=first_z, skip=left_out)
-    reasons = {f: r for f, r in {**block.reasons, **unread}.items() if f not in skip}
-    p = block.pixels
+    skip = [f for f in range(n_frames) if ranges and not is_used(first_z + f, ranges)]
+    block = strong_pixels(
+        pieces, experiment, masks, parameters,
+        first_z=first_z, n_frames=n_frames, skip=frozenset(skip), gain_map=gain_map,
+    )  # fmt: skip
+    p, detector = block.pixels, experiment.detector
     widths = np.array([panel.image_size[0] for panel in detector.panels], np.int32)
     areas = np.array([panel.image_size[0] * panel.image_size[1] for panel in detector.panels])
     starts = np.cumsum(areas) - areas
     width = widths[p.panel]
     key = np.asarray(starts[p.panel] + p.y.astype(np.int64) * width + p.x, np.int64)
+    two_d = is_two_d(experiment, parameters)
     label, n = label_pixels(key, p.x, p.y, width, block.frame_offsets, two_d=two_d)
-    used = np.array([f for f in range(len(frames)) if f not in skip], np.int64)
+    everything = ranges or ((first_z, first_z + n_frames),)
     return _part(
         p, label, n,
-        first=first_z, stop=first_z + len(frames), z=used + first_z, n_strong=block.n_strong[used],
+        first=first_z, stop=first_z + n_frames,
+        images=_images(block, key, first_z, everything if parameters.write_hot_mask else ()),
         limits=size_limits(detector, parameters), two_d=two_d,
-        reasons={f + first_z: reason for f, reason in reasons.items()},
     )  # fmt: skip
+
+
+def _images(
+    block: BlockPixels, key: Ints, first_z: int, hot_ranges: Sequence[ZRange]
+) -> ImageRecords:
+    used = np.flatnonzero(block.used)
+    usable = [f for f in used.tolist() if f not in block.reasons] if hot_ranges else []
+    return ImageRecords(
+        z=used + first_z,
+        n_strong=block.n_strong[used],
+        background=block.background[used],
+        reasons={f + first_z: reason for f, reason in block.reasons.items()},
+        hot=hot_of_frames(key, block.frame_offsets, usable, first_z=first_z, ranges=hot_ranges),
+    )
 
 
 def size_limits(detector: Detector, parameters: SpotfinderParameters) -> tuple[int, int]:
@@ -108,10 +150,8 @@ def join_parts(parts: Sequence[SpotPart]) -> SpotPart:
     whole = _part(
         join_pixels([p.open for p in parts]), np.concatenate(labels), n,
         first=parts[0].first, stop=parts[-1].stop,
-        z=np.concatenate([p.z for p in parts]),
-        n_strong=np.concatenate([p.n_strong for p in parts]),
+        images=_join_images([p.images for p in parts]),
         limits=parts[0].size_limits, two_d=False,
-        reasons={z: reason for p in parts for z, reason in p.reasons.items()},
     )  # fmt: skip
     return _with_closed([*parts, whole])
 
@@ -120,8 +160,8 @@ def close_part(part: SpotPart) -> SpotPart:
     """Return the part with nothing open: there are no frames before or behind it."""
     rest = _part(
         part.open, part.label, _n_open(part),
-        first=part.first, stop=part.stop, z=part.z, n_strong=part.n_strong,
-        limits=part.size_limits, two_d=True, reasons=part.reasons,
+        first=part.first, stop=part.stop, images=part.images,
+        limits=part.size_limits, two_d=True,
     )  # fmt: skip
     return _with_closed([part, rest])
 
@@ -131,13 +171,22 @@ def _with_closed(parts: Sequence[SpotPart]) -> SpotPart:
     last = parts[-1]
     sizes = np.sum([p.sizes for p in parts], axis=0).tolist()
     lengths = np.concatenate([np.diff(p.offsets) for p in parts])
-    return SpotPart(
-        first=last.first, stop=last.stop, open=last.open, label=last.label, z=last.z,
-        n_strong=last.n_strong, size_limits=last.size_limits, reasons=last.reasons,
+    return replace(
+        last,
         closed=join_pixels([p.closed for p in parts]),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         sizes=(sizes[0], sizes[1], sizes[2]),
-    )  # fmt: skip
+    )
+
+
+def _join_images(parts: Sequence[ImageRecords]) -> ImageRecords:
+    return ImageRecords(
+        z=np.concatenate([p.z for p in parts]),
+        n_strong=np.concatenate([p.n_strong for p in parts]),
+        background=np.concatenate([p.background for p in parts]),
+        reasons={z: reason for p in parts for z, reason in p.reasons.items()},
+        hot=join_hot([p.hot for p in parts]),
+    )
 
 
 def _part(
@@ -147,11 +196,9 @@ def _part(
     *,
     first: int,
     stop: int,
-    z: Ints,
-    n_strong: Ints,
+    images: ImageRecords,
     limits: tuple[int, int],
     two_d: bool,
-    reasons: dict[int, str],
 ) -> SpotPart:
     """Return the part with these pixels of `n` spots, divided into open and closed ones."""
     is_open = np.zeros(n, np.bool_)
@@ -167,7 +214,7 @@ def _part(
     closed_size = size[~is_open]
     n_small, n_large = int((closed_size < limits[0]).sum()), int((closed_size > limits[1]).sum())
     return SpotPart(
-        first=first, stop=stop, z=z, n_strong=n_strong, size_limits=limits, reasons=reasons,
+        first=first, stop=stop, images=images, size_limits=limits,
         closed=take_pixels(pixels, kept),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         open=take_pixels(pixels, remain),

@@ -8,28 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Reflections, check, concatenate, select
+from dxdask.columns import check, concatenate, select
 from dxdask.errors import InputError
+from dxdask.masking import as_arrays
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
-from dxdask.spotfinding.boxes import Boxes
 from dxdask.spotfinding.centroid import measure_spots
 from dxdask.spotfinding.extract import Pixels, take_pixels
-from dxdask.spotfinding.filters import boxes_wanted, is_near, keep_spots, require_surroundings
-from dxdask.spotfinding.image_statistics import image_statistics
+from dxdask.spotfinding.hot import hot_mask
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import SpotPart, close_part
-from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
+from dxdask.spotfinding.summary import (
+    images_table,
+    lines_after,
+    lines_before,
+    printed_if_short,
+)
 from dxdask.tables import Table
 
 Ints = NDArray[np.int64]
-
-HEADINGS = {
-    "run": ("Run", ""),
-    "image": ("Image", ""),
-    "n_strong_pixels": ("Strong\npixels", ""),
-    "n_spots": ("Spots", ""),
-}
 
 
 def result_of_part(
@@ -38,41 +35,38 @@ def result_of_part(
     parameters: SpotfinderParameters,
     *,
     experiment_index: int = 0,
-    around: Surroundings | None = None,
+    frame_shape: tuple[int, int] | None = None,
 ) -> StepResult:
     """Return the result of a run from the spots of all its frames.
 
     Spots are in order of panel and first pixel (z, y, x), as DIALS's. `arrays` holds their
-    pixels, spot
-    by spot: pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z (m,), pixel_value (m,) counts.
+    pixels, spot by spot: pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z (m,), pixel_value (m,)
+    counts; and hot_mask (slow, fast), where it is asked for.
 
-    around : the pixels of `boxes_to_cut`, where `needs_surroundings`.
+    frame_shape : (slow, fast) of the stored frames; that of the panels by default.
     """
     whole = close_part(part)
     pixels, offsets = _in_order(whole.closed, whole.offsets)
     table, separation = measure_spots(pixels, offsets)
-    keep, filtered = keep_spots(table, separation, parameters.filter, around)
+    limit = parameters.filter.max_separation
+    keep = np.ones(separation.size, np.bool_) if limit is None else separation <= limit
+    line = f"Filtered {keep.sum()} of {keep.size} spots by peak-centroid distance"
+    filtered = [] if limit is None else [line]
     pixels, offsets = take_spots(pixels, offsets, np.flatnonzero(keep))
     kept = select(table, keep)
     kept["experiment"] = np.full(int(keep.sum()), experiment_index, np.int32)
-    arrays, tables = dict(_arrays(pixels, offsets)), [_images(experiment.run, whole, kept)]
-    reasons = dict(whole.reasons)
-    if parameters.output.shoeboxes:
-        boxes = require_surroundings(around)
-        which = np.flatnonzero(keep[is_near(separation, parameters.filter)])
-        arrays |= shoeboxes_of(boxes, which, kept["bbox"], pixels, offsets)
-    if parameters.per_image_statistics:
-        tables.append(image_statistics(kept, experiment, whole.z))
-    if around is not None:
-        reasons = {**around.unread, **reasons}
-    (n_all, n_small, n_large), (smallest, largest) = whole.sizes, whole.size_limits
+    arrays = dict(_arrays(pixels, offsets))
+    background = parameters.compute_mean_background
+    tables = [images_table(experiment.run, whole, kept, with_background=background)]
+    reasons = dict(whole.images.reasons)
+    hot = None
+    if parameters.write_hot_mask:
+        shape = frame_shape or experiment.detector.frame_shape
+        arrays["hot_mask"] = hot = hot_mask(whole.images.hot, experiment.detector, shape)
     messages = [
-        f"Extracted {n_all} spots",
-        f"Removed {n_small} spots with size < {smallest} pixels",
-        f"Removed {n_large} spots with size > {largest} pixels",
-        f"Calculated {keep.size} spot centroids",
-        f"Calculated {keep.size} spot intensities",
+        *lines_before(whole, parameters, keep.size),
         *filtered,
+        *lines_after(kept["z"], hot, experiment_index),
     ]
     return StepResult(
         experiments=ExperimentList.of([experiment]),
@@ -85,14 +79,6 @@ def result_of_part(
             for z, reason in sorted(reasons.items())
         ),
     )
-
-
-def boxes_to_cut(part: SpotPart, experiment: Experiment, parameters: SpotfinderParameters) -> Boxes:
-    """Return the boxes whose pixels `result_of_part` takes as `around`, from the same `part`."""
-    whole = close_part(part)
-    table, separation = measure_spots(*_in_order(whole.closed, whole.offsets))
-    near = is_near(separation, parameters.filter)
-    return boxes_wanted(table, near, experiment.detector, parameters)
 
 
 def combine(results: Sequence[StepResult]) -> StepResult:
@@ -109,6 +95,10 @@ def combine(results: Sequence[StepResult]) -> StepResult:
     arrays: dict[str, NDArray[Any]] = {}
     for name in results[0].arrays:
         parts = [r.arrays[name] for r in results]
+        if name == "hot_mask":
+            runs_hot = {r.experiments.members[0].run: r.arrays[name] for r in results}
+            arrays |= as_arrays(name, runs_hot)
+            continue
         ragged = name.endswith("_offsets")
         arrays[name] = (
             _offsets(np.concatenate([np.diff(p) for p in parts]))
@@ -120,7 +110,7 @@ def combine(results: Sequence[StepResult]) -> StepResult:
         experiments=ExperimentList.of(members),
         reflections=concatenate([r.reflections for r in results]),
         arrays=arrays,
-        tables=tuple(Table.joined([r.table(t.name) for r in results]) for t in results[0].tables),
+        tables=tuple(_joined([r.table(t.name) for r in results]) for t in results[0].tables),
         messages=tuple(
             line if len(results) == 1 else f"{run}: {line}"
             for run, r in zip(runs, results, strict=True)
@@ -128,6 +118,11 @@ def combine(results: Sequence[StepResult]) -> StepResult:
         ),
         problems=tuple(p for r in results for p in r.problems),
     )
+
+
+def _joined(tables: Sequence[Table]) -> Table:
+    table = Table.joined(tables)
+    return printed_if_short(table) if table.name == "images" else table
 
 
 def take_spots(pixels: Pixels, offsets: Ints, which: NDArray[np.intp]) -> tuple[Pixels, Ints]:
@@ -158,14 +153,3 @@ def _arrays(pixels: Pixels, offsets: Ints) -> Mapping[str, NDArray[Any]]:
         "pixel_z": pixels.z,
         "pixel_value": np.rint(pixels.value).astype(np.int32),
     }
-
-
-def _images(run: str, part: SpotPart, table: Reflections) -> Table:
-    image = np.floor(table["z"]).astype(np.int64)
-    counts = np.bincount(image - part.first, minlength=part.stop - part.first)
-    rows = [
-        {"run": run, "image": z + 1, "n_strong_pixels": n, "n_spots": int(counts[z - part.first])}
-        for z, n in zip(part.z.tolist(), part.n_strong.tolist(), strict=True)
-    ]
-    title = "Strong pixels and spots per image (by centroid)"
-    return Table(name="images", title=title, rows=rows, headings=HEADINGS)

@@ -17,10 +17,11 @@ import dxdask
 from dxdask.cluster.client import Cluster
 from dxdask.errors import MemoryBudgetError
 from dxdask.graphs.frames import frame_blocks
-from dxdask.models import Detector, Panel
+from dxdask.models import Beam, Detector, Experiment, Panel, Scan
 from dxdask.pipeline import ensemble
 from dxdask.pipeline.memory import frame_task_bytes, require_memory
 from dxdask.spotfinding import SpotfinderParameters
+from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.parts import spots_of_block
 from dxdask.storage.store import Store
 
@@ -78,13 +79,18 @@ def test_spot_finding_takes_no_more_than_is_foreseen(images: int) -> None:
     shape = (images, 1000, 1100)
     counts = np.random.default_rng(7).poisson(2.0, shape).astype(np.uint16)
     detector = Detector(panels=(Panel(image_size=(1100, 1000)),))
+    scan = Scan(image_range=(1, images), oscillation=(0.0, 0.1))
+    models = Experiment(identifier="", run="run", beam=Beam(), detector=detector, scan=scan)
     masks = (np.ones(shape[1:], np.bool_),)
     frames = da.from_array(counts, chunks=shape)
     block = frame_blocks(frames)[0][0].compute(scheduler="synchronous")
 
     def find() -> None:
         whole = np.array(block.read())
-        spots_of_block(whole, detector, masks, SpotfinderParameters(), first_z=0, two_d=False)
+        spots_of_block(
+            (FramePiece(0, whole),), models, masks, SpotfinderParameters(), first_z=0,
+            n_frames=images,
+        )  # fmt: skip
 
     find()
     tracemalloc.start()

@@ -50,7 +50,7 @@ def test_electron_frames_give_the_spots_of_dials(shared: Path) -> None:
     parameters = SpotfinderParameters.model_validate({"filter": {"d_min": 2.0}})
     result = find_spots(frames, experiment, None, parameters)
     assert_same_spots(result, np.load(shared / "reference/lysozyme_ed/strong.npz"), 0)
-    assert result.messages == (
+    assert result.messages[:-1] == (
         "Extracted 2547 spots",
         "Removed 1156 spots with size < 3 pixels",
         "Removed 1 spots with size > 1000 pixels",
@@ -214,7 +214,8 @@ def test_an_ensemble_keeps_experiments_and_pixels() -> None:
     sums = np.add.reduceat(both.arrays["pixel_value"], both.arrays["pixel_offsets"][:-1])
     np.testing.assert_array_equal(sums, both.reflections["intensity_sum"])
     assert len(both.table("images").rows) == 46
-    assert len(both.messages) == 12
+    assert len(both.messages) == 14
+    assert not [m for m in both.messages if not m.startswith("run: ")]
 
 
 def test_blank_frames_give_an_empty_table() -> None:

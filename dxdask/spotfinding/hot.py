@@ -1,0 +1,87 @@
+"""Pixels that are strong on every image: they are hot, as no reflection lasts for a whole run.
+
+Merge law: `join_hot` of what consecutive stretches of frames give is that of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.models import Detector
+
+Ints = NDArray[np.int64]
+ImageRange: TypeAlias = tuple[int, int]
+
+FEWEST_IMAGES = 2
+
+
+class Candidates(NamedTuple):
+    """Keys (n,), ascending, of the pixels strong on all of `n_images` images."""
+
+    n_images: int
+    keys: Ints
+
+
+Hot: TypeAlias = Mapping[ImageRange, Candidates]
+"""For each range of images first <= z < stop that is looked at, what may be hot in it."""
+
+
+def hot_of_frames(
+    key: Ints,
+    frame_offsets: Ints,
+    frames: Iterable[int],
+    *,
+    first_z: int,
+    ranges: Sequence[ImageRange],
+) -> Hot:
+    """Return the pixels that are strong on all `frames`, numbers from 0 in a stretch of them.
+
+    key : (n,) place of each strong pixel among those of all panels, ascending in each frame.
+    frame_offsets : (frames + 1,) where the pixels of each frame begin. frames : those that could
+    be used, in order. first_z : z of frame 0. ranges : of images to be looked at.
+    """
+    found: dict[ImageRange, Candidates] = {}
+    for f in frames:
+        strong = Candidates(1, key[frame_offsets[f] : frame_offsets[f + 1]])
+        for low, high in ranges:
+            if low <= first_z + f < high:
+                before = found.get((low, high))
+                found[low, high] = strong if before is None else _both(before, strong)
+    return found
+
+
+def join_hot(parts: Sequence[Hot]) -> Hot:
+    """Return what may be hot in all frames of several stretches."""
+    found: dict[ImageRange, Candidates] = {}
+    for part in parts:
+        for limits, here in part.items():
+            found[limits] = _both(found[limits], here) if limits in found else here
+    return found
+
+
+def _both(a: Candidates, b: Candidates) -> Candidates:
+    keys = np.intersect1d(a.keys, b.keys, assume_unique=True)
+    return Candidates(a.n_images + b.n_images, keys)
+
+
+def hot_mask(hot: Hot, detector: Detector, frame_shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the mask (slow, fast) of the stored frame, False where a pixel is hot.
+
+    A pixel is hot that is strong on all usable images of a range, of which there must be two: on a
+    single one every spot would be (as it is in DIALS).
+    """
+    mask = np.ones(frame_shape, np.bool_)
+    ranges = [c.keys for c in hot.values() if c.n_images >= FEWEST_IMAGES]
+    keys = np.unique(np.concatenate(ranges)) if ranges else np.empty(0, np.int64)
+    start = 0
+    for panel in detector.panels:
+        width, height = panel.image_size
+        stop = start + width * height
+        own = keys[(keys >= start) & (keys < stop)] - start
+        mask[panel.slices][own // width, own % width] = False
+        start = stop
+    return mask

@@ -1,0 +1,161 @@
+"""The strong pixels of one panel, frame after frame; what stays the same is kept between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.errors import InputError
+from dxdask.models import Experiment, Panel
+from dxdask.spotfinding.collect import collect
+from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.spotfinding.thresholds import Threshold, is_of_one_panel, threshold_of
+
+Mask = NDArray[np.bool_]
+Found = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
+Region = tuple[int, int, int, int]
+
+
+class PanelPixels:
+    """One panel of the frames of a run: what may be used of it, and its threshold.
+
+    It holds a workspace: not for two threads at once.
+
+    Parameters
+    ----------
+    panel : which.
+    mask : (slow, fast) of the panel, True is good.
+    parameters : of the step.
+    threshold : made for the images of this panel, or of the region of interest on it.
+    """
+
+    def __init__(
+        self, panel: Panel, mask: Mask, parameters: SpotfinderParameters, threshold: Threshold
+    ) -> None:
+        self.n_pixels = panel.image_size[0] * panel.image_size[1]
+        self._slices, self._pedestal = panel.slices, float(panel.pedestal)
+        self._mask = np.ascontiguousarray(mask)
+        self._trusted = trusted_range(panel, parameters)
+        self._threshold = threshold
+        self._region = parameters.region_of_interest
+        if self._region is not None:
+            x0, x1, y0, y1 = self._region
+            self._inside = slice(y0, y1), slice(x0, x1)
+            self._mask_inside = np.ascontiguousarray(mask[self._inside])
+
+    def strong(self, frame: NDArray[Any]) -> Found:
+        """Return x (fast), y (slow) and counts of the strong pixels of a stored frame, by row."""
+        image = self._image(frame)
+        if self._region is None:
+            image = np.ascontiguousarray(image)
+            return collect(self._threshold(image, self._mask, self._trusted), image)
+        image = np.ascontiguousarray(image[self._inside])
+        x, y, value = collect(self._threshold(image, self._mask_inside, self._trusted), image)
+        x0, _, y0, _ = self._region
+        return x + np.int32(x0), y + np.int32(y0), value
+
+    def has_valid(self, frame: NDArray[Any]) -> bool:
+        """Return whether the panel has a pixel in a stored frame that can be used."""
+        return self.sum_valid(frame)[0] > 0
+
+    def sum_valid(self, frame: NDArray[Any]) -> tuple[int, float]:
+        """Return number and sum of the pixels that can be used; the sum of integers is exact."""
+        image = self._image(frame)
+        low, high = (-np.inf, np.inf) if self._trusted is None else self._trusted
+        total = np.zeros(1, np.int64 if np.issubdtype(image.dtype, np.integer) else np.float64)
+        n = _sum_valid(image, self._mask, low, high, total)
+        return int(n), float(total[0])
+
+    def _image(self, frame: NDArray[Any]) -> NDArray[Any]:
+        image = frame[self._slices]
+        return image - self._pedestal if self._pedestal else image
+
+
+def panel_pixels(
+    experiment: Experiment,
+    masks: Sequence[Mask],
+    parameters: SpotfinderParameters,
+    dtype: np.dtype[Any],
+    gain_map: NDArray[np.float64] | None = None,
+) -> tuple[PanelPixels, ...]:
+    """Return one `PanelPixels` a panel for frames of `dtype`; panels that are alike share theirs.
+
+    masks : one (slow, fast) a panel, True is good. gain_map : counts per photon (slow, fast) of the
+    stored frame, in place of the gains of the panels.
+    """
+    thresholds: dict[Any, Threshold] = {}
+    out = []
+    region = parameters.region_of_interest
+    own = is_of_one_panel(parameters.threshold) or gain_map is not None
+    for i, panel in enumerate(experiment.detector.panels):
+        require_inside(region, panel)
+        kind = np.dtype(np.float64) if panel.pedestal else dtype
+        key = i if own else (panel.image_size, kind, panel.gain)
+        if key not in thresholds:
+            gain: Any = panel.gain if gain_map is None else _cut(gain_map, panel, region)
+            thresholds[key] = threshold_of(
+                panel, experiment.beam, kind, parameters.threshold, gain=gain, region=region
+            )
+        out.append(PanelPixels(panel, masks[i], parameters, thresholds[key]))
+    return tuple(out)
+
+
+def trusted_range(panel: Panel, parameters: SpotfinderParameters) -> tuple[float, float] | None:
+    """Return the counts, pedestal taken off, strictly between which a pixel is used; None for all.
+
+    `maximum_trusted_value` stands for the panel's upper end, as in DIALS, and also counts where
+    `filter.use_trusted_range` is false.
+    """
+    low, high = panel.trusted_range if parameters.filter.use_trusted_range else (-np.inf, np.inf)
+    if parameters.maximum_trusted_value is not None:
+        high = parameters.maximum_trusted_value
+    if low == -np.inf and high == np.inf:
+        return None
+    return low - panel.pedestal, high - panel.pedestal
+
+
+def require_inside(region: Region | None, panel: Panel) -> None:
+    """Check that a region of interest x0, x1, y0, y1 lies on the panel and is not empty.
+
+    Raises
+    ------
+    InputError
+        It does not or it is.
+    """
+    if region is None:
+        return
+    x0, x1, y0, y1 = region
+    width, height = panel.image_size
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise InputError(
+            f"region_of_interest={x0},{x1},{y0},{y1} is not within panel {panel.name} of {width} "
+            f"x {height} pixels (fast x slow); give x0,x1,y0,y1 with x0 < x1 and y0 < y1"
+        )
+
+
+def _cut(gain_map: NDArray[np.float64], panel: Panel, region: Region | None) -> NDArray[np.float64]:
+    gain = gain_map[panel.slices]
+    if region is not None:
+        x0, x1, y0, y1 = region
+        gain = gain[y0:y1, x0:x1]
+    return np.ascontiguousarray(gain, np.float64)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_valid(image: Any, mask: Any, low: Any, high: Any, total: Any) -> int:
+    """Add up the pixels that are good and strictly between `low` and `high`; return how many."""
+    n = 0
+    for j in range(image.shape[0]):
+        sum_ = total.dtype.type(0)
+        for i in range(image.shape[1]):
+            value = image[j, i]
+            # what is not a number is not between any two
+            valid = mask[j, i] & (low < value) & (value < high)
+            n += valid
+            sum_ += total.dtype.type(value) if valid else total.dtype.type(0)
+        total[0] += sum_
+    return n

@@ -1,0 +1,99 @@
+"""What a run of spot finding has to say: DIALS's lines, and the table of images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.spotfinding.count_histogram import count_histogram
+from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.spotfinding.parts import ImageRecords, SpotPart
+from dxdask.tables import Table
+
+MOST_PRINTED = 100
+"""Rows of the table of images, at most, for it to be printed and not only kept."""
+
+HEADINGS = {
+    "run": ("Run", ""),
+    "image": ("Image", ""),
+    "n_strong_pixels": ("Strong\npixels", ""),
+    "n_spots": ("Spots", ""),
+    "mean_background": ("Mean\nbackground", ".3f"),
+}
+
+
+def lines_before(whole: SpotPart, parameters: SpotfinderParameters, n_spots: int) -> list[str]:
+    """Return what is said of the spots of all frames before they are filtered.
+
+    n_spots : of those that have the right size.
+    """
+    images = whole.images
+    (n_all, n_small, n_large), (smallest, largest) = whole.sizes, whole.size_limits
+    lines = []
+    if parameters.maximum_trusted_value is not None:
+        lines.append(f"Overriding maximum trusted value to {parameters.maximum_trusted_value:.1f}")
+    if parameters.compute_mean_background:
+        lines += [
+            f"Found {n} strong pixels on image {z + 1} with average background {mean:f}"
+            for z, n, mean in zip(*_columns(images), strict=True)
+            if z not in images.reasons
+        ]
+    return [
+        *lines,
+        f"Extracted {n_all} spots",
+        f"Removed {n_small} spots with size < {smallest} pixels",
+        f"Removed {n_large} spots with size > {largest} pixels",
+        f"Calculated {n_spots} spot centroids",
+        f"Calculated {n_spots} spot intensities",
+    ]
+
+
+def lines_after(
+    z: NDArray[np.float64], hot: NDArray[np.bool_] | None, experiment_index: int
+) -> list[str]:
+    """Return what is said once it is known which spots are kept, of centroids z (n,)."""
+    lines = []
+    if hot is not None:
+        lines.append(f"Found {int((~hot).sum())} possible hot pixel(s)")
+    if not z.size:
+        return [
+            *lines,
+            "No spots were found: see whether mask, trusted range and gain are right, or lower "
+            "spotfinder.threshold.dispersion.sigma_strong and sigma_background or "
+            "spotfinder.filter.min_spot_size",
+        ]
+    title = f"Histogram of per-image spot count for imageset {experiment_index}:"
+    return [*lines, f"{title}\n{count_histogram(z)}"]
+
+
+def images_table(run: str, whole: SpotPart, table: Reflections, *, with_background: bool) -> Table:
+    """Return the table `images` of a run: run, image, n_strong_pixels, n_spots and, where asked
+    for, mean_background (counts; None where no pixel is left for it).
+
+    A spot counts in the image of its centroid, as in DIALS's plot of these numbers.
+    """
+    z = np.floor(table["z"]).astype(np.int64)
+    counts = np.bincount(z - whole.first, minlength=whole.stop - whole.first)
+    rows: list[dict[str, Any]] = []
+    for image, n, mean in zip(*_columns(whole.images), strict=True):
+        n_spots = int(counts[image - whole.first])
+        row = {"run": run, "image": image + 1, "n_strong_pixels": n, "n_spots": n_spots}
+        if with_background:
+            row["mean_background"] = None if np.isnan(mean) else mean
+        rows.append(row)
+    title = "Strong pixels and spots per image (by centroid)"
+    keys = {k: v for k, v in HEADINGS.items() if with_background or k != "mean_background"}
+    return printed_if_short(Table(name="images", title=title, rows=rows, headings=keys))
+
+
+def printed_if_short(table: Table) -> Table:
+    """Return the table so that it is printed if a reader would read it, else only kept."""
+    return replace(table, printed=len(table.rows) <= MOST_PRINTED)
+
+
+def _columns(images: ImageRecords) -> tuple[list[int], list[int], list[float]]:
+    return images.z.tolist(), images.n_strong.tolist(), images.background.tolist()
