@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
+from dxdask.graphs.shoeboxes import pixels_around_spots
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters, check_frames, check_gain_map
 from dxdask.spotfinding import combine as combine_runs
 from dxdask.spotfinding.extract import FramePiece
+from dxdask.spotfinding.filters import needs_surroundings
 from dxdask.spotfinding.images import ZRange, first_z, is_used, z_ranges
 from dxdask.spotfinding.parts import SpotPart, join_parts, spots_of_block
 from dxdask.spotfinding.result import result_of_part
+from dxdask.spotfinding.shoeboxes import Surroundings
 
 Masks = tuple[NDArray[np.bool_], ...]
 
@@ -32,6 +35,7 @@ def find_spots(
     parameters: SpotfinderParameters | None = None,
     *,
     gain_map: NDArray[np.float64] | None = None,
+    stored: da.Array | None = None,
     experiment_index: int = 0,
     fan_in: int = 8,
 ) -> Delayed:
@@ -39,12 +43,15 @@ def find_spots(
     `dxdask.spotfinding.find_spots`.
 
     frames : (frame, slow, fast), whole frames in each chunk. fan_in : parts joined by one task.
+    stored : the same frames, from where they are read once more, when all spots are found, for
+    `output.shoeboxes` and `filter.background_gradient`; None for `frames`.
     The other parameters are those of the step. A frame that cannot be read is a problem, no error.
 
     Tasks: 4 (experiment, parameters, masks, result; 5 with a gain map) + 2 a group of blocks that
     `scan_range` leaves any frame of + `n_folds` of those. There are `n_groups` groups: two thousand
     tasks for a run of 18 000 frames, whatever their size. A task reads and thresholds the blocks of
     its group one after the other, so it holds one of them; what it hands on are strong pixels.
+    Where frames are read once more, those of `pixels_around_spots` come on top.
 
     Raises
     ------
@@ -70,8 +77,12 @@ def find_spots(
         if any(is_used(z, ranges) for z in range(z0 + first, z0 + stop))
     ]
     whole = tree_fold(parts, join_parts, fan_in=fan_in, label="join-spots")
+    around = None
+    if needs_surroundings(parameters):
+        again = frames if stored is None else stored
+        around = pixels_around_spots(again, whole, models, masks, settings, fan_in=fan_in)
     result: Delayed = delayed(_result, pure=True)(
-        whole, models, settings, experiment_index, tuple(map(int, frames.shape[1:]))
+        whole, models, settings, experiment_index, tuple(map(int, frames.shape[1:])), around
     )
     return result
 
@@ -126,11 +137,13 @@ def _result(
     parameters: SpotfinderParameters,
     experiment_index: Any,
     frame_shape: Any,
+    around: Surroundings | None,
 ) -> StepResult:
     return result_of_part(
         part,
         experiment,
         parameters,
         experiment_index=experiment_index,
+        around=around,
         frame_shape=tuple(frame_shape),
     )

@@ -46,13 +46,17 @@ class Inputs:
 
 
 def find_spots(inputs: Inputs) -> Delayed:
-    """Return the spots of all runs; a run is folded on its own, then the runs are put together."""
+    """Return the spots of all runs; a run is folded on its own, then the runs are put together.
+
+    What is around the spots, where it is asked for, is read from the store.
+    """
     runs = [
         spots_graph.find_spots(
             inputs.ensemble.incoming[experiment.run],
             experiment,
             inputs.ensemble.masks[experiment.run],
             inputs.parameters.spotfinder,
+            stored=inputs.ensemble.frames[experiment.run],
             experiment_index=i,
         )
         for i, experiment in enumerate(inputs.ensemble.experiments)

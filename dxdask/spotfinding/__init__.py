@@ -12,10 +12,12 @@ from dxdask.masking import panel_masks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
 from dxdask.spotfinding.extract import FramePiece
+from dxdask.spotfinding.filters import needs_surroundings
 from dxdask.spotfinding.images import first_z, z_ranges
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import spots_of_block
-from dxdask.spotfinding.result import combine, result_of_part
+from dxdask.spotfinding.result import boxes_to_cut, combine, result_of_part
+from dxdask.spotfinding.shoeboxes import assemble, cut_boxes
 from dxdask.spotfinding.threshold import dispersion, dispersion_extended
 
 __all__ = ["SpotfinderParameters", "combine", "dispersion", "dispersion_extended", "find_spots"]
@@ -47,9 +49,10 @@ def find_spots(
         reflections : experiment, panel, flags, x, y, z and their variances, bbox, n_pixels, peak,
         intensity_sum and its variance (background included), by panel and first pixel.
         arrays : pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z, pixel_value (m,): the strong
-        pixels of each spot. tables : images. With `write_hot_mask` arrays also hold hot_mask
-        (slow, fast), false where a pixel is strong on every image. problems : images that could
-        not be used.
+        pixels of each spot; with `output.shoeboxes` also those of
+        `dxdask.spotfinding.shoeboxes.shoeboxes_of`. tables : images; with `per_image_statistics`
+        image_statistics. With `write_hot_mask` arrays also hold hot_mask (slow, fast), false where
+        a pixel is strong on every image. problems : images that could not be used.
 
     Raises
     ------
@@ -71,12 +74,17 @@ def find_spots(
         ranges=z_ranges(experiment, parameters, len(frames)),
         gain_map=gain_map,
     )
+    around = None
+    if needs_surroundings(parameters):
+        boxes = boxes_to_cut(part, experiment, parameters)
+        around = assemble(cut_boxes(frames, boxes, detector, masks, parameters, first_z=z0), boxes)
     return result_of_part(
         part,
         experiment,
         parameters,
         experiment_index=experiment_index,
         frame_shape=(frames.shape[1], frames.shape[2]),
+        around=around,
     )
 
 

@@ -13,11 +13,15 @@ from dxdask.errors import InputError
 from dxdask.masking import as_arrays
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
+from dxdask.spotfinding.boxes import Boxes
 from dxdask.spotfinding.centroid import measure_spots
 from dxdask.spotfinding.extract import Pixels, take_pixels
+from dxdask.spotfinding.filters import boxes_wanted, is_near, keep_spots, require_surroundings
 from dxdask.spotfinding.hot import hot_mask
+from dxdask.spotfinding.image_statistics import image_statistics
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import SpotPart, close_part
+from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
 from dxdask.spotfinding.summary import (
     images_table,
     lines_after,
@@ -36,6 +40,7 @@ def result_of_part(
     *,
     experiment_index: int = 0,
     frame_shape: tuple[int, int] | None = None,
+    around: Surroundings | None = None,
 ) -> StepResult:
     """Return the result of a run from the spots of all its frames.
 
@@ -44,14 +49,13 @@ def result_of_part(
     counts; and hot_mask (slow, fast), where it is asked for.
 
     frame_shape : (slow, fast) of the stored frames; that of the panels by default.
+
+    around : the pixels of `boxes_to_cut`, where `needs_surroundings`.
     """
     whole = close_part(part)
     pixels, offsets = _in_order(whole.closed, whole.offsets)
     table, separation = measure_spots(pixels, offsets)
-    limit = parameters.filter.max_separation
-    keep = np.ones(separation.size, np.bool_) if limit is None else separation <= limit
-    line = f"Filtered {keep.sum()} of {keep.size} spots by peak-centroid distance"
-    filtered = [] if limit is None else [line]
+    keep, filtered = keep_spots(table, separation, parameters.filter, around)
     pixels, offsets = take_spots(pixels, offsets, np.flatnonzero(keep))
     kept = select(table, keep)
     kept["experiment"] = np.full(int(keep.sum()), experiment_index, np.int32)
@@ -59,6 +63,14 @@ def result_of_part(
     background = parameters.compute_mean_background
     tables = [images_table(experiment.run, whole, kept, with_background=background)]
     reasons = dict(whole.images.reasons)
+    if parameters.output.shoeboxes:
+        boxes = require_surroundings(around)
+        which = np.flatnonzero(keep[is_near(separation, parameters.filter)])
+        arrays |= shoeboxes_of(boxes, which, kept["bbox"], pixels, offsets)
+    if parameters.per_image_statistics:
+        tables.append(image_statistics(kept, experiment, whole.images.z))
+    if around is not None:
+        reasons = {**around.unread, **reasons}
     hot = None
     if parameters.write_hot_mask:
         shape = frame_shape or experiment.detector.frame_shape
@@ -79,6 +91,14 @@ def result_of_part(
             for z, reason in sorted(reasons.items())
         ),
     )
+
+
+def boxes_to_cut(part: SpotPart, experiment: Experiment, parameters: SpotfinderParameters) -> Boxes:
+    """Return the boxes whose pixels `result_of_part` takes as `around`, from the same `part`."""
+    whole = close_part(part)
+    table, separation = measure_spots(*_in_order(whole.closed, whole.offsets))
+    near = is_near(separation, parameters.filter)
+    return boxes_wanted(table, near, experiment.detector, parameters)
 
 
 def combine(results: Sequence[StepResult]) -> StepResult:

@@ -100,6 +100,8 @@ def cut_boxes(
 
 def join_cuts(cuts: Sequence[Cut]) -> Cut:
     """Return the cut of all frames of several cuts."""
+    if len(cuts) == 1:
+        return cuts[0]
     start, length, value, mask, unread = zip(*cuts, strict=True)
     return Cut(
         np.concatenate(start),
