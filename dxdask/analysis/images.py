@@ -1,0 +1,107 @@
+"""Which images of a run, which pixels of a panel and which counts an analysis of frames uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import InputError, ParameterError
+from dxdask.masking import MaskParameters, panel_masks
+from dxdask.models import Experiment, Panel
+
+Mask = NDArray[np.bool_]
+Indices = NDArray[np.int64]
+
+
+def first_image(experiment: Experiment) -> int:
+    """Return the number of the first image of a run, 1 where there is no scan."""
+    return experiment.scan.image_range[0] if experiment.scan is not None else 1
+
+
+def chosen_frames(
+    experiment: Experiment,
+    n_frames: int,
+    *,
+    images: Sequence[int] = (),
+    image_range: tuple[int, int] | None = None,
+    max_images: int | None = None,
+) -> Indices:
+    """Return the frames (n,) of a run, counted from 0, in ascending order.
+
+    Parameters
+    ----------
+    images, image_range : numbers of images, or the first and the last; neither: all of the run.
+    max_images : at most so many of them, spread evenly from the first to the last.
+
+    Raises
+    ------
+    ParameterError
+        Both are given.
+    InputError
+        An image is not of the run.
+    """
+    first = first_image(experiment)
+    if images and image_range is not None:
+        raise ParameterError("images and image_range are both given; give one of them")
+    numbers = list(range(first, first + n_frames))
+    if images:
+        numbers = sorted(set(images))
+    elif image_range is not None:
+        numbers = list(range(image_range[0], image_range[1] + 1))
+    if not numbers or numbers[0] < first or numbers[-1] >= first + n_frames:
+        asked = ",".join(map(str, image_range or images))
+        name = "image_range" if image_range is not None else "images"
+        raise InputError(
+            f"{experiment.run}: {name}={asked} is not within its images {first} to "
+            f"{first + n_frames - 1}; give numbers of images, in ascending order"
+        )
+    frames = np.array(numbers, dtype=np.int64) - first
+    if max_images is not None and len(frames) > max_images:
+        frames = frames[np.rint(np.linspace(0, len(frames) - 1, max_images)).astype(np.int64)]
+    return frames
+
+
+def good_pixels(experiment: Experiment, mask: Mask | None) -> tuple[Mask, ...]:
+    """Return which pixels (slow, fast) of each panel are known to be good.
+
+    mask : (slow, fast) of the stored frame, True is good; None for all.
+
+    Raises
+    ------
+    InputError
+        The mask does not hold the panels.
+    """
+    return panel_masks(experiment.detector, experiment.beam, mask, MaskParameters())
+
+
+def trusted_counts(panel: Panel) -> tuple[int, int]:
+    """Return the smallest and the largest count of a panel that can be believed."""
+    low, high = panel.trusted_range
+    # all that 32 bits hold, where there is no limit
+    low, high = max(low, -(2.0**33)), min(high, 2.0**33)
+    return int(np.floor(low)) + 1, int(np.ceil(high)) - 1
+
+
+def require_counts(frames: Any, experiment: Experiment) -> None:
+    """Check that frames hold whole numbers and all panels; frames has a shape and a dtype.
+
+    Raises
+    ------
+    InputError
+        They do not.
+    """
+    rows, columns = experiment.detector.frame_shape
+    shape = tuple(frames.shape)
+    if len(shape) != 3 or shape[1] < rows or shape[2] < columns:
+        raise InputError(
+            f"frames of {experiment.run} are {shape}, the panels of its detector take up "
+            f"{(rows, columns)} (slow, fast); give (frame, slow, fast)"
+        )
+    if not np.issubdtype(frames.dtype, np.integer):
+        raise InputError(
+            f"frames of {experiment.run} are of dtype {frames.dtype}; pixels are judged by their "
+            "counts: give the integers as they were recorded"
+        )

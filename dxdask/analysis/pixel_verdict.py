@@ -1,0 +1,156 @@
+"""Which pixels the evidence of a panel's images calls bad, and why.
+
+Where there is light a pixel is held to its neighbours in the 5 x 5 pixels around it: a dead one
+must miss what the darker quarter of them has, a bright one stand above the brighter quarter. So
+neither side of a shadow's edge or of a ring is bad, unless it is one or two pixels wide. A bright
+one must also stand above the brightest of the eight next to it, or be strong nearly always: the
+spots of a crystal are wider than a pixel, and come and go as it turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.special import bdtrc, gammaln
+
+from dxdask.analysis.images import Mask
+from dxdask.analysis.parameters import BadPixelParameters
+from dxdask.analysis.pixel_evidence import VARIES, PanelEvidence
+from dxdask.models import Panel
+from dxdask.models.vectors import Floats
+
+REASONS = ("untrusted", "dead", "hot", "strong")
+UNTRUSTED, DEAD, HOT, STRONG = range(4)
+# fewer neighbours do not tell what a pixel should be
+LEAST_NEIGHBOURS = 5
+
+
+class BadPixels(NamedTuple):
+    """Bad pixels (n,), by panel and row by row.
+
+    Attributes
+    ----------
+    panel, slow, fast : which pixel of which panel.
+    reason : index into `REASONS`.
+    value : mean of its trusted counts, NaN where there is none.
+    expected : mean of the neighbours it is held to, counts; NaN where there are none.
+    fraction : of the images where it is trusted in which it is strong.
+    """
+
+    panel: NDArray[np.int64]
+    slow: NDArray[np.int64]
+    fast: NDArray[np.int64]
+    reason: NDArray[np.int64]
+    value: Floats
+    expected: Floats
+    fraction: Floats
+
+
+def bad_pixels(
+    evidence: Sequence[PanelEvidence],
+    panels: Sequence[Panel],
+    good: Sequence[Mask],
+    parameters: BadPixelParameters,
+) -> BadPixels:
+    """Return the bad pixels among the good ones (slow, fast) of each panel.
+
+    untrusted : never within the trusted range.
+    dead : always the same count. At no photon, the Poisson probability of what its neighbours have
+        makes chance impossible; at a higher count k, that of the mean k at which it is likeliest.
+    hot : brighter than each of its eight neighbours in `fraction` of the images, where any of k + 1
+        equal pixels is the brightest in 1 / (k + 1) of them at most, so that the binomial
+        probability makes chance impossible; and its mean is above that of its neighbours.
+    strong : strong in `fraction` of the images (dials.find_bad_pixels), or in `cluster_fraction`
+        where a neighbour is as bright, and above its neighbours.
+    """
+    n_pixels = max(1, sum(int(g.sum()) for g in good))
+    found = [
+        _of_panel(i, e, panel, g, parameters, n_pixels)
+        for i, (e, panel, g) in enumerate(zip(evidence, panels, good, strict=True))
+    ]
+    return BadPixels(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+def _of_panel(
+    index: int,
+    e: PanelEvidence,
+    panel: Panel,
+    good: Mask,
+    p: BadPixelParameters,
+    n_pixels: int,
+) -> BadPixels:
+    seen = e.n_used > 0
+    candidate = (e.n_strong >= p.fraction * e.n_used) | (e.n_high >= p.fraction * e.n_used)
+    candidate |= e.constant > VARIES
+    slow, fast = np.nonzero(good & (candidate | ~seen) & (e.n_images > 0))
+    n, total = e.n_used[slow, fast].astype(np.float64), e.total[slow, fast]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = total / n - panel.pedestal
+        fraction = e.n_strong[slow, fast] / n
+    around, n_around = np.empty((len(slow), 3)), np.empty(len(slow), np.int64)
+    _surroundings(e.total, e.n_used, slow, fast, around, n_around)
+    around -= panel.pedestal
+    darker, brighter, brightest = around.T
+    limit = np.log(p.significance / n_pixels)
+
+    reason = np.full(len(slow), -1)
+    above, alone = (n >= p.min_images) & (n > 0), np.ones(len(slow), np.bool_)
+    if p.min_ratio > 0:
+        above &= mean > p.min_ratio * brighter
+        alone = mean > p.min_ratio * brightest
+    least = np.where(alone, p.fraction, max(p.fraction, p.cluster_fraction))
+    reason[above & (fraction >= least)] = STRONG
+    n_high = e.n_high[slow, fast].astype(np.float64)
+    by_chance = bdtrc(n_high - 1.0, n, 1.0 / (n_around + 1.0))
+    steady = (n_high >= p.fraction * n) & (by_chance < np.exp(limit))
+    reason[above & alone & steady & (n_around > 0)] = HOT
+    constant = e.constant[slow, fast].astype(np.float64)
+    never_moves = (constant > VARIES) & (darker > 0)
+    photons = (constant - panel.pedestal) / panel.gain
+    chance = _log_chance(n, photons, darker / panel.gain)
+    reason[never_moves & (chance < limit)] = DEAD
+    reason[n == 0] = UNTRUSTED
+    expected = np.where(reason == DEAD, darker, brighter)
+    rows = BadPixels(np.full(len(slow), index), slow, fast, reason, mean, expected, fraction)
+    return take(rows, reason >= 0)
+
+
+def take(pixels: BadPixels, which: NDArray[Any]) -> BadPixels:
+    """Return the pixels given by a mask (n,) or by indices."""
+    return BadPixels(*(column[which] for column in pixels))
+
+
+def _log_chance(n: Floats, photons: Floats, expected: Floats) -> Floats:
+    """Return the logarithm of the probability that all n counts are this number of photons."""
+    k = np.maximum(photons, 0.0)
+    likeliest = n * (k * np.log(np.maximum(k, 1e-300)) - k - gammaln(k + 1.0))
+    return np.asarray(np.where(photons <= 0.0, -n * expected, likeliest))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _surroundings(
+    total: Any, n_used: Any, slow: Any, fast: Any, around: Any, n_around: Any
+) -> None:
+    """For each pixel: how many of the eight next to it are trusted, and of mean counts (n, 3) the
+    lower and upper quartile in the 5 x 5 around it, and the largest of those eight.
+    """
+    height, width = total.shape
+    means = np.empty(24)
+    for p in range(slow.size):
+        n, near, brightest = 0, 0, -np.inf
+        for j in range(max(0, slow[p] - 2), min(height, slow[p] + 3)):
+            for i in range(max(0, fast[p] - 2), min(width, fast[p] + 3)):
+                if n_used[j, i] > 0 and not (j == slow[p] and i == fast[p]):
+                    means[n] = total[j, i] / n_used[j, i]
+                    if abs(j - slow[p]) <= 1 and abs(i - fast[p]) <= 1:
+                        near, brightest = near + 1, max(brightest, means[n])
+                    n += 1
+        n_around[p] = near
+        around[p, :2], around[p, 2] = np.nan, brightest
+        if n >= LEAST_NEIGHBOURS:
+            means[:n].sort()
+            around[p, 0], around[p, 1] = means[n // 4], means[n - 1 - n // 4]

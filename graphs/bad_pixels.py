@@ -1,0 +1,137 @@
+"""Bad pixels as a graph: one pass over the frames, sums a pixel, a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from dask.delayed import Delayed, delayed
+from numpy.typing import NDArray
+
+from dxdask.analysis.bad_pixel_groups import Verdict, groups_of_runs
+from dxdask.analysis.bad_pixel_report import result_of_verdicts
+from dxdask.analysis.bad_pixels import (
+    EvidenceOfRun,
+    RunEvidence,
+    first_of_runs,
+    images_used,
+    known_mask,
+    merge_evidence,
+    of_group,
+    verdict,
+)
+from dxdask.analysis.images import Mask
+from dxdask.analysis.parameters import BadPixelParameters
+from dxdask.graphs.blocked import Frames
+from dxdask.graphs.fold import tree_fold
+from dxdask.graphs.frames import FrameBlock, frame_blocks
+from dxdask.models import Experiment, ExperimentList
+from dxdask.results import StepResult
+
+# the sums of a task take the room of some frames, so that few are held at a time
+FAN_IN = 2
+
+
+def find_bad_pixels(
+    frames: Sequence[Frames],
+    experiments: ExperimentList,
+    masks: Sequence[NDArray[np.bool_] | None] | None = None,
+    parameters: BadPixelParameters | None = None,
+    *,
+    fan_in: int = FAN_IN,
+) -> Delayed:
+    """Return the bad pixels of some runs as a Delayed `StepResult`, equal to
+    `dxdask.analysis.find_bad_pixels`.
+
+    frames : of each run (frame, slow, fast), whole frames in each chunk; each is read once.
+    A frame that cannot be read is a problem, no error.
+
+    Tasks: 3 (experiments, parameters, result) + 3 a run (experiment, mask, verdict) + for each run
+    2 a group of blocks (see `frame_blocks`) with any image that is used + `n_folds` of those; + for
+    each group of runs of one detector 1 (verdict), and `n_folds` of their number where
+    combine=joint. What travels are sums: 18 bytes a pixel. A task holds one block of the array and
+    its sums, or `fan_in` + 1 sums.
+
+    Raises
+    ------
+    ChunkError
+        A chunk cuts a frame.
+    InputError, ParameterError
+        See `dxdask.analysis.find_bad_pixels`.
+    """
+    parameters = parameters or BadPixelParameters()
+    settings = delayed(parameters, name=None, pure=True, traverse=False)
+    runs = first_of_runs(experiments)
+    given = list(masks) if masks is not None else [None] * len(runs)
+    models = [delayed(e, name=None, pure=True, traverse=False) for e in runs]
+    known = [delayed(known_mask, pure=True)(m, f.shape) for m, f in zip(given, frames, strict=True)]
+    evidence = [
+        tree_fold(
+            _parts(f, m, k, images_used(e, f, parameters), settings),
+            merge_evidence,
+            fan_in=fan_in,
+            label="add-pixels",
+        )
+        for f, e, m, k in zip(frames, runs, models, known, strict=True)
+    ]
+    judge = delayed(verdict, pure=True)
+    own = [judge(e, [m], [k], settings) for e, m, k in zip(evidence, models, known, strict=True)]
+    groups = groups_of_runs(runs, [f.shape[1:] for f in frames], parameters)
+    together = []
+    for g in groups:
+        if len(g) > 1 and parameters.combine == "joint":
+            whole = tree_fold(
+                [evidence[i] for i in g], merge_evidence, fan_in=fan_in, label="add-runs"
+            )
+            together.append(judge(whole, [models[i] for i in g], [known[i] for i in g], settings))
+        else:
+            together.append(delayed(of_group, pure=True)([own[i] for i in g], settings))
+    every = delayed(experiments, name=None, pure=True, traverse=False)
+    result: Delayed = delayed(_result, pure=True)(every, known, own, together, settings)
+    return result
+
+
+def _parts(
+    frames: Frames,
+    models: Delayed,
+    mask: Delayed,
+    used: frozenset[int],
+    settings: Delayed,
+) -> list[Delayed]:
+    """Return the lazy evidence of a run's groups of blocks, of those with any image to use."""
+    part, blocks = delayed(_part, pure=True), frame_blocks(frames, grouped=True)
+    stops = [*(first for _, first in blocks[1:]), frames.shape[0]]
+    mine = [
+        sorted(used.intersection(range(first, stop)))
+        for (_, first), stop in zip(blocks, stops, strict=True)
+    ]
+    return [
+        part(block, models, mask, settings, indices)
+        for (block, _), indices in zip(blocks, mine, strict=True)
+        if indices
+    ]
+
+
+def _part(
+    block: FrameBlock,
+    experiment: Experiment,
+    mask: Mask,
+    parameters: BadPixelParameters,
+    used: list[int],
+) -> RunEvidence:
+    adder, wanted = EvidenceOfRun(experiment, mask, parameters, block.dtype, len(used)), set(used)
+    for piece in block.pieces():
+        if wanted.intersection(range(piece.first, piece.first + len(piece))):
+            frames, unread = piece.read_all_it_can()
+            adder.add(frames, piece.first, wanted, unread)
+    return adder.result()
+
+
+def _result(
+    experiments: ExperimentList,
+    masks: list[Mask],
+    of_runs: list[Verdict],
+    of_groups: list[Verdict],
+    parameters: BadPixelParameters,
+) -> StepResult:
+    return result_of_verdicts(experiments, masks, of_runs, of_groups, parameters)
