@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-import dask.array as da
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from dxdask import integration
 from dxdask.columns import Reflections
+from dxdask.graphs.blocked import Frames
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.integration.blocks import merge, sum_block
@@ -61,7 +61,7 @@ def predict(
 
 
 def integrate(
-    frames: da.Array,
+    frames: Frames,
     mask: NDArray[np.bool_] | Delayed | None,
     experiment: Experiment | Delayed,
     parameters: IntegrationParameters | None = None,

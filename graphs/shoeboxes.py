@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import dask.array as da
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
+from dxdask.graphs.blocked import Frames
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.models import Experiment
@@ -23,7 +23,7 @@ Masks: TypeAlias = Sequence[NDArray[np.bool_]]
 
 
 def pixels_around_spots(
-    frames: da.Array,
+    frames: Frames,
     part: Delayed,
     experiment: Delayed,
     masks: Delayed,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
+from dxdask.graphs.blocked import Frames
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.graphs.shoeboxes import pixels_around_spots
@@ -25,17 +25,20 @@ from dxdask.spotfinding.parts import SpotPart, join_parts, spots_of_block
 from dxdask.spotfinding.result import result_of_part
 from dxdask.spotfinding.shoeboxes import Surroundings
 
+if TYPE_CHECKING:
+    import dask.array as da
+
 Masks = tuple[NDArray[np.bool_], ...]
 
 
 def find_spots(
-    frames: da.Array,
+    frames: Frames,
     experiment: Experiment,
     mask: NDArray[np.bool_] | da.Array | None = None,
     parameters: SpotfinderParameters | None = None,
     *,
     gain_map: NDArray[np.float64] | None = None,
-    stored: da.Array | None = None,
+    stored: Frames | None = None,
     experiment_index: int = 0,
     fan_in: int = 8,
 ) -> Delayed:
