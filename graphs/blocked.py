@@ -92,7 +92,7 @@ class BlockedFrames:
         stops = list(accumulate(lengths))
         keys = [(name, i, 0, 0) for i in range(len(lengths))]
         return {
-            key: Task(key, read_frames, self.reader, stop - n, stop)  # type: ignore[no-untyped-call]
+            key: Task(key, read_frames, self.reader, stop - n, stop)
             for key, n, stop in zip(keys, lengths, stops, strict=True)
         }
 
