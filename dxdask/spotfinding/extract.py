@@ -27,12 +27,6 @@ class Pixels(NamedTuple):
     value: NDArray[np.float64]
 
 
-def take_pixels(pixels: Pixels, which: NDArray[Any]) -> Pixels:
-    """Return the pixels given by a mask (n,) or by indices."""
-    p = pixels
-    return Pixels(p.panel[which], p.x[which], p.y[which], p.z[which], p.value[which])
-
-
 def join_pixels(parts: Sequence[Pixels]) -> Pixels:
     """Return the pixels of all parts in one list."""
     if not parts:

@@ -35,13 +35,23 @@ def _number(parent: Any, label: Any) -> int:
     """Number the sets from 0 in the order of their smallest members; return how many there are."""
     n = 0
     for i in range(parent.size):
-        root = _find(parent, i)
-        if root == i:
+        if parent[i] == i:
             label[i] = n
             n += 1
-        else:
-            label[i] = label[root]
+        else:  # a parent is smaller, so it has its number
+            label[i] = label[parent[i]]
     return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add(parent: Any, root: Any, neighbour: Any) -> Any:
+    """Put the set whose root is `root` and that of a neighbour together; return their root."""
+    other = _find(parent, neighbour)
+    if other < root:
+        parent[root] = other
+        return other
+    parent[other] = root
+    return root
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -53,18 +63,19 @@ def _label(
         above = start
         before = frame_offsets[f - 1] if f > 0 else start
         for i in range(start, stop):
+            root = i
             if x[i] > 0 and i > start and key[i - 1] == key[i] - 1:
-                _join(parent, i - 1, i)
+                root = _add(parent, root, i - 1)
             if y[i] > 0:
                 while key[above] < key[i] - width[i]:
                     above += 1
                 if key[above] == key[i] - width[i]:
-                    _join(parent, above, i)
+                    root = _add(parent, root, above)
             if f > 0 and not two_d:
                 while before < start and key[before] < key[i]:
                     before += 1
                 if before < start and key[before] == key[i]:
-                    _join(parent, before, i)
+                    _add(parent, root, before)
 
 
 def label_pixels(

@@ -23,12 +23,13 @@ from dxdask.spotfinding.extract import (
     Pixels,
     join_pixels,
     strong_pixels,
-    take_pixels,
 )
+from dxdask.spotfinding.faces import touching
 from dxdask.spotfinding.hot import Hot, hot_of_frames, join_hot
 from dxdask.spotfinding.images import ZRange, is_two_d, is_used
 from dxdask.spotfinding.label import label_pixels, merge_labels
 from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.spotfinding.spot_lists import divide
 
 Ints = NDArray[np.int64]
 
@@ -101,11 +102,7 @@ def spots_of_block(
         first_z=first_z, n_frames=n_frames, skip=frozenset(skip), gain_map=gain_map,
     )  # fmt: skip
     p, detector = block.pixels, experiment.detector
-    widths = np.array([panel.image_size[0] for panel in detector.panels], np.int32)
-    areas = np.array([panel.image_size[0] * panel.image_size[1] for panel in detector.panels])
-    starts = np.cumsum(areas) - areas
-    width = widths[p.panel]
-    key = np.asarray(starts[p.panel] + p.y.astype(np.int64) * width + p.x, np.int64)
+    width, key = _keys(p, detector)
     two_d = is_two_d(experiment, parameters)
     label, n = label_pixels(key, p.x, p.y, width, block.frame_offsets, two_d=two_d)
     everything = ranges or ((first_z, first_z + n_frames),)
@@ -115,6 +112,20 @@ def spots_of_block(
         images=_images(block, key, first_z, everything if parameters.write_hot_mask else ()),
         limits=size_limits(detector, parameters), two_d=two_d,
     )  # fmt: skip
+
+
+def _keys(pixels: Pixels, detector: Detector) -> tuple[NDArray[np.int32], Ints]:
+    """Return for pixels (n,) the width of their panel, and their place among those of all panels,
+    panel by panel, row by row.
+    """
+    widths = np.array([p.image_size[0] for p in detector.panels], np.int32)
+    areas = np.array([p.image_size[0] * p.image_size[1] for p in detector.panels], np.int64)
+    width = widths[pixels.panel]
+    key = np.multiply(pixels.y, width, dtype=np.int64)
+    key += pixels.x
+    if len(areas) > 1:
+        key += (np.cumsum(areas) - areas)[pixels.panel]
+    return width, key
 
 
 def _images(
@@ -201,26 +212,8 @@ def _part(
     two_d: bool,
 ) -> SpotPart:
     """Return the part with these pixels of `n` spots, divided into open and closed ones."""
-    is_open = np.zeros(n, np.bool_)
-    if not two_d:
-        is_open[label[(pixels.z == first) | (pixels.z == stop - 1)]] = True
-    size = np.bincount(label, minlength=n)
-    right = (size >= limits[0]) & (size <= limits[1])
-    kept = np.flatnonzero((~is_open & right)[label])
-    kept = kept[np.argsort(label[kept], kind="stable")]
-    lengths = size[~is_open & right]
-    remain = is_open[label]
-    renumber = np.cumsum(is_open) - 1
-    closed_size = size[~is_open]
-    n_small, n_large = int((closed_size < limits[0]).sum()), int((closed_size > limits[1]).sum())
-    return SpotPart(
-        first=first, stop=stop, images=images, size_limits=limits,
-        closed=take_pixels(pixels, kept),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        open=take_pixels(pixels, remain),
-        label=renumber[label[remain]].astype(np.int64),
-        sizes=(int(closed_size.size), n_small, n_large),
-    )  # fmt: skip
+    divided = divide(pixels, label, n, limits=limits, ends=None if two_d else (first, stop - 1))
+    return SpotPart(first=first, stop=stop, images=images, size_limits=limits, **divided._asdict())
 
 
 def _n_open(part: SpotPart) -> int:
@@ -229,14 +222,6 @@ def _n_open(part: SpotPart) -> int:
 
 def _face(a: SpotPart, b: SpotPart) -> Ints:
     """Return the pairs (n, 2) of open spots of `a` and of `b` that share a face between them."""
-    if a.stop != b.first:
+    if not (a.open.z.size and b.open.z.size) or a.open.z[-1] + 1 != b.open.z[0]:
         return np.empty((0, 2), np.int64)
-    i, j = np.flatnonzero(a.open.z == a.stop - 1), np.flatnonzero(b.open.z == b.first)
-    span = int(max(p.x.max(initial=0) for p in (a.open, b.open))) + 1
-    tall = int(max(p.y.max(initial=0) for p in (a.open, b.open))) + 1
-
-    def place(p: Pixels, k: Ints) -> Ints:
-        return (p.panel[k].astype(np.int64) * tall + p.y[k]) * span + p.x[k]
-
-    _, left, right = np.intersect1d(place(a.open, i), place(b.open, j), True, return_indices=True)
-    return np.stack([a.label[i[left]], b.label[j[right]]], axis=1)
+    return touching(a.open, a.label, b.open, b.label)

@@ -15,13 +15,14 @@ from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 from dxdask.spotfinding.boxes import Boxes
 from dxdask.spotfinding.centroid import measure_spots
-from dxdask.spotfinding.extract import Pixels, take_pixels
+from dxdask.spotfinding.extract import Pixels
 from dxdask.spotfinding.filters import boxes_wanted, is_near, keep_spots, require_surroundings
 from dxdask.spotfinding.hot import hot_mask
 from dxdask.spotfinding.image_statistics import image_statistics
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import SpotPart, close_part
 from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
+from dxdask.spotfinding.spot_lists import take_spots
 from dxdask.spotfinding.summary import (
     images_table,
     lines_after,
@@ -145,22 +146,15 @@ def _joined(tables: Sequence[Table]) -> Table:
     return printed_if_short(table) if table.name == "images" else table
 
 
-def take_spots(pixels: Pixels, offsets: Ints, which: NDArray[np.intp]) -> tuple[Pixels, Ints]:
-    """Return the pixels and offsets of the spots `which`, in that order."""
-    lengths = np.diff(offsets)[which]
-    new = _offsets(lengths)
-    source = np.repeat(offsets[which] - new[:-1], lengths) + np.arange(new[-1])
-    return take_pixels(pixels, source), new
-
-
 def _offsets(lengths: Ints) -> Ints:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def _in_order(pixels: Pixels, offsets: Ints) -> tuple[Pixels, Ints]:
-    first = offsets[:-1]
-    keys = (pixels.x[first], pixels.y[first], pixels.z[first], pixels.panel[first])
-    return take_spots(pixels, offsets, np.lexsort(keys))
+    f = offsets[:-1]
+    n_z, n_y, n_x = (int(c.max(initial=0)) + 1 for c in (pixels.z, pixels.y, pixels.x))
+    place = (pixels.panel[f].astype(np.int64) * n_z + pixels.z[f]) * n_y + pixels.y[f]
+    return take_spots(pixels, offsets, np.argsort(place * n_x + pixels.x[f]))
 
 
 def _arrays(pixels: Pixels, offsets: Ints) -> Mapping[str, NDArray[Any]]:
