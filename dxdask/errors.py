@@ -41,6 +41,10 @@ class FormatError(DxdaskError, ValueError):
     """A raw file is truncated, inconsistent or of a format that is not known."""
 
 
+class LinkedFileError(DxdaskError, OSError):
+    """A raw file that a store refers to has moved, shrunk or changed."""
+
+
 class MemoryBudgetError(DxdaskError):
     """A task would need more memory than a worker has."""
 

@@ -24,7 +24,7 @@ from dask.typing import Key
 from dask.utils import ensure_dict
 from numpy.typing import NDArray
 
-from dxdask.errors import ChunkError, StoreWriteError, plain
+from dxdask.errors import ChunkError, LinkedFileError, StoreWriteError, plain
 from dxdask.graphs.blocked import Frames, frame_of
 
 Graph: TypeAlias = Mapping[Key, Any]
@@ -112,7 +112,7 @@ class FrameBlock:
             return self._read_pieces()
         try:
             return self.read(), {}
-        except (MemoryError, StoreWriteError):
+        except (MemoryError, StoreWriteError, LinkedFileError):
             raise
         except Exception as error:  # whatever a codec or file system raises is that frame's problem
             if len(self) == 1:
@@ -132,7 +132,7 @@ class FrameBlock:
         for i in range(len(self)):
             try:
                 frames[i] = self._read_one(i)
-            except (MemoryError, StoreWriteError):
+            except (MemoryError, StoreWriteError, LinkedFileError):
                 raise
             except Exception as error:
                 reasons[i] = plain(error)

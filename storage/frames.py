@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from dxdask.errors import ChunkError, SchemaError
-from dxdask.storage import layout, schema
+from dxdask.errors import ChunkError, SchemaError, StoreNotFoundError
+from dxdask.storage import layout, read, schema
+from dxdask.storage.frame_slices import LINK_CODEC, FrameSlices
 from dxdask.storage.packing import Packing
 
 if TYPE_CHECKING:
@@ -21,13 +23,12 @@ BLOCK_BYTES = 1 << 25  # of one dask block: some tens of images of 1 M pixels, o
 
 
 @dataclass(frozen=True, slots=True)
-class FrameReader:
-    """The frames of one run, read on demand; small, and opens its files in whichever worker it is.
+class FrameReader(FrameSlices):
+    """The frames of one run that are in the store, read on demand.
 
     Attributes
     ----------
-    path : folder of the zarr array.
-    identifier : of the import that wrote them, so that dask does not mix up two versions.
+    path, identifier : as `FrameSlices`.
     packing : how they lie in their files.
     """
 
@@ -65,28 +66,12 @@ class FrameReader:
         return np.dtype(self.packing.dtype)
 
     @property
-    def ndim(self) -> int:
-        """Three."""
-        return 3
+    def step(self) -> int:
+        """Images in one file."""
+        return self.packing.per_file
 
-    def __dask_tokenize__(self) -> tuple[str, ...]:
-        return ("dxdask-frames", self.path, self.identifier)
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        """Return images by slices or integers, as numpy does."""
-        first, *others = key if isinstance(key, tuple) else (key,)
-        if first is Ellipsis:
-            first, others = slice(None), [first, *others]
-        if isinstance(first, slice):
-            chosen = range(*first.indices(self.shape[0]))
-            if not chosen:
-                return np.empty((0, *self.shape[1:]), dtype=self.dtype)[(slice(None), *others)]
-            low, high = min(chosen), max(chosen) + 1
-            images = self.read(low, high)
-            picked: Any = slice(None) if chosen == range(low, high) else [i - low for i in chosen]
-            return np.asarray(images[picked][(slice(None), *others)])
-        index = range(self.shape[0])[int(first)]
-        return np.asarray(self.read(index, index + 1)[(0, *others)])
+    def require_files(self) -> None:
+        """Do nothing: all frames are in the store."""
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return the images `first` to `last` (not included), (last - first, slow, fast).
@@ -134,7 +119,37 @@ class FrameReader:
         out[low - first : high - first] = spare[low - start : high - start]
 
 
-def lazy_frames(reader: FrameReader, block: int | None = None) -> da.Array:
+def open_frames(run: Path, identifier: str) -> FrameSlices:
+    """Return the reader of the run in the folder `run`, whether its frames are there or linked.
+
+    Raises
+    ------
+    SchemaError
+        Its frames are missing, damaged or written by something else.
+    """
+    path = run / layout.FRAMES
+    try:
+        metadata = read.metadata(path)
+    except StoreNotFoundError as error:
+        raise SchemaError(f"the frames at {path} are missing; import again") from error
+    if is_linked(metadata):
+        # It unpacks by kernels, which most uses of a store need not load.
+        from dxdask.storage.linked_reader import LinkedReader
+
+        return LinkedReader.open(path, identifier)
+    return FrameReader.open(run, identifier)
+
+
+def is_linked(metadata: Mapping[str, Any]) -> bool:
+    """Return whether the metadata of an array are those of linked frames; checks nothing else."""
+    try:
+        inner = metadata["codecs"][0]["configuration"]["codecs"]
+        return any(codec["name"] == LINK_CODEC for codec in inner)
+    except (KeyError, IndexError, TypeError):
+        return False
+
+
+def lazy_frames(reader: FrameSlices, block: int | None = None) -> da.Array:
     """Return the frames as a dask array (image, slow, fast); one task a block, which reads it.
 
     block: images in a dask block, whole files; by default as many as make `BLOCK_BYTES`.
@@ -143,22 +158,24 @@ def lazy_frames(reader: FrameReader, block: int | None = None) -> da.Array:
     ------
     ChunkError
         `block` cuts through files.
+    LinkedFileError
+        Files that the store refers to have moved, shrunk or changed.
     """
     import dask.array as da
 
-    p = reader.packing
+    reader.require_files()
+    n_images, slow, fast = reader.shape
+    step = reader.step
     if block is None:
-        image_bytes = p.chunk_bytes // p.chunk
-        block = p.per_file * max(1, BLOCK_BYTES // (image_bytes * p.per_file))
-    if block < 1 or block % p.per_file:
+        block = step * max(1, BLOCK_BYTES // (slow * fast * reader.dtype.itemsize * step))
+    if block < 1 or block % step:
         raise ChunkError(
-            f"a block of {block} images cuts through files of {p.per_file}; "
-            f"give a multiple of {p.per_file}"
+            f"a block of {block} images cuts through files of {step}; give a multiple of {step}"
         )
-    n = min(block, p.shape[0])
+    n = min(block, n_images)
     frames: da.Array = da.from_array(  # type: ignore[no-untyped-call]
         reader,
-        chunks=(n, *p.shape[1:]),
+        chunks=(n, slow, fast),
         name=f"frames-{reader.identifier}-{n}",
         inline_array=True,
         meta=np.empty((0, 0, 0), dtype=reader.dtype),

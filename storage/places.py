@@ -24,6 +24,7 @@ from dxdask.storage.chunk_codecs import unpack
 
 REFERENCE = np.dtype([("file", "<u4"), ("offset", "<u8"), ("length", "<u8")])
 WHOLE_FILE = "file"  # the packing of an image file that is unpacked as a whole
+MAX_CHUNK_BYTES = 1 << 30
 _HEAD_BYTES = 1 << 12
 
 OpenFile: TypeAlias = Callable[[int], tuple[int, str]]  # descriptor and path of a file by number
@@ -57,6 +58,10 @@ class FramePlaces:
     def dtype(self) -> np.dtype[Any]:
         """Of the frames, in the machine's byte order."""
         return np.dtype(self.stored).newbyteorder("=")
+
+    def with_references(self, references: NDArray[np.void]) -> FramePlaces:
+        """Return the places with other references."""
+        return replace(self, references=references)
 
     def part(self, first: int, last: int) -> FramePlaces:
         """Return the places of the images first .. last - 1.
@@ -176,9 +181,15 @@ def read_frames(
 
 
 def read_chunk(
-    places: FramePlaces, reference: Any, out: NDArray[Any], open_file: OpenFile, first_image: int
+    places: FramePlaces,
+    reference: Any,
+    out: NDArray[Any],
+    open_file: OpenFile,
+    first_image: int | None,
 ) -> None:
     """Fill out (the shape of a chunk), contiguous, of the dtype as stored.
+
+    first_image : of the chunk, counted from 0, for the message of an error.
 
     Raises
     ------
@@ -193,12 +204,18 @@ def read_chunk(
             data = os.pread(fd, int(reference["length"]), int(reference["offset"]))
             unpack(places.packing, data, out)
     except (OSError, FormatError) as error:
-        last = min(first_image + places.chunk[0], places.shape[0])
-        images = f"image {last}" if places.chunk[0] == 1 else f"images {first_image + 1} to {last}"
         reason = error.strerror if isinstance(error, OSError) else error
+        images = _images(places, first_image)
         raise FormatError(
             f"{path}: {images} cannot be read ({reason}); fetch the file again"
         ) from error
+
+
+def _images(places: FramePlaces, first: int | None) -> str:
+    if first is None:
+        return "a chunk of images"
+    last = min(first + places.chunk[0], places.shape[0])
+    return f"image {last}" if places.chunk[0] == 1 else f"images {first + 1} to {last}"
 
 
 def _read_whole(path: str, kind: str, out: NDArray[Any]) -> None:
@@ -214,6 +231,17 @@ def _read_whole(path: str, kind: str, out: NDArray[Any]) -> None:
 def head_of(fd: int) -> bytes:
     """Return the first bytes of a file."""
     return os.pread(fd, _HEAD_BYTES, 0)
+
+
+def kind_of_head(head: bytes) -> str | None:
+    """Return "hdf5", "cbf" or "smv" by the first bytes of a file, None where it is none of them."""
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "hdf5"
+    if head.lstrip().startswith(b"###CBF") or b"_array_data.header_convention" in head:
+        return "cbf"
+    if head.startswith(b"{") and b"HEADER_BYTES" in head[:512]:
+        return "smv"
+    return None
 
 
 def digest_of(head: bytes) -> str:

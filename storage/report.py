@@ -83,7 +83,7 @@ def history(root: Path) -> tuple[dict[str, Any], ...]:
 
 
 def run_rows(runs: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return a row for each run: name, images, frame, dtype, transmission."""
+    """Return a row for each run: name, images, frame, dtype, transmission, frames."""
     return [
         {
             "run": name,
@@ -91,8 +91,9 @@ def run_rows(runs: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
             "frame": f"{shape[1]} x {shape[2]}",
             "dtype": dtype,
             "transmission": transmission,
+            "frames": f"linked to {linked}" if linked else "copied",
         }
-        for name, (shape, dtype, transmission) in runs.items()
+        for name, (shape, dtype, transmission, linked) in runs.items()
     ]
 
 

@@ -5,20 +5,30 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from dxdask.errors import ChunkError, SchemaError, StoreExistsError, StoreWriteError
+from dxdask.errors import (
+    ChunkError,
+    LinkedFileError,
+    SchemaError,
+    StoreExistsError,
+    StoreWriteError,
+)
 from dxdask.models import Experiment, ExperimentList
 from dxdask.storage import create, layout, read, schema
 from dxdask.storage.packing import Packing
 from dxdask.storage.provenance import now, versions
+
+# It unpacks by kernels, which few uses of a store need.
+if TYPE_CHECKING:
+    from dxdask.storage.places import FramePlaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +116,13 @@ class RunWriter:
                 f"run {Path(self.path).name} lacks {len(missing)} of {self.packing.n_files} files, "
                 f"the first with images {first + 1} to {last}; write them, then finish"
             )
-        group = zarr.open_group(self.path, mode="r+")
-        group.attrs.update({"problems": [dict(p) for p in problems], "complete": True})
+        _complete(Path(self.path), problems)
         shutil.rmtree(Path(self.path) / layout.DONE, ignore_errors=True)
+
+
+def _complete(path: Path, problems: Sequence[Mapping[str, Any]]) -> None:
+    group = zarr.open_group(path, mode="r+")
+    group.attrs.update({"problems": [dict(p) for p in problems], "complete": True})
 
 
 def _write_file(path: Path, data: bytes) -> None:
@@ -144,17 +158,82 @@ def create_run(
         Mask or columns do not fit the frames.
     """
     schema.check_numeric(layout.FRAMES, np.dtype(packing.dtype))
-    good = np.ones(packing.shape[1:], dtype=np.bool_) if mask is None else mask
-    _check_parts(run, packing, good, columns)
+    good = _checked_mask(run, packing.shape, mask, columns)
     path = layout.run_path(root, run)
     writer = RunWriter(str(path), packing)
+    found = _replaceable(root, run, overwrite=overwrite)
+    if _can_go_on(path, found, fingerprint, packing):
+        return writer
+
+    def frames(group: zarr.Group) -> None:
+        _frames(group, packing)
+
+    _make(root, run, found, fingerprint, source, frames, experiment, good, columns)
+    return writer
+
+
+def link_run(
+    root: Path,
+    run: str,
+    experiment: Experiment,
+    *,
+    places: FramePlaces,
+    mask: NDArray[np.bool_] | None,
+    columns: Mapping[str, NDArray[Any]],
+    fingerprint: str,
+    source: Mapping[str, Any],
+    overwrite: bool,
+) -> None:
+    """Make a run whose frames stay where they are, complete; the caller holds the lock.
+
+    Raises
+    ------
+    StoreExistsError, SchemaError
+        As `create_run`.
+    LinkedFileError
+        A file cannot be read.
+    """
+    from dxdask.storage.linked import Link
+    from dxdask.storage.linked_array import write_linked
+
+    good = _checked_mask(run, places.shape, mask, columns)
+    path = layout.run_path(root, run)
+    array = path / layout.FRAMES
+    found = _replaceable(root, run, overwrite=overwrite)
+    link = Link.to(places.files, places.kind, places.packing, places.stored, array)
+
+    def frames(group: zarr.Group) -> None:
+        write_linked(group, places, link, array)
+
+    source = {**source, "linked_to": link.describe()}
+    _make(root, run, found, fingerprint, source, frames, experiment, good, columns)
+    _complete(path, ())
+
+
+def _replaceable(root: Path, run: str, *, overwrite: bool) -> dict[str, Any]:
+    """Return the attributes of a run that is there and may be replaced, none where none is."""
+    path = layout.run_path(root, run)
     found = read.attributes(path) if (path / layout.METADATA).is_file() else {}
     if found.get("complete") and not overwrite:
         raise StoreExistsError(
             f"{root} has a run {run!r} already; give overwrite=true to replace it, or another name"
         )
-    if _can_go_on(path, found, fingerprint, packing):
-        return writer
+    return found
+
+
+def _make(
+    root: Path,
+    run: str,
+    found: Mapping[str, Any],
+    fingerprint: str,
+    source: Mapping[str, Any],
+    frames: Callable[[zarr.Group], None],
+    experiment: Experiment,
+    good: NDArray[np.bool_],
+    columns: Mapping[str, NDArray[Any]],
+) -> None:
+    """Make all of a run but what its frames are; `found` are the attributes of the one before."""
+    path = layout.run_path(root, run)
     try:
         shutil.rmtree(path, ignore_errors=True)
         numbers = [read.attributes(p.parent).get("number", 0) for p in _metadata_files(root)]
@@ -166,55 +245,25 @@ def create_run(
             "source": dict(source),
             "versions": versions(),
         }
-        _fill(path, attributes, experiment, packing, good, columns)
+        group = create.group(path, attributes)
+        frames(group)
+        doc = {"doc": "True where the pixel is good in every image"}
+        create.array(group, layout.MASK, good, ("slow", "fast"), doc)
+        for name, values in columns.items():
+            spec = schema.IMAGE_COLUMNS[name]
+            create.array(group, name, values, ("image",), {"units": spec.unit, "doc": spec.doc})
+        models = {"experiments": ExperimentList.of([experiment]).to_dict()}
+        create.group(path / layout.MODELS, models)
+        group.attrs["prepared"] = True
+    except LinkedFileError:
+        raise
     except OSError as error:
         raise StoreWriteError(
             f"cannot write run {run!r} to {root}: {error}; check its disk"
         ) from error
-    return writer
 
 
-def _check_parts(
-    run: str, packing: Packing, mask: NDArray[np.bool_], columns: Mapping[str, NDArray[Any]]
-) -> None:
-    n_images, *size = packing.shape
-    if mask.dtype != np.bool_ or mask.shape != tuple(size):
-        raise SchemaError(
-            f"mask of run {run!r} is {mask.dtype} {mask.shape}, should be bool {tuple(size)}"
-        )
-    for name, values in columns.items():
-        if name not in schema.IMAGE_COLUMNS:
-            known = ", ".join(schema.IMAGE_COLUMNS)
-            raise SchemaError(
-                f"run {run!r} has a column {name!r} that a store does not know; known are {known}"
-            )
-        if values.shape != (n_images,):
-            raise SchemaError(
-                f"column {name!r} of run {run!r} is {values.shape}, should be ({n_images},)"
-            )
-        schema.check_numeric(name, values.dtype)
-
-
-def _can_go_on(path: Path, found: Mapping[str, Any], fingerprint: str, packing: Packing) -> bool:
-    if (
-        not found.get("prepared")
-        or found.get("complete")
-        or found.get("fingerprint") != fingerprint
-    ):
-        return False
-    array = zarr.open_array(path / layout.FRAMES, mode="r")
-    return Packing.of_array(array, str(path)) == packing
-
-
-def _fill(
-    path: Path,
-    attributes: Mapping[str, Any],
-    experiment: Experiment,
-    packing: Packing,
-    mask: NDArray[np.bool_],
-    columns: Mapping[str, NDArray[Any]],
-) -> None:
-    group = create.group(path, attributes)
+def _frames(group: zarr.Group, packing: Packing) -> None:
     group.create_array(
         layout.FRAMES,
         **packing.zarr_arguments(),
@@ -230,14 +279,45 @@ def _fill(
         dimension_names=("file",),
         attributes={"doc": "whether each file of frames has been written"},
     )
-    doc = {"doc": "True where the pixel is good in every image"}
-    create.array(group, layout.MASK, mask, ("slow", "fast"), doc)
+
+
+def _checked_mask(
+    run: str,
+    shape: tuple[int, int, int],
+    mask: NDArray[np.bool_] | None,
+    columns: Mapping[str, NDArray[Any]],
+) -> NDArray[np.bool_]:
+    """Return the mask, all good where there is none, after checks that it and columns fit."""
+    n_images, *size = shape
+    if mask is None:
+        mask = np.ones(size, dtype=np.bool_)
+    if mask.dtype != np.bool_ or mask.shape != tuple(size):
+        raise SchemaError(
+            f"mask of run {run!r} is {mask.dtype} {mask.shape}, should be bool {tuple(size)}"
+        )
     for name, values in columns.items():
-        spec = schema.IMAGE_COLUMNS[name]
-        create.array(group, name, values, ("image",), {"units": spec.unit, "doc": spec.doc})
-    models = {"experiments": ExperimentList.of([experiment]).to_dict()}
-    create.group(path / layout.MODELS, models)
-    group.attrs["prepared"] = True
+        if name not in schema.IMAGE_COLUMNS:
+            known = ", ".join(schema.IMAGE_COLUMNS)
+            raise SchemaError(
+                f"run {run!r} has a column {name!r} that a store does not know; known are {known}"
+            )
+        if values.shape != (n_images,):
+            raise SchemaError(
+                f"column {name!r} of run {run!r} is {values.shape}, should be ({n_images},)"
+            )
+        schema.check_numeric(name, values.dtype)
+    return mask
+
+
+def _can_go_on(path: Path, found: Mapping[str, Any], fingerprint: str, packing: Packing) -> bool:
+    if (
+        not found.get("prepared")
+        or found.get("complete")
+        or found.get("fingerprint") != fingerprint
+    ):
+        return False
+    array = zarr.open_array(path / layout.FRAMES, mode="r")
+    return Packing.of_array(array, str(path)) == packing
 
 
 def _metadata_files(root: Path) -> list[Path]:

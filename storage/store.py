@@ -16,7 +16,8 @@ from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 from dxdask.storage import create, layout, read, report, results, runs, schema, write
-from dxdask.storage.frames import FrameReader, lazy_frames
+from dxdask.storage.frame_slices import FrameSlices
+from dxdask.storage.frames import lazy_frames, open_frames
 from dxdask.storage.lock import WriteLock
 from dxdask.storage.packing import Packing
 from dxdask.storage.runs import RunWriter
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import dask.array as da
     import pandas as pd
     import xarray as xr
+
+    from dxdask.storage.places import FramePlaces
 
 
 class Store:
@@ -168,6 +171,40 @@ class Store:
                 overwrite=overwrite,
             )
 
+    def link_run(
+        self,
+        run: str,
+        experiment: Experiment,
+        places: FramePlaces,
+        *,
+        mask: NDArray[np.bool_] | None = None,
+        columns: Mapping[str, NDArray[Any]] | None = None,
+        fingerprint: str = "",
+        source: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        """Make a run, complete, whose frames stay in the files they are in; see `create_run`.
+
+        Raises
+        ------
+        StoreExistsError, SchemaError
+            As `create_run`.
+        LinkedFileError
+            A file cannot be read.
+        """
+        with self.writing():
+            runs.link_run(
+                self.path,
+                run,
+                experiment,
+                places=places,
+                mask=mask,
+                columns=columns or {},
+                fingerprint=fingerprint,
+                source=source or {},
+                overwrite=overwrite,
+            )
+
     def frames(self, run: str, block: int | None = None) -> da.Array:
         """Return the frames of a run as a dask array (image, slow, fast), read where they are used.
 
@@ -175,10 +212,10 @@ class Store:
         """
         return lazy_frames(self.frame_reader(run), block)
 
-    def frame_reader(self, run: str) -> FrameReader:
+    def frame_reader(self, run: str) -> FrameSlices:
         """Return the picklable reader of a run's frames: `reader.read(first, last)`."""
         path, attributes = self._run(run)
-        return FrameReader.open(path, attributes["id"])
+        return open_frames(path, attributes["id"])
 
     def mask(self, run: str) -> NDArray[np.bool_]:
         """Return the pixels of a run that are good, (slow, fast)."""
@@ -313,8 +350,10 @@ class Store:
     def _summary(self) -> tuple[str, list[tuple[str, list[dict[str, Any]]]]]:
         found = {}
         for run in self.runs:
-            packing = self.frame_reader(run).packing
-            found[run] = (packing.shape, packing.dtype, self.run_experiment(run).beam.transmission)
+            frames = self.frame_reader(run)
+            linked = self.run_attributes(run)["source"].get("linked_to")
+            transmission = self.run_experiment(run).beam.transmission
+            found[run] = (frames.shape, frames.dtype.name, transmission, linked)
         rows = [
             ("runs", report.run_rows(found)),
             ("steps", report.step_rows(report.steps(self.path))),

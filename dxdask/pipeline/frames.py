@@ -16,7 +16,7 @@ from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.pipeline.parameters import ImportStepParameters
 from dxdask.storage import read
-from dxdask.storage.frames import BLOCK_BYTES, FrameReader
+from dxdask.storage.frames import BLOCK_BYTES, open_frames
 from dxdask.storage.frames import lazy_frames as store_frames
 from dxdask.storage.importers.runs import FrameReader as RawReader
 from dxdask.storage.importers.runs import RunSource
@@ -112,6 +112,8 @@ def prepare(
 ) -> dict[str, ImportingReader]:
     """Make the runs in the store; return a reader for each that is not complete yet.
 
+    Runs that are linked are complete at once.
+
     prints: fingerprint of each run's import.
 
     Raises
@@ -129,6 +131,18 @@ def prepare(
     for source in sources:
         if store.has_run(source.name, prints[source.name]):
             continue
+        files = {"files": [str(f) for f in source.files]}
+        if source.places is not None:
+            store.link_run(
+                source.name,
+                source.experiment,
+                source.places,
+                mask=source.mask,
+                columns=source.columns,
+                fingerprint=prints[source.name],
+                source=files,
+            )
+            continue
         writer = store.create_run(
             source.name,
             source.experiment,
@@ -139,7 +153,7 @@ def prepare(
             columns=source.columns,
             chunk=min(parameters.images_per_chunk, source.shape[0]),
             fingerprint=prints[source.name],
-            source={"files": [str(f) for f in source.files]},
+            source=files,
         )
         readers[source.name] = ImportingReader(
             run=source.name,
@@ -174,7 +188,7 @@ def lazy_frames(reader: ImportingReader) -> da.Array:
 def stored(store: Store, run: str) -> da.Array:
     """Return a run's frames from the store, also of a run that this graph will have completed."""
     path = run_path(store.path, run)
-    return store_frames(FrameReader.open(path, str(read.attributes(path)["id"])))
+    return store_frames(open_frames(path, str(read.attributes(path)["id"])))
 
 
 def import_tasks(readers: Mapping[str, ImportingReader]) -> list[Delayed]:

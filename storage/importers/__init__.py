@@ -51,6 +51,8 @@ def read_runs(
     runs = _with_unique_names(runs)
     mask = _lookup_mask(parameters.lookup.mask) if parameters.lookup.mask else None
     runs = [_adjusted(run, parameters, mask) for run in runs]
+    if parameters.link:
+        runs = [_located(run, parameters) for run in runs]
     if not parameters.allow_mixed_detectors:
         _check_same_detector(runs)
     return runs
@@ -159,7 +161,23 @@ def _sliced(run: RunSource, image_range: tuple[int, int]) -> RunSource:
         shape=(n_images, *run.shape[1:]),
         columns={name: values[chosen] for name, values in run.columns.items()},
         reader=ReaderFrom(reader=run.reader, start=start),
+        locate=lambda: run.locate().part(start, start + n_images),
     )
+
+
+def _located(run: RunSource, parameters: ImportParameters) -> RunSource:
+    """Return the run with the places of its frames, to be linked."""
+    if parameters.images_per_chunk != 1:
+        raise ParameterError(
+            f"images_per_chunk={parameters.images_per_chunk} contradicts link=true: chunks stay as "
+            "they are in the files; leave one of the two out"
+        )
+    try:
+        return replace(run, places=run.locate())
+    except FormatError as error:
+        raise FormatError(
+            f"run {run.name} cannot be linked: {error}; import it with link=false"
+        ) from error
 
 
 def _check_same_detector(runs: Sequence[RunSource]) -> None:

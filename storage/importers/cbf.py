@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,13 @@ from numpy.typing import NDArray
 from dxdask.errors import FormatError
 from dxdask.storage.chunk_codecs.byte_offset import decode_byte_offset
 from dxdask.storage.importers.full_cbf import read_full_header
-from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES, ImageHeader, read_bytes
+from dxdask.storage.importers.image_files import (
+    MAX_IMAGE_BYTES,
+    ImageHeader,
+    Place,
+    is_compressed,
+    read_bytes,
+)
 from dxdask.storage.importers.mini_cbf import read_mini_header
 from dxdask.storage.importers.packed import decode_packed
 
@@ -45,11 +52,24 @@ def read_header(path: Path) -> ImageHeader:
     """
     head = read_bytes(path, 1 << 16)
     if b"_array_data.header_contents" in head and _START in head:
-        section = _section(path, head, head.index(_START))
-        return read_mini_header(path, _text(head), (section.rows, section.shape[2]))
-    head = read_bytes(path)
-    sections = _sections(path, head)
-    return read_full_header(path, _text(head), [s.shape for s in sections])
+        sections = [_section(path, head, head.index(_START))]
+        header = read_mini_header(path, _text(head), (sections[0].rows, sections[0].shape[2]))
+    else:
+        head = read_bytes(path)
+        sections = _sections(path, head)
+        header = read_full_header(path, _text(head), [s.shape for s in sections])
+    return replace(header, place=_place(path, sections))
+
+
+def _place(path: Path, sections: Sequence[Section]) -> Place | None:
+    first = sections[0]
+    if len(sections) > 1 or is_compressed(path):
+        return None
+    if first.compression == "x-CBF_BYTE_OFFSET":
+        return Place(first.start, first.n_bytes, "byte_offset", "<i4")
+    if first.compression == "x-CBF_NONE":
+        return Place(first.start, 4 * first.rows * first.shape[2], "none", "<i4")
+    return None
 
 
 def read_frame(path: Path) -> NDArray[np.int32]:

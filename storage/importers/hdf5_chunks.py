@@ -83,7 +83,7 @@ def _packing(dataset: h5py.Dataset, where: str) -> str:
         return _PACKED[codes]
     if codes == (_BITSHUFFLE,):
         # version (2), bytes of an element, elements in a block, compression, its level
-        _, _, itemsize, block, how, *_ = (*filters[0][2], 0, 0, 0, 0, 0)
+        itemsize, block, how = (*map(int, filters[0][2]), 0, 0, 0)[2:5]
         if itemsize == dataset.dtype.itemsize and how in _BITSHUFFLED and (how or block == 0):
             return _BITSHUFFLED[how]
     names = " and ".join(f"{bytes(f[3]).decode('latin-1')[:40]!r} ({f[0]})" for f in filters)

@@ -7,13 +7,25 @@ import gzip
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer
 
 # No single image comes near this; a compressed file that grows beyond it is not an image.
 MAX_IMAGE_BYTES = 1 << 30
+
+
+class Place(NamedTuple):
+    """Where in a file, not compressed as a whole, all pixels of its image lie, and how.
+
+    `packing` as of `dxdask.storage.chunk_codecs`; `stored` is the dtype, byte order too.
+    """
+
+    offset: int
+    length: int
+    packing: str
+    stored: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +37,7 @@ class ImageHeader:
     shape : (slow, fast) of the stored frame; dtype : of its pixels.
     oscillation : start and width, degree.
     exposure : s; timestamp : s since 1970; None where not known.
+    place : of the pixels; None where they do not lie in one piece as they are.
     """
 
     beam: Beam
@@ -35,6 +48,12 @@ class ImageHeader:
     oscillation: tuple[float, float] = (0.0, 0.0)
     exposure: float | None = None
     timestamp: float | None = None
+    place: Place | None = None
+
+
+def is_compressed(path: Path) -> bool:
+    """Return whether a file is compressed as a whole."""
+    return path.suffix in (".gz", ".bz2")
 
 
 def _open(path: Path) -> BinaryIO:

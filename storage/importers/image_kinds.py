@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from dxdask.storage.importers.cbf import read_header as read_cbf_header
 from dxdask.storage.importers.image_files import ImageHeader, read_bytes
 from dxdask.storage.importers.smv import read_frame as read_smv_frame
 from dxdask.storage.importers.smv import read_header as read_smv_header
+from dxdask.storage.places import REFERENCE, WHOLE_FILE, FramePlaces, kind_of_head
 
 _HEAD_BYTES = 1 << 12
 
@@ -27,16 +30,12 @@ def kind_of(path: Path) -> str:
     FormatError
         None of these.
     """
-    head = read_bytes(path, _HEAD_BYTES)
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "hdf5"
-    if head.lstrip().startswith(b"###CBF") or b"_array_data.header_convention" in head:
-        return "cbf"
-    if head.startswith(b"{") and b"HEADER_BYTES" in head[:512]:
-        return "smv"
-    raise FormatError(
-        f"{path} is no image that is known: NXmx/HDF5, CBF and SMV are (.gz and .bz2 too)"
-    )
+    kind = kind_of_head(read_bytes(path, _HEAD_BYTES))
+    if kind is None:
+        raise FormatError(
+            f"{path} is no image that is known: NXmx/HDF5, CBF and SMV are (.gz and .bz2 too)"
+        )
+    return kind
 
 
 def read_header(path: Path, kind: str) -> ImageHeader:
@@ -47,6 +46,40 @@ def read_header(path: Path, kind: str) -> ImageHeader:
 def read_frame(path: Path, kind: str) -> NDArray[Any]:
     """Return the pixels (slow, fast) of an image of this kind ("cbf", "smv")."""
     return read_cbf_frame(path) if kind == "cbf" else read_smv_frame(path)
+
+
+def image_places(paths: Sequence[Path], kind: str, headers: Sequence[ImageHeader]) -> FramePlaces:
+    """Return where the pixels of files of one image each lie.
+
+    Where a file is compressed as a whole, or holds an image in several sections, or its pixels are
+    stored in another way than those of the first, files are referred to as a whole.
+    """
+    first = headers[0]
+    places = [h.place for h in headers if h.place is not None]
+    ways = {(p.packing, p.stored) for p in places}
+    references = np.zeros((len(paths), 1, 1), dtype=REFERENCE)
+    references["file"][:, 0, 0] = np.arange(len(paths), dtype=np.uint32)
+    if len(places) == len(headers) and len(ways) == 1:
+        packing, stored = places[0].packing, places[0].stored
+        most = 2 * first.shape[0] * first.shape[1] * np.dtype(stored).itemsize + 65536
+        for i, (path, place) in enumerate(zip(paths, places, strict=True)):
+            # What is truncated is left so short that it does not unpack; that costs one image.
+            offset = min(place.offset, max(os.path.getsize(path) - 1, 0))
+            room = max(os.path.getsize(path) - offset, 1)
+            references["offset"][i] = offset
+            references["length"][i] = min(place.length, room, most)
+    else:
+        packing, stored = WHOLE_FILE, np.dtype(first.dtype).str
+        references["length"][:, 0, 0] = [os.path.getsize(p) for p in paths]
+    return FramePlaces(
+        files=tuple(str(p) for p in paths),
+        kind=kind,
+        packing=packing,
+        stored=stored,
+        shape=(len(paths), *first.shape),
+        chunk=(1, *first.shape),
+        references=references,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -64,6 +64,7 @@ def read_nxmx(path: Path, name: str) -> RunSource:
         files=files,
         reader=reader,
         columns=columns,
+        locate=reader.places,
     )
 
 

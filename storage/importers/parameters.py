@@ -103,6 +103,9 @@ class ImportParameters(Parameters):
     template: str | None = parameter(
         None, "Files with their numbers as '#', such as lyso_####.cbf, beside any files named."
     )
+    link: bool = parameter(
+        False, "Leave the frames in their files, to which the store then refers."
+    )
     images_per_chunk: int = parameter(1, "Images in one chunk of the store.", ge=1)
     allow_mixed_detectors: bool = parameter(
         False, "Take runs recorded on different detectors into one store."

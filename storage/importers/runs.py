@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError
 from dxdask.models import Experiment
+from dxdask.storage.places import FramePlaces
 
 
 class FrameReader(Protocol):
@@ -36,6 +37,8 @@ class RunSource:
         1970), transmission; those that are known.
     files : all files the run depends on: those of its frames first, then a mask the user gave.
     reader : of the frames.
+    locate : returns where the frames lie in their files, or raises FormatError.
+    places : the same once it is known, for a run whose frames stay where they are.
     """
 
     name: str
@@ -46,6 +49,8 @@ class RunSource:
     files: tuple[Path, ...]
     reader: FrameReader
     columns: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    locate: Callable[[], FramePlaces]
+    places: FramePlaces | None = None
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return frames first .. last - 1 (counted from 0), (n, slow, fast), as recorded.

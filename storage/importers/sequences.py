@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from dxdask.errors import FormatError
 from dxdask.models import Detector, Experiment, Scan
 from dxdask.storage.importers.files import FileGroup
 from dxdask.storage.importers.image_files import ImageHeader
-from dxdask.storage.importers.image_kinds import ImageReader, read_header
+from dxdask.storage.importers.image_kinds import ImageReader, image_places, read_header
 from dxdask.storage.importers.runs import RunSource
 
 # Numbers in file names beyond this are dates or shots, not images of a scan.
@@ -123,6 +124,7 @@ def _run(name: str, images: Sequence[_Image], kind: str) -> RunSource:
             dtype=first.dtype,
         ),
         columns=_columns(headers, wavelengths),
+        locate=partial(image_places, [i.path for i in images], kind, headers),
     )
 
 

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer, Panel
 from dxdask.models.vectors import unit, vector
-from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES, ImageHeader, read_bytes
+from dxdask.storage.importers.image_files import (
+    MAX_IMAGE_BYTES,
+    ImageHeader,
+    Place,
+    is_compressed,
+    read_bytes,
+)
 
 _TYPES = {"unsigned_short": "u2", "signed_short": "i2", "unsigned_char": "u1", "long_integer": "i4",
           "signed_long": "i4", "unsigned_long": "u4", "short": "i2", "mad": "u2"}  # fmt: skip
@@ -54,6 +60,7 @@ def read_header(path: Path) -> ImageHeader:
         oscillation=(_number(path, header, "OSC_START", 0.0), abs(width)),
         exposure=_number(path, header, "TIME", 0.0),
         timestamp=_timestamp(header.get("DATE", "")),
+        place=_place(path, header, shape, dtype),
     )
 
 
@@ -68,7 +75,6 @@ def read_frame(path: Path) -> NDArray[Any]:
     header = _header(path)
     shape, dtype = _layout(path, header)
     start = _header_bytes(path, header)
-    order = "<" if header.get("BYTE_ORDER", "little_endian") == "little_endian" else ">"
     raw = read_bytes(path)
     n_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
     if len(raw) < start + n_bytes:
@@ -76,8 +82,21 @@ def read_frame(path: Path) -> NDArray[Any]:
             f"{path} has {len(raw) - start} bytes of pixels, its header announces {n_bytes}: "
             "it is truncated; fetch it again"
         )
-    data = np.frombuffer(raw, dtype=order + dtype, count=shape[0] * shape[1], offset=start)
+    data = np.frombuffer(raw, dtype=_order(header) + dtype, count=shape[0] * shape[1], offset=start)
     return data.reshape(shape).astype(dtype, copy=False)
+
+
+def _place(
+    path: Path, header: Mapping[str, str], shape: tuple[int, int], dtype: str
+) -> Place | None:
+    if is_compressed(path):
+        return None
+    n_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    return Place(_header_bytes(path, header), n_bytes, "none", _order(header) + dtype)
+
+
+def _order(header: Mapping[str, str]) -> str:
+    return "<" if header.get("BYTE_ORDER", "little_endian") == "little_endian" else ">"
 
 
 def _header(path: Path) -> Mapping[str, str]:
