@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     import os
 
     from dxdask.pipeline.api import (
+        apply_mask,
         export,
         find_spots,
+        generate_mask,
         histogram,
         import_,
         index,
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
 
 __version__ = version("dxdask")
 __all__ = [
+    "apply_mask",
     "export",
     "find_spots",
+    "generate_mask",
     "histogram",
     "import_",
     "index",

@@ -58,6 +58,8 @@ def entries(
     model: BaseModel, prefix: str = "", groups: Collection[str] | None = None
 ) -> Iterator[Entry]:
     """Yield every parameter of a model (or of these top-level groups), as they are declared."""
+    if groups is None and isinstance(model, Parameters):
+        groups = model.offered
     for name, field in type(model).model_fields.items():
         if groups is not None and name not in groups:
             continue

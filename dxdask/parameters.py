@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_origin
+from collections.abc import Collection
+from typing import Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -18,6 +19,9 @@ class Parameters(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, coerce_numbers_to_str=True
     )
+
+    offered: ClassVar[Collection[str] | None] = None
+    """The fields that a user may set and is shown; None: all."""
 
     @field_validator("*", mode="before")
     @classmethod

@@ -11,7 +11,7 @@ A store is one zarr v3 hierarchy in a folder ``NAME.zarr``::
       spots/ indexed/ refined/ integrated/ scaled/ merged/ analysis/STEP/
         COLUMN            (reflection,) or (reflection, part)
         experiment_offsets  row at which each experiment starts
-        arrays/NAME       what is no column
+        arrays/NAME       what is no column (of apply_mask: RUN, the mask applied to that run)
         models, report    attributes: experiments; tables, messages, problems
       history/NNNN_STEP   attributes: one entry each time a step was run
       .dxdask/            the write lock, and steps on their way in and out

@@ -15,11 +15,12 @@ from dxdask.columns import COLUMNS, Reflections
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
-from dxdask.storage import create, layout, read, report, results, runs, schema, write
+from dxdask.storage import create, layout, masks, read, report, results, runs, schema, write
 from dxdask.storage.frame_slices import FrameSlices
 from dxdask.storage.frames import lazy_frames, open_frames
 from dxdask.storage.lock import WriteLock
 from dxdask.storage.packing import Packing
+from dxdask.storage.provenance import fingerprint
 from dxdask.storage.runs import RunWriter
 from dxdask.tables import Table
 
@@ -218,9 +219,25 @@ class Store:
         return open_frames(path, attributes["id"])
 
     def mask(self, run: str) -> NDArray[np.bool_]:
-        """Return the pixels of a run that are good, (slow, fast)."""
+        """Return the pixels of a run that are good, (slow, fast), as imported and as applied."""
+        good, applied = self.imported_mask(run), self.applied_mask(run)
+        return good if applied is None else good & applied
+
+    def imported_mask(self, run: str) -> NDArray[np.bool_]:
+        """Return the pixels of a run that are good by its files, (slow, fast)."""
         path, _ = self._run(run)
         return read.array(path / layout.MASK, f"mask of run {run!r}")
+
+    def applied_mask(self, run: str) -> NDArray[np.bool_] | None:
+        """Return the mask (slow, fast) that `apply_mask` put on a run, None where there is none."""
+        return masks.applied(self.path, run, self._run(run)[1]["id"])
+
+    def frames_fingerprint(self, run: str) -> str:
+        """Return what tells a run's frames, masked as they are now, from others."""
+        attributes = self._run(run)[1]
+        imported = str(attributes["fingerprint"])
+        applied = masks.applied_digest(self.path, run, attributes["id"])
+        return fingerprint("masked", {"mask": applied}, [imported], "1") if applied else imported
 
     def write_step(
         self,

@@ -67,8 +67,8 @@ def test_lists_of_pairs_and_of_masks_add_up() -> None:
     ).scan_range
     assert ranges == ((1, 10), (21, 30))
     given = parse(["mask=a.npy", "mask=find_bad_pixels"])
-    assert with_assignments(ApplyMaskParameters(), given).mask == ("a.npy", "find_bad_pixels")
-    assert with_assignments(ApplyMaskParameters(), parse(["mask=none"])).mask is None
+    assert with_assignments(ApplyMaskParameters(), given).input.mask == ("a.npy", "find_bad_pixels")
+    assert with_assignments(ApplyMaskParameters(), parse(["mask=none"])).input.mask is None
 
 
 def test_other_lists_are_replaced_and_none_takes_all_away() -> None:

@@ -69,12 +69,15 @@ def _masked_for(
         found["border"] = border((height, width), parameters.border)
     if parameters.untrusted:
         found["untrusted"] = untrusted(panel, index, parameters.untrusted)
-    ranges = _unwanted(parameters)
-    if ranges:
-        found["resolution"] = in_ranges(panel, beam, ranges, parallax=parallax)
+    ranges: dict[str, list[tuple[float, float]]] = {}
+    if unwanted := _unwanted(parameters):
+        ranges["resolution"] = unwanted
     if parameters.ice_rings.filter:
         rings = ice_ring_ranges(parameters.ice_rings, panel, beam, parallax=parallax)
-        found["ice_rings"] = in_ranges(panel, beam, rings, parallax=parallax)
+        ranges["ice_rings"] = rings
+    if ranges:
+        masks = in_ranges(panel, beam, list(ranges.values()), parallax=parallax)
+        found.update(zip(ranges, masks, strict=True))
     return found
 
 

@@ -128,8 +128,8 @@ class GenerateMaskParameters(MaskParameters):
     output: MaskOutputParameters = MaskOutputParameters()
 
 
-class ApplyMaskParameters(Parameters):
-    """Of dials.apply_mask."""
+class MaskInputParameters(Parameters):
+    """Where masks come from."""
 
     mask: tuple[str, ...] | None = parameter(
         (),
@@ -137,6 +137,12 @@ class ApplyMaskParameters(Parameters):
         "one: generate_mask, find_bad_pixels, find_spots. None: no mask but the imported one.",
         multiple=True,
     )
+
+
+class ApplyMaskParameters(Parameters):
+    """Of dials.apply_mask."""
+
+    input: MaskInputParameters = MaskInputParameters()
 
 
 def _text(values: tuple[int, ...]) -> str:

@@ -21,19 +21,21 @@ Ranges = Sequence[tuple[float, float]]
 BAND_ROWS = 64
 
 
-def in_ranges(panel: Panel, beam: Beam, ranges: Ranges, *, parallax: bool = True) -> Mask:
-    """Return which pixels (slow, fast) have their centre in any of the ranges of d, ends included.
+def in_ranges(
+    panel: Panel, beam: Beam, wanted: Sequence[Ranges], *, parallax: bool = True
+) -> list[Mask]:
+    """Return, for each list of ranges, which pixels (slow, fast) have their centre in any of them.
 
-    ranges : smallest and largest d, A. parallax : whether the depth at which photons stop in the
-    sensor is allowed for; the direct beam is at infinite d.
+    wanted : lists of ranges, the smallest and largest d (A) of each, which are included.
+    parallax : whether the depth at which photons stop in the sensor is allowed for. The direct beam
+    is at infinite d (in DIALS, where it meets the very centre of a pixel, at none).
     """
     width, height = panel.image_size
-    inside = np.zeros((height, width), np.bool_)
-    if not ranges:
-        return inside
-    low, high = _disjoint(ranges)
+    inside = [np.zeros((height, width), np.bool_) for _ in wanted]
+    ends = [_disjoint(ranges) for ranges in wanted]
     for rows, d in _bands(panel, beam, parallax=parallax):
-        inside[rows] = _mark(d, low, high)
+        for mask, (low, high) in zip(inside, ends, strict=True):
+            mask[rows] = _mark(d, low, high)
     return inside
 
 
@@ -92,5 +94,7 @@ def _disjoint(ranges: Ranges) -> tuple[Floats, Floats]:
 
 
 def _mark(d: Floats, low: Floats, high: Floats) -> Mask:
+    if not low.size:
+        return np.zeros(d.shape, np.bool_)
     below = np.searchsorted(low, d, side="right")
     return np.asarray((below > 0) & (d <= high[below - 1]))

@@ -107,6 +107,16 @@ def linearity(store: Store | PathLike, **parameters: Any) -> Store:
     return run(store, "linearity", **parameters)
 
 
+def generate_mask(store: Store | PathLike, **parameters: Any) -> Store:
+    """Make a mask of borders, regions, resolutions and ice rings."""
+    return run(store, "generate_mask", **parameters)
+
+
+def apply_mask(store: Store | PathLike, **parameters: Any) -> Store:
+    """Use masks of files or steps from now on; `mask=None` takes away what was applied."""
+    return run(store, "apply_mask", **parameters)
+
+
 def export(store: Store | PathLike, **parameters: Any) -> list[str]:
     """Write results in another program's format, see `dxdask export -c`; return the files."""
     given = _given(ExportParameters(), parameters)

@@ -84,5 +84,29 @@ _ALL = (
         needs=("scale",),
         groups=("merging",),
     ),
+    Step(
+        name="generate_mask",
+        title="Make a mask of borders, regions, resolutions and ice rings.",
+        needs=(),
+        groups=("generate_mask",),
+    ),
+    Step(
+        name="apply_mask",
+        title="Use a mask, of a file or of a step, from now on (mask=none: no longer).",
+        needs=(),
+        groups=("apply_mask",),
+    ),
 )
+PROCESS = (
+    "find_spots",
+    "index",
+    "histogram",
+    "refine",
+    "integrate",
+    "linearity",
+    "scale",
+    "merge",
+)
+"""The steps of `process`."""
+
 STEPS: Mapping[str, Step] = {step.name: step for step in _ALL}

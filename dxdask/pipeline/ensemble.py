@@ -10,6 +10,8 @@ from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import ExperimentList
 from dxdask.pipeline import frames
+from dxdask.pipeline.catalogue import PROCESS
+from dxdask.pipeline.masks import with_contents, write_generated
 from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.parameters import (
     ImportCommandParameters,
@@ -23,17 +25,6 @@ from dxdask.pipeline.steps import Ensemble
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.store import Store
-
-PROCESS = (
-    "find_spots",
-    "index",
-    "histogram",
-    "refine",
-    "integrate",
-    "linearity",
-    "scale",
-    "merge",
-)
 
 PathLike = str | os.PathLike[str]
 
@@ -104,12 +95,16 @@ def process_plan(
             n: frames.lazy_frames(readers[n]) if n in readers else store.frames(n) for n in names
         },
         frames={n: frames.stored(store, n) for n in names},
-        masks={s.name: s.mask for s in sources},
+        masks={s.name: s.mask if s.name in readers else store.mask(s.name) for s in sources},
         experiments=ExperimentList.of([s.experiment for s in sources]),
     )
     names = [n for n in PROCESS if n != "linearity" or len(sources) > 1]
     writers = [reader.writer for reader in readers.values()]
-    return make_plan(store, names, ensemble, parameters, [prints[s.name] for s in sources], writers)
+    masked = [
+        prints[s.name] if s.name in readers else store.frames_fingerprint(s.name) for s in sources
+    ]
+    ensemble = with_contents(ensemble, store, names, parameters)
+    return make_plan(store, names, ensemble, parameters, masked, writers)
 
 
 def run_step(path: PathLike, name: str, parameters: StepParameters, show: Show) -> Store:
@@ -133,9 +128,12 @@ def run_step(path: PathLike, name: str, parameters: StepParameters, show: Show) 
             masks={run: store.mask(run) for run in store.runs},
             experiments=store.imported(),
         )
-        prints = [str(store.run_attributes(run)["fingerprint"]) for run in store.runs]
+        prints = [store.frames_fingerprint(run) for run in store.runs]
+        ensemble = with_contents(ensemble, store, [name], parameters)
         plan = make_plan(store, [name], ensemble, parameters, prints)
         run_plan(store, plan, cluster, show, label=name)
+        if name == "generate_mask" and parameters.generate_mask.output.mask is not None:
+            write_generated(store, parameters.generate_mask.output.mask)
     return store
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import ClassVar
+
 from dxdask.analysis.parameters import HistogramParameters, LinearityParameters
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.indexing.parameters import BravaisParameters, IndexParameters
 from dxdask.integration.parameters import IntegrationParameters
+from dxdask.masking.parameters import ApplyMaskParameters, GenerateMaskParameters
 from dxdask.parameters import Parameters, parameter
+from dxdask.pipeline.catalogue import PROCESS, STEPS
 from dxdask.refinement.parameters import RefinementParameters
 from dxdask.scaling.parameters import MergingParameters, ScalingParameters
 from dxdask.spotfinding.parameters import SpotfinderParameters
@@ -42,7 +47,14 @@ class StepParameters(Running):
     linearity: LinearityParameters = LinearityParameters()
     scaling: ScalingParameters = ScalingParameters()
     merging: MergingParameters = MergingParameters()
+    generate_mask: GenerateMaskParameters = GenerateMaskParameters()
+    apply_mask: ApplyMaskParameters = ApplyMaskParameters()
 
 
 class ProcessParameters(ImportStepParameters, StepParameters):
-    """Parameters of `dxdask process`: of the import and of every step."""
+    """Parameters of `dxdask process`: of the import and of the steps that it runs."""
+
+    offered: ClassVar[Collection[str] | None] = (
+        *ImportCommandParameters.model_fields,
+        *dict.fromkeys(group for name in PROCESS for group in STEPS[name].groups),
+    )

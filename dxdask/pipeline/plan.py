@@ -16,6 +16,7 @@ from dxdask.pipeline.frames import finish
 from dxdask.pipeline.parameters import StepParameters
 from dxdask.pipeline.steps import BUILDERS, Ensemble, Inputs
 from dxdask.results import StepResult
+from dxdask.storage.masks import CONTENTS
 from dxdask.storage.provenance import fingerprint
 from dxdask.storage.runs import RunWriter
 from dxdask.storage.store import Store
@@ -83,6 +84,8 @@ def make_plan(
             plan.results[step.name] = _stored(store, step.name)
             continue
         given = _parameters_of(step, parameters)
+        if step.name in ensemble.contents:
+            given[CONTENTS] = dict(ensemble.contents[step.name])
         plan.fingerprints[step.name] = fingerprint(step.name, given, inputs, step.version)
         if not parameters.force and store.has_step(step.name, plan.fingerprints[step.name]):
             plan.found.append(step.name)

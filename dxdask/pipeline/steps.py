@@ -5,8 +5,8 @@ A builder takes lazy inputs and returns a lazy `StepResult`; it computes nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dask.array as da
@@ -14,7 +14,7 @@ import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
-from dxdask import analysis, indexing, refinement, scaling
+from dxdask import analysis, indexing, masking, refinement, scaling
 from dxdask.graphs import integrate as integrate_graph
 from dxdask.graphs import spots as spots_graph
 from dxdask.models import ExperimentList
@@ -28,12 +28,25 @@ class Ensemble:
 
     `incoming` are the frames as the first step reads them: from the raw files, written to the store
     on the way, where a run is not imported yet. `frames` are those in the store.
+
+    What some steps take beside that: `lookup_mask` and `gain_map` (slow, fast) of all runs for
+    find_spots, `to_apply`, masks (slow, fast) by run, for apply_mask. `contents` are the
+    fingerprints of what each step takes so, by its name.
     """
 
     incoming: Mapping[str, da.Array]
     frames: Mapping[str, da.Array]
     masks: Mapping[str, NDArray[np.bool_]]
     experiments: ExperimentList
+    lookup_mask: NDArray[np.bool_] | None = None
+    gain_map: NDArray[np.float64] | None = None
+    to_apply: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    contents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def spot_mask(self, run: str) -> NDArray[np.bool_]:
+        """Return the mask (slow, fast) of a run for find_spots, with the one of its own."""
+        good = self.masks[run]
+        return good if self.lookup_mask is None else good & self.lookup_mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +67,7 @@ def find_spots(inputs: Inputs) -> Delayed:
         spots_graph.find_spots(
             inputs.ensemble.incoming[experiment.run],
             experiment,
-            inputs.ensemble.masks[experiment.run],
+            inputs.ensemble.spot_mask(experiment.run),
             inputs.parameters.spotfinder,
             stored=inputs.ensemble.frames[experiment.run],
             experiment_index=i,
@@ -123,6 +136,23 @@ def linearity(inputs: Inputs) -> Delayed:
     return _task(_linearity, inputs.results["integrate"], inputs.parameters)
 
 
+def generate_mask(inputs: Inputs) -> Delayed:
+    """Return the mask of each run that the parameters make of its models."""
+    experiments = delayed(inputs.ensemble.experiments, name=None, pure=True, traverse=False)
+    shapes = [(int(f.shape[1]), int(f.shape[2])) for f in inputs.ensemble.frames.values()]
+    return _task(_generate_mask, experiments, inputs.parameters, shapes)
+
+
+def apply_mask(inputs: Inputs) -> Delayed:
+    """Return the masks that are to be used from now on, with those of the imports."""
+    ensemble = inputs.ensemble
+    experiments = delayed(ensemble.experiments, name=None, pure=True, traverse=False)
+    names = inputs.parameters.apply_mask.input.mask or ()
+    return _task(
+        masking.apply_mask, experiments, dict(ensemble.masks), dict(ensemble.to_apply), names
+    )
+
+
 def _task(function: Callable[..., StepResult], *args: Any) -> Delayed:
     call: Delayed = delayed(function, pure=True)(*args)
     return call
@@ -152,6 +182,16 @@ def _merge(scaled: StepResult, parameters: StepParameters) -> StepResult:
     return scaling.merge(scaled.reflections, scaled.experiments, parameters.merging)
 
 
+def _generate_mask(
+    experiments: ExperimentList, parameters: StepParameters, shapes: Sequence[tuple[int, int]]
+) -> StepResult:
+    result = masking.generate_mask(experiments, parameters.generate_mask, shapes)
+    file = parameters.generate_mask.output.mask
+    if file is None:
+        return result
+    return replace(result, messages=(*result.messages, f"Writing mask to {file}"))
+
+
 def _histogram(spots: StepResult, indexed: StepResult, parameters: StepParameters) -> StepResult:
     return analysis.histogram(
         indexed.reflections, spots.arrays, indexed.experiments, parameters.histogram
@@ -172,4 +212,6 @@ BUILDERS: Mapping[str, Callable[[Inputs], Delayed]] = {
     "linearity": linearity,
     "scale": scale,
     "merge": merge,
+    "generate_mask": generate_mask,
+    "apply_mask": apply_mask,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dxdask.masking.parameters import MaskParameters
 from dxdask.parameters import Parameters, parameter
@@ -115,3 +115,13 @@ class SpotfinderParameters(Parameters):
     filter: FilterParameters = FilterParameters()
     threshold: ThresholdParameters = ThresholdParameters()
     output: OutputParameters = OutputParameters()
+
+    @model_validator(mode="after")
+    def _one_gain(self) -> SpotfinderParameters:
+        if self.lookup.gain_map is not None and self.threshold.dispersion.gain is not None:
+            raise ValueError(
+                f"lookup.gain_map={self.lookup.gain_map} and "
+                f"threshold.dispersion.gain={self.threshold.dispersion.gain:g} are both given; "
+                "give one of them"
+            )
+        return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,3 +66,32 @@ def test_border_rectangles_and_mask_of_the_frame() -> None:
 def test_a_mask_too_small_is_refused() -> None:
     with pytest.raises(InputError, match="size of the frames"):
         usable(mask=np.ones((10, 10), bool))
+
+
+def test_no_ring_of_ice_on_the_detector() -> None:
+    assert usable(ice_rings={"filter": True, "d_min": 50.0}).all()
+    both = usable(ice_rings={"filter": True, "width": 0.01}, d_min=3.0)
+    alone = usable(ice_rings={"filter": True, "width": 0.01})
+    np.testing.assert_array_equal(both, alone & usable(d_min=3.0))
+
+
+def test_ranges_that_meet_are_one() -> None:
+    d = resolution(PANEL, BEAM)
+    found = usable(resolution_range=((7.0, 8.0), (9.0, 7.5), (20.0, 30.0), (7.2, 7.3)))
+    np.testing.assert_array_equal(found, ~((d >= 7) & (d <= 9)) & ~((d >= 20) & (d <= 30)))
+
+
+def test_parallax_is_allowed_for_unless_it_is_not() -> None:
+    thick = replace(PANEL, thickness=1.0, mu=3.0, material="Si", use_parallax=True)
+    differ = usable(thick, d_min=5.0) != usable(thick, d_min=5.0, disable_parallax_correction=True)
+    assert differ.any()
+    np.testing.assert_array_equal(
+        usable(thick, d_min=5.0, disable_parallax_correction=True), usable(d_min=5.0)
+    )
+
+
+def test_the_direct_beam_is_at_low_resolution() -> None:
+    odd = replace(PANEL, image_size=(201, 201), origin=(-10.05, 10.05, -50.0))
+    assert resolution(odd, BEAM)[100, 100] > 1e6
+    assert usable(odd, d_min=5.0)[100, 100]
+    assert not usable(odd, d_max=50.0)[100, 100]
