@@ -1,4 +1,4 @@
-"""Strong pixels above the radial profile: those of DIALS on real frames, pixel for pixel."""
+"""Strong pixels above the radial profile: those of DIALS on real frames, and as many spots."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.spotfinding.radial_profile import RadialProfileThreshold
 from dxdask.spotfinding.rings import rings_of
 from dxdask.storage.importers import read_runs
@@ -107,3 +108,36 @@ def test_strong_pixels_are_those_of_dials(
         strong = threshold(np.ascontiguousarray(frame[y0:y1, x0:x1]), found[f"{i}/mask"])
         assert strong.any()
         np.testing.assert_array_equal(strong, found[f"{i}"], err_msg=str(case))
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("files", "blur", "n_strong", "n_spots"),
+    [
+        ("lysozyme_ed/*.img.bz2", None, None, 426),
+        ("lysozyme_ed/*.img.bz2", "narrow", None, 1090),
+        (
+            "thaumatin_grid/*.cbf.bz2",
+            None,
+            [13019, 16880, 12398, 9883, 8028, 2849, 255, 165],
+            4453,
+        ),
+    ],
+)
+def test_as_many_spots_as_dials(
+    shared: Path, files: str, blur: str | None, n_strong: list[int] | None, n_spots: int
+) -> None:
+    # the numbers are those dials.find_spots 3.12.1 printed
+    paths = sorted((shared / "data/real").glob(files))
+    (run,) = read_runs(paths)
+    profile = {"algorithm": "radial_profile", "radial_profile": {"blur": blur}}
+    found = find_spots(
+        run.read(0, len(paths)),
+        run.experiment,
+        parameters=SpotfinderParameters(threshold=profile),
+    )
+    assert len(found.reflections["x"]) == n_spots
+    if n_strong:
+        (images,) = (t for t in found.tables if t.name == "images")
+        assert [row["n_strong_pixels"] for row in images.rows] == n_strong
