@@ -26,6 +26,8 @@ from dxdask.results import StepResult
 Problems: TypeAlias = tuple[Mapping[str, Any], ...]
 BlockRecord: TypeAlias = tuple[Sums, Problems]
 
+PIECE_BYTES = 1 << 25  # of frames read at a time: a record each of single frames would be large
+
 
 def estimate_profile(
     refined: Delayed | StepResult, spots: Delayed | StepResult, parameters: IntegrationParameters
@@ -87,9 +89,10 @@ def integrate(
     Returns
     -------
     Delayed
-        Tasks: 3 (predict, plan, finish; 2 where predicted is given) + 2 (mask) + 2 x blocks +
-        folds. The result is the same to the last bit for any chunks. A block's task holds its
-        frames and one int32 per pixel of a frame; the last holds the table of the run, some 300
+        Tasks: 3 (predict, plan, finish; 2 where predicted is given) + 2 (mask) + 2 x groups of
+        blocks + folds, with `n_groups` groups. The result is the same to the last bit for any
+        chunks. A group's task holds `PIECE_BYTES` of frames at a time, or one block if that is
+        more, and one int32 per pixel of a frame; the last holds the table of the run, some 300
         bytes a reflection. A frame that cannot be read is a problem of the result, and its
         reflections are not integrated.
 
@@ -99,7 +102,7 @@ def integrate(
         A chunk does not hold whole frames.
     """
     parameters = parameters or IntegrationParameters()
-    blocks = frame_blocks(frames)
+    blocks = frame_blocks(frames, grouped=True)
     glm = parameters.background.glm
     if not isinstance(mask, Delayed):
         mask = delayed(mask, pure=True, traverse=False)
@@ -144,9 +147,14 @@ def _local(
 
 
 def _sum_one(block: FrameBlock, plan: Plan, mask: NDArray[np.bool_]) -> BlockRecord:
-    frames, reasons = block.read_all_it_can()
-    sums = sum_block(frames, block.first, plan, mask, unreadable=reasons)
-    image = plan.shapes.first + block.first + 1
+    pieces = [_sum_piece(piece, plan, mask) for piece in block.pieces(PIECE_BYTES)]
+    return _merge(pieces, plan.glm)
+
+
+def _sum_piece(piece: FrameBlock, plan: Plan, mask: NDArray[np.bool_]) -> BlockRecord:
+    frames, reasons = piece.read_all_it_can()
+    sums = sum_block(frames, piece.first, plan, mask, unreadable=reasons)
+    image = plan.shapes.first + piece.first + 1
     problems = tuple(
         {"run": plan.run, "image": image + i, "step": "integrate", "reason": reason}
         for i, reason in sorted(reasons.items())

@@ -16,11 +16,12 @@ from dxdask.graphs.shoeboxes import pixels_around_spots
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
-from dxdask.spotfinding import SpotfinderParameters, check_frames, check_gain_map
+from dxdask.spotfinding import SpotfinderParameters
 from dxdask.spotfinding import combine as combine_runs
 from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.filters import needs_surroundings
 from dxdask.spotfinding.images import ZRange, first_z, is_used, z_ranges
+from dxdask.spotfinding.inputs import check_inputs
 from dxdask.spotfinding.parts import SpotPart, join_parts, spots_of_block
 from dxdask.spotfinding.result import result_of_part
 from dxdask.spotfinding.shoeboxes import Surroundings
@@ -64,8 +65,7 @@ def find_spots(
         Frames or the gain map do not fit the detector or the scan, or `scan_range` leaves the run.
     """
     parameters = parameters or SpotfinderParameters()
-    check_frames(frames.shape, experiment)
-    check_gain_map(gain_map, experiment)
+    check_inputs(frames.shape, experiment, parameters, mask=mask, gain_map=gain_map)
     models = delayed(experiment, name=None, pure=True, traverse=False)
     settings = delayed(parameters, name=None, pure=True, traverse=False)
     masks = delayed(_masks, pure=True)(models, mask, settings)

@@ -49,13 +49,18 @@ class RunWriter:
     @property
     def pending(self) -> tuple[tuple[int, int], ...]:
         """First image and the one behind the last of each file that is not written yet."""
+        return self.pending_within(0, self.packing.shape[0])
+
+    def pending_within(self, first: int, last: int) -> tuple[tuple[int, int], ...]:
+        """Return the `pending` files whose images all lie in `first` to `last` (not included)."""
         if read.attributes(Path(self.path)).get("complete") is True:
             return ()
         done = Path(self.path) / layout.DONE
         p = self.packing
+        whole = last // p.per_file if last < p.shape[0] else p.n_files
         return tuple(
             (k * p.per_file, min((k + 1) * p.per_file, p.shape[0]))
-            for k in range(p.n_files)
+            for k in range(-(-first // p.per_file), whole)
             if not layout.chunk_path(done, (k,)).is_file()
         )
 

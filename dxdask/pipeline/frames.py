@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import dask.array as da
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from dxdask.errors import StoreExistsError
+from dxdask.graphs.blocked import BlockedFrames, FrameReader
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.pipeline.parameters import ImportStepParameters
 from dxdask.storage import read
 from dxdask.storage.frames import BLOCK_BYTES, open_frames
-from dxdask.storage.frames import lazy_frames as store_frames
 from dxdask.storage.importers.runs import FrameReader as RawReader
 from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.layout import run_path
@@ -61,7 +60,7 @@ class ImportingReader:
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return images `first` to `last` (not included), (n, slow, fast), written to the store."""
-        pending = self._pending(first, last)
+        pending = self.writer.pending_within(first, last)
         try:
             block = self.files.read(first, last)
         except MemoryError:
@@ -72,10 +71,6 @@ class ImportingReader:
             raise
         self._write(first, block, pending)
         return block
-
-    def _pending(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Return the files not yet written that lie wholly within these images."""
-        return [(a, b) for a, b in self.writer.pending if a >= first and b <= last]
 
     def _write(self, first: int, block: NDArray[Any], pending: Sequence[tuple[int, int]]) -> None:
         for start, stop in pending:
@@ -171,24 +166,29 @@ def _first_image(source: RunSource) -> int:
     return scan.image_range[0] if scan is not None else 1
 
 
-def lazy_frames(reader: ImportingReader) -> da.Array:
-    """Return the frames of a run that is being imported as a dask array, whole files a block."""
-    n, slow, fast = reader.shape
-    step = reader.writer.step
-    block = step * max(1, BLOCK_BYTES // (slow * fast * reader.dtype.itemsize * step))
-    frames: da.Array = da.from_array(  # type: ignore[no-untyped-call]
-        reader,
-        chunks=(min(block, n), slow, fast),
-        inline_array=True,
-        meta=np.empty((0, 0, 0), dtype=reader.dtype),
-    )
-    return frames
+def lazy_frames(reader: ImportingReader) -> BlockedFrames:
+    """Return the lazy frames of a run that is being imported, whole files a block."""
+    return _blocked(reader, reader.writer.step)
 
 
-def stored(store: Store, run: str) -> da.Array:
-    """Return a run's frames from the store, also of a run that this graph will have completed."""
+def stored(store: Store, run: str) -> BlockedFrames:
+    """Return a run's lazy frames in the store, also of a run that this graph will have completed.
+
+    Raises
+    ------
+    LinkedFileError
+        Files that the store refers to have moved, shrunk or changed.
+    """
     path = run_path(store.path, run)
-    return store_frames(open_frames(path, str(read.attributes(path)["id"])))
+    reader = open_frames(path, str(read.attributes(path)["id"]))
+    reader.require_files()
+    return _blocked(reader, reader.step)
+
+
+def _blocked(reader: FrameReader, step: int) -> BlockedFrames:
+    n, slow, fast = reader.shape
+    block = step * max(1, BLOCK_BYTES // (slow * fast * reader.dtype.itemsize * step))
+    return BlockedFrames(reader, min(block, n))
 
 
 def import_tasks(readers: Mapping[str, ImportingReader]) -> list[Delayed]:
@@ -197,7 +197,8 @@ def import_tasks(readers: Mapping[str, ImportingReader]) -> list[Delayed]:
     for name, reader in readers.items():
         read = delayed(_read, pure=True)
         first = reader.first_image
-        parts = [read(block, name, first) for block, _ in frame_blocks(lazy_frames(reader))]
+        blocks = frame_blocks(lazy_frames(reader), grouped=True)
+        parts = [read(block, name, first) for block, _ in blocks]
         problems = tree_fold(parts, _join, label=f"import-{name}")
         tasks.append(delayed(finish, pure=True)(reader.writer, problems))
     return tasks
@@ -210,11 +211,11 @@ def finish(writer: RunWriter, problems: Problems = (), _after: Any = None) -> st
 
 
 def _read(block: FrameBlock, run: str, first_image: int) -> Problems:
-    """Read a block, which writes it; return the frames that could not be read."""
-    _, reasons = block.read_all_it_can()
+    """Read a block piece by piece, which writes it; return the frames that could not be read."""
     return tuple(
-        {"run": run, "image": first_image + block.first + i, "step": "import", "reason": reason}
-        for i, reason in sorted(reasons.items())
+        {"run": run, "image": first_image + piece.first + i, "step": "import", "reason": reason}
+        for piece in block.pieces()
+        for i, reason in sorted(piece.read_all_it_can()[1].items())
     )
 
 

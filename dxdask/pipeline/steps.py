@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import dask.array as da
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from dxdask import analysis, indexing, masking, refinement, scaling
 from dxdask.graphs import integrate as integrate_graph
 from dxdask.graphs import spots as spots_graph
+from dxdask.graphs.blocked import Frames
 from dxdask.models import ExperimentList
 from dxdask.pipeline.parameters import StepParameters
 from dxdask.results import StepResult
@@ -34,8 +34,8 @@ class Ensemble:
     fingerprints of what each step takes so, by its name.
     """
 
-    incoming: Mapping[str, da.Array]
-    frames: Mapping[str, da.Array]
+    incoming: Mapping[str, Frames]
+    frames: Mapping[str, Frames]
     masks: Mapping[str, NDArray[np.bool_]]
     experiments: ExperimentList
     lookup_mask: NDArray[np.bool_] | None = None
@@ -69,6 +69,7 @@ def find_spots(inputs: Inputs) -> Delayed:
             experiment,
             inputs.ensemble.spot_mask(experiment.run),
             inputs.parameters.spotfinder,
+            gain_map=inputs.ensemble.gain_map,
             stored=inputs.ensemble.frames[experiment.run],
             experiment_index=i,
         )

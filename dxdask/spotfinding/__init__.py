@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.errors import InputError
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
 from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.filters import needs_surroundings
 from dxdask.spotfinding.images import first_z, z_ranges
+from dxdask.spotfinding.inputs import check_inputs
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import spots_of_block
 from dxdask.spotfinding.result import boxes_to_cut, combine, result_of_part
@@ -60,8 +60,7 @@ def find_spots(
         The frames or the mask do not fit the detector, or the range of images leaves the run.
     """
     parameters = parameters or SpotfinderParameters()
-    check_frames(frames.shape, experiment)
-    check_gain_map(gain_map, experiment)
+    check_inputs(frames.shape, experiment, parameters, mask=mask, gain_map=gain_map)
     z0, detector = first_z(experiment), experiment.detector
     masks = panel_masks(detector, experiment.beam, mask, parameters.filter)
     part = spots_of_block(
@@ -86,43 +85,3 @@ def find_spots(
         frame_shape=(frames.shape[1], frames.shape[2]),
         around=around,
     )
-
-
-def check_frames(shape: tuple[int, ...], experiment: Experiment) -> None:
-    """Check that frames of this shape (frame, slow, fast) hold the panels and the scan.
-
-    Raises
-    ------
-    InputError
-        They do not.
-    """
-    rows, columns = experiment.detector.frame_shape
-    if len(shape) != 3 or shape[1] < rows or shape[2] < columns:
-        raise InputError(
-            f"frames of {experiment.run} are {shape}, the panels of its detector take up "
-            f"{(rows, columns)} (slow, fast); give (frame, slow, fast)"
-        )
-    scan = experiment.scan
-    if scan is not None and scan.n_images != shape[0]:
-        raise InputError(
-            f"{experiment.run} has {shape[0]} frames, its scan {scan.n_images} images "
-            f"{scan.image_range}; give all frames of the scan"
-        )
-
-
-def check_gain_map(gain_map: NDArray[np.float64] | None, experiment: Experiment) -> None:
-    """Check that a gain map (slow, fast) covers the panels.
-
-    Raises
-    ------
-    InputError
-        It does not.
-    """
-    shape = experiment.detector.frame_shape
-    if gain_map is None:
-        return
-    if gain_map.ndim != 2 or gain_map.shape[0] < shape[0] or gain_map.shape[1] < shape[1]:
-        raise InputError(
-            f"gain map is {gain_map.shape}, the panels of {experiment.run} take up {shape} "
-            "(slow, fast); give one of the size of the frames"
-        )

@@ -64,6 +64,16 @@ class FilterParameters(MaskParameters):
     background_gradient: BackgroundGradientParameters = BackgroundGradientParameters()
     spot_density: SpotDensityParameters = SpotDensityParameters()
 
+    @model_validator(mode="after")
+    def _some_size_is_right(self) -> FilterParameters:
+        if self.min_spot_size is not None and self.min_spot_size > self.max_spot_size:
+            raise ValueError(
+                f"filter.min_spot_size={self.min_spot_size} is larger than "
+                f"filter.max_spot_size={self.max_spot_size}: no spot would be kept; "
+                "lower the first or raise the second"
+            )
+        return self
+
 
 class LookupParameters(Parameters):
     """Further files."""
@@ -89,7 +99,9 @@ class SpotfinderParameters(Parameters):
 
     lookup: LookupParameters = LookupParameters()
     write_hot_mask: bool = parameter(
-        False, "Make a mask of the pixels of spots that last the whole run; see apply_mask."
+        False,
+        "Make a mask of the pixels that are strong on every image of the run, or of a range of "
+        "`scan_range`: the array hot_mask of find_spots; see apply_mask.",
     )
     force_2d: bool = parameter(
         False, "Whether to take each image as a still: spots do not join from one to the next."
@@ -110,7 +122,9 @@ class SpotfinderParameters(Parameters):
         False, "Whether to make a table of spots, intensity and resolution of each image."
     )
     maximum_trusted_value: float | None = parameter(
-        None, "Counts from here on are not used, whatever the panel's trusted range.", unit="counts"
+        None,
+        "Counts from here on are not used: in place of the upper end of the trusted range.",
+        unit="counts",
     )
     filter: FilterParameters = FilterParameters()
     threshold: ThresholdParameters = ThresholdParameters()

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.errors import InputError
 from dxdask.models import Detector, Experiment
 from dxdask.spotfinding.extract import (
     BlockPixels,
@@ -143,11 +144,22 @@ def _images(
 
 
 def size_limits(detector: Detector, parameters: SpotfinderParameters) -> tuple[int, int]:
-    """Return the smallest and largest number of pixels of a spot."""
-    smallest = parameters.filter.min_spot_size
+    """Return the smallest and largest number of pixels of a spot.
+
+    Raises
+    ------
+    InputError
+        The largest is below the smallest for this kind of detector.
+    """
+    smallest, largest = parameters.filter.min_spot_size, parameters.filter.max_spot_size
     if smallest is None:
         smallest = 3 if detector[0].type == "SENSOR_PAD" else 6
-    return smallest, parameters.filter.max_spot_size
+    if largest < smallest:
+        raise InputError(
+            f"filter.max_spot_size={largest} is below {smallest}, the smallest size of a spot on a "
+            f"{detector[0].type}: no spot would be kept; give filter.min_spot_size too"
+        )
+    return smallest, largest
 
 
 def join_parts(parts: Sequence[SpotPart]) -> SpotPart:
