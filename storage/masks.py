@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,8 @@ def write_npy(path: Path, values: NDArray[Any]) -> None:
     except OSError as error:
         raise StoreWriteError(f"cannot write {path}: {error}; check the folder") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
 
 def check_size(what: str, shape: tuple[int, ...], run: str, frame: tuple[int, ...]) -> None:
@@ -178,6 +180,24 @@ def applied(root: Path, run: str, run_id: str) -> Mask | None:
         return _boolean(read.array(folder, f"mask applied to run {run!r}"))
 
     return read.steady(root, APPLIED, find)
+
+
+def with_applied(imported: Mask, mask: Mask | None, run: str) -> Mask:
+    """Return the pixels (slow, fast) of a run that are good by both masks.
+
+    Raises
+    ------
+    SchemaError
+        They differ in size: the store is damaged.
+    """
+    if mask is None:
+        return imported
+    if mask.shape != imported.shape:
+        raise SchemaError(
+            f"the mask applied to run {run!r} is {mask.shape}, its frames are {imported.shape} "
+            "(slow, fast); run apply_mask again"
+        )
+    return imported & mask
 
 
 def applied_digest(root: Path, run: str, run_id: str) -> str | None:

@@ -220,8 +220,7 @@ class Store:
 
     def mask(self, run: str) -> NDArray[np.bool_]:
         """Return the pixels of a run that are good, (slow, fast), as imported and as applied."""
-        good, applied = self.imported_mask(run), self.applied_mask(run)
-        return good if applied is None else good & applied
+        return masks.with_applied(self.imported_mask(run), self.applied_mask(run), run)
 
     def imported_mask(self, run: str) -> NDArray[np.bool_]:
         """Return the pixels of a run that are good by its files, (slow, fast)."""
