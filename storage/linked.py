@@ -35,6 +35,7 @@ from dxdask.storage.places import (
 
 KINDS = ("hdf5", "cbf", "smv")
 VERSION = 1
+_COMPRESSED = (b"\x1f\x8b", b"BZh")  # gzip and bzip2
 
 
 class LinkedFile(NamedTuple):
@@ -179,7 +180,8 @@ class Link:
             head = head_of(fd)
             if status.st_mtime_ns != file.changed or digest_of(head) != file.digest:
                 raise LinkedFileError(f"{path} has changed since the import")
-            if self.packing != WHOLE_FILE and kind_of_head(head) != self.kind:
+            packed = self.packing == WHOLE_FILE and head.startswith(_COMPRESSED)
+            if not packed and kind_of_head(head) != self.kind:
                 raise LinkedFileError(f"{path} is no {self.kind} file")
         except BaseException:
             os.close(fd)
