@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numba import njit
 from numpy.typing import NDArray
-from scipy.special import bdtrc, gammaln
 
 from dxdask.analysis.images import Mask
 from dxdask.analysis.parameters import BadPixelParameters
@@ -105,7 +105,7 @@ def _of_panel(
     least = np.where(alone, p.fraction, max(p.fraction, p.cluster_fraction))
     reason[above & (fraction >= least)] = STRONG
     n_high = e.n_high[slow, fast].astype(np.float64)
-    by_chance = bdtrc(n_high - 1.0, n, 1.0 / (n_around + 1.0))
+    by_chance = scipy.special.bdtrc(n_high - 1.0, n, 1.0 / (n_around + 1.0))
     steady = (n_high >= p.fraction * n) & (by_chance < np.exp(limit))
     reason[above & alone & steady & (n_around > 0)] = HOT
     constant = e.constant[slow, fast].astype(np.float64)
@@ -127,7 +127,7 @@ def take(pixels: BadPixels, which: NDArray[Any]) -> BadPixels:
 def _log_chance(n: Floats, photons: Floats, expected: Floats) -> Floats:
     """Return the logarithm of the probability that all n counts are this number of photons."""
     k = np.maximum(photons, 0.0)
-    likeliest = n * (k * np.log(np.maximum(k, 1e-300)) - k - gammaln(k + 1.0))
+    likeliest = n * (k * np.log(np.maximum(k, 1e-300)) - k - scipy.special.gammaln(k + 1.0))
     return np.asarray(np.where(photons <= 0.0, -n * expected, likeliest))
 
 

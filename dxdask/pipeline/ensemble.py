@@ -92,7 +92,8 @@ def process_plan(
     names = [s.name for s in sources]
     ensemble = Ensemble(
         incoming={
-            n: frames.lazy_frames(readers[n]) if n in readers else store.frames(n) for n in names
+            n: frames.lazy_frames(readers[n]) if n in readers else frames.stored(store, n)
+            for n in names
         },
         frames={n: frames.stored(store, n) for n in names},
         masks={s.name: s.mask if s.name in readers else store.mask(s.name) for s in sources},
@@ -121,7 +122,7 @@ def run_step(path: PathLike, name: str, parameters: StepParameters, show: Show) 
     if not store.runs:
         raise StoreNotFoundError(f"{store.path} holds no complete run; run: dxdask import FILES")
     with store.writing(), open_cluster(parameters.cluster) as cluster:
-        lazy = {run: store.frames(run) for run in store.runs}
+        lazy = {run: frames.stored(store, run) for run in store.runs}
         ensemble = Ensemble(
             incoming=lazy,
             frames=lazy,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dxdask.cluster.client import Cluster
 
 if TYPE_CHECKING:
-    import dask.array as da
+    from dxdask.graphs.blocked import Frames
 
 # Thresholds, labels and strong pixels of one frame; measured: 8, and 14 with much noise.
 _BYTES_A_PIXEL = 24
@@ -16,7 +16,7 @@ _BYTES_A_PIXEL = 24
 _BYTES_A_TASK = 100_000_000
 
 
-def require_memory(cluster: Cluster, label: str, frames: Iterable[da.Array]) -> None:
+def require_memory(cluster: Cluster, label: str, frames: Iterable[Frames]) -> None:
     """Refuse, before it starts, work on frames (image, slow, fast) whose blocks do not fit.
 
     Raises

@@ -23,7 +23,7 @@ from dxdask.storage.store import Store
 from dxdask.storage.write import write_step
 
 if TYPE_CHECKING:
-    import dask.array as da
+    from dxdask.graphs.blocked import Frames
 
 
 @dataclass(kw_only=True)
@@ -45,7 +45,7 @@ class Plan:
     commits: dict[str, Delayed] = field(default_factory=dict)
     found: list[str] = field(default_factory=list)
     finishes: list[Delayed] = field(default_factory=list)
-    reads: dict[str, list[da.Array]] = field(default_factory=dict)
+    reads: dict[str, list[Frames]] = field(default_factory=dict)
 
     @property
     def tasks(self) -> list[Delayed]:
