@@ -1,0 +1,109 @@
+"""Metrology: where the panels of the detector are, from the spots of many stills."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.errors import InputError
+from dxdask.models import Experiment
+from dxdask.models.vectors import unit
+from dxdask.stills.columns import Stills
+from dxdask.stills.metrology.equations import Crystals
+from dxdask.stills.metrology.measurements import Measurements, measurements_of
+from dxdask.stills.metrology.outliers import still_rmsds, well_fitting
+from dxdask.stills.metrology.parameters import MetrologyParameters
+from dxdask.stills.metrology.solve import Solution, solve
+from dxdask.stills.strain import orientations, strain_basis
+
+__all__ = ["Metrology", "MetrologyParameters", "refine_metrology"]
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrology:
+    """What metrology found: with all stills, and with odd and even ones apart where asked.
+
+    Attributes
+    ----------
+    start : the experiment before. whole, odd, even : solutions. rows : rows of the table of
+    stills that `whole` used; left_out : how many its RMSD filter left out.
+    """
+
+    start: Experiment
+    whole: Solution
+    rows: Ints
+    left_out: int
+    odd: Solution | None = None
+    even: Solution | None = None
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment with the refined detector."""
+        return replace(self.start, detector=self.whole.detector)
+
+
+def refine_metrology(
+    reflections: Reflections,
+    stills: Stills,
+    experiment: Experiment,
+    cell: tuple[float, ...],
+    group: gemmi.SpaceGroup,
+    parameters: MetrologyParameters | None = None,
+) -> Metrology:
+    """Refine the places of the panels against the indexed spots of all stills.
+
+    Parameters
+    ----------
+    reflections : columns experiment, panel, x, y, z, hkl, flags.
+    stills : columns experiment, image, indexed, wavelength, a_matrix.
+    experiment : beam and detector. cell : the target cell, A and degree. group : its symmetry.
+
+    Raises
+    ------
+    InputError
+        Too few indexed stills.
+    ConvergenceError
+        The least squares do not settle.
+    """
+    parameters = parameters or MetrologyParameters()
+    measured = _subset(measurements_of(reflections, stills), parameters.n_subset)
+    crystals = Crystals(
+        u=orientations(stills["a_matrix"][measured.rows], cell),
+        strain=np.zeros((len(measured.rows), len(strain_basis(cell, group)))),
+        basis=strain_basis(cell, group),
+        cell=cell,
+    )
+    beam = -unit(experiment.beam.direction)
+
+    def fitted(of: Measurements, which: Ints) -> Solution:
+        start = Crystals(crystals.u[which], crystals.strain[which], crystals.basis, cell)
+        return solve(of, start, experiment.detector, beam, parameters)
+
+    every = np.arange(len(measured.rows))
+    whole, kept = fitted(measured, every), every
+    if parameters.rmsd_filter.enable:
+        rmsds = still_rmsds(whole.fit.residuals, whole.used, measured.still, len(every))
+        kept = np.flatnonzero(well_fitting(rmsds, parameters.rmsd_filter.iqr_multiplier))
+        if len(kept) < len(every):
+            whole = fitted(measured.of_stills(kept), kept)
+    halves: list[Solution | None] = [None, None]
+    if parameters.split_dataset and len(kept) >= 4:
+        halves = [fitted(measured.of_stills(kept[i::2]), kept[i::2]) for i in (1, 0)]
+    return Metrology(
+        experiment, whole, measured.rows[kept], len(every) - len(kept), halves[0], halves[1]
+    )
+
+
+def _subset(measured: Measurements, n_subset: int | None) -> Measurements:
+    n = len(measured.rows)
+    if n < 2:
+        raise InputError(f"{n} indexed still: metrology needs at least two; index more")
+    if n_subset is None or n_subset >= n:
+        return measured
+    return measured.of_stills(np.linspace(0, n - 1, n_subset).round().astype(np.int64))

@@ -1,0 +1,115 @@
+"""Least squares of detector and crystals together, to the one minimum there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import ConvergenceError
+from dxdask.models import Detector
+from dxdask.stills.metrology.equations import Crystals, Fit, equations, fit_of
+from dxdask.stills.metrology.hierarchy import Part, free_moves, moved, part_moves, parts_of
+from dxdask.stills.metrology.measurements import Measurements
+from dxdask.stills.metrology.outliers import position_scales, robust_weights
+from dxdask.stills.metrology.parameters import MetrologyParameters
+
+Floats = NDArray[np.float64]
+
+SMALLEST_STEP = 5e-5
+"""Of a panel in the last round, mm and rad: a thousandth of a pixel."""
+FREE_ORIENTATION = 1e-6
+"""One over the variance (rad^-2) expected of a crystal's turn: none, but never singular."""
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A refined detector with its crystals.
+
+    Attributes
+    ----------
+    detector, crystals : refined. fit : residuals and gradients at the end.
+    used : (n,) spots that were used. parts : what could move. covariance : of the panels' moves
+    (6 panels, 6 panels), mm and rad. iterations : rounds it took.
+    """
+
+    detector: Detector
+    crystals: Crystals
+    fit: Fit
+    used: NDArray[np.bool_]
+    parts: tuple[Part, ...]
+    covariance: Floats
+    iterations: int
+
+
+def solve(
+    measured: Measurements,
+    crystals: Crystals,
+    detector: Detector,
+    beam: Floats,
+    parameters: MetrologyParameters,
+) -> Solution:
+    """Refine detector and crystals against the spots of all stills.
+
+    All that may move moves in every round, at all levels of the hierarchy, each move held to its
+    expected size (a Gaussian prior about where it began): so the minimum is one, and no order of
+    freeing parameters can miss it.
+
+    Raises
+    ------
+    ConvergenceError
+        It does not settle.
+    """
+    start, n_panels = detector, len(detector)
+    parts = parts_of(detector, parameters.detector.hierarchy_level)
+    spread, sigmas = _spread(start, parts, parameters)
+    total = np.zeros(len(sigmas))
+    crystal_prior = _crystal_prior(crystals, parameters)
+    for iteration in range(1, parameters.max_iterations + 1):
+        fit = fit_of(measured, crystals, detector, beam)
+        scales = position_scales(fit.residuals, measured.size)
+        robust = robust_weights(fit.residuals, scales)
+        weights = robust[:, None] / scales**2
+        offset = np.concatenate([np.zeros((len(crystals.u), 3)), crystals.strain], axis=1)
+        eq = equations(fit, weights, measured, n_panels, crystal_prior, offset)
+        normal = spread.T @ eq.matrix @ spread + np.diag(1 / sigmas**2)
+        step = np.linalg.solve(normal, spread.T @ eq.right - total / sigmas**2)
+        panel_moves = spread @ step
+        crystals = crystals.moved(eq.own - eq.follow @ panel_moves)
+        total += step
+        detector = moved(detector, panel_moves.reshape(n_panels, 6))
+        if not np.isfinite(step).all():
+            break
+        if np.abs(panel_moves).max() < SMALLEST_STEP:
+            fit = fit_of(measured, crystals, detector, beam)
+            covariance = spread @ np.linalg.inv(normal) @ spread.T
+            return Solution(detector, crystals, fit, robust > 0, parts, covariance, iteration)
+    raise ConvergenceError(
+        f"the detector did not settle in {parameters.max_iterations} rounds: too few spots for "
+        f"what may move ({(robust > 0).sum()} spots of {len(crystals.u)} stills); free less "
+        "(metrology.detector.parts, hierarchy_level) or use more stills"
+    )
+
+
+def _spread(
+    detector: Detector, parts: tuple[Part, ...], parameters: MetrologyParameters
+) -> tuple[Floats, Floats]:
+    """Return (6 panels, m): the panels' moves for each free move of a part, and expected sizes."""
+    columns, sigmas = [], []
+    for part in parts:
+        free, sizes = free_moves(part, parameters.detector)
+        columns.append(part_moves(detector, part)[:, :, free].reshape(-1, len(free)))
+        sigmas += sizes
+    return np.concatenate(columns, axis=1), np.array(sigmas)
+
+
+def _crystal_prior(crystals: Crystals, parameters: MetrologyParameters) -> Floats:
+    k = len(crystals.basis)
+    if parameters.cell.fix:
+        tight = 1e24
+    elif parameters.cell.restraint is None:
+        tight = 1.0
+    else:
+        tight = parameters.cell.restraint**-2
+    return np.array([FREE_ORIENTATION] * 3 + [tight] * k)
