@@ -14,7 +14,8 @@ from dask.callbacks import Callback
 from numpy.typing import NDArray
 
 from dxdask.errors import ChunkError
-from dxdask.graphs.frames import FrameBlock, frame_blocks, require_whole_frames
+from dxdask.graphs import frames as frames_module
+from dxdask.graphs.frames import FrameBlock, frame_blocks, n_groups, require_whole_frames
 
 
 class Source:
@@ -110,6 +111,61 @@ def test_many_blocks_are_cheap() -> None:
     blocks = frame_blocks(frames)
     assert len(blocks) == 3000
     assert len(blocks[0][0].dask) == 3000
+
+
+@pytest.fixture
+def in_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make groups small: three for any number of blocks."""
+    monkeypatch.setattr(frames_module, "FEW_TASKS", 3)
+    monkeypatch.setattr(frames_module, "MANY_TASKS", 3)
+
+
+@pytest.mark.usefixtures("in_three")
+@pytest.mark.parametrize("which", range(5))
+def test_groups_hold_all_frames_once_and_are_read_block_by_block(which: int) -> None:
+    frames = variants()[which].rechunk((1, -1, -1)) if which != 1 else source(1)
+    whole = frames.compute(scheduler="synchronous")
+    handles = frame_blocks(frames, grouped=True)
+    assert len(handles) == 3
+    blocks = dask.compute(*(block for block, _ in handles), scheduler="synchronous")
+    assert [b.first for b in blocks] == [first for _, first in handles]
+    np.testing.assert_array_equal(np.concatenate([b.read() for b in blocks]), whole)
+    pieces = [p for b in blocks for p in pickle.loads(pickle.dumps(b)).pieces()]
+    assert [len(p) for p in pieces] == [1] * len(whole)
+    assert [p.first for p in pieces] == list(range(len(whole)))
+    np.testing.assert_array_equal(np.concatenate([p.read() for p in pieces]), whole)
+
+
+@pytest.mark.usefixtures("in_three")
+def test_pieces_take_so_many_bytes_at_most_or_one_block() -> None:
+    handles = frame_blocks(source(1), grouped=True)
+    blocks = dask.compute(*(block for block, _ in handles), scheduler="synchronous")
+    image = VALUES[0].nbytes
+    assert [[len(p) for p in b.pieces(2 * image)] for b in blocks] == [[2, 1], [2, 1], [2, 2]]
+    assert [len(p) for p in blocks[2].pieces(100 * image)] == [4]
+    assert [len(p) for p in blocks[2].pieces(image - 1)] == [1] * 4
+
+
+@pytest.mark.usefixtures("in_three")
+def test_a_bad_chunk_of_a_group_costs_one_frame() -> None:
+    handles = frame_blocks(source(2, bad=(3, 8)), grouped=True)
+    blocks = dask.compute(*(block for block, _ in handles), scheduler="synchronous")
+    assert [len(b) for b in blocks] == [2, 4, 4]
+    frames, reasons = blocks[1].read_all_it_can()
+    assert reasons == {1: "OSError: checksum of the chunk does not match"}
+    np.testing.assert_array_equal(frames[[0, 2, 3]], VALUES[[2, 4, 5]])
+    assert list(blocks[2].read_all_it_can()[1]) == [2]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "frames", "groups"),
+    [
+        (0, 0, 0), (1, 15, 1), (8, 112, 8), (64, 64, 64), (65, 65, 64), (112, 112, 64),
+        (1200, 18000, 300), (18000, 18000, 512), (10**6, 10**6, 3907), (3000, 3 * 10**6, 3000),
+    ],
+)  # fmt: skip
+def test_the_number_of_groups_is_bounded(blocks: int, frames: int, groups: int) -> None:
+    assert n_groups(blocks, frames) == groups
 
 
 @pytest.mark.parametrize(

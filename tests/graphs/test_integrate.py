@@ -12,6 +12,7 @@ from painted_frames import experiment, paint
 from dxdask import integration
 from dxdask.columns import Flag, has_flag
 from dxdask.errors import ChunkError
+from dxdask.graphs import frames as frames_module
 from dxdask.graphs import integrate as graph
 from dxdask.graphs.fold import n_folds
 from dxdask.integration import IntegrationParameters
@@ -127,3 +128,12 @@ def test_frames_cut_along_the_panel_are_refused(painted):
         graph.integrate(
             da.from_array(painted.frames, chunks=(2, 100, -1)), painted.mask, painted.experiment
         )
+
+
+@pytest.mark.parametrize("piece", [0, 1 << 25])
+def test_groups_of_blocks_give_what_memory_gives(painted, in_memory, piece, monkeypatch):
+    monkeypatch.setattr(frames_module, "FEW_TASKS", 3)
+    monkeypatch.setattr(frames_module, "MANY_TASKS", 3)
+    monkeypatch.setattr(graph, "PIECE_BYTES", piece)
+    lazy = graph.integrate(lazy_frames(painted, 1), painted.mask, painted.experiment)
+    assert_same(lazy.compute(scheduler="threads"), in_memory)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import dask
 import dask.array as da
@@ -17,7 +19,9 @@ from spot_examples import experiment_for, spotty_frames
 
 from dxdask import spotfinding
 from dxdask.errors import ChunkError, InputError
+from dxdask.graphs import frames as frames_module
 from dxdask.graphs import spots
+from dxdask.graphs.blocked import BlockedFrames
 from dxdask.graphs.fold import n_folds
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters
@@ -74,6 +78,41 @@ def test_cuts_do_not_show(cuts: set[int], fan_in: int, two_d: bool) -> None:
     assert_equal(lazy.compute(scheduler="synchronous"), expected)
 
 
+@settings(max_examples=15)
+@given(
+    cuts=st.sets(st.integers(1, 22)),
+    few=st.integers(1, 9),
+    fan_in=st.integers(2, 5),
+    scheduler=st.sampled_from(["synchronous", "threads"]),
+    workers=st.integers(1, 3),
+)
+def test_groups_do_not_show(
+    cuts: set[int], few: int, fan_in: int, scheduler: str, workers: int
+) -> None:
+    chunks = tuple(np.diff([0, *sorted(cuts), 23]).tolist())
+    parameters = SpotfinderParameters(compute_mean_background=True, write_hot_mask=True)
+    expected = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, parameters)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames_module, "FEW_TASKS", few)
+        patch.setattr(frames_module, "MANY_TASKS", few)
+        frames = chunked(FRAMES, chunks)
+        lazy = spots.find_spots(frames, EXPERIMENT, MASK, parameters, fan_in=fan_in)
+        (graph,) = dask.optimize(lazy)
+        n = min(len(chunks), few)
+        assert len(ensure_dict(graph.dask)) == 4 + 2 * n + n_folds(n, fan_in)
+        assert_equal(lazy.compute(scheduler=scheduler, num_workers=workers), expected)
+
+
+@pytest.mark.parametrize("shape", [(18000, 4362, 4148), (18000, 1060, 1024)])
+def test_a_long_run_makes_few_tasks(shape: tuple[int, int, int]) -> None:
+    blank = Blank(shape)
+    experiment = experiment_for(blank, width=0.01)
+    with dask.config.set(scheduler=refuse):
+        frames = BlockedFrames(blank, max(1, (1 << 25) // (2 * shape[1] * shape[2])))
+        lazy = spots.find_spots(frames, experiment)
+    assert len(ensure_dict(lazy.dask)) < 1200
+
+
 def test_building_computes_nothing_and_costs_the_tasks_promised() -> None:
     with dask.config.set(scheduler=refuse):
         lazy = spots.find_spots(chunked(FRAMES, 2), EXPERIMENT, MASK, fan_in=3)
@@ -100,6 +139,38 @@ def test_no_task_returns_frames() -> None:
         lazy.compute()
     assert len(seen) > 10
     assert not [r for r in seen if isinstance(r, np.ndarray) and r.ndim == 3]
+
+
+class Blank:
+    """Frames of any number and size that are never read."""
+
+    dtype, ndim = np.dtype(np.uint16), 3
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self.shape = shape
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        raise AssertionError(f"frames {first} to {last} were read")
+
+
+class Watched(Blank):
+    """`FRAMES`, and which were read and how many earlier blocks were in memory then."""
+
+    frames_read: ClassVar[list[int]] = []
+    alive: ClassVar[list[int]] = []
+    blocks: ClassVar[list[weakref.ref[Any]]] = []
+
+    @classmethod
+    def forget(cls) -> None:
+        cls.frames_read, cls.alive, cls.blocks = [], [], []
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        gc.collect()
+        self.alive.append(sum(block() is not None for block in self.blocks))
+        block = FRAMES[first:last].copy()
+        self.blocks.append(weakref.ref(block))
+        self.frames_read.extend(range(first, last))
+        return block
 
 
 class Broken:
@@ -148,7 +219,34 @@ def test_an_ensemble_is_one_graph() -> None:
     assert_equal(lazy.compute(scheduler="threads"), spotfinding.combine(in_memory))
 
 
+def test_only_one_block_is_in_memory_at_a_time() -> None:
+    """A group of blocks is read one after the other, each let go before the next."""
+    Watched.forget()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames_module, "FEW_TASKS", 2)
+        patch.setattr(frames_module, "MANY_TASKS", 2)
+        frames = BlockedFrames(Watched(FRAMES.shape), 2)
+        lazy = spots.find_spots(frames, EXPERIMENT, MASK)
+        result = lazy.compute(scheduler="synchronous")
+    assert_equal(result, spotfinding.find_spots(FRAMES, EXPERIMENT, MASK))
+    assert sorted(Watched.frames_read) == list(range(23))
+    assert Watched.alive == [0] * 12
+
+
+def test_a_range_of_images_reads_no_other() -> None:
+    Watched.forget()
+    parameters = SpotfinderParameters(scan_range=((104, 107), (115, 115)))
+    frames = BlockedFrames(Watched(FRAMES.shape), 2)
+    spots.find_spots(frames, EXPERIMENT, MASK, parameters).compute(scheduler="synchronous")
+    assert sorted(Watched.frames_read) == [2, 3, 4, 5, 6, 7, 14, 15]
+
+
 def test_bad_input_is_told_while_building() -> None:
+    wide = SpotfinderParameters(region_of_interest=(0, 57, 0, 48))
+    with pytest.raises(InputError, match="region_of_interest"):
+        spots.find_spots(chunked(FRAMES, 5), EXPERIMENT, None, wide)
+    with pytest.raises(InputError, match="mask of run is"):
+        spots.find_spots(chunked(FRAMES, 5), EXPERIMENT, MASK[1:])
     with pytest.raises(ChunkError, match="rechunk"):
         spots.find_spots(da.from_array(FRAMES, chunks=(4, 20, -1)), EXPERIMENT)
     with pytest.raises(InputError, match="all frames of the scan"):
