@@ -13,12 +13,11 @@ from dxdask.errors import InputError
 from dxdask.models import Experiment
 from dxdask.models.vectors import unit
 from dxdask.stills.columns import Stills
-from dxdask.stills.metrology.equations import Crystals
-from dxdask.stills.metrology.measurements import Measurements, measurements_of
-from dxdask.stills.metrology.outliers import still_rmsds, well_fitting
+from dxdask.stills.crystals import Crystals
+from dxdask.stills.measurements import Measurements, measurements_of
 from dxdask.stills.metrology.parameters import MetrologyParameters
 from dxdask.stills.metrology.solve import Solution, solve
-from dxdask.stills.strain import orientations, strain_basis
+from dxdask.stills.outliers import still_rmsds, well_fitting
 
 __all__ = ["Metrology", "MetrologyParameters", "refine_metrology"]
 
@@ -73,17 +72,11 @@ def refine_metrology(
     """
     parameters = parameters or MetrologyParameters()
     measured = _subset(measurements_of(reflections, stills), parameters.n_subset)
-    crystals = Crystals(
-        u=orientations(stills["a_matrix"][measured.rows], cell),
-        strain=np.zeros((len(measured.rows), len(strain_basis(cell, group)))),
-        basis=strain_basis(cell, group),
-        cell=cell,
-    )
+    crystals = Crystals.of(stills["a_matrix"][measured.rows], cell, group)
     beam = -unit(experiment.beam.direction)
 
     def fitted(of: Measurements, which: Ints) -> Solution:
-        start = Crystals(crystals.u[which], crystals.strain[which], crystals.basis, cell)
-        return solve(of, start, experiment.detector, beam, parameters)
+        return solve(of, crystals.taken(which), experiment.detector, beam, parameters)
 
     every = np.arange(len(measured.rows))
     whole, kept = fitted(measured, every), every

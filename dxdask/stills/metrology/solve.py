@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from dxdask.errors import ConvergenceError
 from dxdask.models import Detector
-from dxdask.stills.metrology.equations import Crystals, Fit, equations, fit_of
+from dxdask.stills.crystals import Crystals
+from dxdask.stills.measurements import Measurements
+from dxdask.stills.metrology.equations import equations, panel_gradients
 from dxdask.stills.metrology.hierarchy import Part, free_moves, moved, part_moves, parts_of
-from dxdask.stills.metrology.measurements import Measurements
-from dxdask.stills.metrology.outliers import position_scales, robust_weights
 from dxdask.stills.metrology.parameters import MetrologyParameters
+from dxdask.stills.outliers import position_scales, robust_weights
+from dxdask.stills.residuals import Fit, crystal_equations, fit_of
 
 Floats = NDArray[np.float64]
 
@@ -68,11 +70,12 @@ def solve(
     crystal_prior = _crystal_prior(crystals, parameters)
     for iteration in range(1, parameters.max_iterations + 1):
         fit = fit_of(measured, crystals, detector, beam)
-        scales = position_scales(fit.residuals, measured.size)
+        scales = position_scales(fit.residuals, measured.size, measured.still, len(measured.rows))
         robust = robust_weights(fit.residuals, scales)
         weights = robust[:, None] / scales**2
-        offset = np.concatenate([np.zeros((len(crystals.u), 3)), crystals.strain], axis=1)
-        eq = equations(fit, weights, measured, n_panels, crystal_prior, offset)
+        alone = crystal_equations(fit, weights, measured, crystals, crystal_prior)
+        of_panels = panel_gradients(fit, measured, detector)
+        eq = equations(fit, of_panels, weights, measured, alone, n_panels)
         normal = spread.T @ eq.matrix @ spread + np.diag(1 / sigmas**2)
         step = np.linalg.solve(normal, spread.T @ eq.right - total / sigmas**2)
         panel_moves = spread @ step

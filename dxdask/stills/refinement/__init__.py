@@ -1,0 +1,66 @@
+"""Refinement of the crystal of each still: orientation and cell."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.models import Detector
+from dxdask.stills.crystals import Crystals
+from dxdask.stills.measurements import Measurements
+from dxdask.stills.outliers import position_scales, robust_weights
+from dxdask.stills.refinement.parameters import StillRefinementParameters
+from dxdask.stills.residuals import Fit, crystal_equations, fit_of
+
+__all__ = ["RefinedStills", "StillRefinementParameters", "refine_stills"]
+
+Floats = NDArray[np.float64]
+
+FREE_ORIENTATION = 1e-6
+
+
+class RefinedStills(NamedTuple):
+    """Crystals refined each against its own spots.
+
+    Attributes
+    ----------
+    crystals : of all stills. fit : residuals of the spots at the end. weights : (n,) robust, 0
+    for outliers. covariance : (stills, 3 + k, 3 + k) of turn (rad) and strain.
+    """
+
+    crystals: Crystals
+    fit: Fit
+    weights: Floats
+    covariance: Floats
+
+
+def refine_stills(
+    measured: Measurements,
+    crystals: Crystals,
+    detector: Detector,
+    beam: Floats,
+    parameters: StillRefinementParameters | None = None,
+) -> RefinedStills:
+    """Refine the crystal of each still, all stills in the same rounds but each on its own.
+
+    Residuals are those of positions and the angles delta psi (Brewster et al. 2018, Acta Cryst.
+    D74, 877), weighted by the still's own scatter. No still depends on the others.
+
+    measured : spots with indices. beam : (3,) unit vector along the beam.
+    """
+    parameters = parameters or StillRefinementParameters()
+    restraint = parameters.cell_restraint
+    tight = 1.0 if restraint is None else restraint**-2
+    prior = np.array([FREE_ORIENTATION] * 3 + [tight] * len(crystals.basis))
+    for _ in range(parameters.max_iterations):
+        fit = fit_of(measured, crystals, detector, beam)
+        scales = position_scales(fit.residuals, measured.size, measured.still, len(measured.rows))
+        robust = robust_weights(fit.residuals, scales)
+        weights = robust[:, None] / scales**2
+        eq = crystal_equations(fit, weights, measured, crystals, prior)
+        steps = np.linalg.solve(eq.matrix, eq.right[:, :, None])[:, :, 0]
+        crystals = crystals.moved(steps)
+    fit = fit_of(measured, crystals, detector, beam)
+    return RefinedStills(crystals, fit, robust, np.linalg.inv(eq.matrix))
