@@ -21,6 +21,7 @@ from dxdask.storage.importers.parameters import ImportParameters
 from dxdask.storage.importers.runs import ReaderFrom, RunSource
 from dxdask.storage.importers.sequences import runs_of_group
 from dxdask.storage.layout import name_from
+from dxdask.storage.masks import read_mask
 
 __all__ = ["ImportParameters", "RunSource", "read_runs"]
 
@@ -49,7 +50,8 @@ def read_runs(
         else:
             runs.extend(runs_of_group(group, kind))
     runs = _with_unique_names(runs)
-    mask = _lookup_mask(parameters.lookup.mask) if parameters.lookup.mask else None
+    lookup = parameters.lookup.mask
+    mask = None if lookup is None else read_mask(lookup, "lookup.mask")
     runs = [_adjusted(run, parameters, mask) for run in runs]
     if parameters.link:
         runs = [_located(run, parameters) for run in runs]
@@ -78,22 +80,6 @@ def _with_unique_names(runs: Sequence[RunSource]) -> list[RunSource]:
         taken.add(unique)
         out.append(replace(run, name=unique, experiment=replace(run.experiment, run=unique)))
     return out
-
-
-def _lookup_mask(path: Path) -> NDArray[np.bool_]:
-    try:
-        # Mapped, so that a header that announces more than the file holds allocates nothing.
-        mask = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, OverflowError) as error:
-        raise FormatError(
-            f"lookup.mask={path} cannot be read ({error}); "
-            "give a .npy file of booleans (slow, fast)"
-        ) from error
-    if not isinstance(mask, np.ndarray):
-        raise FormatError(f"lookup.mask={path} is an archive; give a .npy file of one array")
-    if mask.dtype != np.bool_ or mask.ndim != 2:
-        raise FormatError(f"lookup.mask={path} is {mask.dtype} {mask.shape}, not bool (slow, fast)")
-    return np.array(mask)
 
 
 def _adjusted(
