@@ -9,8 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
-from dxdask.spotfinding import local_threshold as kernels
-from dxdask.spotfinding.windows import window_of
+from dxdask.spotfinding.collect import marked
+from dxdask.spotfinding.erosion import erode
+from dxdask.spotfinding.global_threshold import estimate_global_threshold
+from dxdask.spotfinding.local_background import (
+    find_strong_in_objects,
+    find_strong_in_objects_of_reals,
+)
+from dxdask.spotfinding.overdispersion import Criteria, find_signal, find_signal_of_reals
+from dxdask.spotfinding.windows import LARGEST, Limits, window_of
 
 Mask = NDArray[np.bool_]
 
@@ -28,19 +35,26 @@ class DispersionThreshold:
         order, though its help says (x, y).
     sigma_background, sigma_strong : how far a window's dispersion and a pixel's count must stand
         out.
-    min_local : valid pixels a window must have; 0 or less for all of them.
-    global_threshold : counts at or below it are never strong.
-    gain : counts per photon.
+    min_local : counted pixels a window must have; 0 or less for all of them, so that no window over
+        an edge of the frame or a bad pixel is judged.
+    global_threshold : counts at or below it are never strong. None: found for each image, see
+        `estimate_global_threshold`.
+    gain : counts per photon, of all pixels or of each (slow, fast).
+
+    Raises
+    ------
+    InputError
+        `kernel_size`, `min_local` or `gain` cannot be.
 
     Notes
     -----
-    Per window, n valid pixels of sum x and sum of squares y (exact integers for integer frames):
+    Per window, n counted pixels of sum x and sum of squares y (exact integers for integer frames):
     the window holds signal where n y - x^2 - g x (n - 1) > g x sigma_b sqrt(2 (n - 1)).
 
     `dispersion`: such pixels are strong where n v - x > sigma_s sqrt(g x n) (Kabsch 2010, Acta
     Cryst. D66, 133; Winter et al. 2018, Acta Cryst. D74, 85).
     `dispersion_extended`: signal is eroded to undo what the window widened, and what is left is
-    strong where v >= mean + sigma_s sqrt(g mean), mean being that of the valid pixels around,
+    strong where v >= mean + sigma_s sqrt(g mean), mean being that of the counted pixels around,
     without signal.
     """
 
@@ -54,36 +68,26 @@ class DispersionThreshold:
         sigma_background: float = 6.0,
         sigma_strong: float = 3.0,
         min_local: int = 2,
-        global_threshold: float = 0.0,
-        gain: float = 1.0,
+        global_threshold: float | None = 0.0,
+        gain: float | NDArray[np.float64] = 1.0,
     ) -> None:
         slow, fast = (int(k) for k in kernel_size)
-        if fast < 1 or slow < 1:
-            raise InputError(f"kernel_size is {slow}, {fast}; both must be 1 or more")
-        area = (2 * fast + 1) * (2 * slow + 1)
-        if min_local > area:
-            raise InputError(
-                f"min_local is {min_local}, but a window holds {area} pixels; "
-                "lower min_local or widen kernel_size"
-            )
-        self.half_width, self.extended = (fast, slow), extended
-        self.gain, self.sigma_b, self.sigma_s = (
-            float(gain),
-            float(sigma_background),
-            float(sigma_strong),
-        )
-        self.threshold, self.min_local = (
-            float(global_threshold),
-            area if min_local <= 0 else int(min_local),
-        )
-        self.exact = bool(np.issubdtype(dtype, np.integer))
-        self.window = window_of(self.half_width, shape[1], np.dtype(dtype))
+        self.half_width, self.extended, self.dtype = (fast, slow), extended, np.dtype(dtype)
+        self.global_threshold = global_threshold
+        # the form of the test without a gain rounds as DIALS does where it is given none
+        self.has_gain = not (np.ndim(gain) == 0 and float(np.asarray(gain)) == 1.0)
+        self.gain = _gain_of(gain, shape)
+        self.sigmas = float(sigma_background), float(sigma_strong)
+        self.min_local = _min_local_of(min_local, slow, fast)
+        self.exact = bool(np.issubdtype(self.dtype, np.integer))
+        self.window = window_of(self.half_width, shape, self.dtype)
         self.strong = np.zeros(shape, np.bool_)
         if extended:
-            self.signal, self.objects = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+            self.objects = np.zeros(shape, np.uint8)
             self.radius = min(fast, slow) - 1
-            self.column = np.zeros(shape[1], np.int32)
-            self.total = np.zeros(shape[1] + 2 * self.radius + 1, np.int32)
+            self.row = np.zeros(shape[1] + 2 * self.radius, np.uint8)
+            # at most 125 rows of less than 2^24 counts: below 2^31
+            self.n_column, self.x_column = np.zeros((2, shape[1] + 2 * fast + 4), np.int32)
 
     def __call__(
         self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
@@ -97,28 +101,78 @@ class DispersionThreshold:
             raise InputError(
                 f"frame {image.shape} and mask {mask.shape} must be {self.strong.shape}"
             )
-        lowest, highest = self._limits(trusted_range)
-        head = (self.window, image, mask, lowest, highest, self.exact, self.gain, self.sigma_b)
-        if not self.extended:
-            kernels.find_strong(*head, self.sigma_s, self.threshold, self.min_local, self.strong)
-            return self.strong
-        kernels.find_signal(*head, self.min_local, self.signal)
-        kernels.erode(self.signal, self.radius, self.column, self.total, self.objects)
-        zero = self.window.x_column.dtype.type(0)
-        kernels.find_strong_in_objects(
-            image, mask, lowest, highest, self.objects, self.half_width,
-            self.gain, self.sigma_s, self.threshold, zero, self.strong,
-        )  # fmt: skip
+        threshold = self.global_threshold
+        if threshold is None:
+            threshold = estimate_global_threshold(image)
+        criteria = Criteria(
+            self.has_gain, *self.sigmas, self.min_local, float(threshold), not self.extended
+        )
+        find = find_signal if self.exact else find_signal_of_reals
+        limits = _limits(image.dtype, trusted_range)
+        find(self.window, image, mask, limits, self.gain, criteria, self.strong)
+        if self.extended:
+            self._keep_above_background(image, criteria)
         return self.strong
 
-    def _limits(self, trusted_range: tuple[float, float] | None) -> tuple[Any, Any]:
-        """Return the smallest and largest count to be used, of the kind that the frames hold."""
-        low, high = (-np.inf, np.inf) if trusted_range is None else trusted_range
+    def _keep_above_background(self, image: NDArray[Any], criteria: Criteria) -> None:
+        erode(self.window.signal, self.radius, self.row, self.objects)
+        half_width = self.half_width[0] + 2, self.half_width[1] + 2
+        head = (
+            image, self.window.state, self.objects, marked(self.objects.view(np.bool_)),
+            half_width, self.gain, criteria.sigma_strong, criteria.threshold,
+        )  # fmt: skip
         if self.exact:
-            # all that uint32 holds; the largest counts are then left out of the sums only
-            low, high = max(low, -(2.0**33)), min(high, 2.0**33)
-            return int(np.floor(low)) + 1, int(np.ceil(high)) - 1
-        return float(np.nextafter(low, np.inf)), float(np.nextafter(high, -np.inf))
+            find_strong_in_objects(*head, self.n_column, self.x_column, self.strong)
+        else:
+            find_strong_in_objects_of_reals(*head, self.strong)
+
+
+def _min_local_of(min_local: int, slow: int, fast: int) -> int:
+    if min(fast, slow) < 1 or max(fast, slow) > 60:
+        raise InputError(
+            f"kernel_size is {slow}, {fast}; both must be 1 or more, and 60 or less: "
+            "the sums of columns hold no more counts"
+        )
+    area = (2 * fast + 1) * (2 * slow + 1)
+    if min_local > area:
+        raise InputError(
+            f"min_local is {min_local}, but a window holds {area} pixels; "
+            "lower min_local or widen kernel_size"
+        )
+    return area if min_local <= 0 else int(min_local)
+
+
+def _gain_of(gain: float | NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the gain as rows: one for all of a frame (1, fast), or all of them (slow, fast)."""
+    values = np.ascontiguousarray(gain, np.float64)
+    if np.ndim(gain) and values.shape != shape:
+        raise InputError(f"the gain map is {values.shape}, the frames are {shape} (slow, fast)")
+    if values.size and not (np.isfinite(values) & (values > 0.0)).all():
+        raise InputError(
+            f"a gain of {values[~(np.isfinite(values) & (values > 0.0))][0]:g} counts per photon "
+            "cannot be; give finite gains above 0"
+        )
+    return values if np.ndim(gain) else np.full((1, shape[1]), values)
+
+
+def _limits(dtype: np.dtype[Any], trusted_range: tuple[float, float] | None) -> Limits:
+    """Return the smallest and largest count to be used, in the dtype of the frames.
+
+    Real numbers are compared as float64, in which each number strictly between the two is found.
+    """
+    low, high = (-np.inf, np.inf) if trusted_range is None else trusted_range
+    if not np.issubdtype(dtype, np.integer):
+        below = float(np.nextafter(LARGEST, 0.0))
+        low, high = float(np.nextafter(low, np.inf)), float(np.nextafter(high, -np.inf))
+        return Limits(low, high, -below, below)
+    kind = np.iinfo(dtype)
+    lowest = kind.min if low < kind.min else int(np.floor(low)) + 1
+    highest = kind.max if high > kind.max else int(np.ceil(high)) - 1
+    if lowest > kind.max or highest < kind.min or lowest > highest:
+        lowest, highest = 1, 0  # no count is between these
+    least, most = max(kind.min, -(LARGEST - 1)), min(kind.max, LARGEST - 1)
+    of = dtype.type
+    return Limits(of(lowest), of(highest), of(least), of(most))
 
 
 def dispersion(

@@ -1,0 +1,300 @@
+"""Which windows of a frame vary more than a background does (Kabsch 2010; Winter et al. 2018).
+
+Of the n values of a window, x is the sum and y that of the squares. A background of gain g (counts
+per photon) has variance / mean = g, found with standard deviation g sqrt(2 / (n - 1)); there is
+signal where it is above g (1 + sigma_b sqrt(2 / (n - 1))), that is where
+
+    n y - x^2 > g x ((n - 1) + sigma_b sqrt(2 (n - 1))).
+
+Nearly all windows are far from equality, so single precision decides them, twice as fast: n y is
+compared with x (x + reach), all terms positive, so that what is rounded off is less than `MARGIN`
+of either. Rows with a pixel within the margin are judged anew in 64 bits, and so are stretches with
+counts too bright for the sums.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from dxdask.spotfinding.wide_windows import sum_stretch
+from dxdask.spotfinding.windows import (
+    STRETCH,
+    exchange_counted,
+    exchange_values,
+    find_changed,
+    load_row,
+    note_bits,
+    sum_along_row,
+)
+
+MARGIN = 4e-6
+BELOW, ABOVE = np.float32(1.0 - MARGIN), np.float32(1.0 + MARGIN)
+
+
+class Criteria(NamedTuple):
+    """What makes a pixel strong.
+
+    Attributes
+    ----------
+    has_gain : whether `gain` is not 1 everywhere.
+    sigma_background, sigma_strong : standard deviations of dispersion and of a pixel's count.
+    min_local : counted pixels that a window must have.
+    threshold : counts at or below it are never strong.
+    is_bright : whether a pixel must stand out from the mean of its window too.
+    """
+
+    has_gain: bool
+    sigma_background: float
+    sigma_strong: float
+    min_local: int
+    threshold: float
+    is_bright: bool
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_signal(
+    window: Any, image: Any, mask: Any, limits: Any, gain: Any, criteria: Any, strong: Any
+) -> None:
+    """Find the valid pixels of a frame (slow, fast) of integers whose window holds signal.
+
+    They go to `window.signal`; the bright ones among them are marked in `strong`, if asked for.
+    limits : `Limits`. gain : (slow or 1, fast).
+    """
+    height, width = image.shape
+    fast, slow = window.half_width
+    # each look into `window` inside the loop would count references, which takes its time
+    values, state, signal, bits = window.values, window.state, window.signal, window.bits
+    words, signal_words, code = window.words, window.signal_words, window.code
+    n_column, x_column, y_column = window.n_column, window.x_column, window.y_column
+    n, x, y, spare = window.n, window.x, window.y, window.spare
+    number, reach, nothing = window.number, window.reach, window.nothing
+    no_state, no_words = window.no_state, window.no_words
+    x_inner, y_inner = x_column[fast:][:width], y_column[fast:][:width]
+    x_column[:], y_column[:], n_column[:], bits[:] = 0, 0, 0, 0
+    n_rows = values.shape[0]
+    brightest = -n_rows  # last row with counts above the limit
+    # the largest count that leaves the sum of squares below 2^31
+    limit = np.int32(np.sqrt((2.0**31 - 1) / ((2 * fast + 1) * (2 * slow + 1)))) - 1
+    for r in range(height + slow):
+        j, last = r - slow, r - 2 * slow - 1
+        inside, leaves = r < height, last >= 0
+        new = values[r % n_rows] if inside else nothing
+        old = values[last % n_rows] if leaves else nothing
+        if inside:
+            load_row(image[r], mask[r], limits, new, state[r])
+        if exchange_values(new, old, x_inner, y_inner) > limit:
+            note_bits(new, bits[r % n_rows])
+            brightest = r
+        elif brightest >= last - 1:
+            bits[r % n_rows] = 0
+        changed = _change_numbers(
+            words[r] if inside else no_words, words[last] if leaves else no_words,
+            state[r] if inside else no_state, state[last] if leaves else no_state,
+            fast, n_column, spare, n,
+        )  # fmt: skip
+        g = gain[max(j, 0)] if gain.shape[0] > 1 else gain[0]
+        if changed[0] < changed[1] or gain.shape[0] > 1:
+            columns = changed if gain.shape[0] == 1 else (0, width)
+            _reach(n, columns, g, criteria, number, reach)
+        if j >= 0:
+            _judge(x_column, y_column, 2 * fast + 1, spare, x, y, number, reach, code[:width])
+            in_doubt = _decide(code, state[j], signal[j])
+            if in_doubt or brightest >= last:
+                _judge_stretches(window, in_doubt, limit, j, g, criteria)
+            if criteria.is_bright:
+                keep_bright(
+                    signal[j], signal_words[j], x_column, n, g, criteria, image[j], strong[j]
+                )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_signal_of_reals(
+    window: Any, image: Any, mask: Any, limits: Any, gain: Any, criteria: Any, strong: Any
+) -> None:
+    """Find the valid pixels of a frame of real numbers whose window holds signal."""
+    height, width = image.shape
+    fast, slow = window.half_width
+    window.n_column[:] = 0
+    n_rows = window.values.shape[0]
+    for r in range(height + slow):
+        if r < height:
+            load_row(image[r], mask[r], limits, window.values[r % n_rows], window.state[r])
+        j = r - slow
+        last = r - 2 * slow - 1
+        changed = _change_numbers(
+            window.words[r] if r < height else window.no_words,
+            window.words[last] if last >= 0 else window.no_words,
+            window.state[r] if r < height else window.no_state,
+            window.state[last] if last >= 0 else window.no_state,
+            fast, window.n_column, window.spare, window.n,
+        )  # fmt: skip
+        g = gain[max(j, 0)] if gain.shape[0] > 1 else gain[0]
+        if changed[0] < changed[1] or gain.shape[0] > 1:
+            columns = changed if gain.shape[0] == 1 else (0, width)
+            _reach(window.n, columns, g, criteria, window.number, window.reach)
+        if j >= 0:
+            state, signal = window.state[j], window.signal[j]
+            x, y = sum_stretch(window, j, 0, width)
+            _judge_quickly(x, y, window.number, window.reach, window.code)
+            if _decide(window.code, state, signal):
+                _judge_exactly(x, y, window.n, g, criteria, state, signal)
+            if criteria.is_bright:
+                keep_bright(
+                    signal, window.signal_words[j], window.x_wide[0], window.n, g, criteria,
+                    image[j], strong[j],
+                )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _change_numbers(
+    new_words: Any, old_words: Any, new: Any, old: Any, half: Any, n_column: Any, spare: Any, n: Any
+) -> Any:
+    """Bring up to date how many values windows hold; return the range of those that changed."""
+    changed = find_changed(new_words, old_words)
+    first, end = changed[0], min(changed[1], n.size)
+    if first >= end:
+        return 0, 0
+    exchange_counted(new[first:end], old[first:end], n_column[half + first : half + end])
+    start, stop = max(first - half, 0), min(end + half, n.size)
+    sum_along_row(n_column[start : stop + 2 * half], 2 * half + 1, spare, n[start:stop])
+    return start, stop
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _reach(numbers: Any, columns: Any, gain: Any, criteria: Any, number: Any, reach: Any) -> None:
+    """Bring up to date, in a range of columns, what depends on n and gain only.
+
+    reach is g ((n - 1) + sigma_b sqrt(2 (n - 1))), infinite where a window has too few values.
+    """
+    sigma = np.float32(criteria.sigma_background)
+    n, g = numbers[columns[0] : columns[1]], gain[columns[0] : columns[1]]
+    number, reach = number[columns[0] : columns[1]], reach[columns[0] : columns[1]]
+    least = max(criteria.min_local, 1)
+    for i in range(n.size):
+        less = np.float32(n[i] - 1)
+        spread = less + sigma * np.sqrt(max(less + less, np.float32(0.0)))
+        number[i] = n[i]
+        reach[i] = np.float32(g[i]) * spread if n[i] >= least else np.float32(np.inf)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge(
+    x_column: Any,
+    y_column: Any,
+    length: Any,
+    spare: Any,
+    x: Any,
+    y: Any,
+    number: Any,
+    reach: Any,
+    code: Any,
+) -> None:
+    """Judge the windows of a row in single precision, see `_compare`; x, y, spare: workspace."""
+    if length == 7:
+        _judge_sevens(x_column, y_column, number, reach, code)
+    else:
+        sum_along_row(x_column, length, spare, x)
+        sum_along_row(y_column, length, spare, y)
+        _judge_quickly(x, y, number, reach, code)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge_sevens(x: Any, y: Any, number: Any, reach: Any, code: Any) -> None:
+    """Add up seven columns and judge at once: the usual width, in half the time."""
+    for i in range(code.size):
+        a, b = np.int32(0), np.int32(0)
+        for k in range(7):
+            a = np.int32(a + x[i + k])
+            b = np.int32(b + y[i + k])
+        code[i] = _compare(np.float32(a), np.float32(b), number[i], reach[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge_quickly(x: Any, y: Any, number: Any, reach: Any, code: Any) -> None:
+    for i in range(number.size):
+        code[i] = _compare(np.float32(x[i]), np.float32(y[i]), number[i], reach[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _compare(x: Any, y: Any, number: Any, reach: Any) -> Any:
+    """Return 2 if a window surely holds signal, 1 if it may."""
+    left, right = number * y, x * (x + reach)
+    usable = x >= np.float32(0.0)
+    return np.uint8(usable & (left * ABOVE > right)) + np.uint8(usable & (left * BELOW > right))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _decide(code: Any, state: Any, signal: Any) -> Any:
+    """Mark the valid pixels that surely are signal; return whether one of them may be."""
+    in_doubt = np.uint8(0)
+    for i in range(code.size):
+        valid = np.uint8(state[i] != 0)
+        signal[i] = (code[i] >> np.uint8(1)) & valid
+        in_doubt = np.uint8(in_doubt | (code[i] & valid))
+    return in_doubt != 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge_stretches(
+    window: Any, in_doubt: Any, limit: Any, j: Any, gain: Any, criteria: Any
+) -> None:
+    """Judge anew the stretches of row j near counts above `limit`; all of them if in doubt."""
+    width, half = window.n.size, window.half_width[0]
+    for k in range(window.bits.shape[1]):
+        start, stop = k * STRETCH, min((k + 1) * STRETCH, width)
+        first, end = max(start - half, 0) // STRETCH, (min(stop + half, width) - 1) // STRETCH + 1
+        if in_doubt or window.bits[:, first:end].max() > limit:
+            x, y = sum_stretch(window, j, start, stop)
+            _judge_exactly(
+                x, y, window.n[start:stop], gain[start:stop], criteria,
+                window.state[j, start:stop], window.signal[j, start:stop],
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge_exactly(
+    x: Any, y: Any, n: Any, gain: Any, criteria: Any, state: Any, signal: Any
+) -> None:
+    """Mark the windows that hold signal, rounded as DIALS rounds with a gain and without."""
+    least = max(criteria.min_local, 1)
+    for i in range(n.size):
+        m, a, b = np.float64(n[i]), np.float64(x[i]), np.float64(y[i])
+        root = np.sqrt(max(2.0 * (m - 1.0), 0.0))
+        if criteria.has_gain:
+            spread = m - 1.0 + criteria.sigma_background * root
+            wide = m * b - a * a > gain[i] * a * spread
+        else:
+            wide = m * b - a * a - a * (m - 1.0) > a * criteria.sigma_background * root
+        signal[i] = wide & (a >= 0.0) & (n[i] >= least) & (state[i] != 0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def keep_bright(
+    signal: Any,
+    words: Any,
+    x_column: Any,
+    n: Any,
+    gain: Any,
+    criteria: Any,
+    image: Any,
+    strong: Any,
+) -> None:
+    """Mark the pixels v of signal above the threshold with n v - x > sigma_s sqrt(g x n).
+
+    Few are left to look at: words of eight without any are passed over.
+    """
+    strong[:] = False
+    length = x_column.size - n.size + 1
+    for w in range(words.size):
+        if words[w] != 0:
+            for i in range(8 * w, 8 * w + 8):
+                if signal[i] and image[i] > criteria.threshold:
+                    total = np.float64(0.0)
+                    for k in range(i, i + length):
+                        total += np.float64(x_column[k])
+                    m, v = np.float64(n[i]), np.float64(image[i])
+                    limit = criteria.sigma_strong * np.sqrt(gain[i] * total * m)
+                    strong[i] = m * v - total > limit

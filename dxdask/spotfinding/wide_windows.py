@@ -1,0 +1,42 @@
+"""Sums over windows of a stretch of a row, added up anew in 64 bits.
+
+For counts too bright for the 32 bits of `windows`, and for real numbers: added up anew for each
+row, what a bright pixel rounds off is gone when it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from dxdask.spotfinding.windows import sum_along_row
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sum_stretch(window: Any, j: Any, start: Any, stop: Any) -> Any:
+    """Return sum and sum of squares of the windows around columns start <= i < stop of row j.
+
+    They lie in `x_wide` and `y_wide`, after the sums of the columns.
+    """
+    (half, slow), n_rows = window.half_width, window.values.shape[0]
+    height, width = window.state.shape[0], window.values.shape[1]
+    length = stop - start + 2 * half
+    x, y = window.x_wide[0, :length], window.y_wide[0, :length]
+    x[:], y[:] = 0, 0
+    first, end = max(start - half, 0), min(stop + half, width)
+    skip = first - (start - half)  # columns left of the frame
+    for r in range(max(j - slow, 0), min(j + slow + 1, height)):
+        _add(window.values[r % n_rows, first:end], x[skip:], y[skip:])
+    x_sums, y_sums = window.x_wide[1, : stop - start], window.y_wide[1, : stop - start]
+    sum_along_row(x, 2 * half + 1, window.wide_spare, x_sums)
+    sum_along_row(y, 2 * half + 1, window.wide_spare, y_sums)
+    return x_sums, y_sums
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add(values: Any, x: Any, y: Any) -> None:
+    for i in range(values.size):
+        v = x.dtype.type(values[i])
+        x[i] += v
+        y[i] += v * v
