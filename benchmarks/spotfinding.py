@@ -25,7 +25,7 @@ from typing import Any
 import spotfinding_dials as dials
 from measure import Cost, run
 
-from dxdask.pipeline.parameters import ImportCommandParameters
+from dxdask.pipeline.import_parameters import ImportCommandParameters
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("DXDASK_SHARED", HERE.parent.parent / "shared"))

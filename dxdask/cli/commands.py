@@ -33,7 +33,7 @@ def import_(
     file: File = None,
 ) -> None:
     """Read frames (NXmx, CBF, SMV; files, folders, templates) into a store."""
-    from dxdask.pipeline.parameters import ImportCommandParameters
+    from dxdask.pipeline.import_parameters import ImportCommandParameters
 
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(ImportCommandParameters, file, texts)
@@ -58,7 +58,7 @@ def process(
     json: Json = False,
 ) -> None:
     """Take an ensemble of sweeps from raw frames to merged intensities, as one graph."""
-    from dxdask.pipeline.parameters import ProcessParameters
+    from dxdask.pipeline.import_parameters import ProcessParameters
 
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(ProcessParameters, file, texts)
@@ -92,12 +92,12 @@ def _step_command(name: str) -> Callable[..., None]:
         parameters = arguments.read_parameters(StepParameters, file, texts, groups)
         if config:
             return output.configuration(parameters, expert, groups)
-        from dxdask.pipeline import ensemble
+        from dxdask.pipeline.step import run_step
 
         path = arguments.one_store(paths, name)
         with log_to(Path(path), name, quiet=json):
             output.changed_parameters(parameters)
-            store = ensemble.run_step(path, name, parameters, output.step)
+            store = run_step(path, name, parameters, output.step)
         if json:
             output.as_json(store.show(name))
         return None

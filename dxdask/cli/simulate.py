@@ -45,7 +45,7 @@ def demo(out: Directory = Path("demo")) -> None:
     """Simulate five runs at five transmissions and take them to merged intensities."""
     from dxdask.pipeline import ensemble
     from dxdask.pipeline.export import ExportParameters, export_store
-    from dxdask.pipeline.parameters import ProcessParameters
+    from dxdask.pipeline.import_parameters import ProcessParameters
     from dxdask.report import plot_ensemble
     from dxdask.simulation import SimulationParameters
 

@@ -17,8 +17,10 @@ from dxdask.parameters import Parameters
 from dxdask.pipeline import ensemble
 from dxdask.pipeline.catalogue import STEPS
 from dxdask.pipeline.export import ExportParameters, export_store
-from dxdask.pipeline.parameters import ImportCommandParameters, ProcessParameters, StepParameters
+from dxdask.pipeline.import_parameters import ImportCommandParameters, ProcessParameters
+from dxdask.pipeline.parameters import StepParameters
 from dxdask.pipeline.run import Show
+from dxdask.pipeline.step import run_step
 from dxdask.storage.store import Store
 
 PathLike = str | os.PathLike[str]
@@ -59,7 +61,7 @@ def run(store: Store | PathLike, name: str, *, show: Show = show_step, **paramet
     if isinstance(store, Store) and store.mode == "r":
         raise InputError(f'{store.path} is open for reading; open it with mode="r+" to run {name}')
     path = store.path if isinstance(store, Store) else store
-    return ensemble.run_step(path, name, given, show)
+    return run_step(path, name, given, show)
 
 
 def find_spots(store: Store | PathLike, **parameters: Any) -> Store:

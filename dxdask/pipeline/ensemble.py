@@ -1,4 +1,4 @@
-"""The jobs of a sweep ensemble: import, one step, or all of them as one graph."""
+"""The jobs that begin with raw files: import, or all of a sweep ensemble as one graph."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dxdask.cluster.client import Cluster, open_cluster
-from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.pipeline import frames
 from dxdask.pipeline.catalogue import PROCESS
-from dxdask.pipeline.masks import with_contents, write_generated
-from dxdask.pipeline.memory import require_memory
-from dxdask.pipeline.parameters import (
+from dxdask.pipeline.import_parameters import (
     ImportCommandParameters,
     ImportStepParameters,
     ProcessParameters,
-    StepParameters,
 )
+from dxdask.pipeline.masks import with_contents
+from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.plan import Plan, make_plan
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.steps import Ensemble
@@ -106,36 +105,6 @@ def process_plan(
     ]
     ensemble = with_contents(ensemble, store, names, parameters)
     return make_plan(store, names, ensemble, parameters, masked, writers)
-
-
-def run_step(path: PathLike, name: str, parameters: StepParameters, show: Show) -> Store:
-    """Run one step on what is in a store.
-
-    Raises
-    ------
-    StoreNotFoundError
-        The store, its runs or a step before this one are not there.
-    DxdaskError
-        The step cannot be done with these data.
-    """
-    store = Store.open(path)
-    if not store.runs:
-        raise StoreNotFoundError(f"{store.path} holds no complete run; run: dxdask import FILES")
-    with store.writing(), open_cluster(parameters.cluster) as cluster:
-        lazy = {run: frames.stored(store, run) for run in store.runs}
-        ensemble = Ensemble(
-            incoming=lazy,
-            frames=lazy,
-            masks={run: store.mask(run) for run in store.runs},
-            experiments=store.imported(),
-        )
-        prints = [store.frames_fingerprint(run) for run in store.runs]
-        ensemble = with_contents(ensemble, store, [name], parameters)
-        plan = make_plan(store, [name], ensemble, parameters, prints)
-        run_plan(store, plan, cluster, show, label=name)
-        if name == "generate_mask" and parameters.generate_mask.output.mask is not None:
-            write_generated(store, parameters.generate_mask.output.mask)
-    return store
 
 
 def _import(readers: dict[str, frames.ImportingReader], cluster: Cluster) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from dask.delayed import Delayed, delayed
@@ -14,15 +14,18 @@ from dxdask.errors import StoreExistsError
 from dxdask.graphs.blocked import BlockedFrames, FrameReader
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
-from dxdask.pipeline.parameters import ImportStepParameters
 from dxdask.storage import read
 from dxdask.storage.frames import BLOCK_BYTES, open_frames
-from dxdask.storage.importers.runs import FrameReader as RawReader
-from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.layout import run_path
 from dxdask.storage.provenance import file_fingerprint, fingerprint
 from dxdask.storage.runs import RunWriter
 from dxdask.storage.store import Store
+
+# A step that reads frames of a store needs none of what reads raw files.
+if TYPE_CHECKING:
+    from dxdask.pipeline.import_parameters import ImportStepParameters
+    from dxdask.storage.importers.runs import FrameReader as RawReader
+    from dxdask.storage.importers.runs import RunSource
 
 IMPORT_VERSION = "1"
 
@@ -91,8 +94,7 @@ class ImportingReader:
 
 def fingerprints(sources: Sequence[RunSource], parameters: ImportStepParameters) -> dict[str, str]:
     """Return the fingerprint of each run's import: of its files and of how they are read."""
-    given = parameters.model_dump(mode="json", include=set(ImportStepParameters.model_fields))
-    given.pop("overwrite", None)
+    given = parameters.of_reading()
     return {
         s.name: fingerprint("import", given, [file_fingerprint(f) for f in s.files], IMPORT_VERSION)
         for s in sources

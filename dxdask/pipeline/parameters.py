@@ -1,9 +1,6 @@
-"""What each command takes: the parameters of its steps, and where it runs."""
+"""What the command of a step takes: the parameters of the steps, and where they run."""
 
 from __future__ import annotations
-
-from collections.abc import Collection
-from typing import ClassVar
 
 from dxdask.analysis.parameters import HistogramParameters, LinearityParameters
 from dxdask.cluster.parameters import ClusterParameters
@@ -11,11 +8,9 @@ from dxdask.indexing.parameters import BravaisParameters, IndexParameters
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.masking.parameters import ApplyMaskParameters, GenerateMaskParameters
 from dxdask.parameters import Parameters, parameter
-from dxdask.pipeline.catalogue import PROCESS, STEPS
 from dxdask.refinement.parameters import RefinementParameters
 from dxdask.scaling.parameters import MergingParameters, ScalingParameters
 from dxdask.spotfinding.parameters import SpotfinderParameters
-from dxdask.storage.importers.parameters import ImportParameters
 
 
 class Running(Parameters):
@@ -23,16 +18,6 @@ class Running(Parameters):
 
     cluster: ClusterParameters = ClusterParameters()
     force: bool = parameter(False, "run again what is there with the same inputs and parameters")
-
-
-class ImportStepParameters(ImportParameters):
-    """Parameters of the import into a store."""
-
-    overwrite: bool = parameter(False, "replace a store that is there")
-
-
-class ImportCommandParameters(ImportStepParameters, Running):
-    """Parameters of `dxdask import`."""
 
 
 class StepParameters(Running):
@@ -49,12 +34,3 @@ class StepParameters(Running):
     merging: MergingParameters = MergingParameters()
     generate_mask: GenerateMaskParameters = GenerateMaskParameters()
     apply_mask: ApplyMaskParameters = ApplyMaskParameters()
-
-
-class ProcessParameters(ImportStepParameters, StepParameters):
-    """Parameters of `dxdask process`: of the import and of the steps that it runs."""
-
-    offered: ClassVar[Collection[str] | None] = (
-        *ImportCommandParameters.model_fields,
-        *dict.fromkeys(group for name in PROCESS for group in STEPS[name].groups),
-    )

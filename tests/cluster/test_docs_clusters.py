@@ -21,8 +21,8 @@ from dxdask.cluster.configuration import profile
 from dxdask.cluster.jobqueue import script
 from dxdask.cluster.parameters import QUEUES, ClusterParameters, kind_of
 from dxdask.errors import MemoryBudgetError
+from dxdask.pipeline.import_parameters import ProcessParameters
 from dxdask.pipeline.memory import require_memory
-from dxdask.pipeline.parameters import ProcessParameters
 
 PAGE = (ROOT / "docs" / "clusters.md").read_text()
 

@@ -20,7 +20,7 @@ from dxdask.graphs.fold import n_folds
 from dxdask.graphs.frames import FrameBlock
 from dxdask.pipeline import ensemble, frames
 from dxdask.pipeline.ensemble import process_plan
-from dxdask.pipeline.parameters import ProcessParameters
+from dxdask.pipeline.import_parameters import ProcessParameters
 from dxdask.pipeline.plan import Plan
 from dxdask.storage import frames as stored_frames
 from dxdask.storage.importers import read_runs

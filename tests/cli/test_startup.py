@@ -1,0 +1,45 @@
+"""What a step's command imports: no more than it needs, which is what makes it start at once.
+
+`--help` and `show` have their tests in `test_commands.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ensemble_example import python
+
+import dxdask
+
+HEAVY = ("dask.array", "distributed", "matplotlib", "pandas", "xarray", "scipy.special")
+CASES = {
+    "find_spots -c": (*HEAVY, "dask", "zarr"),
+    "process -c": (*HEAVY, "dask"),
+    "import RAW -o TO": (*HEAVY, "bokeh"),
+    "find_spots STORE force=true": (*HEAVY, "bokeh", "scipy.optimize", "scipy.stats"),
+    "find_spots STORE force=true cluster=synchronous": (*HEAVY, "bokeh"),
+}
+
+
+@pytest.fixture(scope="module")
+def store(raw: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("startup") / "s.zarr"
+    dxdask.import_(raw[0], path)
+    return path
+
+
+@pytest.mark.parametrize("command", CASES)
+def test_a_command_imports_what_it_needs(
+    raw: list[Path], store: Path, tmp_path: Path, command: str
+) -> None:
+    files = {"STORE": store, "RAW": raw[0], "TO": tmp_path / "to.zarr"}
+    words = [str(files.get(word, word)) for word in command.split()]
+    done = python(f"""
+import sys
+from dxdask.cli.main import run
+status = run({words!r})
+found = [name for name in {CASES[command]!r} if name in sys.modules]
+sys.exit(f"imports {{found}}" if found else status)
+""")
+    assert done.returncode == 0, done.stderr
