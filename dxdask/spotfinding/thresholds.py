@@ -71,7 +71,7 @@ def threshold_of(
         sigma_background=p.sigma_background,
         sigma_strong=p.sigma_strong,
         min_local=p.min_local,
-        global_threshold=p.global_threshold or 0.0,
+        global_threshold=p.global_threshold,
         gain=total,
     )
 

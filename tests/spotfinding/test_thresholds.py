@@ -11,6 +11,7 @@ from spot_examples import experiment_for
 
 from dxdask.models import Beam, Panel
 from dxdask.spotfinding import SpotfinderParameters, find_spots
+from dxdask.spotfinding.global_threshold import estimate_global_threshold
 from dxdask.spotfinding.ideal_spot import IdealSpotThreshold
 from dxdask.spotfinding.radial_profile import RadialProfileThreshold
 from dxdask.spotfinding.rings import rings_of
@@ -93,6 +94,24 @@ def test_gain_of_the_panel_and_of_the_parameters_multiply() -> None:
     both = strong_pixels(algorithm="dispersion", gain=2.0, dispersion={"gain": 3.0})
     np.testing.assert_array_equal(both, strong_pixels(algorithm="dispersion", gain=6.0))
     assert (both != strong_pixels(algorithm="dispersion")).any()
+
+
+def test_an_automatic_global_threshold() -> None:
+    loose = {"sigma_background": 0.0, "sigma_strong": 0.0}
+    found = strong_pixels(algorithm="dispersion", dispersion={**loose, "global_threshold": None})
+    limit = estimate_global_threshold(frame())
+    fixed = strong_pixels(algorithm="dispersion", dispersion={**loose, "global_threshold": limit})
+    np.testing.assert_array_equal(found, fixed)
+    assert (found != strong_pixels(algorithm="dispersion", dispersion=loose)).any()
+
+
+def test_a_gain_of_each_pixel_is_that_of_dispersion() -> None:
+    gain = np.where(np.arange(60) < 30, 1.0, 4.0) * np.ones((50, 1))
+    found = strong_pixels(algorithm="dispersion", gain=gain)
+    for half, one in ((np.s_[:, :26], 1.0), (np.s_[:, 34:], 4.0)):
+        np.testing.assert_array_equal(
+            found[half], strong_pixels(algorithm="dispersion", gain=one)[half]
+        )
 
 
 def test_a_gain_of_each_pixel_divides_what_radial_profile_sees() -> None:
