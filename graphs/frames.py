@@ -197,25 +197,24 @@ def frame_blocks(frames: Frames, *, grouped: bool = False) -> list[tuple[Delayed
         See `require_whole_frames`.
     """
     require_whole_frames(frames)
-    n_blocks, name = frames.numblocks[0], f"frame-block-{frames.name}"
+    # asked for once, as each may be made anew
+    source, graph, lengths = frames.name, ensure_dict(frames.dask), frames.chunks[0]
+    name, n_blocks, image = f"frame-block-{source}", len(lengths), frames.shape[1:]
     n = n_groups(n_blocks, frames.shape[0]) if grouped else n_blocks
     bounds = [i * n_blocks // n for i in range(n + 1)] if n else [0]
-    graph = ensure_dict(frames.dask)
     needed = [
-        _closure(graph, [(frames.name, i, 0, 0) for i in range(a, b)]) for a, b in pairwise(bounds)
+        _closure(graph, [(source, i, 0, 0) for i in range(a, b)]) for a, b in pairwise(bounds)
     ]
     uses = Counter(key for closure in needed for key in closure)
     shared = {key for key, times in uses.items() if times > 1}
     tasks: dict[Key, Any] = {key: graph[key] for key in shared}
-    firsts = np.cumsum((0, *frames.chunks[0]))[bounds].tolist()
+    firsts = np.cumsum((0, *lengths))[bounds].tolist()
     for i, closure in enumerate(needed):
         a, b = bounds[i : i + 2]
-        keys = [(frames.name, k, 0, 0) for k in range(a, b)]
+        keys = [(source, k, 0, 0) for k in range(a, b)]
         own = {k: graph[k] for k in closure if k not in shared}
         borrowed = [k for k in closure if k in shared]
-        block = FrameBlock(
-            own, keys, firsts[i], frames.chunks[0][a:b], frames.shape[1:], frames.dtype, borrowed
-        )
+        block = FrameBlock(own, keys, firsts[i], lengths[a:b], image, frames.dtype, borrowed)
         tasks[name, i, n] = (FrameBlock.with_shared, block, *borrowed)
     # one layer for all: O(1) a block, and culling drops what a consumer does not need
     layer = HighLevelGraph.from_collections(name, tasks)
