@@ -13,7 +13,14 @@ import pytest
 
 import dxdask
 from dxdask.cli.main import run as command
-from dxdask.errors import DxdaskError, FormatError, InputError, ParameterError, StoreNotFoundError
+from dxdask.errors import (
+    ConvergenceError,
+    DxdaskError,
+    FormatError,
+    InputError,
+    ParameterError,
+    StoreNotFoundError,
+)
 from dxdask.pipeline.masks import mask_files
 from dxdask.results import StepResult
 from dxdask.storage.store import Store
@@ -221,7 +228,9 @@ def test_lookup_mask(store: Store, half: Path) -> None:
     os.utime(half, ns=(status.st_atime_ns, status.st_mtime_ns))  # the content tells, not the time
     assert (spots(store, lookup={"mask": half})["bbox"][:, 0] >= 128).all()
     assert version(store) != before
-    half.unlink()  # what comes after needs the spots, not the file
+    half.unlink()
+    with suppress(ConvergenceError):  # in half of so small a frame
+        dxdask.index(store, show=dxdask.quiet, space_group="I213", n_points=64, n_macro_cycles=1)
     with pytest.raises(FormatError, match=r"lookup\.mask"):
         spots(store, lookup={"mask": half})
     shown = store.step_attributes("find_spots")["parameters"]
@@ -264,6 +273,47 @@ def test_files_that_do_not_fit(store: Store, tmp_path: Path) -> None:
         apply(store, "generate_mask")
     assert not store.has_step("find_spots")
     assert not store.has_step("apply_mask")
+
+
+def test_gain_map(store: Store, tmp_path: Path) -> None:
+    alone = spots(store)
+    gain = np.ones(FRAME)
+    np.save(tmp_path / "gain.npy", gain)
+    same = spots(store, lookup={"gain_map": tmp_path / "gain.npy"})
+    before = version(store)
+    for name, values in alone.items():
+        np.testing.assert_array_equal(same[name], values)
+    gain[:, :128] = 50.0  # what stands out by far less than its noise is no spot
+    np.save(tmp_path / "gain.npy", gain.astype(np.float32))
+    found = spots(store, lookup={"gain_map": tmp_path / "gain.npy"})
+    assert version(store) != before
+    left, right = found["x"] < 124, found["x"] > 132
+    assert left.sum() < (alone["x"] < 124).sum()
+    assert right.sum() == (alone["x"] > 132).sum()
+    everywhere = spots(store, gain=50.0)
+    assert left.sum() == (everywhere["x"] < 124).sum()
+
+
+def test_region_of_interest(store: Store) -> None:
+    found = spots(store, region_of_interest=(20, 90, 10, 70))
+    assert set(found["panel"]) == {0, 1}
+    box = found["bbox"]
+    assert (box[:, 0] >= 20).all()
+    assert (box[:, 1] <= 90).all()
+    assert (box[:, 2] >= 10).all()
+    assert (box[:, 3] <= 70).all()
+    for region in ((0, 257, 0, 10), (0, 10, 0, 129), (10, 10, 0, 5), (20, 10, 0, 5)):
+        with pytest.raises(DxdaskError, match="region_of_interest"):
+            spots(store, region_of_interest=region)
+
+
+def test_a_hot_mask(store: Store) -> None:
+    spots(store, write_hot_mask=True)
+    hot = store.arrays("find_spots")["hot_mask"]
+    assert hot.shape == (2, *FRAME)
+    apply(store, "find_spots")
+    for run, mask in zip(store.runs, hot, strict=True):
+        np.testing.assert_array_equal(store.mask(run), store.imported_mask(run) & mask)
 
 
 def test_a_gain_map_and_a_gain_are_refused_together(store: Store, tmp_path: Path) -> None:
