@@ -44,6 +44,8 @@ def dense_above(counts: Floats) -> float | None:
 
     The counts of all bins are sorted into up to 30 slots of equal width. The limit is where the
     fraction of bins up to a slot has stopped to grow: by less than 0.002 a spot, twice in a row.
+    Where that is so from the first slot on, as with one very dense place, the limit is the end of
+    that slot. (DIALS takes its beginning, and leaves out all spots.)
     """
     most = int(counts.max(initial=0))
     least = float(counts.min(initial=most))
@@ -60,6 +62,8 @@ def dense_above(counts: Floats) -> float | None:
         return None
     # the lower edge of the slot by steps from the lowest: a product would be rounded otherwise
     low = np.add.accumulate([least, *([width] * n_slots)])
+    if twice[0] == 0:
+        return float(low[1])
     return float((low[twice[0]] + low[twice[0] + 1]) / 2 - 0.5 * width)
 
 
