@@ -8,6 +8,7 @@ from typing import Literal
 from dxdask.errors import InputError
 from dxdask.parameters import Parameters, parameter
 from dxdask.storage.exporters import csv, dials, mtz
+from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS
 from dxdask.storage.store import Store
 
 Format = Literal["mtz", "dials", "csv"]
@@ -62,7 +63,9 @@ def _write_dials(store: Store, step: str, path: Path) -> None:
     experiments = store.experiments(step)
     files = {run: store.run_attributes(run)["source"]["files"] for run in experiments.runs}
     dials.write_experiments(path, experiments, frames=files)
-    dials.write_reflections(path.with_suffix(".refl"), store.columns(step), experiments)
+    kept = store.step_attributes(step).get("arrays", [])
+    arrays = store.arrays(step, [name for name in SHOEBOX_ARRAYS if name in kept])
+    dials.write_reflections(path.with_suffix(".refl"), store.columns(step), experiments, arrays)
 
 
 def _default_step(store: Store, parameters: ExportParameters) -> str:

@@ -22,6 +22,7 @@ from dxdask.storage.exporters.dials_models import (
     profile_to_dials,
     scan_to_dials,
 )
+from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, pack_shoeboxes
 from dxdask.storage.exporters.stills import split_stills, with_stills_apart
 
 _KINDS: Mapping[tuple[str, int], tuple[str, str]] = {
@@ -122,16 +123,21 @@ def _template(files: Sequence[str], run: str) -> str:
 
 
 def write_reflections(
-    path: str | Path, reflections: Reflections, experiments: ExperimentList
+    path: str | Path,
+    reflections: Reflections,
+    experiments: ExperimentList,
+    arrays: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Write a table as DIALS 3 reads it (`.refl`, msgpack), with the columns DIALS has.
 
     Stills are numbered as `write_experiments` takes them apart: an experiment an image, z in 0..1.
 
+    arrays : of the step that made the table; where they hold shoeboxes these are written too.
+
     Raises
     ------
     InputError
-        The table refers to experiments that are not there.
+        The table refers to experiments that are not there, or the shoeboxes are not of its rows.
     """
     stills = split_stills(experiments)
     table = with_stills_apart(reflections, experiments, stills)
@@ -145,6 +151,9 @@ def write_reflections(
             else ("std::size_t", "<u8")
         )
         data[name] = [kind, [rows, np.ascontiguousarray(values, dtype=dtype).tobytes()]]
+    if arrays is not None and all(name in arrays for name in SHOEBOX_ARRAYS):
+        packed = pack_shoeboxes(table["panel"], table["bbox"], arrays)
+        data["shoebox"] = ["Shoebox<>", [rows, packed]]
     names = {i: _identifier(m, i) for i, m in enumerate(stills.experiments.members)}
     content = {"identifiers": names, "nrows": rows, "data": data}
     Path(path).write_bytes(_pack(["dials::af::reflection_table", 1, content]))
