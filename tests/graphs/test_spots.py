@@ -233,6 +233,21 @@ def test_only_one_block_is_in_memory_at_a_time() -> None:
     assert Watched.alive == [0] * 12
 
 
+def test_a_gain_map_is_cut_to_the_panels() -> None:
+    gain = np.random.default_rng(2).uniform(0.5, 4.0, FRAMES.shape[1:])
+    expected = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, gain_map=gain)
+    plain = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK)
+    assert len(expected.reflections["x"]) != len(plain.reflections["x"])
+    lazy = spots.find_spots(chunked(FRAMES, 5), EXPERIMENT, MASK, gain_map=gain)
+    assert_equal(lazy.compute(scheduler="threads"), expected)
+    even = np.full(FRAMES.shape[1:], 2.0)
+    two = SpotfinderParameters.model_validate({"threshold": {"dispersion": {"gain": 2.0}}})
+    np.testing.assert_array_equal(
+        spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, gain_map=even).reflections["bbox"],
+        spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, two).reflections["bbox"],
+    )
+
+
 def test_a_range_of_images_reads_no_other() -> None:
     Watched.forget()
     parameters = SpotfinderParameters(scan_range=((104, 107), (115, 115)))
