@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError, SchemaError, StoreNotFoundError, StoreWriteError
 from dxdask.storage import layout, read, results
+from dxdask.storage.provenance import fingerprint
 
 Mask = NDArray[np.bool_]
 
@@ -200,11 +201,17 @@ def with_applied(imported: Mask, mask: Mask | None, run: str) -> Mask:
     return imported & mask
 
 
-def applied_digest(root: Path, run: str, run_id: str) -> str | None:
-    """Return what tells a run's masked frames from those imported; None where they are the same."""
+def frames_fingerprint(root: Path, run: str, attributes: Mapping[str, Any]) -> str:
+    """Return what tells a run's frames, masked as they are now, from others.
+
+    attributes : of the run. Where no more is masked than at import, it is the import's fingerprint.
+    """
+    imported = str(attributes["fingerprint"])
     path = read.complete_step(root, APPLIED)
     mine = {} if path is None else _contents(path, run)
-    return mine.get("digest") if mine.get("run") == run_id else None
+    if mine.get("run") != attributes["id"] or not mine.get("digest"):
+        return imported
+    return fingerprint("masked", {"mask": mine["digest"]}, [imported], "1")
 
 
 def _contents(path: Path, run: str) -> Mapping[str, Any]:

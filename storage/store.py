@@ -20,7 +20,6 @@ from dxdask.storage.frame_slices import FrameSlices
 from dxdask.storage.frames import lazy_frames, open_frames
 from dxdask.storage.lock import WriteLock
 from dxdask.storage.packing import Packing
-from dxdask.storage.provenance import fingerprint
 from dxdask.storage.runs import RunWriter
 from dxdask.tables import Table
 
@@ -233,10 +232,7 @@ class Store:
 
     def frames_fingerprint(self, run: str) -> str:
         """Return what tells a run's frames, masked as they are now, from others."""
-        attributes = self._run(run)[1]
-        imported = str(attributes["fingerprint"])
-        applied = masks.applied_digest(self.path, run, attributes["id"])
-        return fingerprint("masked", {"mask": applied}, [imported], "1") if applied else imported
+        return masks.frames_fingerprint(self.path, run, self._run(run)[1])
 
     def write_step(
         self,
