@@ -105,7 +105,10 @@ def _of_panel(
     least = np.where(alone, p.fraction, max(p.fraction, p.cluster_fraction))
     reason[above & (fraction >= least)] = STRONG
     n_high = e.n_high[slow, fast].astype(np.float64)
-    by_chance = scipy.special.bdtrc(n_high - 1.0, n, 1.0 / (n_around + 1.0))
+    # the binomial probability of n_high or more of n
+    by_chance = scipy.special.betainc(
+        np.maximum(n_high, 1.0), n - n_high + 1.0, 1.0 / (n_around + 1.0)
+    )
     steady = (n_high >= p.fraction * n) & (by_chance < np.exp(limit))
     reason[above & alone & steady & (n_around > 0)] = HOT
     constant = e.constant[slow, fast].astype(np.float64)
