@@ -117,7 +117,7 @@ def by_growth(d_star: Any) -> Any:
     for i in range(1, steepest):
         gaps[i] = abs(-i * rise / length + (volume[i] - volume[0]) * steepest / length)
     spread = math.sqrt(np.sum((gaps - np.mean(gaps)) ** 2) / (steepest - 1))
-    farthest = np.argmax(gaps)
+    farthest = int(np.argmax(gaps))
     chosen = farthest
     for i in range(farthest + 1, steepest):
         if gaps[i] > gaps[farthest] - 0.5 * spread:

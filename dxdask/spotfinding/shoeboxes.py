@@ -14,9 +14,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.models import Detector, Panel
+from dxdask.models import Detector
 from dxdask.spotfinding.boxes import Boxes, offsets_of, overlapping, volumes
 from dxdask.spotfinding.extract import Pixels
+from dxdask.spotfinding.panel_pixels import trusted_range
 from dxdask.spotfinding.parameters import SpotfinderParameters
 
 Ints = NDArray[np.int64]
@@ -87,7 +88,8 @@ def cut_boxes(
         p = detector[index]
         _cut(
             frames[:, p.slices[0], p.slices[1]], masks[index], readable, first_z,
-            _trusted(p, parameters), float(p.pedestal), _limits(value.dtype),
+            trusted_range(p, parameters) or (-np.inf, np.inf), float(p.pedestal),
+            _limits(value.dtype),
             np.flatnonzero(panel == index), bbox, own, value, mask,
         )  # fmt: skip
     touched = {
@@ -167,14 +169,6 @@ def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
     return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
 
 
-def _trusted(panel: Panel, parameters: SpotfinderParameters) -> tuple[float, float]:
-    """Return the counts, as recorded, strictly between which a pixel can be used."""
-    low, high = panel.trusted_range if parameters.filter.use_trusted_range else (-np.inf, np.inf)
-    if parameters.maximum_trusted_value is not None:
-        high = parameters.maximum_trusted_value
-    return float(low), float(high)
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 def _cut(
     frames: Any, good: Any, readable: Any, first_z: Any, trusted: Any, pedestal: Any, limits: Any,
@@ -194,10 +188,9 @@ def _cut(
                 continue
             for y in range(y0, y1):
                 for x in range(x0, x1):
-                    v = np.float64(frames[f, y, x])
+                    v = frames[f, y, x] - pedestal
                     # false for NaN
                     mask[n] = USABLE if good[y, x] and v > trusted[0] and v < trusted[1] else 0
-                    v -= pedestal
                     if v < limits[0]:
                         v = limits[0]
                     elif v > limits[1]:
