@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.errors import ConvergenceError
+from dxdask.errors import ConvergenceError, InputError
 from dxdask.models import Detector
 from dxdask.stills.crystals import Crystals
 from dxdask.stills.measurements import Measurements
@@ -60,6 +60,8 @@ def solve(
 
     Raises
     ------
+    InputError
+        Nothing may move.
     ConvergenceError
         It does not settle.
     """
@@ -102,8 +104,12 @@ def _spread(
     columns, sigmas = [], []
     for part in parts:
         free, sizes = free_moves(part, parameters.detector)
-        columns.append(part_moves(detector, part)[:, :, free].reshape(-1, len(free)))
+        columns.append(part_moves(detector, part)[:, :, free].reshape(6 * len(detector), len(free)))
         sigmas += sizes
+    if not sigmas:
+        raise InputError(
+            "nothing of the detector may move; give metrology.detector.whole or .parts something"
+        )
     return np.concatenate(columns, axis=1), np.array(sigmas)
 
 

@@ -60,7 +60,8 @@ def refine_stills(
         robust = robust_weights(fit.residuals, scales)
         weights = robust[:, None] / scales**2
         eq = crystal_equations(fit, weights, measured, crystals, prior)
-        steps = np.linalg.solve(eq.matrix, eq.right[:, :, None])[:, :, 0]
+        steps: Floats = np.linalg.solve(eq.matrix, eq.right[:, :, None])[:, :, 0].astype(np.float64)
         crystals = crystals.moved(steps)
     fit = fit_of(measured, crystals, detector, beam)
-    return RefinedStills(crystals, fit, robust, np.linalg.inv(eq.matrix))
+    covariance: Floats = np.linalg.inv(eq.matrix).astype(np.float64)
+    return RefinedStills(crystals, fit, robust, covariance)

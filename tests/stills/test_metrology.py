@@ -1,0 +1,140 @@
+"""Where panels are, from the spots of many stills: against panels moved by known amounts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dxdask.errors import InputError
+from dxdask.models import Detector
+from dxdask.stills.metrology import Metrology, MetrologyParameters, refine_metrology
+from dxdask.stills.metrology.hierarchy import centre, parts_of
+from tests.made_up_stills import CELL, GROUP, Shots, moved_panels, panels, shots
+
+
+def _true_detector(distance_off: float = 0.25) -> Detector:
+    rng = np.random.default_rng(5)
+    shifts, turns = np.zeros((4, 3)), np.zeros((4, 3))
+    shifts[:, :2], shifts[:, 2] = rng.normal(0, 0.08, (4, 2)), -distance_off
+    turns[:, 2] = rng.normal(0, 1e-3, 4)
+    return moved_panels(panels(), shifts, turns)
+
+
+@pytest.fixture(scope="module")
+def made() -> Shots:
+    """Return stills on panels that are not where their file says."""
+    return shots(30, true_detector=_true_detector(), noise_px=0.1)
+
+
+def _refined(made: Shots, **parameters: Any) -> Metrology:
+    given = MetrologyParameters.model_validate(parameters)
+    return refine_metrology(made.reflections, made.stills, made.experiment, CELL, GROUP, given)
+
+
+def _offsets_px(found: Detector, true: Detector) -> NDArray[np.float64]:
+    """Return (panels, 2) how far centres are off, a turn about the beam and a scale taken away."""
+    a = np.array([centre(p)[:2] for p in found.panels])
+    b = np.array([centre(p)[:2] for p in true.panels])
+    design = np.concatenate([np.c_[b[:, 0], -b[:, 1]], np.c_[b[:, 1], b[:, 0]]])
+    similar, *_ = np.linalg.lstsq(design, np.concatenate([a[:, 0], a[:, 1]]), rcond=None)
+    rest = np.concatenate([a[:, 0], a[:, 1]]) - design @ similar
+    return rest.reshape(2, -1).T / 0.1
+
+
+def _rms(offsets: NDArray[np.float64]) -> float:
+    return float(np.sqrt((offsets**2).mean()))
+
+
+def test_panels_go_where_they_truly_are(made: Shots) -> None:
+    before = _rms(_offsets_px(made.experiment.detector, made.true_detector))
+    found = _refined(made).experiment.detector
+    assert before > 0.5
+    assert _rms(_offsets_px(found, made.true_detector)) < 0.015
+    assert abs(found[0].distance - 110.25) < 0.02
+
+
+def test_tilts_freed_first_do_no_harm(made: Shots) -> None:
+    tilted = _refined(
+        made, detector={"whole": ("shift", "distance", "tilt"), "hierarchy_level": 0},
+        rmsd_filter={"enable": False},
+    )  # fmt: skip
+    trapped = replace(made, experiment=tilted.experiment)
+    every = {"whole": ("shift", "distance", "tilt")}
+    found = _refined(trapped, detector=every).experiment.detector
+    assert _rms(_offsets_px(found, made.true_detector)) < 0.03
+
+
+def test_halves_agree(made: Shots) -> None:
+    found = _refined(made)
+    assert found.odd is not None
+    assert found.even is not None
+    assert _rms(_offsets_px(found.odd.detector, found.even.detector)) < 0.03
+    alone = _refined(made, split_dataset=False)
+    assert alone.odd is None
+
+
+def test_what_is_fixed_does_not_move(made: Shots) -> None:
+    found = _refined(made, detector={"whole": ("shift",), "parts": ()})
+    distances = [p.distance for p in found.experiment.detector.panels]
+    np.testing.assert_allclose(distances, 110.0)
+    start = made.experiment.detector
+    moves = [
+        np.subtract(p.origin, q.origin)
+        for p, q in zip(found.experiment.detector.panels, start.panels, strict=True)
+    ]
+    np.testing.assert_allclose(moves, [moves[0]] * 4, atol=1e-9)
+
+
+def test_a_subset_uses_so_many_stills(made: Shots) -> None:
+    found = _refined(made, n_subset=7, split_dataset=False, rmsd_filter={"enable": False})
+    assert len(found.rows) == 7
+
+
+def test_bad_stills_are_left_out(made: Shots) -> None:
+    spots = {name: values.copy() for name, values in made.reflections.items()}
+    bad = np.floor(spots["z"]) == 3
+    spots["x"][bad] += np.random.default_rng(0).normal(0, 8, bad.sum())
+    found = _refined(replace(made, reflections=spots), split_dataset=False)
+    assert 3 not in found.rows
+    assert found.left_out >= 1
+
+
+def test_cells_tell_the_distance_only_where_they_are_held(made: Shots) -> None:
+    held = _refined(made, split_dataset=False, cell={"restraint": 2e-4})
+    free = _refined(made, split_dataset=False, cell={"restraint": None})
+    fixed = _refined(made, split_dataset=False, cell={"fix": True})
+    spread = [np.sqrt(f.whole.covariance[2, 2]) for f in (fixed, held, free)]
+    assert spread[0] < spread[1] < spread[2]
+    assert np.abs(fixed.whole.crystals.strain).max() < 1e-9
+
+
+def test_order_of_reflections_does_not_matter(made: Shots) -> None:
+    order = np.random.default_rng(1).permutation(len(made.reflections["x"]))
+    shuffled = {name: values[order] for name, values in made.reflections.items()}
+    one = _refined(made, split_dataset=False).experiment.detector
+    two = _refined(replace(made, reflections=shuffled), split_dataset=False).experiment.detector
+    np.testing.assert_allclose(
+        [p.origin for p in one.panels], [p.origin for p in two.panels], atol=1e-9
+    )
+
+
+def test_parts_follow_the_hierarchy() -> None:
+    assert [p.name for p in parts_of(panels(), None)] == ["detector", "p0", "p1", "p2", "p3"]
+    assert [p.name for p in parts_of(panels(), 0)] == ["detector"]
+
+
+def test_one_still_is_too_few(made: Shots) -> None:
+    stills = dict(made.stills, indexed=np.arange(30) == 0)
+    with pytest.raises(InputError, match="at least two"):
+        _refined(replace(made, stills=stills))
+    with pytest.raises(InputError, match="no indexed spots"):
+        _refined(replace(made, stills=dict(made.stills, indexed=np.zeros(30, bool))))
+
+
+def test_something_must_move(made: Shots) -> None:
+    with pytest.raises(InputError, match="nothing of the detector may move"):
+        _refined(made, detector={"whole": (), "parts": ()})
