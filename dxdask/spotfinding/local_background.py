@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.spotfinding.windows import COUNTED
+from dxdask.spotfinding.windows import COUNTED, LARGEST
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -28,25 +28,34 @@ def find_strong_in_objects(
     x_column: Any,
     strong: Any,
 ) -> None:
-    """Mark the pixels v >= mean + sigma_s sqrt(g mean) of objects in a frame of integers.
+    """Mark the pixels v >= mean + sigma_s sqrt(g mean) of objects.
+
+    Sums of columns are brought up to date row by row. For real numbers they then may be off by what
+    was rounded off; pixels that this could decide are judged by a sum of their own.
 
     Parameters
     ----------
+    image : (slow, fast).
     state, objects : (slow, fast) uint8, rows of `state` perhaps longer; `objects` are no longer
-        counted in it.
+        counted in it afterwards.
     index : (n,) flat indices of the pixels of `objects`, ascending.
     half_width : (fast, slow) of the window of the background.
     gain : (slow or 1, fast).
-    n_column, x_column : (fast + 2 * half_width[0],) int32, workspace.
+    n_column, x_column : (fast + 2 * half_width[0],) workspace; int32, x float64 for real numbers.
     """
     height, width = image.shape
     fast, slow = half_width
     strong[:] = False
-    n_column[:], x_column[:] = 0, 0
-    n_inner, x_inner = n_column[fast:][:width], x_column[fast:][:width]
-    k = 0
     if index.size == 0:
         return
+    n_column[:], x_column[:] = 0, 0
+    n_inner, x_inner = n_column[fast:][:width], x_column[fast:][:width]
+    is_exact = x_column.dtype.type(0.5) == 0
+    # terms of at most LARGEST added and taken off, a relative 2^-53 rounded off each time
+    delta = 0.0 if is_exact else 2.0**-52 * LARGEST * (height + slow) * (2 * slow + 1) * (
+        2 * fast + 1
+    )  # fmt: skip
+    k = 0
     for r in range(height + slow):
         if r < height:
             _leave_out(objects[r], state[r])
@@ -54,54 +63,34 @@ def find_strong_in_objects(
         last, j = r - 2 * slow - 1, r - slow
         if last >= 0:
             _leave(image[last], state[last], n_inner, x_inner)
-        if j >= 0:
-            g = gain[j] if gain.shape[0] > 1 else gain[0]
-            while k < index.size and index[k] < (j + 1) * width:
-                i = index[k] - j * width
-                k += 1
-                if image[j, i] > threshold:
-                    n, x = np.int64(0), np.int64(0)
-                    for f in range(i, i + 2 * fast + 1):
-                        n += n_column[f]
-                        x += x_column[f]
-                    strong[j, i] = is_above(image[j, i], n, x, g[i], sigma_s)
+        if j < 0:
+            continue
+        g = gain[j] if gain.shape[0] > 1 else gain[0]
+        while k < index.size and index[k] < (j + 1) * width:
+            i = index[k] - j * width
+            k += 1
+            v = image[j, i]
+            if v > threshold:
+                n, x = n_column[i : i + 2 * fast + 1].sum(), x_column[i : i + 2 * fast + 1].sum()
+                above = is_above(v, n, x + delta, g[i], sigma_s)
+                if not is_exact and (
+                    x < delta or above != is_above(v, n, x - delta, g[i], sigma_s)
+                ):
+                    x = sum_around(image, state, j, i, half_width)
+                    above = is_above(v, n, x, g[i], sigma_s)
+                strong[j, i] = above
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_strong_in_objects_of_reals(
-    image: Any,
-    state: Any,
-    objects: Any,
-    index: Any,
-    half_width: Any,
-    gain: Any,
-    sigma_s: Any,
-    threshold: Any,
-    strong: Any,
-) -> None:
-    """Mark the same in a frame of real numbers.
-
-    The background is added up anew for each pixel, as a running sum would keep what it rounds off.
-    """
-    height, width = image.shape
+def sum_around(image: Any, state: Any, j: Any, i: Any, half_width: Any) -> Any:
+    """Return the sum of the counted pixels of one window, row by row, as float64."""
     fast, slow = half_width
-    strong[:] = False
-    for r in range(height):
-        _leave_out(objects[r], state[r])
-    for k in index:
-        j = k // width
-        i = k - j * width
-        if image[j, i] > threshold:
-            n, x = np.int64(0), 0.0
-            first, end = max(i - fast, 0), min(i + fast + 1, width)
-            for r in range(max(j - slow, 0), min(j + slow + 1, height)):
-                row, counted = image[r], state[r]
-                for f in range(first, end):
-                    good = counted[f] >= COUNTED
-                    n += good
-                    x += np.float64(row[f]) if good else 0.0
-            g = gain[j, i] if gain.shape[0] > 1 else gain[0, i]
-            strong[j, i] = is_above(image[j, i], n, x, g, sigma_s)
+    first, end = max(i - fast, 0), min(i + fast + 1, image.shape[1])
+    x = 0.0
+    for r in range(max(j - slow, 0), min(j + slow + 1, image.shape[0])):
+        for f in range(first, end):
+            x += np.float64(image[r, f]) if state[r, f] >= COUNTED else 0.0
+    return x
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -119,13 +108,15 @@ def _leave_out(objects: Any, state: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _enter(row: Any, state: Any, n: Any, x: Any) -> None:
+    zero = x.dtype.type(0)
     for i in range(row.size):
         n[i] += np.int32(state[i] >> np.uint8(1))
-        x[i] += np.int32(row[i]) if state[i] >= COUNTED else np.int32(0)
+        x[i] += x.dtype.type(row[i]) if state[i] >= COUNTED else zero
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _leave(row: Any, state: Any, n: Any, x: Any) -> None:
+    zero = x.dtype.type(0)
     for i in range(row.size):
         n[i] -= np.int32(state[i] >> np.uint8(1))
-        x[i] -= np.int32(row[i]) if state[i] >= COUNTED else np.int32(0)
+        x[i] -= x.dtype.type(row[i]) if state[i] >= COUNTED else zero

@@ -90,7 +90,7 @@ def find_signal(
             brightest = r
         elif brightest >= last - 1:
             bits[r % n_rows] = 0
-        changed = _change_numbers(
+        changed = change_numbers(
             words[r] if inside else no_words, words[last] if leaves else no_words,
             state[r] if inside else no_state, state[last] if leaves else no_state,
             fast, n_column, spare, n,
@@ -98,10 +98,10 @@ def find_signal(
         g = gain[max(j, 0)] if gain.shape[0] > 1 else gain[0]
         if changed[0] < changed[1] or gain.shape[0] > 1:
             columns = changed if gain.shape[0] == 1 else (0, width)
-            _reach(n, columns, g, criteria, number, reach)
+            find_reach(n, columns, g, criteria, number, reach)
         if j >= 0:
             _judge(x_column, y_column, 2 * fast + 1, spare, x, y, number, reach, code[:width])
-            in_doubt = _decide(code, state[j], signal[j])
+            in_doubt = decide(code, state[j], signal[j])
             if in_doubt or brightest >= last:
                 _judge_stretches(window, in_doubt, limit, j, g, criteria)
             if criteria.is_bright:
@@ -111,45 +111,7 @@ def find_signal(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_signal_of_reals(
-    window: Any, image: Any, mask: Any, limits: Any, gain: Any, criteria: Any, strong: Any
-) -> None:
-    """Find the valid pixels of a frame of real numbers whose window holds signal."""
-    height, width = image.shape
-    fast, slow = window.half_width
-    window.n_column[:] = 0
-    n_rows = window.values.shape[0]
-    for r in range(height + slow):
-        if r < height:
-            load_row(image[r], mask[r], limits, window.values[r % n_rows], window.state[r])
-        j = r - slow
-        last = r - 2 * slow - 1
-        changed = _change_numbers(
-            window.words[r] if r < height else window.no_words,
-            window.words[last] if last >= 0 else window.no_words,
-            window.state[r] if r < height else window.no_state,
-            window.state[last] if last >= 0 else window.no_state,
-            fast, window.n_column, window.spare, window.n,
-        )  # fmt: skip
-        g = gain[max(j, 0)] if gain.shape[0] > 1 else gain[0]
-        if changed[0] < changed[1] or gain.shape[0] > 1:
-            columns = changed if gain.shape[0] == 1 else (0, width)
-            _reach(window.n, columns, g, criteria, window.number, window.reach)
-        if j >= 0:
-            state, signal = window.state[j], window.signal[j]
-            x, y = sum_stretch(window, j, 0, width)
-            _judge_quickly(x, y, window.number, window.reach, window.code)
-            if _decide(window.code, state, signal):
-                _judge_exactly(x, y, window.n, g, criteria, state, signal)
-            if criteria.is_bright:
-                keep_bright(
-                    signal, window.signal_words[j], window.x_wide[0], window.n, g, criteria,
-                    image[j], strong[j],
-                )  # fmt: skip
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _change_numbers(
+def change_numbers(
     new_words: Any, old_words: Any, new: Any, old: Any, half: Any, n_column: Any, spare: Any, n: Any
 ) -> Any:
     """Bring up to date how many values windows hold; return the range of those that changed."""
@@ -164,7 +126,9 @@ def _change_numbers(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _reach(numbers: Any, columns: Any, gain: Any, criteria: Any, number: Any, reach: Any) -> None:
+def find_reach(
+    numbers: Any, columns: Any, gain: Any, criteria: Any, number: Any, reach: Any
+) -> None:
     """Bring up to date, in a range of columns, what depends on n and gain only.
 
     reach is g ((n - 1) + sigma_b sqrt(2 (n - 1))), infinite where a window has too few values.
@@ -227,7 +191,7 @@ def _compare(x: Any, y: Any, number: Any, reach: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _decide(code: Any, state: Any, signal: Any) -> Any:
+def decide(code: Any, state: Any, signal: Any) -> Any:
     """Mark the valid pixels that surely are signal; return whether one of them may be."""
     in_doubt = np.uint8(0)
     for i in range(code.size):
@@ -258,17 +222,22 @@ def _judge_stretches(
 def _judge_exactly(
     x: Any, y: Any, n: Any, gain: Any, criteria: Any, state: Any, signal: Any
 ) -> None:
-    """Mark the windows that hold signal, rounded as DIALS rounds with a gain and without."""
-    least = max(criteria.min_local, 1)
+    """Mark the windows that hold signal, in double precision."""
     for i in range(n.size):
-        m, a, b = np.float64(n[i]), np.float64(x[i]), np.float64(y[i])
-        root = np.sqrt(max(2.0 * (m - 1.0), 0.0))
-        if criteria.has_gain:
-            spread = m - 1.0 + criteria.sigma_background * root
-            wide = m * b - a * a > gain[i] * a * spread
-        else:
-            wide = m * b - a * a - a * (m - 1.0) > a * criteria.sigma_background * root
-        signal[i] = wide & (a >= 0.0) & (n[i] >= least) & (state[i] != 0)
+        wide = is_overdispersed(n[i], np.float64(x[i]), np.float64(y[i]), gain[i], criteria)
+        signal[i] = wide & (state[i] != 0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def is_overdispersed(n: Any, x: Any, y: Any, gain: Any, criteria: Any) -> Any:
+    """Whether a window holds signal, rounded as DIALS rounds with a gain and without."""
+    m = np.float64(n)
+    root = np.sqrt(max(2.0 * (m - 1.0), 0.0))
+    if criteria.has_gain:
+        wide = m * y - x * x > gain * x * (m - 1.0 + criteria.sigma_background * root)
+    else:
+        wide = m * y - x * x - x * (m - 1.0) > x * criteria.sigma_background * root
+    return wide & (x >= 0.0) & (n >= max(criteria.min_local, 1))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -292,9 +261,10 @@ def keep_bright(
         if words[w] != 0:
             for i in range(8 * w, 8 * w + 8):
                 if signal[i] and image[i] > criteria.threshold:
-                    total = np.float64(0.0)
+                    total = np.int64(0)
                     for k in range(i, i + length):
-                        total += np.float64(x_column[k])
-                    m, v = np.float64(n[i]), np.float64(image[i])
-                    limit = criteria.sigma_strong * np.sqrt(gain[i] * total * m)
-                    strong[i] = m * v - total > limit
+                        total += x_column[k]
+                    m, x, v = np.float64(n[i]), np.float64(total), np.float64(image[i])
+                    if m * v > x:  # spares most pixels around a spot the root
+                        limit = criteria.sigma_strong * np.sqrt(gain[i] * x * m)
+                        strong[i] = m * v - x > limit

@@ -12,11 +12,9 @@ from dxdask.errors import InputError
 from dxdask.spotfinding.collect import marked
 from dxdask.spotfinding.erosion import erode
 from dxdask.spotfinding.global_threshold import estimate_global_threshold
-from dxdask.spotfinding.local_background import (
-    find_strong_in_objects,
-    find_strong_in_objects_of_reals,
-)
-from dxdask.spotfinding.overdispersion import Criteria, find_signal, find_signal_of_reals
+from dxdask.spotfinding.local_background import find_strong_in_objects
+from dxdask.spotfinding.overdispersion import Criteria, find_signal
+from dxdask.spotfinding.real_dispersion import find_signal_of_reals
 from dxdask.spotfinding.windows import LARGEST, Limits, window_of
 
 Mask = NDArray[np.bool_]
@@ -87,7 +85,8 @@ class DispersionThreshold:
             self.radius = min(fast, slow) - 1
             self.row = np.zeros(shape[1] + 2 * self.radius, np.uint8)
             # at most 125 rows of less than 2^24 counts: below 2^31
-            self.n_column, self.x_column = np.zeros((2, shape[1] + 2 * fast + 4), np.int32)
+            self.n_column = np.zeros(shape[1] + 2 * fast + 4, np.int32)
+            self.x_column = self.n_column.astype(np.int32 if self.exact else np.float64)
 
     def __call__(
         self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
@@ -117,14 +116,11 @@ class DispersionThreshold:
     def _keep_above_background(self, image: NDArray[Any], criteria: Criteria) -> None:
         erode(self.window.signal, self.radius, self.row, self.objects)
         half_width = self.half_width[0] + 2, self.half_width[1] + 2
-        head = (
+        find_strong_in_objects(
             image, self.window.state, self.objects, marked(self.objects.view(np.bool_)),
-            half_width, self.gain, criteria.sigma_strong, criteria.threshold,
+            half_width, self.gain, criteria.sigma_strong, criteria.threshold, self.n_column,
+            self.x_column, self.strong,
         )  # fmt: skip
-        if self.exact:
-            find_strong_in_objects(*head, self.n_column, self.x_column, self.strong)
-        else:
-            find_strong_in_objects_of_reals(*head, self.strong)
 
 
 def _min_local_of(min_local: int, slow: int, fast: int) -> int:

@@ -60,15 +60,16 @@ class Window(NamedTuple):
     signal_words: NDArray[np.uint64]
     code: NDArray[np.uint8]
     n_column: NDArray[np.int32]
-    x_column: NDArray[np.int32]
-    y_column: NDArray[np.int32]
+    x_column: NDArray[Any]
+    y_column: NDArray[Any]
     n: NDArray[np.int32]
-    x: NDArray[np.int32]
-    y: NDArray[np.int32]
+    x: NDArray[Any]
+    y: NDArray[Any]
     spare: NDArray[np.int32]
-    x_wide: NDArray[Any]
-    y_wide: NDArray[Any]
-    wide_spare: NDArray[Any]
+    real_spare: NDArray[Any]
+    x_wide: NDArray[np.int64]
+    y_wide: NDArray[np.int64]
+    wide_spare: NDArray[np.int64]
     number: NDArray[np.float32]
     reach: NDArray[np.float32]
     nothing: NDArray[Any]
@@ -79,22 +80,23 @@ class Window(NamedTuple):
 def window_of(half_width: tuple[int, int], shape: tuple[int, int], dtype: np.dtype[Any]) -> Window:
     """Return the workspace for frames of `shape` (slow, fast) and `dtype`."""
     is_integer = np.issubdtype(dtype, np.integer)
-    value, total = (np.int32, np.int64) if is_integer else (np.float64, np.float64)
+    value = np.int32 if is_integer else np.float32
     height, width = shape
     rows, padded = 2 * half_width[1] + 2, width + 2 * half_width[0]
     stretches = -(-width // STRETCH)
     whole = stretches * STRETCH
     no_state = np.zeros(whole, np.uint8)
     state, signal = np.zeros((height, whole), np.uint8), np.zeros((height, whole), np.uint8)
-    n_column, x_column, y_column = np.zeros((3, padded), np.int32)
-    n, x, y = np.zeros((3, width), np.int32)
+    n_column, n = np.zeros(padded, np.int32), np.zeros(width, np.int32)
+    x_column, y_column = np.zeros((2, padded), value)
+    x, y = np.zeros((2, width), value)
     number, reach = np.zeros((2, width), np.float32)
-    x_wide, y_wide, wide_spare = np.zeros((3, 2, padded), total)
+    x_wide, y_wide, wide_spare = np.zeros((3, 2, padded), np.int64)
     return Window(
         half_width, np.zeros((rows, width), value), np.zeros((rows, stretches), np.int32),
         state, state.view(np.uint64), signal, signal.view(np.uint64), np.zeros(whole, np.uint8),
         n_column, x_column, y_column, n, x, y,
-        np.zeros((2, padded), np.int32), x_wide, y_wide, wide_spare, number, reach,
+        np.zeros((2, padded), np.int32), np.zeros((2, padded), value), x_wide, y_wide, wide_spare, number, reach,
         np.zeros(width, value), no_state, no_state.view(np.uint64),
     )  # fmt: skip
 

@@ -1,0 +1,176 @@
+"""Which windows vary more than a background does, for frames of real numbers.
+
+Sums are made in single precision, anew for each row, so that what a bright pixel rounds off is gone
+when it is. That leaves x wrong by less than delta = e sum |v| <= e sqrt(n y), e being the rounding
+of all terms, so x - delta and x + delta decide nearly all pixels; only those in between are summed
+again from the frame, in double precision. The outcome is always that of double precision.
+Magnitudes below 1e-18 count as 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from dxdask.spotfinding.overdispersion import (
+    MARGIN,
+    change_numbers,
+    decide,
+    find_reach,
+    is_overdispersed,
+)
+from dxdask.spotfinding.windows import COUNTED, load_row, sum_along_row
+
+UNIT = 6e-8
+"""What a number of single precision is rounded by, relative to its size."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_signal_of_reals(
+    window: Any, image: Any, mask: Any, limits: Any, gain: Any, criteria: Any, strong: Any
+) -> None:
+    """Find the same as `find_signal` in a frame of real numbers."""
+    height, width = image.shape
+    fast, slow = window.half_width
+    values, state, signal, code = window.values, window.state, window.signal, window.code
+    words, n_column, n, spare = window.words, window.n_column, window.n, window.spare
+    signal_words = window.signal_words
+    x_column, y_column, sums = window.x_column, window.y_column, window.real_spare
+    x, y, number, reach = window.x, window.y, window.number, window.reach
+    no_state, no_words = window.no_state, window.no_words
+    x_inner, y_inner = x_column[fast:][:width], y_column[fast:][:width]
+    n_column[:] = 0
+    n_rows, length = values.shape[0], 2 * fast + 1
+    error = np.float32((2 * slow + 1 + 16) * UNIT)
+    for r in range(height + slow):
+        j, last = r - slow, r - 2 * slow - 1
+        inside, leaves = r < height, last >= 0
+        if inside:
+            load_row(image[r], mask[r], limits, values[r % n_rows], state[r])
+        changed = change_numbers(
+            words[r] if inside else no_words, words[last] if leaves else no_words,
+            state[r] if inside else no_state, state[last] if leaves else no_state,
+            fast, n_column, spare, n,
+        )  # fmt: skip
+        g = gain[max(j, 0)] if gain.shape[0] > 1 else gain[0]
+        if changed[0] < changed[1] or gain.shape[0] > 1:
+            columns = changed if gain.shape[0] == 1 else (0, width)
+            find_reach(n, columns, g, criteria, number, reach)
+        if j >= 0:
+            first = max(last + 1, 0)
+            _begin(values[first % n_rows], x_inner, y_inner)
+            for s in range(first + 1, min(r + 1, height)):
+                _add(values[s % n_rows], x_inner, y_inner)
+            sum_along_row(x_column, length, sums, x)
+            sum_along_row(y_column, length, sums, y)
+            _judge_reals(x, y, number, reach, error, code)
+            in_doubt = decide(code, state[j], signal[j])
+            if in_doubt:
+                _settle(image, state, j, (fast, slow), n, g, criteria, code, signal[j])
+            if criteria.is_bright:
+                _keep_bright(
+                    image, state, j, (fast, slow), x, y, n, g, criteria, error, signal[j],
+                    signal_words[j], strong[j],
+                )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _begin(values: Any, x: Any, y: Any) -> None:
+    for i in range(values.size):
+        x[i] = values[i]
+        y[i] = values[i] * values[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add(values: Any, x: Any, y: Any) -> None:
+    for i in range(values.size):
+        x[i] += values[i]
+        y[i] += values[i] * values[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge_reals(x: Any, y: Any, number: Any, reach: Any, error: Any, code: Any) -> None:
+    """Set code to 2 where a window surely holds signal, to 1 where it may."""
+    less = np.float32(1.0) - error - np.float32(MARGIN)
+    more = np.float32(1.0) + error + np.float32(MARGIN)
+    zero = np.float32(0.0)
+    for i in range(x.size):
+        left = number[i] * y[i]
+        delta = error * np.sqrt(left)
+        low, high = x[i] - delta, x[i] + delta
+        sure = (low >= zero) & (left * less > high * (high + reach[i]))
+        low = max(low, zero)
+        maybe = (high >= zero) & (left * more > low * (low + reach[i]))
+        code[i] = np.uint8(maybe) + np.uint8(sure)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _settle(
+    image: Any,
+    state: Any,
+    j: Any,
+    half_width: Any,
+    n: Any,
+    gain: Any,
+    criteria: Any,
+    code: Any,
+    signal: Any,
+) -> None:
+    """Judge the pixels in doubt of row j in double precision."""
+    for i in range(n.size):
+        if code[i] == 1 and state[j, i] != 0:
+            x, y = _sum_exactly(image, state, j, i, half_width)
+            signal[i] = is_overdispersed(n[i], x, y, gain[i], criteria)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_exactly(image: Any, state: Any, j: Any, i: Any, half_width: Any) -> Any:
+    fast, slow = half_width
+    first, end = max(i - fast, 0), min(i + fast + 1, image.shape[1])
+    x, y = 0.0, 0.0
+    for r in range(max(j - slow, 0), min(j + slow + 1, image.shape[0])):
+        for f in range(first, end):
+            v = np.float64(image[r, f]) if state[r, f] >= COUNTED else 0.0
+            x += v
+            y += v * v
+    return x, y
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _keep_bright(
+    image: Any,
+    state: Any,
+    j: Any,
+    half_width: Any,
+    x: Any,
+    y: Any,
+    n: Any,
+    gain: Any,
+    criteria: Any,
+    error: Any,
+    signal: Any,
+    words: Any,
+    strong: Any,
+) -> None:
+    """Mark the pixels v of signal above the threshold with n v - x > sigma_s sqrt(g x n)."""
+    strong[:] = False
+    for w in range(words.size):
+        if words[w] == 0:
+            continue
+        for i in range(8 * w, 8 * w + 8):
+            if signal[i] and image[j, i] > criteria.threshold:
+                m, v, total = np.float64(n[i]), np.float64(image[j, i]), np.float64(x[i])
+                # twice the error of x, for what is rounded off here, too
+                delta = 2.0 * error * np.sqrt(m * np.float64(y[i]))
+                scale = criteria.sigma_strong
+                if m * v - total + delta <= 0.0:
+                    continue
+                least = m * v - total - delta - scale * np.sqrt(gain[i] * (total + delta) * m)
+                strong[i] = least > 0.0
+                if least <= 0.0:
+                    low = max(total - delta, 0.0)
+                    if m * v - total + delta > scale * np.sqrt(gain[i] * low * m):
+                        total = _sum_exactly(image, state, j, i, half_width)[0]
+                        strong[i] = m * v - total > scale * np.sqrt(gain[i] * total * m)
