@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from dxdask.pipeline.api import (
         apply_mask,
+        estimate_gain,
         export,
+        find_bad_pixels,
         find_spots,
         generate_mask,
         histogram,
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 __version__ = version("dxdask")
 __all__ = [
     "apply_mask",
+    "estimate_gain",
     "export",
+    "find_bad_pixels",
     "find_spots",
     "generate_mask",
     "histogram",

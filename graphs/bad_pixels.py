@@ -8,13 +8,14 @@ import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
-from dxdask.analysis.bad_pixel_groups import Verdict, groups_of_runs
+from dxdask.analysis.bad_pixel_groups import Verdict
 from dxdask.analysis.bad_pixel_report import result_of_verdicts
 from dxdask.analysis.bad_pixels import (
     EvidenceOfRun,
     RunEvidence,
     first_of_runs,
     images_used,
+    judged_together,
     known_mask,
     merge_evidence,
     of_group,
@@ -76,7 +77,7 @@ def find_bad_pixels(
     ]
     judge = delayed(verdict, pure=True)
     own = [judge(e, [m], [k], settings) for e, m, k in zip(evidence, models, known, strict=True)]
-    groups = groups_of_runs(runs, [f.shape[1:] for f in frames], parameters)
+    groups = judged_together(runs, [f.shape[1:] for f in frames], parameters)
     together = []
     for g in groups:
         if len(g) > 1 and parameters.combine == "joint":

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.analysis.parameters import BadPixelParameters
 from dxdask.analysis.pixel_verdict import BadPixels, take
 from dxdask.models import Experiment
 
@@ -35,7 +34,6 @@ class Verdict:
 def groups_of_runs(
     experiments: Sequence[Experiment],
     shapes: Sequence[tuple[int, ...]],
-    parameters: BadPixelParameters,
 ) -> list[list[int]]:
     """Return which runs (by index, each once) share a detector: frames and panels of one layout.
 
@@ -44,8 +42,7 @@ def groups_of_runs(
     groups: dict[object, list[int]] = {}
     for i, (experiment, shape) in enumerate(zip(experiments, shapes, strict=True)):
         layout = tuple((p.offset, p.image_size) for p in experiment.detector.panels)
-        key = i if parameters.combine == "each" else (tuple(shape), layout)
-        groups.setdefault(key, []).append(i)
+        groups.setdefault((tuple(shape), layout), []).append(i)
     return list(groups.values())
 
 

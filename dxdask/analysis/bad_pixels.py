@@ -91,7 +91,7 @@ def find_bad_pixels(
         evidence.append(adder.result())
     own = [verdict(e, [x], [m], parameters) for e, x, m in zip(evidence, runs, known, strict=True)]
     together = []
-    for group in groups_of_runs(runs, [f.shape[1:] for f in frames], parameters):
+    for group in judged_together(runs, [f.shape[1:] for f in frames], parameters):
         if len(group) > 1 and parameters.combine == "joint":
             whole = merge_evidence([evidence[i] for i in group])
             together.append(
@@ -108,6 +108,17 @@ def first_of_runs(experiments: ExperimentList) -> list[Experiment]:
     for experiment in experiments:
         found.setdefault(experiment.run, experiment)
     return list(found.values())
+
+
+def judged_together(
+    experiments: Sequence[Experiment],
+    shapes: Sequence[tuple[int, ...]],
+    parameters: BadPixelParameters,
+) -> list[list[int]]:
+    """Return the runs (by index) whose verdict is one; shapes of their frames (slow, fast)."""
+    if parameters.combine == "each":
+        return [[i] for i in range(len(experiments))]
+    return groups_of_runs(experiments, shapes)
 
 
 def known_mask(mask: Mask | None, shape: tuple[int, ...]) -> Mask:

@@ -119,6 +119,16 @@ def apply_mask(store: Store | PathLike, **parameters: Any) -> Store:
     return run(store, "apply_mask", **parameters)
 
 
+def estimate_gain(store: Store | PathLike, **parameters: Any) -> Store:
+    """Estimate counts per photon of each run."""
+    return run(store, "estimate_gain", **parameters)
+
+
+def find_bad_pixels(store: Store | PathLike, **parameters: Any) -> Store:
+    """Find dead, hot and strong pixels; `apply_mask` with `mask="find_bad_pixels"` masks them."""
+    return run(store, "find_bad_pixels", **parameters)
+
+
 def export(store: Store | PathLike, **parameters: Any) -> list[str]:
     """Write results in another program's format, see `dxdask export -c`; return the files."""
     given = _given(ExportParameters(), parameters)

@@ -96,6 +96,20 @@ _ALL = (
         needs=(),
         groups=("apply_mask",),
     ),
+    Step(
+        name="estimate_gain",
+        title="Estimate counts per photon from how the counts of some images scatter.",
+        needs=(),
+        groups=("estimate_gain",),
+        reads_frames=True,
+    ),
+    Step(
+        name="find_bad_pixels",
+        title="Find pixels that are dead, hot or strong in too many images.",
+        needs=(),
+        groups=("find_bad_pixels",),
+        reads_frames=True,
+    ),
 )
 PROCESS = (
     "find_spots",

@@ -52,15 +52,15 @@ def with_contents(
     return ensemble
 
 
-def write_generated(store: Store, path: Path) -> None:
-    """Write the masks that generate_mask has made; see `mask_files`."""
-    made = {run: masks.of_step(store.path, "generate_mask", "mask", run) for run in store.runs}
+def write_generated(store: Store, path: Path, step: str = "generate_mask") -> None:
+    """Write the masks that a step has made; see `mask_files`."""
+    made = {run: masks.of_step(store.path, step, "mask", run) for run in store.runs}
     for file, mask in mask_files(path, made).items():
         masks.write_npy(file, mask)
 
 
-def mask_files(path: Path, made: Mapping[str, Mask]) -> dict[Path, Mask]:
-    """Return what goes into which file: `path` where all runs have one mask, else NAME_RUN.npy."""
+def mask_files(path: Path, made: Mapping[str, NDArray[Any]]) -> dict[Path, NDArray[Any]]:
+    """Return what goes into which file: `path` where all runs have the same, else NAME_RUN.npy."""
     path = path.with_suffix(".npy") if path.suffix != ".npy" else path
     first, *others = made.values()
     if all(np.array_equal(first, other) for other in others):

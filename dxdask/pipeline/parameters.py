@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dxdask.analysis.parameters import HistogramParameters, LinearityParameters
+from dxdask.analysis.parameters import (
+    BadPixelParameters,
+    GainParameters,
+    HistogramParameters,
+    LinearityParameters,
+)
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.indexing.parameters import BravaisParameters, IndexParameters
 from dxdask.integration.parameters import IntegrationParameters
@@ -34,3 +39,5 @@ class StepParameters(Running):
     merging: MergingParameters = MergingParameters()
     generate_mask: GenerateMaskParameters = GenerateMaskParameters()
     apply_mask: ApplyMaskParameters = ApplyMaskParameters()
+    estimate_gain: GainParameters = GainParameters()
+    find_bad_pixels: BadPixelParameters = BadPixelParameters()

@@ -7,7 +7,8 @@ import os
 from dxdask.cluster.client import open_cluster
 from dxdask.errors import StoreNotFoundError
 from dxdask.pipeline.frames import stored
-from dxdask.pipeline.masks import with_contents, write_generated
+from dxdask.pipeline.masks import with_contents
+from dxdask.pipeline.outputs import write_files
 from dxdask.pipeline.parameters import StepParameters
 from dxdask.pipeline.plan import make_plan
 from dxdask.pipeline.run import Show, run_plan
@@ -42,6 +43,5 @@ def run_step(
         ensemble = with_contents(ensemble, store, [name], parameters)
         plan = make_plan(store, [name], ensemble, parameters, prints)
         run_plan(store, plan, cluster, show, label=name)
-        if name == "generate_mask" and parameters.generate_mask.output.mask is not None:
-            write_generated(store, parameters.generate_mask.output.mask)
+        write_files(store, name, parameters)
     return store

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from dxdask import analysis, indexing, masking, refinement, scaling
+from dxdask.analysis.bad_pixels import first_of_runs
+from dxdask.graphs import bad_pixels as bad_pixels_graph
+from dxdask.graphs import gain as gain_graph
 from dxdask.graphs import integrate as integrate_graph
 from dxdask.graphs import spots as spots_graph
 from dxdask.graphs.blocked import Frames
@@ -154,6 +158,29 @@ def apply_mask(inputs: Inputs) -> Delayed:
     )
 
 
+def estimate_gain(inputs: Inputs) -> Delayed:
+    """Return the gain of each run, by a sample of its images."""
+    ensemble, parameters = inputs.ensemble, inputs.parameters.estimate_gain
+    runs = [
+        gain_graph.estimate_gain(ensemble.frames[e.run], e, ensemble.masks[e.run], parameters)
+        for e in first_of_runs(ensemble.experiments)
+    ]
+    return _task(_writing, gain_graph.combine(runs), "gain map", parameters.output.gain_map)
+
+
+def find_bad_pixels(inputs: Inputs) -> Delayed:
+    """Return the bad pixels of the runs; all frames are read once."""
+    ensemble, parameters = inputs.ensemble, inputs.parameters.find_bad_pixels
+    runs = ensemble.experiments.runs
+    result = bad_pixels_graph.find_bad_pixels(
+        [ensemble.frames[run] for run in runs],
+        ensemble.experiments,
+        [ensemble.masks[run] for run in runs],
+        parameters,
+    )
+    return _task(_writing, result, "mask", parameters.output.mask)
+
+
 def _task(function: Callable[..., StepResult], *args: Any) -> Delayed:
     call: Delayed = delayed(function, pure=True)(*args)
     return call
@@ -187,10 +214,14 @@ def _generate_mask(
     experiments: ExperimentList, parameters: StepParameters, shapes: Sequence[tuple[int, int]]
 ) -> StepResult:
     result = masking.generate_mask(experiments, parameters.generate_mask, shapes)
-    file = parameters.generate_mask.output.mask
+    return _writing(result, "mask", parameters.generate_mask.output.mask)
+
+
+def _writing(result: StepResult, what: str, file: Path | None) -> StepResult:
+    """Return the result with a line that tells of the file to be written, if any."""
     if file is None:
         return result
-    return replace(result, messages=(*result.messages, f"Writing mask to {file}"))
+    return replace(result, messages=(*result.messages, f"Writing {what} to {file}"))
 
 
 def _histogram(spots: StepResult, indexed: StepResult, parameters: StepParameters) -> StepResult:
@@ -215,4 +246,6 @@ BUILDERS: Mapping[str, Callable[[Inputs], Delayed]] = {
     "merge": merge,
     "generate_mask": generate_mask,
     "apply_mask": apply_mask,
+    "estimate_gain": estimate_gain,
+    "find_bad_pixels": find_bad_pixels,
 }

@@ -1,0 +1,51 @@
+"""Files that a step writes beside its result in the store: masks and maps, where the user is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.analysis.bad_pixel_groups import groups_of_runs
+from dxdask.analysis.gain import gain_map
+from dxdask.pipeline.masks import mask_files, write_generated
+from dxdask.pipeline.parameters import StepParameters
+from dxdask.storage import masks
+from dxdask.storage.store import Store
+
+
+def write_files(store: Store, name: str, parameters: StepParameters) -> None:
+    """Write the files that the parameters of a step ask for, from its result in the store."""
+    if name == "generate_mask" and parameters.generate_mask.output.mask is not None:
+        write_generated(store, parameters.generate_mask.output.mask)
+    if name == "find_bad_pixels" and parameters.find_bad_pixels.output.mask is not None:
+        write_generated(store, parameters.find_bad_pixels.output.mask, name)
+    if name == "estimate_gain" and parameters.estimate_gain.output.gain_map is not None:
+        for file, values in mask_files(
+            parameters.estimate_gain.output.gain_map, gain_maps(store)
+        ).items():
+            masks.write_npy(file, values)
+
+
+def gain_maps(store: Store) -> dict[str, NDArray[np.float64]]:
+    """Return counts per photon (slow, fast) for each run, as `estimate_gain` found them.
+
+    Runs of one detector have one map: of each panel the median over the runs.
+    """
+    result = store.read_step("estimate_gain")
+    runs = {run["run"]: run["gain"] for run in result.table("runs").rows}
+    rows = result.table("panels").rows
+    of_panels = [
+        # a panel that tells none of its own has that of its run
+        [gain if row["gain"] is None else row["gain"] for row in rows if row["run"] == run]
+        for run, gain in runs.items()
+    ]
+    experiments = [next(e for e in result.experiments if e.run == run) for run in runs]
+    shapes = [store.imported_mask(run).shape for run in runs]
+    names = list(runs)
+    maps: dict[str, NDArray[np.float64]] = {}
+    for group in groups_of_runs(experiments, shapes):
+        gains = np.median([of_panels[i] for i in group], axis=0)
+        shape = (shapes[group[0]][0], shapes[group[0]][1])
+        made = gain_map(experiments[group[0]].detector, gains.tolist(), shape)
+        maps |= dict.fromkeys((names[i] for i in group), made)
+    return {name: maps[name] for name in names}
