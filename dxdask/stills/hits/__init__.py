@@ -1,0 +1,1 @@
+"""Hit finding: which events show a crystal."""

@@ -1,0 +1,60 @@
+"""What is known of the crystals of a run before they are indexed: cell and space group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import InputError
+from dxdask.indexing.reduction import changed, inverse, niggli_change
+from dxdask.models import space_group
+from dxdask.models.crystal import b_matrix
+
+Floats = NDArray[np.float64]
+ABSURD_VOLUME = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCell:
+    """A cell and what indexing needs of it, worked out once for all stills.
+
+    Attributes
+    ----------
+    cell : a, b, c (A), alpha, beta, gamma (degree), in the setting of `group`.
+    group : the space group; its centring tells the primitive lattice.
+    basis : (3, 3) rows are the axes of the reduced primitive cell, shortest first, right-handed,
+    in the crystal's Cartesian frame, A.
+    to_conventional : (3, 3) A of `cell` is A of the primitive cell times this.
+    """
+
+    cell: tuple[float, ...]
+    group: gemmi.SpaceGroup
+    basis: Floats
+    to_conventional: Floats
+
+    @classmethod
+    def of(cls, cell: tuple[float, ...], group: str | int | gemmi.SpaceGroup = "P 1") -> KnownCell:
+        """Return what is known of crystals with this cell (A, degree) and space group.
+
+        Raises
+        ------
+        InputError
+            The space group is not known, or the cell cannot be.
+        """
+        known = space_group(group)
+        if len(cell) != 6 or not np.all(np.isfinite(cell)) or min(cell) <= 0.0:
+            raise InputError(f"cell {cell} is not three edges (A) and three angles (degree)")
+        volume = gemmi.UnitCell(*cell).volume
+        if not 1.0 < volume < ABSURD_VOLUME:
+            raise InputError(
+                f"cell {cell} has a volume of {volume:.3g} A^3; check edges and angles"
+            )
+        b = b_matrix(cell)
+        op = known.centred_to_primitive()
+        change = np.array(op.rot, dtype=np.float64) / gemmi.Op.DEN
+        change = change @ niggli_change(changed(b, change))
+        basis = np.ascontiguousarray(inverse(changed(b, change)))
+        return cls(tuple(float(x) for x in cell), known, basis, np.ascontiguousarray(change.T))
