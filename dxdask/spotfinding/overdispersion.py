@@ -25,6 +25,7 @@ from dxdask.spotfinding.windows import (
     exchange_counted,
     exchange_values,
     find_changed,
+    is_beyond,
     load_row,
     note_bits,
     sum_along_row,
@@ -85,7 +86,8 @@ def find_signal(
         old = values[last % n_rows] if leaves else nothing
         if inside:
             load_row(image[r], mask[r], limits, new, state[r])
-        if exchange_values(new, old, x_inner, y_inner) > limit:
+        exchange_values(new, old, x_inner, y_inner)
+        if is_beyond(new, limit):
             note_bits(new, bits[r % n_rows])
             brightest = r
         elif brightest >= last - 1:
@@ -257,14 +259,17 @@ def keep_bright(
     """
     strong[:] = False
     length = x_column.size - n.size + 1
+    total, at = np.int64(0), -2
     for w in range(words.size):
-        if words[w] != 0:
-            for i in range(8 * w, 8 * w + 8):
-                if signal[i] and image[i] > criteria.threshold:
-                    total = np.int64(0)
-                    for k in range(i, i + length):
-                        total += x_column[k]
-                    m, x, v = np.float64(n[i]), np.float64(total), np.float64(image[i])
-                    if m * v > x:  # spares most pixels around a spot the root
-                        limit = criteria.sigma_strong * np.sqrt(gain[i] * x * m)
-                        strong[i] = m * v - x > limit
+        if words[w] == 0:
+            continue
+        for i in range(8 * w, 8 * w + 8):
+            if signal[i]:
+                if at == i - 1:
+                    total += x_column[i + length - 1] - x_column[i - 1]
+                else:
+                    total = x_column[i : i + length].sum()
+                at = i
+                m, x, v = np.float64(n[i]), np.float64(total), np.float64(image[i])
+                high = m * v - x > criteria.sigma_strong * np.sqrt(gain[i] * x * m)
+                strong[i] = high & (v > criteria.threshold)

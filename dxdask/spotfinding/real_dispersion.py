@@ -39,7 +39,7 @@ def find_signal_of_reals(
     signal_words = window.signal_words
     x_column, y_column, sums = window.x_column, window.y_column, window.real_spare
     x, y, number, reach = window.x, window.y, window.number, window.reach
-    no_state, no_words = window.no_state, window.no_words
+    no_state, no_words, nothing = window.no_state, window.no_words, window.nothing
     x_inner, y_inner = x_column[fast:][:width], y_column[fast:][:width]
     n_column[:] = 0
     n_rows, length = values.shape[0], 2 * fast + 1
@@ -61,8 +61,11 @@ def find_signal_of_reals(
         if j >= 0:
             first = max(last + 1, 0)
             _begin(values[first % n_rows], x_inner, y_inner)
-            for s in range(first + 1, min(r + 1, height)):
-                _add(values[s % n_rows], x_inner, y_inner)
+            end = min(r + 1, height)
+            for s in range(first + 1, end, 2):
+                # the last one is alone where the window reaches over an edge by an odd number
+                second = values[(s + 1) % n_rows] if s + 1 < end else nothing
+                _add(values[s % n_rows], second, x_inner, y_inner)
             sum_along_row(x_column, length, sums, x)
             sum_along_row(y_column, length, sums, y)
             _judge_reals(x, y, number, reach, error, code)
@@ -84,10 +87,10 @@ def _begin(values: Any, x: Any, y: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _add(values: Any, x: Any, y: Any) -> None:
-    for i in range(values.size):
-        x[i] += values[i]
-        y[i] += values[i] * values[i]
+def _add(a: Any, b: Any, x: Any, y: Any) -> None:
+    for i in range(a.size):
+        x[i] += a[i] + b[i]
+        y[i] += a[i] * a[i] + b[i] * b[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -163,14 +166,14 @@ def _keep_bright(
             if signal[i] and image[j, i] > criteria.threshold:
                 m, v, total = np.float64(n[i]), np.float64(image[j, i]), np.float64(x[i])
                 # twice the error of x, for what is rounded off here, too
-                delta = 2.0 * error * np.sqrt(m * np.float64(y[i]))
-                scale = criteria.sigma_strong
-                if m * v - total + delta <= 0.0:
-                    continue
-                least = m * v - total - delta - scale * np.sqrt(gain[i] * (total + delta) * m)
-                strong[i] = least > 0.0
-                if least <= 0.0:
+                square = 4.0 * error * error * m * np.float64(y[i])
+                above = m * v - total
+                if above < 0.0 and above * above > square:
+                    continue  # spares most pixels around a spot the roots
+                delta, scale = np.sqrt(square), criteria.sigma_strong
+                strong[i] = above - delta > scale * np.sqrt(gain[i] * (total + delta) * m)
+                if not strong[i]:
                     low = max(total - delta, 0.0)
-                    if m * v - total + delta > scale * np.sqrt(gain[i] * low * m):
+                    if above + delta > scale * np.sqrt(gain[i] * low * m):
                         total = _sum_exactly(image, state, j, i, half_width)[0]
                         strong[i] = m * v - total > scale * np.sqrt(gain[i] * total * m)
