@@ -101,7 +101,8 @@ def ours(frames: Frames, folder: Path, repeats: int) -> dict[str, Any]:
                 f"{measured['wall'] * 1e3:.1f} ms wall, {measured['spots']} spots, "
                 f"{measured['tasks']} tasks built in {measured['build'] * 1e3:.0f} ms; "
                 f"peak {measured['memory'] / 1e6:.0f} MB, {used:.0f} of it for the work "
-                f"(bound {measured['bound'] / 1e6:.0f})"
+                f"(blocks at most {measured['bound'] / 1e6:.0f}, result "
+                f"{measured['result'] / 1e6:.0f})"
             )
             line(f"(c) whole graph, {way}, {threads} thread{'s'[: threads - 1]}",
                  measured["cpu"], remark)  # fmt: skip

@@ -22,7 +22,9 @@ import dxdask
 from dxdask.cluster.client import open_cluster
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.graphs import spots as spots_graph
+from dxdask.pipeline.frames import stored
 from dxdask.pipeline.memory import frame_task_bytes
+from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters
 from dxdask.spotfinding.thresholds import threshold_of
 from dxdask.storage.store import Store
@@ -36,7 +38,7 @@ def read(store: Store, repeats: int, **_: Any) -> dict[str, Any]:
         for run in store.runs:
             reader = store.frame_reader(run)
             first = 0
-            for n in store.frames(run).chunks[0]:
+            for n in stored(store, run).chunks[0]:
                 n_frames += len(reader.read(first, first + n))
                 first += n
         passes.append(time.thread_time() - start)
@@ -100,7 +102,7 @@ def graph(store: Store, repeats: int, algorithm: str, threads: int, **_: Any) ->
     lazy = spots_graph.combine(
         [
             spots_graph.find_spots(
-                store.frames(run), store.run_experiment(run), store.mask(run), parameters
+                stored(store, run), store.run_experiment(run), store.mask(run), parameters
             )
             for run in store.runs
         ]
@@ -115,19 +117,29 @@ def graph(store: Store, repeats: int, algorithm: str, threads: int, **_: Any) ->
             (result,) = cluster.compute([lazy])
             wall.append(time.perf_counter() - start)
             cpu.append(time.process_time() - used)
-    frames = [store.frames(run) for run in store.runs]
+            spots, kept = len(result.reflections["x"]), n_bytes(result)
+            del result  # or the next one would come on top of it
+    frames = [stored(store, run) for run in store.runs]
     n = sum(f.shape[0] for f in frames)
     return {
         "cpu": min(cpu) / n,
         "wall": min(wall) / n,
         "first_wall": wall[0],
-        "spots": len(result.reflections["x"]),
+        "spots": spots,
+        "result": kept,
         "tasks": len(dict(lazy.__dask_graph__())),
         "build": build,
         "memory": peak(),
         "before": before,
         "bound": threads * max(frame_task_bytes(f.chunksize, f.dtype.itemsize) for f in frames),
     }
+
+
+def n_bytes(result: StepResult) -> int:
+    """Return the size of the columns and arrays of a result."""
+    return sum(
+        np.asarray(a).nbytes for a in (*result.reflections.values(), *result.arrays.values())
+    )
 
 
 def peak() -> float:
