@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ import pytest
 from ensemble_example import FRAME, N_IMAGES, QUICK
 
 import dxdask
+from dxdask.analysis import BadPixelParameters
+from dxdask.analysis.bad_pixels import EvidenceOfRun, RunEvidence, merge_evidence
 from dxdask.cluster.client import Cluster
 from dxdask.errors import MemoryBudgetError
 from dxdask.graphs.frames import frame_blocks
 from dxdask.models import Beam, Detector, Experiment, Panel, Scan
-from dxdask.pipeline import ensemble
+from dxdask.pipeline import ensemble, step
 from dxdask.pipeline.memory import frame_task_bytes, require_memory
 from dxdask.spotfinding import SpotfinderParameters
 from dxdask.spotfinding.extract import FramePiece
@@ -42,6 +44,7 @@ def too_small(monkeypatch: pytest.MonkeyPatch) -> None:
         yield Idle(kind="slurm", description="", threads=2, worker_bytes=TASK)
 
     monkeypatch.setattr(ensemble, "open_cluster", open_cluster)
+    monkeypatch.setattr(step, "open_cluster", open_cluster)
 
 
 def test_the_largest_block_counts() -> None:
@@ -100,3 +103,44 @@ def test_spot_finding_takes_no_more_than_is_foreseen(images: int) -> None:
     finally:
         tracemalloc.stop()
     assert peak < frame_task_bytes(shape, 2) - 100_000_000
+
+
+def test_a_block_of_bad_pixels_takes_no_more_than_is_counted() -> None:
+    """Sums of 18 bytes a pixel, the threshold's workspace, and one frame with an edge."""
+    shape = (4, 1000, 1200)
+    frames = np.random.default_rng(0).poisson(1.0, shape).astype(np.uint16)
+    experiment = Experiment(
+        identifier="made-up",
+        run="run",
+        beam=Beam(),
+        detector=Detector(panels=(Panel(image_size=(1200, 1000)),)),
+        scan=Scan(image_range=(1, 4)),
+    )
+    mask = np.ones(shape[1:], bool)
+
+    def add() -> RunEvidence:
+        adder = EvidenceOfRun(experiment, mask, BadPixelParameters(), frames.dtype, 4)
+        adder.add(frames, 0, range(4))
+        return adder.result()
+
+    def peak_of(function: Callable[[], Any]) -> int:
+        tracemalloc.start()
+        try:
+            function()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    part = add()
+    sums = sum(a.nbytes for p in part.panels for a in p[1:])
+    assert sums == 18 * frames[0].size
+    assert peak_of(add) < 54 * frames[0].size
+    # beside the two that are given
+    assert peak_of(lambda: merge_evidence([part, part])) < 1.01 * sums
+    tight = Cluster(kind="threads", description="", threads=1, worker_bytes=480_000_000)
+    lazy = da.from_array(np.zeros((1, 1, 1), "u2")).map_blocks(
+        lambda _: frames, chunks=((4,), (2000,), (2000,)), dtype="u2"
+    )
+    require_memory(tight, "find_spots", [lazy])
+    with pytest.raises(MemoryBudgetError, match="find_bad_pixels"):
+        require_memory(tight, "find_bad_pixels", [lazy])
