@@ -9,6 +9,7 @@ import pytest
 from paths import ROOT
 
 STEPS = (
+    "calibration",
     "masking",
     "spotfinding",
     "indexing",
@@ -36,7 +37,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "dxdask/pipeline": ("dxdask.cli", "dxdask.report"),
     "dxdask/report": ("dxdask.cli", "dxdask.cluster", "dxdask.graphs"),
 }  # fmt: skip
-DOWNSTREAM = {step: STEPS[i + 1 :] for i, step in enumerate(STEPS[:6])}
+DOWNSTREAM = {step: STEPS[i + 1 :] for i, step in enumerate(STEPS[:7])}
 
 
 def imported(path: Path) -> set[str]:
