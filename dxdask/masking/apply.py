@@ -62,7 +62,7 @@ def apply_mask(
     what = f"Masks applied: {', '.join(names)}" if masks else "No mask is applied"
     messages = (
         f"{what}; {total} pixels of {len(rows)} runs are masked now, with those masked at import",
-        "It takes the place of any applied before; steps that read frames are done anew when next run",
+        "It takes the place of any applied before; steps that read frames are done anew",
     )
     return StepResult(
         experiments=experiments,
