@@ -70,15 +70,18 @@ class Consensus(Parameters):
     """The cell that most of the stills of a run share."""
 
     relative_length_tolerance: float = parameter(
-        0.03, "cells are alike whose edges differ by at most this fraction", gt=0.0, lt=0.5
-    )
-    absolute_angle_tolerance: float = parameter(
-        2.0, "cells are alike whose angles differ by at most this", unit="degree", gt=0.0, lt=30.0
+        0.03,
+        "cells are alike whose edges and diagonals differ by at most this fraction",
+        gt=0.0,
+        lt=0.5,
     )
     max_delta: float = parameter(
         1.5, "largest Le Page delta of a lattice symmetry", unit="degree", gt=0.0, lt=10.0
     )
     min_crystals: int = parameter(3, "fewest stills that a cell is proposed from", ge=1)
+    max_crystals: int = parameter(
+        1000, "stills that the cell is sought from at most, evenly over the run", expert=1, ge=1
+    )
 
 
 class StillIndexParameters(Parameters):

@@ -117,12 +117,21 @@ def _axes(
     apart = float(np.cos(APART * np.sqrt(2.0 * np.pi / n)))
     chosen = chosen[: best_apart(directions, order, apart, chosen)]
     vectors = np.ascontiguousarray(directions[:, chosen].T * length)
-    scores = np.empty(len(vectors))
-    rounds = VECTOR_ROUNDS * np.array([[lengths[-1] * (1.0 + 1e-9)], [1.0]])
-    _refine_vectors(q, lengths, vectors, rounds, scores)
+    vectors, scores = refined_vectors(q, lengths, vectors)
     off = np.abs(np.linalg.norm(vectors, axis=1) / length - 1.0)
     kept = np.flatnonzero(off < LONGEST_OFF)
     return np.ascontiguousarray(vectors[kept[np.argsort(scores[kept], kind="stable")]])
+
+
+def refined_vectors(q: Floats, lengths: Floats, vectors: Floats) -> tuple[Floats, Floats]:
+    """Return vectors (n, 3), A, refined against spots q (m, 3), and their scores (n,), low is good.
+
+    lengths : (m,) of the spots, 1/A. See `refine_vector`.
+    """
+    refined, scores = np.array(vectors, order="C"), np.empty(len(vectors))
+    rounds = VECTOR_ROUNDS * np.array([[lengths.max() * (1.0 + 1e-9)], [1.0]])
+    _refine_vectors(q, lengths, refined, rounds, scores)
+    return refined, scores
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
