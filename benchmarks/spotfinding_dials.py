@@ -74,6 +74,7 @@ print(json.dumps(result))
 # wall, CPU (s) and the largest process (GB).
 RECORDED: dict[str, dict[str, Any]] = {
     "thaumatin": {
+        "frames": 8,
         "kernels": {
             "dispersion": {"cpu": 0.0756, "strong": [51412]},
             "dispersion_extended": {"cpu": 0.1473, "strong": [109180]},
@@ -84,6 +85,7 @@ RECORDED: dict[str, dict[str, Any]] = {
         "nproc=2": [4.6, 4.3, 0.91],
     },
     "insulin": {
+        "frames": 560,
         "kernels": {
             "dispersion": {"cpu": 0.00902, "strong": [27820]},
             "dispersion_extended": {"cpu": 0.02189, "strong": [63137]},

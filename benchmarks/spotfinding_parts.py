@@ -1,6 +1,6 @@
 """One measured part of spot finding, in a process of its own so that its peak memory is right.
 
-    python benchmarks/spotfinding_parts.py read|kernels|save|graph STORE [OPTIONS]
+    python benchmarks/spotfinding_parts.py read|kernels|save|graph|machine STORE [OPTIONS]
 
 The last line that is printed is the result, as JSON. CPU is of the thread or process; the least of
 several repeats counts.
@@ -9,9 +9,11 @@ several repeats counts.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import resource
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from dxdask.storage.store import Store
 def read(store: Store, repeats: int, **_: Any) -> dict[str, Any]:
     """Return CPU seconds a frame of reading and decompressing, block after block."""
     passes, n_frames = [], 0
-    for _repeat in range(repeats):
+    for _repeat in range(repeats + 1):
         start, n_frames = time.thread_time(), 0
         for run in store.runs:
             reader = store.frame_reader(run)
@@ -135,6 +137,20 @@ def graph(store: Store, repeats: int, algorithm: str, threads: int, **_: Any) ->
     }
 
 
+def machine(repeats: int, **_: Any) -> dict[str, Any]:
+    """Return how many times faster two threads do plain work than one: 2 on an idle machine."""
+    data = bytes(20_000_000)
+
+    def seconds(threads: int) -> float:
+        start = time.perf_counter()
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda _: hashlib.sha256(data).digest(), range(4)))
+        return time.perf_counter() - start
+
+    best = [min(seconds(n) for _repeat in range(3 * repeats)) for n in (1, 2)]
+    return {"ratio": best[0] / best[1]}
+
+
 def n_bytes(result: StepResult) -> int:
     """Return the size of the columns and arrays of a result."""
     return sum(
@@ -147,7 +163,7 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
-PARTS = {"read": read, "kernels": kernels, "save": save, "graph": graph}
+PARTS = {"read": read, "kernels": kernels, "save": save, "graph": graph, "machine": machine}
 
 
 def main() -> None:
