@@ -7,12 +7,13 @@ of their own are dask arrays, and every builder takes either.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-from dask._task_spec import Task
+from dask._task_spec import DataNode, Task, TaskRef
 from dask.base import tokenize
 from dask.typing import Key
 from numpy.typing import NDArray
@@ -97,17 +98,40 @@ class BlockedFrames:
         }
 
 
+@dataclass(frozen=True)
+class SharedReaderFrames(BlockedFrames):
+    """The same of a reader that holds much: it is one entry of the graph, which blocks share."""
+
+    @property
+    def dask(self) -> dict[Key, Any]:
+        """The graph: the reader, and a task a block."""
+        name, lengths = self.name, self.chunks[0]
+        shared = f"reader-{name}"
+        stops = list(accumulate(lengths))
+        keys = [(name, i, 0, 0) for i in range(len(lengths))]
+        return {
+            shared: DataNode(shared, self.reader),
+            **{
+                key: Task(key, read_frames, TaskRef(shared), stop - n, stop)
+                for key, n, stop in zip(keys, lengths, stops, strict=True)
+            },
+        }
+
+
 def read_frames(reader: FrameReader, first: int, last: int) -> NDArray[Any]:
     """Return frames `first` to `last` (not included) of a reader."""
     return reader.read(first, last)
 
 
-def frame_of(node: Any, index: int) -> NDArray[Any] | None:
+def frame_of(graph: Mapping[Key, Any], key: Key, index: int) -> NDArray[Any] | None:
     """Return one frame of the block that an entry of `BlockedFrames.dask` reads; None for others.
 
     index : in the block.
     """
+    node = graph[key]
     if not (isinstance(node, Task) and node.func is read_frames):
         return None
     reader, first, _ = node.args
+    if isinstance(reader, TaskRef):
+        reader = graph[reader.key]({})
     return np.asarray(read_frames(reader, first + index, first + index + 1)[0])

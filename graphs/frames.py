@@ -139,7 +139,7 @@ class FrameBlock:
         return frames, reasons
 
     def _read_one(self, index: int) -> NDArray[Any]:
-        frame = frame_of(self._graph[self._keys[0]], index)
+        frame = frame_of(self._graph, self._keys[0], index)
         if frame is not None:
             return frame
         import dask.array as da  # here: it takes half a second to load
@@ -154,9 +154,11 @@ class FrameBlock:
 def _evaluate(graph: Graph, key: Key) -> NDArray[Any]:
     """Return the value of one entry of a graph."""
     task = graph[key]
-    if isinstance(task, GraphNode) and not task.dependencies:
-        # as most are, and a scheduler would take longer than some frames
-        return np.asarray(task({}))
+    if isinstance(task, GraphNode):
+        given = {k: graph[k] for k in task.dependencies}
+        if all(isinstance(node, DataNode) for node in given.values()):
+            # as most are, and a scheduler would take longer than some frames
+            return np.asarray(task({k: node({}) for k, node in given.items()}))
     own, _ = cull(graph, [key])  # type: ignore[no-untyped-call]
     return np.asarray(get_sync(own, key))
 

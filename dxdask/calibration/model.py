@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,6 +36,16 @@ class Calibration:
     use: NDArray[np.uint8]
     boxes: NDArray[np.int64]
     n_dark: int = 0
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What tells this calibration from others."""
+        digest = hashlib.blake2b(digest_size=16)
+        for values in (self.pedestal, self.noise, self.gain, self.use, self.boxes):
+            digest.update(repr((values.shape, values.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update(str(self.n_dark).encode())
+        return digest.hexdigest()
 
     @property
     def mask(self) -> NDArray[np.bool_]:
