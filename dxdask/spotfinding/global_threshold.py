@@ -30,8 +30,10 @@ def estimate_global_threshold(image: NDArray[Any]) -> int:
     first; DIALS counts on from the last there, by a negative index.
     """
     above = np.zeros(LEVELS.size, np.int64)
-    for row in np.atleast_2d(image):
-        _count_above(row, LEVELS, above)
+    is_integer = np.issubdtype(image.dtype, np.integer)
+    largest = np.iinfo(image.dtype).max if is_integer else np.inf
+    levels = LEVELS[np.less_equal(LEVELS, largest)].astype(image.dtype)
+    _count_above(image, levels, above)
     x, y = LEVELS.astype(np.float64), above.astype(np.float64)
     start = int(np.argmin((y[-1] - y[:-1]) / (x[-1] - x[:-1])))
     across = np.array([y[-1] - y[start], x[start] - x[-1]])
@@ -42,10 +44,12 @@ def estimate_global_threshold(image: NDArray[Any]) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _count_above(row: Any, levels: Any, above: Any) -> None:
-    """Add to `above` how many values of a row are above each level."""
-    for k in range(levels.size):
-        n = np.int64(0)
-        for v in row:
-            n += v > levels[k]
-        above[k] += n
+def _count_above(image: Any, levels: Any, above: Any) -> None:
+    """Add to `above` how many values of an image (slow, fast) are above each level."""
+    for j in range(image.shape[0]):
+        row = image[j]
+        for k in range(levels.size):
+            n, level = np.int32(0), levels[k]
+            for i in range(row.size):
+                n = np.int32(n + np.int32(row[i] > level))
+            above[k] += n

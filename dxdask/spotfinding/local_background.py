@@ -50,11 +50,10 @@ def find_strong_in_objects(
         return
     n_column[:], x_column[:] = 0, 0
     n_inner, x_inner = n_column[fast:][:width], x_column[fast:][:width]
-    is_exact = x_column.dtype.type(0.5) == 0
-    # terms of at most LARGEST added and taken off, a relative 2^-53 rounded off each time
-    delta = 0.0 if is_exact else 2.0**-52 * LARGEST * (height + slow) * (2 * slow + 1) * (
-        2 * fast + 1
-    )  # fmt: skip
+    delta = 0.0
+    if x_column.dtype.type(0.5) != 0:
+        # that many terms, of at most LARGEST, each with a relative 2^-53 rounded off twice
+        delta = 2.0**-52 * LARGEST * (height + slow) * (2 * slow + 1) * (2 * fast + 1)
     k = 0
     for r in range(height + slow):
         if r < height:
@@ -63,22 +62,44 @@ def find_strong_in_objects(
         last, j = r - 2 * slow - 1, r - slow
         if last >= 0:
             _leave(image[last], state[last], n_inner, x_inner)
-        if j < 0:
-            continue
-        g = gain[j] if gain.shape[0] > 1 else gain[0]
-        while k < index.size and index[k] < (j + 1) * width:
-            i = index[k] - j * width
-            k += 1
-            v = image[j, i]
-            if v > threshold:
-                n, x = n_column[i : i + 2 * fast + 1].sum(), x_column[i : i + 2 * fast + 1].sum()
-                above = is_above(v, n, x + delta, g[i], sigma_s)
-                if not is_exact and (
-                    x < delta or above != is_above(v, n, x - delta, g[i], sigma_s)
-                ):
-                    x = sum_around(image, state, j, i, half_width)
-                    above = is_above(v, n, x, g[i], sigma_s)
-                strong[j, i] = above
+        if j >= 0:
+            first = k
+            while k < index.size and index[k] < (j + 1) * width:
+                k += 1
+            g = gain[j] if gain.shape[0] > 1 else gain[0]
+            _mark(
+                image, state, j, index[first:k], half_width, g, sigma_s, threshold, n_column,
+                x_column, delta, strong[j],
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mark(
+    image: Any,
+    state: Any,
+    j: Any,
+    index: Any,
+    half_width: Any,
+    gain: Any,
+    sigma_s: Any,
+    threshold: Any,
+    n_column: Any,
+    x_column: Any,
+    delta: Any,
+    strong: Any,
+) -> None:
+    """Mark those pixels of one row that stand out, x being known to within `delta`."""
+    span = 2 * half_width[0] + 1
+    for k in index:
+        i = k - j * strong.size
+        v = image[j, i]
+        if v > threshold:
+            n, x = n_column[i : i + span].sum(), x_column[i : i + span].sum()
+            above = is_above(v, n, x + delta, gain[i], sigma_s)
+            if delta > 0.0 and (x < delta or above != is_above(v, n, x - delta, gain[i], sigma_s)):
+                x = sum_around(image, state, j, i, half_width)
+                above = is_above(v, n, x, gain[i], sigma_s)
+            strong[i] = above
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

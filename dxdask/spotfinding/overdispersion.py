@@ -40,7 +40,7 @@ class Criteria(NamedTuple):
 
     Attributes
     ----------
-    has_gain : whether `gain` is not 1 everywhere.
+    has_gain : whether a gain other than 1 is given; has_map : whether it is one for each pixel.
     sigma_background, sigma_strong : standard deviations of dispersion and of a pixel's count.
     min_local : counted pixels that a window must have.
     threshold : counts at or below it are never strong.
@@ -48,6 +48,7 @@ class Criteria(NamedTuple):
     """
 
     has_gain: bool
+    has_map: bool
     sigma_background: float
     sigma_strong: float
     min_local: int
@@ -71,36 +72,26 @@ def find_signal(
     words, signal_words, code = window.words, window.signal_words, window.code
     n_column, x_column, y_column = window.n_column, window.x_column, window.y_column
     n, x, y, spare = window.n, window.x, window.y, window.spare
-    number, reach, nothing = window.number, window.reach, window.nothing
-    no_state, no_words = window.no_state, window.no_words
-    x_inner, y_inner = x_column[fast:][:width], y_column[fast:][:width]
+    number, reach = window.number, window.reach
     x_column[:], y_column[:], n_column[:], bits[:] = 0, 0, 0, 0
-    n_rows = values.shape[0]
+    n_rows = bits.shape[0]
     brightest = -n_rows  # last row with counts above the limit
     # the largest count that leaves the sum of squares below 2^31
     limit = np.int32(np.sqrt((2.0**31 - 1) / ((2 * fast + 1) * (2 * slow + 1)))) - 1
     for r in range(height + slow):
         j, last = r - slow, r - 2 * slow - 1
-        inside, leaves = r < height, last >= 0
-        new = values[r % n_rows] if inside else nothing
-        old = values[last % n_rows] if leaves else nothing
-        if inside:
+        new = values[r % n_rows] if r < height else values[n_rows]
+        if r < height:
             load_row(image[r], mask[r], limits, new, state[r])
-        exchange_values(new, old, x_inner, y_inner)
+        old = values[last % n_rows] if last >= 0 else values[n_rows]
+        exchange_values(new, old, x_column[fast:], y_column[fast:])
         if is_beyond(new, limit):
             note_bits(new, bits[r % n_rows])
             brightest = r
         elif brightest >= last - 1:
             bits[r % n_rows] = 0
-        changed = change_numbers(
-            words[r] if inside else no_words, words[last] if leaves else no_words,
-            state[r] if inside else no_state, state[last] if leaves else no_state,
-            fast, n_column, spare, n,
-        )  # fmt: skip
         g = gain[max(j, 0)] if gain.shape[0] > 1 else gain[0]
-        if changed[0] < changed[1] or gain.shape[0] > 1:
-            columns = changed if gain.shape[0] == 1 else (0, width)
-            find_reach(n, columns, g, criteria, number, reach)
+        renew_numbers(words, state, (r, last), fast, n_column, spare, n, g, criteria, number, reach)
         if j >= 0:
             _judge(x_column, y_column, 2 * fast + 1, spare, x, y, number, reach, code[:width])
             in_doubt = decide(code, state[j], signal[j])
@@ -113,37 +104,55 @@ def find_signal(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def change_numbers(
-    new_words: Any, old_words: Any, new: Any, old: Any, half: Any, n_column: Any, spare: Any, n: Any
-) -> Any:
-    """Bring up to date how many values windows hold; return the range of those that changed."""
-    changed = find_changed(new_words, old_words)
+def renew_numbers(
+    words: Any,
+    state: Any,
+    rows: Any,
+    half: Any,
+    n_column: Any,
+    spare: Any,
+    n: Any,
+    gain: Any,
+    criteria: Any,
+    number: Any,
+    reach: Any,
+) -> None:
+    """Bring up to date how many values windows hold, and what depends on it.
+
+    rows : the one that enters and the one that leaves, perhaps above or below the frame.
+    """
+    height = state.shape[0] - 1
+    entering = rows[0] if rows[0] < height else height
+    leaving = rows[1] if rows[1] >= 0 else height
+    changed = find_changed(words[entering], words[leaving])
     first, end = changed[0], min(changed[1], n.size)
-    if first >= end:
-        return 0, 0
-    exchange_counted(new[first:end], old[first:end], n_column[half + first : half + end])
-    start, stop = max(first - half, 0), min(end + half, n.size)
-    sum_along_row(n_column[start : stop + 2 * half], 2 * half + 1, spare, n[start:stop])
-    return start, stop
+    start, stop = 0, 0
+    if first < end:
+        exchange_counted(
+            state[entering, first:end], state[leaving, first:end],
+            n_column[half + first : half + end],
+        )  # fmt: skip
+        start, stop = max(first - half, 0), min(end + half, n.size)
+        sum_along_row(n_column[start : stop + 2 * half], 2 * half + 1, spare, n[start:stop])
+    if criteria.has_map:
+        start, stop = 0, n.size  # each row has its own gain
+    if start < stop:
+        find_reach(n[start:stop], gain[start:stop], criteria, number[start:stop], reach[start:stop])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_reach(
-    numbers: Any, columns: Any, gain: Any, criteria: Any, number: Any, reach: Any
-) -> None:
-    """Bring up to date, in a range of columns, what depends on n and gain only.
+def find_reach(n: Any, gain: Any, criteria: Any, number: Any, reach: Any) -> None:
+    """Find what depends on n and gain only.
 
     reach is g ((n - 1) + sigma_b sqrt(2 (n - 1))), infinite where a window has too few values.
     """
     sigma = np.float32(criteria.sigma_background)
-    n, g = numbers[columns[0] : columns[1]], gain[columns[0] : columns[1]]
-    number, reach = number[columns[0] : columns[1]], reach[columns[0] : columns[1]]
     least = max(criteria.min_local, 1)
     for i in range(n.size):
         less = np.float32(n[i] - 1)
         spread = less + sigma * np.sqrt(max(less + less, np.float32(0.0)))
         number[i] = n[i]
-        reach[i] = np.float32(g[i]) * spread if n[i] >= least else np.float32(np.inf)
+        reach[i] = np.float32(gain[i]) * spread if n[i] >= least else np.float32(np.inf)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -16,10 +16,9 @@ from numba import njit
 
 from dxdask.spotfinding.overdispersion import (
     MARGIN,
-    change_numbers,
     decide,
-    find_reach,
     is_overdispersed,
+    renew_numbers,
 )
 from dxdask.spotfinding.windows import COUNTED, load_row, sum_along_row
 
@@ -32,51 +31,48 @@ def find_signal_of_reals(
     window: Any, image: Any, mask: Any, limits: Any, gain: Any, criteria: Any, strong: Any
 ) -> None:
     """Find the same as `find_signal` in a frame of real numbers."""
-    height, width = image.shape
-    fast, slow = window.half_width
+    height, (fast, slow) = image.shape[0], window.half_width
     values, state, signal, code = window.values, window.state, window.signal, window.code
-    words, n_column, n, spare = window.words, window.n_column, window.n, window.spare
-    signal_words = window.signal_words
-    x_column, y_column, sums = window.x_column, window.y_column, window.real_spare
+    words, signal_words, n_column, n = window.words, window.signal_words, window.n_column, window.n
+    x_column, y_column, spare, real_spare = (
+        window.x_column, window.y_column, window.spare, window.real_spare
+    )  # fmt: skip
     x, y, number, reach = window.x, window.y, window.number, window.reach
-    no_state, no_words, nothing = window.no_state, window.no_words, window.nothing
-    x_inner, y_inner = x_column[fast:][:width], y_column[fast:][:width]
     n_column[:] = 0
-    n_rows, length = values.shape[0], 2 * fast + 1
+    n_rows, length = window.bits.shape[0], 2 * fast + 1
     error = np.float32((2 * slow + 1 + 16) * UNIT)
     for r in range(height + slow):
         j, last = r - slow, r - 2 * slow - 1
-        inside, leaves = r < height, last >= 0
-        if inside:
+        if r < height:
             load_row(image[r], mask[r], limits, values[r % n_rows], state[r])
-        changed = change_numbers(
-            words[r] if inside else no_words, words[last] if leaves else no_words,
-            state[r] if inside else no_state, state[last] if leaves else no_state,
-            fast, n_column, spare, n,
-        )  # fmt: skip
         g = gain[max(j, 0)] if gain.shape[0] > 1 else gain[0]
-        if changed[0] < changed[1] or gain.shape[0] > 1:
-            columns = changed if gain.shape[0] == 1 else (0, width)
-            find_reach(n, columns, g, criteria, number, reach)
-        if j >= 0:
-            first = max(last + 1, 0)
-            _begin(values[first % n_rows], x_inner, y_inner)
-            end = min(r + 1, height)
-            for s in range(first + 1, end, 2):
-                # the last one is alone where the window reaches over an edge by an odd number
-                second = values[(s + 1) % n_rows] if s + 1 < end else nothing
-                _add(values[s % n_rows], second, x_inner, y_inner)
-            sum_along_row(x_column, length, sums, x)
-            sum_along_row(y_column, length, sums, y)
-            _judge_reals(x, y, number, reach, error, code)
-            in_doubt = decide(code, state[j], signal[j])
-            if in_doubt:
-                _settle(image, state, j, (fast, slow), n, g, criteria, code, signal[j])
-            if criteria.is_bright:
-                _keep_bright(
-                    image, state, j, (fast, slow), x, y, n, g, criteria, error, signal[j],
-                    signal_words[j], strong[j],
-                )  # fmt: skip
+        renew_numbers(words, state, (r, last), fast, n_column, spare, n, g, criteria, number, reach)
+        if j < 0:
+            continue
+        _sum_columns(
+            values, (max(last + 1, 0), min(r + 1, height)), x_column[fast:], y_column[fast:]
+        )
+        sum_along_row(x_column, length, real_spare, x)
+        sum_along_row(y_column, length, real_spare, y)
+        _judge_reals(x, y, number, reach, error, code)
+        if decide(code, state[j], signal[j]):
+            _settle(image, state, j, (fast, slow), n, g, criteria, code, signal[j])
+        if criteria.is_bright:
+            _keep_bright(
+                image, state, j, (fast, slow), x, y, n, g, criteria, error, signal[j],
+                signal_words[j], strong[j],
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_columns(values: Any, rows: Any, x: Any, y: Any) -> None:
+    """Sum values and their squares over rows rows[0] <= r < rows[1] of the ring, two at a time."""
+    n_rows = values.shape[0] - 1
+    _begin(values[rows[0] % n_rows], x, y)
+    for r in range(rows[0] + 1, rows[1], 2):
+        # the last one is alone where the window reaches over an edge by an odd number
+        second = values[(r + 1) % n_rows] if r + 1 < rows[1] else values[n_rows]
+        _add(values[r % n_rows], second, x, y)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

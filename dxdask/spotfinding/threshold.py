@@ -73,7 +73,8 @@ class DispersionThreshold:
         self.half_width, self.extended, self.dtype = (fast, slow), extended, np.dtype(dtype)
         self.global_threshold = global_threshold
         # the form of the test without a gain rounds as DIALS does where it is given none
-        self.has_gain = not (np.ndim(gain) == 0 and float(np.asarray(gain)) == 1.0)
+        self.has_map = np.ndim(gain) > 0
+        self.has_gain = self.has_map or float(gain) != 1.0
         self.gain = _gain_of(gain, shape)
         self.sigmas = float(sigma_background), float(sigma_strong)
         self.min_local = _min_local_of(min_local, slow, fast)
@@ -104,8 +105,9 @@ class DispersionThreshold:
         if threshold is None:
             threshold = estimate_global_threshold(image)
         criteria = Criteria(
-            self.has_gain, *self.sigmas, self.min_local, float(threshold), not self.extended
-        )
+            self.has_gain, self.has_map, *self.sigmas, self.min_local,
+            float(threshold), not self.extended,
+        )  # fmt: skip
         find = find_signal if self.exact else find_signal_of_reals
         limits = _limits(image.dtype, trusted_range)
         find(self.window, image, mask, limits, self.gain, criteria, self.strong)

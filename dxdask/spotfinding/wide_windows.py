@@ -19,8 +19,8 @@ def sum_stretch(window: Any, j: Any, start: Any, stop: Any) -> Any:
 
     They lie in `x_wide` and `y_wide`, after the sums of the columns.
     """
-    (half, slow), n_rows = window.half_width, window.values.shape[0]
-    height, width = window.state.shape[0], window.values.shape[1]
+    half, slow = window.half_width
+    height, width, n_rows = window.signal.shape[0], window.n.size, window.bits.shape[0]
     length = stop - start + 2 * half
     x, y = window.x_wide[0, :length], window.y_wide[0, :length]
     x[:], y[:] = 0, 0

@@ -35,20 +35,20 @@ class Window(NamedTuple):
     Attributes
     ----------
     half_width : along fast and slow, pixels.
-    values : (2 * slow + 2, fast) ring of rows, 0 where not counted; int32, or float32 for real
-        numbers.
+    values : (2 * slow + 3, fast) ring of rows, 0 where not counted; int32, or float32 for real
+        numbers. The last row, of zeros, stands for those above and below the frame.
     bits : (2 * slow + 2, stretches) bits set in the magnitudes of each stretch of the rows with
         bright counts, 0 of the others.
-    state : (slow, whole stretches) uint8, of the pixels, 0 right of the frame; words : the same,
-        eight at a time.
-    signal, signal_words : as `state`, which windows hold signal. code : (whole stretches,) uint8.
+    state : (slow + 1, whole stretches) uint8, of the pixels, 0 right of the frame and in the last
+        row, which stands for those above and below; words : the same, eight at a time.
+    signal, signal_words : the same without that row, which windows hold signal.
+    code : (whole stretches,) uint8, what is made of one row, see `overdispersion`.
     n_column, x_column, y_column : number of values, their sum and that of their squares; n is
         int32, the others are of the dtype of `values`.
     n, x, y : (fast,) the same of the window around each pixel of a row.
     spare, real_spare : (2, as columns) for `sum_along_row`; int32, and of the dtype of `values`.
     x_wide, y_wide, wide_spare : (2, as columns) int64; first of columns, then of windows.
     number, reach : (fast,) float32, n, and what x is multiplied with, see `overdispersion`.
-    nothing, no_state, no_words : a row of zeros, above and below a frame, and its state.
     """
 
     half_width: tuple[int, int]
@@ -72,9 +72,6 @@ class Window(NamedTuple):
     wide_spare: NDArray[np.int64]
     number: NDArray[np.float32]
     reach: NDArray[np.float32]
-    nothing: NDArray[Any]
-    no_state: NDArray[np.uint8]
-    no_words: NDArray[np.uint64]
 
 
 def window_of(half_width: tuple[int, int], shape: tuple[int, int], dtype: np.dtype[Any]) -> Window:
@@ -85,19 +82,17 @@ def window_of(half_width: tuple[int, int], shape: tuple[int, int], dtype: np.dty
     rows, padded = 2 * half_width[1] + 2, width + 2 * half_width[0]
     stretches = -(-width // STRETCH)
     whole = stretches * STRETCH
-    no_state = np.zeros(whole, np.uint8)
-    state, signal = np.zeros((height, whole), np.uint8), np.zeros((height, whole), np.uint8)
+    state, signal = (np.zeros((rows, whole), np.uint8) for rows in (height + 1, height))
     n_column, n = np.zeros(padded, np.int32), np.zeros(width, np.int32)
     x_column, y_column = np.zeros((2, padded), value)
     x, y = np.zeros((2, width), value)
     number, reach = np.zeros((2, width), np.float32)
     x_wide, y_wide, wide_spare = np.zeros((3, 2, padded), np.int64)
     return Window(
-        half_width, np.zeros((rows, width), value), np.zeros((rows, stretches), np.int32),
+        half_width, np.zeros((rows + 1, width), value), np.zeros((rows, stretches), np.int32),
         state, state.view(np.uint64), signal, signal.view(np.uint64), np.zeros(whole, np.uint8),
-        n_column, x_column, y_column, n, x, y,
-        np.zeros((2, padded), np.int32), np.zeros((2, padded), value), x_wide, y_wide, wide_spare,
-        number, reach, np.zeros(width, value), no_state, no_state.view(np.uint64),
+        n_column, x_column, y_column, n, x, y, np.zeros((2, padded), np.int32),
+        np.zeros((2, padded), value), x_wide, y_wide, wide_spare, number, reach,
     )  # fmt: skip
 
 

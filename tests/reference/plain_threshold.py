@@ -31,7 +31,7 @@ def dispersion(
     """Strong pixels (slow, fast) of a frame."""
     v = image.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        mask = mask & ~np.isnan(v)
+        mask = mask & np.isfinite(v)
         if trusted_range is not None:
             mask = mask & (v > trusted_range[0]) & (v < trusted_range[1])
         used = mask & (np.abs(v) < 2**24)
