@@ -57,9 +57,14 @@ def moved_panels(
 
 
 def shots(
-    n: int = 12, *, true_detector: Detector | None = None, noise_px: float = 0.0, seed: int = 0
+    n: int = 12,
+    *,
+    true_detector: Detector | None = None,
+    noise_px: float = 0.0,
+    seed: int = 0,
+    reach: float = 3e-4,
 ) -> Shots:
-    """Return the spots of n crystals in random orientations, within 3e-4 1/A of the sphere."""
+    """Return the spots of n crystals in random orientations, within `reach`, 1/A, of the sphere."""
     rng = np.random.default_rng(seed)
     nominal = panels()
     detector = true_detector or nominal
@@ -71,7 +76,7 @@ def shots(
     for i in range(n):
         q = hkl @ (u[i] @ b_matrix(CELL)).T
         off = np.linalg.norm(q + BEAM / wavelength[i], axis=1) - 1 / wavelength[i]
-        near = np.abs(off) < 3e-4
+        near = np.abs(off) < reach
         rays = still_rays(q[near], BEAM, np.full(near.sum(), wavelength[i]))
         for p, panel in enumerate(detector.panels):
             xy = panel.mm_to_pixel(panel.ray_intersection(rays.s1))

@@ -1,0 +1,102 @@
+"""Scattering vectors of the spots of stills, each with the wavelength of its shot."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections, check
+from dxdask.errors import InputError
+from dxdask.indexing.reciprocal import rows_by_panel
+from dxdask.models import ExperimentList
+from dxdask.models.vectors import unit
+from dxdask.stills.columns import Stills, check_stills
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Scattering(NamedTuple):
+    """Spots (n,) of stills.
+
+    Attributes
+    ----------
+    s1 : (n, 3) diffracted beams, q : (n, 3) s1 - s0, 1/A; NaN where a spot is of no still.
+    still : (n,) row of the table of stills, -1 for none.
+    """
+
+    s1: Floats
+    q: Floats
+    still: Ints
+
+    def by_still(self, n_stills: int) -> list[Ints]:
+        """Return the spots of each still, in their order."""
+        order = np.argsort(self.still, kind="stable")
+        first = np.searchsorted(self.still[order], np.arange(n_stills + 1))
+        return [order[a:b] for a, b in pairwise(first)]
+
+
+def scattering_of(
+    reflections: Reflections, stills: Stills, experiments: ExperimentList
+) -> Scattering:
+    """Return where the spots scatter.
+
+    reflections : columns experiment, panel, x, y, z. stills : experiment, image, wavelength.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing.
+    InputError
+        A still has no wavelength, or two rows are the same still.
+    """
+    check(reflections, ("experiment", "panel", "x", "y", "z"))
+    check_stills(stills, ("experiment", "image", "wavelength"))
+    still = rows_of_stills(reflections, stills)
+    bad = ~(stills["wavelength"] > 0.0)
+    if bad.any():
+        i = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"image {stills['image'][i] + 1} of run {experiments.runs[stills['experiment'][i]]} "
+            f"has the wavelength {stills['wavelength'][i]}; give one with the geometry"
+        )
+    n = len(reflections["x"])
+    s1, q = np.full((n, 3), np.nan), np.full((n, 3), np.nan)
+    members = list(experiments)
+    for index, panel, rows in rows_by_panel(reflections):
+        rows = rows[still[rows] >= 0]
+        model = members[index].detector[panel]
+        xy = np.column_stack([reflections["x"][rows], reflections["y"][rows]])
+        ray = model.lab_coordinates(model.pixel_to_mm(xy))
+        ray /= np.linalg.norm(ray, axis=1, keepdims=True)
+        wavelength = stills["wavelength"][still[rows]][:, None]
+        s1[rows] = ray / wavelength
+        q[rows] = (ray + unit(members[index].beam.direction)) / wavelength
+    return Scattering(s1, q, still)
+
+
+def rows_of_stills(reflections: Reflections, stills: Stills) -> Ints:
+    """Return the row of the table of stills (n,) that each spot is of, -1 for none.
+
+    Raises
+    ------
+    InputError
+        Two rows are the same image of the same run.
+    """
+    key = _keys(stills["experiment"], stills["image"])
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    if np.any(ordered[1:] == ordered[:-1]):
+        raise InputError("an image has two rows in the table of stills; keep one")
+    wanted = _keys(reflections["experiment"], np.floor(reflections["z"]))
+    if len(key) == 0:
+        return np.full(len(wanted), -1, np.int64)
+    place = np.minimum(np.searchsorted(ordered, wanted), len(key) - 1)
+    return np.where(ordered[place] == wanted, order[place], -1)
+
+
+def _keys(experiment: NDArray[np.int32], image: NDArray[np.float64]) -> Ints:
+    return (experiment.astype(np.int64) << 32) + image.astype(np.int64)

@@ -1,0 +1,161 @@
+"""The door of the step: spots of many stills in, crystals out, and the tables that say how."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.errors import ConvergenceError, InputError
+from dxdask.models import ExperimentList, space_group
+from dxdask.models.crystal import cell_of
+from dxdask.results import StepResult
+from dxdask.stills.columns import Stills, check_stills
+from dxdask.stills.fate import Fate
+from dxdask.stills.indexing.consensus import ProposedCell, consensus_table, propose_cells
+from dxdask.stills.indexing.known_cell import KnownCell
+from dxdask.stills.indexing.many import IndexedStills, index_known, lattices_of_stills
+from dxdask.stills.indexing.parameters import StillIndexParameters
+from dxdask.tables import Table
+
+Floats = NDArray[np.float64]
+
+
+def index_stills(
+    reflections: Reflections,
+    stills: Stills,
+    experiments: ExperimentList,
+    parameters: StillIndexParameters | None = None,
+) -> StepResult:
+    """Find the crystal of each still that is a hit, in memory.
+
+    Parameters
+    ----------
+    reflections : spots: experiment, panel, x, y, z, n_pixels.
+    stills : one row an event: experiment, image, wavelength, hit.
+    experiments : one a run: beam and detector.
+    parameters : with no `known_symmetry.unit_cell` the cell is that which most stills share.
+
+    Returns
+    -------
+    StepResult
+        reflections : with s1, rlp, hkl and the flag INDEXED. arrays : the columns of the table of
+        stills (`dxdask.stills.columns`), and further_still (k,), further_a_matrix (k, 3, 3) of
+        crystals beyond the first on a still. tables : stills, cell, and consensus where the cell
+        was not known.
+
+    Raises
+    ------
+    InputError
+        There are no hits, or a column or a wavelength is missing.
+    ConvergenceError
+        The cell is not known and no stills agree on one.
+    """
+    parameters = parameters or StillIndexParameters()
+    check_stills(stills, ("experiment", "image", "wavelength", "hit"))
+    if not stills["hit"].any():
+        raise InputError(
+            f"none of {len(stills['hit'])} events is a hit; lower the limits of hit finding or of "
+            "spot finding"
+        )
+    tables: list[Table] = []
+    known = known_cell(parameters)
+    if known is None:
+        lattices = lattices_of_stills(reflections, stills, experiments, parameters)
+        cells = agreed(lattices, parameters)
+        known = cells[0].known
+        tables.append(consensus_table(cells, len(lattices)))
+    indexed = index_known(reflections, stills, experiments, known, parameters)
+    return result_of(indexed, experiments, known, tables)
+
+
+def known_cell(parameters: StillIndexParameters) -> KnownCell | None:
+    """Return the cell that the parameters give, None where they give none."""
+    symmetry = parameters.known_symmetry
+    if symmetry.unit_cell is None:
+        return None
+    return KnownCell.of(symmetry.unit_cell, symmetry.space_group or "P 1")
+
+
+def agreed(lattices: Floats, parameters: StillIndexParameters) -> list[ProposedCell]:
+    """Return the cells that lattices (n, 3, 3) of stills share, that of the most first.
+
+    Raises
+    ------
+    ConvergenceError
+        There is none.
+    """
+    symbol = parameters.known_symmetry.space_group
+    group = None if symbol is None else space_group(symbol)
+    cells = propose_cells(lattices, parameters.consensus, group)
+    if not cells:
+        with_group = "" if symbol is None else f" that can have space group {symbol}"
+        raise ConvergenceError(
+            f"a lattice was found on {len(lattices)} stills, but no cell{with_group} on "
+            f"{parameters.consensus.min_crystals} or more; give known_symmetry.unit_cell, more "
+            "stills, or a larger blind.max_cell"
+        )
+    return cells
+
+
+def result_of(
+    indexed: IndexedStills, experiments: ExperimentList, known: KnownCell, tables: list[Table]
+) -> StepResult:
+    """Return the result of the step for stills that were indexed by this cell."""
+    stills = indexed.stills
+    n, hits = int(stills["indexed"].sum()), int(stills["hit"].sum())
+    messages = [
+        f"Cell searched for: {', '.join(f'{x:.2f}' for x in known.cell)}, {known.group.xhm()}",
+        f"Indexed {n} of {hits} hits ({len(stills['hit'])} events)",
+    ]
+    if len(indexed.further_still):
+        messages.append(f"Found {len(indexed.further_still)} further crystals on these")
+    arrays = {
+        **stills,
+        "further_still": indexed.further_still,
+        "further_a_matrix": indexed.further_a_matrix,
+    }
+    return StepResult(
+        experiments=experiments,
+        reflections=indexed.reflections,
+        arrays=arrays,
+        tables=(*tables, cell_table(stills, known), stills_table(stills, experiments)),
+        messages=tuple(messages),
+    )
+
+
+def cell_table(stills: Stills, known: KnownCell) -> Table:
+    """Return the table `cell`: median and spread of the cells of the crystals, one row."""
+    cells = np.array([cell_of(a) for a in stills["a_matrix"][stills["indexed"]]]).reshape(-1, 6)
+    row: dict[str, object] = {"space_group": known.group.xhm(), "n_crystals": len(cells)}
+    for i, name in enumerate(("a", "b", "c", "alpha", "beta", "gamma")):
+        row[name] = float(np.median(cells[:, i])) if len(cells) else None
+        row[f"{name}_spread"] = float(cells[:, i].std()) if len(cells) else None
+    headings = {"space_group": ("group", ""), "n_crystals": ("crystals", "")}
+    formats = {name: (name.replace("_", "\n"), ".3f") for name in row if name not in headings}
+    title = "Cells of the crystals: median and standard deviation"
+    return Table(name="cell", title=title, rows=[row], headings={**headings, **formats})
+
+
+def stills_table(stills: Stills, experiments: ExperimentList) -> Table:
+    """Return the table `stills`: one row an event; kept as data, not printed."""
+    runs = [m.run for m in experiments.members]
+    event = stills.get("event_id", np.full(len(stills["hit"]), -1))
+    n_spots = stills.get("n_spots", np.zeros(len(stills["hit"]), np.int32))
+    rows = []
+    for i in range(len(stills["hit"])):
+        indexed = bool(stills["indexed"][i])
+        rows.append({
+            "run": runs[stills["experiment"][i]], "image": int(stills["image"][i]) + 1,
+            "event_id": int(event[i]), "hit": bool(stills["hit"][i]), "indexed": indexed,
+            "n_spots": int(n_spots[i]), "n_indexed": int(stills["n_indexed"][i]),
+            "cell": [round(x, 4) for x in cell_of(stills["a_matrix"][i])] if indexed else None,
+            "rmsd_x_px": _number(stills["rmsd_x_px"][i]),
+            "rmsd_y_px": _number(stills["rmsd_y_px"][i]),
+            "reason": Fate(int(stills["reason"][i])).words,
+        })  # fmt: skip
+    return Table(name="stills", title="Stills", rows=rows, printed=False)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
