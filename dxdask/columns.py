@@ -131,7 +131,19 @@ COLUMNS = _column_table(
     C("n_background", "int32", "", "background pixels used", "num_pixels.background_used"),
     C("n_invalid", "int32", "", "foreground pixels that are masked or untrusted"),
     C("n_saturated", "int32", "", "foreground pixels at or above the saturation value"),
-    C("partiality", "float64", "", "fraction of the reflection within the scan", "partiality"),
+    C("partiality", "float64", "", "fraction of the reflection that is recorded", "partiality"),
+    C(
+        "excitation_error",
+        "float64",
+        "1/Angstrom",
+        "of a still: |s0 + q| - |s0|, positive outside the Ewald sphere",
+    ),
+    C(
+        "excitation_sigma",
+        "float64",
+        "1/Angstrom",
+        "of a still: standard deviation of excitation errors at which the reflection is seen",
+    ),
     C("lp", "float64", "", "factor that corrects for Lorentz and polarisation", "lp"),
     C("qe", "float64", "", "quantum efficiency of the sensor along the ray", "qe"),
     C(

@@ -1,0 +1,67 @@
+"""A still integrated with the width of reflections that its own intensities show."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.stills.integration.parameters import StillIntegrationParameters
+from dxdask.stills.integration.prediction import Setup
+from dxdask.stills.integration.spread import Spread
+from dxdask.stills.integration.still import integrate_still
+from dxdask.stills.integration.width import width_factor
+
+Floats = NDArray[np.float64]
+
+ROUNDS = 3
+CLOSE_ENOUGH = 1.05
+
+
+class Adapted(NamedTuple):
+    """Reflections, and the factor by which lattice points are wider than they were thought."""
+
+    reflections: Reflections
+    factor: float
+
+
+def integrate_adapted(
+    frame: NDArray[Any],
+    mask: NDArray[np.bool_],
+    a_matrix: Floats,
+    wavelength: float,
+    shared: Setup,
+    spread: Spread,
+    *,
+    shifts: Floats | None,
+    parameters: StillIntegrationParameters,
+) -> Adapted:
+    """Return the reflections of a still (see `integrate_still`), predicted as wide as they are.
+
+    Spots tell little of that: strong reflections are seen far from the sphere. So it is integrated
+    again, as long as the intensities show that points are wider or narrower than was thought.
+    """
+    factor = 1.0
+    for i in range(ROUNDS):
+        now = Spread(spread.size * factor, spread.mosaic * factor, spread.band)
+        table = integrate_still(
+            frame, mask, a_matrix, wavelength, shared, now, shifts=shifts, parameters=parameters
+        )
+        change = _width_of(table)
+        if i + 1 == ROUNDS or 1.0 / CLOSE_ENOUGH < change < CLOSE_ENOUGH:
+            break
+        factor *= change
+    return Adapted(table, factor)
+
+
+def _width_of(table: Reflections) -> float:
+    good = has_flag(table, Flag.INTEGRATED_SUM) & ~has_flag(table, Flag.OVERLAPPED_FG)
+    lp = table["lp"][good]
+    return width_factor(
+        table["intensity_sum"][good] * lp,
+        table["intensity_sum_variance"][good] * lp**2,
+        table["excitation_error"][good] / table["excitation_sigma"][good],
+        table["d"][good],
+    )
