@@ -50,6 +50,7 @@ STILL_COLUMNS = {
         S("bandwidth", "float64", "", "full width of the spectrum, relative"),
         S("scale", "float64", "", "factor G of the event: observed = G full"),
         S("b_factor", "float64", "Angstrom^2", "fall-off: exp(-2 B (sin theta / wavelength)^2)"),
+        S("rlp_radius", "float64", "1/Angstrom", "standard deviation of its excitation errors"),
         S("reason", "int32", "", "why the event ended where it did: see dxdask.stills.fate"),
     )
 }

@@ -1,0 +1,173 @@
+"""Fit of each still to the merged intensities: scale, B factor, two turns, stretch, width, tail.
+
+The intensity of an observation is exp(g - B s2) p(e / r) F; r and the share of the tail in p are
+fitted as logarithms. Derivatives are analytic; steps are Levenberg and Marquardt's; residuals
+follow Student's t distribution, so those that do not fit count less (Lange, Little & Taylor 1989,
+J. Am. Stat. Assoc. 84, 881). Parameters have normal priors, which the stills together give
+(`priors`). No still depends on the others but by F and priors, so any range of stills may be fitted
+apart.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.stills.merging.observations import Observations
+from dxdask.stills.merging.partiality import gaussian, lorentzian, partiality, partiality_slope
+
+Floats = NDArray[np.float64]
+
+SCALE, B_FACTOR, RADIUS, TURN, STRETCH, TAIL = 0, 1, 2, 3, 5, 6  # columns; two turns
+N_PARAMETERS = 7
+LARGEST_TAIL = 0.5
+_MAX_STEPS = 12
+_FIRST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e6
+_CONVERGED = 1e-5
+
+
+class Target(NamedTuple):
+    """What the observations (n,) of stills are fitted to.
+
+    Attributes
+    ----------
+    full : expected intensity, from the other observations of the reflection.
+    variance : of each observation about exp(g - B s2) p full, held fixed.
+    """
+
+    full: Floats
+    variance: Floats
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _normal(theta, first, last, data, full, variance, prior, nu, matrix, right):  # type: ignore[no-untyped-def]
+    """Fill the normal equations of a still and return the cost."""
+    intensity, excitation, gradient, s2 = data
+    matrix[:] = 0.0
+    right[:] = 0.0
+    cost = 0.0
+    row = np.empty(N_PARAMETERS)
+    radius, tail = math.exp(theta[RADIUS]), math.exp(theta[TAIL])
+    if tail > LARGEST_TAIL:
+        return math.inf
+    for i in range(first, last):
+        e = excitation[i] + gradient[i, 0] * theta[TURN] + gradient[i, 1] * theta[TURN + 1]
+        u = (e + gradient[i, 2] * theta[STRETCH]) / radius
+        whole = math.exp(theta[SCALE] - theta[B_FACTOR] * s2[i]) * full[i]
+        model = whole * partiality(u, tail)
+        slope = whole * partiality_slope(u, tail)
+        residual = intensity[i] - model
+        z2 = residual * residual / variance[i]
+        cost += 0.5 * (nu + 1.0) * math.log1p(z2 / nu)
+        weight = (nu + 1.0) / (nu + z2) / variance[i]
+        row[SCALE], row[B_FACTOR], row[RADIUS] = model, -s2[i] * model, -u * slope
+        row[TAIL] = whole * tail * (lorentzian(u) - gaussian(u))
+        for k in range(3):
+            row[TURN + k] = slope * gradient[i, k] / radius
+        for a in range(N_PARAMETERS):
+            right[a] += weight * row[a] * residual
+            for b in range(a + 1):
+                matrix[a, b] += weight * row[a] * row[b]
+    for a in range(N_PARAMETERS):
+        off = prior[0, a] - theta[a]
+        cost += 0.5 * prior[1, a] * off * off
+        right[a] += prior[1, a] * off
+        matrix[a, a] += prior[1, a]
+    return cost
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _factor(matrix, damping, out):  # type: ignore[no-untyped-def]
+    """Fill the Cholesky factor of matrix with its diagonal times 1 + damping; False if it fails."""
+    n = matrix.shape[0]
+    for a in range(n):
+        for b in range(a + 1):
+            value = matrix[a, b] * (1.0 + damping) if a == b else matrix[a, b]
+            for k in range(b):
+                value -= out[a, k] * out[b, k]
+            if a > b:
+                out[a, b] = value / out[b, b]
+            elif value <= 0.0 or not math.isfinite(value):
+                return False
+            else:
+                out[a, a] = math.sqrt(value)
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _solve(factor, right, out):  # type: ignore[no-untyped-def]
+    n = right.size
+    for a in range(n):
+        value = right[a]
+        for k in range(a):
+            value -= factor[a, k] * out[k]
+        out[a] = value / factor[a, a]
+    for a in range(n - 1, -1, -1):
+        value = out[a]
+        for k in range(a + 1, n):
+            value -= factor[k, a] * out[k]
+        out[a] = value / factor[a, a]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fit(stills, starts, data, full, variance, prior, nu, theta, spread):  # type: ignore[no-untyped-def]
+    n = N_PARAMETERS
+    matrix, trial_matrix, factor = np.empty((n, n)), np.empty((n, n)), np.zeros((n, n))
+    right, trial_right = np.empty(n), np.empty(n)
+    step, trial, unit = np.empty(n), np.empty(n), np.empty(n)
+    for s in stills:
+        first, last = starts[s], starts[s + 1]
+        args = (first, last, data, full, variance, prior, nu)
+        cost = _normal(theta[s], *args, matrix, right)
+        damping = _FIRST_DAMPING
+        for _ in range(_MAX_STEPS):
+            if not _factor(matrix, damping, factor):
+                damping *= 10.0
+                if damping > _LARGEST_DAMPING:
+                    break
+                continue
+            _solve(factor, right, step)
+            trial[:] = theta[s] + step
+            trial_cost = _normal(trial, *args, trial_matrix, trial_right)
+            if trial_cost <= cost:
+                gain = cost - trial_cost
+                theta[s], matrix[:], right[:], cost = trial, trial_matrix, trial_right, trial_cost
+                damping *= 0.1
+                if gain <= _CONVERGED * cost:
+                    break
+            else:
+                damping *= 10.0
+                if damping > _LARGEST_DAMPING:
+                    break
+        if _factor(matrix, 0.0, factor):
+            for a in range(n):
+                unit[:] = 0.0
+                unit[a] = 1.0
+                _solve(factor, unit, step)
+                spread[s, a] = step[a]
+
+
+def fit_stills(
+    stills: NDArray[np.int64],
+    observations: Observations,
+    target: Target,
+    priors: Floats,
+    start: Floats,
+    *,
+    degrees_of_freedom: float,
+) -> tuple[Floats, Floats]:
+    """Return parameters (stills, 7) and their variances (stills, 7), of these stills fitted.
+
+    stills : places of stills; rows of others are as in `start` (variance inf).
+    priors : (2, 7) mean and one over the variance. start : (stills, 7).
+    """
+    theta, spread = start.copy(), np.full_like(start, np.inf)
+    o = observations
+    data = (o.intensity, o.excitation, o.gradient, o.s2)
+    _fit(stills, o.starts, data, target.full, target.variance, priors,
+         degrees_of_freedom, theta, spread)  # fmt: skip
+    return theta, spread

@@ -1,0 +1,120 @@
+"""The merging of stills: integrated reflections in, unique ones and statistics out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.models import ExperimentList
+from dxdask.results import StepResult
+from dxdask.scaling.observations import common_symmetry
+from dxdask.stills.columns import Stills
+from dxdask.stills.merging.cycles import PostRefined, post_refine
+from dxdask.stills.merging.fit import B_FACTOR, RADIUS, SCALE, STRETCH, TURN
+from dxdask.stills.merging.means import Means, merged_means
+from dxdask.stills.merging.observations import Observations, observations_of
+from dxdask.stills.merging.parameters import StillsMergingParameters
+from dxdask.stills.merging.statistics import deviations, merging_tables
+from dxdask.stills.strain import rotations
+
+Floats = NDArray[np.float64]
+
+
+class MergedStills(NamedTuple):
+    """The result of the step, and the table of stills with what was refined of them."""
+
+    result: StepResult
+    stills: Stills
+
+
+def merge_stills(
+    reflections: Reflections,
+    stills: Stills,
+    experiments: ExperimentList,
+    parameters: StillsMergingParameters | None = None,
+) -> MergedStills:
+    """Post-refine stills and merge them, each observation at the weight that it deserves.
+
+    Parameters
+    ----------
+    reflections : integrated: experiment, z (image + 0.5), hkl, flags, intensity_sum,
+        intensity_sum_variance (and lp, qe where known).
+    stills : experiment, image, wavelength, indexed, a_matrix.
+    experiments : runs, with a crystal of the common cell and symmetry, and the beam's direction.
+    parameters : which observations, and how.
+
+    Returns
+    -------
+    MergedStills
+        The result's reflections: hkl in the asymmetric unit, d, intensity, sigma, n_observations;
+        its tables `shells` and `overall`. Of stills that were merged the table has scale, b_factor,
+        rlp_radius and the turned and stretched a_matrix; of others, scale is nan.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing.
+    InputError
+        There is no crystal, symmetries differ, or nothing can be merged.
+    """
+    parameters = parameters or StillsMergingParameters()
+    cell, group = common_symmetry(experiments)
+    o = observations_of(reflections, stills, experiments, cell, group, parameters)
+    refined = post_refine(o, parameters.post_refinement)
+    used = refined.model.partiality >= parameters.min_partiality
+    means, even, odd = (
+        _means(o, refined, used & half)
+        for half in (np.ones(len(o.still), np.bool_), o.still % 2 == 0, o.still % 2 == 1)
+    )
+    seen = means.n > 0
+    bottom = np.where(seen, means.bottom, 1.0)
+    wilson = parameters.prior == "wilson"
+    columns = {
+        "n": means.n.astype(np.float64),
+        "intensity": means.full if wilson else means.top / bottom,
+        "sigma": means.sigma if wilson else bottom**-0.5,
+        **deviations(o, refined.model, means, used),
+    }
+    tables = merging_tables(o, columns, (even, odd), cell, group, parameters.merging.nbins)
+    table: Reflections = {
+        "hkl": o.hkl[seen],
+        "d": o.d[seen],
+        "intensity": columns["intensity"][seen],
+        "sigma": columns["sigma"][seen],
+        "n_observations": means.n[seen].astype(np.int32),
+    }
+    messages = (
+        f"Post-refined {len(o.stills)} stills in {refined.n_cycles} cycles",
+        f"Merged {int(means.n.sum())} observations to {int(seen.sum())} unique reflections of "
+        f"space group {group.xhm()}",
+    )
+    result = StepResult(
+        experiments=experiments, reflections=table, tables=tables, messages=messages
+    )
+    return MergedStills(result, _refined_table(stills, o, refined))
+
+
+def _means(o: Observations, refined: PostRefined, used: NDArray[np.bool_]) -> Means:
+    every = np.arange(len(o.hkl))
+    return merged_means(every, o, refined.model, used, refined.means.full, refined.expected)
+
+
+def _refined_table(stills: Stills, o: Observations, refined: PostRefined) -> Stills:
+    """Return the table of stills with the parameters of those that were merged."""
+    n, theta = len(stills["indexed"]), refined.theta
+    out = dict(stills)
+    for name, values in (
+        ("scale", np.exp(theta[:, SCALE])),
+        ("b_factor", theta[:, B_FACTOR]),
+        ("rlp_radius", np.exp(theta[:, RADIUS])),
+    ):
+        out[name] = np.full(n, np.nan)
+        out[name][o.stills] = values
+    turn = np.einsum("nk,nki->ni", theta[:, TURN : TURN + 2], o.axes)
+    moved = rotations(turn) @ stills["a_matrix"][o.stills]
+    out["a_matrix"] = stills["a_matrix"].copy()
+    out["a_matrix"][o.stills] = moved * (1.0 + theta[:, STRETCH])[:, None, None]
+    return out
