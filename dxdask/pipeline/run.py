@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from dxdask.cluster.client import Cluster
+from dxdask.pipeline.frames import require_files
 from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.plan import Plan
 from dxdask.storage.store import Store
@@ -26,7 +27,10 @@ def run_plan(store: Store, plan: Plan, cluster: Cluster, show: Show, label: str)
     ------
     MemoryBudgetError
         A block of the frames that a step reads does not fit a worker; nothing is computed.
+    LinkedFileError
+        A file that a step would read frames from is not as it was at the import; likewise.
     """
+    require_files(frames for arrays in plan.reads.values() for frames in arrays)
     for name, arrays in plan.reads.items():
         require_memory(cluster, name, arrays)
     for name in plan.found:

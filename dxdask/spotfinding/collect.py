@@ -59,7 +59,7 @@ def _list_marked(flags: Any, words: Any, index: Any) -> int:
             for i in range(8 * w, 8 * w + 8):
                 # written in any case: a branch would be guessed wrong
                 index[n] = i
-                n += flags[i]
+                n += np.int64(flags[i])
     for i in range(8 * words.size, flags.size):
         if flags[i] != 0:
             index[n] = i

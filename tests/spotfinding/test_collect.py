@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dxdask.errors import InputError
-from dxdask.spotfinding.collect import collect
+from dxdask.spotfinding.collect import _list_marked, collect
 
 
 @given(
@@ -42,3 +42,11 @@ def test_a_frame_without_pixels_gives_an_empty_list() -> None:
 def test_frames_of_two_shapes_are_refused() -> None:
     with pytest.raises(InputError, match="both of one frame"):
         collect(np.zeros((4, 5), bool), np.zeros((5, 4), np.uint16))
+
+
+def test_more_pixels_than_a_byte_counts_without_compilation() -> None:
+    flags = np.ones(800, np.uint8)
+    index = np.empty(flags.size, np.int32)
+    plain = getattr(_list_marked, "py_func", _list_marked)
+    assert plain(flags, flags.view(np.uint64), index) == flags.size
+    np.testing.assert_array_equal(index, np.arange(flags.size))
