@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from dask.delayed import delayed
@@ -17,6 +17,9 @@ from dxdask.graphs.blocked import (
     SharedReaderFrames,
 )
 from dxdask.graphs.frames import require_whole_frames
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,14 @@ def calibrate(
         reader = CalibratedReader(frames.reader, calibration, parameters)
         return SharedReaderFrames(reader, frames.block)
     dtype = _dtype(parameters)
-    return frames.map_blocks(
-        correct,
+    corrected: da.Array = frames.map_blocks(  # type: ignore[call-arg]
+        correct,  # type: ignore[arg-type]
         calibration=delayed(calibration, name=f"calibration-{calibration.fingerprint}"),
         parameters=parameters,
         dtype=dtype,
         meta=np.empty((0, 0, 0), dtype=dtype),
     )
+    return corrected
 
 
 def _dtype(parameters: CalibrationParameters) -> np.dtype[Any]:

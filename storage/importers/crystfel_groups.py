@@ -1,0 +1,111 @@
+"""The groups of a CrystFEL geometry as a hierarchy of the detector, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dxdask.errors import FormatError
+from dxdask.models import Group, Panel
+from dxdask.models.vectors import vector
+
+
+def hierarchy(
+    path: Path, groups: Mapping[str, tuple[str, ...]], panels: Sequence[Panel], names: Sequence[str]
+) -> Group:
+    """Return the hierarchy in which each group lies in the smallest one that holds all of it.
+
+    Members are panels or groups (group_NAME) or panels (rigid_group_NAME). The frame of a group has
+    its origin in the middle of its panels, and the laboratory's axes.
+
+    Raises
+    ------
+    FormatError
+        A member is not there, a group holds itself, or two overlap without one holding the other.
+    """
+    sets = {n: frozenset(_members(path, n, groups, names, ())) for n in groups}
+    chosen: dict[frozenset[int], str] = {}
+    for name, members in sets.items():
+        if len(members) > 1:
+            chosen.setdefault(members, name)
+    everything = frozenset(range(len(panels)))
+    top = chosen.pop(everything, "")
+    ordered = sorted(chosen, key=lambda s: (-len(s), min(s)))
+    for i, one in enumerate(ordered):
+        for other in ordered[i + 1 :]:
+            if one & other and not other < one:
+                raise FormatError(
+                    f"{path}: the groups {chosen[one]} and {chosen[other]} overlap; a panel is in "
+                    "one group of each level"
+                )
+
+    def node(name: str, members: frozenset[int], below: Sequence[frozenset[int]]) -> Group:
+        inside: list[Group] = []
+        left = members
+        for i, group in enumerate(below):
+            if group <= left:
+                inside.append(node(chosen[group], group, [s for s in below[i + 1 :] if s < group]))
+                left -= group
+        inside.sort(key=lambda g: min(g.all_panels()))
+        return Group(
+            name=name,
+            origin=_middle([panels[i] for i in sorted(members)]),
+            groups=tuple(inside),
+            panels=tuple(sorted(left)),
+        )
+
+    return node(top, everything, ordered)
+
+
+def _members(
+    path: Path,
+    name: str,
+    groups: Mapping[str, tuple[str, ...]],
+    names: Sequence[str],
+    above: tuple[str, ...],
+) -> set[int]:
+    """Return the panels of a group and of those in it."""
+    if name in above:
+        raise FormatError(f"{path}: group {name} is in itself")
+    found: set[int] = set()
+    for member in groups[name]:
+        if member in groups and member != name:
+            found |= _members(path, member, groups, names, (*above, name))
+        elif member in names:
+            found.add(names.index(member))
+        else:
+            raise FormatError(f"{path}: group {name} has {member}, which is no panel and no group")
+    return found
+
+
+def _middle(panels: Sequence[Panel]) -> tuple[float, float, float]:
+    middles = []
+    for panel in panels:
+        half = 0.5 * np.array(panel.image_size) * np.array(panel.pixel_size)
+        middles.append(panel.d_matrix @ np.array([half[0], half[1], 1.0]))
+    return vector(np.mean(middles, axis=0) + 0.0)
+
+
+def group_lines(root: Group, names: Sequence[str]) -> list[str]:
+    """Return the lines of a geometry file that say the same, the innermost groups first."""
+    lines: list[str] = []
+    used: set[str] = set(names)
+
+    def write(group: Group, name: str) -> str:
+        while name in used:
+            name += "_"
+        used.add(name)
+        members = [names[i] for i in group.panels]
+        members += [write(g, _word(g.name) or f"{name}_{i}") for i, g in enumerate(group.groups)]
+        lines.append(f"group_{name} = {','.join(members)}")
+        return name
+
+    write(root, _word(root.name) or "all")
+    return lines
+
+
+def _word(name: str) -> str:
+    """Return a name as a word that a geometry file takes."""
+    return "".join(c if c.isalnum() or c == "_" else "_" for c in name.rsplit("/", 1)[-1])
