@@ -15,8 +15,8 @@ from dxdask.stills.indexing.blind import lattice_of_still
 from dxdask.stills.indexing.known_cell import KnownCell
 from dxdask.stills.indexing.parameters import StillIndexParameters
 from dxdask.stills.indexing.refined import refined
-from dxdask.stills.indexing.scattering import Scattering, scattering_of
 from dxdask.stills.indexing.still import index_still
+from dxdask.stills.scattering import Scattering, scattering_of
 
 Floats = NDArray[np.float64]
 

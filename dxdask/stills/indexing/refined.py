@@ -12,9 +12,9 @@ from dxdask.stills.columns import Stills
 from dxdask.stills.crystals import Crystals
 from dxdask.stills.fate import Fate
 from dxdask.stills.indexing.known_cell import KnownCell
-from dxdask.stills.indexing.scattering import Scattering
 from dxdask.stills.measurements import Measurements, measurements_of
 from dxdask.stills.refinement import RefinedStills, StillRefinementParameters, refine_stills
+from dxdask.stills.scattering import Scattering
 
 Floats = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from dxdask.stills.columns import check_stills
 from dxdask.stills.fate import Fate
 from dxdask.stills.indexing import KnownCell, StillIndexParameters, index_stills
 from dxdask.stills.indexing.many import index_known
-from dxdask.stills.indexing.scattering import scattering_of
+from dxdask.stills.scattering import scattering_of
 
 KNOWN = {"known_symmetry": {"unit_cell": CELL, "space_group": "P43212"}}
 

@@ -1,0 +1,53 @@
+"""What hit finding shows: every event, and the rate of hits over the events."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dxdask.models import ExperimentList
+from dxdask.stills.columns import Stills
+from dxdask.stills.fate import Fate
+from dxdask.tables import Table
+
+STRETCHES = 10
+
+
+def events_table(stills: Stills, experiments: ExperimentList) -> Table:
+    """Return the table `events`: one row an event; kept as data, not printed."""
+    runs = [m.run for m in experiments.members]
+    event = stills.get("event_id", np.full(len(stills["hit"]), -1))
+    rows = [
+        {
+            "run": runs[stills["experiment"][i]], "image": int(stills["image"][i]) + 1,
+            "event_id": int(event[i]), "n_spots": int(stills["n_spots"][i]),
+            "hit": bool(stills["hit"][i]),
+            "reason": None if stills["hit"][i] else Fate(int(stills["reason"][i])).words,
+        }
+        for i in range(len(stills["hit"]))
+    ]  # fmt: skip
+    return Table(name="events", title="Events", rows=rows, printed=False)
+
+
+def hit_rate_table(stills: Stills, experiments: ExperimentList) -> Table:
+    """Return the table `hit_rate`: hits in up to ten stretches of each run, in order."""
+    rows = []
+    for index, member in enumerate(experiments.members):
+        own = np.flatnonzero(stills["experiment"] == index)
+        own = own[np.argsort(stills["image"][own], kind="stable")]
+        for part in np.array_split(own, max(min(STRETCHES, len(own)), 1)):
+            if len(part) == 0:
+                continue
+            hits = stills["hit"][part]
+            spots = stills["n_spots"][part][hits]
+            rows.append({
+                "run": member.run, "first": int(stills["image"][part[0]]) + 1,
+                "last": int(stills["image"][part[-1]]) + 1, "n_events": len(part),
+                "n_hits": int(hits.sum()), "percent": 100.0 * float(hits.mean()),
+                "median_spots": float(np.median(spots)) if len(spots) else None,
+            })  # fmt: skip
+    headings = {
+        "run": ("run", ""), "first": ("first", ""), "last": ("last", ""),
+        "n_events": ("events", ""), "n_hits": ("hits", ""), "percent": ("%", ".1f"),
+        "median_spots": ("spots of a hit\nmedian", ".0f"),
+    }  # fmt: skip
+    return Table(name="hit_rate", title="Hits, over the run", rows=rows, headings=headings)
