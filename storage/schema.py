@@ -37,6 +37,7 @@ IMAGE_COLUMNS = {
     "exposure": ImageColumn("s", "exposure time"),
     "wavelength": ImageColumn("Angstrom", "wavelength of the image"),
     "timestamp": ImageColumn("s", "time of the image"),
+    "event_id": ImageColumn("", "number that the facility gave the event"),
     "transmission": ImageColumn("", "fraction of the beam let through by the attenuators"),
 }
 

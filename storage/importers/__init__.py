@@ -1,4 +1,4 @@
-"""Import of raw formats: NXmx/HDF5, miniCBF and full CBF, SMV, and DIALS's own files."""
+"""Import of raw formats: NXmx and other HDF5, miniCBF and full CBF, SMV, DIALS's own files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from dxdask.storage.importers.geometry import overridden
 from dxdask.storage.importers.image_kinds import kind_of
 from dxdask.storage.importers.nxmx import read_nxmx
 from dxdask.storage.importers.parameters import ImportParameters
+from dxdask.storage.importers.raw_stills import is_nxmx, read_raw_stills
+from dxdask.storage.importers.reference_geometry import with_reference
 from dxdask.storage.importers.runs import ReaderFrom, RunSource
+from dxdask.storage.importers.selection import selected
 from dxdask.storage.importers.sequences import runs_of_group
 from dxdask.storage.layout import name_from
 from dxdask.storage.masks import read_mask
@@ -46,10 +49,10 @@ def read_runs(
     for group in group_files(find_files(given, parameters.template)):
         kind = kind_of(group.files[0].path)
         if kind == "hdf5":
-            runs.extend(read_nxmx(f.path, _hdf5_name(f.path)) for f in group.files)
+            runs.extend(_hdf5_run(f.path, parameters) for f in group.files)
         else:
             runs.extend(runs_of_group(group, kind))
-    runs = _with_unique_names(runs)
+    runs = selected(_with_unique_names(runs), parameters.events, parameters.max_events)
     lookup = parameters.lookup.mask
     mask = None if lookup is None else read_mask(lookup, "lookup.mask")
     runs = [_adjusted(run, parameters, mask) for run in runs]
@@ -60,8 +63,17 @@ def read_runs(
     return runs
 
 
-def _hdf5_name(path: Path) -> str:
-    return path.stem.removesuffix("_master")
+def _hdf5_run(path: Path, parameters: ImportParameters) -> RunSource:
+    name = path.stem.removesuffix("_master")
+    if is_nxmx(path):
+        return read_nxmx(path, name)
+    return read_raw_stills(
+        path,
+        name,
+        geometry=parameters.input.reference_geometry,
+        dataset=parameters.input.dataset,
+        wavelength=parameters.geometry.beam.wavelength,
+    )
 
 
 def _with_unique_names(runs: Sequence[RunSource]) -> list[RunSource]:
@@ -88,6 +100,7 @@ def _adjusted(
     """Return the run with the user's overrides."""
     if parameters.geometry.scan.image_range is not None:
         run = _sliced(run, parameters.geometry.scan.image_range)
+    run = with_reference(run, parameters.input)
     experiment = overridden(run.experiment, parameters.geometry)
     scan = experiment.scan
     if parameters.convert_stills and scan is not None:

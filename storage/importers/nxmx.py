@@ -17,12 +17,13 @@ from dxdask.errors import FormatError
 from dxdask.models import Beam, Experiment, Goniometer, Scan
 from dxdask.models.vectors import Floats, vector
 from dxdask.storage.importers.attenuation import KEV_ANGSTROM
+from dxdask.storage.importers.event_columns import event_columns
 from dxdask.storage.importers.nexus_axes import TO_IMGCIF, axis_chain, follow, numbers, text
 from dxdask.storage.importers.nxmx_detector import detector_of, pixel_mask
 from dxdask.storage.importers.nxmx_frames import frames_of, opened
 from dxdask.storage.importers.runs import RunSource
 
-Columns = dict[str, NDArray[np.float64]]
+Columns = dict[str, NDArray[Any]]
 
 
 def read_nxmx(path: Path, name: str) -> RunSource:
@@ -44,6 +45,7 @@ def read_nxmx(path: Path, name: str) -> RunSource:
         goniometer, oscillation, angles = _goniometer(entry, n_images)
         exposure = _first_number(detector_group, ("count_time", "frame_time"), "s")
         columns = _columns(entry, detector_group, beam, n_images, exposure)
+        columns = {**event_columns(entry, n_images), **columns}
         if angles is not None:
             columns["angle"] = angles
         scan = Scan(

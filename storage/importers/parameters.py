@@ -97,6 +97,23 @@ class LookupParameters(Parameters):
     )
 
 
+class InputParameters(Parameters):
+    """What the files do not say themselves."""
+
+    reference_geometry: Path | None = parameter(
+        None,
+        "Models to take instead of those in the files: .expt of DIALS, .geom of CrystFEL, or .json "
+        "of panels. Raw HDF5 that is no NXmx needs one.",
+    )
+    use_detector_reference: bool = parameter(True, "Take the detector from it.")
+    use_beam_reference: bool = parameter(
+        True, "Take the beam's direction and polarisation from it, and its wavelength if given."
+    )
+    dataset: str | None = parameter(
+        None, "Dataset of the frames in HDF5 that is no NXmx, such as /entry/data/data."
+    )
+
+
 class ImportParameters(Parameters):
     """Parameters of the import."""
 
@@ -113,5 +130,10 @@ class ImportParameters(Parameters):
     convert_stills: bool = parameter(
         False, "Take every image as a still, whatever its header says of a rotation."
     )
+    events: tuple[int, ...] = parameter(
+        (), "Only these events, by the facility's number, or the image's where there is none."
+    )
+    max_events: int | None = parameter(None, "At most so many events, the first ones.", ge=1)
+    input: InputParameters = parameter(InputParameters(), "What files do not say themselves.")
     geometry: GeometryOverrides = parameter(GeometryOverrides(), "Corrections of the headers.")
     lookup: LookupParameters = parameter(LookupParameters(), "Further files.")

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from dxdask.errors import FormatError, InputError
-from dxdask.models import Beam, Detector
-from dxdask.storage.importers.crystfel_geometry import CrystfelGeometry, Lookup, read_crystfel
+from dxdask.models import Beam, Detector, Panel
+from dxdask.storage.importers.crystfel_geometry import (
+    LARGEST,
+    CrystfelGeometry,
+    Lookup,
+    read_crystfel,
+    region_mask,
+)
 from dxdask.storage.importers.dials import read_experiments
 from dxdask.storage.importers.json_geometry import models_of, read_json
+from dxdask.storage.importers.parameters import InputParameters
+from dxdask.storage.importers.runs import RunSource
+from dxdask.storage.importers.sequences import mask_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +67,93 @@ def read_geometry(
         return Geometry(detector=experiment.detector, beam=experiment.beam, has_wavelength=True)
     detector, beam = models_of(values, str(where))
     return Geometry(detector=detector, beam=beam, has_wavelength="wavelength_A" in values)
+
+
+def with_reference(run: RunSource, given: InputParameters) -> RunSource:
+    """Return the run with the models of `reference_geometry`, where one is given.
+
+    What the geometry does not know stays as in the files: the sensor, limits of trusted values, and
+    the wavelength where each image has its own.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is of other frames.
+    FormatError
+        It cannot be read.
+    """
+    path = given.reference_geometry
+    if path is None or path in run.files:
+        return run
+    found, experiment, frame = read_geometry(path), run.experiment, run.shape[1:]
+    columns, mask, beam = dict(run.columns), run.mask, experiment.beam
+    detector = experiment.detector
+    if given.use_detector_reference:
+        check_fits(found.detector, frame, f"input.reference_geometry={path}", run.name)
+        detector = _taken(found.detector, detector)
+        mask = mask & mask_of(detector, frame)
+        if found.crystfel is not None:
+            mask &= region_mask(found.crystfel, frame)
+    if given.use_beam_reference and found.beam is not None:
+        other = found.beam
+        if found.crystfel is None:
+            beam = replace(
+                beam,
+                direction=other.direction,
+                polarization_normal=other.polarization_normal,
+                polarization_fraction=other.polarization_fraction,
+            )
+        if found.has_wavelength and beam.wavelengths is None:
+            beam = replace(beam, wavelength=other.wavelength)
+            columns["wavelength"] = np.full(run.shape[0], other.wavelength)
+    return replace(
+        run,
+        experiment=replace(experiment, beam=beam, detector=detector),
+        columns=columns,
+        mask=mask,
+        files=(*run.files, path),
+    )
+
+
+def _taken(reference: Detector, own: Detector) -> Detector:
+    """Return the reference with the sensors, and limits where it has none, of `own`."""
+    by_place = {(p.offset, p.image_size): p for p in own.panels}
+    panels = [
+        _with_sensor(p, by_place.get((p.offset, p.image_size), own[0])) for p in reference.panels
+    ]
+    return Detector(panels=tuple(panels), root=reference.root)
+
+
+def _with_sensor(panel: Panel, own: Panel) -> Panel:
+    low, high = panel.trusted_range
+    sensor = own if panel.thickness == 0.0 else panel
+    return replace(
+        panel,
+        trusted_range=(
+            low if low > -LARGEST else own.trusted_range[0],
+            high if high < LARGEST else own.trusted_range[1],
+        ),
+        thickness=sensor.thickness,
+        material=sensor.material,
+        mu=sensor.mu,
+        use_parallax=sensor.use_parallax,
+        gain=panel.gain if panel.gain != 1.0 else own.gain,
+        pedestal=panel.pedestal or own.pedestal,
+    )
+
+
+def check_fits(detector: Detector, frame: tuple[int, int], geometry: str, run: str) -> None:
+    """Check that a geometry is of frames (slow, fast) of this size.
+
+    Raises
+    ------
+    InputError
+        Its panels reach beyond the frame, or cover less than half of it.
+    """
+    rows, columns = detector.frame_shape
+    covered = sum(p.image_size[0] * p.image_size[1] for p in detector.panels)
+    if rows > frame[0] or columns > frame[1] or 2 * covered < frame[0] * frame[1]:
+        raise InputError(
+            f"{geometry} is of frames of {(rows, columns)} (slow, fast) with {len(detector)} "
+            f"panels, run {run} has frames of {frame}; give the geometry of this detector"
+        )

@@ -34,7 +34,7 @@ class RunSource:
     dtype : of the pixels.
     mask : (slow, fast) bool, true where a pixel lies on a panel and is not known to be bad.
     columns : one value an image: angle (degree), exposure (s), wavelength (A), timestamp (s since
-        1970), transmission; those that are known.
+        1970), transmission, event_id; those that are known.
     files : all files the run depends on: those of its frames first, then a mask the user gave.
     reader : of the frames.
     locate : returns where the frames lie in their files, or raises FormatError.
@@ -48,7 +48,7 @@ class RunSource:
     mask: NDArray[np.bool_]
     files: tuple[Path, ...]
     reader: FrameReader
-    columns: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     locate: Callable[[], FramePlaces]
     places: FramePlaces | None = None
 

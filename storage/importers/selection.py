@@ -1,0 +1,115 @@
+"""Which events of a run to import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import FormatError, InputError
+from dxdask.storage.importers.runs import FrameReader, RunSource
+from dxdask.storage.places import FramePlaces
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChosenFrames:
+    """Some frames of another reader, in ascending order."""
+
+    reader: FrameReader
+    chosen: tuple[int, ...]
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Return chosen frames first .. last - 1, (n, slow, fast)."""
+        wanted = np.array(self.chosen[first:last], dtype=np.int64)
+        if not wanted.size:
+            return self.reader.read(0, 0)
+        breaks = np.flatnonzero(np.diff(wanted) != 1) + 1
+        pieces = [self.reader.read(int(p[0]), int(p[-1]) + 1) for p in np.split(wanted, breaks)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def selected(
+    runs: Sequence[RunSource], events: Sequence[int], max_events: int | None
+) -> list[RunSource]:
+    """Return the runs with the events asked for, those of which some are left.
+
+    events : by the numbers in the column event_id, or of images where a run has none; none at all:
+    every one. max_events : at most so many, the first ones, of all runs together.
+
+    Raises
+    ------
+    InputError
+        An event is in no run, or a run to choose from turns its sample.
+    """
+    if not events and max_events is None:
+        return list(runs)
+    out, missing, left = [], set(events), max_events
+    for run in runs:
+        _require_stills(run)
+        ids = event_ids(run)
+        missing -= set(ids.tolist())
+        chosen = np.flatnonzero(np.isin(ids, list(events))) if events else np.arange(len(ids))
+        chosen = chosen if left is None else chosen[:left]
+        left = None if left is None else left - len(chosen)
+        if len(chosen):
+            out.append(run if len(chosen) == len(ids) else _chosen(run, chosen, ids))
+    if missing:
+        shown = ", ".join(map(str, sorted(missing)[:10]))
+        raise InputError(f"events={shown}: no run has them; give numbers of event_id, or of images")
+    return out
+
+
+def event_ids(run: RunSource) -> NDArray[np.int64]:
+    """Return the number of each event (n,): the facility's, or that of the image."""
+    if "event_id" in run.columns:
+        return np.asarray(run.columns["event_id"], dtype=np.int64)
+    scan = run.experiment.scan
+    first = scan.image_range[0] if scan is not None else 1
+    return np.arange(first, first + run.shape[0], dtype=np.int64)
+
+
+def _require_stills(run: RunSource) -> None:
+    scan = run.experiment.scan
+    if scan is not None and scan.oscillation[1] != 0.0:
+        raise InputError(
+            f"run {run.name} is a rotation, from which no events are chosen: give "
+            "geometry.scan.image_range, or convert_stills=true"
+        )
+
+
+def _chosen(run: RunSource, chosen: NDArray[np.int64], ids: NDArray[np.int64]) -> RunSource:
+    n = len(chosen)
+    experiment, scan = run.experiment, run.experiment.scan
+    beam = experiment.beam
+    if beam.wavelengths is not None:
+        few = tuple(beam.wavelengths[i] for i in chosen)
+        beam = replace(beam, wavelengths=few, wavelength=float(np.mean(few)))
+    if scan is not None:
+        scan = replace(
+            scan,
+            image_range=(1, n),
+            exposure_times=_part(scan.exposure_times, chosen, run.shape[0]),
+            epochs=_part(scan.epochs, chosen, run.shape[0]),
+        )
+
+    def locate() -> FramePlaces:
+        places = run.locate()
+        if places.chunk[0] != 1:
+            raise FormatError(f"a chunk holds {places.chunk[0]} images, chosen ones are no file")
+        return replace(places, shape=(n, *places.shape[1:]), references=places.references[chosen])
+
+    return replace(
+        run,
+        experiment=replace(experiment, beam=beam, scan=scan),
+        shape=(n, *run.shape[1:]),
+        columns={**{k: v[chosen] for k, v in run.columns.items()}, "event_id": ids[chosen]},
+        reader=ChosenFrames(reader=run.reader, chosen=tuple(chosen.tolist())),
+        locate=locate,
+    )
+
+
+def _part(values: tuple[float, ...], chosen: NDArray[np.int64], n: int) -> tuple[float, ...]:
+    return tuple(values[i] for i in chosen) if len(values) == n else values
