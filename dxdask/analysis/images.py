@@ -93,13 +93,10 @@ def require_counts(frames: Any, experiment: Experiment) -> None:
     InputError
         They do not.
     """
-    rows, columns = experiment.detector.frame_shape
     shape = tuple(frames.shape)
-    if len(shape) != 3 or shape[1] < rows or shape[2] < columns:
-        raise InputError(
-            f"frames of {experiment.run} are {shape}, the panels of its detector take up "
-            f"{(rows, columns)} (slow, fast); give (frame, slow, fast)"
-        )
+    if len(shape) != 3:
+        raise InputError(f"frames of {experiment.run} are {shape}; give (frame, slow, fast)")
+    experiment.detector.require_room(shape, f"frames of {experiment.run} are")
     if not np.issubdtype(frames.dtype, np.integer):
         raise InputError(
             f"frames of {experiment.run} are of dtype {frames.dtype}; pixels are judged by their "

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.errors import InputError
 from dxdask.masking.panels import masked_for
 from dxdask.masking.parameters import MaskParameters
 from dxdask.models import Experiment, ExperimentList
@@ -91,12 +90,7 @@ def _of_run(
     experiment: Experiment, parameters: MaskParameters, shape: Shape
 ) -> tuple[Mask, list[dict[str, Any]]]:
     """Return the mask (slow, fast) of one run, and a row of counts for each of its panels."""
-    rows, columns = experiment.detector.frame_shape
-    if shape[0] < rows or shape[1] < columns:
-        raise InputError(
-            f"frames of {experiment.run} are {shape}, the panels of its detector take up "
-            f"{(rows, columns)} (slow, fast); give the size of its frames"
-        )
+    experiment.detector.require_room(shape, f"frames of {experiment.run} are")
     frame = np.zeros(shape, np.bool_)
     counts = []
     reasons = masked_for(experiment.detector, experiment.beam, parameters)

@@ -27,12 +27,10 @@ def panel_masks(
     InputError
         The mask is smaller than the detector, or a region is not on its panel.
     """
-    rows, columns = detector.frame_shape
-    if mask is not None and (mask.ndim != 2 or mask.shape[0] < rows or mask.shape[1] < columns):
-        raise InputError(
-            f"mask is {mask.shape}, the panels take up {detector.frame_shape} (slow, fast); "
-            "give a mask of the size of the frames"
-        )
+    if mask is not None and mask.ndim != 2:
+        raise InputError(f"mask is {mask.shape}; give (slow, fast)")
+    if mask is not None:
+        detector.require_room(mask.shape, "mask is")
     found = []
     for panel, reasons in zip(detector.panels, masked_for(detector, beam, parameters), strict=True):
         good = _good(panel, mask)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dxdask.errors import InputError
 from dxdask.models import parallax
 from dxdask.models.vectors import Floats, Vector, pair, vector
 
@@ -182,6 +183,23 @@ class Detector:
             max(p.offset[1] + p.image_size[1] for p in self.panels),
             max(p.offset[0] + p.image_size[0] for p in self.panels),
         )
+
+    def require_room(self, shape: tuple[int, ...], what: str) -> None:
+        """Check that frames, or what has a value for each of their pixels, hold every panel.
+
+        shape : (..., slow, fast), pixels. what : it is, for the message.
+
+        Raises
+        ------
+        InputError
+            They are smaller.
+        """
+        needed = self.frame_shape
+        if len(shape) < 2 or shape[-2] < needed[0] or shape[-1] < needed[1]:
+            raise InputError(
+                f"{what} {shape}, the panels of the detector take up {needed} (slow, fast); "
+                "give the size of the frames, or the detector that recorded them"
+            )
 
     def panel_map(
         self, shape: tuple[int, int] | None = None

@@ -52,22 +52,6 @@ def with_contents(
     return ensemble
 
 
-def write_generated(store: Store, path: Path, step: str = "generate_mask") -> None:
-    """Write the masks that a step has made; see `mask_files`."""
-    made = {run: masks.of_step(store.path, step, "mask", run) for run in store.runs}
-    for file, mask in mask_files(path, made).items():
-        masks.write_npy(file, mask)
-
-
-def mask_files(path: Path, made: Mapping[str, NDArray[Any]]) -> dict[Path, NDArray[Any]]:
-    """Return what goes into which file: `path` where all runs have the same, else NAME_RUN.npy."""
-    path = path.with_suffix(".npy") if path.suffix != ".npy" else path
-    first, *others = made.values()
-    if all(np.array_equal(first, other) for other in others):
-        return {path: first}
-    return {path.with_stem(f"{path.stem}_{run}"): mask for run, mask in made.items()}
-
-
 def _with_lookups(ensemble: Ensemble, parameters: StepParameters) -> Ensemble:
     """Add the files of `spotfinder.lookup`."""
     lookup, contents = parameters.spotfinder.lookup, {}

@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.analysis.bad_pixel_groups import groups_of_runs
 from dxdask.analysis.gain import gain_map
-from dxdask.pipeline.masks import mask_files, write_generated
 from dxdask.pipeline.parameters import StepParameters
 from dxdask.storage import masks
 from dxdask.storage.store import Store
 
 
 def write_files(store: Store, name: str, parameters: StepParameters) -> None:
-    """Write the files that the parameters of a step ask for, from its result in the store."""
-    if name == "generate_mask" and parameters.generate_mask.output.mask is not None:
-        write_generated(store, parameters.generate_mask.output.mask)
-    if name == "find_bad_pixels" and parameters.find_bad_pixels.output.mask is not None:
-        write_generated(store, parameters.find_bad_pixels.output.mask, name)
-    if name == "estimate_gain" and parameters.estimate_gain.output.gain_map is not None:
-        for file, values in mask_files(
-            parameters.estimate_gain.output.gain_map, gain_maps(store)
-        ).items():
+    """Write the files that the parameters of a step ask for, from its result in the store.
+
+    Raises
+    ------
+    StoreWriteError
+        A file cannot be written.
+    """
+    path, made = None, {}
+    if name in ("generate_mask", "find_bad_pixels"):
+        path = getattr(parameters, name).output.mask
+        made = {run: masks.of_step(store.path, name, "mask", run) for run in store.runs if path}
+    elif name == "estimate_gain":
+        path = parameters.estimate_gain.output.gain_map
+        made = gain_maps(store) if path else {}
+    if path is not None:
+        for file, values in files_of_runs(path, made).items():
             masks.write_npy(file, values)
+
+
+def files_of_runs(path: Path, made: Mapping[str, NDArray[Any]]) -> dict[Path, NDArray[Any]]:
+    """Return what goes into which file: `path` where all runs have the same, else NAME_RUN.npy.
+
+    made : of each run, (slow, fast).
+    """
+    path = path.with_suffix(".npy") if path.suffix != ".npy" else path
+    first, *others = made.values()
+    if all(np.array_equal(first, other) for other in others):
+        return {path: first}
+    return {path.with_stem(f"{path.stem}_{run}"): values for run, values in made.items()}
 
 
 def gain_maps(store: Store) -> dict[str, NDArray[np.float64]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.models import Detector
+from dxdask.spotfinding.offsets import offsets_of
 
 Ints = NDArray[np.int64]
 
@@ -49,8 +50,3 @@ def volumes(bbox: NDArray[Any]) -> Ints:
 def overlapping(boxes: Boxes, first: int, stop: int) -> NDArray[np.intp]:
     """Return which boxes lie at least in part in first <= z < stop."""
     return np.flatnonzero((boxes.bbox[:, 4] < stop) & (boxes.bbox[:, 5] > first))
-
-
-def offsets_of(lengths: Ints) -> Ints:
-    """Return where stretches of lengths (n,), one behind the other, begin and end: (n + 1,)."""
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

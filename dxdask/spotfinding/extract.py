@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.models import Experiment
+from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.panel_pixels import Found, PanelPixels, panel_pixels
 from dxdask.spotfinding.parameters import SpotfinderParameters
 
@@ -110,8 +111,7 @@ def strong_pixels(
                 found += strong
         del frames  # or they would stay in memory while the next are read
     used = np.array([f not in skip for f in range(n_frames)], np.bool_)
-    per_frame = counts.sum(axis=1)
-    offsets = np.concatenate([[0], np.cumsum(per_frame)]).astype(np.int64)
+    offsets = offsets_of(counts.sum(axis=1))
     pixels = _pixels(found, counts, first_z)
     return BlockPixels(pixels, offsets, used, n_strong, background, reasons)
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.models import Detector
+from dxdask.spotfinding.images import ZRange
 
 Ints = NDArray[np.int64]
-ImageRange: TypeAlias = tuple[int, int]
 
 FEWEST_IMAGES = 2
 
@@ -26,7 +26,7 @@ class Candidates(NamedTuple):
     keys: Ints
 
 
-Hot: TypeAlias = Mapping[ImageRange, Candidates]
+Hot: TypeAlias = Mapping[ZRange, Candidates]
 """For each range of images first <= z < stop that is looked at, what may be hot in it."""
 
 
@@ -36,7 +36,7 @@ def hot_of_frames(
     frames: Iterable[int],
     *,
     first_z: int,
-    ranges: Sequence[ImageRange],
+    ranges: Sequence[ZRange],
 ) -> Hot:
     """Return the pixels that are strong on all `frames`, numbers from 0 in a stretch of them.
 
@@ -44,7 +44,7 @@ def hot_of_frames(
     frame_offsets : (frames + 1,) where the pixels of each frame begin. frames : those that could
     be used, in order. first_z : z of frame 0. ranges : of images to be looked at.
     """
-    found: dict[ImageRange, Candidates] = {}
+    found: dict[ZRange, Candidates] = {}
     for f in frames:
         strong = Candidates(1, key[frame_offsets[f] : frame_offsets[f + 1]])
         for low, high in ranges:
@@ -56,7 +56,7 @@ def hot_of_frames(
 
 def join_hot(parts: Sequence[Hot]) -> Hot:
     """Return what may be hot in all frames of several stretches."""
-    found: dict[ImageRange, Candidates] = {}
+    found: dict[ZRange, Candidates] = {}
     for part in parts:
         for limits, here in part.items():
             found[limits] = _both(found[limits], here) if limits in found else here

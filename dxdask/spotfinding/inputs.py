@@ -31,26 +31,23 @@ def check_inputs(
         Frames, mask or gain map do not fit the detector, or frames the scan; `scan_range` leaves
         the run or `region_of_interest` a panel; no spot could have the right size.
     """
-    rows, columns = experiment.detector.frame_shape
-    if len(shape) != 3 or shape[1] < rows or shape[2] < columns:
-        raise InputError(
-            f"frames of {experiment.run} are {shape}, the panels of its detector take up "
-            f"{(rows, columns)} (slow, fast); give (frame, slow, fast)"
-        )
+    run, detector = experiment.run, experiment.detector
+    if len(shape) != 3:
+        raise InputError(f"frames of {run} are {shape}; give (frame, slow, fast)")
+    detector.require_room(shape, f"frames of {run} are")
     scan = experiment.scan
     if scan is not None and scan.n_images != shape[0]:
         raise InputError(
-            f"{experiment.run} has {shape[0]} frames, its scan {scan.n_images} images "
+            f"{run} has {shape[0]} frames, its scan {scan.n_images} images "
             f"{scan.image_range}; give all frames of the scan"
         )
     for what, given in (("mask", mask), ("gain map", gain_map)):
         size = getattr(given, "shape", None)
-        if size is not None and (len(size) != 2 or size[0] < rows or size[1] < columns):
-            raise InputError(
-                f"{what} of {experiment.run} is {size}, the panels of its detector take up "
-                f"{(rows, columns)} (slow, fast); give one of the size of the frames"
-            )
+        if size is not None and len(size) != 2:
+            raise InputError(f"{what} of {run} is {size}; give (slow, fast)")
+        if size is not None:
+            detector.require_room(size, f"{what} of {run} is")
     z_ranges(experiment, parameters, shape[0])
-    size_limits(experiment.detector, parameters)
-    for panel in experiment.detector.panels:
+    size_limits(detector, parameters)
+    for panel in detector.panels:
         require_inside(parameters.region_of_interest, panel)

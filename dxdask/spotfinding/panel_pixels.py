@@ -13,11 +13,11 @@ from dxdask.errors import InputError
 from dxdask.models import Experiment, Panel
 from dxdask.spotfinding.collect import collect
 from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.spotfinding.rings import Region
 from dxdask.spotfinding.thresholds import Threshold, is_of_one_panel, threshold_of
 
 Mask = NDArray[np.bool_]
 Found = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
-Region = tuple[int, int, int, int]
 
 
 class PanelPixels:

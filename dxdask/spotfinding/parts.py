@@ -29,6 +29,7 @@ from dxdask.spotfinding.faces import touching
 from dxdask.spotfinding.hot import Hot, hot_of_frames, join_hot
 from dxdask.spotfinding.images import ZRange, is_two_d, is_used
 from dxdask.spotfinding.label import label_pixels, merge_labels
+from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.spot_lists import divide
 
@@ -166,7 +167,7 @@ def join_parts(parts: Sequence[SpotPart]) -> SpotPart:
     """Return the part of all frames of `parts`, which are in order."""
     if len(parts) == 1:
         return parts[0]
-    counts = np.concatenate([[0], np.cumsum([_n_open(p) for p in parts])]).astype(np.int64)
+    counts = offsets_of([_n_open(p) for p in parts])
     pairs = [_face(a, b) + counts[[i, i + 1]] for i, (a, b) in enumerate(pairwise(parts))]
     merged, n = merge_labels(int(counts[-1]), np.concatenate(pairs))
     labels = [merged[p.label + start] for p, start in zip(parts, counts, strict=False)]
@@ -197,7 +198,7 @@ def _with_closed(parts: Sequence[SpotPart]) -> SpotPart:
     return replace(
         last,
         closed=join_pixels([p.closed for p in parts]),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        offsets=offsets_of(lengths),
         sizes=(sizes[0], sizes[1], sizes[2]),
     )
 

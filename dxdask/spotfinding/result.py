@@ -19,6 +19,7 @@ from dxdask.spotfinding.extract import Pixels
 from dxdask.spotfinding.filters import boxes_wanted, is_near, keep_spots, require_surroundings
 from dxdask.spotfinding.hot import hot_mask
 from dxdask.spotfinding.image_statistics import image_statistics
+from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import SpotPart, close_part
 from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
@@ -122,7 +123,7 @@ def combine(results: Sequence[StepResult]) -> StepResult:
             continue
         ragged = name.endswith("_offsets")
         arrays[name] = (
-            _offsets(np.concatenate([np.diff(p) for p in parts]))
+            offsets_of(np.concatenate([np.diff(p) for p in parts]))
             if ragged
             else np.concatenate(parts)
         )
@@ -144,10 +145,6 @@ def combine(results: Sequence[StepResult]) -> StepResult:
 def _joined(tables: Sequence[Table]) -> Table:
     table = Table.joined(tables)
     return printed_if_short(table) if table.name == "images" else table
-
-
-def _offsets(lengths: Ints) -> Ints:
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def _in_order(pixels: Pixels, offsets: Ints) -> tuple[Pixels, Ints]:

@@ -15,8 +15,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.models import Detector
-from dxdask.spotfinding.boxes import Boxes, offsets_of, overlapping, volumes
+from dxdask.spotfinding.boxes import Boxes, overlapping, volumes
 from dxdask.spotfinding.extract import Pixels
+from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.panel_pixels import trusted_range
 from dxdask.spotfinding.parameters import SpotfinderParameters
 

@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.spotfinding.extract import Pixels
+from dxdask.spotfinding.offsets import offsets_of
 
 Ints = NDArray[np.int64]
 
@@ -64,7 +65,7 @@ def divide(
 
 def take_spots(pixels: Pixels, offsets: Ints, which: NDArray[np.intp]) -> tuple[Pixels, Ints]:
     """Return the pixels and offsets of the spots `which`, in that order."""
-    new = np.concatenate([[0], np.cumsum(np.diff(offsets)[which])]).astype(np.int64)
+    new = offsets_of(np.diff(offsets)[which])
     taken = _empty(int(new[-1]))
     _take(pixels, offsets, which, taken)
     return taken, new

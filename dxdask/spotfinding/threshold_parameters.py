@@ -16,7 +16,7 @@ class DispersionParameters(Parameters):
 
     gain: float | None = parameter(
         None,
-        "Counts per photon, on top of the gain of the panel; not with `lookup.gain_map`. None is 1.",
+        "Counts per photon, on top of the gain of the panel; not with `lookup.gain_map`. None: 1.",
         unit="counts/photon",
         gt=0.0,
     )

@@ -74,5 +74,5 @@ def test_indexing_no_spots_says_what_to_do(raw: list[Path], tmp_path: Path) -> N
     store = dxdask.import_(raw[:1], tmp_path / "a.zarr", link=True)
     dxdask.find_spots(store, show=dxdask.quiet, min_spot_size=900)
     assert len(store.columns("find_spots")["x"]) == 0
-    with pytest.raises(InputError, match="no spots to index: .*threshold of find_spots"):
+    with pytest.raises(InputError, match=r"no spots to index: .*threshold of find_spots"):
         dxdask.index(store, show=dxdask.quiet)

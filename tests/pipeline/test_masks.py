@@ -21,7 +21,7 @@ from dxdask.errors import (
     ParameterError,
     StoreNotFoundError,
 )
-from dxdask.pipeline.masks import mask_files
+from dxdask.pipeline.outputs import files_of_runs
 from dxdask.results import StepResult
 from dxdask.storage.store import Store
 
@@ -113,9 +113,9 @@ def test_the_same_mask_is_not_made_again_but_written(store: Store, tmp_path: Pat
 
 def test_masks_that_differ_have_a_file_each(tmp_path: Path) -> None:
     one, other = np.ones((3, 4), bool), np.zeros((3, 4), bool)
-    files = mask_files(tmp_path / "m.npy", {"a": one, "b": other})
+    files = files_of_runs(tmp_path / "m.npy", {"a": one, "b": other})
     assert list(files) == [tmp_path / "m_a.npy", tmp_path / "m_b.npy"]
-    assert list(mask_files(tmp_path / "m", {"a": one, "b": one.copy()})) == [tmp_path / "m.npy"]
+    assert list(files_of_runs(tmp_path / "m", {"a": one, "b": one.copy()})) == [tmp_path / "m.npy"]
 
 
 def test_a_mask_applied_is_used_until_another_or_none_is(store: Store, half: Path) -> None:
