@@ -51,6 +51,12 @@ class StillSummationParameters(Parameters):
         0.05, "Smallest estimated partiality of a reflection whose pixels others may not use.",
         ge=0.0, le=1.0, expert=1,
     )  # fmt: skip
+    shadow: float = parameter(
+        0.5,
+        "Reflections are flagged bad where the background on one side is less than this fraction "
+        "of what is usual at that resolution: they lie in the shadow of the beam stop. 0: none.",
+        ge=0.0, lt=1.0,
+    )  # fmt: skip
     follow_panels: bool = parameter(
         True, "Shift predictions on each panel by what the still's own indexed spots show there."
     )

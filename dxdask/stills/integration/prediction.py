@@ -13,6 +13,7 @@ from dxdask.integration.rays import PanelArrays, panel_arrays
 from dxdask.models import Beam, Detector
 from dxdask.models.crystal import space_group
 from dxdask.stills.integration import lattice
+from dxdask.stills.integration.shadows import RadialGrid, radial_grid
 from dxdask.stills.integration.spread import Spread, profile
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,8 @@ class Setup(NamedTuple):
     ----------
     panels : of the detector, as arrays. beam : direction and polarisation. trusted : (p, 2)
     counts between which pixels can be believed. gain : (p,) counts a photon. centring : (m, 3)
-    translations of the lattice's centring, in 1/24. d_min, d_max : A.
+    translations of the lattice's centring, in 1/24. grid : where background is sampled.
+    d_min, d_max : A.
     """
 
     panels: PanelArrays
@@ -33,6 +35,7 @@ class Setup(NamedTuple):
     trusted: Floats
     gain: Floats
     centring: NDArray[np.int64]
+    grid: RadialGrid
     d_min: float
     d_max: float
 
@@ -81,6 +84,7 @@ def setup(
         trusted=np.array([p.trusted_range for p in detector.panels], dtype=np.float64),
         gain=np.array([p.gain for p in detector.panels], dtype=np.float64),
         centring=np.array(moved, dtype=np.int64).reshape(len(moved), 3),
+        grid=radial_grid(detector, beam),
         d_min=corner_resolution(detector, beam.s0) if d_min is None else d_min,
         d_max=np.inf if d_max is None else d_max,
     )

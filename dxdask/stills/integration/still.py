@@ -11,6 +11,11 @@ from dxdask.columns import Flag, Reflections
 from dxdask.stills.integration import summation as s
 from dxdask.stills.integration.parameters import StillIntegrationParameters
 from dxdask.stills.integration.prediction import Predictions, Setup, predict
+from dxdask.stills.integration.shadows import (
+    expected_background,
+    radial_background,
+    shadowed,
+)
 from dxdask.stills.integration.shapes import ellipses
 from dxdask.stills.integration.spread import Spread
 
@@ -71,7 +76,25 @@ def integrate_still(
         frame, mask, marks, found.panel, x, y, shapes, halves, strong, shared.panels,
         shared.trusted, shared.gain, np.array(settings), sums, counts,
     )  # fmt: skip
-    return _table(found, x, y, sums, counts, shared.gain[found.panel])
+    table = _table(found, x, y, sums, counts, shared.gain[found.panel])
+    if given.shadow > 0.0:
+        _flag_shadows(table, frame, mask, shared, sums, counts, given.shadow)
+    return table
+
+
+def _flag_shadows(
+    table: Reflections, frame: NDArray[Any], mask: NDArray[np.bool_], shared: Setup, sums: Floats,
+    counts: Counts, fraction: float,
+) -> None:  # fmt: skip
+    level = radial_background(frame, mask, shared.grid, float(shared.gain.max()))
+    expected = expected_background(level, shared.grid, table["d"], table["lp"])
+    dark = shadowed(
+        sums[:, s.DARKEST], counts[:, s.N_DARKEST],
+        sums[:, s.VARIANCE] + shared.gain[table["panel"]] * expected, expected, fraction,
+    )  # fmt: skip
+    flags = table["flags"]
+    flags[dark] |= np.uint32(Flag.FOREGROUND_INCLUDES_BAD_PIXELS | Flag.FAILED_DURING_SUMMATION)
+    flags[dark] &= np.uint32(~Flag.INTEGRATED_SUM & 0xFFFFFFFF)
 
 
 def _table(

@@ -9,10 +9,12 @@ from numba import njit
 
 from dxdask.stills.integration.background import MIN_PIXELS, background
 
-TOTAL, BACKGROUND, UNDER, VARIANCE, MOMENT_X, MOMENT_Y, PIXELS_X, PIXELS_Y = 0, 1, 2, 3, 4, 5, 6, 7
-N_SUMS = 8
-FOREGROUND, AROUND, BAD, SATURATED, SHARED, BAD_AROUND = 0, 1, 2, 3, 4, 5
-N_COUNTS = 6
+TOTAL, BACKGROUND, UNDER, VARIANCE, MOMENT_X, MOMENT_Y, PIXELS_X, PIXELS_Y, DARKEST = (
+    0, 1, 2, 3, 4, 5, 6, 7, 8,
+)  # fmt: skip
+N_SUMS = 9
+FOREGROUND, AROUND, BAD, SATURATED, SHARED, BAD_AROUND, N_DARKEST = 0, 1, 2, 3, 4, 5, 6
+N_COUNTS = 7
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -48,6 +50,22 @@ def mark(
                 ):
                     at_y, at_x = panels.offset[p, 1] + j, panels.offset[p, 0] + i
                     marks[at_y, at_x] = min(marks[at_y, at_x] + 1, 255)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _darkest_half(ring: Any, n: int) -> Any:
+    """Return the counts and the number of pixels of the half, of four, with the least a pixel."""
+    least, number = 0.0, 0
+    for side in range(4):
+        total, m = 0.0, 0
+        for i in range(n):
+            along = ring[i, side // 2]
+            if (along > 0.0) == (side % 2 == 0):
+                total += ring[i, 2]
+                m += 1
+        if m > 0 and (number == 0 or total * number < least * m):
+            least, number = total, m
+    return least, number
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -99,6 +117,7 @@ def sum_pixels(
                 sums[k, PIXELS_X] += dx
                 sums[k, PIXELS_Y] += dy
         counts[k, AROUND], sums[k, VARIANCE] = background(ring, n, gain[p], n_sigma, fit)
+        sums[k, DARKEST], counts[k, N_DARKEST] = _darkest_half(ring, n)
         sums[k, BACKGROUND] = fit[0] if counts[k, AROUND] >= MIN_PIXELS else np.nan
         sums[k, UNDER] = counts[k, FOREGROUND] * fit[0]
         sums[k, UNDER] += fit[1] * sums[k, PIXELS_X] + fit[2] * sums[k, PIXELS_Y]

@@ -1,0 +1,111 @@
+"""Spots in the shadow of a beam stop, told by how little background there is around them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.integration.corrections import polarisation
+from dxdask.models import Beam, Detector
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+STRIDE = 8
+"""Every so many-th pixel along both axes tells the background of a still."""
+N_BINS = 40
+LOW_ANGLE = 0.1
+"""Background does not rise with the angle below this 1/d, 1/A: where it seems to, is a shadow."""
+N_SIGMA = 3.5
+_CLIP = 5.0
+
+
+class RadialGrid(NamedTuple):
+    """Pixels on a coarse grid: row and column (n,) in the frame, bin (n,) of 1/d, polarisation
+    (n,); width of the bins, 1/A.
+    """
+
+    row: Ints
+    column: Ints
+    bin: Ints
+    polarisation: Floats
+    width: float
+
+
+def radial_grid(detector: Detector, beam: Beam) -> RadialGrid:
+    """Return the grid of a detector."""
+    rows, columns, rays = [], [], []
+    for panel in detector.panels:
+        (width, height), (at_x, at_y) = panel.image_size, panel.offset
+        y, x = np.mgrid[STRIDE // 2 : height : STRIDE, STRIDE // 2 : width : STRIDE]
+        xy = np.stack([x.ravel() + 0.5, y.ravel() + 0.5], axis=1)
+        rays.append(panel.lab_coordinates(panel.pixel_to_mm(xy)))
+        rows.append(y.ravel() + at_y)
+        columns.append(x.ravel() + at_x)
+    s1 = np.concatenate(rays)
+    s1 /= np.linalg.norm(s1, axis=1, keepdims=True) * beam.wavelength
+    d_star = np.linalg.norm(s1 - beam.s0, axis=1)
+    bin_width = float(d_star.max()) / N_BINS * (1.0 + 1e-9) if len(d_star) else 1.0
+    return RadialGrid(
+        np.concatenate(rows), np.concatenate(columns), (d_star / bin_width).astype(np.int64),
+        polarisation(s1, beam), bin_width,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _profile(
+    frame: Any, mask: Any, row: Any, column: Any, bins: Any, factor: Any, caps: Any, out: Any,
+    counts: Any,
+) -> None:  # fmt: skip
+    out[:] = 0.0
+    counts[:] = 0
+    for i in range(len(row)):
+        if mask[row[i], column[i]]:
+            b = bins[i]
+            out[b] += min(frame[row[i], column[i]] / factor[i], caps[b])
+            counts[b] += 1
+    for b in range(len(out)):
+        out[b] /= max(counts[b], 1)
+
+
+def radial_background(
+    frame: NDArray[Any], mask: NDArray[np.bool_], grid: RadialGrid, gain: float
+) -> Floats:
+    """Return the background (N_BINS,) of a frame by 1/d, counts a pixel without polarisation.
+
+    Pixels of spots count as what may still be background. Towards the beam it is what it is where
+    it is largest: what is less there lies in a shadow.
+    """
+    out, counts = np.empty(N_BINS), np.empty(N_BINS, np.int64)
+    caps = np.full(N_BINS, np.inf)
+    for _ in range(3):
+        _profile(frame, mask, grid.row, grid.column, grid.bin, grid.polarisation, caps, out, counts)
+        level = np.maximum(out, 0.0)
+        caps = level + _CLIP * np.sqrt(gain * level) + gain
+    low = int(min(max(LOW_ANGLE / grid.width, 1.0), N_BINS))
+    largest = int(np.argmax(out[:low]))
+    out[:largest] = out[largest]
+    return out
+
+
+def shadowed(
+    darkest: Floats, n_darkest: Ints, variance: Floats, expected: Floats, fraction: float
+) -> NDArray[np.bool_]:
+    """Return which reflections (n,) have far less background on one side than there should be.
+
+    darkest : (n,) counts of the darkest half of the n_darkest pixels around. variance : (n,) of a
+    pixel, as expected and as seen together. expected : (n,) background, counts a pixel. fraction :
+    of that which is too little, if by `N_SIGMA` standard deviations.
+    """
+    least = n_darkest * expected
+    sigma = np.sqrt(n_darkest * np.maximum(variance, 0.0))
+    return np.asarray((darkest < fraction * least) & (darkest < least - N_SIGMA * sigma))
+
+
+def expected_background(level: Floats, grid: RadialGrid, d: Floats, lp: Floats) -> Floats:
+    """Return the background (n,), counts a pixel, at reflections of spacing d (n,), A."""
+    bins = np.minimum((1.0 / (d * grid.width)).astype(np.int64), N_BINS - 1)
+    return np.asarray(level[bins] / lp)
