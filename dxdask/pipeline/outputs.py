@@ -24,7 +24,8 @@ def write_files(store: Store, name: str, parameters: StepParameters) -> None:
     StoreWriteError
         A file cannot be written.
     """
-    path, made = None, {}
+    path: Path | None = None
+    made: Mapping[str, NDArray[Any]] = {}
     if name in ("generate_mask", "find_bad_pixels"):
         path = getattr(parameters, name).output.mask
         made = {run: masks.of_step(store.path, name, "mask", run) for run in store.runs if path}

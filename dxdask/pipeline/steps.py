@@ -24,6 +24,7 @@ from dxdask.graphs.blocked import Frames
 from dxdask.models import ExperimentList
 from dxdask.pipeline.parameters import StepParameters
 from dxdask.results import StepResult
+from dxdask.spotfinding.parameters import LookupParameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +66,16 @@ class Inputs:
 def find_spots(inputs: Inputs) -> Delayed:
     """Return the spots of all runs; a run is folded on its own, then the runs are put together.
 
-    What is around the spots, where it is asked for, is read from the store.
+    What is around the spots, where it is asked for, is read from the store; what the files of
+    `lookup` hold is in the ensemble.
     """
+    parameters = inputs.parameters.spotfinder.model_copy(update={"lookup": LookupParameters()})
     runs = [
         spots_graph.find_spots(
             inputs.ensemble.incoming[experiment.run],
             experiment,
             inputs.ensemble.spot_mask(experiment.run),
-            inputs.parameters.spotfinder,
+            parameters,
             gain_map=inputs.ensemble.gain_map,
             stored=inputs.ensemble.frames[experiment.run],
             experiment_index=i,

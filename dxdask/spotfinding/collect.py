@@ -51,9 +51,9 @@ def marked(flags: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _list_marked(flags: Any, words: Any, index: Any) -> int:
+def _list_marked(flags: Any, words: Any, index: Any) -> Any:
     """List the set flags and count them; few are, so eight are looked at as one word."""
-    n = 0
+    n: Any = 0
     for w in range(words.size):
         if words[w] != 0:
             for i in range(8 * w, 8 * w + 8):

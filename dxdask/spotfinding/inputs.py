@@ -28,9 +28,16 @@ def check_inputs(
     Raises
     ------
     InputError
-        Frames, mask or gain map do not fit the detector, or frames the scan; `scan_range` leaves
+        A file is given in place of what it holds;
+        frames, mask or gain map do not fit the detector, or frames the scan; `scan_range` leaves
         the run or `region_of_interest` a panel; no spot could have the right size.
     """
+    for name in ("mask", "gain_map"):
+        if getattr(parameters.lookup, name) is not None:
+            raise InputError(
+                f"lookup.{name}={getattr(parameters.lookup, name)} is for `dxdask find_spots`, "
+                f"which reads it; here give its values as `{name}`"
+            )
     run, detector = experiment.run, experiment.detector
     if len(shape) != 3:
         raise InputError(f"frames of {run} are {shape}; give (frame, slow, fast)")

@@ -80,7 +80,7 @@ def result_of_part(
     messages = [
         *lines_before(whole, parameters, keep.size),
         *filtered,
-        *lines_after(kept["z"], hot, experiment_index),
+        *lines_after(kept["z"], hot, experiment_index, parameters.threshold.algorithm),
     ]
     return StepResult(
         experiments=ExperimentList.of([experiment]),

@@ -17,6 +17,14 @@ from dxdask.tables import Table
 MOST_PRINTED = 100
 """Rows of the table of images, at most, for it to be printed and not only kept."""
 
+TO_LOWER = {
+    "dispersion": "dispersion.sigma_strong and sigma_background",
+    "dispersion_extended": "dispersion.sigma_strong and sigma_background",
+    "radial_profile": "radial_profile.n_iqr",
+    "helen": "helen.global_threshold and min_blob_score",
+}
+"""Parameters of each threshold that find more spots when they are lower."""
+
 HEADINGS = {
     "run": ("Run", ""),
     "image": ("Image", ""),
@@ -53,9 +61,15 @@ def lines_before(whole: SpotPart, parameters: SpotfinderParameters, n_spots: int
 
 
 def lines_after(
-    z: NDArray[np.float64], hot: NDArray[np.bool_] | None, experiment_index: int
+    z: NDArray[np.float64],
+    hot: NDArray[np.bool_] | None,
+    experiment_index: int,
+    algorithm: str,
 ) -> list[str]:
-    """Return what is said once it is known which spots are kept, of centroids z (n,)."""
+    """Return what is said once it is known which spots are kept, of centroids z (n,).
+
+    algorithm : of the threshold, whose parameters are named where there are no spots.
+    """
     lines = []
     if hot is not None:
         lines.append(f"Found {int((~hot).sum())} possible hot pixel(s)")
@@ -63,8 +77,7 @@ def lines_after(
         return [
             *lines,
             "No spots were found: see whether mask, trusted range and gain are right, or lower "
-            "spotfinder.threshold.dispersion.sigma_strong and sigma_background or "
-            "spotfinder.filter.min_spot_size",
+            f"spotfinder.threshold.{TO_LOWER[algorithm]} or spotfinder.filter.min_spot_size",
         ]
     title = f"Histogram of per-image spot count for imageset {experiment_index}:"
     return [*lines, f"{title}\n{count_histogram(z)}"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dxdask.parameters import Parameters, parameter
 
-Pair = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+# sums of a window of more pixels would not be exact
+HalfWidth = Annotated[int, Field(ge=1, le=60)]
 
 
 class DispersionParameters(Parameters):
@@ -20,7 +21,7 @@ class DispersionParameters(Parameters):
         unit="counts/photon",
         gt=0.0,
     )
-    kernel_size: Pair = parameter(
+    kernel_size: tuple[HalfWidth, HalfWidth] = parameter(
         (3, 3),
         "Half width of the window in which mean and variance are found: it is 2 n + 1 wide. "
         "Along slow, then fast.",
@@ -50,6 +51,17 @@ class DispersionParameters(Parameters):
         unit="counts",
         ge=0.0,
     )
+
+    @model_validator(mode="after")
+    def _window_holds_min_local(self) -> DispersionParameters:
+        slow, fast = self.kernel_size
+        area = (2 * slow + 1) * (2 * fast + 1)
+        if self.min_local > area:
+            raise ValueError(
+                f"dispersion.min_local={self.min_local} is more than the {area} pixels of a window "
+                f"of kernel_size={slow},{fast}; lower the first or raise the second"
+            )
+        return self
 
 
 class RadialProfileParameters(Parameters):
