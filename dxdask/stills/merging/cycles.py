@@ -14,6 +14,7 @@ from dxdask.stills.merging.fit import (
     STRETCH,
     TAIL,
     TURN,
+    Fitted,
     Target,
     fit_stills,
 )
@@ -33,6 +34,7 @@ from dxdask.stills.merging.wilson import expected_intensities, shells_of
 
 Floats = NDArray[np.float64]
 
+_LARGEST_LEVERAGE = 0.9
 _LEAST_PARTIALITY = 0.05  # of what stills are fitted to
 
 
@@ -41,73 +43,99 @@ class PostRefined(NamedTuple):
 
     Attributes
     ----------
-    theta, spread : (stills, 7) parameters and their variances. priors : (2, 7).
-    error : of partialities. model : of observations. expected : (m,) of Wilson's prior.
-    means : merged. n_cycles : how many were done. change : of the scales in the last one.
+    fitted : parameters of the stills. priors : (2, 7). error : of partialities.
+    model : of observations. leverage : (n,) the part of its error that fitting its still takes from
+    an observation. shell : (m,) of resolution. expected : (m,) of Wilson's prior. means : merged.
+    n_cycles : how many were done. change : median one of the scales' logarithms in the last.
     """
 
-    theta: Floats
-    spread: Floats
+    fitted: Fitted
     priors: Floats
     error: ModelError
     model: Model
+    leverage: Floats
+    shell: NDArray[np.int64]
     expected: Floats
     means: Means
     n_cycles: int
     change: float
 
 
-def model_of(o: Observations, theta: Floats, error: ModelError, weight: Floats) -> Model:
+def model_of(o: Observations, fitted: Fitted, error: ModelError, weight: Floats) -> Model:
     """Return scale and partiality of observations by the parameters of their stills."""
-    t = theta[o.still]
+    t = fitted.theta[o.still]
     e = o.excitation + o.gradient[:, 0] * t[:, TURN] + o.gradient[:, 1] * t[:, TURN + 1]
     u = (e + o.gradient[:, 2] * t[:, STRETCH]) / np.exp(t[:, RADIUS])
     scale = np.exp(t[:, SCALE] - t[:, B_FACTOR] * o.s2)
-    return Model(scale, partialities(u, np.exp(t[:, TAIL])), error.of(u, o.still), weight, u)
+    return Model(
+        scale=scale, partiality=partialities(u, np.exp(t[:, TAIL])), error=error.of(u, o.still),
+        weight=weight, u=u, fitted=fitted.of_model / scale**2,
+    )  # fmt: skip
 
 
 def post_refine(o: Observations, parameters: PostRefinementParameters) -> PostRefined:
-    """Return parameters of stills and merged intensities that fit each other.
+    """Return parameters of stills and merged intensities that fit each other."""
+    now = _begin(o, parameters)
+    while now.n_cycles < parameters.n_cycles and now.change >= parameters.tolerance:
+        now = _cycle(o, parameters, now)
+    return now
 
-    Every cycle merges with the stills as they are, finds the error of their partialities from the
-    scatter about what other stills say, fits each still to that, and finds priors again.
-    """
-    nu = parameters.degrees_of_freedom
-    tail = FIRST_TAIL if parameters.tail is None else parameters.tail
+
+def _begin(o: Observations, parameters: PostRefinementParameters) -> PostRefined:
+    """Return stills with scales only, and what they merge to."""
+    n, tail = len(o.still), parameters.tail or FIRST_TAIL
     shell = shells_of(o)
     radius = parameters.initial_radius or first_radius(o, tail)
-    theta = first_parameters(o, shell, radius, tail)
-    priors = first_priors(radius, parameters)
-    theta = without_scale(theta)
-    error, weight = first_error(len(o.stills)), np.ones(len(o.still))
-    every, stills = np.arange(len(o.hkl)), np.arange(len(o.stills))
-    model = model_of(o, theta, error, weight)
+    theta = without_scale(first_parameters(o, shell, radius, tail))
+    fitted = Fitted(theta, np.full_like(theta, np.inf), np.zeros(n))
+    error = first_error(len(o.stills))
+    model = model_of(o, fitted, error, np.ones(n))
     expected = _first_expected(o, shell, model)
-    means = merged_means(every, o, model, _usable(model), expected, expected)
-    spread, change, n_cycles = np.full_like(theta, np.inf), np.inf, 0
-    while n_cycles < parameters.n_cycles and change >= parameters.tolerance:
-        n_cycles += 1
-        expected = expected_intensities(o, shell, means.full, means.bottom > 0)
-        scatter = scatter_of(o, model.scale, model.partiality, means.other, means.other_variance)
-        error = estimate_error(scatter, model.u, o.still, error, nu)
-        dp = error.of(model.u, o.still)
-        variance = (scatter.known + dp**2 * scatter.by_error) * model.scale**2
-        old = theta
-        theta, spread = fit_stills(
-            stills, o, Target(means.other, variance), priors, theta,
-            degrees_of_freedom=nu,
-        )  # fmt: skip
-        theta = without_scale(theta)
-        priors = estimate_priors(theta, spread, priors, parameters)
-        weight = (nu + 1.0) / (nu + scatter.z2(dp))
-        model = model_of(o, theta, error, weight)
-        means = merged_means(every, o, model, _usable(model), means.full, expected)
-        change = float(np.median(np.abs(theta - old)[:, SCALE]))
-    return PostRefined(theta, spread, priors, error, model, expected, means, n_cycles, change)
+    means = _merged(o, model, expected, expected, parameters)
+    priors = first_priors(radius, parameters)
+    return PostRefined(
+        fitted, priors, error, model, np.zeros(n), shell, expected, means, 0, np.inf
+    )  # fmt: skip
 
 
-def _usable(model: Model) -> NDArray[np.bool_]:
-    return np.asarray(model.partiality >= _LEAST_PARTIALITY)
+def _cycle(o: Observations, parameters: PostRefinementParameters, old: PostRefined) -> PostRefined:
+    """Return stills fitted to the intensities that others give, and merged again.
+
+    The error of partialities is found from the scatter about what other stills say; then each still
+    is fitted to that; then priors are found again from what stills have in common.
+    """
+    nu = parameters.degrees_of_freedom
+    model, means = old.model, old.means
+    expected = expected_intensities(o, old.shell, means.full, means.bottom > 0)
+    scatter = scatter_of(
+        o, model.scale, model.partiality, means.other, means.other_variance, old.leverage
+    )
+    error = estimate_error(scatter, model.u, o.still, old.error, nu)
+    dp = error.of(model.u, o.still)
+    variance = (scatter.known + dp**2 * scatter.by_error) * model.scale**2
+    fitted = fit_stills(
+        np.arange(len(o.stills)), o, Target(means.other, variance), old.priors, old.fitted.theta,
+        degrees_of_freedom=nu,
+    )  # fmt: skip
+    fitted = fitted._replace(theta=without_scale(fitted.theta))
+    priors = estimate_priors(fitted.theta, fitted.spread, old.priors, parameters)
+    model = model_of(o, fitted, error, (nu + 1.0) / (nu + scatter.z2(dp)))
+    means = _merged(o, model, means.full, expected, parameters)
+    change = np.median(np.abs(fitted.theta - old.fitted.theta)[:, SCALE])
+    leverage = np.clip(fitted.of_model / variance, 0.0, _LARGEST_LEVERAGE)
+    return PostRefined(
+        fitted, priors, error, model, leverage, old.shell, expected, means, old.n_cycles + 1,
+        float(change),
+    )  # fmt: skip
+
+
+def _merged(
+    o: Observations, model: Model, guess: Floats, expected: Floats, p: PostRefinementParameters
+) -> Means:
+    used = model.partiality >= _LEAST_PARTIALITY
+    return merged_means(
+        np.arange(len(o.hkl)), o, model, used, guess, expected, p.degrees_of_freedom
+    )  # fmt: skip
 
 
 def _first_expected(o: Observations, shell: NDArray[np.int64], model: Model) -> Floats:

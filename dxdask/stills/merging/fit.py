@@ -43,10 +43,36 @@ class Target(NamedTuple):
     variance: Floats
 
 
+class Fitted(NamedTuple):
+    """Parameters (stills, 7), their variances (stills, 7), and what these make of the modelled
+    intensity of each observation (n,), as a variance.
+    """
+
+    theta: Floats
+    spread: Floats
+    of_model: Floats
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _derivatives(theta, radius, tail, i, data, full, row):  # type: ignore[no-untyped-def]
+    """Return the model of an observation and fill its derivatives (7,)."""
+    _, excitation, gradient, s2 = data
+    e = excitation[i] + gradient[i, 0] * theta[TURN] + gradient[i, 1] * theta[TURN + 1]
+    u = (e + gradient[i, 2] * theta[STRETCH]) / radius
+    whole = math.exp(theta[SCALE] - theta[B_FACTOR] * s2[i]) * full
+    model = whole * partiality(u, tail)
+    slope = whole * partiality_slope(u, tail)
+    row[SCALE], row[B_FACTOR], row[RADIUS] = model, -s2[i] * model, -u * slope
+    row[TAIL] = whole * tail * (lorentzian(u) - gaussian(u))
+    for k in range(3):
+        row[TURN + k] = slope * gradient[i, k] / radius
+    return model
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _normal(theta, first, last, data, full, variance, prior, nu, matrix, right):  # type: ignore[no-untyped-def]
     """Fill the normal equations of a still and return the cost."""
-    intensity, excitation, gradient, s2 = data
+    intensity = data[0]
     matrix[:] = 0.0
     right[:] = 0.0
     cost = 0.0
@@ -55,19 +81,11 @@ def _normal(theta, first, last, data, full, variance, prior, nu, matrix, right):
     if tail > LARGEST_TAIL:
         return math.inf
     for i in range(first, last):
-        e = excitation[i] + gradient[i, 0] * theta[TURN] + gradient[i, 1] * theta[TURN + 1]
-        u = (e + gradient[i, 2] * theta[STRETCH]) / radius
-        whole = math.exp(theta[SCALE] - theta[B_FACTOR] * s2[i]) * full[i]
-        model = whole * partiality(u, tail)
-        slope = whole * partiality_slope(u, tail)
+        model = _derivatives(theta, radius, tail, i, data, full[i], row)
         residual = intensity[i] - model
         z2 = residual * residual / variance[i]
         cost += 0.5 * (nu + 1.0) * math.log1p(z2 / nu)
         weight = (nu + 1.0) / (nu + z2) / variance[i]
-        row[SCALE], row[B_FACTOR], row[RADIUS] = model, -s2[i] * model, -u * slope
-        row[TAIL] = whole * tail * (lorentzian(u) - gaussian(u))
-        for k in range(3):
-            row[TURN + k] = slope * gradient[i, k] / radius
         for a in range(N_PARAMETERS):
             right[a] += weight * row[a] * residual
             for b in range(a + 1):
@@ -114,7 +132,7 @@ def _solve(factor, right, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fit(stills, starts, data, full, variance, prior, nu, theta, spread):  # type: ignore[no-untyped-def]
+def _fit(stills, starts, data, full, variance, prior, nu, theta, spread, of_model):  # type: ignore[no-untyped-def]
     n = N_PARAMETERS
     matrix, trial_matrix, factor = np.empty((n, n)), np.empty((n, n)), np.zeros((n, n))
     right, trial_right = np.empty(n), np.empty(n)
@@ -149,6 +167,15 @@ def _fit(stills, starts, data, full, variance, prior, nu, theta, spread):  # typ
                 unit[a] = 1.0
                 _solve(factor, unit, step)
                 spread[s, a] = step[a]
+                trial_matrix[a] = step
+            radius, tail = math.exp(theta[s, RADIUS]), math.exp(theta[s, TAIL])
+            for i in range(first, last):
+                _derivatives(theta[s], radius, tail, i, data, full[i], right)
+                value = 0.0
+                for a in range(n):
+                    for b in range(n):
+                        value += right[a] * trial_matrix[a, b] * right[b]
+                of_model[i] = value
 
 
 def fit_stills(
@@ -159,15 +186,16 @@ def fit_stills(
     start: Floats,
     *,
     degrees_of_freedom: float,
-) -> tuple[Floats, Floats]:
-    """Return parameters (stills, 7) and their variances (stills, 7), of these stills fitted.
+) -> Fitted:
+    """Return these stills fitted.
 
-    stills : places of stills; rows of others are as in `start` (variance inf).
+    stills : places of stills; rows of others are as in `start`, their variances inf.
     priors : (2, 7) mean and one over the variance. start : (stills, 7).
     """
     theta, spread = start.copy(), np.full_like(start, np.inf)
+    of_model = np.zeros(len(observations.still))
     o = observations
     data = (o.intensity, o.excitation, o.gradient, o.s2)
     _fit(stills, o.starts, data, target.full, target.variance, priors,
-         degrees_of_freedom, theta, spread)  # fmt: skip
-    return theta, spread
+         degrees_of_freedom, theta, spread, of_model)  # fmt: skip
+    return Fitted(theta, spread, of_model)

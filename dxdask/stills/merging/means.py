@@ -28,6 +28,7 @@ class Model(NamedTuple):
     ----------
     scale : exp(G - B s2). partiality : p. error : dp, standard deviation of p.
     weight : robust, 0 to above 1. u : excitation error in standard deviations.
+    fitted : variance of p F that the uncertain parameters of the still make.
     """
 
     scale: Floats
@@ -35,6 +36,7 @@ class Model(NamedTuple):
     error: Floats
     weight: Floats
     u: Floats
+    fitted: Floats
 
 
 class Means(NamedTuple):
@@ -58,40 +60,62 @@ class Means(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _means(reflections, order, bounds, data, model, used, guess, expected, out, others):  # type: ignore[no-untyped-def]
-    intensity, variance, slope = data
-    scale, fraction, error, robust = model
+def _weight(i, f, data, model):  # type: ignore[no-untyped-def]
+    """Return the weight of an observation whose reflection has the intensity f."""
+    _, variance, slope = data
+    scale, fraction, error, robust, fitted = model
+    g, p = scale[i], fraction[i]
+    v = (variance[i] + slope[i] * g * p * f) / (g * g) + (error[i] * f) ** 2 + fitted[i]
+    return robust[i] / v
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _share(bottom, squares, nu):  # type: ignore[no-untyped-def]
+    """Return how much of normal information there is in sums of w p^2 and of its square.
+
+    Errors follow Student's t: one observation tells as much as its variance, nu / (nu - 2) that of
+    its scale, says; many tell (nu + 1) / (nu + 3) of what they would if errors were normal.
+    """
+    if bottom <= 0.0:
+        return 0.0
+    many, one = (nu + 1.0) / (nu + 3.0), (nu - 2.0) / nu
+    return many - (many - one) * min(squares / (bottom * bottom), 1.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _means(reflections, order, bounds, data, model, used, guess, expected, nu, out, others):  # type: ignore[no-untyped-def]
+    intensity, scale, fraction = data[0], model[0], model[1]
     top, bottom, full, sigma, count = out
     other, other_variance = others
     for h in reflections:
         first, last = bounds[h], bounds[h + 1]
         f = max(guess[h], 0.0)
-        a, b, n = 0.0, 0.0, 0
+        a, b, c, n = 0.0, 0.0, 0.0, 0
         for j in range(first, last):
             i = order[j]
             if used[i]:
-                g, p = scale[i], fraction[i]
-                v = (variance[i] + slope[i] * g * p * f) / (g * g) + (error[i] * f) ** 2
-                w = robust[i] / v
-                a += w * p * intensity[i] / g
+                w, p = _weight(i, f, data, model), fraction[i]
+                a += w * p * intensity[i] / scale[i]
                 b += w * p * p
+                c += (w * p * p) ** 2
                 n += 1
-        top[h], bottom[h], count[h] = a, b, n
-        full[h], sigma[h] = posterior(a, b, expected[h])
-        sigma[h] = math.sqrt(sigma[h])
+        share = _share(b, c, nu)
+        top[h], bottom[h], count[h] = share * a, share * b, n
+        full[h], variance = posterior(top[h], bottom[h], expected[h])
+        sigma[h] = math.sqrt(variance)
         for j in range(first, last):
             i = order[j]
-            x, y = a, b
+            x, y, z = a, b, c
             if used[i]:
-                g, p = scale[i], fraction[i]
-                v = (variance[i] + slope[i] * g * p * f) / (g * g) + (error[i] * f) ** 2
-                w = robust[i] / v
-                x -= w * p * intensity[i] / g
+                w, p = _weight(i, f, data, model), fraction[i]
+                x -= w * p * intensity[i] / scale[i]
                 y -= w * p * p
+                z -= (w * p * p) ** 2
             # what is left by rounding is nothing
-            if n == 1 or y <= 1e-12 * b:
-                x, y = 0.0, 0.0
-            other[i], other_variance[i] = posterior(x, y, expected[h])
+            if (used[i] and n == 1) or y <= 1e-12 * b:
+                x, y, z = 0.0, 0.0, 0.0
+            share = _share(y, z, nu)
+            other[i], other_variance[i] = posterior(share * x, share * y, expected[h])
 
 
 def merged_means(
@@ -101,11 +125,13 @@ def merged_means(
     used: NDArray[np.bool_],
     guess: Floats,
     expected: Floats,
+    degrees_of_freedom: float,
 ) -> Means:
     """Return the means of these reflections (others: nan).
 
     used : (n,) which observations are merged. guess : (m,) intensities that the variances are
-    taken at. expected : (m,) of Wilson's prior.
+    taken at. expected : (m,) of Wilson's prior. degrees_of_freedom : nu of Student's t that errors
+    follow.
     """
     o, m, n = observations, len(observations.hkl), len(observations.still)
     top, bottom, full, sigma = (np.full(m, np.nan) for _ in range(4))
@@ -113,7 +139,9 @@ def merged_means(
     means = Means(top, bottom, full, sigma, other, variance, count)
     _means(
         reflections, o.order, o.bounds, (o.intensity, o.variance, o.slope),
-        (model.scale, model.partiality, model.error, model.weight), used, guess, expected,
+        (model.scale, model.partiality, model.error, model.weight, model.fitted), used, guess,
+        expected,
+        degrees_of_freedom,
         (means.top, means.bottom, means.full, means.sigma, means.n),
         (means.other, means.other_variance),
     )  # fmt: skip

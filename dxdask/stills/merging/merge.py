@@ -65,8 +65,9 @@ def merge_stills(
     o = observations_of(reflections, stills, experiments, cell, group, parameters)
     refined = post_refine(o, parameters.post_refinement)
     used = refined.model.partiality >= parameters.min_partiality
+    nu = parameters.post_refinement.degrees_of_freedom
     means, even, odd = (
-        _means(o, refined, used & half)
+        _means(o, refined, used & half, nu)
         for half in (np.ones(len(o.still), np.bool_), o.still % 2 == 0, o.still % 2 == 1)
     )
     seen = means.n > 0
@@ -97,14 +98,14 @@ def merge_stills(
     return MergedStills(result, _refined_table(stills, o, refined))
 
 
-def _means(o: Observations, refined: PostRefined, used: NDArray[np.bool_]) -> Means:
+def _means(o: Observations, refined: PostRefined, used: NDArray[np.bool_], nu: float) -> Means:
     every = np.arange(len(o.hkl))
-    return merged_means(every, o, refined.model, used, refined.means.full, refined.expected)
+    return merged_means(every, o, refined.model, used, refined.means.full, refined.expected, nu)
 
 
 def _refined_table(stills: Stills, o: Observations, refined: PostRefined) -> Stills:
     """Return the table of stills with the parameters of those that were merged."""
-    n, theta = len(stills["indexed"]), refined.theta
+    n, theta = len(stills["indexed"]), refined.fitted.theta
     out = dict(stills)
     for name, values in (
         ("scale", np.exp(theta[:, SCALE])),

@@ -60,13 +60,17 @@ class Scatter(NamedTuple):
 
 
 def scatter_of(
-    o: Observations, scale: Floats, fraction: Floats, other: Floats, other_variance: Floats
-) -> Scatter:
-    """Return the residuals of observations about the intensities that the others give."""
+    o: Observations, scale: Floats, fraction: Floats, other: Floats, other_variance: Floats,
+    leverage: Floats,
+) -> Scatter:  # fmt: skip
+    """Return the residuals of observations about the intensities that the others give.
+
+    leverage : (n,) how much of an observation's error the fit of its still took away.
+    """
     residual = o.intensity / scale - fraction * other
     known = (o.variance + o.slope * scale * fraction * other) / scale**2
     known += fraction**2 * other_variance
-    return Scatter(residual**2, known, other**2 + other_variance)
+    return Scatter(residual**2 / (1.0 - leverage), known, other**2 + other_variance)
 
 
 def estimate_error(

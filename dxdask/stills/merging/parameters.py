@@ -38,7 +38,7 @@ class PostRefinementParameters(Parameters):
         expert=2,
     )
     degrees_of_freedom: float = parameter(
-        5.0,
+        4.0,
         "Of Student's t distribution of residuals: the fewer, the less an observation that does "
         "not fit counts.",
         gt=2,
@@ -57,6 +57,14 @@ class StillsMergingParameters(Parameters):
     )
     min_partiality: float = parameter(
         0.02, "Leave out observations of which less was recorded, when merging.", ge=0, lt=1
+    )
+    min_background: float | None = parameter(
+        0.7,
+        "Leave out observations about which the background is below this fraction of the usual one "
+        "at their resolution, beyond chance: those in a shadow. None: keep them.",
+        gt=0,
+        lt=1,
+        expert=1,
     )
     prior: Literal["wilson", "none"] = parameter(
         "wilson",
