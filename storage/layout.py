@@ -6,6 +6,7 @@ A store is one zarr v3 hierarchy in a folder ``NAME.zarr``::
       runs/RUN/frames     (image, slow, fast) integers as recorded
       runs/RUN/mask       (slow, fast) bool, True is good
       runs/RUN/angle ...  (image,) what is known of each image
+      runs/RUN/raw/       pedestal, noise, gain, use (slow, fast), where the run is raw
       runs/RUN/models     attributes: the experiment, without crystal
       runs/RUN/done       one flag a written file, until the run is complete
       spots/ indexed/ refined/ integrated/ scaled/ merged/ analysis/STEP/
@@ -39,6 +40,7 @@ FRAMES = "frames"
 MASK = "mask"
 DONE = "done"
 MODELS = "models"
+RAW = "raw"
 REPORT = "report"
 ARRAYS = "arrays"
 OFFSETS = "experiment_offsets"

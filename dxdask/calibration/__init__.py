@@ -33,6 +33,7 @@ __all__ = [
     "calibration_of",
     "common_modes",
     "correct",
+    "panel_boxes",
     "pedestal",
 ]
 

@@ -12,14 +12,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.errors import FormatError
+from dxdask.errors import FormatError, InputError
 from dxdask.models import Beam, Detector, Experiment, Scan
 from dxdask.storage.importers.crystfel_geometry import LARGEST, region_mask
 from dxdask.storage.importers.event_columns import event_columns, wavelengths
 from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES
 from dxdask.storage.importers.json_geometry import models_of, parsed
 from dxdask.storage.importers.nexus_axes import MOST_VALUES, loaded, refuse_raw_storage, text
-from dxdask.storage.importers.nxmx_frames import Hdf5Reader, Part, opened
+from dxdask.storage.importers.nxmx_frames import Hdf5Reader, Part, frames_of, opened
 from dxdask.storage.importers.reference_geometry import Geometry, check_fits, read_geometry
 from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.importers.sequences import mask_of
@@ -30,16 +30,13 @@ _EMBEDDED = ("geometry_json", "nominal_geometry_json")
 
 def is_nxmx(path: Path) -> bool:
     """Return whether an HDF5 file has an NXentry with an NXinstrument, as NXmx asks for."""
-
-    def has(group: h5py.Group, kind: str) -> list[h5py.Group]:
-        return [
-            g
-            for g in group.values()
-            if isinstance(g, h5py.Group) and text(g.attrs.get("NX_class", "")) == kind
-        ]
-
     with opened(path) as file:
-        return any(has(entry, "NXinstrument") for entry in has(file, "NXentry"))
+        entries = [g for g in file.values() if _kind(g) == "NXentry"]
+        return any(_kind(g) == "NXinstrument" for entry in entries for g in entry.values())
+
+
+def _kind(item: Any) -> str:
+    return text(item.attrs.get("NX_class", "")) if isinstance(item, h5py.Group) else ""
 
 
 def read_raw_stills(
@@ -101,6 +98,36 @@ def read_raw_stills(
         columns=columns,
         locate=reader.places,
     )
+
+
+def frames_in(path: Path, dataset: str | None = None) -> tuple[Hdf5Reader, int]:
+    """Return the reader of the frames in an HDF5 file, NXmx or not, and how many there are.
+
+    So the frames of a dark run are read, which needs no geometry.
+
+    Raises
+    ------
+    InputError
+        There is no such file.
+    FormatError
+        There are no frames in it.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; check its name and whether the disk is mounted")
+    if dataset is None and is_nxmx(path):
+        with opened(path) as file:
+            entry = next(g for g in file.values() if _kind(g) == "NXentry")
+            reader, _ = frames_of(entry)
+        return reader, sum(p.n_images for p in reader.parts)
+    with opened(path) as file:
+        data = _frames(file, dataset)
+        part = Part(file=str(path), dataset=data.name, n_images=data.shape[0])
+        reader = Hdf5Reader(
+            parts=(part,),
+            frame_shape=(math.prod(data.shape[1:-1]), data.shape[-1]),
+            dtype=data.dtype.newbyteorder("=").str,
+        )
+    return reader, part.n_images
 
 
 def _frames_and_geometry(

@@ -1,0 +1,138 @@
+"""The calibration of a run from the files that parameters name, and lazy frames corrected by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from dask.delayed import Delayed
+from numpy.typing import NDArray
+
+from dxdask.calibration import (
+    Calibration,
+    CalibrationParameters,
+    Dark,
+    calibration_of,
+    panel_boxes,
+)
+from dxdask.errors import InputError
+from dxdask.graphs.blocked import BlockedFrames
+from dxdask.graphs.dark import pedestal
+from dxdask.models import Detector
+from dxdask.storage.calibration import StoredCalibration
+from dxdask.storage.importers.nxmx_frames import Hdf5Reader
+from dxdask.storage.importers.raw_stills import frames_in
+from dxdask.storage.pixel_maps import read_pixel_map
+
+BLOCK_BYTES = 1 << 25
+
+Compute = Callable[[Delayed], Any]
+
+
+@dataclass(frozen=True)
+class DarkFrames:
+    """The frames of a dark run as `BlockedFrames` reads them."""
+
+    files: Hdf5Reader
+    shape: tuple[int, int, int]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the counts."""
+        return np.dtype(self.files.dtype)
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Return frames `first` to `last` (not included), (frame, slow, fast)."""
+        return self.files.read(first, last)
+
+
+def dark_frames(parameters: CalibrationParameters, frame: tuple[int, int]) -> BlockedFrames:
+    """Return the lazy frames of the dark run that `dark_path` names.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or its frames are not (slow, fast) as those to be calibrated.
+    FormatError
+        There are no frames in it.
+    """
+    path = parameters.dark_path
+    if path is None:
+        raise InputError("calibration.dark_path is not given; give the file of a dark run")
+    reader, n = frames_in(path)
+    if reader.frame_shape != frame:
+        raise InputError(
+            f"calibration.dark_path={path} has frames of {reader.frame_shape}, those to calibrate "
+            f"are {frame} (slow, fast); give a dark run of the same detector"
+        )
+    n_bytes = int(np.prod(frame)) * np.dtype(reader.dtype).itemsize
+    return BlockedFrames(DarkFrames(reader, (n, *frame)), min(n, max(1, BLOCK_BYTES // n_bytes)))
+
+
+def load_calibration(
+    detector: Detector,
+    frame: tuple[int, int],
+    parameters: CalibrationParameters,
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    compute: Compute | None = None,
+) -> tuple[Calibration, Dark | None]:
+    """Return the calibration of frames (slow, fast) by the files that parameters name.
+
+    mask : (slow, fast), True is good, as the run was imported. compute : computes the reduction of
+    the dark run, by default on this machine.
+
+    Raises
+    ------
+    InputError, FormatError
+        A file is not there, cannot be read or is of other frames.
+    """
+    p = parameters
+    dark: Dark | None = None
+    if p.dark_path is not None:
+        task = pedestal(dark_frames(p, frame), detector, p.dark)
+        dark = task.compute() if compute is None else compute(task)
+    bad = np.zeros(frame, dtype=np.bool_) if mask is None else ~mask
+    if dark is not None:
+        bad |= dark.reasons > 0
+    unbonded = None
+    if p.unbonded is not None:
+        unbonded = read_pixel_map(p.unbonded, "calibration.unbonded", frame) != 0
+    if p.mask is not None:
+        given = read_pixel_map(p.mask, "calibration.mask", frame)
+        bad |= ~given if given.dtype == np.bool_ else given != 0
+    gain: NDArray[np.float32] | float | None = p.gain
+    if p.gain_map is not None:
+        values = read_pixel_map(p.gain_map, "calibration.gain_map", frame) * p.gain_map_scale
+        gain = np.where(values > 0, values, 0.0 if p.gain is None else p.gain).astype(np.float32)
+    calibration = calibration_of(
+        detector,
+        frame,
+        pedestal=None if dark is None else dark.pedestal,
+        noise=None if dark is None else dark.noise,
+        gain=gain,
+        bad=bad,
+        unbonded=unbonded,
+        n_dark=0 if dark is None else len(dark.frames),
+    )
+    return calibration, dark
+
+
+def to_store(calibration: Calibration) -> StoredCalibration:
+    """Return a calibration as a store holds it."""
+    c = calibration
+    return StoredCalibration(c.pedestal, c.noise, c.gain, c.use, c.n_dark, c.fingerprint)
+
+
+def from_store(found: StoredCalibration, detector: Detector) -> Calibration:
+    """Return the calibration that `to_store` gave away; panels may have been cut anew."""
+    return Calibration(
+        pedestal=found.pedestal,
+        noise=found.noise,
+        gain=found.gain,
+        use=found.use,
+        boxes=panel_boxes(detector),
+        n_dark=found.n_dark,
+    )
