@@ -62,9 +62,11 @@ def propose_cells(
     if len(lattices) > parameters.max_crystals:
         evenly = np.linspace(0, len(lattices) - 1, parameters.max_crystals).round().astype(int)
         lattices = lattices[evenly]
+    # where only one or two stills show a lattice, these must agree
+    fewest = min(parameters.min_crystals, len(lattices))
     out: list[ProposedCell] = []
     for members in clusters(lattices, parameters.relative_length_tolerance):
-        if len(members) < parameters.min_crystals or len(out) == MOST_CELLS:
+        if len(members) < fewest or len(out) == MOST_CELLS:
             break
         reduced = mean_cell(lattices[members])
         found = _conventional(reduced, parameters.max_delta, group)

@@ -15,6 +15,7 @@ from dxdask.models.crystal import b_matrix
 
 Floats = NDArray[np.float64]
 ABSURD_VOLUME = 1e9
+SYMMETRY_WITHIN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,15 @@ class KnownCell:
     basis : (3, 3) rows are the axes of the reduced primitive cell, shortest first, right-handed,
     in the crystal's Cartesian frame, A.
     to_conventional : (3, 3) A of `cell` is A of the primitive cell times this.
+    symmetry : (n, 3, 3) A times each of these is A of the same lattice; its rotations to within
+    `SYMMETRY_WITHIN` degrees.
     """
 
     cell: tuple[float, ...]
     group: gemmi.SpaceGroup
     basis: Floats
     to_conventional: Floats
+    symmetry: Floats
 
     @classmethod
     def of(cls, cell: tuple[float, ...], group: str | int | gemmi.SpaceGroup = "P 1") -> KnownCell:
@@ -57,4 +61,9 @@ class KnownCell:
         change = np.array(op.rot, dtype=np.float64) / gemmi.Op.DEN
         change = change @ niggli_change(changed(b, change))
         basis = np.ascontiguousarray(inverse(changed(b, change)))
-        return cls(tuple(float(x) for x in cell), known, basis, np.ascontiguousarray(change.T))
+        found = gemmi.find_lattice_symmetry(
+            gemmi.UnitCell(*cell), known.centring_type(), SYMMETRY_WITHIN
+        )
+        symmetry = np.array([op.rot for op in found.sym_ops]).transpose(0, 2, 1) / gemmi.Op.DEN
+        to_conventional = np.ascontiguousarray(change.T)
+        return cls(tuple(float(x) for x in cell), known, basis, to_conventional, symmetry)

@@ -100,6 +100,10 @@ class StillIndexParameters(Parameters):
         ge=0.0,
     )  # fmt: skip
     max_lattices: int = parameter(1, "crystals sought on a still at most", ge=1, le=10)
+    minimum_angular_separation: float = parameter(
+        5.0, "between crystals on one still; others are taken for parts of one", unit="degree",
+        ge=0.0, le=90.0,
+    )  # fmt: skip
     max_spots: int = parameter(20_000, "a still with more spots is not indexed", expert=1, ge=10)
     search: Search = Search()
     retry: Retry = Retry()

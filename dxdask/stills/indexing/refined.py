@@ -72,7 +72,7 @@ def _judge(
     sums = [np.bincount(measured.still[used], weights=c, minlength=n) for c in squares.T]
     x, y = np.sqrt(np.array(sums) / np.where(counts > 0, counts, np.nan))
     stills["rmsd_x_px"][measured.rows], stills["rmsd_y_px"][measured.rows] = x, y
-    good = (counts >= parameters.min_spots) & (np.hypot(x, y) <= parameters.max_rmsd)
+    good = (counts >= parameters.min_spots) & (np.maximum(x, y) <= parameters.max_rmsd)
     lost = measured.rows[~good]
     stills["indexed"][lost], stills["n_indexed"][lost] = False, 0
     stills["reason"][lost], stills["a_matrix"][lost] = Fate.NOT_REFINED, np.nan

@@ -68,6 +68,10 @@ def index_still(
         if a_matrix is None:
             fate = Fate.INDEXED if found else reason
             break
+        if any(
+            separation(a_matrix, a, known) < parameters.minimum_angular_separation for a in found
+        ):
+            break
         _, near = assign(q[left], a_matrix, parameters.hkl_tolerance)
         found.append(a_matrix)
         fate, left = Fate.INDEXED, left[~near]
@@ -89,6 +93,13 @@ def _share_out(
         nearer = (off <= best) & np.any(nearest != 0, axis=1)
         hkl[nearer], lattice[nearer], best[nearer] = nearest[nearer], i, off[nearer]
     return hkl, lattice
+
+
+def separation(a_matrix: Floats, other: Floats, known: KnownCell) -> float:
+    """Return the angle, degree, between crystals A (3, 3), the least by the lattice's symmetry."""
+    left, _, right = np.linalg.svd(a_matrix @ known.symmetry @ np.linalg.inv(other))
+    cosines = (np.trace(left @ right, axis1=1, axis2=2) - 1.0) / 2.0
+    return float(np.degrees(np.arccos(np.clip(cosines.max(), -1.0, 1.0))))
 
 
 def assign(

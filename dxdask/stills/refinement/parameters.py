@@ -16,4 +16,4 @@ class StillRefinementParameters(Parameters):
         0.3, "A spot is indexed where its indices are this near to integers.", gt=0.0, le=0.5
     )
     min_spots: int = parameter(8, "Fewest indexed spots of a crystal.", ge=3)
-    max_rmsd: float = parameter(2.5, "Largest RMSD of positions.", unit="px", gt=0.0)
+    max_rmsd: float = parameter(3.0, "Largest RMSD along fast or slow.", unit="px", gt=0.0)

@@ -144,6 +144,8 @@ def test_cells_are_counted_and_related():
     assert rows[0]["percent"] == pytest.approx(100 * 12 / 17)
     assert len(propose_cells(reduced, Consensus(min_crystals=5))) == 1
     assert len(propose_cells(reduced, Consensus(min_crystals=1))) == 3
+    assert propose_cells(reduced[:1])[0].n_crystals == 1
+    assert propose_cells(reduced[[0, -1]]) == []
     assert propose_cells(reduced, Consensus(max_crystals=9))[0].n_crystals == 6
 
 

@@ -166,9 +166,10 @@ def test_no_hits():
 
 
 def test_no_consensus():
-    reflections, stills, experiments, _ = events(2)
-    with pytest.raises(ConvergenceError, match=r"2 stills.*3 or more"):
-        index_stills(reflections, stills, experiments)
+    reflections, stills, experiments, _ = events(3, blanks=0)
+    none = StillIndexParameters.model_validate({"blind": {"max_cell": 30.0}})
+    with pytest.raises(ConvergenceError, match=r"no cell on 3 or more"):
+        index_stills(reflections, stills, experiments, none)
     wrong = StillIndexParameters.model_validate({
         "known_symmetry": {"space_group": "P6122"}, "consensus": {"min_crystals": 1},
     })  # fmt: skip

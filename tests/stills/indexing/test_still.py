@@ -19,6 +19,8 @@ from dxdask.errors import InputError
 from dxdask.models.crystal import b_matrix, cell_of
 from dxdask.stills.fate import Fate
 from dxdask.stills.indexing import KnownCell, StillIndexParameters, index_still
+from dxdask.stills.indexing.still import separation
+from dxdask.stills.strain import rotations
 
 KNOWN = KnownCell.of(LYSOZYME, "P43212")
 
@@ -169,6 +171,17 @@ def test_two_crystals_on_one_still():
         assert min(misorientation(a_matrix, t, TETRAGONAL) for t in truths) < 0.5
     assert np.mean(two.lattice[:140] == 0) > 0.8
     assert np.mean(two.lattice[140:] == 1) > 0.8
+
+
+def test_parts_of_one_crystal_are_not_two():
+    rng = np.random.default_rng(17)
+    truth = crystal_of(LYSOZYME, rng)
+    slipped = rotations(np.array([[0.0, 0.03, 0.0]]))[0] @ truth @ TETRAGONAL[4]
+    assert separation(slipped, truth, KNOWN) == pytest.approx(np.degrees(0.03), abs=1e-6)
+    q = np.vstack([still_of(truth, rng, n=140)[0], still_of(slipped, rng, n=140)[0]])
+    assert len(index_still(q, KNOWN, StillIndexParameters(max_lattices=2)).a_matrices) == 1
+    apart = StillIndexParameters(max_lattices=2, minimum_angular_separation=1.0)
+    assert len(index_still(q, KNOWN, apart).a_matrices) == 2
 
 
 @pytest.mark.parametrize(
