@@ -12,38 +12,46 @@ from dxdask.calibration.model import GOOD, UNBONDED, Calibration
 from dxdask.calibration.parameters import CommonModeParameters
 from dxdask.calibration.photon_peaks import fit_peaks
 
-METHODS = {"none": 0, "default": 1, "unbonded_mean": 2, "unbonded_median": 3, "median": 4,
-           "mode": 5, "gaussian": 6}  # fmt: skip
-_DEFAULT, _UNBONDED_MEAN, _UNBONDED_MEDIAN, _MEDIAN, _MODE, _GAUSSIAN = range(1, 7)
+_DEFAULT, _MEDIAN, _MODE, _GAUSSIAN = range(4)
+METHODS = {"default": _DEFAULT, "median": _MEDIAN, "mode": _MODE, "gaussian": _GAUSSIAN}
+LEAST_NOISE = 0.25
+MOST_BINS = 100_000
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill(frame, pedestal, use, box, low, width, counts):  # type: ignore[no-untyped-def]
-    """Count the quiet pixels of a panel by bins; return their number."""
+def _fill(frame, pedestal, use, box, low, width, rooms, row, counts):  # type: ignore[no-untyped-def]
+    """Count the quiet pixels of a panel by bins; return their number.
+
+    rooms : (4, n_bins + 2), a histogram for every fourth pixel: counts of neighbours need not wait
+    for each other. The first and the last bin of each take what is not counted. row : room for the
+    bins of a row, which are worked out many at a time.
+    """
     x0, x1, y0, y1 = box
-    counts[...] = 0
+    rooms[...] = 0
     n_bins, n = len(counts), 0
     scale, shift = np.float32(1.0 / width), np.float32(low)
+    least, most = np.float32(0.0), np.float32(n_bins + 1)
     for y in range(y0, y1):
-        for x in range(x0, x1):
-            b = (np.float32(frame[y, x]) - pedestal[y, x] - shift) * scale
-            if use[y, x] == GOOD and b >= 0 and b < n_bins:
-                counts[int(b)] += 1
-                n += 1
+        values, off, kind = frame[y, x0:x1], pedestal[y, x0:x1], use[y, x0:x1]
+        for x in range(x1 - x0):
+            b = (np.float32(values[x]) - off[x] - shift) * scale + np.float32(1.0)
+            b = b if b > least else least  # also where it is no number
+            b = b if b < most else most
+            row[x] = np.int32(b) if kind[x] == GOOD else np.int32(0)
+        for x in range(x1 - x0):
+            rooms[x & 3, row[x]] += 1
+    for b in range(n_bins):
+        counts[b] = rooms[0, b + 1] + rooms[1, b + 1] + rooms[2, b + 1] + rooms[3, b + 1]
+        n += counts[b]
     return n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _unbonded(frame, pedestal, use, box, values):  # type: ignore[no-untyped-def]
-    """Gather the residuals of the unbonded pixels of a panel; return their number."""
-    x0, x1, y0, y1 = box
-    n = 0
-    for y in range(y0, y1):
-        for x in range(x0, x1):
-            if use[y, x] == UNBONDED and n < len(values):
-                values[n] = np.float64(frame[y, x]) - pedestal[y, x]
-                n += 1
-    return n
+def _residuals(frame, pedestal, places, values):  # type: ignore[no-untyped-def]
+    """Gather the residuals of the pixels at places (n, 2), slow and fast."""
+    for i in range(len(places)):
+        y, x = places[i]
+        values[i] = np.float64(frame[y, x]) - pedestal[y, x]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -102,34 +110,26 @@ def _gaussian_of(counts, low, width, sigma):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def of_frame(frame, pedestal, use, boxes, noise, gains, method, limits, least, counts, out):  # type: ignore[no-untyped-def]
-    """Fill out (panel,) with the common mode of one frame (slow, fast); 0 where there is none.
+def _of_quiet(frame, pedestal, use, boxes, noise, gains, method, limits, least, rooms, row, out):  # type: ignore[no-untyped-def]
+    """Fill out (panel,) by the quiet pixels of one frame (slow, fast); NaN where there are few.
 
-    limits : low, high of the histogram, largest correction, ADU. least : quiet pixels, unbonded
-    pixels, without which there is none. counts : (n_bins,) room for the histogram.
+    limits : low, high of the histogram, ADU. least : pixels without which there is none.
     """
-    low, high, most = limits
+    low, high = limits
+    counts = np.zeros(rooms.shape[1] - 2, np.int64)
     width = (high - low) / len(counts)
     for p in range(len(boxes)):
-        value = np.nan
-        if method in (_UNBONDED_MEAN, _UNBONDED_MEDIAN):
-            x0, x1, y0, y1 = boxes[p]
-            room = np.empty((x1 - x0) * (y1 - y0))
-            n = _unbonded(frame, pedestal, use, boxes[p], room)
-            if n >= least[1]:
-                value = room[:n].mean() if method == _UNBONDED_MEAN else np.median(room[:n])
-        elif method != 0:
-            n = _fill(frame, pedestal, use, boxes[p], low, width, counts)
-            if n >= least[0]:
-                if method == _DEFAULT:
-                    value = fit_peaks(counts, low, width, noise[p], gains[p])
-                elif method == _MEDIAN:
-                    value = _median_of(counts, low, width, n)
-                elif method == _MODE:
-                    value = _mode_of(counts, low, width)
-                else:
-                    value = _gaussian_of(counts, low, width, noise[p])
-        out[p] = value if abs(value) <= most else 0.0
+        n = _fill(frame, pedestal, use, boxes[p], low, width, rooms, row, counts)
+        if n < least:
+            out[p] = np.nan
+        elif method == _DEFAULT:
+            out[p] = fit_peaks(counts, low, width, noise[p], gains[p])
+        elif method == _MEDIAN:
+            out[p] = _median_of(counts, low, width, n)
+        elif method == _MODE:
+            out[p] = _mode_of(counts, low, width)
+        else:
+            out[p] = _gaussian_of(counts, low, width, noise[p])
 
 
 class CommonMode:
@@ -138,28 +138,45 @@ class CommonMode:
     def __init__(self, calibration: Calibration, parameters: CommonModeParameters) -> None:
         custom = parameters.custom
         name = custom.method if parameters.algorithm == "custom" else parameters.algorithm
-        self._method = METHODS[name]
+        if name == "default" and not calibration.panel_noise.any():
+            name = "gaussian"  # of the width that it has
         most = parameters.max_correction
         low, high, n_bins = custom.low, custom.high, custom.n_bins
-        noise = np.maximum(calibration.panel_noise, 0.25)
+        noise = np.maximum(calibration.panel_noise, LEAST_NOISE)
         if name == "default":
             # bins of a quarter of the noise; the sign of the offset is not known
             low, high = -most - 6.0 * float(noise.max()), most + 6.0 * float(noise.max())
-            n_bins = min(100_000, int((high - low) / (0.25 * float(noise.min()))) + 1)
+            n_bins = min(MOST_BINS, int((high - low) / (0.25 * float(noise.min()))) + 1)
         elif name == "median":
-            n_bins = min(100_000, max(n_bins, int((high - low) / 0.05)))
-        self._calibration = calibration
-        self._noise = noise
-        self._limits = (low, high, most)
-        self._least = (parameters.min_pixels, parameters.min_unbonded)
-        self._counts = np.zeros(n_bins, dtype=np.int64)
+            n_bins = min(MOST_BINS, max(n_bins, int((high - low) / 0.05)))
+        self._name, self._most, self._limits = name, most, (low, high)
+        self._calibration, self._noise = calibration, noise
+        self._least = parameters.min_pixels
+        self._unbonded: list[NDArray[np.int64]] = []
+        if name.startswith("unbonded"):
+            for x0, x1, y0, y1 in calibration.boxes.tolist():
+                places = np.argwhere(calibration.use[y0:y1, x0:x1] == UNBONDED) + (y0, x0)
+                self._unbonded.append(places)
+            self._least = parameters.min_unbonded
+        self._rooms = np.zeros((4, n_bins + 2), dtype=np.int32)
+        self._row = np.zeros(calibration.use.shape[1], dtype=np.int32)
 
     def of(self, frame: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the common mode (panel,) of one frame (slow, fast) as recorded."""
+        """Return the common mode (panel,) of one frame (slow, fast) as recorded; 0 for none."""
         c = self._calibration
         out = np.zeros(len(c.boxes))
-        of_frame(
-            frame, c.pedestal, c.use, c.boxes, self._noise, c.panel_gains, self._method,
-            self._limits, self._least, self._counts, out,
-        )  # fmt: skip
-        return out
+        if self._unbonded:
+            out[:] = [self._of_unbonded(frame, places) for places in self._unbonded]
+        elif self._name != "none":
+            _of_quiet(
+                frame, c.pedestal, c.use, c.boxes, self._noise, c.panel_gains,
+                METHODS[self._name], self._limits, self._least, self._rooms, self._row, out,
+            )  # fmt: skip
+        return np.where(np.abs(out) <= self._most, out, 0.0)
+
+    def _of_unbonded(self, frame: NDArray[Any], places: NDArray[np.int64]) -> float:
+        if len(places) < self._least:
+            return 0.0
+        values = np.empty(len(places))
+        _residuals(frame, self._calibration.pedestal, places, values)
+        return float(np.mean(values) if self._name == "unbonded_mean" else np.median(values))

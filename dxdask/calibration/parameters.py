@@ -53,7 +53,8 @@ class CommonModeParameters(Parameters):
     algorithm: Literal["none", "default", "custom"] = parameter(
         "default",
         "default: where the pixels without photons lie, fitted with those of one photon and more "
-        "where the gain tells them apart; custom: by common_mode.custom.",
+        "where the gain tells them apart (as gaussian where no dark run gives the noise); custom: "
+        "by common_mode.custom.",
     )
     custom: CustomCommonModeParameters = CustomCommonModeParameters()
     max_correction: float = parameter(

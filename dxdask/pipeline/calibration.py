@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import dask
 import numpy as np
 from dask.delayed import Delayed
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ def load_calibration(
     dark: Dark | None = None
     if p.dark_path is not None:
         task = pedestal(dark_frames(p, frame), detector, p.dark)
-        dark = task.compute() if compute is None else compute(task)
+        dark = (compute or _here)(task)
     bad = np.zeros(frame, dtype=np.bool_) if mask is None else ~mask
     if dark is not None:
         bad |= dark.reasons > 0
@@ -118,6 +119,11 @@ def load_calibration(
         n_dark=0 if dark is None else len(dark.frames),
     )
     return calibration, dark
+
+
+def _here(task: Delayed) -> Dark:
+    dark: Dark = dask.compute(task)[0]  # type: ignore[attr-defined, no-untyped-call]
+    return dark
 
 
 def to_store(calibration: Calibration) -> StoredCalibration:

@@ -125,3 +125,23 @@ def test_each_frame_is_judged_by_itself() -> None:
     whole = common_modes(run.frames, c)
     assert np.array_equal(whole[::-1], common_modes(run.frames[::-1], c))
     assert np.array_equal(whole[2:3], common_modes(run.frames[2:3], c))
+
+
+def test_default_without_a_dark_run_is_the_gaussian() -> None:
+    run = raw_run(12, n=6, background=0.05)
+    c = calibrated(run, noise=None)
+    assert np.array_equal(
+        common_modes(run.frames, c, by()), common_modes(run.frames, c, custom("gaussian"))
+    )
+    assert not np.array_equal(
+        common_modes(run.frames, calibrated(run), by()), common_modes(run.frames, c, by())
+    )
+
+
+def test_values_that_are_no_numbers_are_not_counted() -> None:
+    run = raw_run(13, n=2)
+    c = calibrated(run)
+    frames = run.frames.astype(np.float32)
+    expected = common_modes(frames, c)
+    frames[:, 5, 6], frames[:, 7, 8], frames[:, 9, 10] = np.nan, np.inf, -np.inf
+    assert np.allclose(common_modes(frames, c), expected, atol=0.05)
