@@ -17,7 +17,8 @@ from dxdask.stills.integration.width import width_factor
 Floats = NDArray[np.float64]
 
 ROUNDS = 3
-CLOSE_ENOUGH = 1.05
+CLOSE_ENOUGH = 1.1
+"""Widths that differ by less than this factor are not told apart: one still tells that much."""
 
 
 class Adapted(NamedTuple):

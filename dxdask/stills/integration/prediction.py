@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -76,7 +78,17 @@ def setup(
     d_min: float | None = None,
     d_max: float | None = None,
 ) -> Setup:
-    """Return what the stills of a run share. d_min None: that at the corners of the detector."""
+    """Return what the stills of a run share; asked again it is at hand, so do not write to it.
+
+    d_min None: that at the corners of the detector.
+    """
+    return _setup(detector, replace(beam, wavelengths=None), group, d_min, d_max)
+
+
+@lru_cache(maxsize=8)
+def _setup(
+    detector: Detector, beam: Beam, group: str, d_min: float | None, d_max: float | None
+) -> Setup:
     moved = [t for t in space_group(group).operations().cen_ops if any(t)]
     return Setup(
         panels=panel_arrays(detector),
