@@ -223,3 +223,33 @@ def test_group_of_another_setting():
     q, _ = still_of(truth, rng)
     found = index_still(q, KnownCell.of(cell, gemmi.SpaceGroup("P 2 2 2")))
     assert cell_of(found.a_matrices[0])[:3] == pytest.approx(cell[:3], rel=0.01)
+
+
+def indexed_of(n, m, **values):
+    """Return on how many of 25 stills of n spots among m of noise the crystal is found."""
+    parameters = StillIndexParameters.model_validate(values)
+    right = 0
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        truth = crystal_of(LYSOZYME, rng)
+        q, _ = still_of(truth, rng, n=n)
+        found = index_still(np.vstack([q, noise_of(q, m, rng)]), KNOWN, parameters)
+        right += len(found.a_matrices) == 1 and separation(found.a_matrices[0], truth, KNOWN) < 1
+    return right
+
+
+ONCE = {"inner_fractions": (), "widened": False}
+
+
+def test_further_attempts_find_more():
+    once = indexed_of(30, 90, retry=ONCE)
+    assert indexed_of(30, 90, retry={**ONCE, "widened": True}) > once
+    assert indexed_of(30, 90, retry={**ONCE, "inner_fractions": (0.8, 0.6, 0.4)}) > once
+
+
+def test_a_wider_search_finds_more():
+    usual = indexed_of(30, 60, retry=ONCE)
+    assert indexed_of(30, 60, retry=ONCE, search={"n_vectors": 1}) < usual
+    assert indexed_of(30, 60, retry=ONCE, search={"max_spots": 30}) < usual
+    assert indexed_of(60, 0, retry=ONCE, search={"max_directions": 100}) < 25
+    assert indexed_of(60, 0, retry=ONCE) == 25
