@@ -16,7 +16,7 @@ from dxdask.analysis.gain import (
     result_of_gains,
     sampled_frames,
 )
-from dxdask.analysis.images import first_image, require_counts
+from dxdask.analysis.images import require_counts
 from dxdask.analysis.parameters import GainParameters
 from dxdask.graphs.blocked import Frames
 from dxdask.graphs.fold import tree_fold
@@ -91,7 +91,7 @@ def _part(
         places = [i - piece.first for i in chosen if 0 <= i - piece.first < len(piece)]
         if places:
             frames, unread = piece.read_all_it_can()
-            images = np.array(places, np.int64) + piece.first + first_image(experiment)
+            images = np.array(places, np.int64) + piece.first + experiment.first_image
             failed = {i: unread[p] for i, p in enumerate(places) if p in unread}
             found += image_gains(frames[places], images, experiment, mask, parameters, failed)
     return tuple(found)

@@ -19,7 +19,6 @@ from dxdask.analysis.bad_pixel_report import result_of_verdicts
 from dxdask.analysis.images import (
     Mask,
     chosen_frames,
-    first_image,
     good_pixels,
     require_counts,
 )
@@ -165,7 +164,7 @@ class EvidenceOfRun:
         dtype: np.dtype[Any],
         n_most: int,
     ) -> None:
-        self._run, self._first_image = experiment.run, first_image(experiment)
+        self._run, self._first_image = experiment.run, experiment.first_image
         good = good_pixels(experiment, mask)
         self._panels = [
             EvidenceOfPanel(panel, experiment.beam, g, dtype, parameters.threshold, n_most)

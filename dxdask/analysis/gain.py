@@ -20,7 +20,6 @@ from dxdask.analysis.images import (
     Indices,
     Mask,
     chosen_frames,
-    first_image,
     good_pixels,
     require_counts,
     trusted_counts,
@@ -85,7 +84,7 @@ def estimate_gain(
     require_counts(frames, experiment)
     chosen = sampled_frames(experiment, len(frames), parameters)
     gains = image_gains(
-        frames[chosen], chosen + first_image(experiment), experiment, mask, parameters
+        frames[chosen], chosen + experiment.first_image, experiment, mask, parameters
     )
     return result_of_gains(gains, experiment)
 

@@ -16,11 +16,6 @@ Mask = NDArray[np.bool_]
 Indices = NDArray[np.int64]
 
 
-def first_image(experiment: Experiment) -> int:
-    """Return the number of the first image of a run, 1 where there is no scan."""
-    return experiment.scan.image_range[0] if experiment.scan is not None else 1
-
-
 def chosen_frames(
     experiment: Experiment,
     n_frames: int,
@@ -43,7 +38,7 @@ def chosen_frames(
     InputError
         An image is not of the run.
     """
-    first = first_image(experiment)
+    first = experiment.first_image
     if images and image_range is not None:
         raise ParameterError("images and image_range are both given; give one of them")
     numbers = list(range(first, first + n_frames))

@@ -39,15 +39,6 @@ def in_ranges(
     return inside
 
 
-def resolution(panel: Panel, beam: Beam, *, parallax: bool = True) -> Floats:
-    """Return d (slow, fast), A, at the centre of each pixel; infinite in the direct beam."""
-    width, height = panel.image_size
-    out = np.empty((height, width))
-    for rows, d in _bands(panel, beam, parallax=parallax):
-        out[rows] = d
-    return out
-
-
 def ice_ring_ranges(
     parameters: IceRingParameters, panel: Panel, beam: Beam, *, parallax: bool = True
 ) -> list[tuple[float, float]]:

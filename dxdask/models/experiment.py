@@ -40,6 +40,11 @@ class Experiment:
     crystal: Crystal | None = None
     profile: GaussianProfile | None = None
 
+    @property
+    def first_image(self) -> int:
+        """Number of the first image, whose z is one less; 1 where there is no scan."""
+        return self.scan.image_range[0] if self.scan is not None else 1
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:

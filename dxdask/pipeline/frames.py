@@ -157,16 +157,11 @@ def prepare(
             run=source.name,
             shape=source.shape,
             dtype=source.dtype,
-            first_image=_first_image(source),
+            first_image=source.experiment.first_image,
             files=source.reader,
             writer=writer,
         )
     return readers
-
-
-def _first_image(source: RunSource) -> int:
-    scan = source.experiment.scan
-    return scan.image_range[0] if scan is not None else 1
 
 
 def lazy_frames(reader: ImportingReader) -> BlockedFrames:

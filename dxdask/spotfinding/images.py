@@ -14,7 +14,7 @@ ZRange: TypeAlias = tuple[int, int]
 
 def first_z(experiment: Experiment) -> int:
     """Return z of the first frame of the run: its array index, 0 where there is no scan."""
-    return experiment.scan.array_range[0] if experiment.scan is not None else 0
+    return experiment.first_image - 1
 
 
 def is_two_d(experiment: Experiment, parameters: SpotfinderParameters) -> bool:

@@ -23,7 +23,6 @@ from dxdask.storage.chunk_codecs.lz4 import (
 from dxdask.storage.chunk_codecs.words import load_word
 
 _TARGET_BYTES = 8192  # of a block whose size is left to bitshuffle
-MOST_BLOCK_BYTES = 1 << 26
 _A, _B, _C = np.uint64(0x00AA00AA00AA00AA), np.uint64(0x0000CCCC0000CCCC), np.uint64(0xF0F0F0F0)
 _S7, _S14, _S28 = np.uint64(7), np.uint64(14), np.uint64(28)
 

@@ -66,8 +66,7 @@ def event_ids(run: RunSource) -> NDArray[np.int64]:
     """Return the number of each event (n,): the facility's, or that of the image."""
     if "event_id" in run.columns:
         return np.asarray(run.columns["event_id"], dtype=np.int64)
-    scan = run.experiment.scan
-    first = scan.image_range[0] if scan is not None else 1
+    first = run.experiment.first_image
     return np.arange(first, first + run.shape[0], dtype=np.int64)
 
 

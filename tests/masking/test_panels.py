@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dxdask.errors import InputError
+from dxdask.geometry.resolution import resolution_at
 from dxdask.masking import MaskParameters, panel_masks
-from dxdask.masking.resolution import resolution
 from dxdask.models import Beam, Detector, Panel
 
 BEAM = Beam(direction=(0.0, 0.0, 1.0), wavelength=1.0)
@@ -20,20 +20,25 @@ PANEL = Panel(
 )  # fmt: skip
 
 
+def resolution(panel: Panel) -> Any:
+    y, x = np.mgrid[: panel.image_size[1], : panel.image_size[0]] + 0.5
+    return resolution_at(panel, np.stack([x, y], axis=-1), BEAM.s0)
+
+
 def usable(panel: Panel = PANEL, mask: Any = None, **parameters: Any) -> Any:
     detector = Detector(panels=(panel,))
     return panel_masks(detector, BEAM, mask, MaskParameters(**parameters))[0]
 
 
 def test_resolution_is_braggs_law() -> None:
-    d = resolution(PANEL, BEAM)
+    d = resolution(PANEL)
     radius = np.hypot(*(np.mgrid[0:200, 0:200] + 0.5 - 100)) * 0.1
     two_theta = np.arctan2(radius, 50.0)
     np.testing.assert_allclose(d, 1.0 / (2 * np.sin(two_theta / 2)), rtol=1e-9)
 
 
 def test_limits_of_resolution() -> None:
-    d = resolution(PANEL, BEAM)
+    d = resolution(PANEL)
     np.testing.assert_array_equal(usable(d_min=6.0, d_max=20.0), (d > 6.0) & (d < 20.0))
     np.testing.assert_array_equal(
         usable(resolution_range=((8.0, 7.0),)), ~((d >= 7.0) & (d <= 8.0))
@@ -42,7 +47,7 @@ def test_limits_of_resolution() -> None:
 
 def test_ice_rings_are_left_out() -> None:
     good = usable(ice_rings={"filter": True, "width": 0.01})
-    d = resolution(PANEL, BEAM)
+    d = resolution(PANEL)
     # 100 and 002 of hexagonal ice
     for ring in (4.498 * np.sqrt(3) / 2, 7.338 / 2):
         assert not good[np.abs(1 / d**2 - 1 / ring**2) < 0.004].any()
@@ -76,7 +81,7 @@ def test_no_ring_of_ice_on_the_detector() -> None:
 
 
 def test_ranges_that_meet_are_one() -> None:
-    d = resolution(PANEL, BEAM)
+    d = resolution(PANEL)
     found = usable(resolution_range=((7.0, 8.0), (9.0, 7.5), (20.0, 30.0), (7.2, 7.3)))
     np.testing.assert_array_equal(found, ~((d >= 7) & (d <= 9)) & ~((d >= 20) & (d <= 30)))
 
@@ -92,6 +97,6 @@ def test_parallax_is_allowed_for_unless_it_is_not() -> None:
 
 def test_the_direct_beam_is_at_low_resolution() -> None:
     odd = replace(PANEL, image_size=(201, 201), origin=(-10.05, 10.05, -50.0))
-    assert resolution(odd, BEAM)[100, 100] > 1e6
+    assert resolution(odd)[100, 100] > 1e6
     assert usable(odd, d_min=5.0)[100, 100]
     assert not usable(odd, d_max=50.0)[100, 100]
