@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
+from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.results import StepResult
 from dxdask.scaling.observations import common_symmetry
@@ -15,10 +17,12 @@ from dxdask.stills.columns import Stills
 from dxdask.stills.merging.cycles import PostRefined, post_refine
 from dxdask.stills.merging.fit import B_FACTOR, RADIUS, SCALE, STRETCH, TURN
 from dxdask.stills.merging.means import Means, merged_means
-from dxdask.stills.merging.observations import Observations, observations_of
+from dxdask.stills.merging.observations import Observations, observations_of, of_stills
 from dxdask.stills.merging.parameters import StillsMergingParameters
+from dxdask.stills.merging.rejection import agreement_of, rejected
 from dxdask.stills.merging.statistics import deviations, merging_tables
 from dxdask.stills.strain import rotations
+from dxdask.tables import Table
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +55,8 @@ def merge_stills(
     MergedStills
         The result's reflections: hkl in the asymmetric unit, d, intensity, sigma, n_observations;
         its tables `shells` and `overall`. Of stills that were merged the table has scale, b_factor,
-        rlp_radius and the turned and stretched a_matrix; of others, scale is nan.
+        rlp_radius and the turned and stretched a_matrix; of others, scale is nan. cc_to_others is
+        also of those left out for it.
 
     Raises
     ------
@@ -63,8 +68,56 @@ def merge_stills(
     parameters = parameters or StillsMergingParameters()
     cell, group = common_symmetry(experiments)
     o = observations_of(reflections, stills, experiments, cell, group, parameters)
-    refined = post_refine(o, parameters.post_refinement)
+    o, refined, cc = _agreeing(o, parameters)
     used = refined.model.partiality >= parameters.min_partiality
+    if not used.any():
+        raise InputError(
+            f"no observation of {len(used)} has a partiality of min_partiality="
+            f"{parameters.min_partiality}: lower it"
+        )
+    table, tables = _merged(o, refined, used, cell, group, parameters)
+    messages = (
+        f"Post-refined {len(o.stills)} stills in {refined.n_cycles} cycles; left out "
+        f"{len(cc) - len(o.stills)} that do not agree with the others",
+        f"Merged {int(table['n_observations'].sum())} observations to {len(table['d'])} unique "
+        f"reflections of space group {group.xhm()}",
+    )
+    out = _refined_table(stills, o, refined)
+    out["cc_to_others"] = np.full(len(stills["indexed"]), np.nan)
+    out["cc_to_others"][list(cc)] = list(cc.values())
+    result = StepResult(
+        experiments=experiments, reflections=table, tables=tables, messages=messages
+    )
+    return MergedStills(result, out)
+
+
+def _agreeing(
+    o: Observations, parameters: StillsMergingParameters
+) -> tuple[Observations, PostRefined, dict[int, float]]:
+    """Return observations of stills that agree with the others, post-refined without the rest.
+
+    And by row of the table of stills, how they agreed.
+    """
+    refined = post_refine(o, parameters.post_refinement)
+    agreement = agreement_of(o, refined.model, refined.means, refined.expected)
+    cc = dict(zip(o.stills.tolist(), agreement.cc.tolist(), strict=True))
+    bad = rejected(agreement, parameters.min_cc)
+    if bad.all():
+        raise InputError(
+            f"no still of {len(bad)} agrees with the others (min_cc={parameters.min_cc}): check "
+            "the symmetry, resolve an indexing ambiguity, or set min_cc=None"
+        )
+    if bad.any():
+        o = of_stills(o, ~bad)
+        refined = post_refine(o, parameters.post_refinement)
+    return o, refined, cc
+
+
+def _merged(
+    o: Observations, refined: PostRefined, used: NDArray[np.bool_], cell: gemmi.UnitCell,
+    group: gemmi.SpaceGroup, parameters: StillsMergingParameters,
+) -> tuple[Reflections, tuple[Table, Table]]:  # fmt: skip
+    """Return the merged reflections and the tables of statistics."""
     nu = parameters.post_refinement.degrees_of_freedom
     means, even, odd = (
         _means(o, refined, used & half, nu)
@@ -79,7 +132,6 @@ def merge_stills(
         "sigma": means.sigma if wilson else bottom**-0.5,
         **deviations(o, refined.model, means, used),
     }
-    tables = merging_tables(o, columns, (even, odd), cell, group, parameters.merging.nbins)
     table: Reflections = {
         "hkl": o.hkl[seen],
         "d": o.d[seen],
@@ -87,15 +139,8 @@ def merge_stills(
         "sigma": columns["sigma"][seen],
         "n_observations": means.n[seen].astype(np.int32),
     }
-    messages = (
-        f"Post-refined {len(o.stills)} stills in {refined.n_cycles} cycles",
-        f"Merged {int(means.n.sum())} observations to {int(seen.sum())} unique reflections of "
-        f"space group {group.xhm()}",
-    )
-    result = StepResult(
-        experiments=experiments, reflections=table, tables=tables, messages=messages
-    )
-    return MergedStills(result, _refined_table(stills, o, refined))
+    n_shells = parameters.merging.nbins
+    return table, merging_tables(o, columns, (even, odd), cell, group, n_shells)
 
 
 def _means(o: Observations, refined: PostRefined, used: NDArray[np.bool_], nu: float) -> Means:

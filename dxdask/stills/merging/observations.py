@@ -17,6 +17,7 @@ from dxdask.models import ExperimentList
 from dxdask.models.symmetry import asu_indices, epsilon, is_absent, pack, spacings, unpack
 from dxdask.scaling.intensities import usable
 from dxdask.stills.columns import Stills, check_stills
+from dxdask.stills.merging.excitation import across, excitation
 from dxdask.stills.merging.parameters import StillsMergingParameters
 from dxdask.stills.merging.shadows import in_shadow
 
@@ -92,11 +93,11 @@ def observations_of(
     a = stills["a_matrix"][still]
     q = np.einsum("nij,nj->ni", a, reflections["hkl"][rows].astype(np.float64))
     beam = np.stack([e.beam.s0 / np.linalg.norm(e.beam.s0) for e in experiments])
-    axes = np.stack([_across(b) for b in beam])[stills["experiment"]]
-    excitation, gradient = _excitation(
+    axes = np.stack([across(b) for b in beam])[stills["experiment"]]
+    error, gradient = excitation(
         q, beam[stills["experiment"][still]] / stills["wavelength"][still][:, None], axes[still]
     )
-    good &= np.abs(excitation) <= parameters.max_excitation
+    good &= np.abs(error) <= parameters.max_excitation
     if parameters.min_background is not None and "background_mean" in reflections:
         own = rows[good]
         good[good] = ~in_shadow(
@@ -109,7 +110,7 @@ def observations_of(
             f"{parameters.d_min} and max_excitation {parameters.max_excitation:g}: integrate the "
             "stills first, or widen the limits"
         )
-    return _ordered(reflections, rows[good], still[good], q[good], excitation[good],
+    return _ordered(reflections, rows[good], still[good], q[good], error[good],
                     gradient[good], axes, cell, group)  # fmt: skip
 
 
@@ -135,20 +136,40 @@ def _ordered(
     asu, _ = asu_indices(reflections["hkl"][rows], group)
     keys, place = np.unique(pack(asu), return_inverse=True)
     by_still = np.lexsort((rows, pack(reflections["hkl"][rows]), place, still))
-    kept, place = np.unique(still[by_still], return_inverse=True)[0], place[by_still]
-    still = np.searchsorted(kept, still[by_still])
-    rows = rows[by_still]
+    kept, still = np.unique(still[by_still], return_inverse=True)
+    rows, place = rows[by_still], place[by_still]
     intensity, variance, slope = _intensities(reflections, rows)
-    order = np.argsort(place, kind="stable")
+    starts, order, bounds = _orders(still, place, len(kept), len(keys))
     hkl = unpack(keys)
     return Observations(
         still=still, place=place, intensity=intensity, variance=variance, slope=slope,
         excitation=excitation[by_still], gradient=np.ascontiguousarray(gradient[by_still]),
-        s2=0.5 * (q[by_still] ** 2).sum(axis=1),
-        starts=np.searchsorted(still, np.arange(len(kept) + 1)), order=order,
-        bounds=np.searchsorted(place[order], np.arange(len(keys) + 1)), stills=kept, rows=rows,
-        hkl=hkl, d=spacings(hkl, cell), multiple=epsilon(hkl, group), axes=axes[kept],
+        s2=0.5 * (q[by_still] ** 2).sum(axis=1), starts=starts, order=order,
+        bounds=bounds, stills=kept, rows=rows, hkl=hkl, d=spacings(hkl, cell),
+        multiple=epsilon(hkl, group), axes=axes[kept],
     )  # fmt: skip
+
+
+def of_stills(o: Observations, which: NDArray[np.bool_]) -> Observations:
+    """Return the observations of some of the stills (stills,), and the reflections they have."""
+    kept = which[o.still]
+    seen, place = np.unique(o.place[kept], return_inverse=True)
+    still = (np.cumsum(which) - 1)[o.still[kept]]
+    starts, order, bounds = _orders(still, place, int(which.sum()), len(seen))
+    return Observations(
+        still=still, place=place, intensity=o.intensity[kept], variance=o.variance[kept],
+        slope=o.slope[kept], excitation=o.excitation[kept], gradient=o.gradient[kept],
+        s2=o.s2[kept], starts=starts, order=order, bounds=bounds, stills=o.stills[which],
+        rows=o.rows[kept], hkl=o.hkl[seen], d=o.d[seen], multiple=o.multiple[seen],
+        axes=o.axes[which],
+    )  # fmt: skip
+
+
+def _orders(still: Ints, place: Ints, n_stills: int, n_unique: int) -> tuple[Ints, Ints, Ints]:
+    """Return where stills begin, the order by reflection, and where these begin."""
+    order = np.argsort(place, kind="stable")
+    starts = np.searchsorted(still, np.arange(n_stills + 1))
+    return starts, order, np.searchsorted(place[order], np.arange(n_unique + 1))
 
 
 def _intensities(reflections: Reflections, rows: Ints) -> tuple[Floats, Floats, Floats]:
@@ -164,24 +185,6 @@ def _intensities(reflections: Reflections, rows: Ints) -> tuple[Floats, Floats, 
     slope = np.divide(counted, total, out=np.ones(len(rows)), where=total > 0)
     rest = np.maximum(variance - counted, LEAST_VARIANCE)
     return total * factor, rest * factor**2, slope * factor
-
-
-def _excitation(q: Floats, s0: Floats, axes: Floats) -> tuple[Floats, Floats]:
-    """Return |s0 + q| - |s0| (n,) and its gradient (n, 3)."""
-    s1 = q + s0
-    length = np.linalg.norm(s1, axis=1)
-    s1 /= length[:, None]
-    turns = np.einsum("nki,ni->nk", np.cross(axes, q[:, None, :]), s1)
-    stretch = np.einsum("ni,ni->n", q, s1)
-    error = length - np.linalg.norm(s0, axis=1)
-    return error, np.concatenate([turns, stretch[:, None]], axis=1)
-
-
-def _across(beam: Floats) -> Floats:
-    """Return two unit vectors (2, 3) at right angles to the beam (3,) and each other."""
-    first = np.cross(beam, np.eye(3)[np.argmin(np.abs(beam))])
-    first /= np.linalg.norm(first)
-    return np.stack([first, np.cross(beam, first)])
 
 
 def _key(experiment: NDArray[np.int32], image: NDArray[np.float64]) -> Ints:

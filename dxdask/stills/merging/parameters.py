@@ -79,6 +79,13 @@ class StillsMergingParameters(Parameters):
         gt=0,
         expert=1,
     )
+    min_cc: float | None = parameter(
+        0.3,
+        "Leave out stills whose observations correlate less than this with what other stills say, "
+        "beyond chance. None: keep all.",
+        gt=-1,
+        lt=1,
+    )
     post_refinement: PostRefinementParameters = parameter(
         PostRefinementParameters(), "Scales, B factors, orientations and partialities of stills."
     )
