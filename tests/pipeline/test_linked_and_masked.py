@@ -33,6 +33,7 @@ def masked_spots(raw: list[Path], path: Path, lookup: Path, *, link: bool, **giv
     return store
 
 
+@pytest.mark.slow
 def test_all_of_it_gives_the_same_linked_and_copied(raw: list[Path], tmp_path: Path) -> None:
     right = np.ones((264, 256), np.bool_)
     right[:, :100] = False
@@ -50,6 +51,24 @@ def test_all_of_it_gives_the_same_linked_and_copied(raw: list[Path], tmp_path: P
     assert {"shoebox_value", "shoebox_mask", "hot_mask"} <= set(arrays)
     for name, values in arrays.items():
         np.testing.assert_array_equal(others[name], values, err_msg=name)
+
+
+@pytest.mark.slow
+def test_process_goes_on_with_linked_frames_and_the_mask_applied(
+    raw: list[Path], tmp_path: Path
+) -> None:
+    store = dxdask.import_(raw[:2], tmp_path / "a.zarr", link=True)
+    dxdask.generate_mask(store, show=dxdask.quiet, border=6)
+    dxdask.apply_mask(store, show=dxdask.quiet, mask="generate_mask")
+    dxdask.find_spots(store, show=dxdask.quiet)
+    before = store.step_attributes("find_spots")["id"]
+    dxdask.process(raw[:2], store.path, show=dxdask.quiet, link=True, **QUICK)
+    assert store.step_attributes("find_spots")["id"] == before
+    assert store.has_step("merge")
+    assert store.columns("find_spots")["y"].min() > 6
+    dxdask.apply_mask(store, show=dxdask.quiet, mask=None)
+    dxdask.process(raw[:2], store.path, show=dxdask.quiet, link=True, **QUICK)
+    assert store.columns("find_spots")["y"].min() < 6
 
 
 def test_steps_that_read_no_frames_do_without_the_files(raw: list[Path], tmp_path: Path) -> None:
