@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from dask._task_spec import DataNode, Task, TaskRef
@@ -39,6 +39,15 @@ class FrameReader(Protocol):
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return frames `first` to `last` (not included), (frame, slow, fast)."""
+        ...
+
+
+@runtime_checkable
+class FillingReader(Protocol):
+    """A reader that can also read into memory it is given, which then need not be made anew."""
+
+    def read_into(self, first: int, last: int, out: NDArray[Any]) -> None:
+        """Fill `out` (last - first, slow, fast), contiguous, with frames `first` to `last`."""
         ...
 
 
@@ -128,10 +137,33 @@ def frame_of(graph: Mapping[Key, Any], key: Key, index: int) -> NDArray[Any] | N
 
     index : in the block.
     """
+    found = _reader_of(graph, key)
+    if found is None:
+        return None
+    reader, first, _ = found
+    return np.asarray(read_frames(reader, first + index, first + index + 1)[0])
+
+
+def fill(graph: Mapping[Key, Any], key: Key, out: NDArray[Any]) -> bool:
+    """Read the block of an entry of `BlockedFrames.dask` into `out` (frame, slow, fast); return
+    whether its reader can. What the reader raises is raised.
+    """
+    found = _reader_of(graph, key)
+    if found is None:
+        return False
+    reader, first, last = found
+    if not isinstance(reader, FillingReader):
+        return False
+    reader.read_into(first, last, out)
+    return True
+
+
+def _reader_of(graph: Mapping[Key, Any], key: Key) -> tuple[FrameReader, int, int] | None:
+    """Return what an entry of `BlockedFrames.dask` reads: reader, first, last; None for others."""
     node = graph[key]
     if not (isinstance(node, Task) and node.func is read_frames):
         return None
-    reader, first, _ = node.args
+    reader, first, last = node.args
     if isinstance(reader, TaskRef):
         reader = graph[reader.key]({})
-    return np.asarray(read_frames(reader, first + index, first + index + 1)[0])
+    return reader, first, last

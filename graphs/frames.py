@@ -25,7 +25,7 @@ from dask.utils import ensure_dict
 from numpy.typing import NDArray
 
 from dxdask.errors import ChunkError, LinkedFileError, StoreWriteError, plain
-from dxdask.graphs.blocked import Frames, frame_of
+from dxdask.graphs.blocked import Frames, fill, frame_of
 
 Graph: TypeAlias = Mapping[Key, Any]
 
@@ -92,43 +92,65 @@ class FrameBlock:
             yield FrameBlock(self._graph, keys, first, lengths, image, self.dtype)
             start, first = stop, first + sum(lengths)
 
-    def read(self) -> NDArray[Any]:
-        """Return the frames (frame, slow, fast); what the reader raises is raised."""
+    def read(self, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the frames (frame, slow, fast); what the reader raises is raised.
+
+        out : memory for them, of their shape and dtype, contiguous. They are in it where the reader
+        can read into memory it is given, else in an array of their own.
+        """
         if len(self._keys) == 1:
+            if out is not None and fill(self._graph, self._keys[0], out):
+                return out
             return _evaluate(self._graph, self._keys[0])
-        frames = np.empty(self.shape, self.dtype)
-        for piece in self.pieces():
-            start = piece.first - self.first
-            frames[start : start + len(piece)] = piece.read()
+        frames = self._memory(out)
+        for piece, part in self._parts_of(frames):
+            _copy(piece.read(part), part)
         return frames
 
-    def read_all_it_can(self) -> tuple[NDArray[Any], dict[int, str]]:
+    def read_all_it_can(
+        self, out: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], dict[int, str]]:
         """Return the frames, zeros where one cannot be read, and why: index in the block -> reason.
 
         A block of the array that cannot be read as a whole is read frame by frame, so that one bad
         chunk of a file costs one frame and not its neighbours.
+
+        out : as in `read`.
         """
         if len(self._keys) > 1:
-            return self._read_pieces()
+            return self._read_pieces(out)
         try:
-            return self.read(), {}
+            return self.read(out), {}
         except (MemoryError, StoreWriteError, LinkedFileError):
             raise
         except Exception as error:  # whatever a codec or file system raises is that frame's problem
-            if len(self) == 1:
-                return np.zeros(self.shape, self.dtype), {0: plain(error)}
-            return self._read_one_by_one()
+            if len(self) > 1:
+                return self._read_one_by_one(out)
+            frames = self._memory(out)
+            frames[:] = 0
+            return frames, {0: plain(error)}
 
-    def _read_pieces(self) -> tuple[NDArray[Any], dict[int, str]]:
-        frames, reasons = np.empty(self.shape, self.dtype), {}
-        for piece in self.pieces():
+    def _read_pieces(self, out: NDArray[Any] | None) -> tuple[NDArray[Any], dict[int, str]]:
+        frames, reasons = self._memory(out), {}
+        for piece, part in self._parts_of(frames):
+            found, why = piece.read_all_it_can(part)
+            _copy(found, part)
             start = piece.first - self.first
-            frames[start : start + len(piece)], why = piece.read_all_it_can()
             reasons.update({start + i: reason for i, reason in why.items()})
         return frames, reasons
 
-    def _read_one_by_one(self) -> tuple[NDArray[Any], dict[int, str]]:
-        frames, reasons = np.zeros(self.shape, self.dtype), {}
+    def _memory(self, out: NDArray[Any] | None) -> NDArray[Any]:
+        return np.empty(self.shape, self.dtype) if out is None else out
+
+    def _parts_of(self, frames: NDArray[Any]) -> Iterator[tuple[FrameBlock, NDArray[Any]]]:
+        """Yield the blocks of the array, each with its part of the frames of all."""
+        for piece in self.pieces():
+            start = piece.first - self.first
+            yield piece, frames[start : start + len(piece)]
+
+    def _read_one_by_one(self, out: NDArray[Any] | None) -> tuple[NDArray[Any], dict[int, str]]:
+        frames, reasons = self._memory(out), {}
+        frames[:] = 0
         for i in range(len(self)):
             try:
                 frames[i] = self._read_one(i)
@@ -149,6 +171,11 @@ class FrameBlock:
         chunks = ((0,) * i + (self.shape[0],), *((n,) for n in self.shape[1:]))
         block = da.Array(dict(self._graph), name, chunks, dtype=self.dtype)  # type: ignore[no-untyped-call]
         return np.asarray(block[index : index + 1].compute(scheduler=get_sync)[0])
+
+
+def _copy(found: NDArray[Any], part: NDArray[Any]) -> None:
+    if found is not part:  # where it was not read there at once
+        part[:] = found
 
 
 def _evaluate(graph: Graph, key: Key) -> NDArray[Any]:

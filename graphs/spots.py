@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
@@ -25,6 +26,7 @@ from dxdask.spotfinding.inputs import check_inputs
 from dxdask.spotfinding.parts import SpotPart, join_parts, spots_of_block
 from dxdask.spotfinding.result import result_of_part
 from dxdask.spotfinding.shoeboxes import Surroundings
+from dxdask.spotfinding.workspaces import Workspace, Workspaces
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -51,10 +53,11 @@ def find_spots(
     `output.shoeboxes` and `filter.background_gradient`; None for `frames`.
     The other parameters are those of the step. A frame that cannot be read is a problem, no error.
 
-    Tasks: 4 (experiment, parameters, masks, result; 5 with a gain map) + 2 a group of blocks that
-    `scan_range` leaves any frame of + `n_folds` of those. There are `n_groups` groups: two thousand
-    tasks for a run of 18 000 frames, whatever their size. A task reads and thresholds the blocks of
-    its group one after the other, so it holds one of them; what it hands on are strong pixels.
+    Tasks: 5 (experiment, parameters, masks, workspaces, result; 6 with a gain map) + 2 a group of
+    blocks that `scan_range` leaves any frame of + `n_folds` of those. There are `n_groups` groups:
+    two thousand tasks for a run of 18 000 frames, whatever their size. A task reads and thresholds
+    the blocks of its group one after the other, so it holds one of them; what it hands on are
+    strong pixels. Its memory goes to the next task, and is free when the last has thresholded.
     Where frames are read once more, those of `pixels_around_spots` come on top.
 
     Raises
@@ -71,11 +74,14 @@ def find_spots(
     masks = delayed(_masks, pure=True)(models, mask, settings)
     part = delayed(_part, pure=True)
     gains = None if gain_map is None else delayed(gain_map, name=None, pure=True, traverse=False)
+    # of this run only: thresholds are made for its models, mask and parameters
+    token = tokenize(masks.key, None if gains is None else gains.key)
+    workspaces = delayed(Workspaces)(dask_key_name=f"workspaces-{token}")
     z0, ranges = first_z(experiment), z_ranges(experiment, parameters, frames.shape[0])
     blocks = frame_blocks(frames, grouped=True)
     stops = [*(first for _, first in blocks[1:]), frames.shape[0]]
     parts = [
-        part(block, models, masks, settings, ranges, gains)
+        part(block, models, masks, settings, ranges, gains, workspaces)
         for (block, first), stop in zip(blocks, stops, strict=True)
         if any(is_used(z, ranges) for z in range(z0 + first, z0 + stop))
     ]
@@ -112,26 +118,32 @@ def _part(
     parameters: SpotfinderParameters,
     ranges: Sequence[ZRange],
     gain_map: NDArray[np.float64] | None,
+    workspaces: Workspaces,
 ) -> SpotPart:
     z0 = first_z(experiment)
-    return spots_of_block(
-        _frames(block, z0, ranges),
-        experiment,
-        masks,
-        parameters,
-        first_z=z0 + block.first,
-        n_frames=len(block),
-        ranges=ranges,
-        gain_map=gain_map,
-    )
+    with workspaces.lend() as workspace:
+        return spots_of_block(
+            _frames(block, z0, ranges, workspace),
+            experiment,
+            masks,
+            parameters,
+            first_z=z0 + block.first,
+            n_frames=len(block),
+            ranges=ranges,
+            gain_map=gain_map,
+            workspace=workspace,
+        )
 
 
-def _frames(block: FrameBlock, first_z: int, ranges: Sequence[ZRange]) -> Iterator[FramePiece]:
+def _frames(
+    block: FrameBlock, first_z: int, ranges: Sequence[ZRange], workspace: Workspace
+) -> Iterator[FramePiece]:
     """Read the blocks of the array one after the other, those in the ranges."""
     for piece in block.pieces():
         z = first_z + piece.first
         if any(is_used(z + i, ranges) for i in range(len(piece))):
-            yield FramePiece(z, *piece.read_all_it_can())
+            room = workspace.frames(piece.shape, piece.dtype)
+            yield FramePiece(z, *piece.read_all_it_can(room))
 
 
 def _result(

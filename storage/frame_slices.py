@@ -41,8 +41,19 @@ class FrameSlices(ABC):
         """Images that lie together in a file or chunk and are best read together."""
 
     @abstractmethod
+    def read_into(self, first: int, last: int, out: NDArray[Any]) -> None:
+        """Fill `out` (last - first, slow, fast), contiguous and of the dtype of the counts, with
+        the images `first` to `last` (not included); what it held before may be there on an error.
+        """
+
     def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return the images `first` to `last` (not included), (last - first, slow, fast)."""
+        """Return the images `first` to `last` (not included), (last - first, slow, fast).
+
+        What `read_into` raises is raised.
+        """
+        out = np.empty((last - first, *self.shape[1:]), dtype=self.dtype)
+        self.read_into(first, last, out)
+        return out
 
     @abstractmethod
     def require_files(self) -> None:

@@ -73,8 +73,8 @@ class FrameReader(FrameSlices):
     def require_files(self) -> None:
         """Do nothing: all frames are in the store."""
 
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return the images `first` to `last` (not included), (last - first, slow, fast).
+    def read_into(self, first: int, last: int, out: NDArray[Any]) -> None:
+        """Fill `out` (last - first, slow, fast) with the images `first` to `last` (not included).
 
         Raises
         ------
@@ -82,7 +82,6 @@ class FrameReader(FrameSlices):
             A file is missing or damaged; the message has the images it holds.
         """
         p = self.packing
-        out = np.empty((last - first, *p.shape[1:]), dtype=p.dtype)
         spare = np.empty(p.chunk_shape, dtype=p.dtype) if p.chunk > 1 else None
         for number in range(first // p.per_file, (last - 1) // p.per_file + 1):
             start = number * p.per_file
@@ -98,7 +97,6 @@ class FrameReader(FrameSlices):
                     f"images {start + 1} to {min(start + p.per_file, p.shape[0])} cannot be read: "
                     f"{file} {reason}; import the run again with overwrite=true"
                 ) from error
-        return out
 
     def _place(
         self,

@@ -66,8 +66,8 @@ class LinkedReader(FrameSlices):
         """Return where the frames are."""
         return self.found.link.describe()
 
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return the images `first` to `last` (not included), (last - first, slow, fast).
+    def read_into(self, first: int, last: int, out: NDArray[Any]) -> None:
+        """Fill `out` (last - first, slow, fast) with the images `first` to `last` (not included).
 
         Raises
         ------
@@ -77,10 +77,8 @@ class LinkedReader(FrameSlices):
             An image is damaged.
         """
         found = self.found
-        out = np.empty((last - first, *self.shape[1:]), dtype=self.dtype)
         with linked_files(found.link, Path(self.path)) as open_file:
             read_frames(found.places, first, last, out, open_file)
-        return out
 
     def require_files(self) -> None:
         """Check that all files are as they were at the import.

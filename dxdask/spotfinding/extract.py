@@ -14,6 +14,7 @@ from dxdask.models import Experiment
 from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.panel_pixels import Found, PanelPixels, panel_pixels
 from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.spotfinding.workspaces import Workspace
 
 Mask = NDArray[np.bool_]
 
@@ -77,21 +78,25 @@ def strong_pixels(
     n_frames: int,
     skip: frozenset[int] = frozenset(),
     gain_map: NDArray[np.float64] | None = None,
+    workspace: Workspace | None = None,
 ) -> BlockPixels:
     """Return the strong pixels of `n_frames` consecutive frames, the first at z = first_z.
 
     pieces : the frames in order, one piece in memory at a time; those of which `skip` leaves
         nothing may be absent. masks : one (slow, fast) a panel, True is good. skip : frames, from
         0, that are not asked for. gain_map : counts per photon (slow, fast) of the stored frame.
+    workspace : one in which only this run was looked at; it may hold the frames.
     """
-    panels: tuple[PanelPixels, ...] = ()
+    workspace = workspace or Workspace()
     found: list[Found] = []
     counts = np.zeros((n_frames, len(experiment.detector)), np.int64)
     n_strong = np.zeros(n_frames, np.int64)
     background = np.full(n_frames, np.nan)
     reasons: dict[int, str] = {}
     for z, frames, unread in pieces:
-        panels = panels or panel_pixels(experiment, masks, parameters, frames.dtype, gain_map)
+        panels = workspace.panels(
+            frames.dtype, lambda d: panel_pixels(experiment, masks, parameters, d, gain_map)
+        )
         for i in range(len(frames)):
             f = z - first_z + i
             if f in skip:

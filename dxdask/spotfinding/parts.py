@@ -32,6 +32,7 @@ from dxdask.spotfinding.label import label_pixels, merge_labels
 from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.spot_lists import divide
+from dxdask.spotfinding.workspaces import Workspace
 
 Ints = NDArray[np.int64]
 
@@ -91,17 +92,20 @@ def spots_of_block(
     n_frames: int,
     ranges: Sequence[ZRange] = (),
     gain_map: NDArray[np.float64] | None = None,
+    workspace: Workspace | None = None,
 ) -> SpotPart:
     """Return the spots of `n_frames` consecutive frames, the first at z = first_z.
 
     pieces : the frames in order; one piece is in memory at a time. masks : one (slow, fast) a
     panel, True is good. ranges : of z to look at, all if none; pieces wholly outside may be absent.
     gain_map : counts per photon (slow, fast) of the stored frame, in place of the panels' gains.
+    workspace : one in which only this run was looked at; it may hold the frames.
     """
     skip = [f for f in range(n_frames) if ranges and not is_used(first_z + f, ranges)]
     block = strong_pixels(
         pieces, experiment, masks, parameters,
         first_z=first_z, n_frames=n_frames, skip=frozenset(skip), gain_map=gain_map,
+        workspace=workspace,
     )  # fmt: skip
     p, detector = block.pixels, experiment.detector
     width, key = _keys(p, detector)

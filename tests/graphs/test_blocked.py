@@ -35,6 +35,15 @@ class Reader:
         return np.broadcast_to(frames, (last - first, *SHAPE[1:])).copy()
 
 
+@dataclass(frozen=True)
+class Filler(Reader):
+    """The same into memory it is given."""
+
+    def read_into(self, first: int, last: int, out: NDArray[Any]) -> None:
+        out[:] = 99
+        out[:] = self.read(first, last)
+
+
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 9])
 def test_it_has_what_a_dask_array_has(block: int) -> None:
     frames = BlockedFrames(Reader(), block)
@@ -71,6 +80,27 @@ def test_a_frame_that_cannot_be_read_costs_itself_only(block: int) -> None:
         np.testing.assert_array_equal(frames, whole[one.first : one.first + len(one)])
         found |= {one.first + i: reason for i, reason in reasons.items()}
     assert found == {i: f"OSError: image {i} is damaged" for i in (1, 4)}
+
+
+@pytest.mark.parametrize("reader", [Filler(), Filler(bad=(1, 4)), Reader(bad=(1, 4))])
+@pytest.mark.parametrize("block", [1, 3, 7])
+@pytest.mark.parametrize("n_bytes", [0, 10**6])
+def test_frames_are_read_into_memory_given(reader: Reader, block: int, n_bytes: int) -> None:
+    whole = Reader().read(0, 7)
+    whole[list(reader.bad)] = 0
+    room = np.full(SHAPE, 7, np.uint16)
+    bad = set[int]()
+    for handle in dask.compute(
+        *[b for b, _ in frame_blocks(BlockedFrames(reader, block), grouped=True)],
+        scheduler="synchronous",
+    ):
+        for piece in handle.pieces(n_bytes):
+            frames, reasons = piece.read_all_it_can(room[: len(piece)])
+            np.testing.assert_array_equal(frames, whole[piece.first :][: len(piece)])
+            bad |= {piece.first + i for i in reasons}
+            if isinstance(reader, Filler):
+                assert np.shares_memory(frames, room)
+    assert bad == set(reader.bad)
 
 
 def test_names_tell_readers_and_blocks_apart() -> None:

@@ -99,7 +99,7 @@ def test_groups_do_not_show(
         lazy = spots.find_spots(frames, EXPERIMENT, MASK, parameters, fan_in=fan_in)
         (graph,) = dask.optimize(lazy)
         n = min(len(chunks), few)
-        assert len(ensure_dict(graph.dask)) == 4 + 2 * n + n_folds(n, fan_in)
+        assert len(ensure_dict(graph.dask)) == 5 + 2 * n + n_folds(n, fan_in)
         assert_equal(lazy.compute(scheduler=scheduler, num_workers=workers), expected)
 
 
@@ -120,9 +120,9 @@ def test_building_computes_nothing_and_costs_the_tasks_promised() -> None:
             chunked(FRAMES, 2), EXPERIMENT, MASK, SpotfinderParameters(scan_range=((101, 110),))
         )
     (graph,) = dask.optimize(lazy)
-    assert len(ensure_dict(graph.dask)) == 4 + 2 * 12 + n_folds(12, 3)
+    assert len(ensure_dict(graph.dask)) == 5 + 2 * 12 + n_folds(12, 3)
     (graph,) = dask.optimize(half)
-    assert len(ensure_dict(graph.dask)) == 4 + 2 * 5 + n_folds(5, 8)
+    assert len(ensure_dict(graph.dask)) == 5 + 2 * 5 + n_folds(5, 8)
 
 
 def test_no_task_returns_frames() -> None:
