@@ -10,6 +10,7 @@ Mask = NDArray[np.bool_]
 
 CUT = 4.685
 LARGEST_SIZE = 8
+INNER, WITHIN = 0.4, 0.95
 _MEDIAN_OF_RAYLEIGH = float(np.sqrt(2 * np.log(2)))
 _MEDIAN_OF_NORMAL = 0.6744897501960817
 
@@ -44,6 +45,22 @@ def _medians(values: Floats, group: NDArray[np.int64], n_groups: int) -> Floats:
     low, high = first + (counts - 1) // 2, first + counts // 2
     out[full] = 0.5 * (values[order[low[full]]] + values[order[high[full]]])
     return out
+
+
+def rayleigh_inliers(lengths: Floats, group: NDArray[np.int64], n_groups: int) -> Mask:
+    """Return which residuals are no outliers beside the inner ones of their group.
+
+    A Rayleigh distribution is fitted to the shortest 40 % of the lengths (n,); those beyond where
+    it has 95 % are outliers (Sauter & Poon 2010, J. Appl. Cryst. 43, 611). So RMSDs are taken as
+    those of DIALS are; a fit needs no such cut, see `robust_weights`.
+    """
+    order = np.lexsort((lengths, group))
+    counts = np.bincount(group, minlength=n_groups)
+    inner = np.cumsum(counts) - counts + np.maximum((INNER * counts).astype(np.int64) - 1, 0)
+    limit = np.zeros(n_groups)
+    full = counts > 0
+    limit[full] = lengths[order[inner[full]]] * np.sqrt(np.log(1 - WITHIN) / np.log(1 - INNER))
+    return np.asarray(lengths <= limit[group])
 
 
 def robust_weights(residuals: Floats, scales: Floats) -> Floats:

@@ -13,6 +13,7 @@ from dxdask.stills.crystals import Crystals
 from dxdask.stills.fate import Fate
 from dxdask.stills.indexing.known_cell import KnownCell
 from dxdask.stills.measurements import Measurements, measurements_of
+from dxdask.stills.outliers import rayleigh_inliers
 from dxdask.stills.refinement import RefinedStills, StillRefinementParameters, refine_stills
 from dxdask.stills.scattering import Scattering
 
@@ -64,11 +65,15 @@ def _judge(
     pixel: Floats,
     parameters: StillRefinementParameters,
 ) -> None:
-    """Write the RMSDs of the stills refined, and give up those that are not good enough."""
-    used = result.weights > 0.0
+    """Write the RMSDs of the stills refined, and give up those that are not good enough.
+
+    RMSDs leave out outliers, as DIALS's do.
+    """
     n = len(measured.rows)
+    residuals = result.fit.residuals[:, :2] / pixel
+    used = rayleigh_inliers(np.hypot(residuals[:, 0], residuals[:, 1]), measured.still, n)
     counts = np.bincount(measured.still[used], minlength=n)
-    squares = (result.fit.residuals[used, :2] / pixel[used]) ** 2
+    squares = residuals[used] ** 2
     sums = [np.bincount(measured.still[used], weights=c, minlength=n) for c in squares.T]
     x, y = np.sqrt(np.array(sums) / np.where(counts > 0, counts, np.nan))
     stills["rmsd_x_px"][measured.rows], stills["rmsd_y_px"][measured.rows] = x, y

@@ -62,7 +62,7 @@ def test_all_hits_are_indexed_cell_known_or_not(values):
     assert result.arrays["indexed"].tolist() == [True] * 6 + [False] * 2
     check(result.reflections)
     table = check_stills(stills_of(result))
-    assert table["rmsd_x_px"][:6] == pytest.approx(0.2, abs=0.08)
+    assert table["rmsd_x_px"][:6] == pytest.approx(0.18, abs=0.07)
     assert np.all(np.isnan(table["a_matrix"][6:]))
     assert table["reason"].tolist() == [Fate.INDEXED] * 6 + [Fate.NO_HIT] * 2
     indexed = has_flag(result.reflections, Flag.INDEXED)
