@@ -1,7 +1,10 @@
 """Where a still shows a lattice point that lies near the Ewald sphere, and how far from it it is.
 
-The point is turned onto the sphere about the axis across q and the beam, the shortest way (Brewster
-et al. 2018, Acta Cryst. D74, 877); the angle is delta psi.
+A block of a crystal is small, so its lattice points have a width: what a still shows of one is
+where the sphere cuts it, and that is brightest at the point of the sphere nearest to its centre. So
+a spot lies along s0 + q, whatever the distance from the sphere. (Turning the point onto the sphere,
+as if all of its width were mosaicity, puts spots off by up to half a pixel.) The angle by which it
+would have to be turned is delta psi (Brewster et al. 2018, Acta Cryst. D74, 877).
 """
 
 from __future__ import annotations
@@ -19,8 +22,12 @@ class StillRays(NamedTuple):
 
     Attributes
     ----------
-    s1 : (n, 3) diffracted beams, 1/A, |s1| = 1/wavelength; NaN for points beyond 2/wavelength.
-    delta_psi : (n,) angle from the point to the sphere, rad, positive where it lies outside.
+    s1 : (n, 3) diffracted beams, 1/A, |s1| = 1/wavelength.
+    delta_psi : (n,) angle from the point to the sphere, rad, positive where it lies outside; NaN
+    for points beyond 2/wavelength.
+    q : the points. beam, wavelength : of the incident beam. length : (n,) of s0 + q.
+    along, across : (n,) parts of q along the beam and across it. radial : (n, 3) unit vectors
+    across it. depth, root : (n,) the same parts of the point when turned onto the sphere.
     """
 
     s1: Floats
@@ -28,6 +35,7 @@ class StillRays(NamedTuple):
     q: Floats
     beam: Floats
     wavelength: Floats
+    length: Floats
     along: Floats
     across: Floats
     radial: Floats
@@ -41,32 +49,33 @@ def still_rays(q: Floats, beam: Floats, wavelength: Floats) -> StillRays:
     q : (n, 3), 1/A. beam : (3,) unit vector along the beam. wavelength : (n,) A.
     """
     q2 = (q * q).sum(axis=1)
+    towards = q + beam / wavelength[:, None]
+    length = np.linalg.norm(towards, axis=1)
+    s1 = towards / (length * wavelength)[:, None]
     # r = -depth beam + root radial lies on the sphere, as long as q and in one plane with the beam
     depth = 0.5 * wavelength * q2
+    along = q @ beam
+    sideways = q - along[:, None] * beam
+    across = np.linalg.norm(sideways, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         root = np.sqrt(q2 - depth * depth)
-        along = q @ beam
-        sideways = q - along[:, None] * beam
-        across = np.linalg.norm(sideways, axis=1)
         radial = sideways / across[:, None]
-    s1 = root[:, None] * radial + (1.0 / wavelength - depth)[:, None] * beam
     delta_psi = np.arctan2(along, across) + np.arctan2(depth, root)
     return StillRays(
-        s1, delta_psi, q, beam, wavelength, along, across, radial, depth, root
+        s1, delta_psi, q, beam, wavelength, length, along, across, radial, depth, root
     )  # fmt: skip
 
 
 def derivatives(rays: StillRays, dq: Floats) -> tuple[Floats, Floats]:
     """Return how s1 (n, 3) and delta psi (n,) change as q changes by dq (n, 3) a unit."""
+    unit_s1 = rays.s1 * rays.wavelength[:, None]
+    turning = dq - unit_s1 * (unit_s1 * dq).sum(axis=1)[:, None]
+    ds1 = turning / (rays.length * rays.wavelength)[:, None]
     q_dq = (rays.q * dq).sum(axis=1)
     q2 = rays.across**2 + rays.along**2
     d_along = dq @ rays.beam
-    sideways = dq - d_along[:, None] * rays.beam
-    d_across = (rays.radial * sideways).sum(axis=1)
+    d_across = (rays.radial * dq).sum(axis=1)
     d_depth = rays.wavelength * q_dq
     d_root = (q_dq - rays.depth * d_depth) / rays.root
-    d_radial = (sideways - rays.radial * d_across[:, None]) / rays.across[:, None]
-    ds1 = d_root[:, None] * rays.radial + rays.root[:, None] * d_radial
-    ds1 -= d_depth[:, None] * rays.beam
     d_psi = rays.across * d_along - rays.along * d_across + rays.root * d_depth
     return ds1, (d_psi - rays.depth * d_root) / q2

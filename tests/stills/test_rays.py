@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dxdask.stills.rays import derivatives, still_rays
+from dxdask.stills.strain import rotations
 
 BEAM = np.array([0.0, 0.0, -1.0])
 
@@ -14,22 +15,27 @@ def _points(n: int = 200) -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(0, 0.2, (n, 3)), 1.3 * (1 + rng.normal(0, 0.01, n))
 
 
-def test_rays_lie_on_the_sphere_and_keep_the_length_of_q() -> None:
+def test_rays_lie_on_the_sphere_nearest_to_the_point() -> None:
     q, wavelength = _points()
     rays = still_rays(q, BEAM, wavelength)
     np.testing.assert_allclose(np.linalg.norm(rays.s1, axis=1), 1 / wavelength)
-    turned = rays.s1 - BEAM / wavelength[:, None]
-    np.testing.assert_allclose(np.linalg.norm(turned, axis=1), np.linalg.norm(q, axis=1))
+    gap = rays.s1 - BEAM / wavelength[:, None] - q
+    np.testing.assert_allclose(np.cross(gap, rays.s1), 0, atol=1e-12)
 
 
 def test_delta_psi_is_the_angle_from_the_point_to_the_sphere() -> None:
     q, wavelength = _points()
-    rays = still_rays(q, BEAM, wavelength)
-    turned = rays.s1 - BEAM / wavelength[:, None]
-    cosine = (turned * q).sum(axis=1) / (q * q).sum(axis=1)
-    np.testing.assert_allclose(np.cos(rays.delta_psi), cosine, atol=1e-12)
+    angle = still_rays(q, BEAM, wavelength).delta_psi
+    axis = np.cross(q, BEAM)
+    axis /= np.linalg.norm(axis, axis=1)[:, None]
+    turned = np.einsum("nij,nj->ni", rotations(axis * angle[:, None]), q)
+    lengths = np.linalg.norm(turned + BEAM / wavelength[:, None], axis=1)
+    other = np.einsum("nij,nj->ni", rotations(-axis * angle[:, None]), q)
+    wrong = np.linalg.norm(other + BEAM / wavelength[:, None], axis=1)
+    on_sphere = np.minimum(np.abs(lengths * wavelength - 1), np.abs(wrong * wavelength - 1))
+    np.testing.assert_allclose(on_sphere, 0, atol=1e-12)
     outside = np.linalg.norm(q + BEAM / wavelength[:, None], axis=1) > 1 / wavelength
-    np.testing.assert_array_equal(rays.delta_psi > 0, outside)
+    np.testing.assert_array_equal(angle > 0, outside)
 
 
 def test_a_point_on_the_sphere_is_not_turned() -> None:
@@ -50,6 +56,6 @@ def test_derivatives_are_the_limits_of_differences() -> None:
     np.testing.assert_allclose(dpsi, (more.delta_psi - less.delta_psi) / (2 * step), atol=1e-7)
 
 
-def test_points_beyond_the_sphere_have_no_ray() -> None:
+def test_points_beyond_the_sphere_cannot_be_turned_onto_it() -> None:
     rays = still_rays(np.array([[0.0, 2.0, 0.0]]), BEAM, np.array([1.3]))
-    assert np.isnan(rays.s1).all()
+    assert np.isnan(rays.delta_psi).all()

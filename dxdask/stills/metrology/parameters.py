@@ -13,7 +13,7 @@ class DetectorFreedom(Parameters):
     """What may move. A part moves about its centre, against the group that holds it."""
 
     whole: tuple[Freedom, ...] = parameter(
-        ("shift", "distance"),
+        ("shift", "distance", "tilt"),
         "Moves of the detector as a whole: shift across the beam, distance along it, tilt; a turn "
         "about the beam cannot be told from a turn of all crystals.",
     )
