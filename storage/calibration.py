@@ -28,7 +28,10 @@ _ARRAYS = {
 
 
 class StoredCalibration(NamedTuple):
-    """Arrays (slow, fast) as above; n_dark : frames of the dark run; fingerprint : of them all."""
+    """Arrays (slow, fast) as above; n_dark : frames of the dark run.
+
+    fingerprint : of what they were made of.
+    """
 
     pedestal: NDArray[np.float32]
     noise: NDArray[np.float32]

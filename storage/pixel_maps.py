@@ -49,6 +49,11 @@ def read_pixel_map(text: str, name: str, frame: tuple[int, int]) -> NDArray[Any]
     return np.array(found).reshape(frame)
 
 
+def map_file(text: str) -> Path:
+    """Return the file that a map is read from."""
+    return _file_and_dataset(text)[0]
+
+
 def _file_and_dataset(text: str) -> tuple[Path, str | None]:
     file, colon, dataset = text.rpartition(":")
     if colon and not Path(text).exists():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import dask
 import h5py
 import hdf5plugin  # noqa: F401
 import numpy as np
@@ -17,15 +18,22 @@ from scipy.spatial import cKDTree
 from dxdask.calibration import (
     Calibration,
     CalibrationParameters,
+    CommonModeParameters,
     Dark,
+    DarkParameters,
     calibrated_detector,
     common_modes,
     correct,
 )
 from dxdask.errors import FormatError, InputError
-from dxdask.pipeline.calibration import from_store, load_calibration, to_store
+from dxdask.graphs.frames import frame_blocks
+from dxdask.models import Beam, Experiment
+from dxdask.pipeline.calibration import calibrate_run, from_store, load_calibration, to_store
+from dxdask.pipeline.frames import stored
 from dxdask.spotfinding import SpotfinderParameters, find_spots
+from dxdask.storage.calibration import calibration_fingerprint
 from dxdask.storage.importers import ImportParameters, RunSource, read_runs
+from dxdask.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -176,7 +184,7 @@ def test_everything_comes_from_files(tmp_path: Path) -> None:
     assert np.array_equal(found.mask, ~run.bad & ~run.unbonded)
     out = correct(run.frames, found, parameters)
     assert np.mean(out[:, found.mask] == run.photons[:, found.mask]) > 0.998
-    back = from_store(to_store(found), run.detector)
+    back = from_store(to_store(found, "x"), run.detector)
     assert back.fingerprint == found.fingerprint
 
 
@@ -225,3 +233,66 @@ def test_files_of_another_detector_are_refused(tmp_path: Path) -> None:
     given = parameters.model_copy(update={"mask": str(tmp_path / "mask.pickle")})
     with pytest.raises(FormatError, match="can run code"):
         load_calibration(run.detector, SHAPE, given)
+
+
+def in_store(run: RawRun, folder: Path) -> Store:
+    store = Store.create(folder / "a.zarr")
+    experiment = Experiment(identifier="", run="r", beam=Beam(), detector=run.detector)
+    n = len(run.frames)
+    mask = np.ones(SHAPE, dtype=np.bool_)
+    mask[0] = False
+    with store.writing():
+        writer = store.create_run(
+            "r", experiment, n_images=n, shape=SHAPE, dtype=np.uint16, mask=mask
+        )
+        writer.write(0, run.frames)
+        writer.finish()
+    return store
+
+
+def test_a_run_of_a_store_is_calibrated_once(tmp_path: Path) -> None:
+    run = raw_run(1)
+    parameters, store = files_of(run, tmp_path), in_store(run, tmp_path)
+    reduced = []
+
+    def compute(task: Any) -> Any:
+        reduced.append(1)
+        return dask.compute(task, scheduler="synchronous")[0]
+
+    def calibrated(given: CalibrationParameters) -> Any:
+        return calibrate_run(store, "r", stored(store, "r"), given, compute=compute)
+
+    found = calibrated(parameters)
+    direct, _ = load_calibration(run.detector, SHAPE, parameters, mask=store.mask("r"))
+    assert np.array_equal(found.mask, store.mask("r") & ~run.bad & ~run.unbonded)
+    blocks = [b for b, _ in frame_blocks(found.frames)]
+    read = np.concatenate([b.read() for b in dask.compute(*blocks, scheduler="synchronous")])
+    assert np.array_equal(read, correct(run.frames, direct, parameters))
+    assert found.experiment.detector[0].trusted_range[0] < 0
+    assert found.dark is not None
+    again = calibrated(parameters)
+    assert len(reduced) == 1
+    assert again.dark is None
+    assert (again.fingerprint, again.frames.name) == (found.fingerprint, found.frames.name)
+    # another common mode needs no other maps of pixels, but gives other frames
+    other = parameters.model_copy(update={"common_mode": CommonModeParameters(algorithm="none")})
+    assert calibrated(other).fingerprint != found.fingerprint
+    assert len(reduced) == 1
+    before = calibration_fingerprint(store.path, "r")
+    narrow = parameters.model_copy(update={"dark": DarkParameters(n_mad_mean=2.0)})
+    assert calibrated(narrow).fingerprint != found.fingerprint
+    assert len(reduced) == 2
+    assert calibration_fingerprint(store.path, "r") != before
+
+
+def test_a_store_that_is_only_read_keeps_nothing(tmp_path: Path) -> None:
+    run = raw_run(1)
+    parameters, path = files_of(run, tmp_path), in_store(run, tmp_path).path
+    store = Store.open(path, "r")
+    calibrate_run(store, "r", stored(store, "r"), parameters)
+    assert calibration_fingerprint(path, "r") is None
+
+
+def test_nothing_is_calibrated_unless_asked_for() -> None:
+    assert not CalibrationParameters().is_asked_for
+    assert CalibrationParameters(gain=7.0).is_asked_for
