@@ -19,8 +19,8 @@ from dxdask.stills.residuals import Fit, crystal_equations, fit_of
 
 Floats = NDArray[np.float64]
 
-SMALLEST_STEP = 5e-5
-"""Of a panel in the last round, mm and rad: a thousandth of a pixel."""
+SMALLEST_STEP, PART_OF_ERROR = 5e-5, 0.02
+"""It has settled when no panel moves by more than this (mm, rad), or this part of its error."""
 FREE_ORIENTATION = 1e-6
 """One over the variance (rad^-2) expected of a crystal's turn: none, but never singular."""
 
@@ -86,9 +86,10 @@ def solve(
         detector = moved(detector, panel_moves.reshape(n_panels, 6))
         if not np.isfinite(step).all():
             break
-        if np.abs(panel_moves).max() < SMALLEST_STEP:
+        covariance = spread @ np.linalg.inv(normal) @ spread.T
+        allowed = np.maximum(SMALLEST_STEP, PART_OF_ERROR * np.sqrt(np.diag(covariance)))
+        if (np.abs(panel_moves) <= allowed).all():
             fit = fit_of(measured, crystals, detector, beam)
-            covariance = spread @ np.linalg.inv(normal) @ spread.T
             return Solution(detector, crystals, fit, robust > 0, parts, covariance, iteration)
     raise ConvergenceError(
         f"the detector did not settle in {parameters.max_iterations} rounds: too few spots for "
