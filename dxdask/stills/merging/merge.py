@@ -14,6 +14,7 @@ from dxdask.models import ExperimentList
 from dxdask.results import StepResult
 from dxdask.scaling.observations import common_symmetry
 from dxdask.stills.columns import Stills
+from dxdask.stills.merging.ambiguity import resolve_ambiguity
 from dxdask.stills.merging.cycles import PostRefined, post_refine
 from dxdask.stills.merging.fit import B_FACTOR, RADIUS, SCALE, STRETCH, TURN
 from dxdask.stills.merging.means import Means, merged_means
@@ -42,6 +43,8 @@ def merge_stills(
 ) -> MergedStills:
     """Post-refine stills and merge them, each observation at the weight that it deserves.
 
+    First they are brought to one setting, where the lattice allows several.
+
     Parameters
     ----------
     reflections : integrated: experiment, z (image + 0.5), hkl, flags, intensity_sum,
@@ -54,9 +57,9 @@ def merge_stills(
     -------
     MergedStills
         The result's reflections: hkl in the asymmetric unit, d, intensity, sigma, n_observations;
-        its tables `shells` and `overall`. Of stills that were merged the table has scale, b_factor,
-        rlp_radius and the turned and stretched a_matrix; of others, scale is nan. cc_to_others is
-        also of those left out for it.
+        its tables `shells`, `overall` and `ambiguity`. Of stills that were merged the table has
+        scale, b_factor, rlp_radius and the turned and stretched a_matrix; of others, scale is nan.
+        cc_to_others is also of those left out for it.
 
     Raises
     ------
@@ -67,7 +70,9 @@ def merge_stills(
     """
     parameters = parameters or StillsMergingParameters()
     cell, group = common_symmetry(experiments)
-    o = observations_of(reflections, stills, experiments, cell, group, parameters)
+    resolved = resolve_ambiguity(reflections, stills, experiments, parameters)
+    stills = resolved.stills
+    o = observations_of(resolved.reflections, stills, experiments, cell, group, parameters)
     o, refined, cc = _agreeing(o, parameters)
     used = refined.model.partiality >= parameters.min_partiality
     if not used.any():
@@ -86,8 +91,9 @@ def merge_stills(
     out["cc_to_others"] = np.full(len(stills["indexed"]), np.nan)
     out["cc_to_others"][list(cc)] = list(cc.values())
     result = StepResult(
-        experiments=experiments, reflections=table, tables=tables, messages=messages
-    )
+        experiments=experiments, reflections=table, tables=(*tables, resolved.table),
+        messages=messages,
+    )  # fmt: skip
     return MergedStills(result, out)
 
 

@@ -86,7 +86,7 @@ def observations_of(
     """
     check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
     check_stills({k: stills[k] for k in NEEDED_OF_STILLS if k in stills}, NEEDED_OF_STILLS)
-    rows, still = _rows_of_stills(reflections, stills)
+    rows, still = rows_of_stills(reflections, stills)
     d = spacings(reflections["hkl"][rows], cell)
     good = usable(reflections, "sum")[0][rows] & ~is_absent(reflections["hkl"][rows], group)
     good &= (d >= (parameters.d_min or 0.0)) & (d <= (parameters.d_max or np.inf))
@@ -114,7 +114,7 @@ def observations_of(
                     gradient[good], axes, cell, group)  # fmt: skip
 
 
-def _rows_of_stills(reflections: Reflections, stills: Stills) -> tuple[Ints, Ints]:
+def rows_of_stills(reflections: Reflections, stills: Stills) -> tuple[Ints, Ints]:
     """Return rows of reflections of indexed stills, and the row of the still of each."""
     indexed = np.flatnonzero(stills["indexed"])
     known = _key(stills["experiment"][indexed], stills["image"][indexed])

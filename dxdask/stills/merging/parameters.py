@@ -46,6 +46,19 @@ class PostRefinementParameters(Parameters):
     )
 
 
+class AmbiguityParameters(Parameters):
+    """Of settings that the lattice allows and the crystal's symmetry does not make the same."""
+
+    resolve: bool = parameter(True, "Whether stills are brought to one setting, where several are.")
+    max_obliquity: float = parameter(
+        1.0, "By how much the lattice may miss the higher symmetry.", unit="degree", ge=0, le=10
+    )
+    n_seeds: int = parameter(
+        5, "Stills with the most observations to begin from; the best outcome is taken.", ge=1,
+        expert=2,
+    )  # fmt: skip
+
+
 class StillsMergingParameters(Parameters):
     """Parameters of the merging of stills."""
 
@@ -88,5 +101,8 @@ class StillsMergingParameters(Parameters):
     )
     post_refinement: PostRefinementParameters = parameter(
         PostRefinementParameters(), "Scales, B factors, orientations and partialities of stills."
+    )
+    ambiguity: AmbiguityParameters = parameter(
+        AmbiguityParameters(), "Settings of stills, before they are merged."
     )
     merging: BinningParameters = parameter(BinningParameters(), "Resolution shells of the tables.")
