@@ -172,7 +172,7 @@ def calibrate_run(
         See `load_calibration`.
     """
     experiment, p = store.run_experiment(run), parameters
-    wanted, dark = _fingerprint_of(p), None
+    wanted, dark = maps_fingerprint(p), None
     kept = read_calibration(store.path, run)
     if kept is None or kept.fingerprint != wanted:
         size = int(frames.shape[1]), int(frames.shape[2])
@@ -196,7 +196,7 @@ def calibrate_run(
     )
 
 
-def _fingerprint_of(parameters: CalibrationParameters) -> str:
+def maps_fingerprint(parameters: CalibrationParameters) -> str:
     """Return what tells the maps of pixels from others: the files and how they are taken."""
     p = parameters
     maps = [t for t in (p.gain_map, p.mask, p.unbonded) if t is not None]
@@ -206,9 +206,13 @@ def _fingerprint_of(parameters: CalibrationParameters) -> str:
     return fingerprint("calibration", given, prints, "1")
 
 
-def to_store(calibration: Calibration, made_of: str) -> StoredCalibration:
-    """Return a calibration as a store holds it; `made_of` is the fingerprint of what it is of."""
+def to_store(calibration: Calibration, made_of: str | None = None) -> StoredCalibration:
+    """Return a calibration as a store holds it.
+
+    made_of : fingerprint of the files and parameters it was made of; None: of itself.
+    """
     c = calibration
+    made_of = c.fingerprint if made_of is None else made_of
     return StoredCalibration(c.pedestal, c.noise, c.gain, c.use, c.n_dark, made_of)
 
 

@@ -184,7 +184,7 @@ def test_everything_comes_from_files(tmp_path: Path) -> None:
     assert np.array_equal(found.mask, ~run.bad & ~run.unbonded)
     out = correct(run.frames, found, parameters)
     assert np.mean(out[:, found.mask] == run.photons[:, found.mask]) > 0.998
-    back = from_store(to_store(found, "x"), run.detector)
+    back = from_store(to_store(found), run.detector)
     assert back.fingerprint == found.fingerprint
 
 
