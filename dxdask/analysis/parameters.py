@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dxdask.parameters import Parameters, parameter
-from dxdask.spotfinding.threshold_parameters import ThresholdParameters
+from dxdask.spotfinding.thresholds.parameters import ThresholdParameters
 
 
 class HistogramParameters(Parameters):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from dxdask.analysis.images import Mask, trusted_counts
 from dxdask.models import Beam, Panel
-from dxdask.spotfinding.threshold_parameters import ThresholdParameters
 from dxdask.spotfinding.thresholds import threshold_of
+from dxdask.spotfinding.thresholds.parameters import ThresholdParameters
 
 # of `constant`: no trusted count yet; more than one count. A count is cut at the largest int32.
 NEVER = int(np.iinfo(np.int32).min)

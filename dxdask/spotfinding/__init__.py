@@ -1,4 +1,21 @@
-"""Spot finding: frames in, centroids of the strong spots out."""
+"""Spot finding: frames in, centroids of the strong spots out.
+
+The way of the data, file by file:
+
+parameters, inputs, images : what is asked for; whether it fits the run; which images are meant.
+thresholds/ : which pixels of an image are strong.
+panel_pixels, extract : the strong pixels of a panel; of consecutive frames, as one list.
+workspaces : the memory for that, which tasks hand on to each other.
+label, faces : which of them are of one spot; of one that goes on in the next stretch of frames.
+parts, spot_lists : spots of a stretch of frames, joined to those of a run in any order.
+centroid : position, variances, box, intensity and peak of each spot.
+filters/ : which spots are kept.
+boxes, shoeboxes : all pixels around spots, where asked for.
+hot : pixels that are strong on every image.
+reports/ : lines, tables and plots. result : all of it as the result of the step.
+
+`find_spots` does it in memory, `dxdask.graphs.spots` with the same functions in tasks.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +35,7 @@ from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import spots_of_block
 from dxdask.spotfinding.result import boxes_to_cut, combine, result_of_part
 from dxdask.spotfinding.shoeboxes import assemble, cut_boxes
-from dxdask.spotfinding.threshold import dispersion, dispersion_extended
+from dxdask.spotfinding.thresholds.dispersion import dispersion, dispersion_extended
 
 __all__ = ["SpotfinderParameters", "combine", "dispersion", "dispersion_extended", "find_spots"]
 

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError
 from dxdask.models import Experiment, Panel
-from dxdask.spotfinding.collect import collect
 from dxdask.spotfinding.parameters import SpotfinderParameters
-from dxdask.spotfinding.rings import Region
-from dxdask.spotfinding.thresholds import Threshold, is_of_one_panel, threshold_of
+from dxdask.spotfinding.thresholds import Region, Threshold, is_of_one_panel, threshold_of
+from dxdask.spotfinding.thresholds.collect import collect
 
 Mask = NDArray[np.bool_]
 Found = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from dxdask.masking.parameters import MaskParameters
 from dxdask.parameters import Parameters, parameter
-from dxdask.spotfinding.threshold_parameters import ThresholdParameters
+from dxdask.spotfinding.thresholds.parameters import ThresholdParameters
 
 ImageRange = tuple[int, int]
 Pixel = Annotated[int, Field(ge=0)]

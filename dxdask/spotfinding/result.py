@@ -18,18 +18,18 @@ from dxdask.spotfinding.centroid import measure_spots
 from dxdask.spotfinding.extract import Pixels
 from dxdask.spotfinding.filters import boxes_wanted, is_near, keep_spots, require_surroundings
 from dxdask.spotfinding.hot import hot_mask
-from dxdask.spotfinding.image_statistics import image_statistics
 from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import SpotPart, close_part
-from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
-from dxdask.spotfinding.spot_lists import take_spots
-from dxdask.spotfinding.summary import (
+from dxdask.spotfinding.reports.image_statistics import image_statistics
+from dxdask.spotfinding.reports.summary import (
     images_table,
     lines_after,
     lines_before,
     printed_if_short,
 )
+from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
+from dxdask.spotfinding.spot_lists import take_spots
 from dxdask.tables import Table
 
 Ints = NDArray[np.int64]

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.spotfinding.overdispersion import (
+from dxdask.spotfinding.thresholds.overdispersion import (
     MARGIN,
     decide,
     is_overdispersed,
     renew_numbers,
 )
-from dxdask.spotfinding.windows import COUNTED, load_row, sum_along_row
+from dxdask.spotfinding.thresholds.windows import COUNTED, load_row, sum_along_row
 
 UNIT = 6e-8
 """What a number of single precision is rounded by, relative to its size."""

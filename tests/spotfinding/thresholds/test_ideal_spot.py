@@ -12,7 +12,7 @@ from reference import plain_ideal_spot as plain
 from scipy import ndimage
 
 from dxdask.errors import InputError
-from dxdask.spotfinding.ideal_spot import IdealSpotThreshold, ideal_spot
+from dxdask.spotfinding.thresholds.ideal_spot import IdealSpotThreshold, ideal_spot
 
 SHAPE = (300, 280)
 

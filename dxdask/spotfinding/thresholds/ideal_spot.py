@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
-from dxdask.spotfinding import blobs as kernels
+from dxdask.spotfinding.thresholds import blobs as kernels
 
 Mask = NDArray[np.bool_]
 

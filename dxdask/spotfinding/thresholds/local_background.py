@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.spotfinding.windows import COUNTED, LARGEST
+from dxdask.spotfinding.thresholds.windows import COUNTED, LARGEST
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import njit
 
-from dxdask.spotfinding.windows import sum_along_row
+from dxdask.spotfinding.thresholds.windows import sum_along_row
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

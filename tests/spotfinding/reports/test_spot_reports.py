@@ -15,7 +15,7 @@ from spot_examples import experiment_for, spotty_frames
 
 from dxdask.models import Panel
 from dxdask.spotfinding import SpotfinderParameters, combine, find_spots
-from dxdask.spotfinding.count_histogram import count_histogram
+from dxdask.spotfinding.reports.count_histogram import count_histogram
 from dxdask.tables import Table
 
 

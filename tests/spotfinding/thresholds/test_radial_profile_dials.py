@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from dxdask.spotfinding import SpotfinderParameters, find_spots
-from dxdask.spotfinding.radial_profile import RadialProfileThreshold
-from dxdask.spotfinding.rings import rings_of
+from dxdask.spotfinding.thresholds.radial_profile import RadialProfileThreshold
+from dxdask.spotfinding.thresholds.rings import rings_of
 from dxdask.storage.importers import read_runs
 
 DIALS_PYTHON = Path("/usr/bin/python3")

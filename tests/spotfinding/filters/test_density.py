@@ -11,7 +11,7 @@ from shoebox_examples import DIALS_PYTHON, needs_dials, run_dials
 from spot_examples import experiment_for
 
 from dxdask.spotfinding import SpotfinderParameters, find_spots
-from dxdask.spotfinding.density import dense_above, is_sparse
+from dxdask.spotfinding.filters.density import dense_above, is_sparse
 
 
 def crowd(

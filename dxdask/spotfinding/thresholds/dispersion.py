@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
-from dxdask.spotfinding.collect import marked
-from dxdask.spotfinding.erosion import erode
-from dxdask.spotfinding.global_threshold import estimate_global_threshold
-from dxdask.spotfinding.local_background import find_strong_in_objects
-from dxdask.spotfinding.overdispersion import Criteria, find_signal
-from dxdask.spotfinding.real_dispersion import find_signal_of_reals
-from dxdask.spotfinding.windows import LARGEST, Limits, window_of
+from dxdask.spotfinding.thresholds.collect import marked
+from dxdask.spotfinding.thresholds.erosion import erode
+from dxdask.spotfinding.thresholds.global_threshold import estimate_global_threshold
+from dxdask.spotfinding.thresholds.local_background import find_strong_in_objects
+from dxdask.spotfinding.thresholds.overdispersion import Criteria, find_signal
+from dxdask.spotfinding.thresholds.real_dispersion import find_signal_of_reals
+from dxdask.spotfinding.thresholds.windows import LARGEST, Limits, window_of
 
 Mask = NDArray[np.bool_]
 

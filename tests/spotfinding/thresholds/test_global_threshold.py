@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dxdask.spotfinding import dispersion, dispersion_extended
-from dxdask.spotfinding.global_threshold import LEVELS, estimate_global_threshold
+from dxdask.spotfinding.thresholds.global_threshold import LEVELS, estimate_global_threshold
 
 
 @pytest.mark.parametrize("dtype", ["u2", "i4", "f4"])

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
-from dxdask.spotfinding.count_histogram import count_histogram
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import ImageRecords, SpotPart
+from dxdask.spotfinding.reports.count_histogram import count_histogram
 from dxdask.tables import Table
 
 MOST_PRINTED = 100

@@ -1,4 +1,9 @@
-"""Which of the spots of the right size are kept, and what is said about the others."""
+"""Which of the spots of the right size are kept, and what is said about the others.
+
+density : places with far too many spots. gradient : spots on a steep background. The filter of
+sizes acts earlier, where spots are divided (`spot_lists`), and those of pixels are masks
+(`dxdask.masking`).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,8 @@ from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.models import Detector
 from dxdask.spotfinding.boxes import Boxes, boxes_around
-from dxdask.spotfinding.density import is_sparse
-from dxdask.spotfinding.gradient import is_flat, margin
+from dxdask.spotfinding.filters.density import is_sparse
+from dxdask.spotfinding.filters.gradient import is_flat, margin
 from dxdask.spotfinding.parameters import FilterParameters, SpotfinderParameters
 from dxdask.spotfinding.shoeboxes import Surroundings
 

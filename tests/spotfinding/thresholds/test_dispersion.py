@@ -15,7 +15,7 @@ from spot_examples import read_bz2
 
 from dxdask.errors import InputError
 from dxdask.spotfinding import dispersion, dispersion_extended
-from dxdask.spotfinding.threshold import DispersionThreshold
+from dxdask.spotfinding.thresholds.dispersion import DispersionThreshold
 
 THRESHOLDS = {"dispersion": dispersion, "dispersion_extended": dispersion_extended}
 FRAMES = ("thau_3_2_0002", "thau_3_2_0010", "thau_3_2_0014")

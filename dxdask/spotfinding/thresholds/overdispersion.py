@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from dxdask.spotfinding.wide_windows import sum_stretch
-from dxdask.spotfinding.windows import (
+from dxdask.spotfinding.thresholds.wide_windows import sum_stretch
+from dxdask.spotfinding.thresholds.windows import (
     STRETCH,
     exchange_counted,
     exchange_values,

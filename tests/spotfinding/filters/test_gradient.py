@@ -16,7 +16,7 @@ from spot_examples import experiment_for
 
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.spotfinding.boxes import Boxes, boxes_around
-from dxdask.spotfinding.gradient import background_slopes, is_flat, margin
+from dxdask.spotfinding.filters.gradient import background_slopes, is_flat, margin
 from dxdask.spotfinding.shoeboxes import Surroundings
 
 SPOT = np.array([[60, 200, 60], [200, 600, 200], [60, 200, 60]])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxdask.spotfinding.ring_statistics import ring_statistics, workspace_of
+from dxdask.spotfinding.thresholds.ring_statistics import ring_statistics, workspace_of
 
 
 def statistics(values: Any, good: Any, ring: Any, sample: Any, n_bins: int) -> Any:

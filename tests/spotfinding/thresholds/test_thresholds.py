@@ -11,13 +11,13 @@ from spot_examples import experiment_for
 
 from dxdask.models import Beam, Panel
 from dxdask.spotfinding import SpotfinderParameters, find_spots
-from dxdask.spotfinding.global_threshold import estimate_global_threshold
-from dxdask.spotfinding.ideal_spot import IdealSpotThreshold
-from dxdask.spotfinding.radial_profile import RadialProfileThreshold
-from dxdask.spotfinding.rings import rings_of
-from dxdask.spotfinding.threshold import DispersionThreshold
-from dxdask.spotfinding.threshold_parameters import ThresholdParameters
 from dxdask.spotfinding.thresholds import is_of_one_panel, threshold_of
+from dxdask.spotfinding.thresholds.dispersion import DispersionThreshold
+from dxdask.spotfinding.thresholds.global_threshold import estimate_global_threshold
+from dxdask.spotfinding.thresholds.ideal_spot import IdealSpotThreshold
+from dxdask.spotfinding.thresholds.parameters import ThresholdParameters
+from dxdask.spotfinding.thresholds.radial_profile import RadialProfileThreshold
+from dxdask.spotfinding.thresholds.rings import rings_of
 
 BEAM = Beam()
 PANEL = Panel(origin=(-3.0, 2.5, -60.0), pixel_size=(0.1, 0.1), image_size=(60, 50), gain=2.0)

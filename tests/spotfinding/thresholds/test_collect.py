@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dxdask.errors import InputError
-from dxdask.spotfinding.collect import _list_marked, collect
+from dxdask.spotfinding.thresholds.collect import _list_marked, collect
 
 
 @given(

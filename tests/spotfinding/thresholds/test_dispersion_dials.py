@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spot_examples import read_bz2
 
 from dxdask.spotfinding import dispersion, dispersion_extended
-from dxdask.spotfinding.global_threshold import estimate_global_threshold
+from dxdask.spotfinding.thresholds.global_threshold import estimate_global_threshold
 
 PYTHON = "/usr/bin/python3"
 GAIN_MAP = """

@@ -9,9 +9,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
-from dxdask.spotfinding.blur import WEIGHTS, blur
-from dxdask.spotfinding.ring_statistics import ring_statistics, workspace_of
-from dxdask.spotfinding.rings import Rings
+from dxdask.spotfinding.thresholds.blur import WEIGHTS, blur
+from dxdask.spotfinding.thresholds.ring_statistics import ring_statistics, workspace_of
+from dxdask.spotfinding.thresholds.rings import Rings
 
 Mask = NDArray[np.bool_]
 

@@ -18,8 +18,8 @@ from spot_examples import experiment_for, spotty_frames
 from dxdask.columns import Reflections
 from dxdask.models import Beam, Detector, Experiment, Panel, Scan
 from dxdask.spotfinding import SpotfinderParameters, find_spots
-from dxdask.spotfinding.estimated_resolution import by_count, by_growth, by_signal
-from dxdask.spotfinding.image_statistics import image_statistics, on_ice
+from dxdask.spotfinding.reports.estimated_resolution import by_count, by_growth, by_signal
+from dxdask.spotfinding.reports.image_statistics import image_statistics, on_ice
 from dxdask.storage.importers import read_runs
 
 ASKED = SpotfinderParameters.model_validate({"per_image_statistics": True})

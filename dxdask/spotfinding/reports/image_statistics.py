@@ -14,7 +14,7 @@ from dxdask.geometry.resolution import resolution_at
 from dxdask.masking.parameters import IceRingParameters
 from dxdask.models import Experiment
 from dxdask.models.crystal import space_group
-from dxdask.spotfinding.estimated_resolution import by_count, by_growth, by_signal
+from dxdask.spotfinding.reports.estimated_resolution import by_count, by_growth, by_signal
 from dxdask.tables import Table
 
 Ints = NDArray[np.int64]

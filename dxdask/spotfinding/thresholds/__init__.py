@@ -1,4 +1,17 @@
-"""The threshold that the parameters ask for."""
+"""Which pixels of an image are strong: four thresholds, and the choice among them.
+
+`threshold_of` makes the one that the parameters ask for; all are called alike, see `Threshold`.
+
+parameters : of all of them.
+dispersion : DIALS's `dispersion` and `dispersion_extended`. Their kernels, in the order in which
+    they see a frame: windows (sums that slide down it; wide_windows where they would overflow),
+    overdispersion (which windows hold signal; real_dispersion for real numbers), erosion,
+    local_background. global_threshold : the automatic one.
+radial_profile : above the background of the pixel's ring of resolution; with blur, rings,
+    ring_statistics.
+ideal_spot : what looks like a spot ("helen"); with blobs.
+collect : from marked pixels to a list of them.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.models import Beam, Panel
-from dxdask.spotfinding.ideal_spot import IdealSpotThreshold
-from dxdask.spotfinding.radial_profile import RadialProfileThreshold
-from dxdask.spotfinding.rings import Region, rings_of
-from dxdask.spotfinding.threshold import DispersionThreshold
-from dxdask.spotfinding.threshold_parameters import ThresholdParameters
+from dxdask.spotfinding.thresholds.dispersion import DispersionThreshold
+from dxdask.spotfinding.thresholds.ideal_spot import IdealSpotThreshold
+from dxdask.spotfinding.thresholds.parameters import ThresholdParameters
+from dxdask.spotfinding.thresholds.radial_profile import RadialProfileThreshold
+from dxdask.spotfinding.thresholds.rings import Region, rings_of
+
+__all__ = ["Region", "Threshold", "is_of_one_panel", "threshold_of"]
 
 Mask = NDArray[np.bool_]
 

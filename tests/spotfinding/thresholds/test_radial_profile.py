@@ -13,8 +13,13 @@ from reference import plain_radial_profile as plain
 
 from dxdask.errors import InputError
 from dxdask.models import Beam, Panel
-from dxdask.spotfinding.radial_profile import RadialProfileThreshold
-from dxdask.spotfinding.rings import CACHED_PIXELS, _cache, rings_of, two_theta_at_corners
+from dxdask.spotfinding.thresholds.radial_profile import RadialProfileThreshold
+from dxdask.spotfinding.thresholds.rings import (
+    CACHED_PIXELS,
+    _cache,
+    rings_of,
+    two_theta_at_corners,
+)
 
 BEAM = Beam(wavelength=1.1)
 PANEL = Panel(
