@@ -81,7 +81,7 @@ def process_stills(
 def go_on(
     runs: Sequence[RunOfFrames],
     stored: Sequence[Delayed],
-    known: KnownCell | None,
+    known: KnownCell | Delayed | None,
     *,
     integrate: bool = True,
     fan_in: int = 8,
@@ -91,10 +91,13 @@ def go_on(
     Those that are indexed are only integrated; of others, which of their spots are known, the hits
     are indexed first. Frames are read only to be integrated, and only blocks that hold crystals.
 
-    known : None: the cell is found first; of events that are indexed it has to be given.
+    known : None: the cell is found first; of events that are indexed it has to be given. Where
+    `dispatch.index` is off the events stay as they are.
 
     Tasks: for each run 1 + 3 a group of blocks + folds; where the cell is not known 5 a group.
     """
+    if not runs[0].run.parameters.dispatch.index:
+        return list(stored), None
     shared = [delayed(r.run, name=None, pure=True, traverse=False) for r in runs]
     blocks = [_used_blocks(r) for r in runs]
     cut = delayed(_cut, pure=True)

@@ -6,12 +6,12 @@ import sys
 
 import typer
 
-from dxdask.cli import commands, export, show, simulate
+from dxdask.cli import commands, export, show, simulate, stills
 from dxdask.errors import DxdaskError, ParameterError, plain
 
 INTERRUPTED = 130
 STOPPED = "stopped; what was complete is in the store, run again to go on"
-COMMANDS = (commands, export, show, simulate)  # each registers itself when imported
+COMMANDS = (commands, export, show, simulate, stills)  # each registers itself when imported
 
 
 def main(arguments: list[str] | None = None) -> None:

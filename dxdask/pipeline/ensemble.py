@@ -43,12 +43,12 @@ def import_runs(
         The store is there with other runs.
     """
     sources = _sources(paths, parameters)
-    store = _open_or_create(output, overwrite=parameters.overwrite)
+    store = open_or_create(output, overwrite=parameters.overwrite)
     with store.writing():
         prints = frames.fingerprints(sources, parameters)
         readers = frames.prepare(store, sources, prints, parameters)
         with open_cluster(parameters.cluster) as cluster:
-            _import(readers, cluster)
+            import_frames(readers, cluster)
     return store
 
 
@@ -69,13 +69,13 @@ def process(
         As for `import_runs`, or a step cannot be done with these data.
     """
     sources = _sources(paths, parameters)
-    store = _open_or_create(output, overwrite=parameters.overwrite)
+    store = open_or_create(output, overwrite=parameters.overwrite)
     with store.writing(), open_cluster(parameters.cluster) as cluster:
         prints = frames.fingerprints(sources, parameters)
         readers = frames.prepare(store, sources, prints, parameters)
         plan = process_plan(store, sources, readers, prints, parameters)
         if readers and "find_spots" not in plan.commits:
-            _import(readers, cluster)
+            import_frames(readers, cluster)
         run_plan(store, plan, cluster, show, label="process")
     return store
 
@@ -107,7 +107,8 @@ def process_plan(
     return make_plan(store, names, ensemble, parameters, masked, writers)
 
 
-def _import(readers: dict[str, frames.ImportingReader], cluster: Cluster) -> None:
+def import_frames(readers: dict[str, frames.ImportingReader], cluster: Cluster) -> None:
+    """Copy the frames of runs to the store."""
     require_memory(cluster, "import", [frames.lazy_frames(r) for r in readers.values()])
     cluster.compute(frames.import_tasks(readers), label="import")
 
@@ -120,7 +121,8 @@ def _sources(paths: Sequence[PathLike], parameters: ImportStepParameters) -> lis
     return read_runs([os.path.abspath(p) for p in paths], parameters)
 
 
-def _open_or_create(output: PathLike, *, overwrite: bool) -> Store:
+def open_or_create(output: PathLike, *, overwrite: bool) -> Store:
+    """Return the store of this name, made if it is not there."""
     path = Path(output)
     if path.suffix != ".zarr":
         raise InputError(

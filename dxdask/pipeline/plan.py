@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dask.delayed import Delayed, delayed
 
 from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.parameters import Parameters
 from dxdask.pipeline.catalogue import STEPS, Step
 from dxdask.pipeline.frames import finish
 from dxdask.pipeline.parameters import StepParameters
@@ -81,15 +82,15 @@ def make_plan(
         inputs = [*runs, *(plan.fingerprints[n] for n in step.needs)]
         if step.name not in names:
             plan.fingerprints[step.name] = _present(store, step, inputs)
-            plan.results[step.name] = _stored(store, step.name)
+            plan.results[step.name] = stored_result(store, step.name)
             continue
-        given = _parameters_of(step, parameters)
+        given = parameters_of(step, parameters)
         if step.name in ensemble.contents:
             given[CONTENTS] = dict(ensemble.contents[step.name])
         plan.fingerprints[step.name] = fingerprint(step.name, given, inputs, step.version)
         if not parameters.force and store.has_step(step.name, plan.fingerprints[step.name]):
             plan.found.append(step.name)
-            plan.results[step.name] = _stored(store, step.name)
+            plan.results[step.name] = stored_result(store, step.name)
             continue
         build = BUILDERS[step.name]
         result = build(Inputs(ensemble=ensemble, results=plan.results, parameters=parameters))
@@ -97,17 +98,29 @@ def make_plan(
             plan.reads[step.name] = [*ensemble.incoming.values(), *ensemble.frames.values()]
         if step.name == "find_spots":
             plan.finishes = [delayed(finish, pure=True)(w, (), result) for w in writers]
-        commit = plan.commits[step.name] = delayed(_commit, pure=True)(
-            str(store.path),
-            step.name,
-            result,
-            given,
-            plan.fingerprints[step.name],
-            [started, *(plan.commits[n] for n in step.needs if n in plan.commits)],
-            plan.finishes,
-        )
-        plan.results[step.name] = delayed(_committed, pure=True)(result, commit)
+        add_result(plan, store, step, result, given, started)
     return plan
+
+
+def add_result(
+    plan: Plan,
+    store: Store,
+    step: Step,
+    result: Delayed,
+    parameters: dict[str, Any],
+    started: float,
+) -> None:
+    """Add a step's result, whose fingerprint the plan has, and the task that writes it."""
+    commit = plan.commits[step.name] = delayed(_commit, pure=True)(
+        str(store.path),
+        step.name,
+        result,
+        parameters,
+        plan.fingerprints[step.name],
+        [started, *(plan.commits[n] for n in step.needs if n in plan.commits)],
+        plan.finishes,
+    )
+    plan.results[step.name] = delayed(_committed, pure=True)(result, commit)
 
 
 def _closure(names: Sequence[str]) -> list[Step]:
@@ -136,11 +149,13 @@ def _present(store: Store, step: Step, inputs: Sequence[str]) -> str:
     return str(found["fingerprint"])
 
 
-def _parameters_of(step: Step, parameters: StepParameters) -> dict[str, Any]:
+def parameters_of(step: Step, parameters: Parameters) -> dict[str, Any]:
+    """Return the parameters that a step reads, as JSON holds them."""
     return {g: getattr(parameters, g).model_dump(mode="json") for g in step.groups}
 
 
-def _stored(store: Store, name: str) -> Delayed:
+def stored_result(store: Store, name: str) -> Delayed:
+    """Return the result of a step in the store, a Delayed `StepResult`."""
     attributes = store.step_attributes(name)
     read: Delayed = delayed(_read_step, pure=True)(str(store.path), name, attributes["id"])
     return read

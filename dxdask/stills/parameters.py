@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import model_validator
 
 from dxdask.parameters import Parameters, parameter
@@ -33,21 +31,10 @@ class DispatchParameters(Parameters):
     merge: bool = parameter(True, "Whether integrated stills are merged.")
 
 
-class StillsInputParameters(Parameters):
-    """What is read beside the frames."""
-
-    reference_geometry: Path | None = parameter(
-        None,
-        "Where the panels really are: a store (NAME.zarr, as refine_metrology left it), CrystFEL's "
-        ".geom, a .expt of DIALS or a .json of panels. None: as the files of the frames say.",
-    )
-
-
 class StillsParameters(Parameters):
     """Of all that is done to stills."""
 
     dispatch: DispatchParameters = DispatchParameters()
-    input: StillsInputParameters = StillsInputParameters()
     spotfinder: SpotfinderParameters = SpotfinderParameters()
     hits: HitParameters = HitParameters()
     indexing: StillIndexParameters = StillIndexParameters()

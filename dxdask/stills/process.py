@@ -22,7 +22,6 @@ from dxdask.spotfinding.parts import spots_of_block
 from dxdask.spotfinding.result import result_of_part
 from dxdask.stills.columns import Stills
 from dxdask.stills.crystals import Crystals
-from dxdask.stills.fate import Fate
 from dxdask.stills.hits import Peakfinder8, find_hits
 from dxdask.stills.indexing import KnownCell
 from dxdask.stills.indexing.many import IndexedStills, index_known, lattices_of_stills
@@ -30,6 +29,7 @@ from dxdask.stills.integration import integrate_stills, setup
 from dxdask.stills.measurements import measurements_of
 from dxdask.stills.parts import StillsPart, join_stills
 from dxdask.stills.refinement.nave import nave_parameters
+from dxdask.stills.rows import event_rows
 from dxdask.stills.run import StillsRun
 
 HELD_BYTES = 1 << 26
@@ -70,7 +70,7 @@ def process_events(
     for piece in pieces:
         part = spots_of_events(piece, run)
         if known is None:
-            done.append(with_lattices(part, run))
+            done.append(with_lattices(part, run) if run.parameters.dispatch.index else part)
             continue
         waiting.append(part)
         if integrate:
@@ -188,7 +188,7 @@ def _spots(frames: NDArray[Any], z: int, run: StillsRun, unread: Mapping[int, st
     result = result_of_part(found, run.as_imported, run.spotfinder, experiment_index=run.index)
     images = found.images
     return StillsPart(
-        stills=_rows(images.z, images.n_strong, images.reasons, z, unread, run),
+        stills=event_rows(images.z, images.n_strong, images.reasons, run),
         spots=in_order_of_events(result.reflections),
         found=found,
         problems=result.problems,
@@ -207,7 +207,7 @@ def _peaks(frames: NDArray[Any], z: int, run: StillsRun, unread: Mapping[int, st
         for image, reason in sorted(reasons.items())
     )
     return StillsPart(
-        stills=_rows(np.array(used, np.int64) + z, strong, reasons, z, unread, run),
+        stills=event_rows(np.array(used, np.int64) + z, strong, reasons, run),
         spots=concatenate(tables),
         problems=problems,
     )
@@ -216,34 +216,6 @@ def _peaks(frames: NDArray[Any], z: int, run: StillsRun, unread: Mapping[int, st
 def in_order_of_events(spots: Reflections) -> Reflections:
     """Return the spots by event, and in one as they are."""
     return select(spots, np.argsort(np.floor(spots["z"]), kind="stable"))
-
-
-def _rows(
-    z: NDArray[np.int64],
-    n_strong: NDArray[np.int64],
-    reasons: Mapping[int, str],
-    first: int,
-    unread: Mapping[int, str],
-    run: StillsRun,
-) -> Stills:
-    """Return the rows of the table of stills of the images z (n,), before hits are told."""
-    n, place = len(z), z - run.first_z
-    reason = np.full(n, Fate.NO_HIT, np.int32)
-    for i, image in enumerate(z.tolist()):
-        if image - first in unread:
-            reason[i] = Fate.UNREADABLE
-        elif image in reasons:
-            reason[i] = Fate.TOO_MANY_STRONG_PIXELS if n_strong[i] else Fate.NOT_CALIBRATED
-    return {
-        "experiment": np.full(n, run.index, np.int32),
-        "image": z.astype(np.int32),
-        "event_id": run.event_ids[place],
-        "wavelength": run.wavelengths[place],
-        "n_strong_pixels": n_strong.astype(np.int32),
-        "n_spots": np.zeros(n, np.int32),
-        "hit": np.zeros(n, np.bool_),
-        "reason": reason,
-    }
 
 
 def _of_hits(spots: Reflections, stills: Stills) -> Reflections:

@@ -1,0 +1,199 @@
+"""What the steps of stills read: lazy frames, calibrated if asked for, and what events share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from dask.delayed import Delayed
+from numpy.typing import NDArray
+
+from dxdask.calibration import (
+    Calibration,
+    CalibrationParameters,
+    calibrated_detector,
+)
+from dxdask.cluster.client import Cluster
+from dxdask.graphs.blocked import Frames
+from dxdask.graphs.calibrate import calibrate
+from dxdask.graphs.stills import RunOfFrames
+from dxdask.models import Experiment, ExperimentList
+from dxdask.pipeline.calibration import from_store, load_calibration, to_store
+from dxdask.pipeline.stills_parameters import StillsStepParameters
+from dxdask.stills.run import stills_run
+from dxdask.storage import masks
+from dxdask.storage.calibration import read_calibration, write_calibration
+from dxdask.storage.provenance import fingerprint
+from dxdask.storage.store import Store
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsOfRun:
+    """A run as it was imported, or is being imported.
+
+    Attributes
+    ----------
+    experiment : its models. incoming : its frames as they are first read. frames : those in the
+    store. mask : (slow, fast), True is good. fingerprint : of the import. event_ids : (n,) or None.
+    geometry : the models to index and integrate by, where they are known better.
+    """
+
+    experiment: Experiment
+    incoming: Frames
+    frames: Frames
+    mask: Mask
+    fingerprint: str
+    event_ids: NDArray[np.int64] | None = None
+    geometry: Experiment | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StillsInputs:
+    """Runs for the graph.
+
+    Attributes
+    ----------
+    incoming, frames : the runs with the frames as first read, and with those in the store.
+    prints : fingerprint of each import. contents : what steps read beside that, by their names.
+    """
+
+    incoming: Sequence[RunOfFrames]
+    frames: Sequence[RunOfFrames]
+    prints: Sequence[str]
+    contents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def stills_inputs(
+    store: Store, runs: Sequence[EventsOfRun], parameters: StillsStepParameters, cluster: Cluster
+) -> StillsInputs:
+    """Return what the graph takes; a dark run, if there is one, is reduced now.
+
+    Raises
+    ------
+    InputError, FormatError
+        A file that parameters name is not there, damaged or of other frames; frames, models and
+        parameters do not fit each other.
+    """
+    gain_map = _gain_map(parameters, runs)
+    of_steps: dict[str, dict[str, Any]] = {"find_spots": {}, "index": {}, "integrate": {}}
+    incoming, frames = [], []
+    for index, given in enumerate(runs):
+        events, calibration = _calibrated(store, given, parameters.calibration, cluster)
+        shared = stills_run(
+            events.experiment,
+            _shape(events.frames),
+            parameters,
+            index=index,
+            mask=events.mask,
+            spot_mask=_spot_mask(parameters, events, of_steps["find_spots"]),
+            geometry=events.geometry,
+            event_ids=events.event_ids,
+            gain_map=gain_map,
+        )
+        incoming.append(RunOfFrames(events.incoming, shared))
+        frames.append(RunOfFrames(events.frames, shared))
+        name = events.experiment.run
+        if calibration is not None:
+            of_steps["find_spots"][f"calibration.{name}"] = calibration
+            of_steps["integrate"][f"calibration.{name}"] = calibration
+        if events.geometry is not None:
+            models = ExperimentList.of([events.geometry]).to_dict()
+            of_steps["index"][f"geometry.{name}"] = fingerprint("geometry", models, [], "1")
+            of_steps["integrate"][f"mask.{name}"] = masks.digest(shared.mask)
+    if gain_map is not None:
+        of_steps["find_spots"]["lookup.gain_map"] = masks.digest(gain_map)
+    if parameters.hits.method == "peakfinder8":
+        of_steps["find_spots"]["hits"] = parameters.hit_finder.model_dump(mode="json")
+    # domain sizes are found with the crystals
+    of_steps["index"]["bandwidth"] = parameters.integration.prediction.bandwidth
+    return StillsInputs(
+        incoming=incoming, frames=frames, prints=[e.fingerprint for e in runs], contents=of_steps
+    )
+
+
+def _calibrated(
+    store: Store, events: EventsOfRun, parameters: CalibrationParameters, cluster: Cluster
+) -> tuple[EventsOfRun, str | None]:
+    """Return the run with frames as photons, and what tells how; as it is if nothing is asked."""
+    experiment = events.experiment
+    calibration = _calibration(store, events, parameters, cluster)
+    if calibration is None:
+        return events, None
+    dtype = np.dtype(events.frames.dtype)
+
+    def counting(e: Experiment) -> Experiment:
+        return replace(e, detector=calibrated_detector(e.detector, calibration, parameters, dtype))
+
+    how = fingerprint(
+        "calibration", parameters.model_dump(mode="json"), [calibration.fingerprint], "1"
+    )
+    geometry = None if events.geometry is None else counting(events.geometry)
+    return replace(
+        events,
+        experiment=counting(experiment),
+        geometry=geometry,
+        incoming=calibrate(events.incoming, calibration, parameters),
+        frames=calibrate(events.frames, calibration, parameters),
+        mask=events.mask & calibration.mask,
+    ), how
+
+
+def _calibration(
+    store: Store, events: EventsOfRun, parameters: CalibrationParameters, cluster: Cluster
+) -> Calibration | None:
+    """Return the calibration that parameters ask for, else that in the store, else None."""
+    run, detector = events.experiment.run, events.experiment.detector
+    asked = any(getattr(parameters, name) is not None for name in _ASKING)
+    if not asked:
+        found = read_calibration(store.path, run)
+        return None if found is None else from_store(found, detector)
+
+    def compute(task: Delayed) -> Any:
+        return cluster.compute([task], label="pedestal")[0]
+
+    shape = _shape(events.frames)
+    calibration, _ = load_calibration(
+        detector, (shape[1], shape[2]), parameters, mask=events.mask, compute=compute
+    )
+    write_calibration(
+        store.path, run, to_store(calibration), parameters=parameters.model_dump(mode="json")
+    )
+    return calibration
+
+
+def _gain_map(
+    parameters: StillsStepParameters, runs: Sequence[EventsOfRun]
+) -> NDArray[np.float64] | None:
+    path = parameters.spotfinder.lookup.gain_map
+    if path is None:
+        return None
+    gain_map = masks.read_gain_map(path, "lookup.gain_map")
+    for events in runs:
+        what = f"lookup.gain_map={path}"
+        masks.check_size(what, gain_map.shape, events.experiment.run, _shape(events.frames)[1:])
+    return gain_map
+
+
+def _spot_mask(
+    parameters: StillsStepParameters, events: EventsOfRun, contents: dict[str, Any]
+) -> Mask:
+    """Return the mask for finding spots; what was read for it is added to the contents."""
+    path = parameters.spotfinder.lookup.mask
+    if path is None:
+        return events.mask
+    mask = masks.read_mask(path, "lookup.mask")
+    what = f"lookup.mask={path}"
+    masks.check_size(what, mask.shape, events.experiment.run, _shape(events.frames)[1:])
+    contents["lookup.mask"] = masks.digest(mask)
+    return events.mask & mask
+
+
+def _shape(frames: Frames) -> tuple[int, int, int]:
+    return int(frames.shape[0]), int(frames.shape[1]), int(frames.shape[2])
+
+
+_ASKING = ("dark_path", "gain", "gain_map", "mask", "unbonded")

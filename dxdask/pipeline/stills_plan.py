@@ -1,0 +1,181 @@
+"""The one graph of stills: what is in the store already is not done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dask.delayed import Delayed, delayed
+
+from dxdask.errors import InputError
+from dxdask.graphs import stills as graph
+from dxdask.pipeline.catalogue import Step
+from dxdask.pipeline.frames import finish
+from dxdask.pipeline.plan import Plan, add_result, parameters_of, stored_result
+from dxdask.pipeline.stills_catalogue import STILLS_STEPS
+from dxdask.pipeline.stills_inputs import StillsInputs
+from dxdask.pipeline.stills_parameters import StillsStepParameters
+from dxdask.results import StepResult
+from dxdask.spotfinding import combine
+from dxdask.stills import results
+from dxdask.stills.indexing import KnownCell
+from dxdask.stills.indexing.consensus import ProposedCell
+from dxdask.stills.indexing.step import known_cell
+from dxdask.stills.merging import StillsMergingParameters, merge_stills
+from dxdask.stills.parts import StillsPart
+from dxdask.stills.process import with_hits
+from dxdask.stills.run import StillsRun
+from dxdask.stills.stored import part_of_index, part_of_spots, stills_of
+from dxdask.storage.masks import CONTENTS
+from dxdask.storage.provenance import fingerprint
+from dxdask.storage.runs import RunWriter
+from dxdask.storage.store import Store
+
+
+def make_stills_plan(
+    store: Store,
+    inputs: StillsInputs,
+    parameters: StillsStepParameters,
+    writers: Sequence[RunWriter] = (),
+) -> Plan:
+    """Return the graph of the steps that `dispatch` asks for; computes nothing.
+
+    Steps that the store holds with the same fingerprints are not repeated, up to the first that is
+    missing: from there on events are taken further from what is known of them. writers : of the
+    runs that are imported as their frames are first read.
+    """
+    plan, started = Plan(), time.time()
+    steps = wanted_steps(parameters)
+    given = {s.name: _given(s, parameters, inputs.contents) for s in steps}
+    for step in steps:
+        prints = inputs.prints if step.reads_frames else ()
+        needed = [*prints, *(plan.fingerprints[n] for n in step.needs)]
+        plan.fingerprints[step.name] = fingerprint(
+            step.name, given[step.name], needed, step.version
+        )
+    for step in steps:
+        if parameters.force or not store.has_step(step.name, plan.fingerprints[step.name]):
+            break
+        plan.found.append(step.name)
+        plan.results[step.name] = stored_result(store, step.name)
+    missing = [s.name for s in steps if s.name not in plan.found]
+    made = _results(plan, inputs, parameters, missing)
+    if "find_spots" in made:
+        plan.finishes = [delayed(finish, pure=True)(w, (), made["find_spots"]) for w in writers]
+    for step in steps:
+        if step.name not in missing:
+            continue
+        if step.reads_frames:
+            plan.reads[step.name] = [r.frames for r in (*inputs.incoming, *inputs.frames)]
+        if step.name == "merge":
+            merge = delayed(_merge, pure=True)
+            made["merge"] = merge(plan.results["integrate"], parameters.merging)
+        add_result(plan, store, step, made[step.name], given[step.name], started)
+    return plan
+
+
+def wanted_steps(parameters: StillsStepParameters) -> list[Step]:
+    """Return the steps that `dispatch` asks for."""
+    asked = parameters.dispatch
+    left_out = [name for name in ("index", "integrate", "merge") if not getattr(asked, name)]
+    # each needs the one before it
+    names = list(STILLS_STEPS)
+    last = min((names.index(name) for name in left_out), default=len(names))
+    return [STILLS_STEPS[name] for name in names[:last]]
+
+
+def _given(
+    step: Step, parameters: StillsStepParameters, contents: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the parameters that a step reads, with what it reads beside its inputs."""
+    given = parameters_of(step, parameters)
+    if step.name == "hits":
+        given["hits"] = parameters.hit_finder.model_dump(mode="json")
+    if contents.get(step.name):
+        given[CONTENTS] = dict(contents[step.name])
+    return given
+
+
+def _results(
+    plan: Plan, inputs: StillsInputs, parameters: StillsStepParameters, missing: Sequence[str]
+) -> dict[str, Delayed]:
+    """Return the lazy results of the steps that are missing, but for merge."""
+    made: dict[str, Delayed] = {}
+    if not set(missing) - {"merge"}:
+        return made
+    runs = [r.run for r in inputs.incoming]
+    shared = delayed(runs, name=None, pure=True, traverse=False)
+    known = known_cell(parameters.indexing) if parameters.dispatch.index else None
+    integrate = "integrate" in missing
+    parts, cells = _events(plan, inputs, known, integrate=integrate)
+    if "find_spots" in missing:
+        spots = delayed(_spots, pure=True)
+        made["find_spots"] = delayed(combine, pure=True)(
+            [spots(part, shared, i) for i, part in enumerate(parts)]
+        )
+    if "hits" in missing:
+        made["hits"] = delayed(results.hits_result, pure=True)(parts, shared)
+    indexed = plan.results.get("index")
+    if "index" in missing:
+        made["index"] = indexed = delayed(_index, pure=True)(parts, shared, known, cells)
+    if integrate:
+        made["integrate"] = delayed(_integrate, pure=True)(parts, indexed)
+    return made
+
+
+def _events(
+    plan: Plan, inputs: StillsInputs, known: KnownCell | None, *, integrate: bool
+) -> tuple[list[Delayed], Delayed | None]:
+    """Return the events of each run, taken on from what the store holds of them."""
+    shared = [delayed(r.run, name=None, pure=True, traverse=False) for r in inputs.frames]
+    if "index" in plan.found:
+        indexed = plan.results["index"]
+        stored = [delayed(part_of_index, pure=True)(indexed, run) for run in shared]
+        return graph.go_on(
+            inputs.frames, stored, delayed(_cell_of, pure=True)(indexed), integrate=integrate
+        )
+    if "find_spots" in plan.found:
+        again = delayed(_from_spots, pure=True)
+        stored = [again(plan.results["find_spots"], run) for run in shared]
+        return graph.go_on(inputs.frames, stored, known, integrate=integrate)
+    frames = [r.frames for r in inputs.frames]
+    return graph.process_stills(inputs.incoming, known, integrate=integrate, again=frames)
+
+
+def _from_spots(spots: StepResult, run: StillsRun) -> StillsPart:
+    return with_hits(part_of_spots(spots, run), run)
+
+
+def _spots(part: StillsPart, runs: Sequence[StillsRun], index: int) -> StepResult:
+    return results.spots_result(part, runs[index])
+
+
+def _index(
+    parts: Sequence[StillsPart],
+    runs: Sequence[StillsRun],
+    known: KnownCell | None,
+    cells: Sequence[ProposedCell] | None,
+) -> StepResult:
+    if known is None and cells:
+        known = cells[0].known
+    if known is None:
+        raise InputError("no cell is known; give indexing.known_symmetry.unit_cell")
+    return results.index_result(parts, runs, known, cells)
+
+
+def _cell_of(indexed: StepResult) -> KnownCell:
+    crystal = indexed.experiments.crystals[0]
+    return KnownCell.of(crystal.unit_cell, crystal.space_group)
+
+
+def _integrate(parts: Sequence[StillsPart], indexed: StepResult) -> StepResult:
+    return results.integrate_result(parts, indexed.experiments)
+
+
+def _merge(integrated: StepResult, parameters: StillsMergingParameters) -> StepResult:
+    stills = stills_of(integrated)
+    merged = merge_stills(integrated.reflections, stills, integrated.experiments, parameters)
+    arrays = {**merged.result.arrays, **merged.stills}
+    return replace(merged.result, arrays=arrays)

@@ -1,0 +1,36 @@
+"""The rows of the table of stills, as they are before hits are told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.stills.columns import Stills
+from dxdask.stills.fate import Fate
+from dxdask.stills.run import StillsRun
+
+
+def event_rows(
+    image: NDArray[np.int64], n_strong: NDArray[np.int64], failed: Collection[int], run: StillsRun
+) -> Stills:
+    """Return a row for each of the images (n,).
+
+    n_strong : (n,) strong pixels of each. failed : images that could not be used: as there were too
+    many of these, or else as they could not be read or have no pixel that can be used.
+    """
+    n, place = len(image), image - run.first_z
+    bad = np.isin(image, sorted(failed))
+    reason = np.where(bad, Fate.UNREADABLE, Fate.NO_HIT)
+    reason[bad & (n_strong > 0)] = Fate.TOO_MANY_STRONG_PIXELS
+    return {
+        "experiment": np.full(n, run.index, np.int32),
+        "image": image.astype(np.int32),
+        "event_id": run.event_ids[place],
+        "wavelength": run.wavelengths[place],
+        "n_strong_pixels": n_strong.astype(np.int32),
+        "n_spots": np.zeros(n, np.int32),
+        "hit": np.zeros(n, np.bool_),
+        "reason": reason.astype(np.int32),
+    }
