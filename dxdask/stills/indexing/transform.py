@@ -24,7 +24,7 @@ PADDING = 1.5
 
 def transform_peaks(q: Floats, parameters: BlindSearch) -> Floats:
     """Return vectors (n, 3), A, at which many spots q (m, 3), 1/A, are in phase; highest first."""
-    across = np.linalg.eigh(q.T @ q)[1][:, ::-1].T
+    across = np.linalg.eigh(np.einsum("ni,nj->ij", q, q))[1][:, ::-1].T
     turned = q @ across.T
     n, pitch = parameters.n_points, 0.5 / parameters.max_cell
     reach = 0.5 * n * pitch * 0.98
