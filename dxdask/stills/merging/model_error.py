@@ -89,7 +89,9 @@ def estimate_error(
         known = np.bincount(still, weights=share**2, minlength=n_stills)
         ratio = factors * _ratio(share, chi, still, n_stills)
         factors = (_PRIOR_OF_STILL + known * ratio) / (_PRIOR_OF_STILL + known)
-        factors = np.clip(factors, _FACTORS[0] ** 2, _FACTORS[1] ** 2)
+        common = np.exp(np.mean(np.log(factors)))
+        bins = bins * common
+        factors = np.clip(factors / common, _FACTORS[0] ** 2, _FACTORS[1] ** 2)
     return ModelError(np.sqrt(bins), np.sqrt(factors))
 
 
