@@ -79,7 +79,7 @@ def measure_spots(
         "flags": np.full(n, Flag.STRONG, np.uint32),
         "bbox": bbox,
         "n_pixels": np.diff(offsets).astype(np.int32),
-        "peak": np.rint(peak).astype(np.int32),
+        "peak": whole_counts(peak),
         "intensity_sum": total,
         "intensity_sum_variance": np.abs(total),
     }
@@ -87,3 +87,9 @@ def measure_spots(
         table[name] = np.ascontiguousarray(centroid[:, i])
         table[f"{name}_variance"] = np.ascontiguousarray(variance[:, i])
     return table, separation
+
+
+def whole_counts(values: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return counts (n,) rounded; the largest or smallest int32 for what lies beyond."""
+    kind = np.iinfo(np.int32)
+    return np.clip(np.rint(values), kind.min, kind.max).astype(np.int32)

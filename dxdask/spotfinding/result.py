@@ -14,7 +14,7 @@ from dxdask.masking import as_arrays
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 from dxdask.spotfinding.boxes import Boxes
-from dxdask.spotfinding.centroid import measure_spots
+from dxdask.spotfinding.centroid import measure_spots, whole_counts
 from dxdask.spotfinding.extract import Pixels
 from dxdask.spotfinding.filters import boxes_wanted, is_near, keep_spots, require_surroundings
 from dxdask.spotfinding.hot import hot_mask
@@ -162,5 +162,5 @@ def _arrays(pixels: Pixels, offsets: Ints) -> Mapping[str, NDArray[Any]]:
         "pixel_x": pixels.x.astype(small),
         "pixel_y": pixels.y.astype(small),
         "pixel_z": pixels.z,
-        "pixel_value": np.rint(pixels.value).astype(np.int32),
+        "pixel_value": whole_counts(pixels.value),
     }

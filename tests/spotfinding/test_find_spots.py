@@ -163,6 +163,18 @@ def test_trusted_range_can_be_left_aside() -> None:
     assert len(find_spots(frames, experiment, None, parameters).reflections["x"]) == 1
 
 
+def test_counts_beyond_int32_become_its_largest() -> None:
+    frames = np.random.default_rng(1).poisson(1.0, (1, 40, 50)).astype(np.uint32)
+    frames[0, 10:13, 10:13] = 2**32 - 1
+    parameters = SpotfinderParameters.model_validate(
+        {"threshold": {"algorithm": "radial_profile"}, "filter": {"use_trusted_range": False}}
+    )
+    result = find_spots(frames, experiment_for(frames), None, parameters)
+    assert result.reflections["peak"].tolist() == [2**31 - 1]
+    assert result.reflections["intensity_sum"].tolist() == [9 * (2.0**32 - 1)]
+    assert set(result.arrays["pixel_value"].tolist()) == {2**31 - 1}
+
+
 def test_frames_that_cannot_be_used_are_problems() -> None:
     frames = spotty_frames()
     frames[3] = 65535
