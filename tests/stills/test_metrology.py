@@ -138,3 +138,27 @@ def test_one_still_is_too_few(made: Shots) -> None:
 def test_something_must_move(made: Shots) -> None:
     with pytest.raises(InputError, match="nothing of the detector may move"):
         _refined(made, detector={"whole": (), "parts": ()})
+
+
+def test_shifts_are_those_of_the_panels(made: Shots) -> None:
+    found = _refined(made)
+    shifts, statistics = found.tables
+    rows = {row["part"]: row for row in shifts.rows}
+    assert rows["detector"]["n_spots"] == sum(rows[f"p{i}"]["n_spots"] for i in range(4))
+    moved = centre(found.experiment.detector[1]) - centre(made.experiment.detector[1])
+    assert rows["p1"]["delta_xy_um"] == pytest.approx(1e3 * np.hypot(*moved[:2]), abs=1e-6)
+    assert rows["p1"]["z_um"] == pytest.approx(-1e3 * moved[2], abs=1e-6)
+    fast = found.experiment.detector[1].fast_axis
+    turned = np.degrees(np.arctan2(fast[1], fast[0]))
+    assert rows["p1"]["rotation_z_degree"] == pytest.approx(-turned, abs=1e-3)
+    assert "weighted sigma" in str(statistics)
+    whole = next(row for row in statistics.rows if row["part"] == "weighted mean")
+    assert abs(whole["radial_um"]) < 10
+
+
+def test_what_did_not_move_has_no_shifts(made: Shots) -> None:
+    found = _refined(made, split_dataset=False, detector={"whole": ("shift",), "parts": ()})
+    (shifts,) = found.tables
+    first = next(row for row in shifts.rows if row["part"] == "p0")
+    assert first["rotation_z_degree"] == pytest.approx(0, abs=1e-9)
+    assert first["z_um"] == pytest.approx(0, abs=1e-6)

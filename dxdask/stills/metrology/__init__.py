@@ -17,7 +17,9 @@ from dxdask.stills.crystals import Crystals
 from dxdask.stills.measurements import Measurements, measurements_of
 from dxdask.stills.metrology.parameters import MetrologyParameters
 from dxdask.stills.metrology.solve import Solution, solve
+from dxdask.stills.metrology.tables import detector_shifts, detector_statistics
 from dxdask.stills.outliers import still_rmsds, well_fitting
+from dxdask.tables import Table
 
 __all__ = ["Metrology", "MetrologyParameters", "refine_metrology"]
 
@@ -31,15 +33,26 @@ class Metrology:
     Attributes
     ----------
     start : the experiment before. whole, odd, even : solutions. rows : rows of the table of
-    stills that `whole` used; left_out : how many its RMSD filter left out.
+    stills that `whole` used; left_out : how many its RMSD filter left out. n_spots : (panels,)
+    spots used on each panel.
     """
 
     start: Experiment
     whole: Solution
     rows: Ints
     left_out: int
+    n_spots: Ints
     odd: Solution | None = None
     even: Solution | None = None
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Detector shifts and, where the stills were split, how well the halves agree."""
+        tables = [detector_shifts(self.start, self.whole, self.n_spots)]
+        if self.odd is not None and self.even is not None:
+            beam = -unit(self.start.beam.direction)
+            tables.append(detector_statistics(self.odd, self.even, beam, self.n_spots))
+        return tuple(tables)
 
     @property
     def experiment(self) -> Experiment:
@@ -88,8 +101,10 @@ def refine_metrology(
     halves: list[Solution | None] = [None, None]
     if parameters.split_dataset and len(kept) >= 4:
         halves = [fitted(measured.of_stills(kept[i::2]), kept[i::2]) for i in (1, 0)]
+    used = measured.of_stills(kept) if len(kept) < len(every) else measured
+    n_spots = np.bincount(used.panel[whole.used], minlength=len(experiment.detector))
     return Metrology(
-        experiment, whole, measured.rows[kept], len(every) - len(kept), halves[0], halves[1]
+        experiment, whole, measured.rows[kept], len(every) - len(kept), n_spots, *halves
     )
 
 

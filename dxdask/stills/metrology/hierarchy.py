@@ -21,7 +21,7 @@ MOVES = {"shift": (0, 1), "distance": (2,), "tilt": (3, 4), "turn": (5,)}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part: its name, level (0 is the whole), the panels in it, and whether it is a panel."""
+    """A part: its name, its level (0 is the whole) and the panels in it."""
 
     name: str
     level: int
@@ -42,10 +42,15 @@ def _below(group: Group, level: int, last: int | None, detector: Detector, out: 
         if len(group.groups) == 1 and not group.panels:  # the same thing under another name
             _below(part, level, last, detector, out)
             return
-        out.append(Part(part.name or f"group {i}", level, part.all_panels()))
+        out.append(Part(_short(part.name) or f"group {i}", level, part.all_panels()))
         _below(part, level + 1, last, detector, out)
     if len(group.panels) > 1 or group.groups:
-        out += [Part(detector[i].name, level, (i,)) for i in group.panels]
+        out += [Part(_short(detector[i].name), level, (i,)) for i in group.panels]
+
+
+def _short(name: str) -> str:
+    """Return the last part of a name that is a path in an HDF5 file."""
+    return name.rsplit("/", 1)[-1]
 
 
 def centre(panel: Panel) -> Floats:
