@@ -13,7 +13,7 @@ from dxdask.errors import InputError
 from dxdask.models import Experiment, Panel
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.thresholds import Region, Threshold, is_of_one_panel, threshold_of
-from dxdask.spotfinding.thresholds.collect import collect
+from dxdask.spotfinding.thresholds.collect import pixels_at
 
 Mask = NDArray[np.bool_]
 Found = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
@@ -51,9 +51,10 @@ class PanelPixels:
         image = self._image(frame)
         if self._region is None:
             image = np.ascontiguousarray(image)
-            return collect(self._threshold(image, self._mask, self._trusted), image)
+            return pixels_at(self._threshold.list_strong(image, self._mask, self._trusted), image)
         image = np.ascontiguousarray(image[self._inside])
-        x, y, value = collect(self._threshold(image, self._mask_inside, self._trusted), image)
+        index = self._threshold.list_strong(image, self._mask_inside, self._trusted)
+        x, y, value = pixels_at(index, image)
         x0, _, y0, _ = self._region
         return x + np.int32(x0), y + np.int32(y0), value
 

@@ -23,8 +23,11 @@ PARAMETERS = SpotfinderParameters.model_validate(
 )
 
 
-def positive(image: NDArray[Any], mask: Any, trusted_range: Any = None) -> NDArray[np.bool_]:
-    return image > 0
+class Positive:
+    def list_strong(
+        self, image: NDArray[Any], mask: Any, trusted_range: Any = None
+    ) -> NDArray[np.int32]:
+        return np.flatnonzero(image > 0).astype(np.int32)
 
 
 def fold(parts: list[SpotPart], fan_in: int) -> SpotPart:
@@ -48,7 +51,7 @@ def test_spots_are_the_components_of_scipy(
     experiment = experiment_for(frames, width=0.0 if two_d else 0.1)
     masks = (np.ones((7, 8), bool),)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(panel_pixels, "threshold_of", lambda *_, **__: positive)
+        patch.setattr(panel_pixels, "threshold_of", lambda *_, **__: Positive())
         parts = [
             spots_of_block(
                 [FramePiece(i, frames[i : i + 1]) for i in range(a, b)],

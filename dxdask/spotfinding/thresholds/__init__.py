@@ -10,7 +10,7 @@ dispersion : DIALS's `dispersion` and `dispersion_extended`. Their kernels, in t
 radial_profile : above the background of the pixel's ring of resolution; with blur, rings,
     ring_statistics.
 ideal_spot : what looks like a spot ("helen"); with blobs.
-collect : from marked pixels to a list of them.
+collect : from marked pixels to a list of them, and from that to columns.
 """
 
 from __future__ import annotations
@@ -46,6 +46,12 @@ class Threshold(Protocol):
         image : (slow, fast), counts, contiguous. mask : (slow, fast), True is good, contiguous.
         trusted_range : counts strictly between the two are used; None for all.
         """
+        ...
+
+    def list_strong(
+        self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
+    ) -> NDArray[np.int32]:
+        """Return the same as flat indices (n,) into the image, ascending."""
         ...
 
 

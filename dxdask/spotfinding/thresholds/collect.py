@@ -8,32 +8,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.errors import InputError
 
-
-def collect(
-    strong: NDArray[np.bool_], image: NDArray[Any]
+def pixels_at(
+    index: NDArray[np.int32], image: NDArray[Any]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
-    """Return x (fast), y (slow) and value of the strong pixels, (n,) each, row by row.
-
-    Parameters
-    ----------
-    strong : (slow, fast), which pixels to take.
-    image : (slow, fast), counts, of any strides.
-
-    Raises
-    ------
-    InputError
-        The two differ in shape.
-    """
-    if strong.shape != image.shape or strong.ndim != 2:
-        raise InputError(
-            f"strong pixels are {strong.shape}, the image is {image.shape}; "
-            "give both of one frame (slow, fast)"
-        )
-    index = marked(strong)
-    y = index // np.int32(max(strong.shape[1], 1))
-    x = index - y * np.int32(strong.shape[1])
+    """Return x (fast), y (slow) and value of the pixels at flat indices (n,) into an image."""
+    width = np.int32(image.shape[1])
+    y = index // max(width, np.int32(1))
+    x = index - y * width
     if image.flags.c_contiguous:
         return x, y, image.reshape(-1)[index].astype(np.float64)
     return x, y, image[y, x].astype(np.float64)
@@ -46,22 +28,22 @@ def marked(flags: NDArray[np.bool_]) -> NDArray[np.int32]:
     if flat.ctypes.data % 8:  # as a frame of odd size inside a block
         flat = flat.copy()
     words = flat[: 8 * n_words].view(np.uint64)
-    index = np.empty(flat.size, np.int32)  # pages that are not written to take no memory
-    return index[: _list_marked(flat, words, index)].copy()
+    index = np.empty(flat.size + 1, np.int32)  # pages that are not written to take no memory
+    n = int(list_marked(words, flat, 0, index, 0))
+    rest = 8 * n_words + np.flatnonzero(flat[8 * n_words :]).astype(np.int32)
+    return np.concatenate([index[:n], rest], dtype=np.int32)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _list_marked(flags: Any, words: Any, index: Any) -> Any:
-    """List the set flags and count them; few are, so eight are looked at as one word."""
-    n: Any = 0
+def list_marked(words: Any, flags: Any, start: Any, index: Any, n: Any) -> Any:
+    """List the set flags from index[n] on, the first being number `start`; return the new n.
+
+    Few are set, so eight are looked at as one word. index : int32, with room for one more.
+    """
     for w in range(words.size):
         if words[w] != 0:
             for i in range(8 * w, 8 * w + 8):
                 # written in any case: a branch would be guessed wrong
-                index[n] = i
+                index[n] = start + i
                 n += np.int64(flags[i])
-    for i in range(8 * words.size, flags.size):
-        if flags[i] != 0:
-            index[n] = i
-            n += 1
     return n

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError
 from dxdask.spotfinding.thresholds.collect import marked
-from dxdask.spotfinding.thresholds.erosion import erode
+from dxdask.spotfinding.thresholds.erosion import list_eroded
 from dxdask.spotfinding.thresholds.global_threshold import estimate_global_threshold
-from dxdask.spotfinding.thresholds.local_background import find_strong_in_objects
+from dxdask.spotfinding.thresholds.local_background import (
+    find_strong_in_objects,
+    find_strong_in_real_objects,
+)
 from dxdask.spotfinding.thresholds.overdispersion import Criteria, find_signal
 from dxdask.spotfinding.thresholds.real_dispersion import find_signal_of_reals
 from dxdask.spotfinding.thresholds.windows import LARGEST, Limits, window_of
@@ -82,12 +85,13 @@ class DispersionThreshold:
         self.window = window_of(self.half_width, shape, self.dtype)
         self.strong = np.zeros(shape, np.bool_)
         if extended:
-            self.objects = np.zeros(shape, np.uint8)
+            self.index = np.empty(shape[0] * shape[1] + 1, np.int32)
             self.radius = min(fast, slow) - 1
             self.row = np.zeros(shape[1] + 2 * self.radius, np.uint8)
+            self.kept = np.zeros(-(-shape[1] // 8) * 8, np.uint8)
             # at most 125 rows of less than 2^24 counts: below 2^31
-            self.n_column = np.zeros(shape[1] + 2 * fast + 4, np.int32)
-            self.x_column = self.n_column.astype(np.int32 if self.exact else np.float64)
+            self.columns = np.zeros((2, shape[1]), np.int32)
+            self.sums = np.zeros((2, shape[1] + 1), np.int64)
 
     def __call__(
         self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
@@ -97,6 +101,16 @@ class DispersionThreshold:
         image : (slow, fast), counts, contiguous. mask : (slow, fast), True is good, contiguous.
         trusted_range : counts strictly between the two are used (as of `Panel`); None for all.
         """
+        index = self.list_strong(image, mask, trusted_range)
+        if self.extended:
+            self.strong[:] = False
+            self.strong.reshape(-1)[index] = True
+        return self.strong
+
+    def list_strong(
+        self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
+    ) -> NDArray[np.int32]:
+        """Return the same as flat indices (n,), ascending, also overwritten by the next call."""
         if image.shape != self.strong.shape or mask.shape != image.shape:
             raise InputError(
                 f"frame {image.shape} and mask {mask.shape} must be {self.strong.shape}"
@@ -112,17 +126,21 @@ class DispersionThreshold:
         limits = _limits(image.dtype, trusted_range)
         find(self.window, image, mask, limits, self.gain, criteria, self.strong)
         if self.extended:
-            self._keep_above_background(image, criteria)
-        return self.strong
+            return self._list_above_background(image, criteria)
+        return marked(self.strong)
 
-    def _keep_above_background(self, image: NDArray[Any], criteria: Criteria) -> None:
-        erode(self.window.signal, self.radius, self.row, self.objects)
+    def _list_above_background(self, image: NDArray[Any], criteria: Criteria) -> NDArray[np.int32]:
+        signal, state = self.window.signal, self.window.state
+        words = self.kept.view(np.uint64)
+        n = list_eroded(signal, self.radius, image.shape[1], self.row, self.kept, words, self.index)
+        index = self.index[:n]
         half_width = self.half_width[0] + 2, self.half_width[1] + 2
-        find_strong_in_objects(
-            image, self.window.state, self.objects, marked(self.objects.view(np.bool_)),
-            half_width, self.gain, criteria.sigma_strong, criteria.threshold, self.n_column,
-            self.x_column, self.strong,
-        )  # fmt: skip
+        given = image, state, index, half_width, self.gain, criteria.sigma_strong
+        if self.exact:
+            n = find_strong_in_objects(*given, criteria.threshold, self.columns, self.sums)
+        else:
+            n = find_strong_in_real_objects(*given, criteria.threshold)
+        return index[:n]
 
 
 def _min_local_of(min_local: int, slow: int, fast: int) -> int:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError
 from dxdask.spotfinding.thresholds import blobs as kernels
+from dxdask.spotfinding.thresholds.collect import marked
 
 Mask = NDArray[np.bool_]
 
@@ -102,6 +103,12 @@ class IdealSpotThreshold:
                 self.found, self.strong,
             )  # fmt: skip
         return self.strong
+
+    def list_strong(
+        self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
+    ) -> NDArray[np.int32]:
+        """Return the same as flat indices (n,) into the image, ascending."""
+        return marked(self(image, mask, trusted_range))
 
     def _peaks(self, image: NDArray[Any], mask: Mask, low: float, high: float) -> NDArray[np.int64]:
         """Return the flat indices of the peaks, from the brightest on."""

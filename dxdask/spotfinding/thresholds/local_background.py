@@ -1,7 +1,8 @@
 """Which pixels of objects stand out from the background around them (Parkhurst et al. 2016).
 
 The background is what is counted and in no object, in a window two pixels wider than that of the
-dispersion.
+dispersion. Objects are few and their pixels lie side by side: columns are added up only where they
+are, for a stretch of a row at a time.
 """
 
 from __future__ import annotations
@@ -11,133 +12,148 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.spotfinding.thresholds.windows import COUNTED, LARGEST
+from dxdask.spotfinding.thresholds.windows import COUNTED
+
+LANES = 16
+"""Columns that are added up together, so that the compiler makes vector instructions of them."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_strong_in_objects(
     image: Any,
     state: Any,
-    objects: Any,
     index: Any,
     half_width: Any,
     gain: Any,
     sigma_s: Any,
     threshold: Any,
-    n_column: Any,
-    x_column: Any,
-    strong: Any,
-) -> None:
-    """Mark the pixels v >= mean + sigma_s sqrt(g mean) of objects.
+    columns: Any,
+    sums: Any,
+) -> Any:
+    """Find the pixels v >= mean + sigma_s sqrt(g mean) of objects in a frame of integers.
 
-    Sums of columns are brought up to date row by row. For real numbers they then may be off by what
-    was rounded off; pixels that this could decide are judged by a sum of their own.
+    Returns how many there are.
 
     Parameters
     ----------
     image : (slow, fast).
-    state, objects : (slow, fast) uint8, rows of `state` perhaps longer; `objects` are no longer
-        counted in it afterwards.
-    index : (n,) flat indices of the pixels of `objects`, ascending.
+    state : (slow, fast) uint8, or more; what is in objects is no longer counted in it afterwards.
+    index : (n,) int32, flat indices of the pixels of objects, ascending; afterwards those that
+        stand out come first, in the same order.
     half_width : (fast, slow) of the window of the background.
     gain : (slow or 1, fast).
-    n_column, x_column : (fast + 2 * half_width[0],) workspace; int32, x float64 for real numbers.
+    columns : (2, fast) int32, sums : (2, fast + 1) int64; workspace.
     """
-    height, width = image.shape
+    width = image.shape[1]
     fast, slow = half_width
-    strong[:] = False
-    if index.size == 0:
-        return
-    n_column[:], x_column[:] = 0, 0
-    n_inner, x_inner = n_column[fast:][:width], x_column[fast:][:width]
-    delta = 0.0
-    if x_column.dtype.type(0.5) != 0:
-        # that many terms, of at most LARGEST, each with a relative 2^-53 rounded off twice
-        delta = 2.0**-52 * LARGEST * (height + slow) * (2 * slow + 1) * (2 * fast + 1)
-    k = 0
-    for r in range(height + slow):
-        if r < height:
-            _leave_out(objects[r], state[r])
-            _enter(image[r], state[r], n_inner, x_inner)
-        last, j = r - 2 * slow - 1, r - slow
-        if last >= 0:
-            _leave(image[last], state[last], n_inner, x_inner)
-        if j >= 0:
-            first = k
-            while k < index.size and index[k] < (j + 1) * width:
-                k += 1
-            g = gain[j] if gain.shape[0] > 1 else gain[0]
-            _mark(
-                image, state, j, index[first:k], half_width, g, sigma_s, threshold, n_column,
-                x_column, delta, strong[j],
-            )  # fmt: skip
+    _leave_out(index, state, width)
+    n_strong: Any = 0
+    start, j = 0, 0
+    while start < index.size:
+        while index[start] >= (j + 1) * width:
+            j += 1
+        row = j * width
+        stop = _stretch(index, start, row + width)
+        first, end = max(index[start] - row - fast, 0), min(index[stop - 1] - row + fast + 1, width)
+        length = _whole_lanes(end - first, width)
+        first = min(first, width - length)
+        _sum_columns(image, state, j, slow, first, columns[0, :length], columns[1, :length])
+        _accumulate(columns, length, sums)
+        g = gain[j] if gain.shape[0] > 1 else gain[0]
+        for k in index[start:stop]:
+            i = k - row
+            a, b = max(i - fast, 0) - first, min(i + fast + 1, width) - first
+            n, x, v = sums[0, b] - sums[0, a], sums[1, b] - sums[1, a], image[j, i]
+            index[n_strong] = k  # in front of what is still to be looked at
+            n_strong += (v > threshold) & _is_above(v, n, np.float64(x), g[i], sigma_s)
+        start = stop
+    return n_strong
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _mark(
-    image: Any,
-    state: Any,
-    j: Any,
-    index: Any,
-    half_width: Any,
-    gain: Any,
-    sigma_s: Any,
-    threshold: Any,
-    n_column: Any,
-    x_column: Any,
-    delta: Any,
-    strong: Any,
-) -> None:
-    """Mark those pixels of one row that stand out, x being known to within `delta`."""
-    span = 2 * half_width[0] + 1
+def find_strong_in_real_objects(
+    image: Any, state: Any, index: Any, half_width: Any, gain: Any, sigma_s: Any, threshold: Any
+) -> Any:
+    """Find the same in a frame of real numbers, each window added up on its own, row by row."""
+    width = image.shape[1]
+    _leave_out(index, state, width)
+    n_strong: Any = 0
+    j = 0
     for k in index:
-        i = k - j * strong.size
-        v = image[j, i]
-        if v > threshold:
-            n, x = n_column[i : i + span].sum(), x_column[i : i + span].sum()
-            above = is_above(v, n, x + delta, gain[i], sigma_s)
-            if delta > 0.0 and (x < delta or above != is_above(v, n, x - delta, gain[i], sigma_s)):
-                x = sum_around(image, state, j, i, half_width)
-                above = is_above(v, n, x, gain[i], sigma_s)
-            strong[i] = above
+        while k >= (j + 1) * width:
+            j += 1
+        i = k - j * width
+        g = gain[j] if gain.shape[0] > 1 else gain[0]
+        if image[j, i] > threshold:
+            n, x = _sum_around(image, state, j, i, half_width)
+            index[n_strong] = k
+            n_strong += _is_above(image[j, i], n, x, g[i], sigma_s)
+    return n_strong
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sum_around(image: Any, state: Any, j: Any, i: Any, half_width: Any) -> Any:
-    """Return the sum of the counted pixels of one window, row by row, as float64."""
+def _leave_out(index: Any, state: Any, width: Any) -> None:
+    j = 0
+    for k in index:
+        while k >= (j + 1) * width:
+            j += 1
+        state[j, k - j * width] &= np.uint8(1)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _stretch(index: Any, start: Any, row_end: Any) -> Any:
+    """Return where the pixels from `start` on end that are near each other and in one row."""
+    stop = start + 1
+    while stop < index.size and index[stop] < row_end and index[stop] - index[stop - 1] <= LANES:
+        stop += 1
+    return stop
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _whole_lanes(length: Any, width: Any) -> Any:
+    return min(-(-length // LANES) * LANES, width)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_columns(image: Any, state: Any, j: Any, slow: Any, first: Any, n: Any, x: Any) -> None:
+    """Count and add up columns from `first` on, over the rows around j."""
+    n[:], x[:] = 0, 0
+    end = first + n.size
+    for r in range(max(j - slow, 0), min(j + slow + 1, image.shape[0])):
+        values, states = image[r, first:end], state[r, first:end]
+        for i in range(n.size):
+            n[i] += np.int32(states[i] >> np.uint8(1))
+        for i in range(x.size):
+            x[i] += np.int32(values[i]) if states[i] >= COUNTED else np.int32(0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _accumulate(columns: Any, length: Any, sums: Any) -> None:
+    """Make sums[:, b] - sums[:, a] those of the columns a <= i < b."""
+    n, x = np.int64(0), np.int64(0)
+    sums[0, 0], sums[1, 0] = n, x
+    for i in range(length):
+        n += columns[0, i]
+        x += columns[1, i]
+        sums[0, i + 1], sums[1, i + 1] = n, x
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_around(image: Any, state: Any, j: Any, i: Any, half_width: Any) -> Any:
+    """Return number and sum of the counted pixels of one window, as int64 and float64."""
     fast, slow = half_width
     first, end = max(i - fast, 0), min(i + fast + 1, image.shape[1])
-    x = 0.0
+    n, x = np.int64(0), 0.0
     for r in range(max(j - slow, 0), min(j + slow + 1, image.shape[0])):
         for f in range(first, end):
-            x += np.float64(image[r, f]) if state[r, f] >= COUNTED else 0.0
-    return x
+            counted = state[r, f] >= COUNTED
+            n += counted
+            x += np.float64(image[r, f]) if counted else 0.0
+    return n, x
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_above(value: Any, n: Any, x: Any, gain: Any, sigma_s: Any) -> Any:
+def _is_above(value: Any, n: Any, x: Any, gain: Any, sigma_s: Any) -> Any:
     """Whether a value stands out from n of sum x; from nothing where there are too few."""
-    mean = np.float64(x) / n if n >= 2 else 0.0
+    mean = x / n if n >= 2 else 0.0
     return (x >= 0) & (np.float64(value) >= mean + sigma_s * np.sqrt(gain * mean))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _leave_out(objects: Any, state: Any) -> None:
-    for i in range(objects.size):
-        state[i] = state[i] & (np.uint8(3) - (objects[i] << np.uint8(1)))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _enter(row: Any, state: Any, n: Any, x: Any) -> None:
-    zero = x.dtype.type(0)
-    for i in range(row.size):
-        n[i] += np.int32(state[i] >> np.uint8(1))
-        x[i] += x.dtype.type(row[i]) if state[i] >= COUNTED else zero
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _leave(row: Any, state: Any, n: Any, x: Any) -> None:
-    zero = x.dtype.type(0)
-    for i in range(row.size):
-        n[i] -= np.int32(state[i] >> np.uint8(1))
-        x[i] -= x.dtype.type(row[i]) if state[i] >= COUNTED else zero

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError
 from dxdask.spotfinding.thresholds.blur import WEIGHTS, blur
+from dxdask.spotfinding.thresholds.collect import marked
 from dxdask.spotfinding.thresholds.ring_statistics import ring_statistics, workspace_of
 from dxdask.spotfinding.thresholds.rings import Rings
 
@@ -82,6 +83,12 @@ class RadialProfileThreshold:
         ring_statistics(values, self.good, ring, sample, self.workspace, self.median, self.iqr)
         _find_strong(values, self.good, ring, self._levels(), self.strong)
         return self.strong
+
+    def list_strong(
+        self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
+    ) -> NDArray[np.int32]:
+        """Return the same as flat indices (n,) into the image, ascending."""
+        return marked(self(image, mask, trusted_range))
 
     def _levels(self) -> NDArray[np.float64]:
         """Return the highest value in each ring that is not strong."""

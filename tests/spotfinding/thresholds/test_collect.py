@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxdask.errors import InputError
-from dxdask.spotfinding.thresholds.collect import _list_marked, collect
+from dxdask.spotfinding.thresholds.collect import list_marked, marked, pixels_at
 
 
 @given(
@@ -26,7 +24,7 @@ def test_pixels_come_row_by_row(seed: int, density: float, dtype: str) -> None:
         (block[2].T, marks[2].T),
         (block[2, ::2, 1:], marks[2, ::2, 1:]),
     ):
-        x, y, value = collect(strong, image)
+        x, y, value = pixels_at(marked(strong), image)
         rows, columns = np.nonzero(strong)
         np.testing.assert_array_equal(x, columns)
         np.testing.assert_array_equal(y, rows)
@@ -35,18 +33,19 @@ def test_pixels_come_row_by_row(seed: int, density: float, dtype: str) -> None:
 
 
 def test_a_frame_without_pixels_gives_an_empty_list() -> None:
-    x, y, value = collect(np.zeros((0, 5), bool), np.zeros((0, 5), np.uint16))
+    x, y, value = pixels_at(marked(np.zeros((0, 5), bool)), np.zeros((0, 5), np.uint16))
     assert x.size == y.size == value.size == 0
 
 
-def test_frames_of_two_shapes_are_refused() -> None:
-    with pytest.raises(InputError, match="both of one frame"):
-        collect(np.zeros((4, 5), bool), np.zeros((5, 4), np.uint16))
+@given(seed=st.integers(0, 2**32 - 1), size=st.integers(0, 50), first=st.integers(0, 9))
+def test_flags_are_listed_wherever_they_begin(seed: int, size: int, first: int) -> None:
+    flags = (np.random.default_rng(seed).random(size + first) < 0.3)[first:]
+    np.testing.assert_array_equal(marked(flags), np.flatnonzero(flags))
 
 
 def test_more_pixels_than_a_byte_counts_without_compilation() -> None:
     flags = np.ones(800, np.uint8)
-    index = np.empty(flags.size, np.int32)
-    plain = getattr(_list_marked, "py_func", _list_marked)
-    assert plain(flags, flags.view(np.uint64), index) == flags.size
-    np.testing.assert_array_equal(index, np.arange(flags.size))
+    index = np.empty(flags.size + 4, np.int32)
+    plain = getattr(list_marked, "py_func", list_marked)
+    assert plain(flags.view(np.uint64), flags, 1000, index, 3) == flags.size + 3
+    np.testing.assert_array_equal(index[3:-1], 1000 + np.arange(flags.size))
