@@ -101,16 +101,25 @@ class DispersionThreshold:
         image : (slow, fast), counts, contiguous. mask : (slow, fast), True is good, contiguous.
         trusted_range : counts strictly between the two are used (as of `Panel`); None for all.
         """
-        index = self.list_strong(image, mask, trusted_range)
+        criteria = self._find_signal(image, mask, trusted_range)
         if self.extended:
             self.strong[:] = False
-            self.strong.reshape(-1)[index] = True
+            self.strong.reshape(-1)[self._list_above_background(image, criteria)] = True
         return self.strong
 
     def list_strong(
         self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
     ) -> NDArray[np.int32]:
         """Return the same as flat indices (n,), ascending, also overwritten by the next call."""
+        criteria = self._find_signal(image, mask, trusted_range)
+        if self.extended:
+            return self._list_above_background(image, criteria)
+        return marked(self.strong)
+
+    def _find_signal(
+        self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None
+    ) -> Criteria:
+        """Mark what is strong by the dispersion, or signal if that is to be extended."""
         if image.shape != self.strong.shape or mask.shape != image.shape:
             raise InputError(
                 f"frame {image.shape} and mask {mask.shape} must be {self.strong.shape}"
@@ -125,9 +134,7 @@ class DispersionThreshold:
         find = find_signal if self.exact else find_signal_of_reals
         limits = _limits(image.dtype, trusted_range)
         find(self.window, image, mask, limits, self.gain, criteria, self.strong)
-        if self.extended:
-            return self._list_above_background(image, criteria)
-        return marked(self.strong)
+        return criteria
 
     def _list_above_background(self, image: NDArray[Any], criteria: Criteria) -> NDArray[np.int32]:
         signal, state = self.window.signal, self.window.state
