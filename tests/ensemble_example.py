@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dxdask.simulation import SimulationParameters, simulate, tiny
-from dxdask.storage.exporters.nxmx import write_simulation
+from dxdask.storage.exporters.simulated import write_simulation
 from dxdask.storage.store import Store
 
 TRANSMISSIONS = (0.25, 0.5, 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,12 +27,12 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def read_parameters(
-    model: type[P],
+    model: Callable[[], P],
     file: Path | None,
     assignments: Sequence[str],
     groups: Collection[str] | None = None,
 ) -> P:
-    """Return the parameters: defaults, then a file's, then those of the command line."""
+    """Return the parameters: those `model` returns, then a file's, then the command line's."""
     pairs = flatten(read_file(file)) if file else []
     return with_assignments(model(), [*pairs, *parse(assignments)], groups)
 

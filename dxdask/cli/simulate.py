@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from dxdask.cli import arguments, output
 from dxdask.cli.commands import app
@@ -16,6 +18,11 @@ from dxdask.errors import InputError, ParameterError
 if TYPE_CHECKING:
     from dxdask.simulation import SimulationParameters
 
+Stills = Annotated[
+    bool,
+    typer.Option("--stills", help="begin with raw shots of many crystals, not sweeps of one"),
+]
+
 
 @app.command()
 def simulate(
@@ -24,18 +31,21 @@ def simulate(
     config: Config = False,
     expert: Expert = 0,
     file: File = None,
+    stills: Stills = False,
 ) -> None:
     """Make the frames of a known crystal as NXmx files, with the truth beside them."""
-    from dxdask.simulation import SimulationParameters
+    from dxdask.simulation import SimulationParameters, jet
 
     paths, texts = arguments.split(given or [])
     if paths:
         raise ParameterError(f"dxdask simulate takes parameters and -o FOLDER, not {paths[0]!r}")
-    parameters = arguments.read_parameters(SimulationParameters, file, texts)
+    parameters = arguments.read_parameters(jet if stills else SimulationParameters, file, texts)
     if config:
         return output.configuration(parameters, expert)
     for path in _write(out, parameters):
         output.line(f"wrote {path}")
+    if parameters.detector.raw.enabled:
+        output.line(f"the dark run is {out / 'dark.nxs'}")
     output.line(f"the truth is in {out / 'truth.json'} and {out / 'truth_intensities.csv'}")
     return None
 
@@ -73,7 +83,7 @@ def _write(folder: Path, parameters: SimulationParameters) -> list[Path]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from dxdask.simulation import simulate as simulate_frames
-    from dxdask.storage.exporters.nxmx import write_simulation
+    from dxdask.storage.exporters.simulated import write_simulation
 
     if (folder / "truth.json").exists():
         raise InputError(f"{folder} holds a simulation already; give another -o FOLDER")

@@ -30,7 +30,9 @@ def nominal_detector(parameters: DetectorParameters) -> Detector:
 
 def true_detector(parameters: DetectorParameters) -> Detector:
     """Return the modules where they truly are, one panel each."""
-    return Detector(panels=_modules(parameters, parameters.module_shifts))
+    turns = parameters.module_turns or (0.0,) * len(parameters.module_shifts)
+    panels = _modules(parameters, parameters.module_shifts)
+    return Detector(panels=tuple(_turned(p, t) for p, t in zip(panels, turns, strict=True)))
 
 
 def frame_size(parameters: DetectorParameters) -> tuple[int, int]:
@@ -48,6 +50,14 @@ def _modules(
         _panel(parameters, f"m{i}", i * pitch, parameters.module_size, shift)
         for i, shift in enumerate(shifts)
     )
+
+
+def _turned(panel: Panel, angle: float) -> Panel:
+    """Return the panel turned in its plane about its centre by an angle, degree."""
+    if angle == 0.0:
+        return panel
+    centre = panel.lab_coordinates(np.array(panel.image_size) * panel.pixel_size / 2)
+    return panel.moved(rotation_matrix(panel.normal, np.deg2rad(angle)), about=centre)
 
 
 def _panel(
@@ -69,7 +79,7 @@ def _panel(
         pixel_size=(pixel, pixel),
         image_size=size,
         offset=(0, row),
-        trusted_range=(-1.0, float(parameters.saturation)),
+        trusted_range=(-1.0, float(parameters.largest_value)),
         thickness=parameters.thickness,
         material=parameters.material,
         mu=parameters.absorption,

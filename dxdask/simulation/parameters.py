@@ -8,8 +8,10 @@ from pydantic import model_validator
 
 from dxdask.parameters import Parameters, parameter
 
-# NIST's mass attenuation at 13.776 keV times 2.33 g/cm^3, 1/mm.
+# NIST's mass attenuation at 13.776 and 9.537 keV times 2.33 g/cm^3, 1/mm.
 SILICON_AT_0_9_A = 3.0910627414814282
+SILICON_AT_1_3_A = 9.05792062343553
+LARGEST_RAW = 65535
 
 
 class CrystalParameters(Parameters):
@@ -59,6 +61,22 @@ class GainSwitchParameters(Parameters):
     offset: int = parameter(1, "recorded = round(factor * count) + offset", ge=0)
 
 
+class RawParameters(Parameters):
+    """A detector that records ADU, to be calibrated by whoever reads them."""
+
+    enabled: bool = parameter(False, "whether frames are ADU, and a dark run is made too")
+    pedestal: float = parameter(1000.0, "mean of all pixels without photons", unit="ADU", ge=0)
+    pedestal_spread: float = parameter(40.0, "rms over pixels", unit="ADU", ge=0)
+    noise: float = parameter(3.0, "rms of a pixel from frame to frame", unit="ADU", ge=0)
+    gain: float = parameter(7.0, "mean of all pixels", unit="ADU/photon", gt=0)
+    gain_spread: float = parameter(0.02, "relative rms over pixels", ge=0, le=0.2)
+    common_mode: float = parameter(
+        6.0, "rms of the offset that a module's pixels share in a frame", unit="ADU", ge=0
+    )
+    n_unbonded: int = parameter(0, "pixels without sensor contact, a module", ge=0)
+    n_dark: int = parameter(24, "frames of the dark run", gt=0)
+
+
 class DetectorParameters(Parameters):
     """Modules above each other in one array, where they are and what is wrong with them."""
 
@@ -73,6 +91,11 @@ class DetectorParameters(Parameters):
         "one pair a module: its true place minus the header's, fast and slow",
         unit="px",
         min_length=1,
+    )
+    module_turns: tuple[float, ...] = parameter(
+        (),
+        "one a module: how far it is truly turned in its plane about its centre; default: none is",
+        unit="degree",
     )
     header: Literal["modules", "one_panel"] = parameter(
         "modules", "whether the header has a panel for each module or one for the whole frame"
@@ -91,6 +114,22 @@ class DetectorParameters(Parameters):
     gain_switch: GainSwitchParameters = GainSwitchParameters()
     n_dead: int = parameter(40, "pixels that count nothing; the mask lists every other", ge=0)
     n_hot: int = parameter(20, "pixels that count by themselves; the mask lists every other", ge=0)
+    raw: RawParameters = RawParameters()
+
+    @model_validator(mode="after")
+    def _a_turn_for_each_module(self) -> DetectorParameters:
+        n = len(self.module_shifts)
+        if len(self.module_turns) not in (0, n):
+            raise ValueError(
+                f"detector.module_turns has {len(self.module_turns)} values and "
+                f"detector.module_shifts {n}: give one of each for every module"
+            )
+        return self
+
+    @property
+    def largest_value(self) -> int:
+        """Largest value that a pixel may be trusted to hold."""
+        return LARGEST_RAW if self.raw.enabled else self.saturation
 
     @property
     def absorption(self) -> float:
@@ -184,5 +223,39 @@ def tiny(**changes: object) -> SimulationParameters:
             "n_hot": 4,
         },
         "scan": {"n_images": 10, "oscillation": 0.8},
+    }
+    return SimulationParameters.model_validate(values | changes)
+
+
+def jet(**changes: object) -> SimulationParameters:
+    """Return parameters of raw shots of lysozyme crystals in a jet, on four modules out of place.
+
+    As of an X-ray laser: ADU with pedestal, gain and common mode, and a dark run beside them.
+    """
+    values: dict[str, object] = {
+        "mode": "stills",
+        "name": "jet",
+        "transmissions": (1.0,),
+        "photons": 2000.0,
+        "crystal": {
+            "unit_cell": (79.2, 79.2, 38.0, 90.0, 90.0, 90.0),
+            "space_group": "P 43 21 2",
+            "mosaicity": 0.03,
+            "b_iso": 20.0,
+        },
+        "beam": {"wavelength": 1.3, "bandwidth": 1e-3, "divergence": 0.002},
+        "detector": {
+            "beam_centre": (200.3, 206.8),
+            "module_size": (400, 92),
+            "gap": 12,
+            "module_shifts": ((0.5, -0.4), (-0.3, 0.2), (0.2, 0.6), (-0.6, -0.2)),
+            "module_turns": (0.05, -0.08, 0.03, 0.06),
+            "pixel_size": 0.2,
+            "mu": SILICON_AT_1_3_A,
+            "gain_switch": {"enabled": False},
+            "raw": {"enabled": True},
+        },
+        "scan": {"n_images": 120, "exposure": 1 / 120},
+        "stills": {"blank_fraction": 0.6},
     }
     return SimulationParameters.model_validate(values | changes)

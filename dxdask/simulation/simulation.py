@@ -16,6 +16,7 @@ from dxdask.models.vectors import Floats
 from dxdask.simulation import geometry, recording
 from dxdask.simulation.footprint import Spots, profile_widths, spots_on_detector
 from dxdask.simulation.parameters import SimulationParameters
+from dxdask.simulation.raw import RawPixels, common_modes, raw_pixels, read_out
 from dxdask.simulation.rays import rotation_rays, still_rays
 from dxdask.simulation.render import N_SIGMA, add_spots
 from dxdask.simulation.shots import Shots, shots_of_run, stills
@@ -176,17 +177,63 @@ class Simulation:
                 f"no images {first} to {last} of run {run}: there are "
                 f"{len(self.parameters.transmissions)} runs of {n} images, both from 0"
             )
-        empty = recording.gaps(self.parameters.detector)
         out = np.empty((last - first, slow, fast), dtype=np.uint16)
         for i in range(first, last):
-            out[i - first] = recording.recorded(
-                self.expected(run, i),
-                recording.generator(self.parameters.seed, 4, run, i),
-                parameters=self.parameters.detector,
-                bad=self.bad,
-                empty=empty,
-            )
+            out[i - first] = self._recorded(self.expected(run, i), (4, run), i)
         return out
+
+    @property
+    def n_dark(self) -> int:
+        """Frames of the dark run; 0 of a detector that counts photons."""
+        raw = self.parameters.detector.raw
+        return raw.n_dark if raw.enabled else 0
+
+    def dark_frames(self, first: int, last: int) -> NDArray[np.uint16]:
+        """Return frames first to last - 1 of the dark run, from 0: (last - first, slow, fast).
+
+        Raises
+        ------
+        InputError
+            There is no such frame.
+        """
+        if not 0 <= first <= last <= self.n_dark:
+            raise InputError(f"no dark frames {first} to {last}: there are {self.n_dark}, from 0")
+        none = np.zeros(self.shape[1:])
+        frames = [self._recorded(none, (8,), i) for i in range(first, last)]
+        return np.array(frames, dtype=np.uint16).reshape(-1, *self.shape[1:])
+
+    @cached_property
+    def raw_pixels(self) -> RawPixels:
+        """Pedestal and gain of each pixel, and which have no sensor contact."""
+        p = self.parameters
+        return raw_pixels(p.detector, self.bad, p.seed)
+
+    def common_modes(self, run: int) -> Floats:
+        """Return the offset (image, module), ADU, in run number `run`, from 0."""
+        return self._offsets((4, run), self.shape[0])
+
+    def _offsets(self, key: tuple[int, ...], n: int) -> Floats:
+        return common_modes(self.parameters.detector, (self.parameters.seed, *key), n)
+
+    def _recorded(self, expected: Floats, key: tuple[int, ...], i: int) -> NDArray[np.uint16]:
+        detector, rng = self.parameters.detector, recording.generator
+        counts = recording.recorded(
+            expected,
+            rng(self.parameters.seed, *key, i),
+            parameters=detector,
+            bad=self.bad,
+            empty=recording.gaps(detector),
+        )
+        if not detector.raw.enabled:
+            return counts
+        return read_out(
+            counts,
+            self.raw_pixels,
+            self._offsets(key, i + 1)[i],
+            rng(self.parameters.seed, 9, *key, i),
+            parameters=detector,
+            bad=self.bad,
+        )
 
     def _add(self, frame: Floats, spots: Spots, image: int | None) -> None:
         chosen, photons = np.arange(len(spots.x)), spots.photons
@@ -215,7 +262,11 @@ class Simulation:
     def truth(self) -> dict[str, Any]:
         """What was put in, as JSON can hold it."""
         crystal = None if self.shots else self.true_experiments.crystals[0]
-        return truth(self.parameters, bad=self.bad, crystal=crystal, shots=self.shots)
+        known = truth(self.parameters, bad=self.bad, crystal=crystal, shots=self.shots)
+        if self.parameters.detector.raw.enabled:
+            runs = range(len(self.parameters.transmissions))
+            known["common_mode"] = [self.common_modes(run).tolist() for run in runs]
+        return known
 
 
 def simulate(parameters: SimulationParameters) -> Simulation:

@@ -43,6 +43,8 @@ def truth(
                 "offset_px": list(m.offset),
                 "shift_px": list(shift),
                 "origin": list(m.origin),
+                "fast_axis": list(m.fast_axis),
+                "slow_axis": list(m.slow_axis),
             }
             for m, shift in zip(panels, detector.module_shifts, strict=True)
         ],

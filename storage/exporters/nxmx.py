@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import h5py
 import hdf5plugin
@@ -14,98 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dxdask.errors import InputError
-from dxdask.models import Experiment, ExperimentList, Goniometer, Panel, Scan
+from dxdask.models import Experiment, Goniometer, Panel, Scan
 from dxdask.models.vectors import IDENTITY
 
 # NeXus counts axes as McStas does: x and z point the other way than in imgCIF and dxtbx.
 TO_NEXUS = np.array([-1.0, 1.0, -1.0])
 DETECTOR = "/entry/instrument/detector"
 AXES = "/entry/sample/transformations"
-
-
-class Intensities(Protocol):
-    """True intensities: hkl (n, 3), d, intensity, centric, epsilon (n,)."""
-
-    @property
-    def hkl(self) -> NDArray[np.int32]: ...  # noqa: D102
-    @property
-    def d(self) -> NDArray[np.float64]: ...  # noqa: D102
-    @property
-    def intensity(self) -> NDArray[np.float64]: ...  # noqa: D102
-    @property
-    def centric(self) -> NDArray[np.bool_]: ...  # noqa: D102
-    @property
-    def epsilon(self) -> NDArray[np.int32]: ...  # noqa: D102
-
-
-class Ensemble(Protocol):
-    """Runs whose frames are made when asked for: what `dxdask.simulation.simulate` returns."""
-
-    @property
-    def experiments(self) -> ExperimentList: ...  # noqa: D102
-    @property
-    def intensities(self) -> Intensities: ...  # noqa: D102
-    @property
-    def pixel_mask(self) -> NDArray[np.uint32]: ...  # noqa: D102
-    @property
-    def shape(self) -> tuple[int, int, int]: ...  # noqa: D102
-    @property
-    def truth(self) -> dict[str, Any]: ...  # noqa: D102
-
-    def frames(self, run: int, first: int, last: int) -> NDArray[np.uint16]: ...  # noqa: D102
-
-
-def write_simulation(
-    directory: str | Path,
-    simulation: Ensemble,
-    *,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> list[Path]:
-    """Write every run as RUN/RUN.nxs in `directory`, with truth.json and truth_intensities.csv.
-
-    progress: called with the run's name, images done and images in all, after each image.
-
-    Returns the NXmx files, in the order of the runs.
-    """
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    n_images = simulation.shape[0]
-    for run, experiment in enumerate(simulation.experiments):
-        name = f"run{run + 1}_{experiment.beam.transmission:.3f}"
-        path = folder / name / f"{experiment.run}.nxs"
-        path.parent.mkdir(exist_ok=True)
-
-        def images(run: int = run, name: str = experiment.run) -> Iterable[NDArray[np.uint16]]:
-            for i in range(n_images):
-                yield simulation.frames(run, i, i + 1)[0]
-                if progress is not None:
-                    progress(name, i + 1, n_images)
-
-        write_nxmx(
-            path,
-            experiment,
-            images(),
-            shape=simulation.shape,
-            dtype=np.uint16,
-            pixel_mask=simulation.pixel_mask,
-        )
-        files.append(path)
-    truth = simulation.truth | {"files": [str(f.relative_to(folder)) for f in files]}
-    (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
-    write_true_intensities(folder / "truth_intensities.csv", simulation.intensities)
-    return files
-
-
-def write_true_intensities(path: str | Path, truth: Intensities) -> None:
-    """Write h, k, l, d_A, I_true, centric, epsilon of every unique reflection as CSV."""
-    with Path(path).open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["h", "k", "l", "d_A", "I_true", "centric", "epsilon"])
-        rows = zip(truth.hkl, truth.d, truth.intensity, truth.centric, truth.epsilon, strict=True)
-        writer.writerows(
-            [*h.tolist(), f"{d:.5f}", f"{i:.7g}", int(c), int(e)] for h, d, i, c, e in rows
-        )
 
 
 def write_nxmx(
@@ -116,11 +29,12 @@ def write_nxmx(
     shape: tuple[int, int, int],
     dtype: Any,
     pixel_mask: NDArray[np.uint32],
+    columns: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Write one run as an NXmx file: bitshuffle-LZ4, one image a chunk, one module a panel.
 
     images: (slow, fast) each, as many as shape says. shape: images, slow, fast.
-    pixel_mask: (slow, fast) uint32, 0 is good.
+    pixel_mask: (slow, fast) uint32, 0 is good. columns: of one value an image, such as event_id.
 
     Raises
     ------
@@ -146,6 +60,8 @@ def write_nxmx(
             _write_axes(sample, experiment.goniometer, experiment.scan)
         data = _group(entry, "data", "NXdata", signal="data")
         _write_images(data, images, shape, dtype)
+        for name, values in (columns or {}).items():
+            entry[name] = values
 
 
 def _write_images(

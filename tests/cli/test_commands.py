@@ -235,3 +235,12 @@ def test_simulate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert str(next(out.rglob("*.nxs"))) in capsys.readouterr().out
     assert run(["simulate", "-o", str(out), *given]) == 1
     assert "give another -o" in capsys.readouterr().err
+
+
+def test_simulate_raw_stills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "sim"
+    assert run(["simulate", "--stills", "-o", str(out), "n_images=2", "n_dark=3"]) == 0
+    assert (out / "true.geom").exists()
+    assert str(out / "dark.nxs") in capsys.readouterr().out
+    assert run(["simulate", "--stills", "-c"]) == 0
+    assert "n_images = 120" in capsys.readouterr().out

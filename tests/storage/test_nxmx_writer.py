@@ -16,7 +16,8 @@ import pytest
 from dxdask.errors import InputError
 from dxdask.models import Goniometer
 from dxdask.simulation import Simulation, simulate, tiny
-from dxdask.storage.exporters.nxmx import write_nxmx, write_simulation
+from dxdask.storage.exporters.nxmx import write_nxmx
+from dxdask.storage.exporters.simulated import write_simulation
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.parameters import ImportParameters
 
