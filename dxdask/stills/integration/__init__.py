@@ -12,6 +12,7 @@ from dxdask.errors import InputError
 from dxdask.stills.columns import Stills
 from dxdask.stills.fate import Fate
 from dxdask.stills.integration.adaptive import integrate_adapted
+from dxdask.stills.integration.extents import SeenSpots, extents
 from dxdask.stills.integration.panel_shifts import panel_shifts
 from dxdask.stills.integration.parameters import StillIntegrationParameters
 from dxdask.stills.integration.prediction import Predictions, Setup, predict, setup
@@ -54,7 +55,8 @@ def integrate_stills(
     frames : (n, slow, fast) counts. first_image : index in the run of the first of them.
     stills : rows of these frames of the run; columns experiment, image, indexed, wavelength,
         a_matrix, and domain_size and half_mosaicity where known.
-    spots : with hkl, panel, x, y, z and flags, of these images. mask : (slow, fast), True is good.
+    spots : with hkl, panel, x, y, z and flags, and bbox where known, of these images.
+    mask : (slow, fast), True is good.
     shared : what the stills of the run share, see `setup`.
 
     Returns
@@ -116,14 +118,19 @@ def _integrated(
         found = predict(a_matrix, wavelength, shared, spread, n_sigma=SPOTS_WITHIN)
         xy = np.stack([spots["x"], spots["y"]], axis=1)
         shifts = panel_shifts(found, spots["hkl"], spots["panel"], xy, len(shared.gain))
+    seen = None
+    if parameters.summation.follow_spots:
+        seen = SeenSpots(spots["hkl"], extents(frame, mask, spots, shared.panels, shared.gain))
     given = parameters.prediction
     if given.domain_size is not None and given.half_mosaicity is not None:
         return integrate_still(
-            frame, mask, a_matrix, wavelength, shared, spread, shifts=shifts, parameters=parameters
-        )
+            frame, mask, a_matrix, wavelength, shared, spread, shifts=shifts, seen=seen,
+            parameters=parameters,
+        )  # fmt: skip
     adapted = integrate_adapted(
-        frame, mask, a_matrix, wavelength, shared, spread, shifts=shifts, parameters=parameters
-    )
+        frame, mask, a_matrix, wavelength, shared, spread, shifts=shifts, seen=seen,
+        parameters=parameters,
+    )  # fmt: skip
     stills["domain_size"][row] = size / adapted.factor
     stills["half_mosaicity"][row] = mosaicity * adapted.factor
     return adapted.reflections

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.stills.integration.extents import SeenSpots
 from dxdask.stills.integration.parameters import StillIntegrationParameters
 from dxdask.stills.integration.prediction import Setup
 from dxdask.stills.integration.spread import Spread
@@ -37,6 +38,7 @@ def integrate_adapted(
     spread: Spread,
     *,
     shifts: Floats | None,
+    seen: SeenSpots | None,
     parameters: StillIntegrationParameters,
 ) -> Adapted:
     """Return the reflections of a still (see `integrate_still`), predicted as wide as they are.
@@ -48,8 +50,9 @@ def integrate_adapted(
     for i in range(ROUNDS):
         now = Spread(spread.size * factor, spread.mosaic * factor, spread.band)
         table = integrate_still(
-            frame, mask, a_matrix, wavelength, shared, now, shifts=shifts, parameters=parameters
-        )
+            frame, mask, a_matrix, wavelength, shared, now, shifts=shifts, seen=seen,
+            parameters=parameters,
+        )  # fmt: skip
         change = _width_of(table)
         if i + 1 == ROUNDS or 1.0 / CLOSE_ENOUGH < change < CLOSE_ENOUGH:
             break

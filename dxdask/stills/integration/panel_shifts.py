@@ -29,7 +29,7 @@ def panel_shifts(
     shifts = np.zeros((n_panels, 2))
     if len(hkl) == 0 or len(found.x) == 0:
         return shifts
-    rows = _rows_of(found.hkl, hkl)
+    rows = rows_of(found.hkl, hkl)
     known = rows >= 0
     known[known] = found.panel[rows[known]] == panel[known]
     rows, panel = rows[known], panel[known]
@@ -42,7 +42,7 @@ def panel_shifts(
     return shifts
 
 
-def _rows_of(table: NDArray[np.int32], hkl: NDArray[np.int32]) -> NDArray[np.int64]:
+def rows_of(table: NDArray[np.int32], hkl: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the rows (n,) of the table (m, 3), in order of h, k, l, with these hkl; -1: none."""
     keys, wanted = _key(table), _key(hkl)
     rows = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

@@ -60,6 +60,9 @@ class StillSummationParameters(Parameters):
     follow_panels: bool = parameter(
         True, "Shift predictions on each panel by what the still's own indexed spots show there."
     )
+    follow_spots: bool = parameter(
+        True, "Sum smaller ellipses where the still's own indexed spots are smaller than predicted."
+    )
 
     @model_validator(mode="after")
     def _ring_has_pixels(self) -> StillSummationParameters:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections
 from dxdask.stills.integration import summation as s
+from dxdask.stills.integration.extents import SeenSpots, sharpness
 from dxdask.stills.integration.parameters import StillIntegrationParameters
 from dxdask.stills.integration.prediction import Predictions, Setup, predict
 from dxdask.stills.integration.shadows import (
@@ -43,6 +44,7 @@ def integrate_still(
     spread: Spread,
     *,
     shifts: Floats | None = None,
+    seen: SeenSpots | None = None,
     parameters: StillIntegrationParameters | None = None,
 ) -> Reflections:
     """Return the reflections of a still, with what is measured of each.
@@ -53,6 +55,7 @@ def integrate_still(
     a_matrix : (3, 3) A = U B, 1/A. wavelength : A. shared : see `setup`.
     spread : of lattice points and wavelengths.
     shifts : (panels, 2) px by which spots are seen off their predictions; None: 0.
+    seen : extents of its spots; None: as large as predicted.
 
     Returns
     -------
@@ -65,7 +68,8 @@ def integrate_still(
     if shifts is not None:
         x, y = x + shifts[found.panel, 0], y + shifts[found.panel, 1]
     given = parameters.summation
-    shapes, halves = ellipses(found.covariance, given.n_sigma, given.radius)
+    factor = 1.0 if seen is None else sharpness(found, seen.hkl, seen.extents)
+    shapes, halves = ellipses(factor * found.covariance, given.n_sigma, given.radius)
     strong = found.partiality >= given.neighbour_partiality
     marks = np.zeros(frame.shape, np.uint8)
     s.mark(found.panel, x, y, shapes, halves, strong, shared.panels, marks)
