@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from dxdask.errors import InputError
+from dxdask.models import space_group
 from dxdask.parameters import Parameters, parameter
-from dxdask.storage.exporters import csv, dials, mtz
+from dxdask.storage.exporters import crystfel_hkl, crystfel_stream, csv, dials, mtz, mtz_stills
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS
 from dxdask.storage.store import Store
 
-Format = Literal["mtz", "dials", "csv"]
+Format = Literal["mtz", "dials", "csv", "hkl", "stream"]
+
+_SUFFIX = {"mtz": ".mtz", "csv": ".csv", "dials": ".expt", "hkl": ".hkl", "stream": ".stream"}
+_STEPS: dict[str, tuple[str, ...]] = {
+    "mtz": ("merge",),
+    "unmerged": ("scale", "integrate"),
+    "hkl": ("merge",),
+    "stream": ("integrate",),
+}
+_ANY = ("scale", "integrate", "refine", "index", "find_spots")
 
 
 class MtzParameters(Parameters):
@@ -23,7 +36,11 @@ class MtzParameters(Parameters):
 class ExportParameters(Parameters):
     """Parameters of `dxdask export`."""
 
-    format: Format = parameter("mtz", "mtz, dials (.expt and .refl) or csv")
+    format: Format = parameter(
+        "mtz",
+        "mtz, dials (.expt and .refl), csv, hkl (CrystFEL's list of merged reflections) or stream "
+        "(CrystFEL's, of stills)",
+    )
     output: str | None = parameter(None, "file to write; default: the step's name, in this folder")
     step: str | None = parameter(None, "step to write; default: the last one of the format's kind")
     overwrite: bool = parameter(True, "replace a file that is there")
@@ -33,6 +50,8 @@ class ExportParameters(Parameters):
 def export_store(store: Store, parameters: ExportParameters) -> list[str]:
     """Write one step's result; return the files written.
 
+    Of stills, `dials` writes those indexed, each with its own crystal.
+
     Raises
     ------
     StoreNotFoundError
@@ -41,8 +60,7 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
         The file is there and may not be replaced, or the step holds no such thing.
     """
     step = parameters.step or _default_step(store, parameters)
-    suffix = {"mtz": ".mtz", "csv": ".csv", "dials": ".expt"}[parameters.format]
-    path = Path(parameters.output or f"{step}{suffix}")
+    path = Path(parameters.output or f"{step}{_SUFFIX[parameters.format]}")
     files = [path, path.with_suffix(".refl")] if parameters.format == "dials" else [path]
     there = [str(f) for f in files if f.exists()]
     if there and not parameters.overwrite:
@@ -52,26 +70,75 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
         csv.write_csv(path, store.columns(step))
     elif parameters.format == "dials":
         _write_dials(store, step, path)
+    elif parameters.format == "hkl":
+        _write_hkl(store, step, path)
+    elif parameters.format == "stream":
+        _write_stream(store, step, path)
     elif parameters.mtz.unmerged:
-        mtz.write_unmerged(path, store.columns(step), store.experiments(step))
+        _write_unmerged(store, step, path)
     else:
         mtz.write_merged(path, store.columns(step), store.experiments(step))
     return [str(f) for f in files]
 
 
+def stills_table(store: Store, step: str) -> dict[str, NDArray[Any]] | None:
+    """Return the table of stills of a step with crystals, None where it is not of stills."""
+    kept = store.step_attributes(step).get("arrays", [])
+    if "a_matrix" not in kept or "indexed" not in kept:
+        return None
+    n = len(store.arrays(step, ["indexed"])["indexed"])
+    found = store.arrays(step, [name for name in kept if not name.startswith("further_")])
+    return {name: values for name, values in found.items() if len(values) == n}
+
+
+def _write_unmerged(store: Store, step: str, path: Path) -> None:
+    table, experiments = store.columns(step), store.experiments(step)
+    stills = stills_table(store, step)
+    if stills is None:
+        mtz.write_unmerged(path, table, experiments)
+    else:
+        mtz_stills.write_unmerged_stills(path, table, experiments, stills)
+
+
 def _write_dials(store: Store, step: str, path: Path) -> None:
     experiments = store.experiments(step)
-    files = {run: store.run_attributes(run)["source"]["files"] for run in experiments.runs}
-    dials.write_experiments(path, experiments, frames=files)
+    stills = stills_table(store, step)
+    dials.write_experiments(
+        path, experiments, frames=_frames(store, experiments.runs), stills=stills
+    )
     kept = store.step_attributes(step).get("arrays", [])
     arrays = store.arrays(step, [name for name in SHOEBOX_ARRAYS if name in kept])
-    dials.write_reflections(path.with_suffix(".refl"), store.columns(step), experiments, arrays)
+    table = store.columns(step)
+    dials.write_reflections(path.with_suffix(".refl"), table, experiments, arrays, stills=stills)
+
+
+def _write_hkl(store: Store, step: str, path: Path) -> None:
+    crystals = store.experiments(step).crystals
+    if not crystals:
+        raise InputError(f"{step} has no crystal, which tells the Laue group: index the data first")
+    group = space_group(crystals[0].space_group)
+    crystfel_hkl.write_crystfel_hkl(path, store.columns(step), group)
+
+
+def _write_stream(store: Store, step: str, path: Path) -> None:
+    stills = stills_table(store, step)
+    if stills is None:
+        raise InputError(
+            f"{step} of {store.path} is not of stills, of which a stream is: give format=mtz"
+        )
+    experiments = store.experiments(step)
+    spots = store.columns("find_spots") if store.has_step("find_spots") else None
+    frames = _frames(store, experiments.runs)
+    crystfel_stream.write_stream(
+        path, store.columns(step), experiments, stills, spots=spots, frames=frames
+    )
+
+
+def _frames(store: Store, runs: Sequence[str]) -> dict[str, list[str]]:
+    return {run: store.run_attributes(run)["source"]["files"] for run in runs}
 
 
 def _default_step(store: Store, parameters: ExportParameters) -> str:
-    kinds: tuple[str, ...]
-    if parameters.format == "mtz":
-        kinds = ("scale", "integrate") if parameters.mtz.unmerged else ("merge",)
-    else:
-        kinds = ("scale", "integrate", "refine", "index", "find_spots")
+    unmerged = parameters.format == "mtz" and parameters.mtz.unmerged
+    kinds = _STEPS.get("unmerged" if unmerged else parameters.format, _ANY)
     return next((name for name in kinds if store.has_step(name)), kinds[-1])

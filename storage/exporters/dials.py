@@ -22,6 +22,11 @@ from dxdask.storage.exporters.dials_models import (
     profile_to_dials,
     scan_to_dials,
 )
+from dxdask.storage.exporters.indexed_stills import (
+    Stills,
+    indexed_stills,
+    reflections_of_stills,
+)
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, pack_shoeboxes
 from dxdask.storage.exporters.stills import split_stills, with_stills_apart
 
@@ -40,6 +45,7 @@ def write_experiments(
     path: str | Path,
     experiments: ExperimentList,
     frames: Mapping[str, Sequence[str | Path]] | None = None,
+    stills: Stills | None = None,
 ) -> None:
     """Write an experiment list as DIALS 3 reads it (`.expt`, JSON).
 
@@ -49,10 +55,16 @@ def write_experiments(
     experiments : the models; a run of stills becomes one experiment an image, as in DIALS.
     frames : the files each run's images are in, so that DIALS finds them; of a run left out DIALS
         opens the models (`dials.scale`, `dials.refine`), but nothing that reads frames.
+    stills : the table of stills: then those indexed are written, each with its own crystal.
+
+    Raises
+    ------
+    InputError
+        None of the stills is indexed.
     """
-    stills = split_stills(experiments)
-    list_ = stills.experiments
-    imagesets = [_imageset(list_, i, stills.image[i], frames or {}) for i in range(len(list_))]
+    apart = split_stills(experiments) if stills is None else indexed_stills(experiments, stills)
+    list_ = apart.experiments
+    imagesets = [_imageset(list_, i, apart.image[i], frames or {}) for i in range(len(list_))]
     unique: dict[str, int] = {}
     places = [unique.setdefault(json.dumps(s), len(unique)) for s in imagesets]
     profiles = [profile_to_dials(m.profile) for m in list_.members if m.profile is not None]
@@ -75,11 +87,23 @@ def write_experiments(
         "detector": [detector_to_dials(d) for d in list_.detectors],
         "goniometer": [goniometer_to_dials(g) for g in list_.goniometers],
         "scan": [scan_to_dials(s) for s in list_.scans],
-        "crystal": [crystal_to_dials(c) for c in list_.crystals],
+        "crystal": _crystals(list_, stills),
         "profile": profiles,
         "scaling_model": [],
     }
     Path(path).write_text(json.dumps(content, indent=2))
+
+
+def _crystals(experiments: ExperimentList, stills: Stills | None) -> list[dict[str, Any]]:
+    out = [crystal_to_dials(c) for c in experiments.crystals]
+    if stills is None or "domain_size" not in stills or "half_mosaicity" not in stills:
+        return out
+    indexed = np.flatnonzero(stills["indexed"])
+    sizes, spreads = stills["domain_size"][indexed], stills["half_mosaicity"][indexed]
+    for crystal, size, spread in zip(out, sizes.tolist(), spreads.tolist(), strict=True):
+        if np.isfinite(size) and np.isfinite(spread):
+            crystal |= {"ML_domain_size_ang": size, "ML_half_mosaicity_deg": spread}
+    return out
 
 
 def _identifier(member: Member, index: int) -> str:
@@ -127,20 +151,29 @@ def write_reflections(
     reflections: Reflections,
     experiments: ExperimentList,
     arrays: Mapping[str, NDArray[Any]] | None = None,
+    stills: Stills | None = None,
 ) -> None:
     """Write a table as DIALS 3 reads it (`.refl`, msgpack), with the columns DIALS has.
 
     Stills are numbered as `write_experiments` takes them apart: an experiment an image, z in 0..1.
 
     arrays : of the step that made the table; where they hold shoeboxes these are written too.
+    stills : the table of stills: then reflections of those indexed are written, without shoeboxes.
 
     Raises
     ------
     InputError
-        The table refers to experiments that are not there, or the shoeboxes are not of its rows.
+        The table refers to experiments that are not there, the shoeboxes are not of its rows, or
+        none of the stills is indexed.
     """
-    stills = split_stills(experiments)
-    table = with_stills_apart(reflections, experiments, stills)
+    if stills is None:
+        apart = split_stills(experiments)
+        members = apart.experiments.members
+        table = with_stills_apart(reflections, experiments, apart)
+    else:
+        found = indexed_stills(experiments, stills)
+        members = found.experiments.members
+        table, arrays = reflections_of_stills(reflections, stills, found), None
     rows = n_rows(table)
     data: dict[str, Any] = {}
     for name, values in to_dials_columns(table).items():
@@ -154,7 +187,7 @@ def write_reflections(
     if arrays is not None and all(name in arrays for name in SHOEBOX_ARRAYS):
         packed = pack_shoeboxes(table["panel"], table["bbox"], arrays)
         data["shoebox"] = ["Shoebox<>", [rows, packed]]
-    names = {i: _identifier(m, i) for i, m in enumerate(stills.experiments.members)}
+    names = {i: _identifier(m, i) for i, m in enumerate(members)}
     content = {"identifiers": names, "nrows": rows, "data": data}
     Path(path).write_bytes(_pack(["dials::af::reflection_table", 1, content]))
 

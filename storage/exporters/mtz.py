@@ -24,10 +24,10 @@ Column = tuple[str, str, NDArray[np.generic]]
 
 _BATCH_STEP = 1000  # batches of an experiment begin behind a multiple of it
 _N_INTS, _N_FLOATS = 29, 156
-_PARTIALITY_THRESHOLD = 0.4  # DIALS's, of dials.export: less of a reflection is not made whole
+PARTIALITY_THRESHOLD = 0.4  # DIALS's, of dials.export: less of a reflection is not made whole
 
 
-def _empty_mtz(experiments: ExperimentList, title: str) -> gemmi.Mtz:
+def empty_mtz(experiments: ExperimentList, title: str) -> gemmi.Mtz:
     """Return an MTZ without data, with median cell, space group and a data set for each
     wavelength.
     """
@@ -62,13 +62,15 @@ def wavelengths(experiments: ExperimentList) -> list[float]:
     return list(dict.fromkeys(round(e.beam.wavelength, 5) for e in experiments))
 
 
-def _fill(mtz: gemmi.Mtz, columns: Sequence[Column]) -> None:
+def fill(mtz: gemmi.Mtz, columns: Sequence[Column]) -> None:
+    """Put label, type and values of each column into a file that has H, K, L."""
     for label, kind, _ in columns[3:]:
         mtz.add_column(label, kind, dataset_id=0 if kind == "Y" else 1)
     mtz.set_data(np.stack([np.asarray(c[2], dtype=np.float32) for c in columns], axis=1))
 
 
-def _index_columns(hkl: NDArray[np.int32]) -> list[Column]:
+def index_columns(hkl: NDArray[np.int32]) -> list[Column]:
+    """Return the columns H, K, L of indices (n, 3)."""
     return [(name, "H", hkl[:, i]) for i, name in enumerate("HKL")]
 
 
@@ -91,9 +93,9 @@ def write_merged(path: str | Path, reflections: Reflections, experiments: Experi
         A column is missing.
     """
     check(reflections, ("hkl", "intensity", "sigma", "n_observations"))
-    mtz = _empty_mtz(experiments, "Merged by dxdask")
+    mtz = empty_mtz(experiments, "Merged by dxdask")
     columns = [
-        *_index_columns(reflections["hkl"]),
+        *index_columns(reflections["hkl"]),
         ("IMEAN", "J", reflections["intensity"]),
         ("SIGIMEAN", "Q", reflections["sigma"]),
         ("N", "I", reflections["n_observations"]),
@@ -102,7 +104,7 @@ def write_merged(path: str | Path, reflections: Reflections, experiments: Experi
         if f"intensity_{name}" in reflections:
             columns.append((f"I({sign})", "K", reflections[f"intensity_{name}"]))
             columns.append((f"SIGI({sign})", "M", reflections[f"sigma_{name}"]))
-    _fill(mtz, columns)
+    fill(mtz, columns)
     mtz.sort()
     mtz.write_to_file(str(path))
 
@@ -151,7 +153,7 @@ def _orientation(experiment: Experiment, to_cambridge: Floats) -> Floats:
     return np.asarray(u * np.sign(np.diag(b)))
 
 
-def _batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mtz.Batch]:
+def batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mtz.Batch]:
     """Return the batch headers of one experiment, one an image."""
     scan = experiment.scan or Scan(image_range=(1, 1))
     turn = _to_cambridge(experiment)
@@ -203,7 +205,7 @@ def _chosen(reflections: Reflections) -> Reflections:
         good = has_flag(reflections, Flag.INTEGRATED_SUM) & (
             reflections["intensity_sum_variance"] > 0
         )
-        good &= reflections["partiality"] >= _PARTIALITY_THRESHOLD
+        good &= reflections["partiality"] >= PARTIALITY_THRESHOLD
     if not good.any():
         raise InputError(
             f"none of {n_rows(reflections)} reflections is integrated well: nothing to write to "
@@ -256,7 +258,7 @@ def write_unmerged(path: str | Path, reflections: Reflections, experiments: Expe
         reflections,
         ("hkl", "experiment", "flags", "x_cal", "y_cal", "z_cal", "partiality", "lp", "qe"),
     )
-    mtz = _empty_mtz(experiments, "Unmerged data of dxdask")
+    mtz = empty_mtz(experiments, "Unmerged data of dxdask")
     table = _chosen(reflections)
     n = n_rows(table)
     batch, rotation = np.zeros(n, dtype=np.int64), np.zeros(n)
@@ -269,13 +271,13 @@ def write_unmerged(path: str | Path, reflections: Reflections, experiments: Expe
         image = np.floor(table["z_cal"][rows]).astype(np.int64) + 1
         batch[rows] = np.clip(image, *scan.image_range) + offset
         rotation[rows] = np.rad2deg(scan.phi_from_z(table["z_cal"][rows]))
-        for header in _batches(
+        for header in batches(
             experiment, offset, known.index(round(experiment.beam.wavelength, 5)) + 1
         ):
             mtz.batches.append(header)
     asu, isym = asu_indices(table["hkl"], mtz.spacegroup)
     columns = [
-        *_index_columns(asu),
+        *index_columns(asu),
         ("M/ISYM", "Y", isym),
         ("BATCH", "B", batch),
         *_intensities(table),
@@ -287,6 +289,6 @@ def write_unmerged(path: str | Path, reflections: Reflections, experiments: Expe
         ("QE", "R", table["qe"]),
         ("FLAG", "I", np.zeros(n)),
     ]
-    _fill(mtz, columns)
+    fill(mtz, columns)
     mtz.sort(5)
     mtz.write_to_file(str(path))

@@ -30,11 +30,13 @@ def write_nxmx(
     dtype: Any,
     pixel_mask: NDArray[np.uint32],
     columns: Mapping[str, NDArray[Any]] | None = None,
+    origin: str = "simulated by dxdask",
 ) -> None:
     """Write one run as an NXmx file: bitshuffle-LZ4, one image a chunk, one module a panel.
 
     images: (slow, fast) each, as many as shape says. shape: images, slow, fast.
     pixel_mask: (slow, fast) uint32, 0 is good. columns: of one value an image, such as event_id.
+    origin: where they come from, for the title.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def write_nxmx(
         entry = _group(file, "entry", "NXentry", default="data")
         entry["definition"] = "NXmx"
         entry["definition"].attrs["version"] = "1.0"
-        entry["title"] = f"{experiment.run}, simulated by dxdask"
+        entry["title"] = f"{experiment.run}, {origin}"
         entry["start_time"] = "2024-01-01T00:00:00Z"
         entry["end_time_estimated"] = "2024-01-01T00:00:00Z"
         _write_source(entry)
@@ -115,8 +117,9 @@ def _write_detector(
     for axis, value in zip("xy", first.pixel_size, strict=True):
         _quantity(group, f"{axis}_pixel_size", value * 1e-3, "m")
     _quantity(group, "distance", first.distance * 1e-3, "m")
-    _quantity(group, "sensor_thickness", first.thickness * 1e-3, "m")
-    group["sensor_material"] = first.material
+    if first.material:
+        _quantity(group, "sensor_thickness", first.thickness * 1e-3, "m")
+        group["sensor_material"] = first.material
     if scan is not None and scan.exposure_times:
         for name in ("count_time", "frame_time"):
             _quantity(group, name, scan.exposure_times[0], "s")

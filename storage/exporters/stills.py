@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList, Member
+from dxdask.storage.exporters.models_used import used_only
 
 
 class StillsSplit:
@@ -54,7 +54,7 @@ class StillsSplit:
                 name = m.identifier if n_images == 1 else f"{m.identifier}-{k}"
                 members.append(replace(m, identifier=name, beam=beam, goniometer=None, scan=None))
                 self.image.append(base + k)
-        self.experiments = _used_only(
+        self.experiments = used_only(
             replace(experiments, beams=tuple(beams), members=tuple(members))
         )
 
@@ -62,26 +62,6 @@ class StillsSplit:
 def split_stills(experiments: ExperimentList) -> StillsSplit:
     """Return the list with each run of stills taken apart into one experiment an image."""
     return StillsSplit(experiments)
-
-
-def _used_only(experiments: ExperimentList) -> ExperimentList:
-    """Return the list without the models that no member uses (DIALS would write none either)."""
-    members = list(experiments.members)
-    pools: dict[str, tuple[Any, ...]] = {}
-    for kind in ("beam", "detector", "goniometer", "scan", "crystal"):
-        used = sorted({p for m in members if (p := getattr(m, kind)) is not None})
-        place = {old: new for new, old in enumerate(used)}
-        members = [
-            m if getattr(m, kind) is None else _placed(m, kind, place[getattr(m, kind)])
-            for m in members
-        ]
-        pools[f"{kind}s"] = tuple(getattr(experiments, f"{kind}s")[i] for i in used)
-    return ExperimentList(**pools, members=tuple(members))
-
-
-def _placed(member: Member, kind: str, place: int) -> Member:
-    changes: dict[str, Any] = {kind: place}
-    return replace(member, **changes)
 
 
 def with_stills_apart(
