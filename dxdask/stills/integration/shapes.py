@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
+
+OFF_PLACE = 0.5
+"""Standard deviation of what a spot is off its prediction along x and y, px."""
+MOST_CUT = 0.02
+"""Largest part of a spot that may lie beyond the edges of its panel: what is missing there is not
+in the error of its intensity."""
 
 
 def ellipses(covariance: Floats, n_sigma: float, radius: float) -> tuple[Floats, Floats]:
@@ -22,3 +29,19 @@ def ellipses(covariance: Floats, n_sigma: float, radius: float) -> tuple[Floats,
     determinant = xx * yy - xy * xy
     inverse = np.stack([yy, -xy, xx], axis=1) / determinant[:, None]
     return np.ascontiguousarray(inverse), np.sqrt(np.maximum(xx, yy))
+
+
+def beyond_edges(x: Floats, y: Floats, covariance: Floats, image_size: NDArray[np.int64]) -> Floats:
+    """Return the part (n,) of each spot that lies beyond an edge of its panel.
+
+    x, y : (n,) predicted, px on the panel. covariance : (n, 3) xx, xy, yy of the spot, px^2.
+    image_size : (n, 2) of the panel along x and y, px.
+    """
+    kept = np.ones(len(x))
+    for middle, variance, size in (
+        (x, covariance[:, 0], image_size[:, 0]),
+        (y, covariance[:, 2], image_size[:, 1]),
+    ):
+        sigma = np.sqrt(variance + OFF_PLACE**2)
+        kept *= ndtr((size - middle) / sigma) - ndtr(-middle / sigma)
+    return 1.0 - kept

@@ -15,6 +15,8 @@ TOTAL, BACKGROUND, UNDER, VARIANCE, MOMENT_X, MOMENT_Y, PIXELS_X, PIXELS_Y, DARK
 N_SUMS = 9
 FOREGROUND, AROUND, BAD, SATURATED, SHARED, BAD_AROUND, N_DARKEST = 0, 1, 2, 3, 4, 5, 6
 N_COUNTS = 7
+HALVES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1))
+"""Directions from a spot in which its background may be darkest."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -54,13 +56,16 @@ def mark(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _darkest_half(ring: Any, n: int) -> Any:
-    """Return the counts and the number of pixels of the half, of four, with the least a pixel."""
+    """Return the counts and the number of pixels of the half, of eight, with the least a pixel.
+
+    Halves end along x, along y and along both diagonals.
+    """
     least, number = 0.0, 0
-    for side in range(4):
+    for side in range(8):
+        by_x, by_y = HALVES[side]
         total, m = 0.0, 0
         for i in range(n):
-            along = ring[i, side // 2]
-            if (along > 0.0) == (side % 2 == 0):
+            if by_x * ring[i, 0] + by_y * ring[i, 1] > 0.0:
                 total += ring[i, 2]
                 m += 1
         if m > 0 and (number == 0 or total * number < least * m):

@@ -56,10 +56,11 @@ def merge_stills(
     Returns
     -------
     MergedStills
-        The result's reflections: hkl in the asymmetric unit, d, intensity, sigma, n_observations;
-        its tables `shells`, `overall` and `ambiguity`. Of stills that were merged the table has
-        scale, b_factor, rlp_radius and the turned and stretched a_matrix; of others, scale is nan.
-        cc_to_others is also of those left out for it.
+        The result's reflections: hkl in the asymmetric unit, d, intensity, sigma, n_observations
+        and the partiality of the most complete of these; its tables `shells`, `overall` and
+        `ambiguity`. Of stills that were merged the table has scale, b_factor, rlp_radius and the
+        turned and stretched a_matrix; of others, scale is nan. cc_to_others is also of those left
+        out for it.
 
     Raises
     ------
@@ -144,9 +145,17 @@ def _merged(
         "intensity": columns["intensity"][seen],
         "sigma": columns["sigma"][seen],
         "n_observations": means.n[seen].astype(np.int32),
+        "partiality": _best_recorded(o, refined, used)[seen],
     }
     n_shells = parameters.merging.nbins
     return table, merging_tables(o, columns, (even, odd), cell, group, n_shells)
+
+
+def _best_recorded(o: Observations, refined: PostRefined, used: NDArray[np.bool_]) -> Floats:
+    """Return the largest partiality (m,) among the observations of each reflection."""
+    best = np.zeros(len(o.hkl))
+    np.maximum.at(best, o.place[used], refined.model.partiality[used])
+    return best
 
 
 def _means(o: Observations, refined: PostRefined, used: NDArray[np.bool_], nu: float) -> Means:

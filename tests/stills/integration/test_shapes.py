@@ -1,0 +1,34 @@
+"""Spots cut by edges, and shadows whatever way they end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dxdask.stills.integration.shapes import OFF_PLACE, beyond_edges
+from dxdask.stills.integration.summation import _darkest_half
+
+
+def test_the_part_beyond_an_edge_is_that_of_drawn_photons() -> None:
+    rng = np.random.default_rng(0)
+    x, y = np.array([2.0, 0.5, 50.0, 99.5]), np.array([40.0, 1.0, 40.0, 79.0])
+    covariance = np.tile([0.8, 0.0, 0.5], (4, 1))
+    size = np.tile([100, 80], (4, 1))
+    drawn = rng.normal(0.0, 1.0, (200_000, 2)) * np.sqrt([0.8 + OFF_PLACE**2, 0.5 + OFF_PLACE**2])
+    for found, at_x, at_y in zip(beyond_edges(x, y, covariance, size), x, y, strict=True):
+        place = drawn + [at_x, at_y]
+        inside = ((place >= 0) & (place < [100, 80])).all(axis=1)
+        assert found == pytest.approx(1 - inside.mean(), abs=3e-3)
+
+
+@pytest.mark.parametrize("degree", range(0, 360, 45))
+def test_the_darkest_half_is_found_in_any_direction(degree: int) -> None:
+    y, x = (
+        np.mgrid[-7:8, -7:8] + np.array([0.25, 0.35])[:, None, None]
+    )  # none on a border between halves
+    angle = np.radians(degree)
+    dark = x * np.cos(angle) + y * np.sin(angle) > 0
+    ring = np.stack([x.ravel(), y.ravel(), np.where(dark, 0.0, 3.0).ravel()], axis=1)
+    counts, number = _darkest_half(ring, len(ring))
+    assert counts == 0
+    assert number == dark.sum()
