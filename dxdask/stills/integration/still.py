@@ -17,7 +17,7 @@ from dxdask.stills.integration.shadows import (
     radial_background,
     shadowed,
 )
-from dxdask.stills.integration.shapes import ellipses
+from dxdask.stills.integration.shapes import MOST_CUT, beyond_edges, ellipses
 from dxdask.stills.integration.spread import Spread
 
 Floats = NDArray[np.float64]
@@ -81,9 +81,18 @@ def integrate_still(
         shared.trusted, shared.gain, np.array(settings), sums, counts,
     )  # fmt: skip
     table = _table(found, x, y, sums, counts, shared.gain[found.panel])
+    sizes = shared.panels.image_size[found.panel]
+    _flag_bad(table, beyond_edges(x, y, found.covariance, sizes) > MOST_CUT)
     if given.shadow > 0.0:
         _flag_shadows(table, frame, mask, shared, sums, counts, given.shadow)
     return table
+
+
+def _flag_bad(table: Reflections, bad: NDArray[np.bool_]) -> None:
+    """Flag what was summed but does not tell the intensity."""
+    flags = table["flags"]
+    flags[bad] |= np.uint32(Flag.FOREGROUND_INCLUDES_BAD_PIXELS | Flag.FAILED_DURING_SUMMATION)
+    flags[bad] &= np.uint32(~Flag.INTEGRATED_SUM & 0xFFFFFFFF)
 
 
 def _flag_shadows(
@@ -96,9 +105,7 @@ def _flag_shadows(
         sums[:, s.DARKEST], counts[:, s.N_DARKEST],
         sums[:, s.VARIANCE] + shared.gain[table["panel"]] * expected, expected, fraction,
     )  # fmt: skip
-    flags = table["flags"]
-    flags[dark] |= np.uint32(Flag.FOREGROUND_INCLUDES_BAD_PIXELS | Flag.FAILED_DURING_SUMMATION)
-    flags[dark] &= np.uint32(~Flag.INTEGRATED_SUM & 0xFFFFFFFF)
+    _flag_bad(table, dark)
 
 
 def _table(
