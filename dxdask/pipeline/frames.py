@@ -96,8 +96,16 @@ class ImportingReader:
 def fingerprints(sources: Sequence[RunSource], parameters: ImportStepParameters) -> dict[str, str]:
     """Return the fingerprint of each run's import: of its files and of how they are read."""
     given = parameters.of_reading()
+    path = parameters.input.reference_geometry
+    # a geometry that a run was not read with says nothing of how it was
+    other = {**given, "input": {**given["input"], "reference_geometry": None}}
     return {
-        s.name: fingerprint("import", given, [file_fingerprint(f) for f in s.files], IMPORT_VERSION)
+        s.name: fingerprint(
+            "import",
+            given if path in s.files else other,
+            [file_fingerprint(f) for f in s.files],
+            IMPORT_VERSION,
+        )
         for s in sources
     }
 

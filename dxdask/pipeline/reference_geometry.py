@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Detector, Experiment
 from dxdask.storage.importers.parameters import InputParameters
@@ -45,31 +47,44 @@ def _from_store(
             f"input.reference_geometry={path} holds no refined geometry; run: dxdask "
             f"refine_metrology {path}"
         )
-    detectors = store.experiments(step).detectors
-    if len(detectors) != 1:
+    what = f"input.reference_geometry={path}"
+    detector, *others = store.experiments(step).detectors
+    if any(placed(detector, other, what).panels != detector.panels for other in others):
         raise InputError(
-            f"{step} of input.reference_geometry={path} has {len(detectors)} detectors, of which "
-            "none is meant; give a geometry file"
+            f"{step} of {what} has {1 + len(others)} detectors, of which none is meant; give a "
+            "geometry file"
         )
     out = {}
     for source in sources:
-        check_fits(detectors[0], source.shape[1:], f"input.reference_geometry={path}", source.name)
+        check_fits(detector, source.shape[1:], what, source.name)
         own = source.experiment
-        detector = _placed(own.detector, detectors[0]) if given.use_detector_reference else None
-        out[source.name] = own if detector is None else replace(own, detector=detector)
+        better = placed(own.detector, detector, what) if given.use_detector_reference else None
+        out[source.name] = own if better is None else replace(own, detector=better)
     return out
 
 
-def _placed(own: Detector, reference: Detector) -> Detector:
-    """Return the detector with the panels where they are in the reference."""
+def placed(own: Detector, reference: Detector, what: str) -> Detector:
+    """Return the detector with its panels where they are in the reference; `what` that is.
+
+    Panels are the same where they lie at the same place in the frame; in a reference that does not
+    know the frame, where they are as many, of the same sizes, in the same order.
+
+    Raises
+    ------
+    InputError
+        They are others.
+    """
     by_place = {(p.offset, p.image_size): p for p in reference.panels}
+    sizes = [[(p.image_size, p.pixel_size) for p in d.panels] for d in (own, reference)]
+    in_order = len(by_place) < len(reference) and sizes[0] == sizes[1]
     panels = []
-    for panel in own.panels:
-        there = by_place.get((panel.offset, panel.image_size))
-        if there is None:
+    for i, panel in enumerate(own.panels):
+        there = reference[i] if in_order else by_place.get((panel.offset, panel.image_size))
+        if there is None or not np.allclose(there.pixel_size, panel.pixel_size, rtol=1e-3):
+            width, height = panel.pixel_size
             raise InputError(
-                f"the reference geometry has no panel of {panel.image_size} pixels at "
-                f"{panel.offset} of the frame (fast, slow); give that of this detector"
+                f"{what} has no panel of {panel.image_size} pixels of {width:g} x {height:g} mm at "
+                f"{panel.offset} of the frame (fast, slow); give a geometry of this detector"
             )
         panels.append(
             replace(

@@ -142,7 +142,7 @@ def test_something_must_move(made: Shots) -> None:
 
 def test_shifts_are_those_of_the_panels(made: Shots) -> None:
     found = _refined(made)
-    shifts, statistics = found.tables
+    _, shifts, statistics = found.tables
     rows = {row["part"]: row for row in shifts.rows}
     assert rows["detector"]["n_spots"] == sum(rows[f"p{i}"]["n_spots"] for i in range(4))
     moved = centre(found.experiment.detector[1]) - centre(made.experiment.detector[1])
@@ -158,7 +158,7 @@ def test_shifts_are_those_of_the_panels(made: Shots) -> None:
 
 def test_what_did_not_move_has_no_shifts(made: Shots) -> None:
     found = _refined(made, split_dataset=False, detector={"whole": ("shift",), "parts": ()})
-    (shifts,) = found.tables
+    _, shifts = found.tables
     first = next(row for row in shifts.rows if row["part"] == "p0")
     assert first["rotation_z_degree"] == pytest.approx(0, abs=1e-9)
     assert first["z_um"] == pytest.approx(0, abs=1e-6)

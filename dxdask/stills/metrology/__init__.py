@@ -16,6 +16,7 @@ from dxdask.stills.columns import Stills
 from dxdask.stills.crystals import Crystals
 from dxdask.stills.measurements import Measurements, measurements_of
 from dxdask.stills.metrology.parameters import MetrologyParameters
+from dxdask.stills.metrology.rmsds import rmsd_table
 from dxdask.stills.metrology.solve import Solution, solve
 from dxdask.stills.metrology.tables import detector_shifts, detector_statistics
 from dxdask.stills.outliers import still_rmsds, well_fitting
@@ -32,26 +33,44 @@ class Metrology:
 
     Attributes
     ----------
-    start : the experiment before. whole, odd, even : solutions. rows : rows of the table of
-    stills that `whole` used; left_out : how many its RMSD filter left out. n_spots : (panels,)
-    spots used on each panel.
+    start : the experiment before. whole, odd, even : solutions. asked : rows of the table of
+    stills that it was tried with, and rmsds, mm, what each had at first; rows : those that `whole`
+    used, which its RMSD filter did not leave out. measured, crystals : of these, as indexed.
+    n_spots : (panels,) spots used on each panel.
     """
 
     start: Experiment
     whole: Solution
+    asked: Ints
+    rmsds: NDArray[np.float64]
     rows: Ints
-    left_out: int
+    measured: Measurements
+    crystals: Crystals
     n_spots: Ints
     odd: Solution | None = None
     even: Solution | None = None
 
     @property
+    def left_out(self) -> int:
+        """How many stills were left out by their RMSD."""
+        return len(self.asked) - len(self.rows)
+
+    @property
+    def beam(self) -> NDArray[np.float64]:
+        """Unit vector (3,) along the beam."""
+        return -unit(self.start.beam.direction)
+
+    @property
     def tables(self) -> tuple[Table, ...]:
-        """Detector shifts and, where the stills were split, how well the halves agree."""
-        tables = [detector_shifts(self.start, self.whole, self.n_spots)]
+        """RMSDs, detector shifts and, where stills were split, how well the halves agree."""
+        parts, found = self.whole.parts, self.whole.detector
+        tables = [
+            rmsd_table(self.start.detector, self.whole, self.measured, self.crystals, self.beam),
+            detector_shifts(self.start.detector, found, parts, self.beam, self.n_spots),
+        ]
         if self.odd is not None and self.even is not None:
-            beam = -unit(self.start.beam.direction)
-            tables.append(detector_statistics(self.odd, self.even, beam, self.n_spots))
+            halves = self.odd.detector, self.even.detector
+            tables.append(detector_statistics(*halves, parts, self.beam, self.n_spots))
         return tuple(tables)
 
     @property
@@ -93,8 +112,8 @@ def refine_metrology(
 
     every = np.arange(len(measured.rows))
     whole, kept = fitted(measured, every), every
+    rmsds = still_rmsds(whole.fit.residuals, whole.used, measured.still, len(every))
     if parameters.rmsd_filter.enable:
-        rmsds = still_rmsds(whole.fit.residuals, whole.used, measured.still, len(every))
         kept = np.flatnonzero(well_fitting(rmsds, parameters.rmsd_filter.iqr_multiplier))
         if len(kept) < len(every):
             whole = fitted(measured.of_stills(kept), kept)
@@ -104,8 +123,9 @@ def refine_metrology(
     used = measured.of_stills(kept) if len(kept) < len(every) else measured
     n_spots = np.bincount(used.panel[whole.used], minlength=len(experiment.detector))
     return Metrology(
-        experiment, whole, measured.rows[kept], len(every) - len(kept), n_spots, *halves
-    )
+        experiment, whole, measured.rows, rmsds, measured.rows[kept], used, crystals.taken(kept),
+        n_spots, *halves,
+    )  # fmt: skip
 
 
 def _subset(measured: Measurements, n_subset: int | None) -> Measurements:

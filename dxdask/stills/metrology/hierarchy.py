@@ -42,13 +42,13 @@ def _below(group: Group, level: int, last: int | None, detector: Detector, out: 
         if len(group.groups) == 1 and not group.panels:  # the same thing under another name
             _below(part, level, last, detector, out)
             return
-        out.append(Part(_short(part.name) or f"group {i}", level, part.all_panels()))
+        out.append(Part(short_name(part.name) or f"group {i}", level, part.all_panels()))
         _below(part, level + 1, last, detector, out)
     if len(group.panels) > 1 or group.groups:
-        out += [Part(_short(detector[i].name), level, (i,)) for i in group.panels]
+        out += [Part(short_name(detector[i].name), level, (i,)) for i in group.panels]
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """Return the last part of a name that is a path in an HDF5 file."""
     return name.rsplit("/", 1)[-1]
 

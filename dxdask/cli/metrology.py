@@ -1,0 +1,114 @@
+"""`dxdask refine_metrology`, `detector_shifts`, `detector_statistics`: where panels are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dxdask.cli import arguments, output
+from dxdask.cli.commands import app
+from dxdask.cli.logs import log_to
+from dxdask.cli.options import Arguments, Config, Expert, File, Json
+from dxdask.errors import ParameterError
+
+if TYPE_CHECKING:
+    from dxdask.pipeline.detector_shifts import Compared
+    from dxdask.tables import Table
+
+
+@app.command("refine_metrology")
+def refine_metrology(
+    given: Arguments = None,
+    config: Config = False,
+    expert: Expert = 0,
+    file: File = None,
+    json: Json = False,
+) -> None:
+    """Refine where the panels of the detector are, from all indexed stills."""
+    from dxdask.pipeline.metrology_parameters import RefineMetrologyParameters
+
+    paths, texts = arguments.split(given or [])
+    parameters = arguments.read_parameters(RefineMetrologyParameters, file, texts)
+    if config:
+        return output.configuration(parameters, expert)
+    from dxdask.pipeline.detector_shifts import refined_in
+    from dxdask.pipeline.metrology import refine_metrology as run
+
+    path = arguments.one_store(paths, "refine_metrology")
+    with log_to(Path(path), "refine_metrology", quiet=json):
+        output.changed_parameters(parameters)
+        store = run(path, parameters, output.step)
+        for written in parameters.output.geometry:
+            output.line(f"wrote {written}")
+        _draw(parameters.output.picture, refined_in(store))
+    if json:
+        output.as_json(store.show("refine_metrology"))
+    return None
+
+
+@app.command("detector_shifts")
+def detector_shifts(
+    given: Arguments = None,
+    config: Config = False,
+    expert: Expert = 0,
+    file: File = None,
+    json: Json = False,
+) -> None:
+    """Show how the parts of a detector moved between two geometries, or in a store's metrology."""
+    from dxdask.pipeline.metrology_parameters import DetectorShiftsParameters
+
+    paths, texts = arguments.split(given or [])
+    parameters = arguments.read_parameters(DetectorShiftsParameters, file, texts)
+    if config:
+        return output.configuration(parameters, expert)
+    from dxdask.pipeline import detector_shifts as job
+
+    if len(paths) not in (1, 2):
+        raise ParameterError(
+            "dxdask detector_shifts takes two geometries (store, .geom, .expt or .json), or one "
+            f"store, got {', '.join(paths) or 'none'}"
+        )
+    one, other = (*paths, None)[:2]
+    found = job.detector_shifts(str(one), other, parameters)
+    _show(*found, parameters.output.picture, json=json)
+    return None
+
+
+@app.command("detector_statistics")
+def detector_statistics(
+    given: Arguments = None,
+    config: Config = False,
+    expert: Expert = 0,
+    file: File = None,
+    json: Json = False,
+) -> None:
+    """Show how well the geometries agree that odd and even stills give."""
+    from dxdask.pipeline.metrology_parameters import DetectorShiftsParameters
+
+    paths, texts = arguments.split(given or [])
+    parameters = arguments.read_parameters(DetectorShiftsParameters, file, texts)
+    if config:
+        return output.configuration(parameters, expert)
+    from dxdask.pipeline import detector_shifts as job
+
+    path = arguments.one_store(paths, "detector_statistics")
+    _show(*job.detector_statistics(path, parameters), parameters.output.picture, json=json)
+    return None
+
+
+def _show(compared: Compared, table: Table, picture: Path | None, *, json: bool) -> None:
+    with output.muted(json):
+        output.line(str(table))
+        _draw(picture, compared)
+    if json:
+        output.as_json({"tables": {table.name: [dict(row) for row in table.rows]}})
+
+
+def _draw(picture: Path | None, moved: Compared) -> None:
+    if picture is None:
+        return
+    # it loads matplotlib
+    from dxdask.report.panel_moves import plot_panel_moves, write_picture
+
+    write_picture(picture, plot_panel_moves(moved.before, moved.after, beam=moved.beam))
+    output.line(f"wrote {picture}")

@@ -1,0 +1,123 @@
+"""A picture of how the panels of a detector moved, seen along the beam."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from dxdask.errors import StoreWriteError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from dxdask.models import Detector, Panel
+    from dxdask.storage.store import Store
+
+Floats = NDArray[np.float64]
+MOST_NAMES = 80
+LONGEST = 0.3
+"""Of the longest move as it is drawn, in sides of a panel."""
+
+
+def plot_metrology(store: Store, ax: Axes | None = None) -> Axes:
+    """Draw how `refine_metrology` moved the panels of a store's detector."""
+    from dxdask.pipeline.detector_shifts import refined_in
+
+    moved = refined_in(store)
+    return plot_panel_moves(moved.before, moved.after, ax, beam=moved.beam)
+
+
+def plot_panel_moves(
+    before: Detector, after: Detector, ax: Axes | None = None, *, beam: ArrayLike = (0, 0, -1)
+) -> Axes:
+    """Draw the panels where they were, and outlines and arrows of where they went, magnified.
+
+    before, after : the same panels in the same order. beam : (3,) unit vector along the beam; x is
+    to the right and y up (imgCIF). The colour is the move along the beam.
+    """
+    ax = ax or Figure(figsize=(8, 7), layout="constrained").subplots()
+    across, along = _view(np.asarray(beam, dtype=np.float64))
+    corners = np.array([_corners(p) for p in before.panels])
+    moves = np.array([_corners(p) for p in after.panels]) - corners
+    flat, moved = corners @ across.T, moves @ across.T
+    centres, arrows = flat.mean(axis=1), moved.mean(axis=1)
+    side = float(np.median(np.linalg.norm(flat[:, 1] - flat[:, 0], axis=1)))
+    magnified = magnification(float(np.linalg.norm(moved, axis=2).max()), LONGEST * side)
+    shades = PolyCollection(list(flat), cmap="coolwarm", edgecolors="0.4", linewidths=0.6)
+    z = 1e3 * (moves @ along).mean(axis=1)
+    reach = max(float(np.abs(z - z.mean()).max()), 1.0)
+    shades.set(array=z - z.mean(), clim=(-reach, reach), alpha=0.45)
+    ax.add_collection(shades)
+    outlines = PolyCollection(
+        list(flat + magnified * moved), facecolors="none", edgecolors="k", linewidths=1.0
+    )
+    ax.add_collection(outlines)
+    tips = magnified * arrows
+    quiver = ax.quiver(
+        *centres.T, *tips.T, angles="xy", scale_units="xy", scale=1, width=0.004, zorder=3
+    )
+    length = _round(0.4 * side / magnified)
+    label = f"{1e3 * length:g} um; moves {magnified:g} times as large"
+    ax.quiverkey(quiver, 0.1, 1.03, magnified * length, label, labelpos="E", coordinates="axes")
+    if len(centres) <= MOST_NAMES:
+        for panel, (x, y) in zip(before.panels, centres, strict=True):
+            name = panel.name.rsplit("/", 1)[-1]
+            ax.annotate(name, (x, y), (3, 3), textcoords="offset points", fontsize="x-small")
+    ax.plot(0, 0, "+", color="k", markersize=10)
+    ax.set(aspect="equal", xlabel="x (mm)", ylabel="y (mm)")
+    ax.autoscale_view()
+    figure = ax.get_figure(root=True)
+    if figure is not None:
+        label = f"move along the beam, less the mean of {z.mean():+.0f} um (um)"
+        figure.colorbar(shades, ax=ax, label=label, shrink=0.8)
+    return ax
+
+
+def write_picture(path: str | Path, ax: Axes) -> None:
+    """Write the figure of an axes to a file, of the kind that its suffix says.
+
+    Raises
+    ------
+    StoreWriteError
+        The file cannot be written.
+    """
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return
+    try:
+        # no date in it: the same picture is the same file
+        figure.savefig(path, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
+    except OSError as error:
+        raise StoreWriteError(f"cannot write {path}: {error}; check the folder") from error
+
+
+def magnification(largest: float, wanted: float) -> float:
+    """Return 1, 2 or 5 times a power of ten, at which `largest` is drawn about as long as `wanted`.
+
+    It is 1 where nothing moved.
+    """
+    return _round(wanted / largest) if largest > 1e-9 else 1.0
+
+
+def _round(value: float) -> float:
+    """Return the largest of 1, 2, 5 times a power of ten that is not beyond a value."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(power * max(step for step in (1, 2, 5) if step * power <= value * (1 + 1e-9)))
+
+
+def _corners(panel: Panel) -> Floats:
+    """Return the corners (4, 3) of a panel, mm, one after the other around it."""
+    width, height = np.asarray(panel.image_size) * panel.pixel_size
+    return panel.lab_coordinates([(0, 0), (width, 0), (width, height), (0, height)])
+
+
+def _view(beam: Floats) -> tuple[Floats, Floats]:
+    """Return the axes (2, 3) across the beam that are drawn to the right and up, and the beam."""
+    right = np.cross(beam, (0.0, 1.0, 0.0))
+    right /= np.linalg.norm(right)
+    return np.array([right, np.cross(right, beam)]), beam

@@ -1,0 +1,53 @@
+"""The geometry of a detector in a file of its own, for other programs and for the next run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from dxdask.errors import FormatError, StoreWriteError
+from dxdask.models import Experiment, ExperimentList
+from dxdask.storage.exporters.crystfel_geometry import write_crystfel_geometry
+from dxdask.storage.exporters.dials import write_experiments
+from dxdask.storage.importers.json_geometry import json_geometry
+
+SUFFIXES = (".geom", ".expt", ".json")
+
+
+def write_geometry(
+    path: str | Path,
+    experiment: Experiment,
+    *,
+    data: str = "/entry/data/data",
+    wavelength: str | None = None,
+) -> None:
+    """Write beam and detector as .geom of CrystFEL, .expt of DIALS or .json of panels, by suffix.
+
+    data, wavelength : datasets that a .geom names; see `write_crystfel_geometry`.
+
+    Raises
+    ------
+    FormatError
+        The suffix is none of these.
+    StoreWriteError
+        The file cannot be written.
+    """
+    where = Path(path)
+    beam, detector = replace(experiment.beam, wavelengths=None), experiment.detector
+    try:
+        if where.suffix == ".geom":
+            write_crystfel_geometry(where, detector, beam, data=data, wavelength=wavelength)
+        elif where.suffix == ".expt":
+            alone = Experiment(
+                identifier=experiment.identifier, run=experiment.run, beam=beam, detector=detector
+            )
+            write_experiments(where, ExperimentList.of([alone]))
+        elif where.suffix == ".json":
+            where.write_text(json.dumps(json_geometry(detector, beam), indent=1) + "\n")
+        else:
+            raise FormatError(f"cannot write a geometry to {path}; call it {', '.join(SUFFIXES)}")
+    except StoreWriteError:
+        raise
+    except OSError as error:
+        raise StoreWriteError(f"cannot write {path}: {error}; check the folder") from error

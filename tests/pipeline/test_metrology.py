@@ -1,0 +1,311 @@
+"""Metrology of stills in a store: what it holds, shows, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dxdask.cli.main import run
+from dxdask.errors import FormatError, InputError, ParameterError, StoreNotFoundError
+from dxdask.models import Crystal, Detector, Experiment, ExperimentList, Group
+from dxdask.pipeline.api import quiet
+from dxdask.pipeline.detector_shifts import compare, detector_shifts, detector_statistics
+from dxdask.pipeline.metrology import metrology_plan, refine_metrology
+from dxdask.pipeline.metrology_parameters import DetectorShiftsParameters, RefineMetrologyParameters
+from dxdask.results import StepResult
+from dxdask.stills.metrology.hierarchy import centre
+from dxdask.storage.exporters.geometry import write_geometry
+from dxdask.storage.importers.reference_geometry import read_geometry
+from dxdask.storage.store import Store
+from tests.made_up_stills import CELL, Shots, moved_panels, panels, shots
+
+HALVES = Group(groups=(Group(name="left", panels=(0, 2)), Group(name="right", panels=(1, 3))))
+
+
+def true_detector() -> Detector:
+    rng = np.random.default_rng(5)
+    shifts, turns = np.zeros((4, 3)), np.zeros((4, 3))
+    shifts[:, :2], shifts[:, 2] = rng.normal(0, 0.08, (4, 2)), -0.25
+    turns[:, 2] = rng.normal(0, 1e-3, 4)
+    return moved_panels(panels(), shifts, turns)
+
+
+@pytest.fixture(scope="module")
+def made() -> Shots:
+    """Return stills on panels that are not where their file says."""
+    return shots(12, true_detector=true_detector(), noise_px=0.1)
+
+
+def indexed(made: Shots, *runs: Experiment) -> StepResult:
+    """Return what the step index would give of these stills, all of the first run."""
+    crystal = Crystal.from_cell(CELL, space_group="P 43 21 2")
+    return StepResult(
+        experiments=ExperimentList.of([made.experiment, *runs]).with_crystal(crystal),
+        reflections=made.reflections,
+        arrays=made.stills,
+    )
+
+
+def stored(path: Path, result: StepResult, fingerprint: str = "1") -> Store:
+    """Return a store with the step index."""
+    store = Store.open(path) if path.exists() else Store.create(path)
+    store.write_step("index", result, fingerprint=fingerprint)
+    return store
+
+
+@pytest.fixture
+def store(made: Shots, tmp_path: Path) -> Store:
+    return stored(tmp_path / "s.zarr", indexed(made))
+
+
+def parameters(**given: Any) -> RefineMetrologyParameters:
+    return RefineMetrologyParameters.model_validate({"cluster": {"kind": "threads"}, **given})
+
+
+def refined(store: Store, **given: Any) -> Store:
+    return refine_metrology(store.path, parameters(**given), quiet)
+
+
+def centres(detector: Detector) -> np.ndarray[Any, Any]:
+    return np.array([centre(p) for p in detector.panels])
+
+
+def test_the_store_holds_the_refined_detector(store: Store, made: Shots) -> None:
+    refined(store)
+    step = store.read_step("refine_metrology")
+    assert [t.name for t in step.tables] == ["rmsds", "shifts", "statistics", "stills"]
+    found = centres(step.experiments[0].detector)
+    before = centres(made.experiment.detector) - centres(made.true_detector)
+    after = found - centres(made.true_detector)
+    assert np.abs(after[:, 2]).max() < 0.03 < np.abs(before[:, 2]).min()
+    # a turn of all about the beam is not told by the spots
+    assert np.sqrt((after[:, :2] ** 2).mean()) < 0.3 * np.sqrt((before[:, :2] ** 2).mean())
+    assert step.experiments[0].crystal is not None
+    assert store.attributes
+    assert "Gauge: a turn of all about the beam" in " ".join(step.messages)
+    assert "110.000 mm before, 110.2" in " ".join(step.messages)
+
+
+def test_rmsds_fall_on_every_panel(store: Store) -> None:
+    rows = refined(store).read_step("refine_metrology").table("rmsds").rows
+    assert [r["panel"] for r in rows] == ["p0", "p1", "p2", "p3", "all"]
+    assert rows[-1]["n_spots"] == sum(r["n_spots"] for r in rows[:-1])
+    for row in rows:
+        for axis in "xy":
+            # the noise is 0.1 px, of which crystals of fifteen spots each take up a part
+            assert 0.04 < row[f"rmsd_{axis}_px"] < 0.1
+            assert row[f"rmsd_{axis}_px_before"] > 1.5 * row[f"rmsd_{axis}_px"]
+
+
+def test_stills_used_and_left_out_are_told(store: Store, made: Shots) -> None:
+    spots = {name: values.copy() for name, values in made.reflections.items()}
+    bad = np.floor(spots["z"]) == 3
+    spots["x"][bad] += np.random.default_rng(0).normal(0, 8, bad.sum())
+    stored(store.path, replace(indexed(made), reflections=spots))
+    step = refined(store).read_step("refine_metrology")
+    used = {row["image"]: row["used"] for row in step.table("stills").rows}
+    assert len(used) == 12
+    assert not used[4]
+    assert f"Left out {12 - sum(used.values())} of 12 stills" in " ".join(step.messages)
+    step = refined(store, metrology={"n_subset": 6}).read_step("refine_metrology")
+    assert len(step.table("stills").rows) == 6
+    assert "Took 6 of 12 indexed stills" in " ".join(step.messages)
+
+
+def test_it_is_not_repeated_but_when_something_changes(store: Store, made: Shots) -> None:
+    def made_anew(**given: Any) -> bool:
+        before = store.has_step("refine_metrology") and store.step_attributes("refine_metrology")
+        after = refined(store, **given).step_attributes("refine_metrology")
+        return not before or before["id"] != after["id"]
+
+    assert made_anew()
+    assert not made_anew()
+    assert made_anew(force=True)
+    assert made_anew(metrology={"split_dataset": False})
+    assert not made_anew(metrology={"split_dataset": False})
+    assert not made_anew(metrology={"split_dataset": False}, output={"data": "/elsewhere"})
+    stored(store.path, indexed(made), fingerprint="2")
+    assert made_anew(metrology={"split_dataset": False})
+    assert len(metrology_plan(store, parameters(force=True)).commits) == 1
+
+
+def test_metrology_of_what_is_refined_changes_little(store: Store, made: Shots) -> None:
+    first = refined(store).experiments("refine_metrology")[0]
+    stored(store.path, indexed(replace(made, experiment=first)), fingerprint="2")
+    second = refined(store).experiments("refine_metrology")[0]
+    np.testing.assert_allclose(centres(second.detector), centres(first.detector), atol=5e-3)
+
+
+def test_runs_share_the_detector(store: Store, made: Shots) -> None:
+    other = replace(made.experiment, run="other", identifier="other")
+    stored(store.path, indexed(made, replace(other, detector=panels())))
+    experiments = refined(store).experiments("refine_metrology")
+    assert len(experiments) == 2
+    assert len(experiments.detectors) == 1
+    stored(store.path, indexed(made, replace(other, detector=panels(111.0))), fingerprint="2")
+    with pytest.raises(InputError, match="made_up and other have different detectors"):
+        refined(store)
+
+
+def test_what_cannot_be_refined_is_said(store: Store, made: Shots, tmp_path: Path) -> None:
+    empty = Store.create(tmp_path / "empty.zarr")
+    with pytest.raises(StoreNotFoundError, match="holds no indexed stills; run: dxdask stills_pro"):
+        refined(empty)
+    with pytest.raises(StoreNotFoundError, match="holds no refined geometry; run: dxdask refine_m"):
+        detector_shifts(store.path)
+    with pytest.raises(StoreNotFoundError, match="holds no refined geometry"):
+        detector_statistics(store.path)
+    stored(store.path, replace(indexed(made), arrays={}), fingerprint="2")
+    with pytest.raises(InputError, match="are sweeps, whose detector is refined by: dxdask refine"):
+        refined(store)
+    one = dict(made.stills, indexed=np.arange(12) == 0)
+    stored(store.path, replace(indexed(made), arrays=one), fingerprint="3")
+    with pytest.raises(InputError, match="metrology needs at least two"):
+        refined(store)
+    refined(stored(store.path, indexed(made), "4"), metrology={"split_dataset": False})
+    with pytest.raises(InputError, match=r"no halves to compare.*metrology.split_dataset=true"):
+        detector_statistics(store.path)
+
+
+def test_two_stills_do(store: Store, made: Shots) -> None:
+    two = dict(made.stills, indexed=np.arange(12) < 2)
+    stored(store.path, replace(indexed(made), arrays=two))
+    step = refined(store).read_step("refine_metrology")
+    assert [t.name for t in step.tables] == ["rmsds", "shifts", "stills"]
+    assert "and 2 crystals" in step.messages[0]
+
+
+@pytest.mark.parametrize("name", ["r.geom", "r.expt", "r.json"])
+def test_geometry_comes_back(store: Store, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    refined(store, output={"geometry": [path]})
+    wanted, found = store.experiments("refine_metrology")[0], read_geometry(path)
+    for one, other in zip(wanted.detector.panels, found.detector.panels, strict=True):
+        np.testing.assert_allclose(one.d_matrix, other.d_matrix, atol=2e-9)
+        assert (one.offset, one.image_size) == (other.offset, other.image_size)
+    assert found.beam is not None
+    assert found.beam.wavelength == pytest.approx(wanted.beam.wavelength, rel=1e-12)
+    _, table = detector_shifts(store.path, path)
+    assert max(abs(row["delta_xy_um"]) for row in table.rows) < 1e-4
+    assert table.rows[0]["n_spots"] > 100
+
+
+def test_crystfel_is_told_where_frames_and_wavelengths_are(store: Store, tmp_path: Path) -> None:
+    output = {"geometry": [tmp_path / "r.geom"], "data": "/d/frames", "wavelength": "/d/lambda"}
+    refined(store, output=output)
+    text = (tmp_path / "r.geom").read_text()
+    assert "data = /d/frames" in text
+    assert "wavelength = /d/lambda A" in text
+
+
+def test_other_suffixes_are_refused(store: Store, made: Shots, tmp_path: Path) -> None:
+    for output in ({"geometry": ["r.txt"]}, {"picture": "r.txt"}):
+        with pytest.raises(ValueError, match=r"r.txt is no \."):
+            parameters(output=output)
+    with pytest.raises(FormatError, match="cannot write a geometry"):
+        write_geometry(tmp_path / "r.txt", made.experiment)
+    with pytest.raises(InputError, match="is no geometry; give a store"):
+        detector_shifts(store.path, "r.txt")
+    with pytest.raises(InputError, match="no such geometry"):
+        detector_shifts(store.path, "r.geom")
+    with pytest.raises(InputError, match="give a second geometry"):
+        detector_shifts("r.geom")
+
+
+def test_shifts_between_files(made: Shots, tmp_path: Path) -> None:
+    paths = [tmp_path / "a.json", tmp_path / "b.expt"]
+    whole = replace(made.true_detector, root=HALVES)
+    write_geometry(paths[0], made.experiment)
+    write_geometry(paths[1], replace(made.experiment, detector=whole))
+    compared, table = detector_shifts(*paths)
+    moved = centres(made.true_detector) - centres(made.experiment.detector)
+    np.testing.assert_allclose(centres(compared.after) - centres(compared.before), moved, atol=1e-8)
+    rows = {(row["level"], row["part"]): row for row in table.rows}
+    assert [key for key in rows if key[0] == 1] == [
+        (1, "left"), (1, "right"), (1, "mean"), (1, "sigma")
+    ]  # fmt: skip
+    left = moved[[0, 2]].mean(axis=0)
+    assert rows[1, "left"]["delta_xy_um"] == pytest.approx(1e3 * np.hypot(*left[:2]), abs=1e-3)
+    assert rows[0, "detector"]["z_um"] == pytest.approx(250, abs=1e-3)
+    assert rows[0, "detector"]["n_spots"] is None
+    top = DetectorShiftsParameters(max_hierarchy_level=0)
+    assert [row["part"] for row in detector_shifts(*paths, top)[1].rows] == ["detector"]
+
+
+def test_tilts_have_a_direction(made: Shots, tmp_path: Path) -> None:
+    start = made.experiment.detector
+    middle = centre(start[0])
+    outwards = np.array([*middle[:2], 0.0]) / np.hypot(*middle[:2])
+    tangent = np.cross([0.0, 0.0, -1.0], outwards)
+    turns = np.zeros((4, 3))
+    turns[0] = np.radians(0.3) * tangent + np.radians(0.1) * outwards
+    end = moved_panels(start, np.zeros((4, 3)), turns)
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, detector in zip(paths, (start, end), strict=True):
+        write_geometry(path, replace(made.experiment, detector=detector))
+    row = next(row for row in detector_shifts(*paths)[1].rows if row["part"] == "p0")
+    assert row["tilt_radial_degree"] == pytest.approx(0.3, abs=1e-4)
+    assert row["tilt_tangential_degree"] == pytest.approx(0.1, abs=1e-4)
+    assert row["tilt_degree"] == pytest.approx(np.hypot(0.3, 0.1), abs=1e-4)
+    assert row["rotation_z_degree"] == pytest.approx(0, abs=1e-3)
+
+
+def test_other_detectors_are_not_compared(made: Shots, tmp_path: Path) -> None:
+    few = replace(made.experiment, detector=Detector(panels=panels().panels[:3]))
+    coarse = tuple(replace(p, pixel_size=(0.2, 0.2)) for p in panels().panels)
+    write_geometry(tmp_path / "few.json", few)
+    write_geometry(tmp_path / "all.json", made.experiment)
+    write_geometry(
+        tmp_path / "coarse.json", replace(made.experiment, detector=Detector(panels=coarse))
+    )
+    with pytest.raises(InputError, match=r"few.json has no panel of \(300, 200\) pixels"):
+        compare(tmp_path / "all.json", tmp_path / "few.json")
+    with pytest.raises(InputError, match=r"coarse.json has no panel .* 0.1 x 0.1 mm"):
+        compare(tmp_path / "all.json", tmp_path / "coarse.json")
+
+
+def test_panels_that_do_not_know_their_place_go_by_order(made: Shots, tmp_path: Path) -> None:
+    nowhere = tuple(replace(p, offset=(0, 0)) for p in made.true_detector.panels)
+    write_geometry(tmp_path / "b.expt", replace(made.experiment, detector=Detector(panels=nowhere)))
+    write_geometry(tmp_path / "a.json", made.experiment)
+    compared = compare(tmp_path / "a.json", tmp_path / "b.expt")
+    np.testing.assert_allclose(centres(compared.after), centres(made.true_detector), atol=1e-8)
+
+
+def test_commands(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(store.path), f"output.geometry={tmp_path / 'r.geom'}"]
+    picture = tmp_path / "m.svg"
+    assert run(["refine_metrology", *words, f"output.picture={picture}", "cluster=threads"]) == 0
+    said = capsys.readouterr().out
+    for text in ("Refined 4 panels", "Detector shifts:", "RMSDs by panel:", "even stills", "wrote"):
+        assert text in said
+    assert "<svg" in picture.read_text()
+    assert (tmp_path / "r.geom").exists()
+    assert "Refined 4 panels" in store.path.with_suffix(".log").read_text()
+    assert run(["detector_shifts", str(store.path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["tables"]["shifts"]
+    assert rows == list(store.read_step("refine_metrology").table("shifts").rows)
+    assert run(["detector_statistics", str(store.path)]) == 0
+    assert "even stills against odd ones" in capsys.readouterr().out
+    assert run(["detector_shifts", str(store.path), str(tmp_path / "r.geom")]) == 0
+    assert run(["show", str(store.path), "refine_metrology"]) == 0
+    assert "weighted sigma" in capsys.readouterr().out
+    for command in ("refine_metrology", "detector_shifts", "detector_statistics"):
+        assert run([command, "-c"]) == 0
+        assert run([command]) == 2
+    assert run(["refine_metrology", str(store.path), "output.picture=a.txt"]) == 2
+    assert run(["detector_shifts", "a", "b", "c"]) == 2
+    assert run(["refine_metrology", str(tmp_path / "none.zarr")]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_wrong_parameters_are_named(store: Store) -> None:
+    from dxdask.assignments import with_assignments
+
+    with pytest.raises(ParameterError, match=r"did you mean metrology.n_subset"):
+        with_assignments(RefineMetrologyParameters(), [("metrology.n_subsets", 3)])
