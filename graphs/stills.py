@@ -20,7 +20,7 @@ from dxdask.spotfinding.images import is_used
 from dxdask.stills.indexing import KnownCell
 from dxdask.stills.indexing.consensus import ProposedCell
 from dxdask.stills.indexing.parameters import StillIndexParameters
-from dxdask.stills.indexing.step import agreed
+from dxdask.stills.indexing.step import agreed, require_hits
 from dxdask.stills.parts import StillsPart, join_stills
 from dxdask.stills.process import (
     EventFrames,
@@ -135,8 +135,8 @@ def _cells(
     """Return the cells that the hits of all runs share, a Delayed list, that of the most first."""
     take = delayed(_lattices, pure=True)
     lattices = [take(p) for of_run in parts for p in of_run]
-    folded = tree_fold(lattices, np.concatenate, fan_in=fan_in, label="join-lattices")
-    cells: Delayed = delayed(agreed, pure=True)(folded, parameters)
+    folded = tree_fold(lattices, _join_lattices, fan_in=fan_in, label="join-lattices")
+    cells: Delayed = delayed(_agreed, pure=True)(folded, parameters)
     return cells
 
 
@@ -208,8 +208,27 @@ def _integrated(
     return replace(integrate_events(frames, own, run, known), problems=tuple(problems))
 
 
-def _lattices(part: StillsPart) -> Floats:
-    return part.lattices
+class _Lattices(NamedTuple):
+    """Reduced A (n, 3, 3), 1/A, of some events, of which so many are hits."""
+
+    a_matrix: Floats
+    n_hits: int
+    n_events: int
+
+
+def _lattices(part: StillsPart) -> _Lattices:
+    hit = part.stills["hit"]
+    return _Lattices(part.lattices, int(hit.sum()), len(hit))
+
+
+def _join_lattices(parts: Sequence[_Lattices]) -> _Lattices:
+    a_matrices, n_hits, n_events = zip(*parts, strict=True)
+    return _Lattices(np.concatenate(a_matrices), sum(n_hits), sum(n_events))
+
+
+def _agreed(found: _Lattices, parameters: StillIndexParameters) -> list[ProposedCell]:
+    require_hits(found.n_hits, found.n_events)
+    return agreed(found.a_matrix, parameters)
 
 
 def _first(cells: Sequence[ProposedCell]) -> KnownCell:

@@ -22,6 +22,7 @@ from dxdask.graphs.stills import RunOfFrames
 from dxdask.models import Experiment, ExperimentList
 from dxdask.pipeline.calibration import from_store, load_calibration, to_store
 from dxdask.pipeline.stills_parameters import StillsStepParameters
+from dxdask.spotfinding.parameters import LookupParameters
 from dxdask.stills.run import stills_run
 from dxdask.storage import masks
 from dxdask.storage.calibration import read_calibration, write_calibration
@@ -79,6 +80,9 @@ def stills_inputs(
         parameters do not fit each other.
     """
     gain_map = _gain_map(parameters, runs)
+    # what its files hold is read here, for all runs
+    found = parameters.spotfinder.model_copy(update={"lookup": LookupParameters()})
+    of_events = parameters.model_copy(update={"spotfinder": found})
     of_steps: dict[str, dict[str, Any]] = {"find_spots": {}, "index": {}, "integrate": {}}
     incoming, frames = [], []
     for index, given in enumerate(runs):
@@ -86,7 +90,7 @@ def stills_inputs(
         shared = stills_run(
             events.experiment,
             _shape(events.frames),
-            parameters,
+            of_events,
             index=index,
             mask=events.mask,
             spot_mask=_spot_mask(parameters, events, of_steps["find_spots"]),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import concatenate
+from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.crystal import Crystal
 from dxdask.results import StepResult
@@ -20,8 +21,9 @@ from dxdask.stills.hits import find_hits
 from dxdask.stills.indexing import KnownCell
 from dxdask.stills.indexing.consensus import ProposedCell, consensus_table
 from dxdask.stills.indexing.many import IndexedStills
-from dxdask.stills.indexing.step import result_of
+from dxdask.stills.indexing.step import require_hits, result_of
 from dxdask.stills.parts import StillsPart
+from dxdask.stills.rows import EVENT_COLUMNS
 from dxdask.stills.run import StillsRun
 from dxdask.stills.tables import fates_table, rates, summary_table
 from dxdask.tables import Table
@@ -55,6 +57,8 @@ def spots_result(part: StillsPart, run: StillsRun) -> StepResult:
 def hits_result(parts: Sequence[StillsPart], runs: Sequence[StillsRun]) -> StepResult:
     """Return the result of hits: which events of all runs are hits; it holds no reflections."""
     stills, experiments = _stills(parts), experiments_of(runs)
+    # not what the same graph has found by now beyond that
+    stills = {name: stills[name] for name in EVENT_COLUMNS}
     spots = concatenate([p.spots for p in parts])
     found = find_hits(spots, stills, experiments, runs[0].parameters.hit_finder)
     return replace(found, reflections={}, arrays=_columns_only(stills | dict(found.arrays)))
@@ -70,8 +74,14 @@ def index_result(
 
     cells : those that stills share, where the cell was not known. The experiments have a crystal of
     the cell searched for, unturned: each still's own is in `a_matrix`, among the arrays.
+
+    Raises
+    ------
+    InputError
+        There are no hits.
     """
     stills = _stills(parts)
+    require_hits(int(stills["hit"].sum()), len(stills["hit"]))
     starts = np.cumsum([0] + [len(p.stills["image"]) for p in parts])
     further = [
         start + np.searchsorted(p.stills["image"], p.further_image)
@@ -99,8 +109,15 @@ def index_result(
 
 
 def integrate_result(parts: Sequence[StillsPart], experiments: ExperimentList) -> StepResult:
-    """Return the result of integrate: the observations of all runs, and the table of stills."""
+    """Return the result of integrate: the observations of all runs, and the table of stills.
+
+    Raises
+    ------
+    InputError
+        No still is indexed.
+    """
     stills = concatenate([p.integrated for p in parts if p.integrated is not None])
+    _require_crystals(stills, experiments)
     observations = concatenate([p.observations for p in parts if p.observations is not None])
     n = int((stills["reason"] == Fate.INTEGRATED).sum())
     table = summary_table(observations, stills, experiments)
@@ -111,6 +128,19 @@ def integrate_result(parts: Sequence[StillsPart], experiments: ExperimentList) -
         tables=(table,),
         messages=(f"Integrated {len(observations['d'])} reflections of {n} stills",),
         problems=_problems(parts, "integrate"),
+    )
+
+
+def _require_crystals(stills: Stills, experiments: ExperimentList) -> None:
+    if stills["indexed"].any():
+        return
+    crystal = experiments.crystals[0]
+    cell = ", ".join(f"{x:.2f}" for x in crystal.unit_cell)
+    raise InputError(
+        f"none of {int(stills['hit'].sum())} hits can be indexed by the cell {cell} of space group "
+        f"{crystal.space_group}; is it theirs, are distance and beam centre right? Leave "
+        "known_symmetry.unit_cell out to have the cell found; the table index.stills has a reason "
+        "for each"
     )
 
 
@@ -132,7 +162,7 @@ def _stills(parts: Sequence[StillsPart]) -> Stills:
 
 
 def _columns_only(table: Mapping[str, NDArray[Any]]) -> Stills:
-    return {n: v for n, v in table.items() if n in STILL_COLUMNS}
+    return {n: table[n] for n in STILL_COLUMNS if n in table}
 
 
 def _problems(parts: Sequence[StillsPart], step: str) -> Problems:

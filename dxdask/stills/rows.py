@@ -11,6 +11,18 @@ from dxdask.stills.columns import Stills
 from dxdask.stills.fate import Fate
 from dxdask.stills.run import StillsRun
 
+EVENT_COLUMNS = (
+    "experiment",
+    "image",
+    "event_id",
+    "wavelength",
+    "n_strong_pixels",
+    "n_spots",
+    "hit",
+    "reason",
+)
+"""What `event_rows` and, after it, hit finding know of an event."""
+
 
 def event_rows(
     image: NDArray[np.int64], n_strong: NDArray[np.int64], failed: Collection[int], run: StillsRun

@@ -53,11 +53,7 @@ def index_stills(
     """
     parameters = parameters or StillIndexParameters()
     check_stills(stills, ("experiment", "image", "wavelength", "hit"))
-    if not stills["hit"].any():
-        raise InputError(
-            f"none of {len(stills['hit'])} events is a hit; lower the limits of hit finding or of "
-            "spot finding"
-        )
+    require_hits(int(stills["hit"].sum()), len(stills["hit"]))
     tables: list[Table] = []
     known = known_cell(parameters)
     if known is None:
@@ -67,6 +63,21 @@ def index_stills(
         tables.append(consensus_table(cells, len(lattices)))
     indexed = index_known(reflections, stills, experiments, known, parameters)
     return result_of(indexed, experiments, known, tables)
+
+
+def require_hits(n_hits: int, n_events: int) -> None:
+    """Refuse events of which none is a hit.
+
+    Raises
+    ------
+    InputError
+        None is.
+    """
+    if not n_hits:
+        raise InputError(
+            f"none of {n_events} events is a hit; lower the limits of hit finding or of "
+            "spot finding"
+        )
 
 
 def known_cell(parameters: StillIndexParameters) -> KnownCell | None:

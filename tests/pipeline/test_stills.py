@@ -1,0 +1,257 @@
+"""Events to merged intensities: the truth, restarts, and results that depend on nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import Client
+from ensemble_example import python
+from schedulers import running_scheduler
+from still_examples import TETRAGONAL, misorientation
+from still_runs import (
+    KNOWN,
+    SPOTS,
+    STEPS,
+    assert_same_tables,
+    damaged,
+    events,
+    stills,
+    write_raw,
+    write_run,
+)
+
+from dxdask.columns import Flag
+from dxdask.stills.fate import Fate
+from dxdask.storage.calibration import read_calibration
+from dxdask.storage.store import Store
+
+EVENTS = events()
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("events") / "run_a.h5", EVENTS.photons)
+
+
+@pytest.fixture(scope="module")
+def done(run_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The run processed; not to be written to."""
+    return stills(run_file, tmp_path_factory.mktemp("done") / "a.zarr")
+
+
+def test_every_hit_has_its_crystal_and_no_blank_one(done: Store) -> None:
+    table = done.arrays("index")
+    assert np.array_equal(table["hit"], EVENTS.is_hit)
+    assert np.array_equal(table["indexed"], EVENTS.is_hit)
+    assert np.array_equal(table["event_id"], np.arange(100, 108))
+    for i in np.flatnonzero(EVENTS.is_hit):
+        assert misorientation(table["a_matrix"][i], EVENTS.a_matrix[i], TETRAGONAL) < 0.1
+    assert (done.arrays("integrate")["reason"][EVENTS.is_hit] == Fate.INTEGRATED).all()
+    observed = done.columns("integrate")
+    assert set(np.floor(observed["z"])) == set(np.flatnonzero(EVENTS.is_hit))
+    assert ((observed["flags"] & Flag.INTEGRATED_SUM) > 0).mean() > 0.95
+    assert len(done.columns("merge")["hkl"]) > 100
+
+
+def test_the_tables_have_the_names_that_others_rely_on(done: Store) -> None:
+    rows = done.show("index")["steps"]["index"]["tables"]["stills"]
+    names = [
+        "run", "image", "event_id", "hit", "indexed", "n_spots", "n_indexed", "cell",
+        "rmsd_x_px", "rmsd_y_px", "reason",
+    ]  # fmt: skip
+    assert [list(row) for row in rows] == [names] * 8
+    assert [row["image"] for row in rows] == list(range(1, 9))
+    assert rows[1]["cell"] == pytest.approx([79.2, 79.2, 38.0, 90, 90, 90], abs=0.1)
+    assert rows[0]["reason"] == "too few spots for a hit"
+    rates = done.table("hits", "hit_rate")
+    assert (int(rates["n_events"].sum()), int(rates["n_hits"].sum())) == (8, 5)
+    fates = done.table("index", "fates")
+    assert dict(zip(fates["fate"], fates["n_events"], strict=True)) == {
+        "too few spots for a hit": 3, "indexed": 5,
+    }  # fmt: skip
+
+
+def test_raw_events_and_a_dark_run_give_the_same_crystals(done: Store, tmp_path: Path) -> None:
+    raw, dark = write_raw(tmp_path, EVENTS.photons)
+    given = {"calibration.dark_path": str(dark), "calibration.gain": 8.0}
+    store = stills(raw, tmp_path / "raw.zarr", **given)
+    table, expected = store.arrays("index"), done.arrays("index")
+    assert np.array_equal(table["indexed"], EVENTS.is_hit)
+    # 8 ADU a photon, 1 of noise and as much of the mean of eight darks: few photons differ by one
+    assert np.abs(table["n_spots"] - expected["n_spots"]).max() <= 2
+    for i in np.flatnonzero(EVENTS.is_hit):
+        assert misorientation(table["a_matrix"][i], expected["a_matrix"][i], TETRAGONAL) < 0.02
+    kept = read_calibration(store.path, "raw")
+    assert kept is not None
+    assert kept.n_dark == 8
+
+
+def ids(store: Store) -> dict[str, str]:
+    return {step: store.step_attributes(step)["id"] for step in STEPS}
+
+
+def test_only_what_a_change_concerns_is_done_again(run_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    before = ids(stills(run_file, path))
+    assert ids(stills(run_file, path)) == before
+    changes = {
+        "merge": {"merging.min_partiality": 0.2},
+        "integrate": {"integration.prediction.d_min": 5.0},
+        "index": {"indexing.known_symmetry.unit_cell": (79.3, 79.3, 38.05, 90, 90, 90)},
+        "hits": {"hits.min_peaks": 43},
+        "find_spots": {"spotfinder.filter.min_spot_size": 3},
+    }
+    for first, change in changes.items():
+        kept = STEPS[: STEPS.index(first)]
+        now = ids(stills(run_file, path, **change))
+        assert {s for s in STEPS if now[s] == before[s]} == set(kept), first
+        fresh = stills(run_file, tmp_path / f"{first}.zarr", **change)
+        assert_same_tables(Store.open(path), fresh)
+        before = ids(stills(run_file, path))
+    assert list(before.values()) != list(ids(stills(run_file, path, force=True)).values())
+
+
+def test_dispatch_says_how_far_events_are_taken(run_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    for last, left_out in (("hits", "index"), ("index", "integrate"), ("integrate", "merge")):
+        store = stills(run_file, path, **{f"dispatch.{left_out}": False})
+        there = [s for s in STEPS if store.has_step(s)]
+        assert there[-1] == last
+    assert_same_tables(stills(run_file, path), stills(run_file, tmp_path / "b.zarr"))
+
+
+def test_a_store_is_processed_like_its_files(run_file: Path, done: Store, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    stills(run_file, path, **{"dispatch.index": False})
+    assert_same_tables(stills(path, None), done)
+
+
+@pytest.mark.parametrize("change", [{"link": False}, {"link": False, "images_per_chunk": 3}])
+def test_chunks_do_not_matter(run_file: Path, done: Store, tmp_path: Path, change: dict) -> None:
+    assert_same_tables(stills(run_file, tmp_path / "a.zarr", **change), done)
+
+
+def test_runs_at_once_are_as_each_alone(run_file: Path, done: Store, tmp_path: Path) -> None:
+    other = events("x.x", seed=50)
+    second = write_run(tmp_path / "run_b.h5", other.photons, first=500)
+    both = stills([run_file, second], tmp_path / "both.zarr")
+    turned = stills([second, run_file], tmp_path / "turned.zarr")
+    alone = {"run_a": done, "run_b": stills(second, tmp_path / "b.zarr")}
+    for store in (both, turned):
+        assert [m.run for m in store.experiments("index").members] == list(store.runs)
+        table, observed = store.arrays("integrate"), store.columns("integrate")
+        for index, run in enumerate(store.runs):
+            expected = alone[run].arrays("integrate")
+            mine = table["experiment"] == index
+            for name in set(expected) - {"experiment"}:
+                np.testing.assert_array_equal(table[name][mine], expected[name], err_msg=name)
+            expected = alone[run].columns("integrate")
+            mine = observed["experiment"] == index
+            for name in set(expected) - {"experiment"}:
+                np.testing.assert_array_equal(observed[name][mine], expected[name], err_msg=name)
+    assert len(both.arrays("merge")["scale"]) == 11
+
+
+def test_no_cell_given(tmp_path: Path) -> None:
+    many = events("x.xxx.xxx", seed=20)
+    file = write_run(tmp_path / "a.h5", many.photons)
+    blind = dict.fromkeys(KNOWN)
+    store = stills(file, tmp_path / "a.zarr", **blind)
+    row = store.table("index", "consensus").iloc[0]
+    assert row["lattice"] == "tP"
+    np.testing.assert_allclose([row["a"], row["c"]], [79.2, 38.0], rtol=0.005)
+    assert np.array_equal(store.arrays("index")["indexed"], many.is_hit)
+
+
+def test_a_damaged_event_is_a_row_among_the_problems(
+    run_file: Path, done: Store, tmp_path: Path
+) -> None:
+    file = damaged(shutil.copy(run_file, tmp_path / "run_a.h5"), 3)
+    for name, change in (("linked", {}), ("copied", {"link": False})):
+        store = stills(file, tmp_path / f"{name}.zarr", **change)
+        problems = store.show()["problems"]
+        assert {(p["run"], p["image"]) for p in problems} == {("run_a", 4)}
+        assert problems[0]["step"] == "find_spots"
+        table, expected = store.arrays("index"), done.arrays("index")
+        others = np.arange(8) != 3
+        assert table["reason"][3] == Fate.UNREADABLE
+        for column in expected:
+            if column.startswith("further"):
+                continue
+            np.testing.assert_array_equal(table[column][others], expected[column][others])
+
+
+def test_threads_give_the_same(run_file: Path, done: Store, tmp_path: Path) -> None:
+    given = {"cluster.kind": "threads", "cluster.cores": 2}
+    assert_same_tables(stills(run_file, tmp_path / "a.zarr", **given), done)
+
+
+@pytest.mark.slow
+def test_processes_give_the_same(run_file: Path, done: Store, tmp_path: Path) -> None:
+    given = {"cluster.kind": "local", "cluster.processes": 2}
+    assert_same_tables(stills(run_file, tmp_path / "a.zarr", **given), done)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_changes_nothing(run_file: Path, done: Store, tmp_path: Path) -> None:
+    """The first worker with events to process dies: the other takes them over."""
+    killed: list[str] = []
+    with running_scheduler(tmp_path / "cluster") as scheduler:
+
+        def kill() -> None:
+            with Client(scheduler.address, set_as_default=False) as client:
+                pids = client.run(os.getpid)
+                while not killed:
+                    for worker, keys in client.processing().items():
+                        if any("_from_frames" in str(key) for key in keys):
+                            os.kill(pids[worker], signal.SIGKILL)
+                            killed.append(worker)
+                            return
+                    time.sleep(0.005)
+
+        with Client(scheduler.address, set_as_default=False) as client:
+            client.wait_for_workers(2)
+        thread = threading.Thread(target=kill, daemon=True)
+        thread.start()
+        given = {"cluster.kind": scheduler.address, "images_per_chunk": 1, "link": False}
+        store = stills(run_file, tmp_path / "a.zarr", **given)
+        thread.join(timeout=10)
+    assert killed
+    assert_same_tables(store, done)
+
+
+SCRIPT = """
+import os, signal
+from pathlib import Path
+from dxdask.assignments import flatten, with_assignments
+from dxdask.pipeline.stills import stills_process
+from dxdask.pipeline.stills_parameters import StillsProcessParameters
+from dxdask.storage import write
+fill = write._fill
+def dying(staged, *others):
+    if "integrate" in staged.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fill(staged, *others)
+write._fill = dying
+p = with_assignments(StillsProcessParameters(), flatten({given}))
+stills_process([{file!r}], {path!r}, p, lambda *_: None)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_goes_on_where_it_was(run_file: Path, done: Store, tmp_path: Path) -> None:
+    path, given = tmp_path / "a.zarr", {**SPOTS, **KNOWN}
+    script = SCRIPT.format(given=given, file=str(run_file), path=str(path))
+    assert python(script).returncode == -signal.SIGKILL
+    store = Store.open(path)
+    assert [s for s in STEPS if store.has_step(s)] == ["find_spots", "hits", "index"]
+    before = store.step_attributes("index")["id"]
+    assert_same_tables(stills(run_file, path), done)
+    assert store.step_attributes("index")["id"] == before
