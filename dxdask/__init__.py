@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from dxdask.pipeline.api import (
         apply_mask,
+        detector_shifts,
+        detector_statistics,
         estimate_gain,
         export,
         find_bad_pixels,
@@ -31,13 +33,17 @@ if TYPE_CHECKING:
         quiet,
         refine,
         refine_bravais_settings,
+        refine_metrology,
         scale,
+        stills_process,
     )
     from dxdask.storage.store import Store
 
 __version__ = version("dxdask")
 __all__ = [
     "apply_mask",
+    "detector_shifts",
+    "detector_statistics",
     "estimate_gain",
     "export",
     "find_bad_pixels",
@@ -54,7 +60,9 @@ __all__ = [
     "quiet",
     "refine",
     "refine_bravais_settings",
+    "refine_metrology",
     "scale",
+    "stills_process",
 ]
 
 

@@ -9,19 +9,30 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dxdask.assignments import flatten, with_assignments
-from dxdask.errors import InputError
+from dxdask.errors import InputError, ParameterError
 from dxdask.parameters import Parameters
-from dxdask.pipeline import ensemble
+from dxdask.pipeline import detector_shifts as shifts
+from dxdask.pipeline import ensemble, metrology
 from dxdask.pipeline.catalogue import STEPS
 from dxdask.pipeline.export import ExportParameters, export_store
 from dxdask.pipeline.import_parameters import ImportCommandParameters, ProcessParameters
+from dxdask.pipeline.metrology_parameters import (
+    DetectorShiftsParameters,
+    RefineMetrologyParameters,
+)
 from dxdask.pipeline.parameters import StepParameters
 from dxdask.pipeline.run import Show
 from dxdask.pipeline.step import run_step
+from dxdask.pipeline.stills import stills_process as run_stills
+from dxdask.pipeline.stills_parameters import StillsProcessParameters
 from dxdask.storage.store import Store
+from dxdask.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PathLike = str | os.PathLike[str]
 P = TypeVar("P", bound=Parameters)
@@ -55,13 +66,64 @@ def process(
     return ensemble.process(_several(paths), output, given, show)
 
 
+def stills_process(
+    paths: Store | PathLike | Sequence[PathLike],
+    output: PathLike | None = None,
+    *,
+    show: Show = show_step,
+    **parameters: Any,
+) -> Store:
+    """Take stills from raw events to merged intensities, see `dxdask stills_process -c`.
+
+    paths : files of events; or one store, whose runs are processed where they are (no output).
+    """
+    given = _given(StillsProcessParameters(), parameters)
+    return run_stills(_several(paths), output, given, show)
+
+
+def refine_metrology(
+    store: Store | PathLike, *, show: Show = show_step, **parameters: Any
+) -> Store:
+    """Refine where the panels are, from all indexed stills of a store, see the command's `-c`."""
+    given = _given(RefineMetrologyParameters(), parameters)
+    if given.output.picture is not None:
+        raise ParameterError(
+            f"output.picture={given.output.picture} is of the command line; draw with "
+            "dxdask.report.plot_metrology(store)"
+        )
+    return metrology.refine_metrology(_path(store), given, show)
+
+
+def detector_shifts(
+    one: Store | PathLike,
+    other: Store | PathLike | None = None,
+    *,
+    max_hierarchy_level: int | None = None,
+) -> pd.DataFrame:
+    """Return how the parts of a detector lie in `other` against `one`, level by level.
+
+    Each is a store, a .geom of CrystFEL, a .expt of DIALS or a .json of panels; one store alone:
+    after refine_metrology against before. max_hierarchy_level : smallest parts, 0 is the whole.
+    """
+    given = _given(DetectorShiftsParameters(), {"max_hierarchy_level": max_hierarchy_level})
+    against = None if other is None else _path(other)
+    return _frame(shifts.detector_shifts(_path(one), against, given)[1])
+
+
+def detector_statistics(
+    store: Store | PathLike, *, max_hierarchy_level: int | None = None
+) -> pd.DataFrame:
+    """Return how the geometries lie apart that odd and even stills of a store give."""
+    given = _given(DetectorShiftsParameters(), {"max_hierarchy_level": max_hierarchy_level})
+    return _frame(shifts.detector_statistics(_path(store), given)[1])
+
+
 def run(store: Store | PathLike, name: str, *, show: Show = show_step, **parameters: Any) -> Store:
     """Run the step of this name on a store, see `dxdask NAME -c`; return the store."""
     given = _given(StepParameters(), parameters, (*STEPS[name].groups, "cluster", "force"))
     if isinstance(store, Store) and store.mode == "r":
         raise InputError(f'{store.path} is open for reading; open it with mode="r+" to run {name}')
-    path = store.path if isinstance(store, Store) else store
-    return run_step(path, name, given, show)
+    return run_step(_path(store), name, given, show)
 
 
 def find_spots(store: Store | PathLike, **parameters: Any) -> Store:
@@ -140,5 +202,16 @@ def _given(default: P, parameters: dict[str, Any], groups: Sequence[str] | None 
     return with_assignments(default, flatten(parameters), groups)
 
 
-def _several(paths: PathLike | Sequence[PathLike]) -> list[PathLike]:
-    return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+def _several(paths: Store | PathLike | Sequence[PathLike]) -> list[PathLike]:
+    one = isinstance(paths, (Store, str, os.PathLike))
+    return [_path(paths)] if one else list(paths)  # type: ignore[arg-type]
+
+
+def _path(store: Store | PathLike) -> PathLike:
+    return store.path if isinstance(store, Store) else store
+
+
+def _frame(table: Table) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame([dict(row) for row in table.rows])
