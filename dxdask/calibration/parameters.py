@@ -70,7 +70,9 @@ class CalibrationParameters(Parameters):
     """From what a detector recorded to photons."""
 
     dark_path: Path | None = parameter(
-        None, "A dark run (HDF5): pedestal, noise and bad pixels are taken from it."
+        None,
+        "A dark run: pedestal, noise and bad pixels are taken from it. An HDF5 file, or the store "
+        "that `dxdask pedestal` made of one.",
     )
     gain: float | None = parameter(
         None, "Of pixels whose gain no map gives; None: the panel's.", unit="ADU/photon", gt=0

@@ -1,4 +1,4 @@
-"""`dxdask stills_process`: raw events to merged intensities."""
+"""The commands on stills: `stills_process`, `pedestal`, and single steps of what is in a store."""
 
 from __future__ import annotations
 
@@ -44,4 +44,30 @@ def stills_process(
         output.line(f"\nThe results are in {store.path}")
     if json:
         output.as_json(store.show())
+    return None
+
+
+@app.command("pedestal")
+def pedestal(
+    given: Arguments = None,
+    out: OptionalOutput = None,
+    config: Config = False,
+    expert: Expert = 0,
+    file: File = None,
+    json: Json = False,
+) -> None:
+    """Reduce a dark run to pedestal, noise and bad pixels, in a store for calibration.dark_path."""
+    from dxdask.pipeline.pedestal import PedestalParameters
+    from dxdask.pipeline.pedestal import pedestal as run
+
+    paths, texts = arguments.split(given or [])
+    parameters = arguments.read_parameters(PedestalParameters, file, texts)
+    if config:
+        return output.configuration(parameters, expert)
+    arguments.need(paths, "pedestal", "the file of a dark run, or its store")
+    with log_to(out or Path(paths[0]), "pedestal", creates=out is not None, quiet=json):
+        output.changed_parameters(parameters)
+        store = run(paths, out, parameters, output.step)
+    if json:
+        output.as_json(store.show("pedestal"))
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -19,7 +20,9 @@ from dxdask.calibration import (
     calibration_of,
     panel_boxes,
 )
-from dxdask.errors import InputError
+from dxdask.calibration.parameters import DarkParameters
+from dxdask.calibration.result import dark_of_result
+from dxdask.errors import InputError, ParameterError
 from dxdask.graphs.blocked import BlockedFrames, Frames
 from dxdask.graphs.calibrate import calibrate
 from dxdask.graphs.dark import pedestal
@@ -67,11 +70,7 @@ def dark_frames(parameters: CalibrationParameters, frame: tuple[int, int]) -> Bl
     if path is None:
         raise InputError("calibration.dark_path is not given; give the file of a dark run")
     reader, n = frames_in(path)
-    if reader.frame_shape != frame:
-        raise InputError(
-            f"calibration.dark_path={path} has frames of {reader.frame_shape}, those to calibrate "
-            f"are {frame} (slow, fast); give a dark run of the same detector"
-        )
+    _require_frames(str(path), reader.frame_shape, frame)
     n_bytes = int(np.prod(frame)) * np.dtype(reader.dtype).itemsize
     return BlockedFrames(DarkFrames(reader, (n, *frame)), min(n, max(1, BLOCK_BYTES // n_bytes)))
 
@@ -96,7 +95,9 @@ def load_calibration(
     """
     p = parameters
     dark: Dark | None = None
-    if p.dark_path is not None:
+    if p.dark_path is not None and p.dark_path.suffix == ".zarr":
+        dark = _reduced(p, frame)
+    elif p.dark_path is not None:
         task = pedestal(dark_frames(p, frame), detector, p.dark)
         dark = (compute or _here)(task)
     bad = np.zeros(frame, dtype=np.bool_) if mask is None else ~mask
@@ -123,6 +124,30 @@ def load_calibration(
         n_dark=0 if dark is None else len(dark.frames),
     )
     return calibration, dark
+
+
+def _reduced(parameters: CalibrationParameters, frame: tuple[int, int]) -> Dark:
+    """Return the dark run that `dxdask pedestal` has reduced."""
+    path = str(parameters.dark_path)
+    if parameters.dark != DarkParameters():
+        raise ParameterError(
+            f"calibration.dark says how a dark run is reduced, and {path} is reduced already; give "
+            "the parameters to dxdask pedestal"
+        )
+    store = Store.open(path, "r")
+    if not store.has_step("pedestal"):
+        raise InputError(f"calibration.dark_path={path} holds no pedestal; run: dxdask pedestal")
+    dark = dark_of_result(store.read_step("pedestal"))
+    _require_frames(path, dark.pedestal.shape, frame)
+    return dark
+
+
+def _require_frames(path: str, found: tuple[int, ...], frame: tuple[int, int]) -> None:
+    if found != frame:
+        raise InputError(
+            f"calibration.dark_path={path} has frames of {found}, those to calibrate "
+            f"are {frame} (slow, fast); give a dark run of the same detector"
+        )
 
 
 def _here(task: Delayed) -> Dark:
@@ -202,8 +227,16 @@ def maps_fingerprint(parameters: CalibrationParameters) -> str:
     maps = [t for t in (p.gain_map, p.mask, p.unbonded) if t is not None]
     files = [*([p.dark_path] if p.dark_path is not None else []), *map(map_file, maps)]
     given = p.model_dump(mode="json", exclude={"common_mode", "output", "saturation"})
-    prints = [file_fingerprint(f) if f.is_file() else str(f) for f in files]
+    prints = [_print_of(f) for f in files]
     return fingerprint("calibration", given, prints, "1")
+
+
+def _print_of(path: Path) -> str:
+    if path.suffix == ".zarr" and path.is_dir():
+        store = Store.open(path, "r")
+        if store.has_step("pedestal"):
+            return str(store.step_attributes("pedestal")["fingerprint"])
+    return file_fingerprint(path) if path.is_file() else str(path)
 
 
 def to_store(calibration: Calibration, made_of: str | None = None) -> StoredCalibration:

@@ -20,7 +20,7 @@ from dxdask.graphs.blocked import Frames
 from dxdask.graphs.calibrate import calibrate
 from dxdask.graphs.stills import RunOfFrames
 from dxdask.models import Experiment, ExperimentList
-from dxdask.pipeline.calibration import from_store, load_calibration, to_store
+from dxdask.pipeline.calibration import from_store, load_calibration, maps_fingerprint, to_store
 from dxdask.pipeline.stills_parameters import StillsStepParameters
 from dxdask.spotfinding.parameters import LookupParameters
 from dxdask.stills.run import stills_run
@@ -86,7 +86,7 @@ def stills_inputs(
     of_steps: dict[str, dict[str, Any]] = {"find_spots": {}, "index": {}, "integrate": {}}
     incoming, frames = [], []
     for index, given in enumerate(runs):
-        events, calibration = _calibrated(store, given, parameters.calibration, cluster)
+        events, calibration = _calibrated(store, given, parameters, cluster)
         shared = stills_run(
             events.experiment,
             _shape(events.frames),
@@ -120,11 +120,11 @@ def stills_inputs(
 
 
 def _calibrated(
-    store: Store, events: EventsOfRun, parameters: CalibrationParameters, cluster: Cluster
+    store: Store, events: EventsOfRun, given: StillsStepParameters, cluster: Cluster
 ) -> tuple[EventsOfRun, str | None]:
     """Return the run with frames as photons, and what tells how; as it is if nothing is asked."""
-    experiment = events.experiment
-    calibration = _calibration(store, events, parameters, cluster)
+    experiment, parameters = events.experiment, given.calibration
+    calibration = _calibration(store, events, parameters, cluster, force=given.force)
     if calibration is None:
         return events, None
     dtype = np.dtype(events.frames.dtype)
@@ -147,25 +147,38 @@ def _calibrated(
 
 
 def _calibration(
-    store: Store, events: EventsOfRun, parameters: CalibrationParameters, cluster: Cluster
+    store: Store,
+    events: EventsOfRun,
+    parameters: CalibrationParameters,
+    cluster: Cluster,
+    *,
+    force: bool,
 ) -> Calibration | None:
-    """Return the calibration that parameters ask for, else that in the store, else None."""
+    """Return the calibration that parameters ask for, else that in the store, else None.
+
+    One that was made of the same files with the same parameters is not made again, unless `force`.
+    """
     run, detector = events.experiment.run, events.experiment.detector
     asked = any(getattr(parameters, name) is not None for name in _ASKING)
     if not asked:
         found = read_calibration(store.path, run)
         return None if found is None else from_store(found, detector)
 
+    wanted, kept = maps_fingerprint(parameters), read_calibration(store.path, run)
+    if kept is not None and kept.fingerprint == wanted and not force:
+        return from_store(kept, detector)
+
     def compute(task: Delayed) -> Any:
         return cluster.compute([task], label="pedestal")[0]
 
     shape = _shape(events.frames)
+    # what apply_mask has put on a run is not in the calibration: it may be taken away again
+    mask = store.imported_mask(run) if store.has_run(run) else events.mask
     calibration, _ = load_calibration(
-        detector, (shape[1], shape[2]), parameters, mask=events.mask, compute=compute
+        detector, (shape[1], shape[2]), parameters, mask=mask, compute=compute
     )
-    write_calibration(
-        store.path, run, to_store(calibration), parameters=parameters.model_dump(mode="json")
-    )
+    given = parameters.model_dump(mode="json")
+    write_calibration(store.path, run, to_store(calibration, wanted), parameters=given)
     return calibration
 
 
