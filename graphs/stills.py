@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ from dxdask.graphs.blocked import Frames
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.spotfinding.images import is_used
+from dxdask.spotfinding.workspaces import Workspace, Workspaces
 from dxdask.stills.indexing import KnownCell
 from dxdask.stills.indexing.consensus import ProposedCell
 from dxdask.stills.indexing.parameters import StillIndexParameters
@@ -58,17 +60,19 @@ def process_stills(
     integrate : whether indexed stills are. again : the same frames, read a second time to integrate
     where the cell is not known; None: `runs`' own.
 
-    Tasks: for each run 1 + 2 a group of blocks + `n_folds` of these, with `n_groups` groups; where
+    Tasks: for each run 2 + 2 a group of blocks + `n_folds` of these, with `n_groups` groups; where
     the cell is not known 5 a group, and the folds twice. A task holds one block of the array, up to
-    `HELD_BYTES` of hits' frames, and what it found: some 60 kB a hit, 100 bytes a blank.
+    `HELD_BYTES` of hits' frames, and what it found: some 60 kB a hit, 100 bytes a blank. The memory
+    of the block goes to the next task, and is free when the last has found its spots.
     """
     shared = [delayed(r.run, name=None, pure=True, traverse=False) for r in runs]
     blocks = [_used_blocks(r) for r in runs]
     first = delayed(_from_frames, pure=True)
-    parts = [
-        [first(block, run, known, integrate) for block in of_run]
-        for of_run, run in zip(blocks, shared, strict=True)
-    ]
+    parts = []
+    for of_run, run in zip(blocks, shared, strict=True):
+        # of this run only: thresholds are made for its models, mask and parameters
+        room = delayed(Workspaces)(dask_key_name=f"workspaces-{tokenize(run.key)}")
+        parts.append([first(block, run, known, integrate, room) for block in of_run])
     cells = None
     if known is None and runs[0].run.parameters.dispatch.index:
         cells = _cells(parts, runs[0].run.parameters.indexing, fan_in)
@@ -156,15 +160,21 @@ def _used_blocks(run: RunOfFrames) -> list[Delayed]:
 
 
 def _from_frames(
-    block: FrameBlock, run: StillsRun, known: KnownCell | None, integrate: bool
+    block: FrameBlock,
+    run: StillsRun,
+    known: KnownCell | None,
+    integrate: bool,
+    workspaces: Workspaces,
 ) -> StillsPart:
-    return process_events(_pieces(block, run), run, known, integrate=integrate)
+    with workspaces.lend() as room:
+        return process_events(_pieces(block, run, room), run, known, integrate=integrate, room=room)
 
 
-def _pieces(block: FrameBlock, run: StillsRun) -> Iterator[EventFrames]:
+def _pieces(block: FrameBlock, run: StillsRun, room: Workspace) -> Iterator[EventFrames]:
     for piece in block.pieces():
         if any(is_used(run.first_z + piece.first + i, run.ranges) for i in range(len(piece))):
-            yield EventFrames(piece.first, *piece.read_all_it_can())
+            frames = room.frames(piece.shape, piece.dtype)
+            yield EventFrames(piece.first, *piece.read_all_it_can(frames))
 
 
 def _cut(whole: StillsPart, block: FrameBlock, run: StillsRun) -> StillsPart:

@@ -20,6 +20,7 @@ from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.images import is_used
 from dxdask.spotfinding.parts import spots_of_block
 from dxdask.spotfinding.result import result_of_part
+from dxdask.spotfinding.workspaces import Workspace
 from dxdask.stills.columns import Stills
 from dxdask.stills.crystals import Crystals
 from dxdask.stills.hits import Peakfinder8, find_hits
@@ -29,7 +30,7 @@ from dxdask.stills.integration import integrate_stills, setup
 from dxdask.stills.measurements import measurements_of
 from dxdask.stills.parts import StillsPart, join_stills
 from dxdask.stills.refinement.nave import nave_parameters
-from dxdask.stills.rows import event_rows
+from dxdask.stills.rows import event_rows, without_wavelength
 from dxdask.stills.run import StillsRun
 
 HELD_BYTES = 1 << 26
@@ -54,6 +55,7 @@ def process_events(
     known: KnownCell | None = None,
     *,
     integrate: bool = True,
+    room: Workspace | None = None,
 ) -> StillsPart:
     """Take consecutive events from frames to crystals and observations.
 
@@ -61,14 +63,15 @@ def process_events(
     ----------
     pieces : the events in order, one piece in memory at a time, and beside it up to `HELD_BYTES` of
     frames of hits. run : see `stills_run`. known : the cell; None: spots are found, which events
-    are hits, and their lattices.
+    are hits, and their lattices. room : a workspace in which only events of this run were looked
+    at; it may hold the frames of a piece until the next is asked for.
     """
     done: list[StillsPart] = []
     waiting: list[StillsPart] = []
     held: dict[int, NDArray[Any]] = {}
-    n_bytes = 0
+    n_bytes, room = 0, room or Workspace()
     for piece in pieces:
-        part = spots_of_events(piece, run)
+        part = spots_of_events(piece, run, room)
         if known is None:
             done.append(with_lattices(part, run) if run.parameters.dispatch.index else part)
             continue
@@ -93,18 +96,22 @@ def _crystals(
     return integrate_events(frames, part, run, known) if integrate else part
 
 
-def spots_of_events(piece: EventFrames, run: StillsRun) -> StillsPart:
-    """Return spots, and which events are hits."""
+def spots_of_events(
+    piece: EventFrames, run: StillsRun, room: Workspace | None = None
+) -> StillsPart:
+    """Return spots, and which events are hits; room : as in `process_events`."""
     z = run.first_z + piece.first
-    find = _peaks if run.parameters.hits.method == "peakfinder8" else _spots
-    return with_hits(find(piece.frames, z, run, piece.unread), run)
+    if run.parameters.hits.method == "peakfinder8":
+        return with_hits(_peaks(piece.frames, z, run, piece.unread), run)
+    return with_hits(_spots(piece.frames, z, run, piece.unread, room), run)
 
 
 def with_hits(part: StillsPart, run: StillsRun) -> StillsPart:
     """Return the part with the events told that are hits."""
     hits = find_hits(part.spots, part.stills, run.experiments, run.parameters.hit_finder)
     names = ("n_spots", "hit", "reason")
-    return replace(part, stills=part.stills | {name: hits.arrays[name] for name in names})
+    stills = part.stills | {name: hits.arrays[name] for name in names}
+    return replace(part, stills=stills, problems=(*part.problems, *without_wavelength(stills, run)))
 
 
 def with_lattices(part: StillsPart, run: StillsRun) -> StillsPart:
@@ -180,10 +187,17 @@ def _filled(stills: Stills, like: Stills) -> Stills:
     return {name: values.copy() for name, values in (stills | new).items()}
 
 
-def _spots(frames: NDArray[Any], z: int, run: StillsRun, unread: Mapping[int, str]) -> StillsPart:
+def _spots(
+    frames: NDArray[Any],
+    z: int,
+    run: StillsRun,
+    unread: Mapping[int, str],
+    room: Workspace | None,
+) -> StillsPart:
     found = spots_of_block(
         (FramePiece(z, frames, unread),), run.as_imported, run.spot_masks,
         run.spotfinder, first_z=z, n_frames=len(frames), ranges=run.ranges, gain_map=run.gain_map,
+        workspace=room,
     )  # fmt: skip
     result = result_of_part(found, run.as_imported, run.spotfinder, experiment_index=run.index)
     images = found.images

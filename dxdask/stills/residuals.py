@@ -37,16 +37,44 @@ class Fit(NamedTuple):
         return np.asarray(d[:, :2] - self.xy * d[:, 2:])
 
 
-def fit_of(measured: Measurements, crystals: Crystals, detector: Detector, beam: Floats) -> Fit:
-    """Return residuals and gradients of all spots. beam : (3,) unit vector along the beam."""
+class OnPanels(NamedTuple):
+    """What the detector makes of the spots (n,), whatever the crystals are.
+
+    Attributes
+    ----------
+    xy : (n, 2) observed, mm. inverse : (n, 3, 3) D of each spot's panel.
+    """
+
+    xy: Floats
+    inverse: Floats
+
+
+def on_panels(measured: Measurements, detector: Detector) -> OnPanels:
+    """Return where the spots are on their panels, and D of these."""
+    inverse = np.stack([p.inverse_d_matrix for p in detector.panels])[measured.panel]
+    return OnPanels(positions_mm(measured, detector), inverse)
+
+
+def fit_of(
+    measured: Measurements,
+    crystals: Crystals,
+    detector: Detector,
+    beam: Floats,
+    observed: OnPanels | None = None,
+) -> Fit:
+    """Return residuals and gradients of all spots.
+
+    beam : (3,) unit vector along the beam. observed : `on_panels` of the same spots and detector,
+    where it is known.
+    """
+    observed = observed or on_panels(measured, detector)
     n, n_crystal = len(measured.still), 3 + len(crystals.basis)
     q = np.einsum("nij,nj->ni", crystals.a_matrices()[measured.still], measured.hkl)
     rays = still_rays(q, beam, measured.wavelength)
-    inverse = np.stack([p.inverse_d_matrix for p in detector.panels])[measured.panel]
-    pv = np.einsum("nij,nj->ni", inverse, rays.s1)
+    pv = np.einsum("nij,nj->ni", observed.inverse, rays.s1)
     residuals, crystal = np.empty((n, 3)), np.empty((n, 3, n_crystal))
-    fit = Fit(residuals, crystal, pv[:, :2] / pv[:, 2:], inverse)
-    residuals[:, :2] = positions_mm(measured, detector) - fit.xy
+    fit = Fit(residuals, crystal, pv[:, :2] / pv[:, 2:], observed.inverse)
+    residuals[:, :2] = observed.xy - fit.xy
     residuals[:, 2] = -rays.delta_psi
     u, b = crystals.u[measured.still], b_matrix(crystals.cell)
     for j in range(n_crystal):

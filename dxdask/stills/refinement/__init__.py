@@ -12,7 +12,7 @@ from dxdask.stills.crystals import Crystals
 from dxdask.stills.measurements import Measurements
 from dxdask.stills.outliers import position_scales, robust_weights
 from dxdask.stills.refinement.parameters import StillRefinementParameters
-from dxdask.stills.residuals import Fit, crystal_equations, fit_of
+from dxdask.stills.residuals import Fit, crystal_equations, fit_of, on_panels
 
 __all__ = ["RefinedStills", "StillRefinementParameters", "refine_stills"]
 
@@ -54,14 +54,15 @@ def refine_stills(
     restraint = parameters.cell_restraint
     tight = 1.0 if restraint is None else restraint**-2
     prior = np.array([FREE_ORIENTATION] * 3 + [tight] * len(crystals.basis))
+    observed = on_panels(measured, detector)
     for _ in range(parameters.max_iterations):
-        fit = fit_of(measured, crystals, detector, beam)
+        fit = fit_of(measured, crystals, detector, beam, observed)
         scales = position_scales(fit.residuals, measured.size, measured.still, len(measured.rows))
         robust = robust_weights(fit.residuals, scales)
         weights = robust[:, None] / scales**2
         eq = crystal_equations(fit, weights, measured, crystals, prior)
         steps: Floats = np.linalg.solve(eq.matrix, eq.right[:, :, None])[:, :, 0].astype(np.float64)
         crystals = crystals.moved(steps)
-    fit = fit_of(measured, crystals, detector, beam)
+    fit = fit_of(measured, crystals, detector, beam, observed)
     covariance: Floats = np.linalg.inv(eq.matrix).astype(np.float64)
     return RefinedStills(crystals, fit, robust, covariance)
