@@ -13,6 +13,7 @@ from still_examples import TETRAGONAL, misorientation
 import dxdask
 from dxdask.errors import ParameterError
 from dxdask.models.crystal import b_matrix
+from dxdask.report import plot_hits
 from dxdask.simulation import SimulationParameters, jet, simulate
 from dxdask.storage.exporters.simulated import write_simulation
 from dxdask.storage.store import Store
@@ -66,6 +67,17 @@ def test_raw_events_to_crystals(store: Store, beamtime: Path) -> None:
     ]
     assert np.median(off) < 0.15  # panels are a quarter of a millimetre out of place
     assert max(off) < 0.5
+
+
+def test_hits_are_drawn_over_time(store: Store, beamtime: Path) -> None:
+    spots, rates = plot_hits(store, n_bins=4).figure.axes
+    drawn = {line.get_label(): len(line.get_xdata()) for line in spots.lines}
+    n_hits = int(truth(beamtime)["hit"].sum())
+    assert drawn == {"no hit": 60 - n_hits, "hit, not indexed": 0, "indexed": n_hits}
+    share = rates.patches[0].get_data().values  # type: ignore[attr-defined]
+    np.testing.assert_allclose(
+        share, 100 * truth(beamtime)["hit"].to_numpy().reshape(4, 15).mean(axis=1)
+    )
 
 
 def test_the_panels_are_found_where_they_truly_are(store: Store, beamtime: Path) -> None:
