@@ -18,7 +18,8 @@ class Beam:
     ----------
     direction : unit vector from the sample towards the source (so s0 points the other way).
     wavelength : Angstrom.
-    wavelengths : Angstrom per image, where each image has its own (stills); else None.
+    wavelengths : Angstrom per image, where each image has its own (stills), 0 for a still whose
+        own is not known; else None.
     polarization_normal : unit vector normal to the plane of polarisation.
     polarization_fraction : fraction of the beam polarised in that plane, 0.5 is unpolarised.
     divergence, sigma_divergence : radians.

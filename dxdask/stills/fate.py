@@ -10,13 +10,14 @@ class Fate(IntEnum):
 
     UNREADABLE = 0
     NOT_CALIBRATED = 1
-    TOO_MANY_STRONG_PIXELS = 2
-    NO_HIT = 3
-    NOT_INDEXED = 4
-    CELL_DIFFERS = 5
-    NOT_REFINED = 6
-    INDEXED = 7
-    INTEGRATED = 8
+    NO_WAVELENGTH = 2
+    TOO_MANY_STRONG_PIXELS = 3
+    NO_HIT = 4
+    NOT_INDEXED = 5
+    CELL_DIFFERS = 6
+    NOT_REFINED = 7
+    INDEXED = 8
+    INTEGRATED = 9
 
     @property
     def words(self) -> str:
@@ -27,6 +28,7 @@ class Fate(IntEnum):
 _WORDS = {
     Fate.UNREADABLE: "the frame cannot be read",
     Fate.NOT_CALIBRATED: "the frame cannot be calibrated",
+    Fate.NO_WAVELENGTH: "the wavelength is not known",
     Fate.TOO_MANY_STRONG_PIXELS: "too many strong pixels",
     Fate.NO_HIT: "too few spots for a hit",
     Fate.NOT_INDEXED: "no lattice found",

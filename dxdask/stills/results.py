@@ -61,7 +61,8 @@ def hits_result(parts: Sequence[StillsPart], runs: Sequence[StillsRun]) -> StepR
     stills = {name: stills[name] for name in EVENT_COLUMNS}
     spots = concatenate([p.spots for p in parts])
     found = find_hits(spots, stills, experiments, runs[0].parameters.hit_finder)
-    return replace(found, reflections={}, arrays=_columns_only(stills | dict(found.arrays)))
+    arrays = _columns_only(stills | dict(found.arrays))
+    return replace(found, reflections={}, arrays=arrays, problems=_problems(parts, "hits"))
 
 
 def index_result(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ def event_rows(
     bad = np.isin(image, sorted(failed))
     reason = np.where(bad, Fate.UNREADABLE, Fate.NO_HIT)
     reason[bad & (n_strong > 0)] = Fate.TOO_MANY_STRONG_PIXELS
+    reason[~bad & ~(run.wavelengths[place] > 0.0)] = Fate.NO_WAVELENGTH
     return {
         "experiment": np.full(n, run.index, np.int32),
         "image": image.astype(np.int32),
@@ -46,3 +48,13 @@ def event_rows(
         "hit": np.zeros(n, np.bool_),
         "reason": reason.astype(np.int32),
     }
+
+
+def without_wavelength(stills: Stills, run: StillsRun) -> tuple[Mapping[str, Any], ...]:
+    """Return a row of the table of problems for each event whose wavelength is not known."""
+    images = stills["image"][stills["reason"] == Fate.NO_WAVELENGTH]
+    reason = "no wavelength; give one for all with geometry.beam.wavelength"
+    return tuple(
+        {"run": run.experiment.run, "image": image + 1, "step": "hits", "reason": reason}
+        for image in images.tolist()
+    )

@@ -138,4 +138,9 @@ def _wavelengths(experiment: Experiment, n: int) -> NDArray[np.float64]:
             f"{experiment.run} has {n} events and {len(values)} wavelengths; give one an event, or "
             "one for all with geometry.beam.wavelength"
         )
+    if n and not (values > 0.0).any():
+        raise InputError(
+            f"none of the {n} events of {experiment.run} has a wavelength; give one for all with "
+            "geometry.beam.wavelength"
+        )
     return values

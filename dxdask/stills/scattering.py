@@ -44,25 +44,21 @@ def scattering_of(
 ) -> Scattering:
     """Return where the spots scatter.
 
-    reflections : columns experiment, panel, x, y, z. stills : experiment, image, wavelength.
+    reflections : columns experiment, panel, x, y, z. stills : experiment, image, wavelength; spots
+    of one without a wavelength (NaN, 0) are of no still.
 
     Raises
     ------
     SchemaError
         A column is missing.
     InputError
-        A still has no wavelength, or two rows are the same still.
+        Two rows are the same still.
     """
     check(reflections, ("experiment", "panel", "x", "y", "z"))
     check_stills(stills, ("experiment", "image", "wavelength"))
     still = rows_of_stills(reflections, stills)
-    bad = ~(stills["wavelength"] > 0.0)
-    if bad.any():
-        i = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            f"image {stills['image'][i] + 1} of run {experiments.runs[stills['experiment'][i]]} "
-            f"has the wavelength {stills['wavelength'][i]}; give one with the geometry"
-        )
+    if len(still) and len(stills["wavelength"]):
+        still = np.where(stills["wavelength"][still] > 0.0, still, -1)
     n = len(reflections["x"])
     s1, q = np.full((n, 3), np.nan), np.full((n, 3), np.nan)
     members = list(experiments)

@@ -46,7 +46,7 @@ class StillsSplit:
                 wavelengths = experiments.beams[m.beam].wavelengths
                 # A member of one image may sit anywhere in its run: its number says where.
                 at = k if wavelengths and len(wavelengths) == n_images else base + k
-                if wavelengths and at < len(wavelengths):
+                if wavelengths and at < len(wavelengths) and wavelengths[at] > 0.0:
                     own = replace(beams[m.beam], wavelength=wavelengths[at], wavelengths=None)
                     beam = single.setdefault((m.beam, at), len(beams))
                     if beam == len(beams):

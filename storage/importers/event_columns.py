@@ -52,14 +52,16 @@ def wavelengths(
     wavelength: str | None = None,
     photon_energy: str | None = None,
 ) -> Floats | None:
-    """Return the wavelength (n,) of each event, Angstrom; None where the file has none.
+    """Return the wavelength (n,) of each event, Angstrom, 0 of an event whose own is not known.
+
+    None where the file has none.
 
     wavelength, photon_energy : datasets to take it from; else those of the usual names in `group`.
 
     Raises
     ------
     FormatError
-        The dataset named is not there, or has another length, or a value that is not positive.
+        The dataset named is not there, or has another length, or no value that is positive.
     """
     for place, names, is_energy in (
         (wavelength, ("incident_wavelength", "wavelength", "photon_wavelength"), False),
@@ -71,14 +73,32 @@ def wavelengths(
         if found is None:
             continue
         values = numbers(found, "ev" if is_energy else "angstrom")
-        if values.size not in (1, n_images) or not np.all(np.isfinite(values) & (values > 0)):
+        if values.size not in (1, n_images):
             raise FormatError(
-                f"{file.filename}: {found.name} has {values.size} values for {n_images} events, or "
-                "some that are not positive; give geometry.beam.wavelength"
+                f"{file.filename}: {found.name} has {values.size} values for {n_images} events; "
+                "give geometry.beam.wavelength"
             )
-        values = KEV_ANGSTROM * 1e3 / values if is_energy else _angstrom(found, values)
+        values, _ = known_or_zero(values, f"{file.filename}: {found.name}")
+        known = np.where(values > 0.0, values, np.inf if is_energy else 0.0)
+        values = KEV_ANGSTROM * 1e3 / known if is_energy else _angstrom(found, known)
         return np.broadcast_to(values, (n_images,)).copy()
     return None
+
+
+def known_or_zero(values: Floats, where: str) -> tuple[Floats, float]:
+    """Return wavelengths or energies (n,), 0 for those not known, and the mean of the others.
+
+    Raises
+    ------
+    FormatError
+        None is known.
+    """
+    known = np.isfinite(values) & (values > 0.0)
+    if not known.any():
+        raise FormatError(
+            f"{where} has no wavelength or energy that is positive; give geometry.beam.wavelength"
+        )
+    return np.where(known, values, 0.0), float(values[known].mean())
 
 
 def _angstrom(dataset: h5py.Dataset, values: Floats) -> Floats:

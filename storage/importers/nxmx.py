@@ -17,7 +17,7 @@ from dxdask.errors import FormatError
 from dxdask.models import Beam, Experiment, Goniometer, Scan
 from dxdask.models.vectors import Floats, vector
 from dxdask.storage.importers.attenuation import KEV_ANGSTROM
-from dxdask.storage.importers.event_columns import event_columns
+from dxdask.storage.importers.event_columns import event_columns, known_or_zero
 from dxdask.storage.importers.nexus_axes import TO_IMGCIF, axis_chain, follow, numbers, text
 from dxdask.storage.importers.nxmx_detector import detector_of, pixel_mask
 from dxdask.storage.importers.nxmx_frames import frames_of, opened
@@ -43,6 +43,8 @@ def read_nxmx(path: Path, name: str) -> RunSource:
         beam = _beam(entry, instrument, n_images)
         detector = detector_of(detector_group, beam.wavelength, reader.frame_shape, reader.dtype)
         goniometer, oscillation, angles = _goniometer(entry, n_images)
+        if oscillation[1] != 0.0 and 0.0 in (beam.wavelengths or ()):
+            raise FormatError(f"{path} is of a sweep, and not all of its wavelengths are positive")
         exposure = _first_number(detector_group, ("count_time", "frame_time"), "s")
         columns = _columns(entry, detector_group, beam, n_images, exposure)
         columns = {**event_columns(entry, n_images), **columns}
@@ -114,15 +116,10 @@ def _beam(entry: h5py.Group, instrument: h5py.Group, n_images: int) -> Beam:
                 f"{group.file.filename}: {group.name} gives {wavelengths.size} wavelengths for "
                 f"{n_images} images"
             )
-        if not np.all(np.isfinite(wavelengths) & (wavelengths > 0)):
-            raise FormatError(
-                f"{group.file.filename}: {group.name} has a wavelength that is not positive"
-            )
+        wavelengths, mean = known_or_zero(wavelengths, f"{group.file.filename}: {group.name}")
         normal, fraction = _polarisation(group)
         return Beam(
-            wavelength=float(wavelengths[0])
-            if wavelengths.size == 1
-            else float(wavelengths.mean()),
+            wavelength=mean,
             wavelengths=tuple(wavelengths.tolist()) if wavelengths.size > 1 else None,
             polarization_normal=normal,
             polarization_fraction=fraction,
@@ -150,7 +147,8 @@ def _wavelengths(group: h5py.Group) -> Floats | None:
             return np.asarray(table @ values / table.sum(axis=1))
         return values
     if isinstance(group.get("incident_energy"), h5py.Dataset):
-        return np.asarray(KEV_ANGSTROM * 1e3 / numbers(group["incident_energy"], "ev"))
+        with np.errstate(divide="ignore"):
+            return np.asarray(KEV_ANGSTROM * 1e3 / numbers(group["incident_energy"], "ev"))
     return None
 
 

@@ -19,7 +19,7 @@ from dxdask.storage.importers.event_columns import event_columns, wavelengths
 from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES
 from dxdask.storage.importers.json_geometry import models_of, parsed
 from dxdask.storage.importers.nexus_axes import MOST_VALUES, loaded, refuse_raw_storage, text
-from dxdask.storage.importers.nxmx_frames import Hdf5Reader, Part, frames_of, opened
+from dxdask.storage.importers.nxmx_frames import Hdf5Reader, Part, frames_of, is_count, opened
 from dxdask.storage.importers.reference_geometry import Geometry, check_fits, read_geometry
 from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.importers.sequences import mask_of
@@ -68,12 +68,16 @@ def read_raw_stills(
         n_images, frame_shape = data.shape[0], (math.prod(data.shape[1:-1]), data.shape[-1])
         group = file.get("entry", file.get("entry_1", file))
         crystfel = found.crystfel
-        per_event = wavelengths(
-            file,
-            group,
-            n_images,
-            wavelength=crystfel.wavelength if crystfel else None,
-            photon_energy=crystfel.photon_energy if crystfel else None,
+        per_event = (
+            None
+            if wavelength is not None
+            else wavelengths(
+                file,
+                group,
+                n_images,
+                wavelength=crystfel.wavelength if crystfel else None,
+                photon_energy=crystfel.photon_energy if crystfel else None,
+            )
         )
         columns = event_columns(group, n_images)
         reader = Hdf5Reader(
@@ -160,10 +164,10 @@ def _frames(file: h5py.File, name: str | None) -> h5py.Dataset:
             "input.dataset"
         )
     where = f"{file.filename}: {data.name}"
-    if data.ndim not in (3, 4) or 0 in data.shape or data.dtype.kind not in "iuf":
+    if data.ndim not in (3, 4) or 0 in data.shape or not is_count(data.dtype):
         raise FormatError(
             f"{where} is {data.dtype} {data.shape}; frames are numbers (event, slow, fast) or "
-            "(event, panel, slow, fast)"
+            "(event, panel, slow, fast): integers, float32 or float64"
         )
     refuse_raw_storage(data)
     n_bytes = data.dtype.itemsize * math.prod(data.shape[1:])
@@ -203,7 +207,9 @@ def _beam(
         return replace(beam, wavelength=wavelength)
     if per_event is not None:
         return replace(
-            beam, wavelength=float(per_event.mean()), wavelengths=tuple(per_event.tolist())
+            beam,
+            wavelength=float(per_event[per_event > 0.0].mean()),
+            wavelengths=tuple(per_event.tolist()),
         )
     if not found.has_wavelength:
         raise FormatError(

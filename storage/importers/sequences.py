@@ -123,7 +123,7 @@ def _run(name: str, images: Sequence[_Image], kind: str) -> RunSource:
             frame_shape=first.shape,
             dtype=first.dtype,
         ),
-        columns=_columns(headers, wavelengths),
+        columns=_columns(headers, wavelengths) | _event_ids(images, first),
         locate=partial(image_places, [i.path for i in images], kind, headers),
     )
 
@@ -143,6 +143,15 @@ def _columns(
         for name, values in columns.items()
         if None not in values
     }
+
+
+def _event_ids(images: Sequence[_Image], first: ImageHeader) -> dict[str, NDArray[np.int64]]:
+    """Return the numbers in the names of stills, by which their files are told; {} of a sweep."""
+    if first.oscillation[1] != 0.0 or len({i.number for i in images}) < len(images):
+        return {}
+    if max(i.number for i in images) > np.iinfo(np.int64).max:
+        return {}
+    return {"event_id": np.array([i.number for i in images], np.int64)}
 
 
 def mask_of(detector: Detector, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -144,14 +144,31 @@ def test_a_file_without_modules_has_distance_and_beam_centre(tmp_path):
     np.testing.assert_allclose(run.experiment.detector[0].origin, (-0.3, 0.15, -200.0))
 
 
+def test_a_still_without_a_wavelength(tmp_path):
+    path = write_nxmx(tmp_path / "a.nxs", FRAMES)
+    with h5py.File(path, "a") as file:
+        beam = file["entry/instrument/beam"]
+        del beam["incident_wavelength"]
+        beam["incident_wavelength"] = np.array([1.0, np.nan, 1.2, -3.0])
+    with pytest.raises(FormatError, match="of a sweep"):
+        read(path)
+    with h5py.File(path, "a") as file:
+        omega = file["entry/sample/transformations/omega"]
+        omega[...] = 0.0
+    beam = read(path).experiment.beam
+    assert beam.wavelengths == (1.0, 0.0, 1.2, 0.0)
+    assert beam.wavelength == pytest.approx(1.1)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"entry__data__data": None}, "no frames in /entry"),
         ({"entry__data__data": np.zeros((0, 6, 8), "u2")}, "frames are numbers"),
         ({"entry__data__data": np.zeros((6, 8), "u2")}, "frames are numbers"),
+        ({"entry__data__data": np.zeros((4, 6, 8), "f2")}, "float16 .*integers, float32 or"),
         ({"entry__instrument__beam__incident_wavelength": None}, "no NXbeam with"),
-        ({"entry__instrument__beam__incident_wavelength": -1.0}, "wavelength that is not positive"),
+        ({"entry__instrument__beam__incident_wavelength": -1.0}, "that is positive"),
         ({"entry__instrument__beam__incident_wavelength": np.ones(3)}, "3 wavelengths for 4"),
         ({DETECTOR + "pixel_mask": np.zeros((5, 8), "u4")}, r"pixel_mask is \(5, 8\)"),
         ({DETECTOR + "module__data_size": [7, 8]}, "outside the frames of"),

@@ -31,7 +31,7 @@ def find_hits(
     ----------
     reflections : spots of `find_spots` or peaks of `Peakfinder8`: experiment, panel, x, y, z.
     stills : one row an event: experiment, image, wavelength; a `reason` of those that failed
-    before is kept.
+    before is kept, and one without a wavelength (NaN, 0) is no hit.
     experiments : one a run.
 
     Returns
@@ -53,6 +53,8 @@ def find_hits(
     if "reason" in stills:
         failed = stills["reason"] < Fate.NO_HIT
         hit, reason = hit & ~failed, np.where(failed, stills["reason"], reason).astype(np.int32)
+    unknown = ~(stills["wavelength"] > 0.0) & (reason >= Fate.NO_HIT)
+    hit, reason[unknown] = hit & ~unknown, Fate.NO_WAVELENGTH
     reason[hit] = Fate.NOT_INDEXED
     table = {**stills, "n_spots": counts, "hit": hit, "reason": reason}
     n, total = int(hit.sum()), len(hit)

@@ -47,13 +47,15 @@ def index_stills(
     Raises
     ------
     InputError
-        There are no hits, or a column or a wavelength is missing.
+        There are no hits, none of them has a wavelength, or a column is missing.
     ConvergenceError
         The cell is not known and no stills agree on one.
     """
     parameters = parameters or StillIndexParameters()
     check_stills(stills, ("experiment", "image", "wavelength", "hit"))
     require_hits(int(stills["hit"].sum()), len(stills["hit"]))
+    if not (stills["wavelength"][stills["hit"]] > 0.0).any():
+        raise InputError("none of the hits has a wavelength; give geometry.beam.wavelength")
     tables: list[Table] = []
     known = known_cell(parameters)
     if known is None:

@@ -82,7 +82,7 @@ def integrate_still(
     )  # fmt: skip
     table = _table(found, x, y, sums, counts, shared.gain[found.panel])
     sizes = shared.panels.image_size[found.panel]
-    _flag_bad(table, beyond_edges(x, y, found.covariance, sizes) > MOST_CUT)
+    _flag_bad(table, beyond_edges(x, y, factor * found.covariance, sizes) > MOST_CUT)
     if given.shadow > 0.0:
         _flag_shadows(table, frame, mask, shared, sums, counts, given.shadow)
     return table

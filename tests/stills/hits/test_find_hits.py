@@ -61,6 +61,15 @@ def test_what_failed_before_stays_so():
     assert table["hit"].sum() == 4
 
 
+def test_without_a_wavelength_it_is_no_hit():
+    reflections, stills, experiments = events()
+    stills["wavelength"][2] = np.nan
+    table = find_hits(reflections, stills, experiments).arrays
+    assert table["hit"].tolist() == [True, True, False, True, True, False, False, False]
+    assert table["reason"][2] == Fate.NO_WAVELENGTH
+    assert table["reason"][7] == Fate.NO_HIT
+
+
 def test_tables():
     reflections, stills, experiments = events(5, 20)
     result = find_hits(reflections, stills, experiments)

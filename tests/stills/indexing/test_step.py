@@ -179,9 +179,19 @@ def test_no_consensus():
 
 def test_wavelength_missing_and_rows_twice():
     reflections, stills, experiments, _ = events(2)
-    none = {**stills, "wavelength": np.where(stills["image"] == 1, np.nan, stills["wavelength"])}
-    with pytest.raises(InputError, match="image 2 of run"):
-        scattering_of(reflections, none, experiments)
+    lost = stills["image"] == 1
+    one = {**stills, "wavelength": np.where(lost, np.nan, stills["wavelength"])}
+    spots = scattering_of(reflections, one, experiments)
+    of_it = np.floor(reflections["z"]) == 1
+    assert (spots.still[of_it] == -1).all()
+    assert np.isnan(spots.q[of_it]).all()
+    assert np.isfinite(spots.q[~of_it]).all()
+    known = StillIndexParameters.model_validate(KNOWN)
+    result = index_stills(reflections, one, experiments, known)
+    assert result.arrays["indexed"].tolist() == (stills["hit"] & ~lost).tolist()
+    none = {**stills, "wavelength": np.zeros(len(lost))}
+    with pytest.raises(InputError, match="none of the hits has a wavelength"):
+        index_stills(reflections, none, experiments, known)
     twice = {**stills, "image": np.zeros_like(stills["image"])}
     with pytest.raises(InputError, match="two rows"):
         scattering_of(reflections, twice, experiments)
