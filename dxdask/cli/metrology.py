@@ -97,11 +97,14 @@ def detector_statistics(
 
 
 def _show(compared: Compared, table: Table, picture: Path | None, *, json: bool) -> None:
+    tables = (table, compared.congruence)
     with output.muted(json):
-        output.line(str(table))
+        for shown in tables:
+            output.line(str(shown))
+            output.line()
         _draw(picture, compared)
     if json:
-        output.as_json({"tables": {table.name: [dict(row) for row in table.rows]}})
+        output.as_json({"tables": {t.name: [dict(row) for row in t.rows] for t in tables}})
 
 
 def _draw(picture: Path | None, moved: Compared) -> None:

@@ -15,6 +15,7 @@ from dxdask.models.vectors import unit
 from dxdask.pipeline.metrology import STEP
 from dxdask.pipeline.metrology_parameters import GEOMETRIES, DetectorShiftsParameters
 from dxdask.pipeline.reference_geometry import REFINED, placed
+from dxdask.stills.metrology.congruence import congruence_table
 from dxdask.stills.metrology.hierarchy import parts_of
 from dxdask.stills.metrology.step import at_places
 from dxdask.stills.metrology.tables import detector_shifts as shifts_table
@@ -43,6 +44,11 @@ class Compared:
     beam: NDArray[np.float64]
     n_spots: NDArray[np.int64] | None
     names: tuple[str, str]
+
+    @property
+    def congruence(self) -> Table:
+        """How far they lie apart, but for what spots of stills do not tell."""
+        return congruence_table(self.before, self.after, self.beam)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -288,10 +288,14 @@ def test_commands(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (tmp_path / "r.geom").exists()
     assert "Refined 4 panels" in store.path.with_suffix(".log").read_text()
     assert run(["detector_shifts", str(store.path), "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)["tables"]["shifts"]
+    tables = json.loads(capsys.readouterr().out)["tables"]
+    rows = tables["shifts"]
+    assert tables["congruence"][0]["distance_before_mm"] == pytest.approx(110.0)
     assert rows == list(store.read_step("refine_metrology").table("shifts").rows)
     assert run(["detector_statistics", str(store.path)]) == 0
-    assert "even stills against odd ones" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "even stills against odd ones" in said
+    assert "but for one turn about the beam" in said
     assert run(["detector_shifts", str(store.path), str(tmp_path / "r.geom")]) == 0
     assert run(["show", str(store.path), "refine_metrology"]) == 0
     assert "weighted sigma" in capsys.readouterr().out

@@ -10,9 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
-from dxdask.models import Detector
+from dxdask.models import Detector, Group
 from dxdask.stills.metrology import Metrology, MetrologyParameters, refine_metrology
-from dxdask.stills.metrology.hierarchy import centre, parts_of
+from dxdask.stills.metrology.congruence import congruence
+from dxdask.stills.metrology.hierarchy import centre, parts_of, smallest
+from dxdask.stills.strain import rotations
 from tests.made_up_stills import CELL, GROUP, Shots, moved_panels, panels, shots
 
 
@@ -125,6 +127,11 @@ def test_order_of_reflections_does_not_matter(made: Shots) -> None:
 def test_parts_follow_the_hierarchy() -> None:
     assert [p.name for p in parts_of(panels(), None)] == ["detector", "p0", "p1", "p2", "p3"]
     assert [p.name for p in parts_of(panels(), 0)] == ["detector"]
+    halves = Group(groups=(Group(name="a", panels=(0, 2)), Group(name="b", panels=(1, 3))))
+    nested = replace(panels(), root=halves)
+    assert [p.name for p in smallest(parts_of(nested, None))] == ["p0", "p2", "p1", "p3"]
+    assert [p.name for p in smallest(parts_of(nested, 1))] == ["a", "b"]
+    assert [p.name for p in smallest(parts_of(nested, 0))] == ["detector"]
 
 
 def test_one_still_is_too_few(made: Shots) -> None:
@@ -162,3 +169,28 @@ def test_what_did_not_move_has_no_shifts(made: Shots) -> None:
     first = next(row for row in shifts.rows if row["part"] == "p0")
     assert first["rotation_z_degree"] == pytest.approx(0, abs=1e-9)
     assert first["z_um"] == pytest.approx(0, abs=1e-6)
+
+
+def test_congruence_takes_a_turn_and_a_scale_away() -> None:
+    rng = np.random.default_rng(3)
+    start, turn, scale = panels(), np.radians(0.2), 1.001
+    whole = rotations(np.array([[0.0, 0.0, -turn]]))[0]
+    end = Detector(panels=tuple(p.moved(whole) for p in start.panels))
+    middles = np.array([centre(p) for p in end.panels])
+    shifts = (scale - 1) * middles * [1, 1, 0]
+    shifts[:, 2] = -0.3
+    end = moved_panels(end, shifts, np.zeros((4, 3)))
+    beam = np.array([0.0, 0.0, -1.0])
+    found = congruence(start, end, beam)
+    assert found.turn == pytest.approx(0.2, abs=1e-9)
+    assert found.scale == pytest.approx(scale, abs=1e-9)
+    assert found.distances == pytest.approx((110.0, 110.3))
+    assert max(found.centres, found.worst, found.rotations) < 1e-9
+    turns = np.zeros((4, 3))
+    shifts = rng.normal(0, 0.1, (4, 3)) * [1, 1, 0]
+    turns[:, 2] = np.radians(rng.normal(0, 0.1, 4))
+    found = congruence(start, moved_panels(end, shifts, turns), beam)
+    assert found.worst >= np.sqrt(2) * found.centres > 0.03
+    assert found.rotations == pytest.approx(
+        np.sqrt(np.mean((np.degrees(-turns[:, 2]) + 0.2 - found.turn) ** 2)), abs=1e-6
+    )

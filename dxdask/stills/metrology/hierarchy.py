@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,6 +52,16 @@ def _below(group: Group, level: int, last: int | None, detector: Detector, out: 
 def short_name(name: str) -> str:
     """Return the last part of a name that is a path in an HDF5 file."""
     return name.rsplit("/", 1)[-1]
+
+
+def smallest(parts: Sequence[Part]) -> list[Part]:
+    """Return the parts that hold no other."""
+    inner = [(p.level, set(p.panels)) for p in parts]
+    return [
+        p
+        for p in parts
+        if not any(level > p.level and panels <= set(p.panels) for level, panels in inner)
+    ]
 
 
 def centre(panel: Panel) -> Floats:

@@ -14,13 +14,13 @@ from dxdask.models import Detector, Experiment, ExperimentList
 from dxdask.results import StepResult
 from dxdask.stills.columns import Stills
 from dxdask.stills.metrology import Metrology, refine_metrology
-from dxdask.stills.metrology.hierarchy import centre, short_name
+from dxdask.stills.metrology.hierarchy import centre, smallest
 from dxdask.stills.metrology.parameters import MetrologyParameters
 from dxdask.stills.metrology.tables import detector_statistics
 from dxdask.tables import Table
 
 FEWEST_SPOTS = 30
-"""A panel with fewer spots is said to be hardly measured."""
+"""A part that moves with fewer spots is said to be hardly measured."""
 
 
 def metrology_step(
@@ -133,8 +133,11 @@ def _messages(found: Metrology, stills: Stills, given: MetrologyParameters) -> S
     lines += _gauge(found, given)
     before, after = (_distance(d, found) for d in (found.start.detector, found.whole.detector))
     lines.append(f"Distance along the beam: {before:.3f} mm before, {after:.3f} mm after")
-    names = [short_name(p.name) for p in found.start.detector.panels]
-    poor = [n for n, spots in zip(names, found.n_spots, strict=True) if spots < FEWEST_SPOTS]
+    poor = [
+        part.name
+        for part in smallest(found.whole.parts)
+        if found.n_spots[list(part.panels)].sum() < FEWEST_SPOTS
+    ]
     if poor:
         lines.append(
             f"Fewer than {FEWEST_SPOTS} spots, too few to tell where they are, on: "
@@ -168,11 +171,10 @@ def _distance(detector: Detector, found: Metrology) -> float:
 
 def _precision(odd: Detector, even: Detector, found: Metrology) -> str:
     table = detector_statistics(odd, even, found.whole.parts, found.beam, found.n_spots)
-    lowest = max(row["level"] for row in table.rows)
-    last = [row for row in table.rows if row["level"] == lowest][-2:]
-    apart = next((r for r in last if r["part"] == "weighted mean"), last[0])["delta_xy_um"]
+    last = [row for row in table.rows if row["part"] == "weighted mean"] or table.rows
+    apart = last[-1]["delta_xy_um"]
     return (
-        f"Halves of the stills put panels {apart:.1f} um apart on average, across the beam; with "
+        f"Halves of the stills put parts {apart:.1f} um apart on average, across the beam; with "
         f"all of them errors are about half of that"
     )
 
