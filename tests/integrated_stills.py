@@ -36,9 +36,12 @@ class Simulated:
 def simulated(
     n: int = 40, *, seed: int = 0, turn: float = 3e-4, stretch: float = 1e-3,
     background: float = 4.0, bright: float = 300.0, symbol: str = "P 43 21 2",
-    cell: tuple[float, ...] = CELL,
+    cell: tuple[float, ...] = CELL, mosaic: float = 0.0,
 ) -> Simulated:  # fmt: skip
-    """Return stills of random orientation whose A are wrong by turns (rad) and a stretch."""
+    """Return stills of random orientation whose A are wrong by turns (rad) and a stretch.
+
+    mosaic : standard deviation of the tilts of blocks, rad.
+    """
     rng, group = np.random.default_rng(seed), gemmi.SpaceGroup(symbol)
     m = [int(c / D_MIN) + 1 for c in cell[:3]]
     hkl = np.stack(np.meshgrid(*[np.arange(-k, k + 1) for k in m]), -1).reshape(-1, 3)
@@ -59,7 +62,8 @@ def simulated(
         q = hkl @ (u[i] @ b).T
         off = np.linalg.norm(q + [0, 0, -1 / wavelength[i]], axis=1) - 1 / wavelength[i]
         near = np.abs(off) < 1.6e-3
-        p = partialities(off[near] / radius[i], TAIL)
+        width = np.hypot(radius[i], mosaic * np.linalg.norm(q[near], axis=1))
+        p = radius[i] / width * partialities(off[near] / width, TAIL)
         model = scale[i] * p * full[np.searchsorted(unique, keys[near])]
         counts = rng.poisson(model + background) - background
         k = len(counts)

@@ -51,6 +51,7 @@ STILL_COLUMNS = {
         S("scale", "float64", "", "factor G of the event: observed = G full"),
         S("b_factor", "float64", "Angstrom^2", "fall-off: exp(-2 B (sin theta / wavelength)^2)"),
         S("rlp_radius", "float64", "1/Angstrom", "standard deviation of its excitation errors"),
+        S("rlp_mosaicity", "float64", "degree", "by which that radius grows with |q|"),
         S("cc_to_others", "float64", "", "correlation with the intensities of other events"),
         S("reason", "int32", "", "why the event ended where it did: see dxdask.stills.fate"),
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dxdask.stills.merging.fit import (
     B_FACTOR,
+    MOSAIC,
     RADIUS,
     SCALE,
     STRETCH,
@@ -38,15 +39,33 @@ _LARGEST_LEVERAGE = 0.9
 _LEAST_PARTIALITY = 0.05  # of what stills are fitted to
 
 
+class Progress(NamedTuple):
+    """How a cycle went.
+
+    Attributes
+    ----------
+    change : median one of the scales' logarithms. residual : sum of |I / g - p F| over that of
+    p F, where others show the intensity F.
+    error_of_scale, error_of_turn (degree), error_of_tail : of partialities. radius : usual, 1/A.
+    """
+
+    change: float
+    residual: float
+    error_of_scale: float
+    error_of_turn: float
+    error_of_tail: float
+    radius: float
+
+
 class PostRefined(NamedTuple):
     """Stills and intensities that fit each other.
 
     Attributes
     ----------
-    fitted : parameters of the stills. priors : (2, 7). error : of partialities.
+    fitted : parameters of the stills. priors : (2, 8). error : of partialities.
     model : of observations. leverage : (n,) the part of its error that fitting its still takes from
     an observation. shell : (m,) of resolution. expected : (m,) of Wilson's prior. means : merged.
-    n_cycles : how many were done. change : median one of the scales' logarithms in the last.
+    progress : of each cycle.
     """
 
     fitted: Fitted
@@ -57,19 +76,32 @@ class PostRefined(NamedTuple):
     shell: NDArray[np.int64]
     expected: Floats
     means: Means
-    n_cycles: int
-    change: float
+    progress: tuple[Progress, ...]
+
+    @property
+    def n_cycles(self) -> int:
+        """How many cycles were done."""
+        return len(self.progress)
+
+    @property
+    def change(self) -> float:
+        """Median change of the scales' logarithms in the last cycle."""
+        return self.progress[-1].change if self.progress else np.inf
 
 
 def model_of(o: Observations, fitted: Fitted, error: ModelError, weight: Floats) -> Model:
     """Return scale and partiality of observations by the parameters of their stills."""
     t = fitted.theta[o.still]
     e = o.excitation + o.gradient[:, 0] * t[:, TURN] + o.gradient[:, 1] * t[:, TURN + 1]
-    u = (e + o.gradient[:, 2] * t[:, STRETCH]) / np.exp(t[:, RADIUS])
+    radius = np.exp(t[:, RADIUS])
+    width = np.sqrt(radius**2 + 2.0 * o.s2 * t[:, MOSAIC])
+    u = (e + o.gradient[:, 2] * t[:, STRETCH]) / width
     scale = np.exp(t[:, SCALE] - t[:, B_FACTOR] * o.s2)
+    partiality = radius / width * partialities(u, np.exp(t[:, TAIL]))
+    lever = np.sqrt(2.0 * o.s2) / width
     return Model(
-        scale=scale, partiality=partialities(u, np.exp(t[:, TAIL])), error=error.of(u, o.still),
-        weight=weight, u=u, fitted=fitted.of_model / scale**2,
+        scale=scale, partiality=partiality, error=error.of(u, lever, o.still),
+        weight=weight, u=u, lever=lever, fitted=fitted.of_model / scale**2,
     )  # fmt: skip
 
 
@@ -94,7 +126,7 @@ def _begin(o: Observations, parameters: PostRefinementParameters) -> PostRefined
     means = _merged(o, model, expected, expected, parameters)
     priors = first_priors(radius, parameters)
     return PostRefined(
-        fitted, priors, error, model, np.zeros(n), shell, expected, means, 0, np.inf
+        fitted, priors, error, model, np.zeros(n), shell, expected, means, ()
     )  # fmt: skip
 
 
@@ -110,8 +142,8 @@ def _cycle(o: Observations, parameters: PostRefinementParameters, old: PostRefin
     scatter = scatter_of(
         o, model.scale, model.partiality, means.other, means.other_variance, old.leverage
     )
-    error = estimate_error(scatter, model.u, o.still, old.error, nu)
-    dp = error.of(model.u, o.still)
+    error = estimate_error(scatter, model.u, model.lever, o.still, old.error, nu)
+    dp = error.of(model.u, model.lever, o.still)
     variance = (scatter.known + dp**2 * scatter.by_error) * model.scale**2
     fitted = fit_stills(
         np.arange(len(o.stills)), o, Target(means.other, variance), old.priors, old.fitted.theta,
@@ -122,11 +154,30 @@ def _cycle(o: Observations, parameters: PostRefinementParameters, old: PostRefin
     model = model_of(o, fitted, error, (nu + 1.0) / (nu + scatter.z2(dp)))
     means = _merged(o, model, means.full, expected, parameters)
     change = np.median(np.abs(fitted.theta - old.fitted.theta)[:, SCALE])
+    done = _progress(o, model, means, error, priors, float(change))
     leverage = np.clip(fitted.of_model / variance, 0.0, _LARGEST_LEVERAGE)
     return PostRefined(
-        fitted, priors, error, model, leverage, old.shell, expected, means, old.n_cycles + 1,
-        float(change),
+        fitted, priors, error, model, leverage, old.shell, expected, means,
+        (*old.progress, done),
     )  # fmt: skip
+
+
+def _progress(
+    o: Observations, model: Model, means: Means, error: ModelError, priors: Floats, change: float
+) -> Progress:
+    """Return how a cycle went."""
+    several = means.n[o.place] > 1
+    expected = (model.partiality * means.other)[several]
+    off = np.abs((o.intensity / model.scale)[several] - expected)
+    of_scale, of_turn, of_tail = error.parts.tolist()
+    return Progress(
+        change=change,
+        residual=float(off.sum() / max(expected.sum(), 1e-300)),
+        error_of_scale=of_scale,
+        error_of_turn=float(np.degrees(of_turn)),
+        error_of_tail=of_tail,
+        radius=float(np.exp(priors[0, RADIUS])),
+    )
 
 
 def _merged(

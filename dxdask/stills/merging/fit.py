@@ -1,11 +1,13 @@
-"""Fit of each still to the merged intensities: scale, B factor, two turns, stretch, width, tail.
+"""Fit of each still to the merged intensities: scale, B factor, two turns, stretch, width, tail and
+how the width grows with resolution.
 
-The intensity of an observation is exp(g - B s2) p(e / r) F; r and the share of the tail in p are
-fitted as logarithms. Derivatives are analytic; steps are Levenberg and Marquardt's; residuals
-follow Student's t distribution, so those that do not fit count less (Lange, Little & Taylor 1989,
-J. Am. Stat. Assoc. 84, 881). Parameters have normal priors, which the stills together give
-(`priors`). No still depends on the others but by F and priors, so any range of stills may be fitted
-apart.
+The intensity of an observation is exp(g - B s2) (r / w) p(e / w) F with w^2 = r^2 + m |q|^2: a
+lattice point that mosaicity m (rad^2) spreads is recorded over a longer way, and less anywhere on
+it. r and the share of the tail in p are fitted as logarithms. Derivatives are analytic; steps are
+Levenberg and Marquardt's; residuals follow Student's t distribution, so those that do not fit count
+less (Lange, Little & Taylor 1989, J. Am. Stat. Assoc. 84, 881). Parameters have normal priors,
+which the stills together give (`priors`). No still depends on the others but by F and priors, so
+any range of stills may be fitted apart.
 """
 
 from __future__ import annotations
@@ -18,13 +20,20 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.stills.merging.observations import Observations
-from dxdask.stills.merging.partiality import gaussian, lorentzian, partiality, partiality_slope
+from dxdask.stills.merging.partiality import (
+    gaussian,
+    lorentzian,
+    partiality,
+    partiality_slope,
+    widened,
+)
 
 Floats = NDArray[np.float64]
 
-SCALE, B_FACTOR, RADIUS, TURN, STRETCH, TAIL = 0, 1, 2, 3, 5, 6  # columns; two turns
-N_PARAMETERS = 7
+SCALE, B_FACTOR, RADIUS, TURN, STRETCH, TAIL, MOSAIC = 0, 1, 2, 3, 5, 6, 7  # two turns
+N_PARAMETERS = 8
 LARGEST_TAIL = 0.5
+LEAST_WIDENING = 0.2  # of w^2 / r^2: m may come out below 0
 _MAX_STEPS = 12
 _FIRST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e6
 _CONVERGED = 1e-5
@@ -44,7 +53,7 @@ class Target(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """Parameters (stills, 7), their variances (stills, 7), and what these make of the modelled
+    """Parameters (stills, 8), their variances (stills, 8), and what these make of the modelled
     intensity of each observation (n,), as a variance.
     """
 
@@ -55,24 +64,28 @@ class Fitted(NamedTuple):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _derivatives(theta, radius, tail, i, data, full, row):  # type: ignore[no-untyped-def]
-    """Return the model of an observation and fill its derivatives (7,)."""
+    """Return the model of an observation and fill its derivatives (8,)."""
     _, excitation, gradient, s2 = data
     e = excitation[i] + gradient[i, 0] * theta[TURN] + gradient[i, 1] * theta[TURN + 1]
-    u = (e + gradient[i, 2] * theta[STRETCH]) / radius
-    whole = math.exp(theta[SCALE] - theta[B_FACTOR] * s2[i]) * full
+    width = widened(radius, theta[MOSAIC], s2[i])
+    of_radius = (radius / width) ** 2
+    u = (e + gradient[i, 2] * theta[STRETCH]) / width
+    whole = math.exp(theta[SCALE] - theta[B_FACTOR] * s2[i]) * full * radius / width
     model = whole * partiality(u, tail)
     slope = whole * partiality_slope(u, tail)
-    row[SCALE], row[B_FACTOR], row[RADIUS] = model, -s2[i] * model, -u * slope
+    row[SCALE], row[B_FACTOR] = model, -s2[i] * model
+    row[RADIUS] = model * (1.0 - of_radius) - u * slope * of_radius
+    row[MOSAIC] = -(model + u * slope) * s2[i] / (width * width)
     row[TAIL] = whole * tail * (lorentzian(u) - gaussian(u))
     for k in range(3):
-        row[TURN + k] = slope * gradient[i, k] / radius
+        row[TURN + k] = slope * gradient[i, k] / width
     return model
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _normal(theta, first, last, data, full, variance, prior, nu, matrix, right):  # type: ignore[no-untyped-def]
     """Fill the normal equations of a still and return the cost."""
-    intensity = data[0]
+    intensity, s2 = data[0], data[3]
     matrix[:] = 0.0
     right[:] = 0.0
     cost = 0.0
@@ -81,6 +94,8 @@ def _normal(theta, first, last, data, full, variance, prior, nu, matrix, right):
     if tail > LARGEST_TAIL:
         return math.inf
     for i in range(first, last):
+        if radius * radius + 2.0 * s2[i] * theta[MOSAIC] < LEAST_WIDENING * radius * radius:
+            return math.inf
         model = _derivatives(theta, radius, tail, i, data, full[i], row)
         residual = intensity[i] - model
         z2 = residual * residual / variance[i]
@@ -190,7 +205,7 @@ def fit_stills(
     """Return these stills fitted.
 
     stills : places of stills; rows of others are as in `start`, their variances inf.
-    priors : (2, 7) mean and one over the variance. start : (stills, 7).
+    priors : (2, 8) mean and one over the variance. start : (stills, 8).
     """
     theta, spread = start.copy(), np.full_like(start, np.inf)
     of_model = np.zeros(len(observations.still))

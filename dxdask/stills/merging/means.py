@@ -28,6 +28,7 @@ class Model(NamedTuple):
     ----------
     scale : exp(G - B s2). partiality : p. error : dp, standard deviation of p.
     weight : robust, 0 to above 1. u : excitation error in standard deviations.
+    lever : by how many of these a turn of 1 rad changes it, at most.
     fitted : variance of p F that the uncertain parameters of the still make.
     """
 
@@ -36,6 +37,7 @@ class Model(NamedTuple):
     error: Floats
     weight: Floats
     u: Floats
+    lever: Floats
     fitted: Floats
 
 
@@ -61,25 +63,35 @@ class Means(NamedTuple):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _weight(i, f, data, model):  # type: ignore[no-untyped-def]
-    """Return the weight of an observation whose reflection has the intensity f."""
+    """Return the weight of an observation whose reflection has the intensity f, and which part of
+    its variance is the model's.
+    """
     _, variance, slope = data
     scale, fraction, error, robust, fitted = model
     g, p = scale[i], fraction[i]
-    v = (variance[i] + slope[i] * g * p * f) / (g * g) + (error[i] * f) ** 2 + fitted[i]
-    return robust[i] / v
+    of_model = (error[i] * f) ** 2 + fitted[i]
+    v = (variance[i] + slope[i] * g * p * f) / (g * g) + of_model
+    return robust[i] / v, of_model / v
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _share(bottom, squares, nu):  # type: ignore[no-untyped-def]
-    """Return how much of normal information there is in sums of w p^2 and of its square.
+def _share(bottom, squares, of_model, nu):  # type: ignore[no-untyped-def]
+    """Return how much of normal information there is in sums of w p^2, of its square, and of w p^2
+    times the part of the variance that is the model's.
 
-    Errors follow Student's t: one observation tells as much as its variance, nu / (nu - 2) that of
-    its scale, says; many tell (nu + 1) / (nu + 3) of what they would if errors were normal.
+    Errors of the model follow Student's t: one observation tells as much as its variance,
+    nu / (nu - 2) that of its scale, says; many tell (nu + 1) / (nu + 3) of what they would if
+    errors were normal. Those of counting are normal. The robust weight of one observation that
+    nothing contradicts is (nu + 1) / nu, of many it is 1 on average.
     """
     if bottom <= 0.0:
         return 0.0
-    many, one = (nu + 1.0) / (nu + 3.0), (nu - 2.0) / nu
-    return many - (many - one) * min(squares / (bottom * bottom), 1.0)
+    alone = min(squares / (bottom * bottom), 1.0)
+    model = min(max(of_model / bottom, 0.0), 1.0)
+    many, one = (nu + 1.0) / (nu + 3.0), (nu - 2.0) / (nu + 1.0)
+    student = many - (many - one) * alone
+    normal = 1.0 - alone / (nu + 1.0)
+    return model * student + (1.0 - model) * normal
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -90,31 +102,33 @@ def _means(reflections, order, bounds, data, model, used, guess, expected, nu, o
     for h in reflections:
         first, last = bounds[h], bounds[h + 1]
         f = max(guess[h], 0.0)
-        a, b, c, n = 0.0, 0.0, 0.0, 0
+        a, b, c, e, n = 0.0, 0.0, 0.0, 0.0, 0
         for j in range(first, last):
             i = order[j]
             if used[i]:
-                w, p = _weight(i, f, data, model), fraction[i]
+                (w, part), p = _weight(i, f, data, model), fraction[i]
                 a += w * p * intensity[i] / scale[i]
                 b += w * p * p
                 c += (w * p * p) ** 2
+                e += w * p * p * part
                 n += 1
-        share = _share(b, c, nu)
+        share = _share(b, c, e, nu)
         top[h], bottom[h], count[h] = share * a, share * b, n
         full[h], variance = posterior(top[h], bottom[h], expected[h])
         sigma[h] = math.sqrt(variance)
         for j in range(first, last):
             i = order[j]
-            x, y, z = a, b, c
+            x, y, z, t = a, b, c, e
             if used[i]:
-                w, p = _weight(i, f, data, model), fraction[i]
+                (w, part), p = _weight(i, f, data, model), fraction[i]
+                t -= w * p * p * part
                 x -= w * p * intensity[i] / scale[i]
                 y -= w * p * p
                 z -= (w * p * p) ** 2
             # what is left by rounding is nothing
             if (used[i] and n == 1) or y <= 1e-12 * b:
-                x, y, z = 0.0, 0.0, 0.0
-            share = _share(y, z, nu)
+                x, y, z, t = 0.0, 0.0, 0.0, 0.0
+            share = _share(y, z, t, nu)
             other[i], other_variance[i] = posterior(share * x, share * y, expected[h])
 
 

@@ -16,12 +16,13 @@ from dxdask.scaling.observations import common_symmetry
 from dxdask.stills.columns import Stills
 from dxdask.stills.merging.ambiguity import resolve_ambiguity
 from dxdask.stills.merging.cycles import PostRefined, post_refine
-from dxdask.stills.merging.fit import B_FACTOR, RADIUS, SCALE, STRETCH, TURN
+from dxdask.stills.merging.fit import B_FACTOR, MOSAIC, RADIUS, SCALE, STRETCH, TURN
 from dxdask.stills.merging.means import Means, merged_means
 from dxdask.stills.merging.observations import Observations, observations_of, of_stills
 from dxdask.stills.merging.parameters import StillsMergingParameters
 from dxdask.stills.merging.rejection import agreement_of, rejected
 from dxdask.stills.merging.statistics import deviations, merging_tables
+from dxdask.stills.merging.tables import cycles_table, stills_table
 from dxdask.stills.strain import rotations
 from dxdask.tables import Table
 
@@ -57,10 +58,10 @@ def merge_stills(
     -------
     MergedStills
         The result's reflections: hkl in the asymmetric unit, d, intensity, sigma, n_observations
-        and the partiality of the most complete of these; its tables `shells`, `overall` and
-        `ambiguity`. Of stills that were merged the table has scale, b_factor, rlp_radius and the
-        turned and stretched a_matrix; of others, scale is nan. cc_to_others is also of those left
-        out for it.
+        and the partiality of the most complete of these; its tables `cycles`, `stills`, `shells`,
+        `overall` and `ambiguity`. Of stills that were merged the table has scale, b_factor,
+        rlp_radius, rlp_mosaicity and the turned and stretched a_matrix; of others, scale is nan.
+        cc_to_others is also of those left out for it.
 
     Raises
     ------
@@ -91,9 +92,10 @@ def merge_stills(
     out = _refined_table(stills, o, refined)
     out["cc_to_others"] = np.full(len(stills["indexed"]), np.nan)
     out["cc_to_others"][list(cc)] = list(cc.values())
+    of_stills = stills_table(stills, experiments, o, refined, cc)
     result = StepResult(
-        experiments=experiments, reflections=table, tables=(*tables, resolved.table),
-        messages=messages,
+        experiments=experiments, reflections=table, messages=messages,
+        tables=(cycles_table(refined.progress), of_stills, *tables, resolved.table),
     )  # fmt: skip
     return MergedStills(result, out)
 
@@ -171,6 +173,7 @@ def _refined_table(stills: Stills, o: Observations, refined: PostRefined) -> Sti
         ("scale", np.exp(theta[:, SCALE])),
         ("b_factor", theta[:, B_FACTOR]),
         ("rlp_radius", np.exp(theta[:, RADIUS])),
+        ("rlp_mosaicity", np.degrees(np.sqrt(np.maximum(theta[:, MOSAIC], 0.0)))),
     ):
         out[name] = np.full(n, np.nan)
         out[name][o.stills] = values

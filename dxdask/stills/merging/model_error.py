@@ -1,9 +1,13 @@
 """How wrong the modelled partiality is: from the scatter about what other stills say.
 
-The standard deviation dp of the partiality is found in bins of the distance from the Ewald sphere
-(in standard deviations), over all stills, times a factor for each still. It is a scale of Student's
-t distribution, by the fixed point of its maximum likelihood, beside what counting and the merged
-intensity explain.
+The variance of the partiality p(u), u standard deviations from the Ewald sphere, is a sum of three
+parts, times a factor for each still: one goes with p (what its scale leaves open, and how the spot
+is summed), one is that of a lattice point turned by a small angle, which moves it the farther the
+higher its resolution, one goes with the tail. Each is found over
+all stills by the fixed point of the maximum of its posterior, as the scale of Student's t
+distribution beside what counting and the merged intensity explain. Its prior is what models of
+partiality do not do better than: with few stills, the bright observations that tell an error are
+those that the parameters of stills follow.
 """
 
 from __future__ import annotations
@@ -14,31 +18,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.stills.merging.observations import Observations
+from dxdask.stills.merging.partiality import TAIL_WIDTH
 
 Floats = NDArray[np.float64]
 
-EDGES = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0])
-FIRST = 0.1  # of dp, before anything is known
-_LEAST = 1e-3
+FIRST = np.array([0.1, 1.3e-4, 0.02])
+"""Relative, rad, and of the tail: standard deviations before anything is known."""
+USUAL = np.array([0.02, 2.7e-5, 0.01])
+"""The same of a model that describes stills well."""
+_PRIOR = 100.0  # observations that say that errors are as usual
 _ROUNDS = 10
 _PRIOR_OF_STILL = 20.0  # observations that say that a still is like the others
 _FACTORS = (0.3, 5.0)
 
 
 class ModelError(NamedTuple):
-    """dp: bins (b,) and the factor of each still (stills,)."""
+    """Standard deviations of the three parts (3,) and the factor of each still (stills,)."""
 
-    bins: Floats
+    parts: Floats
     factors: Floats
 
-    def of(self, u: Floats, still: NDArray[np.int64]) -> Floats:
-        """Return dp (n,) of observations at u standard deviations."""
-        return np.asarray(self.bins[np.searchsorted(EDGES, np.abs(u))] * self.factors[still])
+    def of(self, u: Floats, lever: Floats, still: NDArray[np.int64]) -> Floats:
+        """Return dp (n,) of observations at u standard deviations. lever : see `Model`."""
+        return np.asarray(np.sqrt(self.parts**2 @ _shapes(u, lever)) * self.factors[still])
 
 
 def first_error(n_stills: int) -> ModelError:
     """Return the error to begin with."""
-    return ModelError(np.full(len(EDGES) + 1, FIRST), np.ones(n_stills))
+    return ModelError(FIRST.copy(), np.ones(n_stills))
+
+
+def _shapes(u: Floats, lever: Floats) -> Floats:
+    """Return the variance of each part (3, n), for a standard deviation of 1."""
+    gaussian2 = np.exp(-(u**2))
+    tail = 1.0 / (1.0 + (u / TAIL_WIDTH) ** 2)
+    return np.stack([gaussian2, (u * lever) ** 2 * gaussian2, tail**2])
 
 
 class Scatter(NamedTuple):
@@ -74,25 +88,28 @@ def scatter_of(
 
 
 def estimate_error(
-    scatter: Scatter, u: Floats, still: NDArray[np.int64], start: ModelError, nu: float
-) -> ModelError:
+    scatter: Scatter, u: Floats, lever: Floats, still: NDArray[np.int64], start: ModelError,
+    nu: float,
+) -> ModelError:  # fmt: skip
     """Return dp that makes the scatter what is expected. nu : degrees of freedom of the t."""
-    place, n_bins = np.searchsorted(EDGES, np.abs(u)), len(EDGES) + 1
-    n_stills = len(start.factors)
-    bins, factors = start.bins**2, start.factors**2
+    shapes, n_stills = _shapes(u, lever), len(start.factors)
+    parts, factors = start.parts**2, start.factors**2
     for _ in range(_ROUNDS):
-        share, chi = _terms(scatter, bins[place] * factors[still], nu)
-        bins = bins * _ratio(share, chi, place, n_bins)
-        bins = np.maximum(bins, _LEAST**2)
-        share, chi = _terms(scatter, bins[place] * factors[still], nu)
+        each = parts[:, None] * shapes
+        dp2 = each.sum(axis=0)
+        share, chi = _terms(scatter, dp2 * factors[still], nu)
+        own = each * (share / dp2)
+        known = own.sum(axis=1)
+        parts = (_PRIOR * USUAL**2 + parts * (own @ chi)) / (_PRIOR + known)
+        share, chi = _terms(scatter, (parts @ shapes) * factors[still], nu)
         # what the scatter says of one still counts as much as it is determined by dp
-        known = np.bincount(still, weights=share**2, minlength=n_stills)
-        ratio = factors * _ratio(share, chi, still, n_stills)
-        factors = (_PRIOR_OF_STILL + known * ratio) / (_PRIOR_OF_STILL + known)
+        of_still = np.bincount(still, weights=share, minlength=n_stills)
+        seen = np.bincount(still, weights=share * chi, minlength=n_stills)
+        factors = (_PRIOR_OF_STILL + factors * seen) / (_PRIOR_OF_STILL + of_still)
         common = np.exp(np.mean(np.log(factors)))
-        bins = bins * common
+        parts = parts * common
         factors = np.clip(factors / common, _FACTORS[0] ** 2, _FACTORS[1] ** 2)
-    return ModelError(np.sqrt(bins), np.sqrt(factors))
+    return ModelError(np.sqrt(parts), np.sqrt(factors))
 
 
 def _terms(scatter: Scatter, dp2: Floats, nu: float) -> tuple[Floats, Floats]:
@@ -101,10 +118,3 @@ def _terms(scatter: Scatter, dp2: Floats, nu: float) -> tuple[Floats, Floats]:
     variance = scatter.known + by_error
     z2 = scatter.square / variance
     return by_error / variance, z2 * (nu + 1.0) / (nu + z2)
-
-
-def _ratio(share: Floats, chi: Floats, group: NDArray[np.int64], n: int) -> Floats:
-    """Return by what to multiply variances (n,) of groups: 1 where the likelihood is highest."""
-    top = np.bincount(group, weights=share * chi, minlength=n)
-    bottom = np.bincount(group, weights=share, minlength=n)
-    return np.divide(top, bottom, out=np.ones(n), where=bottom > 0)

@@ -23,6 +23,9 @@ class PostRefinementParameters(Parameters):
         True, "Whether the lattice of each still (or its wavelength) is stretched."
     )
     radius: bool = parameter(True, "Whether each still has its own width of partiality.")
+    mosaicity: bool = parameter(
+        True, "Whether the width of partiality grows with resolution, in each still on its own."
+    )
     initial_radius: float | None = parameter(
         None,
         "Standard deviation of the excitation error at which partiality falls, to begin with. "

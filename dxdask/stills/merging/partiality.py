@@ -46,6 +46,12 @@ def partiality_slope(u, tail):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def widened(radius, mosaic, s2):  # type: ignore[no-untyped-def]
+    """Return the width of p, 1/A, at s2 = |q|^2 / 2. mosaic : variance of tilts, rad^2."""
+    return math.sqrt(radius * radius + 2.0 * s2 * mosaic)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _partialities(u, tail, out):  # type: ignore[no-untyped-def]
     for i in range(u.size):
         out[i] = partiality(u[i], tail[i])

@@ -10,17 +10,29 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.stills.merging.fit import B_FACTOR, N_PARAMETERS, RADIUS, SCALE, STRETCH, TAIL, TURN
+from dxdask.stills.merging.fit import (
+    B_FACTOR,
+    MOSAIC,
+    N_PARAMETERS,
+    RADIUS,
+    SCALE,
+    STRETCH,
+    TAIL,
+    TURN,
+)
 from dxdask.stills.merging.parameters import PostRefinementParameters
 
 Floats = NDArray[np.float64]
 
-_WIDTHS = {B_FACTOR: 1.0, RADIUS: 0.3, TURN: 5e-4, TURN + 1: 5e-4, STRETCH: 1e-3, TAIL: 0.3}
-_LEAST = {B_FACTOR: 0.05, RADIUS: 0.02, TURN: 1e-5, TURN + 1: 1e-5, STRETCH: 1e-5, TAIL: 0.05}
+_WIDTHS = {B_FACTOR: 1.0, RADIUS: 0.3, TURN: 5e-4, TURN + 1: 5e-4, STRETCH: 1e-3, TAIL: 0.3,
+           MOSAIC: 3e-7}  # fmt: skip
+_LEAST = {B_FACTOR: 0.05, RADIUS: 0.02, TURN: 1e-5, TURN + 1: 1e-5, STRETCH: 1e-5, TAIL: 0.05,
+          MOSAIC: 1e-8}  # fmt: skip
 _OWN_MEAN = (
     RADIUS,
     STRETCH,
     TAIL,
+    MOSAIC,
 )  # the others have 0, by choice of the merged intensities or none
 _FIXED = 1e30
 FIRST_TAIL = 0.05  # share of the Lorentzian, before anything is known
@@ -28,7 +40,7 @@ _DEGREES_OF_FREEDOM = 5.0
 
 
 def first_priors(radius: float, parameters: PostRefinementParameters) -> Floats:
-    """Return mean and one over the variance (2, 7) to begin with; that of scales is free."""
+    """Return mean and one over the variance (2, 8) to begin with; that of scales is free."""
     out = np.zeros((2, N_PARAMETERS))
     out[0, RADIUS] = np.log(radius)
     out[0, TAIL] = np.log(FIRST_TAIL if parameters.tail is None else parameters.tail)
@@ -43,7 +55,7 @@ def first_priors(radius: float, parameters: PostRefinementParameters) -> Floats:
 def estimate_priors(
     theta: Floats, spread: Floats, old: Floats, parameters: PostRefinementParameters
 ) -> Floats:
-    """Return the priors (2, 7) that parameters (stills, 7) with variances (stills, 7) show."""
+    """Return the priors (2, 8) that parameters (stills, 8) with variances (stills, 8) show."""
     out = old.copy()
     for k, free in _free(parameters).items():
         if not free:
@@ -64,7 +76,7 @@ def estimate_priors(
 def _free(p: PostRefinementParameters) -> dict[int, bool]:
     return {
         B_FACTOR: p.b_factor, RADIUS: p.radius, TURN: p.orientation, TURN + 1: p.orientation,
-        STRETCH: p.stretch, TAIL: p.tail is None,
+        STRETCH: p.stretch, TAIL: p.tail is None, MOSAIC: p.mosaicity,
     }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def first_radius(o: Observations, tail: float) -> float:
 def first_parameters(
     o: Observations, shell: NDArray[np.int64], radius: float, tail: float
 ) -> Floats:
-    """Return parameters (stills, 7) with scales only, from mean intensities by shell.
+    """Return parameters (stills, 8) with scales only, from mean intensities by shell.
 
     Raises
     ------

@@ -62,6 +62,20 @@ def test_any_order_of_rows_gives_the_same(data: Simulated) -> None:
         np.testing.assert_array_equal(one[name], other[name])
 
 
+def test_mosaicity_comes_back_and_intensities_with_it() -> None:
+    data = simulated(mosaic=1.5e-3, bright=3000.0)
+    with_it = merge_stills(data.reflections, data.stills, data.experiments)
+    off = StillsMergingParameters.model_validate({"post_refinement": {"mosaicity": False}})
+    without = merge_stills(data.reflections, data.stills, data.experiments, off)
+    found = with_it.stills["rlp_mosaicity"]
+    assert np.median(found) == pytest.approx(np.degrees(1.5e-3), rel=0.1)
+    assert (without.stills["rlp_mosaicity"] < 1e-6).all()
+    errors = [1 - against_truth(m.result.reflections, data)[0] for m in (with_it, without)]
+    assert errors[0] < 0.8 * errors[1]
+    for merged, most in ((with_it, 1.2), (without, 1.6)):
+        assert 0.7 < np.sqrt(np.mean(against_truth(merged.result.reflections, data)[1] ** 2)) < most
+
+
 def test_min_partiality_leaves_out_what_is_hardly_recorded(data: Simulated) -> None:
     few, all_of_them = (
         merge_stills(

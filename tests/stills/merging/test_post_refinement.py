@@ -14,7 +14,7 @@ from dxdask.stills.merging import StillsMergingParameters, merge_stills
 from dxdask.stills.merging.cycles import PostRefined, post_refine
 from dxdask.stills.merging.fit import N_PARAMETERS, Target, _derivatives, fit_stills
 from dxdask.stills.merging.means import merged_means
-from dxdask.stills.merging.model_error import EDGES, Scatter, estimate_error, first_error
+from dxdask.stills.merging.model_error import USUAL, Scatter, estimate_error, first_error
 from dxdask.stills.merging.observations import Observations, observations_of, of_stills
 from dxdask.stills.merging.parameters import PostRefinementParameters
 from dxdask.stills.merging.rejection import agreement_of, rejected
@@ -47,7 +47,7 @@ def test_derivatives_are_those_of_the_model(made: tuple[Observations, PostRefine
 
     for i in range(0, 60, 7):
         _, row = model(theta, i)
-        for k, step in enumerate((1e-5, 1e-4, 1e-5, 1e-8, 1e-8, 1e-8, 1e-5)):
+        for k, step in enumerate((1e-5, 1e-4, 1e-5, 1e-8, 1e-8, 1e-8, 1e-5, 1e-10)):
             ahead, behind = theta.copy(), theta.copy()
             ahead[k] += step
             behind[k] -= step
@@ -109,15 +109,27 @@ def test_error_of_partialities_comes_back() -> None:
     rng = np.random.default_rng(0)
     n = 40000
     u, still = rng.uniform(-5, 5, n), rng.integers(0, 20, n)
-    dp = np.where(np.abs(u) < 2, 0.10, 0.03)
-    known = np.full(n, 0.02**2)
+    lever = rng.uniform(100.0, 1000.0, n)
+    true = first_error(20)._replace(parts=np.array([0.08, 2e-4, 0.03]))
+    known, dp = np.full(n, 0.005**2), true.of(u, lever, still)
     residual = rng.standard_t(4.0, n) * np.sqrt(known + dp**2)
-    error = estimate_error(
-        Scatter(residual**2, known, np.ones(n)), u, still, first_error(20), 4.0
-    )  # fmt: skip
-    np.testing.assert_allclose(error.bins[:-1][EDGES <= 2.0], 0.10, rtol=0.06)
-    np.testing.assert_allclose(error.bins[1:][EDGES >= 2.0], 0.03, rtol=0.1)
+    error = first_error(20)
+    for _ in range(3):
+        error = estimate_error(
+            Scatter(residual**2, known, np.ones(n)), u, lever, still, error, 4.0
+        )  # fmt: skip
+    np.testing.assert_allclose(error.parts, true.parts, rtol=0.08)
     np.testing.assert_allclose(error.factors, 1.0, atol=0.12)
+
+
+def test_errors_are_as_usual_where_nothing_tells() -> None:
+    n = 50
+    u, lever, still = np.zeros(n), np.ones(n), np.arange(n) % 2
+    error = first_error(2)
+    for _ in range(5):
+        error = estimate_error(Scatter(np.zeros(n), np.ones(n), np.zeros(n)), u, lever, still,
+                               error, 4.0)  # fmt: skip
+    np.testing.assert_allclose(error.parts, USUAL)
 
 
 def test_shadows_are_told_by_their_background() -> None:
@@ -164,7 +176,8 @@ def test_stills_can_be_taken_out(made: tuple[Observations, PostRefined]) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "column"), [("b_factor", 1), ("radius", 2), ("orientation", 3), ("stretch", 5)]
+    ("name", "column"),
+    [("b_factor", 1), ("radius", 2), ("orientation", 3), ("stretch", 5), ("mosaicity", 7)],
 )
 def test_each_parameter_can_be_left_fixed(
     made: tuple[Observations, PostRefined], name: str, column: int
