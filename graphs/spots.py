@@ -68,7 +68,9 @@ def find_spots(
         Frames or the gain map do not fit the detector or the scan, or `scan_range` leaves the run.
     """
     parameters = parameters or SpotfinderParameters()
-    check_inputs(frames.shape, experiment, parameters, mask=mask, gain_map=gain_map)
+    check_inputs(
+        frames.shape, experiment, parameters, dtype=frames.dtype, mask=mask, gain_map=gain_map
+    )
     models = delayed(experiment, name=None, pure=True, traverse=False)
     settings = delayed(parameters, name=None, pure=True, traverse=False)
     masks = delayed(_masks, pure=True)(models, mask, settings)

@@ -44,7 +44,9 @@ def import_(
     arguments.need(paths or parameters.template, "import", "files")
     with log_to(out, "import", creates=True):
         output.changed_parameters(parameters)
-        output.line(repr(ensemble.import_runs(paths, out, parameters)))
+        store = ensemble.import_runs(paths, out, parameters)
+        output.line(repr(store))
+        output.problems(store, "import")
     return None
 
 
@@ -69,7 +71,8 @@ def process(
     arguments.need(paths or parameters.template, "process", "files")
     with log_to(out, "process", creates=True, quiet=json):
         output.changed_parameters(parameters)
-        store = ensemble.process(paths, out, parameters, output.step)
+        store = ensemble.process(paths, out, parameters, output.finished)
+        output.problems(store, "import")
         output.line(f"\nThe results are in {store.path}")
     if json:
         output.as_json(store.show())
@@ -97,7 +100,7 @@ def _step_command(name: str) -> Callable[..., None]:
         path = arguments.one_store(paths, name)
         with log_to(Path(path), name, quiet=json):
             output.changed_parameters(parameters)
-            store = run_step(path, name, parameters, output.step)
+            store = run_step(path, name, parameters, output.finished)
         if json:
             output.as_json(store.show(name))
         return None

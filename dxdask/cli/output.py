@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from dxdask.parameter_entries import changed, describe
 from dxdask.parameters import Parameters
+from dxdask.tables import Table
 
 if TYPE_CHECKING:
     from dxdask.storage.store import Store
 
 log = logging.getLogger("dxdask")
 _state = {"muted": False}
+MOST_PROBLEMS = 10
+"""Rows of problems that are printed as a step ends; `dxdask show` prints all."""
 
 
 @contextmanager
@@ -55,6 +58,12 @@ def changed_parameters(parameters: Parameters) -> None:
         line()
 
 
+def finished(store: Store, name: str) -> None:
+    """Print what a step that has just run has to say, and what it could not process."""
+    step(store, name)
+    problems(store, name)
+
+
 def step(store: Store, name: str) -> None:
     """Print what a step in the store has to say: its messages, its tables, how long it took."""
     seconds = store.step_attributes(name).get("seconds", {}).get("wall")
@@ -66,6 +75,19 @@ def step(store: Store, name: str) -> None:
         if table.printed:
             line()
             line(str(table))
+
+
+def problems(store: Store, name: str) -> None:
+    """Print what a step, or `import`, could not process: the first rows, and how many more."""
+    if name == "import":
+        rows = [row for run in store.runs for row in store.run_attributes(run).get("problems", ())]
+    else:
+        rows = store.show(name)["problems"]
+    if rows:
+        line()
+        line(str(Table(name="problems", title="Problems", rows=rows[:MOST_PROBLEMS])))
+    if len(rows) > MOST_PROBLEMS:
+        line(f"and {len(rows) - MOST_PROBLEMS} more: dxdask show {store.path}")
 
 
 def as_json(values: Mapping[str, Any]) -> None:

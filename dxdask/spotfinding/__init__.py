@@ -74,10 +74,13 @@ def find_spots(
     Raises
     ------
     InputError
-        The frames or the mask do not fit the detector, or the range of images leaves the run.
+        The frames are of a dtype that kernels do not take; they or the mask do not fit the
+        detector, or the range of images leaves the run.
     """
     parameters = parameters or SpotfinderParameters()
-    check_inputs(frames.shape, experiment, parameters, mask=mask, gain_map=gain_map)
+    check_inputs(
+        frames.shape, experiment, parameters, dtype=frames.dtype, mask=mask, gain_map=gain_map
+    )
     z0, detector = first_z(experiment), experiment.detector
     masks = panel_masks(detector, experiment.beam, mask, parameters.filter)
     part = spots_of_block(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dxdask.errors import InputError
 from dxdask.models import Experiment
 from dxdask.spotfinding.images import z_ranges
@@ -17,18 +19,20 @@ def check_inputs(
     experiment: Experiment,
     parameters: SpotfinderParameters,
     *,
+    dtype: np.dtype[Any] | None = None,
     mask: Any = None,
     gain_map: Any = None,
 ) -> None:
     """Check what spot finding is given for a run; computes nothing.
 
-    shape : (frame, slow, fast) of the frames. mask, gain_map : (slow, fast) or None; of a lazy one
+    shape : (frame, slow, fast) of the frames. dtype : theirs; None where steps before it make them
+    what they should be. mask, gain_map : (slow, fast) or None; of a lazy one
     its shape is looked at.
 
     Raises
     ------
     InputError
-        A file is given in place of what it holds;
+        A file is given in place of what it holds; frames are of a dtype that no kernel takes;
         frames, mask or gain map do not fit the detector, or frames the scan; `scan_range` leaves
         the run or `region_of_interest` a panel; no spot could have the right size.
     """
@@ -41,6 +45,8 @@ def check_inputs(
     run, detector = experiment.run, experiment.detector
     if len(shape) != 3:
         raise InputError(f"frames of {run} are {shape}; give (frame, slow, fast)")
+    if dtype is not None:
+        _require_counts(dtype, run)
     detector.require_room(shape, f"frames of {run} are")
     scan = experiment.scan
     if scan is not None and scan.n_images != shape[0]:
@@ -58,3 +64,13 @@ def check_inputs(
     size_limits(detector, parameters)
     for panel in detector.panels:
         require_inside(parameters.region_of_interest, panel)
+
+
+def _require_counts(dtype: np.dtype[Any], run: str) -> None:
+    """Check that frames are integers, float32 or float64 of this machine's byte order."""
+    is_real = dtype in (np.dtype(np.float32), np.dtype(np.float64))
+    if not (is_real or dtype.kind in "iu") or not dtype.isnative:
+        raise InputError(
+            f"frames of {run} are {dtype.str} ({dtype.name}); give integers, float32 or float64 of "
+            "this machine's byte order, e.g. frames.astype(numpy.float32)"
+        )

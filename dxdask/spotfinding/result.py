@@ -80,7 +80,14 @@ def result_of_part(
     messages = [
         *lines_before(whole, parameters, keep.size),
         *filtered,
-        *lines_after(kept["z"], hot, experiment_index, parameters.threshold.algorithm),
+        *lines_after(
+            kept["z"],
+            hot,
+            experiment_index,
+            parameters.threshold.algorithm,
+            n_images=len(whole.images.z),
+            n_unused=len(whole.images.reasons),
+        ),
     ]
     return StepResult(
         experiments=ExperimentList.of([experiment]),

@@ -112,6 +112,11 @@ class Hdf5Reader:
         out[...] = np.asarray(frames).reshape(out.shape)
 
 
+def is_count(dtype: np.dtype[Any]) -> bool:
+    """Return whether frames may hold such numbers: kernels take no float16 and no long double."""
+    return dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8))
+
+
 def frames_of(entry: h5py.Group) -> tuple[Hdf5Reader, tuple[Path, ...]]:
     """Return the reader of an entry's frames and the files they are in.
 
@@ -126,9 +131,10 @@ def frames_of(entry: h5py.Group) -> tuple[Hdf5Reader, tuple[Path, ...]]:
     where = f"{first.file.filename}: {first.name}"
     if len(shapes) > 1:
         raise FormatError(f"{where}: the datasets of frames differ in shape or type: {shapes}")
-    if first.ndim not in (3, 4) or 0 in first.shape or first.dtype.kind not in "iuf":
+    if first.ndim not in (3, 4) or 0 in first.shape or not is_count(first.dtype):
         raise FormatError(
-            f"{where} is {first.dtype} {first.shape}; frames are numbers (image, slow, fast)"
+            f"{where} is {first.dtype} {first.shape}; frames are numbers (image, slow, fast): "
+            "integers, float32 or float64"
         )
     files: dict[Path, None] = {Path(entry.file.filename): None}
     parts = []

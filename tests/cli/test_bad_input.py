@@ -320,3 +320,32 @@ def test_a_failure_in_a_process_of_its_own(tmp_path: Path) -> None:
         f"dxdask: there is no file {tmp_path}/no.nxs; "
         "check its name and whether the disk is mounted\n"
     )
+
+
+def test_what_could_not_be_used_is_told_at_once(
+    raw: list[Path], tmp_path: Path, capsys: Captured
+) -> None:
+    file = Path(shutil.copy(raw[0], tmp_path / raw[0].name))
+    with h5py.File(file, "r+") as f:
+        data = f["/entry/data/data"]
+        assert isinstance(data, h5py.Dataset)
+        place = data.id.get_chunk_info(4)
+    with file.open("r+b") as f:
+        f.seek(place.byte_offset)
+        f.write(b"\xff" * place.size)
+    path = tmp_path / "a.zarr"
+    assert run(["import", str(file), "-o", str(path)]) == 0
+    [row] = [line for line in capsys.readouterr().out.splitlines() if "| import |" in line]
+    assert "|     5 |" in row
+    assert str(file) in row
+    assert run(["find_spots", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "Left out 1 of 14 images" in said
+    assert "not a number" in said.split("Problems:")[1]
+    # many are not all printed here
+    assert run(["find_spots", str(path), "max_strong_pixel_fraction=0"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("| find_spots |") == 10
+    assert f"and 4 more: dxdask show {path}" in said
+    assert run(["show", str(path), "find_spots"]) == 0
+    assert capsys.readouterr().out.count("| find_spots |") == 14

@@ -44,8 +44,23 @@ def test_frames_all_masked_are_problems_and_say_what_to_try() -> None:
     result = find_spots(FRAMES, experiment_for(FRAMES), np.zeros((40, 50), bool))
     assert [p["image"] for p in result.problems] == list(range(1, 7))
     assert len(result.reflections["x"]) == 0
-    assert result.messages[-1].startswith("No spots were found")
+    assert result.messages[-2] == "Left out 6 of 6 images, see problems"
+    assert result.messages[-1].startswith("No spots were found, as no image could be used")
+
+
+def test_frames_without_spots_say_what_to_try() -> None:
+    frames = np.zeros((2, 40, 50), np.uint16)
+    result = find_spots(frames, experiment_for(frames))
+    assert not result.problems
+    assert result.messages[-1].startswith("No spots were found: ")
     assert "sigma_strong" in result.messages[-1]
+
+
+@pytest.mark.parametrize("dtype", ["f2", ">f4", ">u2", "c8", "?", "O", "g"])
+def test_frames_of_what_no_kernel_takes_are_refused(dtype: str) -> None:
+    frames = FRAMES.astype(np.float32).astype(dtype)
+    with pytest.raises(InputError, match=r"frames of run are .*give integers, float32 or float64"):
+        find_spots(frames, experiment_for(frames))
 
 
 @pytest.mark.parametrize("shape", [(40, 49), (39, 50), (40,), (1, 40, 50)])
@@ -89,5 +104,6 @@ def test_too_many_strong_pixels_leave_the_other_frames_alone() -> None:
     result = find_spots(frames, experiment_for(frames), None, asked)
     assert [p["image"] for p in result.problems] == [3]
     assert "allows; change the threshold" in result.problems[0]["reason"]
+    assert "Left out 1 of 6 images, see problems" in result.messages
     assert not (result.arrays["pixel_z"] == 2).any()
     assert (result.arrays["pixel_z"] == 3).any()

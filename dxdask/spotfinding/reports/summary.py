@@ -65,14 +65,26 @@ def lines_after(
     hot: NDArray[np.bool_] | None,
     experiment_index: int,
     algorithm: str,
+    *,
+    n_images: int,
+    n_unused: int,
 ) -> list[str]:
     """Return what is said once it is known which spots are kept, of centroids z (n,).
 
-    algorithm : of the threshold, whose parameters are named where there are no spots.
+    algorithm : of the threshold, whose parameters are named where there are no spots. n_images,
+    n_unused : images looked at, and how many of those could not be used.
     """
     lines = []
+    if n_unused:
+        lines.append(f"Left out {n_unused} of {n_images} images, see problems")
     if hot is not None:
         lines.append(f"Found {int((~hot).sum())} possible hot pixel(s)")
+    if not z.size and 0 < n_images == n_unused:
+        return [
+            *lines,
+            "No spots were found, as no image could be used: see whether mask, trusted range, gain "
+            "and threshold are right",
+        ]
     if not z.size:
         return [
             *lines,
