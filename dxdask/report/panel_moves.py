@@ -65,9 +65,12 @@ def plot_panel_moves(
     label = f"{1e3 * length:g} um; moves {magnified:g} times as large"
     ax.quiverkey(quiver, 0.1, 1.03, magnified * length, label, labelpos="E", coordinates="axes")
     if len(centres) <= MOST_NAMES:
-        for panel, (x, y) in zip(before.panels, centres, strict=True):
-            name = panel.name.rsplit("/", 1)[-1]
-            ax.annotate(name, (x, y), (3, 3), textcoords="offset points", fontsize="x-small")
+        small = len(centres) > 16
+        for name, at in zip(_names(before), centres, strict=True):
+            ax.annotate(
+                name, at, (0, 3), textcoords="offset points", ha="center",
+                fontsize=5.0 if small else 8.0,
+            )  # fmt: skip
     ax.plot(0, 0, "+", color="k", markersize=10)
     ax.set(aspect="equal", xlabel="x (mm)", ylabel="y (mm)")
     ax.autoscale_view()
@@ -94,6 +97,15 @@ def write_picture(path: str | Path, ax: Axes) -> None:
         figure.savefig(path, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
     except OSError as error:
         raise StoreWriteError(f"cannot write {path}: {error}; check the folder") from error
+
+
+def _names(detector: Detector) -> list[str]:
+    """Return the names of the panels, without what all begin with up to a "_"."""
+    names = [p.name.rsplit("/", 1)[-1] for p in detector.panels]
+    first = names[0].partition("_")[0] + "_"
+    return (
+        [n.removeprefix(first) for n in names] if all(n.startswith(first) for n in names) else names
+    )
 
 
 def magnification(largest: float, wanted: float) -> float:

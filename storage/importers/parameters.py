@@ -103,7 +103,7 @@ class InputParameters(Parameters):
     reference_geometry: Path | None = parameter(
         None,
         "Models to take instead of those in the files: .expt of DIALS, .geom of CrystFEL, or .json "
-        "of panels. Raw HDF5 that is no NXmx needs one.",
+        "of panels. Raw HDF5 that is no NXmx needs one. For stills also a refined store (.zarr).",
     )
     use_detector_reference: bool = parameter(True, "Take the detector from it.")
     use_beam_reference: bool = parameter(

@@ -46,6 +46,12 @@ def read_geometry(
         It is none of these.
     """
     where = Path(path)
+    if where.suffix == ".zarr":
+        raise InputError(
+            f"input.reference_geometry={path} is a store, which only dxdask stills_process takes, "
+            "for files that have a geometry; write its geometry to a file: dxdask refine_metrology "
+            f"{path} output.geometry=refined.geom"
+        )
     if not where.is_file():
         raise InputError(f"input.reference_geometry={path}: there is no such file")
     if where.suffix == ".geom":

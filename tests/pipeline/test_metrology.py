@@ -213,6 +213,8 @@ def test_other_suffixes_are_refused(store: Store, made: Shots, tmp_path: Path) -
         detector_shifts(store.path, "r.txt")
     with pytest.raises(InputError, match="no such geometry"):
         detector_shifts(store.path, "r.geom")
+    with pytest.raises(InputError, match=r"is a store.*output.geometry=refined.geom"):
+        read_geometry(store.path)
     with pytest.raises(InputError, match="give a second geometry"):
         detector_shifts("r.geom")
 

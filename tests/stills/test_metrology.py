@@ -194,3 +194,16 @@ def test_congruence_takes_a_turn_and_a_scale_away() -> None:
     assert found.rotations == pytest.approx(
         np.sqrt(np.mean((np.degrees(-turns[:, 2]) + 0.2 - found.turn) ** 2)), abs=1e-6
     )
+
+
+def test_blocks_of_stills_give_the_same(made: Shots, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _refined(made)
+    monkeypatch.setattr("dxdask.stills.metrology.blocks.STILLS", 7)
+    parts = _refined(made)
+    np.testing.assert_array_equal(whole.whole.used, parts.whole.used)
+    np.testing.assert_array_equal(whole.rows, parts.rows)
+    np.testing.assert_allclose(whole.whole.residuals, parts.whole.residuals, atol=1e-9)
+    for one, other in zip(
+        whole.experiment.detector.panels, parts.experiment.detector.panels, strict=True
+    ):
+        np.testing.assert_allclose(one.d_matrix, other.d_matrix, atol=1e-9)

@@ -112,7 +112,7 @@ def refine_metrology(
 
     every = np.arange(len(measured.rows))
     whole, kept = fitted(measured, every), every
-    rmsds = still_rmsds(whole.fit.residuals, whole.used, measured.still, len(every))
+    rmsds = still_rmsds(whole.residuals, whole.used, measured.still, len(every))
     if parameters.rmsd_filter.enable:
         kept = np.flatnonzero(well_fitting(rmsds, parameters.rmsd_filter.iqr_multiplier))
         if len(kept) < len(every):

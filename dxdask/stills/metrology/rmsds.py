@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from dxdask.models import Detector
 from dxdask.stills.crystals import Crystals
 from dxdask.stills.measurements import Measurements
+from dxdask.stills.metrology.blocks import residuals_of
 from dxdask.stills.metrology.hierarchy import short_name
 from dxdask.stills.metrology.solve import Solution
 from dxdask.stills.outliers import rayleigh_inliers
-from dxdask.stills.residuals import fit_of
 from dxdask.tables import Table
 
 Floats = NDArray[np.float64]
@@ -36,8 +36,8 @@ def rmsd_table(
     crystals : as they were indexed on `start`, each refined on its own. Outliers of each still are
     left out as in the RMSDs of the step index; n_spots are the others, after.
     """
-    before = fit_of(measured, crystals, start, beam).residuals
-    after = found.fit.residuals
+    before = residuals_of(measured, crystals, start, beam)
+    after = found.residuals
     pixel = np.array([p.pixel_size for p in start.panels])[measured.panel]
     names = ["all", *(short_name(p.name) or f"panel {i}" for i, p in enumerate(start.panels))]
     on = [np.ones(len(pixel), np.bool_), *(measured.panel == i for i in range(len(start)))]

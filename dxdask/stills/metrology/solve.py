@@ -11,11 +11,12 @@ from dxdask.errors import ConvergenceError, InputError
 from dxdask.models import Detector
 from dxdask.stills.crystals import Crystals
 from dxdask.stills.measurements import Measurements
+from dxdask.stills.metrology.blocks import blocks, residuals_of
 from dxdask.stills.metrology.equations import equations, panel_gradients
 from dxdask.stills.metrology.hierarchy import Part, free_moves, moved, part_moves, parts_of
 from dxdask.stills.metrology.parameters import MetrologyParameters
 from dxdask.stills.outliers import position_scales, robust_weights
-from dxdask.stills.residuals import Fit, crystal_equations, fit_of
+from dxdask.stills.residuals import crystal_equations, fit_of
 
 Floats = NDArray[np.float64]
 
@@ -31,14 +32,14 @@ class Solution:
 
     Attributes
     ----------
-    detector, crystals : refined. fit : residuals and gradients at the end.
-    used : (n,) spots that were used. parts : what could move. covariance : of the panels' moves
-    (6 panels, 6 panels), mm and rad. iterations : rounds it took.
+    detector, crystals : refined. residuals : (n, 3) of all spots at the end, x and y (mm) and
+    delta psi (rad). used : (n,) spots that were used. parts : what could move. covariance : of the
+    panels' moves (6 panels, 6 panels), mm and rad. iterations : rounds it took.
     """
 
     detector: Detector
     crystals: Crystals
-    fit: Fit
+    residuals: Floats
     used: NDArray[np.bool_]
     parts: tuple[Part, ...]
     covariance: Floats
@@ -71,17 +72,11 @@ def solve(
     total = np.zeros(len(sigmas))
     crystal_prior = _crystal_prior(crystals, parameters)
     for iteration in range(1, parameters.max_iterations + 1):
-        fit = fit_of(measured, crystals, detector, beam)
-        scales = position_scales(fit.residuals, measured.size, measured.still, len(measured.rows))
-        robust = robust_weights(fit.residuals, scales)
-        weights = robust[:, None] / scales**2
-        alone = crystal_equations(fit, weights, measured, crystals, crystal_prior)
-        of_panels = panel_gradients(fit, measured, detector)
-        eq = equations(fit, of_panels, weights, measured, alone, n_panels)
-        normal = spread.T @ eq.matrix @ spread + np.diag(1 / sigmas**2)
-        step = np.linalg.solve(normal, spread.T @ eq.right - total / sigmas**2)
+        matrix, right, follow, used = _equations(measured, crystals, detector, beam, crystal_prior)
+        normal = spread.T @ matrix @ spread + np.diag(1 / sigmas**2)
+        step = np.linalg.solve(normal, spread.T @ right - total / sigmas**2)
         panel_moves = spread @ step
-        crystals = crystals.moved(eq.own - eq.follow @ panel_moves)
+        crystals = crystals.moved(np.concatenate([own - f @ panel_moves for own, f in follow]))
         total += step
         detector = moved(detector, panel_moves.reshape(n_panels, 6))
         if not np.isfinite(step).all():
@@ -89,13 +84,41 @@ def solve(
         covariance = spread @ np.linalg.inv(normal) @ spread.T
         allowed = np.maximum(SMALLEST_STEP, PART_OF_ERROR * np.sqrt(np.diag(covariance)))
         if (np.abs(panel_moves) <= allowed).all():
-            fit = fit_of(measured, crystals, detector, beam)
-            return Solution(detector, crystals, fit, robust > 0, parts, covariance, iteration)
+            residuals = residuals_of(measured, crystals, detector, beam)
+            return Solution(detector, crystals, residuals, used, parts, covariance, iteration)
     raise ConvergenceError(
         f"the detector did not settle in {parameters.max_iterations} rounds: too few spots for "
-        f"what may move ({(robust > 0).sum()} spots of {len(crystals.u)} stills); free less "
+        f"what may move ({used.sum()} spots of {len(crystals.u)} stills); free less "
         "(metrology.detector.parts, hierarchy_level) or use more stills"
     )
+
+
+def _equations(
+    measured: Measurements,
+    crystals: Crystals,
+    detector: Detector,
+    beam: Floats,
+    crystal_prior: Floats,
+) -> tuple[Floats, Floats, list[tuple[Floats, Floats]], NDArray[np.bool_]]:
+    """Return matrix and right side for the panels, summed over the blocks in order, how the
+    crystals of each block follow (`own`, `follow` of `Equations`), and which spots were used.
+    """
+    size = 6 * len(detector)
+    matrix, right = np.zeros((size, size)), np.zeros(size)
+    follow, used = [], []
+    for block, own in blocks(measured, crystals):
+        fit = fit_of(block, own, detector, beam)
+        scales = position_scales(fit.residuals, block.size, block.still, len(block.rows))
+        robust = robust_weights(fit.residuals, scales)
+        weights = robust[:, None] / scales**2
+        alone = crystal_equations(fit, weights, block, own, crystal_prior)
+        of_panels = panel_gradients(fit, block, detector)
+        eq = equations(fit, of_panels, weights, block, alone, len(detector))
+        matrix += eq.matrix
+        right += eq.right
+        follow.append((eq.own, eq.follow))
+        used.append(robust > 0)
+    return matrix, right, follow, np.concatenate(used)
 
 
 def _spread(
