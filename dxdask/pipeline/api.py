@@ -24,6 +24,8 @@ from dxdask.pipeline.metrology_parameters import (
     RefineMetrologyParameters,
 )
 from dxdask.pipeline.parameters import StepParameters
+from dxdask.pipeline.pedestal import PedestalParameters
+from dxdask.pipeline.pedestal import pedestal as run_pedestal
 from dxdask.pipeline.run import Show
 from dxdask.pipeline.step import run_step
 from dxdask.pipeline.stills import stills_process as run_stills
@@ -64,6 +66,21 @@ def process(
     """Take an ensemble of sweeps from raw frames to merged intensities, see `dxdask process -c`."""
     given = _given(ProcessParameters(), parameters)
     return ensemble.process(_several(paths), output, given, show)
+
+
+def pedestal(
+    paths: Store | PathLike | Sequence[PathLike],
+    output: PathLike | None = None,
+    *,
+    show: Show = show_step,
+    **parameters: Any,
+) -> Store:
+    """Reduce a dark run to pedestal, noise and bad pixels, for `calibration.dark_path`.
+
+    paths : its file; or its store (no output).
+    """
+    given = _given(PedestalParameters(), parameters)
+    return run_pedestal(_several(paths), output, given, show)
 
 
 def stills_process(
