@@ -19,7 +19,8 @@ STRIDE = 8
 N_BINS = 40
 LOW_ANGLE = 0.1
 """Background does not rise with the angle below this 1/d, 1/A: where it seems to, is a shadow."""
-N_SIGMA = 3.5
+N_SIGMA, N_SIGMA_AROUND = 3.5, 4.0
+"""Of the darkest of eight halves, and of all around."""
 _CLIP = 5.0
 
 
@@ -92,17 +93,25 @@ def radial_background(
 
 
 def shadowed(
-    darkest: Floats, n_darkest: Ints, variance: Floats, expected: Floats, fraction: float
-) -> NDArray[np.bool_]:
-    """Return which reflections (n,) have far less background on one side than there should be.
+    darkest: Floats, n_darkest: Ints, variance: Floats, background: Floats, n_background: Ints,
+    expected: Floats, fraction: float,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Return which reflections (n,) have far less background on one side than there should be, or
+    less all around.
 
     darkest : (n,) counts of the darkest half of the n_darkest pixels around. variance : (n,) of a
-    pixel, as expected and as seen together. expected : (n,) background, counts a pixel. fraction :
-    of that which is too little, if by `N_SIGMA` standard deviations.
+    pixel, as expected and as seen together. background : (n,) counts a pixel, the mean of
+    n_background pixels. expected : (n,) the same as it should be. fraction : of that which is too
+    little on one side, if by `N_SIGMA` standard deviations; all around, its square root is.
     """
     least = n_darkest * expected
     sigma = np.sqrt(n_darkest * np.maximum(variance, 0.0))
-    return np.asarray((darkest < fraction * least) & (darkest < least - N_SIGMA * sigma))
+    side = (darkest < fraction * least) & (darkest < least - N_SIGMA * sigma)
+    sigma = np.sqrt(0.5 * np.maximum(variance, 0.0) / np.maximum(n_background, 1))
+    around = (background < np.sqrt(fraction) * expected) & (
+        background < expected - N_SIGMA_AROUND * sigma
+    )
+    return np.asarray(side | around)
 
 
 def expected_background(level: Floats, grid: RadialGrid, d: Floats, lp: Floats) -> Floats:

@@ -103,7 +103,8 @@ def _flag_shadows(
     expected = expected_background(level, shared.grid, table["d"], table["lp"])
     dark = shadowed(
         sums[:, s.DARKEST], counts[:, s.N_DARKEST],
-        sums[:, s.VARIANCE] + shared.gain[table["panel"]] * expected, expected, fraction,
+        sums[:, s.VARIANCE] + shared.gain[table["panel"]] * expected, table["background_mean"],
+        table["n_background"], expected, fraction,
     )  # fmt: skip
     _flag_bad(table, dark)
 

@@ -19,7 +19,6 @@ from dxdask.scaling.intensities import usable
 from dxdask.stills.columns import Stills, check_stills
 from dxdask.stills.merging.excitation import across, excitation
 from dxdask.stills.merging.parameters import StillsMergingParameters
-from dxdask.stills.merging.shadows import in_shadow
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -98,12 +97,6 @@ def observations_of(
         q, beam[stills["experiment"][still]] / stills["wavelength"][still][:, None], axes[still]
     )
     good &= np.abs(error) <= parameters.max_excitation
-    if parameters.min_background is not None and "background_mean" in reflections:
-        own = rows[good]
-        good[good] = ~in_shadow(
-            reflections["background_mean"][own], reflections["n_background"][own],
-            0.5 * (q[good] ** 2).sum(axis=1), still[good], parameters.min_background,
-        )  # fmt: skip
     if not good.any():
         raise InputError(
             f"none of {len(rows)} reflections of indexed stills is integrated well within d_min "

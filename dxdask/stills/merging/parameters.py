@@ -74,14 +74,6 @@ class StillsMergingParameters(Parameters):
     min_partiality: float = parameter(
         0.02, "Leave out observations of which less was recorded, when merging.", ge=0, lt=1
     )
-    min_background: float | None = parameter(
-        0.7,
-        "Leave out observations about which the background is below this fraction of the usual one "
-        "at their resolution, beyond chance: those in a shadow. None: keep them.",
-        gt=0,
-        lt=1,
-        expert=1,
-    )
     prior: Literal["wilson", "none"] = parameter(
         "wilson",
         "Whether a merged intensity is the mean of what its observations and the distribution of "

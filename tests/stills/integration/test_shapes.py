@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dxdask.stills.integration.shadows import shadowed
 from dxdask.stills.integration.shapes import OFF_PLACE, beyond_edges
 from dxdask.stills.integration.summation import _darkest_half
 
@@ -32,3 +33,21 @@ def test_the_darkest_half_is_found_in_any_direction(degree: int) -> None:
     counts, number = _darkest_half(ring, len(ring))
     assert counts == 0
     assert number == dark.sum()
+
+
+def test_weak_background_all_around_tells_a_narrow_shadow() -> None:
+    rng = np.random.default_rng(0)
+    n, n_around = 20000, np.full(20000, 160)
+    expected = np.full(n, 0.4)
+    in_it = np.arange(n) < 2000
+    counts = rng.poisson(np.where(in_it, 0.2, 1.0) * expected * n_around)
+    half = counts / 2  # no side is darker than the other
+    told = shadowed(
+        half, n_around // 2, 2 * expected, counts / n_around, n_around, expected, fraction=0.5
+    )
+    assert told[in_it].mean() > 0.99
+    assert told[~in_it].mean() < 1e-3
+    without = shadowed(
+        half, n_around // 2, 2 * expected, expected, n_around, expected, fraction=0.5
+    )
+    assert without[in_it].mean() < 0.9

@@ -18,7 +18,6 @@ from dxdask.stills.merging.model_error import USUAL, Scatter, estimate_error, fi
 from dxdask.stills.merging.observations import Observations, observations_of, of_stills
 from dxdask.stills.merging.parameters import PostRefinementParameters
 from dxdask.stills.merging.rejection import agreement_of, rejected
-from dxdask.stills.merging.shadows import in_shadow
 from dxdask.stills.merging.start import first_radius
 from dxdask.stills.merging.wilson import posterior
 from tests.integrated_stills import CELL, RADIUS, TAIL, simulated
@@ -130,19 +129,6 @@ def test_errors_are_as_usual_where_nothing_tells() -> None:
         error = estimate_error(Scatter(np.zeros(n), np.ones(n), np.zeros(n)), u, lever, still,
                                error, 4.0)  # fmt: skip
     np.testing.assert_allclose(error.parts, USUAL)
-
-
-def test_shadows_are_told_by_their_background() -> None:
-    rng = np.random.default_rng(0)
-    n = 3000
-    s2, still = rng.uniform(0, 0.1, n), rng.integers(0, 10, n)
-    usual = (0.5 + still) * np.exp(-20 * s2) * 3
-    dark = np.arange(n) < 60
-    pixels = np.full(n, 80, np.int32)
-    background = rng.poisson(np.where(dark, 0.15, 1.0) * usual * 80) / 80
-    told = in_shadow(background, pixels, s2, still, 0.7)
-    assert told[dark].mean() > 0.85
-    assert told[~dark].mean() < 0.001
 
 
 def test_a_still_of_something_else_is_left_out() -> None:
