@@ -214,6 +214,7 @@ def _integrated(
         problems = [
             {"run": run.experiment.run, "image": z + i + 1, "step": "integrate", "reason": reason}
             for i, reason in sorted(unread.items())
+            if z + i in images
         ]
     return replace(integrate_events(frames, own, run, known), problems=tuple(problems))
 

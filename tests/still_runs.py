@@ -112,11 +112,12 @@ def assert_same_tables(left: Store, right: Store, steps: tuple[str, ...] = STEPS
     for step in steps:
         a, b = left.read_step(step), right.read_step(step)
         for one, other in ((a.reflections, b.reflections), (a.arrays, b.arrays)):
-            assert list(one) == list(other), step
+            assert list(one) == list(other), (step, list(one), list(other))
             for name in one:
                 assert one[name].dtype == other[name].dtype, (step, name)
                 np.testing.assert_array_equal(one[name], other[name], err_msg=f"{step}.{name}")
-        assert [t.to_dict() for t in a.tables] == [t.to_dict() for t in b.tables], step
+        for one, other in zip(a.tables, b.tables, strict=True):
+            assert one.to_dict() == other.to_dict(), (step, one.to_dict(), other.to_dict())
         assert a.messages == b.messages
         assert a.problems == b.problems
         assert a.experiments.to_dict() == b.experiments.to_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,12 +14,16 @@ from dxdask.pipeline import frames
 from dxdask.pipeline.ensemble import import_frames, open_or_create
 from dxdask.pipeline.reference_geometry import geometries_for
 from dxdask.pipeline.run import Show, run_plan
+from dxdask.pipeline.stills_follow import Followed, files_now, files_of, follow
 from dxdask.pipeline.stills_inputs import EventsOfRun, stills_inputs
 from dxdask.pipeline.stills_parameters import StillsProcessParameters, StillsStepParameters
 from dxdask.pipeline.stills_plan import make_stills_plan
+from dxdask.stills.indexing.step import known_cell
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.store import Store
+
+log = logging.getLogger("dxdask")
 
 PathLike = str | os.PathLike[str]
 
@@ -48,11 +53,49 @@ def stills_process(
         return process_store(paths[0], parameters, show)
     if output is None:
         raise ParameterError("give the store to make: -o NAME.zarr")
+    if parameters.follow:
+        return _follow(paths, output, parameters, show)
     sources = _sources(paths, parameters)
     store = open_or_create(output, overwrite=parameters.overwrite)
     with store.writing(), open_cluster(parameters.cluster) as cluster:
         _process_sources(store, sources, parameters, cluster, show)
     return store
+
+
+def _follow(
+    paths: Sequence[PathLike],
+    output: PathLike,
+    parameters: StillsProcessParameters,
+    show: Show,
+) -> Store:
+    """Process files as they come; see `dxdask.pipeline.stills_follow`."""
+    if parameters.dispatch.index and known_cell(parameters.indexing) is None:
+        raise ParameterError(
+            "follow=true takes a cell, which would else change with every file; give "
+            "indexing.known_symmetry.unit_cell, found from the first files without follow"
+        )
+    store = open_or_create(output, overwrite=parameters.overwrite)
+    names = [os.path.abspath(p) for p in paths]
+    if parameters.template:
+        names.append(os.path.abspath(parameters.template))
+    alone = parameters.model_copy(update={"template": None})
+    followed = Followed(names, readable=lambda path: _sources([path], alone))
+    with store.writing(), open_cluster(parameters.cluster) as cluster:
+        there = set(files_now(names))
+        followed.known = [path for path in files_of(store) if path in there]
+
+        def process(files: Sequence[Path]) -> None:
+            _process_sources(store, _sources(files, alone), alone, cluster, _quiet)
+            log.info("%s", store.messages("index" if store.has_step("index") else "hits")[0])
+
+        follow(followed, parameters, process)
+        # what is complete is only shown; what an earlier process left undone is done
+        _process_sources(store, _sources(followed.known, alone), alone, cluster, show)
+    return store
+
+
+def _quiet(store: Store, name: str) -> None:
+    """Show nothing: what is done with some files is done again with more."""
 
 
 def _process_sources(

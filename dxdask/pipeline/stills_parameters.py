@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dxdask.calibration.parameters import CalibrationParameters
-from dxdask.parameters import parameter
+from dxdask.parameters import Parameters, parameter
 from dxdask.pipeline.import_parameters import ImportStepParameters
 from dxdask.pipeline.parameters import Running
 from dxdask.stills.parameters import StillsParameters
@@ -17,7 +19,24 @@ class StillsStepParameters(StillsParameters, Running):
     )
 
 
-class StillsProcessParameters(ImportStepParameters, StillsStepParameters):
+class FollowParameters(Parameters):
+    """Of files that are still being written."""
+
+    follow: bool = parameter(
+        False,
+        "Wait for files and process each as it comes: HDF5 files, one run each, of the folders, "
+        "patterns and lists (.lst, .txt: a file a line) named. It takes a known cell.",
+    )
+    follow_timeout: float = parameter(
+        600.0, "End when no file has come for so long.", unit="s", ge=0
+    )
+    follow_interval: float = parameter(5.0, "Look for files so often.", unit="s", gt=0)
+    follow_stop: Path | None = parameter(
+        None, "End when this file is there, and all files that are whole by then are processed."
+    )
+
+
+class StillsProcessParameters(ImportStepParameters, StillsStepParameters, FollowParameters):
     """Parameters of `dxdask stills_process`: of the import and of the steps."""
 
     link: bool = parameter(

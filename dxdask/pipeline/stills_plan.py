@@ -14,6 +14,14 @@ from dxdask.graphs import stills as graph
 from dxdask.pipeline.catalogue import Step
 from dxdask.pipeline.frames import finish
 from dxdask.pipeline.plan import Plan, add_result, parameters_of, stored_result
+from dxdask.pipeline.stills_before import (
+    NOTHING,
+    Before,
+    events_before,
+    found_before,
+    runs_before,
+    without_runs,
+)
 from dxdask.pipeline.stills_catalogue import STILLS_STEPS
 from dxdask.pipeline.stills_inputs import StillsInputs
 from dxdask.pipeline.stills_parameters import StillsStepParameters
@@ -25,9 +33,13 @@ from dxdask.stills.indexing.consensus import ProposedCell
 from dxdask.stills.indexing.step import known_cell
 from dxdask.stills.merging import StillsMergingParameters, merge_stills
 from dxdask.stills.parts import StillsPart
-from dxdask.stills.process import with_hits
 from dxdask.stills.run import StillsRun
-from dxdask.stills.stored import part_of_index, part_of_spots, stills_of
+from dxdask.stills.stored import (
+    part_of_index,
+    part_of_spots_told,
+    stills_of,
+    with_more_spots,
+)
 from dxdask.storage.masks import CONTENTS
 from dxdask.storage.provenance import fingerprint
 from dxdask.storage.runs import RunWriter
@@ -43,32 +55,30 @@ def make_stills_plan(
     """Return the graph of the steps that `dispatch` asks for; computes nothing.
 
     Steps that the store holds with the same fingerprints are not repeated, up to the first that is
-    missing: from there on events are taken further from what is known of them. writers : of the
-    runs that are imported as their frames are first read.
+    missing: from there on events are taken further from what is known of them. If they were made
+    of the first few of these runs, they are taken over for these. writers : of the runs that are
+    imported as their frames are first read.
     """
     plan, started = Plan(), time.time()
     steps = wanted_steps(parameters)
     given = {s.name: _given(s, parameters, inputs.contents) for s in steps}
-    for step in steps:
-        prints = inputs.prints if step.reads_frames else ()
-        needed = [*prints, *(plan.fingerprints[n] for n in step.needs)]
-        plan.fingerprints[step.name] = fingerprint(
-            step.name, given[step.name], needed, step.version
-        )
+    plan.fingerprints = _fingerprints(steps, given, inputs.prints)
     for step in steps:
         if parameters.force or not store.has_step(step.name, plan.fingerprints[step.name]):
             break
         plan.found.append(step.name)
         plan.results[step.name] = stored_result(store, step.name)
     missing = [s.name for s in steps if s.name not in plan.found]
-    made = _results(plan, inputs, parameters, missing)
+    before = NOTHING if plan.found else _before(store, inputs, parameters, steps)
+    made = _results(plan, inputs, parameters, missing, before)
     if "find_spots" in made:
         plan.finishes = [delayed(finish, pure=True)(w, (), made["find_spots"]) for w in writers]
     for step in steps:
         if step.name not in missing:
             continue
         if step.reads_frames:
-            plan.reads[step.name] = [r.frames for r in (*inputs.incoming, *inputs.frames)]
+            runs = (*inputs.incoming[before.n_runs :], *inputs.frames[before.n_runs :])
+            plan.reads[step.name] = [r.frames for r in runs]
         if step.name == "merge":
             merge = delayed(_merge, pure=True)
             made["merge"] = merge(plan.results["integrate"], parameters.merging)
@@ -98,8 +108,40 @@ def _given(
     return given
 
 
+def _fingerprints(
+    steps: Sequence[Step], given: Mapping[str, Mapping[str, Any]], runs: Sequence[str]
+) -> dict[str, str]:
+    """Return the fingerprint of each step; runs : those of the imports."""
+    found: dict[str, str] = {}
+    for step in steps:
+        needed = [*(runs if step.reads_frames else ()), *(found[n] for n in step.needs)]
+        found[step.name] = fingerprint(step.name, given[step.name], needed, step.version)
+    return found
+
+
+def _before(
+    store: Store, inputs: StillsInputs, parameters: StillsStepParameters, steps: Sequence[Step]
+) -> Before:
+    """Return the first runs that the store knows by the same parameters, if others have come.
+
+    Where the cell is not known, all runs together say what it is.
+    """
+    runs = [r.run.experiment.run for r in inputs.frames]
+    n = 0 if parameters.force else runs_before(store, runs)
+    blind = parameters.dispatch.index and known_cell(parameters.indexing) is None
+    if not n or blind or parameters.spotfinder.write_hot_mask:
+        return NOTHING
+    contents = {name: without_runs(c, runs[n:]) for name, c in inputs.contents.items()}
+    given = {s.name: _given(s, parameters, contents) for s in steps}
+    return found_before(store, n, _fingerprints(steps, given, inputs.prints[:n]))
+
+
 def _results(
-    plan: Plan, inputs: StillsInputs, parameters: StillsStepParameters, missing: Sequence[str]
+    plan: Plan,
+    inputs: StillsInputs,
+    parameters: StillsStepParameters,
+    missing: Sequence[str],
+    before: Before,
 ) -> dict[str, Delayed]:
     """Return the lazy results of the steps that are missing, but for merge."""
     made: dict[str, Delayed] = {}
@@ -109,11 +151,14 @@ def _results(
     shared = delayed(runs, name=None, pure=True, traverse=False)
     known = known_cell(parameters.indexing) if parameters.dispatch.index else None
     integrate = "integrate" in missing
-    parts, cells = _events(plan, inputs, known, integrate=integrate)
+    parts, cells = _events(plan, inputs, known, before, integrate=integrate)
     if "find_spots" in missing:
-        spots = delayed(_spots, pure=True)
-        made["find_spots"] = delayed(combine, pure=True)(
-            [spots(part, shared, i) for i, part in enumerate(parts)]
+        spots, n = delayed(_spots, pure=True), before.n_runs
+        found = [spots(part, shared, n + i) for i, part in enumerate(parts[n:])]
+        made["find_spots"] = (
+            delayed(with_more_spots, pure=True)(before.results["find_spots"], found)
+            if n
+            else delayed(combine, pure=True)(found)
         )
     if "hits" in missing:
         made["hits"] = delayed(results.hits_result, pure=True)(parts, shared)
@@ -126,7 +171,12 @@ def _results(
 
 
 def _events(
-    plan: Plan, inputs: StillsInputs, known: KnownCell | None, *, integrate: bool
+    plan: Plan,
+    inputs: StillsInputs,
+    known: KnownCell | None,
+    before: Before,
+    *,
+    integrate: bool,
 ) -> tuple[list[Delayed], Delayed | None]:
     """Return the events of each run, taken on from what the store holds of them."""
     shared = [delayed(r.run, name=None, pure=True, traverse=False) for r in inputs.frames]
@@ -137,15 +187,14 @@ def _events(
             inputs.frames, stored, delayed(_cell_of, pure=True)(indexed), integrate=integrate
         )
     if "find_spots" in plan.found:
-        again = delayed(_from_spots, pure=True)
+        again = delayed(part_of_spots_told, pure=True)
         stored = [again(plan.results["find_spots"], run) for run in shared]
         return graph.go_on(inputs.frames, stored, known, integrate=integrate)
-    frames = [r.frames for r in inputs.frames]
-    return graph.process_stills(inputs.incoming, known, integrate=integrate, again=frames)
-
-
-def _from_spots(spots: StepResult, run: StillsRun) -> StillsPart:
-    return with_hits(part_of_spots(spots, run), run)
+    n = before.n_runs
+    frames = [r.frames for r in inputs.frames[n:]]
+    new, cells = graph.process_stills(inputs.incoming[n:], known, integrate=integrate, again=frames)
+    old = events_before(before, inputs, known, integrate=integrate) if n else []
+    return [*old, *new], cells
 
 
 def _spots(part: StillsPart, runs: Sequence[StillsRun], index: int) -> StepResult:

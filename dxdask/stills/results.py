@@ -81,7 +81,7 @@ def index_result(
     InputError
         There are no hits.
     """
-    stills = _stills(parts)
+    stills = _columns_only(_stills(parts))
     require_hits(int(stills["hit"].sum()), len(stills["hit"]))
     starts = np.cumsum([0] + [len(p.stills["image"]) for p in parts])
     further = [

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from dxdask.columns import select
 from dxdask.results import StepResult
+from dxdask.spotfinding.result import combine
 from dxdask.stills.columns import STILL_COLUMNS, Stills
 from dxdask.stills.parts import StillsPart
+from dxdask.stills.process import with_hits
 from dxdask.stills.rows import event_rows
 from dxdask.stills.run import StillsRun
 
@@ -34,8 +40,18 @@ def part_of_spots(spots: StepResult, run: StillsRun) -> StillsPart:
     )
 
 
-def part_of_index(indexed: StepResult, run: StillsRun) -> StillsPart:
-    """Return the part of one run from what index has stored of all runs; without other spots."""
+def part_of_spots_told(spots: StepResult, run: StillsRun) -> StillsPart:
+    """Return the same with the hits told."""
+    return with_hits(part_of_spots(spots, run), run)
+
+
+def part_of_index(
+    indexed: StepResult, run: StillsRun, spots: StepResult | None = None
+) -> StillsPart:
+    """Return the part of one run from what index has stored of all runs.
+
+    spots : of find_spots; None: the part is without spots but those of hits.
+    """
     mine = indexed.reflections["experiment"] == run.index
     stills = stills_of(indexed)
     of_run = stills["experiment"] == run.index
@@ -44,8 +60,40 @@ def part_of_index(indexed: StepResult, run: StillsRun) -> StillsPart:
     image = stills["image"][indexed.arrays["further_still"][further]]
     return StillsPart(
         stills={name: values[of_run] for name, values in stills.items()},
-        spots={name: values[:0] for name, values in table.items()},
+        spots=(
+            {name: values[:0] for name, values in table.items()}
+            if spots is None
+            else part_of_spots(spots, run).spots
+        ),
         indexed=table,
         further_image=image.astype(np.int64),
         further_a_matrix=indexed.arrays["further_a_matrix"][further],
+        problems=_problems_of(indexed, run),
     )
+
+
+def part_of_integrate(part: StillsPart, integrated: StepResult, run: StillsRun) -> StillsPart:
+    """Return the part of one run with what integrate has stored of it."""
+    stills = stills_of(integrated)
+    of_run = stills["experiment"] == run.index
+    mine = integrated.reflections["experiment"] == run.index
+    return replace(
+        part,
+        integrated={name: values[of_run] for name, values in stills.items()},
+        observations=select(integrated.reflections, mine),
+        problems=(*part.problems, *_problems_of(integrated, run)),
+    )
+
+
+def with_more_spots(stored: StepResult, more: Sequence[StepResult]) -> StepResult:
+    """Return find_spots of the runs stored and of more, a result each, as of all at once."""
+    lines: list[str] = list(stored.messages)
+    if len(stored.experiments) == 1:
+        lines = [f"{stored.experiments.runs[0]}: {line}" for line in lines]
+    for result in more:
+        lines += [f"{result.experiments.runs[0]}: {line}" for line in result.messages]
+    return replace(combine([stored, *more]), messages=tuple(lines))
+
+
+def _problems_of(result: StepResult, run: StillsRun) -> tuple[Mapping[str, Any], ...]:
+    return tuple(p for p in result.problems if p["run"] == run.experiment.run)
