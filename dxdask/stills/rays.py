@@ -67,14 +67,16 @@ def still_rays(q: Floats, beam: Floats, wavelength: Floats) -> StillRays:
 
 
 def derivatives(rays: StillRays, dq: Floats) -> tuple[Floats, Floats]:
-    """Return how s1 (n, 3) and delta psi (n,) change as q changes by dq (n, 3) a unit."""
+    """Return how s1 (..., n, 3) and delta psi (..., n) change as q changes by dq (..., n, 3) a
+    unit.
+    """
     unit_s1 = rays.s1 * rays.wavelength[:, None]
-    turning = dq - unit_s1 * (unit_s1 * dq).sum(axis=1)[:, None]
+    turning = dq - unit_s1 * (unit_s1 * dq).sum(axis=-1)[..., None]
     ds1 = turning / (rays.length * rays.wavelength)[:, None]
-    q_dq = (rays.q * dq).sum(axis=1)
+    q_dq = (rays.q * dq).sum(axis=-1)
     q2 = rays.across**2 + rays.along**2
     d_along = dq @ rays.beam
-    d_across = (rays.radial * dq).sum(axis=1)
+    d_across = (rays.radial * dq).sum(axis=-1)
     d_depth = rays.wavelength * q_dq
     d_root = (q_dq - rays.depth * d_depth) / rays.root
     d_psi = rays.across * d_along - rays.along * d_across + rays.root * d_depth

@@ -32,9 +32,11 @@ class Fit(NamedTuple):
     inverse: Floats
 
     def on_panel(self, change: Floats) -> Floats:
-        """Return how x and y (n, 2) change as the point under the ray moves by (n, 3), mm."""
-        d = np.einsum("nij,nj->ni", self.inverse, change)
-        return np.asarray(d[:, :2] - self.xy * d[:, 2:])
+        """Return how x and y (..., n, 2) change as the point under the ray moves by (..., n, 3),
+        mm.
+        """
+        d = np.einsum("nij,...nj->...ni", self.inverse, change)
+        return np.asarray(d[..., :2] - self.xy * d[..., 2:])
 
 
 class OnPanels(NamedTuple):
@@ -76,14 +78,16 @@ def fit_of(
     fit = Fit(residuals, crystal, pv[:, :2] / pv[:, 2:], observed.inverse)
     residuals[:, :2] = observed.xy - fit.xy
     residuals[:, 2] = -rays.delta_psi
+    dq = np.zeros((n_crystal, n, 3))
+    for j in range(3):  # turned about axis j: e_j x q
+        k, m = (j + 1) % 3, (j + 2) % 3
+        dq[j, :, k], dq[j, :, m] = -q[:, m], q[:, k]
     u, b = crystals.u[measured.still], b_matrix(crystals.cell)
-    for j in range(n_crystal):
-        if j < 3:
-            dq = np.cross(np.eye(3)[j], q)
-        else:
-            dq = np.einsum("nij,nj->ni", u, measured.hkl @ (crystals.basis[j - 3] @ b).T)
-        ds1, crystal[:, 2, j] = derivatives(rays, dq)
-        crystal[:, :2, j] = fit.on_panel(ds1 / pv[:, 2:])
+    for j, strain in enumerate(crystals.basis):
+        dq[3 + j] = np.einsum("nij,nj->ni", u, measured.hkl @ (strain @ b).T)
+    ds1, d_psi = derivatives(rays, dq)
+    crystal[:, 2] = d_psi.T
+    crystal[:, :2] = np.moveaxis(fit.on_panel(ds1 / pv[:, 2:]), 0, -1)
     return fit
 
 
