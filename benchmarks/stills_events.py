@@ -2,7 +2,7 @@
 
 Blanks are Poisson counts of the background that its plain blanks have in the mean, each as bright
 as a shot of its own; hits are its simulated crystals on the detector as it truly is, their counts
-thinned and filled up again by such background, so that none is the other. A few hundred distinct
+thinned and filled up again by such background, so that none is the other. Some hundred distinct
 frames are compressed once and written as often as needed, in turn.
 """
 
@@ -28,7 +28,7 @@ SPOTS = ("spotfinder.filter.min_spot_size=2", "spotfinder.threshold.algorithm=di
          "spotfinder.threshold.dispersion.global_threshold=4",
          "spotfinder.threshold.dispersion.sigma_background=6",
          "spotfinder.threshold.dispersion.sigma_strong=4")  # fmt: skip
-N_BLANKS, N_HITS = 200, 200
+N_BLANKS, N_HITS = 100, 80
 KEPT = 0.8
 """Part of the photons of a shared hit that are kept."""
 BAD = -1000
