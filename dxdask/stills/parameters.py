@@ -10,7 +10,6 @@ from dxdask.stills.hits.parameters import HitParameters
 from dxdask.stills.indexing.parameters import StillIndexParameters
 from dxdask.stills.integration.parameters import StillIntegrationParameters
 from dxdask.stills.merging.parameters import StillsMergingParameters
-from dxdask.stills.metrology.parameters import MetrologyParameters
 
 
 class HitFinderParameters(Parameters):
@@ -40,7 +39,6 @@ class StillsParameters(Parameters):
     indexing: StillIndexParameters = StillIndexParameters()
     integration: StillIntegrationParameters = StillIntegrationParameters()
     merging: StillsMergingParameters = StillsMergingParameters()
-    metrology: MetrologyParameters = MetrologyParameters()
 
     @model_validator(mode="after")
     def _one_least_number(self) -> StillsParameters:
