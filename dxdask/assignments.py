@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -22,6 +22,9 @@ from dxdask.errors import ParameterError
 from dxdask.parameter_entries import Entry, entries
 from dxdask.parameter_groups import Several
 from dxdask.parameters import Parameters
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 P = TypeVar("P", bound=Parameters)
 
@@ -138,12 +141,23 @@ def _value(text: str) -> Any:
 
 
 def _explain(error: ValidationError, paths: list[str]) -> str:
-    parts = []
-    for problem in error.errors():
-        path = ".".join(str(p) for p in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            name = ".".join(p for p in problem["loc"] if isinstance(p, str))
-            parts.append(f"unknown parameter {path!r}{_near(name, paths)}")
-        else:
-            parts.append(f"parameter {path}: {problem['msg']}, got {problem['input']!r}")
+    parts = dict.fromkeys(_explain_one(problem, paths) for problem in error.errors())
     return "; ".join(parts) + "; see -c for what may be given"
+
+
+def _explain_one(problem: ErrorDetails, paths: list[str]) -> str:
+    """Return what is wrong, without what pydantic says of its own workings."""
+    loc, kind, given = problem["loc"], problem["type"], problem["input"]
+    path = ".".join(str(p) for p in loc)
+    if kind == "extra_forbidden":
+        name = ".".join(p for p in loc if isinstance(p, str))
+        return f"unknown parameter {path!r}{_near(name, paths)}"
+    if kind == "value_error" and isinstance(given, Mapping):
+        # a group that contradicts itself: our own words, which name the values
+        return f"parameter {path}: {problem['ctx']['error']}"
+    if kind == "missing" and isinstance(loc[-1], int):
+        path = ".".join(str(p) for p in loc[:-1])
+        return f"parameter {path}: too few values, got {','.join(map(str, given))}"
+    if kind == "tuple_type":
+        return f"parameter {path}: give several values, A,B and so on; got {given!r}"
+    return f"parameter {path}: {problem['msg']}, got {given!r}"

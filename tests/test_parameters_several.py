@@ -160,3 +160,29 @@ def test_what_is_shown_can_be_given_back(regions: list[UntrustedParameters]) -> 
     given = MaskParameters(untrusted=tuple(regions))
     assert with_assignments(MaskParameters(), parse(shown(given))) == given
     assert with_assignments(given, parse(shown(given))) == given
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("untrusted.circle=1,2", r"parameter untrusted.0.circle: too few values, got 1,2; see -c"),
+        ("resolution_range=3", r"resolution_range.0: give several values, A,B .*got '3'; see"),
+        ("ice_rings.unit_cell=1,2,3", r"parameter ice_rings.unit_cell: too few .*, got 1,2,3; see"),
+        ("untrusted.circle=1,2,0", r"untrusted.circle=1,2,0: its radius is not above 0; see -c"),
+        ("untrusted.circle=1,2,x", r"untrusted.0.circle.2: .*integer.*, got 'x'"),
+    ],
+)
+def test_errors_are_short(text: str, says: str) -> None:
+    with pytest.raises(ParameterError, match=says) as told:
+        masks(text)
+    assert len(str(told.value)) < 160
+
+
+def test_a_contradiction_does_not_list_the_whole_group() -> None:
+    with pytest.raises(ParameterError) as told:
+        masks("d_min=3", "d_max=2")
+    assert str(told.value).endswith(
+        "d_min=3 is not below d_max=2: nothing would be left; see -c for what may be given"
+    )
+    assert "Value error" not in str(told.value)
+    assert "ice_rings" not in str(told.value)
