@@ -22,6 +22,7 @@ from dxdask.cluster.limits import (
 )
 from dxdask.cluster.parameters import HERE, ClusterParameters, kind_of
 from dxdask.cluster.progress import thread_progress
+from dxdask.cluster.tally import Tally
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -56,8 +57,12 @@ class Cluster:
     timeout: float = 600.0
     queue: Jobs | None = None
 
-    def compute(self, tasks: Sequence[Delayed], label: str = "compute") -> list[Any]:
+    def compute(
+        self, tasks: Sequence[Delayed], label: str = "compute", tally: Tally | None = None
+    ) -> list[Any]:
         """Compute lazy objects together, show progress, and return their values in order.
+
+        tally : what to show of the results of tasks while others are computed.
 
         Raises
         ------
@@ -69,8 +74,8 @@ class Cluster:
         if self.client is not None:
             from dxdask.cluster.workers import compute_on_workers
 
-            return compute_on_workers(self, self.client, list(tasks), label)
-        with thread_progress(label):
+            return compute_on_workers(self, self.client, list(tasks), label, tally)
+        with thread_progress(label, tally=tally):
             if self.kind == "synchronous":
                 return _one_by_one(tasks)
             return _on_threads(tasks, self.threads)

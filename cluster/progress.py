@@ -11,6 +11,8 @@ from dask.utils import key_split
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dxdask.cluster.tally import Tallied, Tally
+
 Counts = Mapping[str, Any]
 
 
@@ -38,8 +40,11 @@ def bar(label: str, console: Console | None = None) -> Iterator[Callable[[int, i
 
 
 @contextmanager
-def thread_progress(label: str, console: Console | None = None) -> Iterator[None]:
-    """Show the progress of what this process computes inside the context."""
+def thread_progress(
+    label: str, console: Console | None = None, tally: Tally | None = None
+) -> Iterator[None]:
+    """Show the progress of what this process computes inside the context, and what it finds."""
+    tallied = Tallied(tally, label)
     with bar(label, console) as show:
         done = total = 0
 
@@ -48,29 +53,37 @@ def thread_progress(label: str, console: Console | None = None) -> Iterator[None
             total += len(state["waiting"]) + len(state["ready"])
 
         def before(key: Any, *_: Any) -> None:
-            show(done, total, key_split(key))
+            show(done, total, tallied.before(key_split(key)))
 
-        def after(key: Any, *_: Any) -> None:
+        def after(key: Any, result: Any, *_: Any) -> None:
             nonlocal done
             done += 1
-            show(done, total, key_split(key))
+            tallied.result(key, result)
+            show(done, total, tallied.before(key_split(key)))
 
         with Callback(start_state=begin, pretask=before, posttask=after):  # type: ignore[no-untyped-call]
             yield
+        tallied.close()
 
 
 @contextmanager
 def client_progress(
-    label: str, before: Counts, console: Console | None = None
+    label: str, before: Counts, console: Console | None = None, tallied: Tallied | None = None
 ) -> Iterator[Callable[[Counts], None]]:
-    """Give `show(counts)` for what `scheduler_counts` tells, and told before the computation."""
+    """Give `show(counts)` for what `scheduler_counts` tells, and told before the computation.
+
+    tallied : what the tasks have found, which others add to.
+    """
+    tallied = tallied or Tallied(None, label)
     with bar(label, console) as draw:
 
         def show(counts: Counts) -> None:
             doing = ", ".join(counts["doing"]) if counts["workers"] else "waiting for workers"
-            draw(counts["done"] - before["done"], counts["total"] - before["total"], doing)
+            done, total = counts["done"] - before["done"], counts["total"] - before["total"]
+            draw(done, total, tallied.before(doing))
 
         yield show
+        tallied.close()
 
 
 def scheduler_counts(dask_scheduler: Any = None) -> dict[str, Any]:

@@ -27,9 +27,10 @@ from dxdask.cluster.limits import (
     memory_in_bytes,
 )
 from dxdask.cluster.parameters import LOOPBACK, ClusterParameters
-from dxdask.cluster.plugin import OneThreadPlugin
+from dxdask.cluster.plugin import OneThreadPlugin, telling
 from dxdask.cluster.progress import client_progress, scheduler_counts
 from dxdask.cluster.security import open_security
+from dxdask.cluster.tally import Tallied, Tally
 from dxdask.errors import ClusterError
 
 BYTES_A_PROCESS = 2 * 10**9
@@ -56,13 +57,25 @@ def open_workers(p: ClusterParameters, kind: str) -> Iterator[Cluster]:
 
 
 def compute_on_workers(
-    cluster: Cluster, client: Client, tasks: list[Delayed], label: str
+    cluster: Cluster,
+    client: Client,
+    tasks: list[Delayed],
+    label: str,
+    tally: Tally | None = None,
 ) -> list[Any]:
     """Compute with a client; see `Cluster.compute`."""
+    tallied = Tallied(tally, label)
+    with telling(client, tallied):
+        return _compute(cluster, client, tasks, label, tallied)
+
+
+def _compute(
+    cluster: Cluster, client: Client, tasks: list[Delayed], label: str, tallied: Tallied
+) -> list[Any]:
     before = _counts(client, label)
     futures = client.compute(tasks)  # type: ignore[no-untyped-call]
     try:
-        _wait(cluster, client, futures, label, before)
+        _wait(cluster, client, futures, label, before, tallied)
         return list(client.gather(futures))  # type: ignore[no-untyped-call]
     except KilledWorker as error:
         raise ClusterError(
@@ -80,11 +93,16 @@ def compute_on_workers(
 
 
 def _wait(
-    cluster: Cluster, client: Client, futures: list[Any], label: str, before: Mapping[str, Any]
+    cluster: Cluster,
+    client: Client,
+    futures: list[Any],
+    label: str,
+    before: Mapping[str, Any],
+    tallied: Tallied,
 ) -> None:
     """Wait for all, or the first error; keep the queue filled, and give up without workers."""
     last_worker = last_check = time.monotonic()
-    with client_progress(label, before) as show:
+    with client_progress(label, before, tallied=tallied) as show:
         while not all(f.done() for f in futures):
             if any(f.status in ("error", "cancelled", "lost") for f in futures):
                 return

@@ -25,6 +25,7 @@ from dxdask.pipeline.stills_before import (
 from dxdask.pipeline.stills_catalogue import STILLS_STEPS
 from dxdask.pipeline.stills_inputs import StillsInputs
 from dxdask.pipeline.stills_parameters import StillsStepParameters
+from dxdask.pipeline.stills_tally import STILLS_TALLY
 from dxdask.results import StepResult
 from dxdask.spotfinding import combine
 from dxdask.stills import results
@@ -59,7 +60,7 @@ def make_stills_plan(
     of the first few of these runs, they are taken over for these. writers : of the runs that are
     imported as their frames are first read.
     """
-    plan, started = Plan(), time.time()
+    plan, started = Plan(tally=STILLS_TALLY), time.time()
     steps = wanted_steps(parameters)
     given = {s.name: _given(s, parameters, inputs.contents) for s in steps}
     plan.fingerprints = _fingerprints(steps, given, inputs.prints)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,7 +136,9 @@ def test_a_store_is_processed_like_its_files(run_file: Path, done: Store, tmp_pa
 
 
 @pytest.mark.parametrize("change", [{"link": False}, {"link": False, "images_per_chunk": 3}])
-def test_chunks_do_not_matter(run_file: Path, done: Store, tmp_path: Path, change: dict) -> None:
+def test_chunks_do_not_matter(
+    run_file: Path, done: Store, tmp_path: Path, change: dict[str, Any]
+) -> None:
     assert_same_tables(stills(run_file, tmp_path / "a.zarr", **change), done)
 
 
@@ -230,6 +234,7 @@ def test_a_killed_worker_changes_nothing(run_file: Path, done: Store, tmp_path: 
 SCRIPT = """
 import os, signal
 from pathlib import Path
+from typing import Any
 from dxdask.assignments import flatten, with_assignments
 from dxdask.pipeline.stills import stills_process
 from dxdask.pipeline.stills_parameters import StillsProcessParameters
@@ -255,3 +260,23 @@ def test_a_killed_process_goes_on_where_it_was(run_file: Path, done: Store, tmp_
     before = store.step_attributes("index")["id"]
     assert_same_tables(stills(run_file, path), done)
     assert store.step_attributes("index")["id"] == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "8 events, 5 hits (62.5 %), 5 indexed (100.0 % of them)"),
+        (dict.fromkeys(KNOWN), "8 events, 5 hits (62.5 %), 5 indexed (100.0 % of them)"),
+        ({"dispatch.index": False}, "8 events, 5 hits (62.5 %)"),
+    ],
+)
+def test_the_rates_are_told_on_the_way(
+    run_file: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    change: dict[str, Any],
+    said: str,
+) -> None:
+    with caplog.at_level(logging.INFO, logger="dxdask"):
+        stills(run_file, tmp_path / "a.zarr", **change)
+    assert f"stills_process: {said}" in [r.getMessage() for r in caplog.records]
