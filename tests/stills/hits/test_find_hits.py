@@ -51,6 +51,23 @@ def test_limits():
     assert with_limits(preset="permissive")["hit"].sum() >= with_limits()["hit"].sum()
 
 
+@pytest.mark.parametrize(
+    ("preset", "hits"),
+    [("permissive", [1, 1, 1]), ("default", [0, 1, 1]), ("restrictive", [0, 0, 1])],
+)
+def test_presets_ask_for_more_or_fewer_spots(preset, hits):
+    reflections, stills, experiments = events(3, blanks=0)
+    image = np.floor(reflections["z"]).astype(int)
+    order = np.arange(len(image)) - np.searchsorted(image, image)
+    kept = order < np.array([15, 24, 25])[image]
+    fewer = {name: values[kept] for name, values in reflections.items()}
+    found = find_hits(fewer, stills, experiments, HitParameters(preset=preset)).arrays
+    assert found["n_spots"].tolist() == [15, 24, 25]
+    assert found["hit"].tolist() == [bool(h) for h in hits]
+    own = HitParameters(preset=preset, min_peaks=25)
+    assert find_hits(fewer, stills, experiments, own).arrays["hit"].tolist() == [False] * 2 + [True]
+
+
 def test_what_failed_before_stays_so():
     reflections, stills, experiments = events()
     reason = np.full(8, Fate.NO_HIT, np.int32)
