@@ -99,6 +99,12 @@ def calibration_fingerprint(root: Path, run: str) -> str | None:
     return None if attributes is None else str(attributes["fingerprint"])
 
 
+def calibration_parameters(root: Path, run: str) -> dict[str, Any] | None:
+    """Return the parameters that a run was calibrated with, None where it was not."""
+    attributes = _attributes(layout.run_path(root, run))
+    return None if attributes is None else dict(attributes["parameters"])
+
+
 def read_calibration(root: Path, run: str) -> StoredCalibration | None:
     """Return the calibration of a run, None where it has none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from painted_stills import WAVELENGTH, painted
 
 import dxdask
 from dxdask.assignments import flatten, with_assignments
-from dxdask.models import Beam, Experiment, Scan
+from dxdask.models import Beam, Detector, Experiment, Scan
 from dxdask.pipeline.stills import stills_process
 from dxdask.pipeline.stills_parameters import StillsProcessParameters
 from dxdask.storage.exporters.nxmx import write_nxmx
@@ -42,20 +43,26 @@ def photons() -> NDArray[np.int32]:
 
 
 def experiment() -> Experiment:
-    """Return the models of the run; each event has a wavelength of its own."""
+    """Return the models of the run; each event has a wavelength of its own.
+
+    The sensor is so thin that places in it are what they were painted for.
+    """
     beam = Beam(wavelength=WAVELENGTH, wavelengths=tuple(WAVELENGTHS.tolist()))
     scan = Scan(image_range=(1, SHAPE[0]), oscillation=(0.0, 0.0))
-    return Experiment(identifier="", run="events", beam=beam, detector=panels(), scan=scan)
+    thin = tuple(replace(p, material="Si", thickness=0.001) for p in panels().panels)
+    detector = Detector(panels=thin)
+    return Experiment(identifier="", run="events", beam=beam, detector=detector, scan=scan)
 
 
-def processed_stills(folder: Path, **changes: Any) -> Store:
-    """Write the events as NXmx in `folder`, and process them into a store beside it."""
-    mask = np.zeros(SHAPE[1:], np.uint32)
-    mask[5, 7] = 1
+def processed_stills(folder: Path, source: str | None = None) -> Store:
+    """Process the events into a store in `folder`: those of `source`, else written here as NXmx."""
     path = folder / "events.nxs"
-    write_nxmx(
-        path, experiment(), photons(), shape=SHAPE, dtype=np.int32, pixel_mask=mask,
-        columns={"event_id": EVENT_IDS},
-    )  # fmt: skip
-    parameters = with_assignments(StillsProcessParameters(), flatten(GIVEN | changes))
-    return stills_process([path], folder / "events.zarr", parameters, dxdask.quiet)
+    if source is None:
+        mask = np.zeros(SHAPE[1:], np.uint32)
+        mask[5, 7] = 1
+        write_nxmx(
+            path, experiment(), photons(), shape=SHAPE, dtype=np.int32, pixel_mask=mask,
+            columns={"event_id": EVENT_IDS},
+        )  # fmt: skip
+    parameters = with_assignments(StillsProcessParameters(), flatten(GIVEN))
+    return stills_process([source or path], folder / "events.zarr", parameters, dxdask.quiet)

@@ -6,13 +6,13 @@ import sys
 
 import typer
 
-from dxdask.cli import commands, export, metrology, show, simulate, stills
+from dxdask.cli import commands, dump, export, metrology, show, simulate, stills
 from dxdask.errors import DxdaskError, ParameterError, plain
 
 INTERRUPTED = 130
 STOPPED = "stopped; what was complete is in the store, run again to go on"
 # each registers itself when imported
-COMMANDS = (commands, export, metrology, show, simulate, stills)
+COMMANDS = (commands, dump, export, metrology, show, simulate, stills)
 
 
 def main(arguments: list[str] | None = None) -> None:

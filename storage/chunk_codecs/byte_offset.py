@@ -65,7 +65,7 @@ def _decode(data, out):  # type: ignore[no-untyped-def]
         at += 1
         if delta == -128:
             delta, at = _wide(data, at)
-            if at < 0 or delta < 2 * _LOW or delta > 2 * _HIGH:
+            if at < 0 or delta < 2 * _LOW or delta > 2 * _HIGH + 1:
                 return i
         value += delta
         if value < _LOW or value > _HIGH:

@@ -117,6 +117,7 @@ def _write_detector(
     for axis, value in zip("xy", first.pixel_size, strict=True):
         _quantity(group, f"{axis}_pixel_size", value * 1e-3, "m")
     _quantity(group, "distance", first.distance * 1e-3, "m")
+    # Without them dxtbx refuses the file; made up, they would be taken for what was measured with.
     if first.material:
         _quantity(group, "sensor_thickness", first.thickness * 1e-3, "m")
         group["sensor_material"] = first.material

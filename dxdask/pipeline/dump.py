@@ -1,0 +1,223 @@
+"""Write chosen events of a store as NXmx, CBF or pictures; one block of frames is in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.calibration import CalibrationParameters, calibrated_detector
+from dxdask.errors import InputError, LinkedFileError, plain
+from dxdask.graphs.blocked import BlockedFrames
+from dxdask.graphs.calibrate import calibrate
+from dxdask.models import Detector, Experiment, Scan
+from dxdask.pipeline.calibration import from_store
+from dxdask.pipeline.dump_choice import ChosenEvents, choose
+from dxdask.pipeline.dump_parameters import DumpParameters
+from dxdask.pipeline.dump_pictures import Drawing
+from dxdask.pipeline.frames import stored
+from dxdask.storage.calibration import calibration_parameters, read_calibration
+from dxdask.storage.exporters.cbf import write_cbf
+from dxdask.storage.exporters.nxmx import write_nxmx
+from dxdask.storage.store import Store
+
+Problem = dict[str, Any]
+Frame = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Dumped:
+    """The files written, and the events that could not be read: run, image, step, reason."""
+
+    files: tuple[str, ...]
+    n_events: int
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Chosen events of a run, and what they are read from and described by."""
+
+    events: ChosenEvents
+    experiment: Experiment
+    frames: BlockedFrames
+    mask: NDArray[np.bool_]
+
+
+def dump_store(
+    store: Store, folder: str | os.PathLike[str], parameters: DumpParameters | None = None
+) -> Dumped:
+    """Write the events asked for into files of a folder, which is made.
+
+    An event that cannot be read is left out; in NXmx its place is filled with a value that is not
+    trusted.
+
+    Raises
+    ------
+    InputError
+        No such events, files that may not be replaced, or frames that the format cannot hold.
+    """
+    p = parameters or DumpParameters()
+    where = Path(folder)
+    runs = [_run(store, events, p) for events in choose(store, p)]
+    if p.format != "png":
+        for run in runs:
+            _require_stills(run.experiment)
+    names = {id(run): _names(run.events, where, p) for run in runs}
+    there = [str(n) for found in names.values() for n in found if n.exists()]
+    if there and not p.overwrite:
+        raise InputError(f"{there[0]} exists; give another folder or overwrite=true")
+    where.mkdir(parents=True, exist_ok=True)
+    problems: list[Problem] = []
+    for run in runs:
+        if p.format == "nxs":
+            _write_nxs(names[id(run)][0], run, store, problems)
+        else:
+            write = _cbf_writer(run) if p.format == "cbf" else Drawing(
+                store, run.experiment, run.mask, p.png
+            ).write  # fmt: skip
+            for path, (k, frame) in zip(names[id(run)], _read(run, problems), strict=True):
+                if frame is not None:
+                    write(path, frame, run.events, k)
+    files = [n for found in names.values() for n in found if n.exists()]
+    n_events = sum(len(run.events.places) for run in runs) - len(problems)
+    return Dumped(tuple(map(str, files)), n_events, tuple(problems))
+
+
+def _run(store: Store, events: ChosenEvents, p: DumpParameters) -> _Run:
+    name = events.experiment.run
+    frames, mask = stored(store, name), store.mask(name)
+    imported = store.run_experiment(name).detector
+    counting = imported
+    how = calibration_parameters(store.path, name) if p.calibrated else None
+    found = read_calibration(store.path, name) if how is not None else None
+    if how is not None and found is not None:
+        given = CalibrationParameters.model_validate(how)
+        calibration = from_store(found, imported)
+        counting = calibrated_detector(imported, calibration, given, np.dtype(frames.dtype))
+        corrected = calibrate(frames, calibration, given)
+        if isinstance(corrected, BlockedFrames):
+            frames = corrected
+        mask = mask & calibration.mask
+    detector = _counting_as(events.experiment.detector, counting)
+    return _Run(events, replace(events.experiment, detector=detector, crystal=None), frames, mask)
+
+
+def _counting_as(geometry: Detector, counting: Detector) -> Detector:
+    """Return panels where the geometry has them, with trusted range and gain of the counts."""
+    panels = tuple(
+        replace(p, trusted_range=c.trusted_range, gain=c.gain, pedestal=c.pedestal)
+        for p, c in zip(geometry.panels, counting.panels, strict=True)
+    )
+    return replace(geometry, panels=panels)
+
+
+def _require_stills(experiment: Experiment) -> None:
+    scan = experiment.scan
+    if scan is not None and scan.oscillation[1] != 0.0:
+        raise InputError(
+            f"run {experiment.run} is a rotation, whose images belong together: format=png draws "
+            "single ones"
+        )
+
+
+def _names(events: ChosenEvents, folder: Path, p: DumpParameters) -> list[Path]:
+    stem = f"{p.output.prefix}{events.experiment.run}"
+    if p.format == "nxs":
+        return [folder / f"{stem}.nxs"]
+    return [folder / f"{stem}_{n:05d}.{p.format}" for n in events.image_number.tolist()]
+
+
+def _read(run: _Run, problems: list[Problem]) -> Iterator[tuple[int, Frame | None]]:
+    """Yield the place among the events, and the frame (slow, fast), None where it is unreadable."""
+    places = run.events.places
+    apart = (np.diff(places) != 1) | (
+        places[1:] // run.frames.block != places[:-1] // run.frames.block
+    )
+    k = 0
+    for group in np.split(places, np.flatnonzero(apart) + 1):
+        for frame in _block(run, int(group[0]), int(group[-1]) + 1, k, problems):
+            yield k, frame
+            k += 1
+
+
+def _block(
+    run: _Run, first: int, last: int, k: int, problems: list[Problem]
+) -> Iterator[Frame | None]:
+    try:
+        yield from run.frames.reader.read(first, last)
+        return
+    except (MemoryError, LinkedFileError):
+        raise
+    except Exception as error:  # whatever a codec raises is that frame's problem
+        if last - first == 1:
+            number = int(run.events.image_number[k])
+            problems.append(
+                {"run": run.experiment.run, "image": number, "step": "dump", "reason": plain(error)}
+            )
+            yield None
+            return
+    for i in range(first, last):
+        yield from _block(run, i, i + 1, k + i - first, problems)
+
+
+def _write_nxs(path: Path, run: _Run, store: Store, problems: list[Problem]) -> None:
+    n, (slow, fast) = len(run.events.places), run.mask.shape
+    dtype = np.dtype(run.frames.dtype)
+    bad = np.full((slow, fast), np.iinfo(dtype).max if dtype.kind in "iu" else np.nan, dtype)
+    images = (bad if frame is None else frame for _, frame in _read(run, problems))
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        write_nxmx(
+            aside,
+            _described(run),
+            images,
+            shape=(n, slow, fast),
+            dtype=dtype,
+            pixel_mask=(~run.mask).astype(np.uint32),
+            columns=_columns(store, run.events),
+            origin=f"dumped from {store.path.name} by dxdask",
+        )
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _described(run: _Run) -> Experiment:
+    """Return the models for a file of these events; what all panels trust is trusted."""
+    wavelengths = run.events.wavelengths
+    ranges = np.array([p.trusted_range for p in run.experiment.detector.panels])
+    common = (float(ranges[:, 0].max()), float(ranges[:, 1].min()))
+    panels = tuple(replace(p, trusted_range=common) for p in run.experiment.detector.panels)
+    mean = float(wavelengths.mean())
+    return replace(
+        run.experiment,
+        beam=replace(run.experiment.beam, wavelength=mean, wavelengths=tuple(wavelengths.tolist())),
+        detector=replace(run.experiment.detector, panels=panels),
+        goniometer=None,
+        scan=Scan(image_range=(1, len(wavelengths)), oscillation=(0.0, 0.0)),
+    )
+
+
+def _columns(store: Store, events: ChosenEvents) -> dict[str, NDArray[Any]]:
+    out: dict[str, NDArray[Any]] = {"event_id": events.event_id}
+    times = store.image_columns(events.experiment.run).get("timestamp")
+    if times is not None:
+        out["timestamp"] = times[events.places]
+    return out
+
+
+def _cbf_writer(run: _Run) -> Callable[[Path, Frame, ChosenEvents, int], None]:
+    def write(path: Path, frame: Frame, events: ChosenEvents, k: int) -> None:
+        beam = replace(
+            run.experiment.beam, wavelength=float(events.wavelengths[k]), wavelengths=None
+        )
+        name = f"{events.experiment.run}_event_{events.event_id[k]}"
+        write_cbf(path, frame, replace(run.experiment, beam=beam), name)
+
+    return write

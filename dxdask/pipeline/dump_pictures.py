@@ -1,0 +1,67 @@
+"""Pictures of events with their spots and predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections, select
+from dxdask.models import Experiment
+from dxdask.pipeline.dump_choice import ChosenEvents
+from dxdask.pipeline.dump_parameters import PngParameters
+from dxdask.storage.exporters import pictures
+from dxdask.storage.exporters.png import write_png
+from dxdask.storage.store import Store
+
+_PREDICTED = 0.6  # circles of predictions are smaller, so that both are seen
+
+
+class Drawing:
+    """Draws events of one run; where panels go in the picture is worked out once."""
+
+    def __init__(
+        self,
+        store: Store,
+        experiment: Experiment,
+        mask: NDArray[np.bool_],
+        parameters: PngParameters,
+    ) -> None:
+        self._experiment, self._mask, self._parameters = experiment, mask, parameters
+        self._canvas = pictures.canvas(experiment.detector, (mask.shape[0], mask.shape[1]))
+        ranges = np.array([p.trusted_range for p in experiment.detector.panels])
+        self._trusted = float(ranges[:, 0].max()), float(ranges[:, 1].min())
+        self._marks = []
+        radius = parameters.radius
+        if parameters.predictions and store.has_step("integrate"):
+            table = _table(store, "integrate", experiment.run, ("x_cal", "y_cal"))
+            self._marks.append((table, max(1, round(_PREDICTED * radius)), pictures.PREDICTION))
+        if parameters.spots and store.has_step("find_spots"):
+            table = _table(store, "find_spots", experiment.run, ("x", "y"))
+            self._marks.append((table, radius, pictures.SPOT))
+
+    def write(self, path: Path, frame: NDArray[Any], events: ChosenEvents, k: int) -> None:
+        """Write the picture of the k-th of these events."""
+        pixels = pictures.picture(
+            frame, self._mask, self._canvas, self._trusted, self._parameters.brightness
+        )
+        image = int(events.image_number[k]) - 1
+        for table, radius, colour in self._marks:
+            first, last = np.searchsorted(table["z"], (image, image + 1))
+            mine = {name: values[first:last] for name, values in table.items()}
+            places = self._canvas.place(
+                self._experiment.detector, mine["panel"], mine["x"], mine["y"]
+            )
+            pictures.mark(pixels, places, radius, colour)
+        run, event = events.experiment.run, int(events.event_id[k])
+        write_png(path, pixels, f"run {run}, image {image + 1}, event {event}")
+
+
+def _table(store: Store, step: str, run: str, names: tuple[str, str]) -> Reflections:
+    """Return panel, x, y and z of a run's reflections, by image."""
+    x, y = names
+    table = store.columns(step, ["panel", "z", x, y], run=run)
+    table = {"panel": table["panel"], "z": np.floor(table["z"]), "x": table[x], "y": table[y]}
+    return select(table, np.argsort(table["z"], kind="stable"))
