@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -71,3 +72,37 @@ def pedestal(
     if json:
         output.as_json(store.show("pedestal"))
     return None
+
+
+def _step_command(name: str, groups: tuple[str, ...]) -> Callable[..., None]:
+    def command(
+        given: Arguments = None,
+        config: Config = False,
+        expert: Expert = 0,
+        file: File = None,
+        json: Json = False,
+    ) -> None:
+        from dxdask.pipeline.stills_parameters import StillsStepParameters
+
+        paths, texts = arguments.split(given or [])
+        parameters = arguments.read_parameters(StillsStepParameters, file, texts, groups)
+        if config:
+            return output.configuration(parameters, expert, groups)
+        from dxdask.pipeline.stills_step import COMMANDS, run_stills_step
+
+        path = arguments.one_store(paths, name)
+        with log_to(Path(path), name, quiet=json):
+            output.changed_parameters(parameters)
+            store = run_stills_step(path, name, parameters, output.step)
+        if json:
+            output.as_json(store.show(COMMANDS[name]))
+        return None
+
+    return command
+
+
+for _name, _group, _title in (
+    ("hits", "hits", "Tell which events of a store show a crystal, by the spots found on them."),
+    ("postrefine", "merging", "Post-refine and merge the integrated stills of a store."),
+):
+    app.command(_name, help=_title)(_step_command(_name, (_group, "cluster", "force")))

@@ -84,7 +84,7 @@ def make_plan(
         runs = run_fingerprints if step.reads_frames else ()
         inputs = [*runs, *(plan.fingerprints[n] for n in step.needs)]
         if step.name not in names:
-            plan.fingerprints[step.name] = _present(store, step, inputs)
+            plan.fingerprints[step.name] = present(store, step, inputs)
             plan.results[step.name] = stored_result(store, step.name)
             continue
         given = parameters_of(step, parameters)
@@ -137,17 +137,28 @@ def _closure(names: Sequence[str]) -> list[Step]:
     return [step for step in STEPS.values() if step.name in wanted]
 
 
-def _present(store: Store, step: Step, inputs: Sequence[str]) -> str:
-    """Return the fingerprint of a step in the store, after checking that it fits its inputs."""
+def present(store: Store, step: Step, inputs: Sequence[str], *, command: str | None = None) -> str:
+    """Return the fingerprint of a step in the store, after checking that it fits its inputs.
+
+    command : the one that makes it, if not that of its name.
+
+    Raises
+    ------
+    StoreNotFoundError
+        It is not there.
+    InputError
+        It was made from something else.
+    """
+    command = command or step.name
     if not store.has_step(step.name):
         raise StoreNotFoundError(
-            f"{store.path} holds no complete {step.name}; run: dxdask {step.name} {store.path}"
+            f"{store.path} holds no complete {step.name}; run: dxdask {command} {store.path}"
         )
     found = store.step_attributes(step.name)
     if found["fingerprint"] != fingerprint(step.name, found["parameters"], inputs, step.version):
         raise InputError(
             f"{step.name} in {store.path} was made from other input than is there now; "
-            f"run it again: dxdask {step.name} {store.path}"
+            f"run it again: dxdask {command} {store.path}"
         )
     return str(found["fingerprint"])
 

@@ -20,6 +20,7 @@ from dxdask.pipeline.stills_parameters import StillsProcessParameters, StillsSte
 from dxdask.pipeline.stills_plan import make_stills_plan
 from dxdask.stills.indexing.step import known_cell
 from dxdask.storage.importers import read_runs
+from dxdask.storage.importers.parameters import InputParameters
 from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.store import Store
 
@@ -142,31 +143,42 @@ def process_store(path: PathLike, parameters: StillsStepParameters, show: Show) 
         A step cannot be done with these data.
     """
     store = Store.open(path)
-    if not store.runs:
-        raise StoreNotFoundError(f"{store.path} holds no complete run; give files of events")
-    reference = getattr(parameters, "input", None)
     with store.writing(), open_cluster(parameters.cluster) as cluster:
-        sources = [_stored_source(store, run) for run in store.runs]
-        geometries = {} if reference is None else geometries_for(sources, reference)
-        runs = []
-        for source in sources:
-            lazy = frames.stored(store, source.name)
-            runs.append(
-                EventsOfRun(
-                    experiment=source.experiment,
-                    incoming=lazy,
-                    frames=lazy,
-                    mask=source.mask,
-                    fingerprint=store.frames_fingerprint(source.name),
-                    event_ids=source.columns.get("event_id"),
-                    geometry=geometries.get(source.name),
-                )
-            )
+        runs = events_of_store(store, getattr(parameters, "input", None))
         inputs = stills_inputs(store, runs, parameters, cluster)
         run_plan(
             store, make_stills_plan(store, inputs, parameters), cluster, show, "stills_process"
         )
     return store
+
+
+def events_of_store(store: Store, reference: InputParameters | None = None) -> list[EventsOfRun]:
+    """Return the runs of a store; reference : names the geometry to index by, if any.
+
+    Raises
+    ------
+    StoreNotFoundError
+        There are none.
+    """
+    if not store.runs:
+        raise StoreNotFoundError(f"{store.path} holds no complete run; give files of events")
+    sources = [_stored_source(store, run) for run in store.runs]
+    geometries = {} if reference is None else geometries_for(sources, reference)
+    runs = []
+    for source in sources:
+        lazy = frames.stored(store, source.name)
+        runs.append(
+            EventsOfRun(
+                experiment=source.experiment,
+                incoming=lazy,
+                frames=lazy,
+                mask=source.mask,
+                fingerprint=store.frames_fingerprint(source.name),
+                event_ids=source.columns.get("event_id"),
+                geometry=geometries.get(source.name),
+            )
+        )
+    return runs
 
 
 def _stored_source(store: Store, run: str) -> RunSource:

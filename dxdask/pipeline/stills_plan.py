@@ -62,7 +62,7 @@ def make_stills_plan(
     """
     plan, started = Plan(tally=STILLS_TALLY), time.time()
     steps = wanted_steps(parameters)
-    given = {s.name: _given(s, parameters, inputs.contents) for s in steps}
+    given = {s.name: given_of(s, parameters, inputs.contents) for s in steps}
     plan.fingerprints = _fingerprints(steps, given, inputs.prints)
     for step in steps:
         if parameters.force or not store.has_step(step.name, plan.fingerprints[step.name]):
@@ -81,7 +81,7 @@ def make_stills_plan(
             runs = (*inputs.incoming[before.n_runs :], *inputs.frames[before.n_runs :])
             plan.reads[step.name] = [r.frames for r in runs]
         if step.name == "merge":
-            merge = delayed(_merge, pure=True)
+            merge = delayed(merged, pure=True)
             made["merge"] = merge(plan.results["integrate"], parameters.merging)
         add_result(plan, store, step, made[step.name], given[step.name], started)
     return plan
@@ -97,7 +97,7 @@ def wanted_steps(parameters: StillsStepParameters) -> list[Step]:
     return [STILLS_STEPS[name] for name in names[:last]]
 
 
-def _given(
+def given_of(
     step: Step, parameters: StillsStepParameters, contents: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return the parameters that a step reads, with what it reads beside its inputs."""
@@ -133,7 +133,7 @@ def _before(
     if not n or blind or parameters.spotfinder.write_hot_mask:
         return NOTHING
     contents = {name: without_runs(c, runs[n:]) for name, c in inputs.contents.items()}
-    given = {s.name: _given(s, parameters, contents) for s in steps}
+    given = {s.name: given_of(s, parameters, contents) for s in steps}
     return found_before(store, n, _fingerprints(steps, given, inputs.prints[:n]))
 
 
@@ -224,8 +224,8 @@ def _integrate(parts: Sequence[StillsPart], indexed: StepResult) -> StepResult:
     return results.integrate_result(parts, indexed.experiments)
 
 
-def _merge(integrated: StepResult, parameters: StillsMergingParameters) -> StepResult:
+def merged(integrated: StepResult, parameters: StillsMergingParameters) -> StepResult:
+    """Return the result of merge, with the table of stills as it leaves it."""
     stills = stills_of(integrated)
-    merged = merge_stills(integrated.reflections, stills, integrated.experiments, parameters)
-    arrays = {**merged.result.arrays, **merged.stills}
-    return replace(merged.result, arrays=arrays)
+    found = merge_stills(integrated.reflections, stills, integrated.experiments, parameters)
+    return replace(found.result, arrays={**found.result.arrays, **found.stills})

@@ -1,0 +1,82 @@
+"""The jobs `dxdask hits` and `dxdask postrefine`: one step on what a store holds of stills."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from dask.delayed import Delayed, delayed
+
+from dxdask.cluster.client import Cluster, open_cluster
+from dxdask.pipeline.plan import Plan, add_result, present, stored_result
+from dxdask.pipeline.run import Show, run_plan
+from dxdask.pipeline.stills import events_of_store
+from dxdask.pipeline.stills_catalogue import STILLS_STEPS
+from dxdask.pipeline.stills_inputs import stills_inputs
+from dxdask.pipeline.stills_parameters import StillsStepParameters
+from dxdask.pipeline.stills_plan import given_of, merged
+from dxdask.stills.results import hits_result
+from dxdask.stills.stored import part_of_spots_told
+from dxdask.storage.provenance import fingerprint
+from dxdask.storage.store import Store
+
+COMMANDS = {"hits": "hits", "postrefine": "merge"}
+"""Commands, and the step that each runs."""
+
+
+def run_stills_step(
+    path: str | os.PathLike[str], command: str, parameters: StillsStepParameters, show: Show
+) -> Store:
+    """Run the step of this command on the spots, or the observations, that a store holds.
+
+    The steps before it are taken as they are, whatever parameters they were made with.
+
+    Raises
+    ------
+    StoreNotFoundError
+        The store, its runs or a step before this one are not there.
+    InputError
+        A step before this one was made from something else than is there now.
+    """
+    store = Store.open(path)
+    with store.writing(), open_cluster(parameters.cluster) as cluster:
+        plan = _plan(store, COMMANDS[command], parameters, cluster)
+        run_plan(store, plan, cluster, show, label=command)
+    return store
+
+
+def _plan(store: Store, name: str, parameters: StillsStepParameters, cluster: Cluster) -> Plan:
+    plan, started, step = Plan(), time.time(), STILLS_STEPS[name]
+    events = events_of_store(store)
+    prints = [e.fingerprint for e in events]
+    for before in _before(name):
+        other = STILLS_STEPS[before]
+        needed = [
+            *(prints if other.reads_frames else ()),
+            *(plan.fingerprints[n] for n in other.needs),
+        ]
+        plan.fingerprints[before] = present(store, other, needed, command="stills_process")
+    given = given_of(step, parameters, {})
+    needed = [plan.fingerprints[n] for n in step.needs]
+    plan.fingerprints[name] = fingerprint(name, given, needed, step.version)
+    if not parameters.force and store.has_step(name, plan.fingerprints[name]):
+        plan.found.append(name)
+        return plan
+    if name == "merge":
+        integrated = stored_result(store, "integrate")
+        result: Delayed = delayed(merged, pure=True)(integrated, parameters.merging)
+    else:
+        inputs = stills_inputs(store, events, parameters, cluster)
+        shared = delayed([r.run for r in inputs.frames], name=None, pure=True, traverse=False)
+        told, spots = delayed(part_of_spots_told, pure=True), stored_result(store, "find_spots")
+        parts = [told(spots, shared[i]) for i in range(len(events))]
+        result = delayed(hits_result, pure=True)(parts, shared)
+    add_result(plan, store, step, result, given, started)
+    return plan
+
+
+def _before(name: str) -> Sequence[str]:
+    """Return the steps before one, all of which it needs."""
+    names = list(STILLS_STEPS)
+    return names[: names.index(name)]

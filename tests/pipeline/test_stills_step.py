@@ -1,0 +1,89 @@
+"""Single steps on what a store holds of stills: `dxdask hits` and `dxdask postrefine`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from still_runs import STEPS, assert_same_tables, events, stills, write_run
+
+from dxdask.assignments import flatten, with_assignments
+from dxdask.cli.main import run
+from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.pipeline.api import quiet
+from dxdask.pipeline.stills_parameters import StillsStepParameters
+from dxdask.pipeline.stills_step import run_stills_step
+from dxdask.storage.store import Store
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("events") / "run_a.h5", events("x.xx").photons)
+
+
+def step(path: Path, command: str, **given: Any) -> Store:
+    base = {"cluster.kind": "synchronous"}
+    parameters = with_assignments(StillsStepParameters(), flatten(base | given))
+    return run_stills_step(path, command, parameters, quiet)
+
+
+def ids(store: Store) -> dict[str, str]:
+    return {name: store.step_attributes(name)["id"] for name in STEPS}
+
+
+def test_they_are_as_in_the_whole_job(run_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    before = ids(stills(run_file, path))
+    assert ids(step(path, "hits")) == ids(step(path, "postrefine")) == before
+    change = {"merging.min_partiality": 0.3}
+    now = ids(step(path, "postrefine", **change))
+    assert {name for name in STEPS if now[name] != before[name]} == {"merge"}
+    whole = stills(run_file, tmp_path / "b.zarr", **change)
+    assert_same_tables(Store.open(path), whole, ("merge",))
+    # and the whole job finds it done
+    assert ids(stills(run_file, path, **change)) == now
+
+
+def test_hits_by_spots_that_are_there(run_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    store = stills(run_file, path, **{"dispatch.index": False})
+    spots = store.step_attributes("find_spots")["id"]
+    most = int(store.arrays("hits")["n_spots"].max())
+    assert int(step(path, "hits", **{"hits.min_peaks": most}).arrays("hits")["hit"].sum()) == 1
+    assert store.step_attributes("find_spots")["id"] == spots
+    whole = stills(
+        run_file, tmp_path / "b.zarr", **{"dispatch.index": False, "hits.min_peaks": most}
+    )
+    assert_same_tables(store, whole, ("find_spots", "hits"))
+
+
+def test_what_they_need_is_not_there(run_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    stills(run_file, path, **{"dispatch.index": False})
+    with pytest.raises(StoreNotFoundError, match="holds no complete index; run: dxdask stills_pr"):
+        step(path, "postrefine")
+    stills(run_file, path)
+    step(path, "hits", **{"hits.min_peaks": 45})
+    with pytest.raises(InputError, match=r"index in .* was made from other input"):
+        step(path, "postrefine")
+    empty = Store.create(tmp_path / "empty.zarr").path
+    with pytest.raises(StoreNotFoundError, match="holds no complete run"):
+        step(empty, "hits")
+
+
+def test_the_commands(run_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(stills(run_file, tmp_path / "a.zarr").path)
+    assert run(["hits", path, "min_peaks=1", "cluster=synchronous", "--json"]) == 0
+    tables = json.loads(capsys.readouterr().out)["steps"]["hits"]["tables"]
+    assert [row["hit"] for row in tables["events"]] == [True, False, True, True]
+    assert run(["hits", path, "cluster=synchronous"]) == 0
+    assert "3 of 4 events are hits" in capsys.readouterr().out
+    assert run(["postrefine", path, "min_partiality=0.3", "cluster=synchronous"]) == 0
+    assert "Merging statistics" in capsys.readouterr().out
+    assert run(["hits", path, "unit_cell=1,2,3,4,5,6"]) == 2
+    assert run(["postrefine", "-c"]) == 0
+    shown = capsys.readouterr().out
+    assert "min_partiality" in shown
+    assert "unit_cell" not in shown
