@@ -17,6 +17,8 @@ from dxdask.parameters import Parameters
 from dxdask.pipeline import detector_shifts as shifts
 from dxdask.pipeline import ensemble, metrology
 from dxdask.pipeline.catalogue import STEPS
+from dxdask.pipeline.dump import Dumped, dump_store
+from dxdask.pipeline.dump_parameters import DumpParameters
 from dxdask.pipeline.export import ExportParameters, export_store
 from dxdask.pipeline.import_parameters import ImportCommandParameters, ProcessParameters
 from dxdask.pipeline.metrology_parameters import (
@@ -206,6 +208,13 @@ def estimate_gain(store: Store | PathLike, **parameters: Any) -> Store:
 def find_bad_pixels(store: Store | PathLike, **parameters: Any) -> Store:
     """Find dead, hot and strong pixels; `apply_mask` with `mask="find_bad_pixels"` masks them."""
     return run(store, "find_bad_pixels", **parameters)
+
+
+def dump(store: Store | PathLike, folder: PathLike, **parameters: Any) -> Dumped:
+    """Write chosen events into files of a folder, see `dxdask dump -c`; return what was written."""
+    given = _given(DumpParameters(), parameters)
+    opened = store if isinstance(store, Store) else Store.open(store, mode="r")
+    return dump_store(opened, folder, given)
 
 
 def export(store: Store | PathLike, **parameters: Any) -> list[str]:

@@ -221,6 +221,11 @@ def test_an_event_that_cannot_be_read_is_told(
     assert (frames[1] == np.iinfo(np.int32).max).all()
 
 
+def test_from_python(store: Store, tmp_path: Path) -> None:
+    done = dxdask.dump(store.path, tmp_path, which="hits", output={"prefix": "a-"})
+    assert done.files == (str(tmp_path / "a-events.nxs"),)
+
+
 def test_the_command(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(store.path)
     assert run(["dump", path, "which=hits", "format=png", "-o", str(tmp_path)]) == 0
