@@ -172,6 +172,20 @@ def test_what_cannot_be_refined_is_said(store: Store, made: Shots, tmp_path: Pat
         detector_statistics(store.path)
 
 
+def test_weights_that_did_not_settle_are_told(store: Store) -> None:
+    shifts = np.zeros((4, 3))
+    shifts[2, 2] = -0.3
+    true = moved_panels(panels(), shifts, np.zeros((4, 3)))
+    stepped = shots(30, true_detector=true, noise_px=0.05)
+    stored(store.path, indexed(stepped), fingerprint="stepped")
+    said = {}
+    for parts in (("shift", "turn"), ("shift", "turn", "distance")):
+        step = refined(store, metrology={"detector": {"parts": parts}, "split_dataset": False})
+        said[len(parts)] = " ".join(step.read_step("refine_metrology").messages)
+    assert "what may move does not fit the spots" in said[2]
+    assert "does not fit the spots" not in said[3]
+
+
 def test_two_stills_do(store: Store, made: Shots) -> None:
     two = dict(made.stills, indexed=np.arange(12) < 2)
     stored(store.path, replace(indexed(made), arrays=two))

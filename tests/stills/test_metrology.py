@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dxdask.errors import InputError
+from dxdask.errors import ConvergenceError, InputError
 from dxdask.models import Detector, Group
 from dxdask.stills.metrology import Metrology, MetrologyParameters, refine_metrology
 from dxdask.stills.metrology.congruence import congruence
@@ -207,3 +207,69 @@ def test_blocks_of_stills_give_the_same(made: Shots, monkeypatch: pytest.MonkeyP
         whole.experiment.detector.panels, parts.experiment.detector.panels, strict=True
     ):
         np.testing.assert_allclose(one.d_matrix, other.d_matrix, atol=1e-9)
+
+
+def test_rounds_are_limited(made: Shots) -> None:
+    with pytest.raises(ConvergenceError, match="did not settle in 1 rounds"):
+        _refined(made, max_iterations=1)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "what"),
+    [("shift_sigma", "shift"), ("distance_sigma", "distance"), ("rotation_sigma", "turn")],
+)
+def test_what_is_expected_not_to_move_hardly_does(made: Shots, sigma: str, what: str) -> None:
+    def moved(**expected: float) -> float:
+        freedom = {"whole": ("shift", "distance"), **expected}
+        found = _refined(made, split_dataset=False, detector=freedom)
+        start, end = made.experiment.detector, found.experiment.detector
+        by = np.array([centre(end[i]) - centre(start[i]) for i in range(4)])
+        turns = np.array([p.fast_axis[1] for p in end.panels])
+        sizes = {"shift": by[:, :2], "distance": by[:, 2], "turn": turns}
+        return float(np.abs(sizes[what]).max())
+
+    assert moved(**{sigma: 1e-6}) < 1e-3 * moved()
+
+
+def test_panels_may_move_along_the_beam(made: Shots) -> None:
+    shifts = np.zeros((4, 3))
+    shifts[2, 2] = -0.3
+    true = moved_panels(panels(), shifts, np.zeros((4, 3)))
+    stepped = shots(30, true_detector=true, noise_px=0.05)
+
+    def heights(parts: tuple[str, ...]) -> NDArray[np.float64]:
+        found = _refined(stepped, split_dataset=False, detector={"parts": parts})
+        return np.array([centre(p)[2] for p in found.experiment.detector.panels])
+
+    flat, free = heights(("shift", "turn")), heights(("shift", "turn", "distance"))
+    assert abs(free[2] - free[[0, 1, 3]].mean() + 0.3) < 0.05
+    # a plane cannot follow one panel: weights of spots would not settle, and are held
+    assert abs(flat[2] - flat[[0, 1, 3]].mean() + 0.3) > 0.1
+
+
+def test_a_tilted_panel_is_found(made: Shots) -> None:
+    turns = np.zeros((4, 3))
+    turns[1, 1] = np.radians(1.0)
+    true = moved_panels(panels(), np.zeros((4, 3)), turns)
+    tilted = shots(30, true_detector=true, noise_px=0.05)
+    parts = {"parts": ("shift", "turn", "tilt")}
+    found = _refined(tilted, split_dataset=False, detector=parts).experiment.detector
+    assert np.degrees(np.arcsin(-found[1].fast_axis[2])) == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_whole_turn_stays_where_it_was(made: Shots) -> None:
+    whole = ("shift", "distance", "tilt", "turn")
+    found = _refined(made, split_dataset=False, detector={"whole": whole})
+    other = _refined(made, split_dataset=False)
+    beam = np.array([0.0, 0.0, -1.0])
+    apart = congruence(found.experiment.detector, other.experiment.detector, beam)
+    assert abs(apart.turn) < 1e-3
+    assert apart.worst < 1e-3
+
+
+def test_the_limit_of_rmsds(made: Shots) -> None:
+    strict = _refined(made, split_dataset=False, rmsd_filter={"iqr_multiplier": 0.0})
+    loose = _refined(made, split_dataset=False, rmsd_filter={"iqr_multiplier": 20.0})
+    assert loose.left_out == 0
+    assert 5 <= strict.left_out <= 8  # a quarter of 30 lies beyond the third quartile
+    assert strict.rmsds[np.isin(strict.asked, strict.rows)].max() < strict.rmsds.max()

@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 
 SMALLEST_STEP, PART_OF_ERROR = 5e-5, 0.02
 """It has settled when no panel moves by more than this (mm, rad), or this part of its error."""
+WEIGHED_ROUNDS = 20
+"""From then on each spot keeps its weight: so it settles also where what may move does not fit, and
+spots would change sides, or drift away from the fit, for long."""
 FREE_ORIENTATION = 1e-6
 """One over the variance (rad^-2) expected of a crystal's turn: none, but never singular."""
 
@@ -71,8 +74,13 @@ def solve(
     spread, sigmas = _spread(start, parts, parameters)
     total = np.zeros(len(sigmas))
     crystal_prior = _crystal_prior(crystals, parameters)
+    weights: list[Floats] = []
     for iteration in range(1, parameters.max_iterations + 1):
-        matrix, right, follow, used = _equations(measured, crystals, detector, beam, crystal_prior)
+        if iteration <= WEIGHED_ROUNDS:
+            weights.clear()
+        matrix, right, follow = _equations(
+            measured, crystals, detector, beam, crystal_prior, weights
+        )
         normal = spread.T @ matrix @ spread + np.diag(1 / sigmas**2)
         step = np.linalg.solve(normal, spread.T @ right - total / sigmas**2)
         panel_moves = spread @ step
@@ -84,11 +92,12 @@ def solve(
         covariance = spread @ np.linalg.inv(normal) @ spread.T
         allowed = np.maximum(SMALLEST_STEP, PART_OF_ERROR * np.sqrt(np.diag(covariance)))
         if (np.abs(panel_moves) <= allowed).all():
+            used = np.concatenate(weights)[:, 0] > 0
             residuals = residuals_of(measured, crystals, detector, beam)
             return Solution(detector, crystals, residuals, used, parts, covariance, iteration)
     raise ConvergenceError(
         f"the detector did not settle in {parameters.max_iterations} rounds: too few spots for "
-        f"what may move ({used.sum()} spots of {len(crystals.u)} stills); free less "
+        f"what may move ({len(measured.still)} spots of {len(crystals.u)} stills); free less "
         "(metrology.detector.parts, hierarchy_level) or use more stills"
     )
 
@@ -99,26 +108,28 @@ def _equations(
     detector: Detector,
     beam: Floats,
     crystal_prior: Floats,
-) -> tuple[Floats, Floats, list[tuple[Floats, Floats]], NDArray[np.bool_]]:
-    """Return matrix and right side for the panels, summed over the blocks in order, how the
-    crystals of each block follow (`own`, `follow` of `Equations`), and which spots were used.
+    weights: list[Floats],
+) -> tuple[Floats, Floats, list[tuple[Floats, Floats]]]:
+    """Return matrix and right side for the panels, summed over the blocks in order, and how the
+    crystals of each block follow (`own`, `follow` of `Equations`).
+
+    weights : (n, 3) of the residuals of each block; found, and put there, where it is empty.
     """
     size = 6 * len(detector)
     matrix, right = np.zeros((size, size)), np.zeros(size)
-    follow, used = [], []
-    for block, own in blocks(measured, crystals):
+    known, follow = bool(weights), []
+    for i, (block, own) in enumerate(blocks(measured, crystals)):
         fit = fit_of(block, own, detector, beam)
-        scales = position_scales(fit.residuals, block.size, block.still, len(block.rows))
-        robust = robust_weights(fit.residuals, scales)
-        weights = robust[:, None] / scales**2
-        alone = crystal_equations(fit, weights, block, own, crystal_prior)
+        if not known:
+            scales = position_scales(fit.residuals, block.size, block.still, len(block.rows))
+            weights.append(robust_weights(fit.residuals, scales)[:, None] / scales**2)
+        alone = crystal_equations(fit, weights[i], block, own, crystal_prior)
         of_panels = panel_gradients(fit, block, detector)
-        eq = equations(fit, of_panels, weights, block, alone, len(detector))
+        eq = equations(fit, of_panels, weights[i], block, alone, len(detector))
         matrix += eq.matrix
         right += eq.right
         follow.append((eq.own, eq.follow))
-        used.append(robust > 0)
-    return matrix, right, follow, np.concatenate(used)
+    return matrix, right, follow
 
 
 def _spread(

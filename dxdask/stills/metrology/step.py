@@ -16,6 +16,7 @@ from dxdask.stills.columns import Stills
 from dxdask.stills.metrology import Metrology, refine_metrology
 from dxdask.stills.metrology.hierarchy import centre, smallest
 from dxdask.stills.metrology.parameters import MetrologyParameters
+from dxdask.stills.metrology.solve import WEIGHED_ROUNDS
 from dxdask.stills.metrology.tables import detector_statistics
 from dxdask.tables import Table
 
@@ -130,6 +131,11 @@ def _messages(found: Metrology, stills: Stills, given: MetrologyParameters) -> S
         lines.append(
             f"Left out {found.left_out} of {len(found.asked)} stills, whose RMSD was beyond "
             f"Q3 + {given.rmsd_filter.iqr_multiplier:g} (Q3 - Q1)"
+        )
+    if found.whole.iterations > WEIGHED_ROUNDS:
+        lines.append(
+            f"Weights of spots did not settle and stay as in round {WEIGHED_ROUNDS}: what may move "
+            "does not fit the spots (metrology.detector.parts)"
         )
     lines += _gauge(found, given)
     before, after = (_distance(d, found) for d in (found.start.detector, found.whole.detector))
