@@ -22,6 +22,7 @@ from dxdask.stills.merging.fit import (
 from dxdask.stills.merging.means import Means, Model, merged_means
 from dxdask.stills.merging.model_error import (
     ModelError,
+    between,
     estimate_error,
     first_error,
     scatter_of,
@@ -37,6 +38,7 @@ Floats = NDArray[np.float64]
 
 _LARGEST_LEVERAGE = 0.9
 _LEAST_PARTIALITY = 0.05  # of what stills are fitted to
+_FREE_CYCLES = 3  # in which errors may change at will
 
 
 class Progress(NamedTuple):
@@ -143,6 +145,8 @@ def _cycle(o: Observations, parameters: PostRefinementParameters, old: PostRefin
         o, model.scale, model.partiality, means.other, means.other_variance, old.leverage
     )
     error = estimate_error(scatter, model.u, model.lever, o.still, old.error, nu)
+    if old.n_cycles >= _FREE_CYCLES:
+        error = between(old.error, error)
     dp = error.of(model.u, model.lever, o.still)
     variance = (scatter.known + dp**2 * scatter.by_error) * model.scale**2
     fitted = fit_stills(

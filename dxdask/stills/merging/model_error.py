@@ -43,6 +43,14 @@ class ModelError(NamedTuple):
         return np.asarray(np.sqrt(self.parts**2 @ _shapes(u, lever)) * self.factors[still])
 
 
+def between(old: ModelError, new: ModelError) -> ModelError:
+    """Return the error half way from the old one to the new one.
+
+    Where few stills overlap, errors and the fits that follow from them would swing about.
+    """
+    return ModelError(np.sqrt(old.parts * new.parts), np.sqrt(old.factors * new.factors))
+
+
 def first_error(n_stills: int) -> ModelError:
     """Return the error to begin with."""
     return ModelError(FIRST.copy(), np.ones(n_stills))

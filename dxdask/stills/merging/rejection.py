@@ -58,9 +58,10 @@ def agreement_of(o: Observations, model: Model, means: Means, expected: Floats) 
 def rejected(agreement: Agreement, least: float | None) -> NDArray[np.bool_]:
     """Return which stills (stills,) agree with the others less than `least`.
 
-    A still with too few observations in common with others to tell is kept, and one that is alone.
+    A still with too few observations in common with others to tell is kept, and so are two
+    that are all there is: nothing tells which of them is wrong.
     """
-    if least is None or len(agreement.cc) == 1:
+    if least is None or len(agreement.cc) < 3:
         return np.zeros(len(agreement.cc), np.bool_)
     low = agreement.cc + 1.0 / np.sqrt(np.maximum(agreement.n, 1))
     return np.asarray(np.isfinite(agreement.cc) & (low < least))

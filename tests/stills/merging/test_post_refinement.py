@@ -14,10 +14,10 @@ from dxdask.stills.merging import StillsMergingParameters, merge_stills
 from dxdask.stills.merging.cycles import PostRefined, post_refine
 from dxdask.stills.merging.fit import N_PARAMETERS, Target, _derivatives, fit_stills
 from dxdask.stills.merging.means import merged_means
-from dxdask.stills.merging.model_error import USUAL, Scatter, estimate_error, first_error
+from dxdask.stills.merging.model_error import USUAL, Scatter, between, estimate_error, first_error
 from dxdask.stills.merging.observations import Observations, observations_of, of_stills
 from dxdask.stills.merging.parameters import PostRefinementParameters
-from dxdask.stills.merging.rejection import agreement_of, rejected
+from dxdask.stills.merging.rejection import Agreement, agreement_of, rejected
 from dxdask.stills.merging.start import first_radius
 from dxdask.stills.merging.wilson import posterior
 from tests.integrated_stills import CELL, RADIUS, TAIL, simulated
@@ -159,6 +159,19 @@ def test_stills_can_be_taken_out(made: tuple[Observations, PostRefined]) -> None
     np.testing.assert_array_equal(part.intensity, o.intensity[which[o.still]])
     np.testing.assert_array_equal(part.hkl[part.place], o.hkl[o.place[which[o.still]]])
     assert (part.still == np.repeat(np.arange(which.sum()), np.diff(part.starts))).all()
+
+
+def test_of_two_stills_none_is_left_out() -> None:
+    agreement = Agreement(np.array([0.0, -0.2]), np.array([400, 400]))
+    assert not rejected(agreement, 0.3).any()
+    three = Agreement(np.array([0.0, 0.9, 0.9]), np.array([400, 400, 400]))
+    assert rejected(three, 0.3).tolist() == [True, False, False]
+
+
+def test_errors_swing_by_half_the_way() -> None:
+    old, new = first_error(2), first_error(2)._replace(parts=np.full(3, 1e-3))
+    np.testing.assert_allclose(between(old, new).parts, np.sqrt(old.parts * 1e-3))
+    np.testing.assert_array_equal(between(old, old).factors, old.factors)
 
 
 @pytest.mark.parametrize(
