@@ -123,7 +123,11 @@ def by_dials(name: str, files: Sequence[str], folder: Path) -> None:
         own.mkdir()
         step = ["dials.ssx_integrate", "../indexed.expt", "../indexed.refl", "nproc=1",
                 f"algorithm={algorithm}"]  # fmt: skip
-        cost = run(step, cwd=own, log=own / "log", environment=environment)
+        try:
+            cost = run(step, cwd=own, log=own / "log", environment=environment)
+        except RuntimeError as error:
+            print(f"  DIALS, {algorithm}: failed ({str(error).splitlines()[-1]})")
+            continue
         dump = ["/usr/bin/python3", "-c", DUMP, "integrated_1.refl", "table.npz"]
         run(dump, cwd=own, log=own / "dump.log", environment=environment)
         with np.load(own / "table.npz") as arrays:
