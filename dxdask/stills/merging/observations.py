@@ -1,7 +1,7 @@
 """What post-refinement fits: integrated intensities of stills, in two orders.
 
-All observations of all stills are held at once, 200 bytes each, and 320 more while stills are
-post-refined: 10^4 stills of 250 observations take 1.3 GB and half a minute of one thread. Each
+All observations of all stills are held at once, 100 bytes each, and 320 more while stills are
+post-refined: 10^4 stills of 250 observations take 1 GB and half a minute of one thread. Each
 cycle brings every reflection together from all stills twice, errors and priors from all of them,
 and how many cycles there are is known only at the end, so they are one task.
 """
