@@ -40,11 +40,13 @@ def beamtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(beamtime: Path) -> Store:
+    dark = dxdask.pedestal(beamtime / "dark.nxs", beamtime / "dark.zarr", show=dxdask.quiet)
+    assert dark.table("pedestal", "panels")["n_bad"].sum() == 60  # 40 dead and 20 hot
     return dxdask.stills_process(
         sorted(beamtime.glob("run*/*.nxs")),
         beamtime / "jet.zarr",
         calibration={
-            "dark_path": str(beamtime / "dark.nxs"),
+            "dark_path": dark.path,
             "gain_map": str(beamtime / "gain.npy"),
         },
         dispatch={"integrate": False},
@@ -117,3 +119,14 @@ def test_a_store_is_processed_where_it_is(store: Store, beamtime: Path) -> None:
     both = found.assign(intensity=merged["intensity"].values).merge(true, on=["h", "k", "l"])
     assert len(both) > 700
     assert np.corrcoef(both["intensity"], both["I_true"])[0, 1] > 0.95
+
+
+def test_dumped_blanks_scatter_by_photons_and_readout(store: Store, tmp_path: Path) -> None:
+    (file,) = dxdask.dump(store, tmp_path, which="blank", max_events=10).files
+    blanks = dxdask.import_(file, tmp_path / "blanks.zarr")
+    dxdask.estimate_gain(blanks, show=dxdask.quiet)
+    # of about 0.5 photons a pixel, 3 ADU of noise at 7 ADU a photon, and whole numbers
+    photons = blanks.frames("jet_1").compute()[:, blanks.mask("jet_1")].mean()
+    expected = 1 + ((3 / 7) ** 2 + 1 / 12) / photons
+    gain = blanks.table("estimate_gain", "runs")["gain"]
+    np.testing.assert_allclose(gain, expected, rtol=0.15)
