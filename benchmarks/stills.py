@@ -33,9 +33,10 @@ GROWTH_GOAL = 40.0
 MANY = 100_000
 
 # CPU seconds: an event without spots, one with a crystal, and reading either; CrystFEL 0.12.0 with
-# peakfinder8 and integration on these data, DIALS 3.12.1 with `stills_process`, start-up taken off.
+# peakfinder8 and integration on the shared events, DIALS 3.12.1 with `stills_process` on those made
+# here, start-up taken off: the middle of three runs on two busy cores (blanks 0.03 to 0.11).
 CRYSTFEL = {"read": 0.004, "blank": 0.041, "asdf": 0.28, "asdf-fast": 0.147}
-RECORDED = {"blank": 0.28, "hit": 1.3}
+RECORDED = {"blank": 0.052, "hit": 3.1}
 
 
 def part(folder: Path, what: str, store: str, *options: object) -> dict[str, Any]:
