@@ -108,3 +108,14 @@ def test_each_run_keeps_its_calibration(tmp_path: Path, looked_at: list[str]) ->
     store = stills([raw, second], tmp_path / "a.zarr", **given)
     assert looked_at == ["raw_2"]
     assert_same_tables(store, stills([raw, second], tmp_path / "b.zarr", **given))
+
+
+def test_peaks_are_taken_over_too(files: list[Path], tmp_path: Path, looked_at: list[str]) -> None:
+    given = {"hits.method": "peakfinder8", "hits.preset": "permissive"}
+    given |= {"hits.peakfinder8.threshold": 3.0}
+    stills(files[:2], tmp_path / "a.zarr", **given)
+    looked_at.clear()
+    store = stills(files, tmp_path / "a.zarr", **given)
+    assert looked_at == ["run_2"]
+    assert store.arrays("index")["indexed"].sum() == 4
+    assert_same_tables(store, stills(files, tmp_path / "b.zarr", **given))

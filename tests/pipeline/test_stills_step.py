@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from still_runs import STEPS, assert_same_tables, events, stills, write_run
+from still_runs import SPOTS, STEPS, assert_same_tables, events, stills, write_run
 
 from dxdask.assignments import flatten, with_assignments
 from dxdask.cli.main import run
@@ -87,3 +87,35 @@ def test_the_commands(run_file: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     shown = capsys.readouterr().out
     assert "min_partiality" in shown
     assert "unit_cell" not in shown
+
+
+def test_the_whole_job_as_a_command(
+    run_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.zarr"
+    words = [f"{name}={value}" for name, value in (SPOTS | {"follow_interval": 0.05}).items()]
+    cell = [
+        "indexing.known_symmetry.unit_cell=79.2,79.2,38,90,90,90",
+        "indexing.known_symmetry.space_group=P43212",
+    ]
+    follow = ["follow=true", "follow_timeout=0.2"]
+    assert run(["stills_process", str(run_file), "-o", str(path), *words, *cell, *follow]) == 0
+    printed = capsys.readouterr()
+    # no bar in a pipe
+    assert printed.err == ""
+    for text in (
+        "4 events: 3 hits (75.0 %), 3 indexed",
+        "Hits, over the run",
+        "Merging statistics:",
+    ):
+        assert printed.out.count(text) == 1
+    assert (
+        "stills_process: 4 events, 3 hits (75.0 %), 3 indexed"
+        in path.with_suffix(".log").read_text()
+    )
+    assert run(["show", str(path), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    rows = shown["steps"]["index"]["tables"]["stills"]
+    assert [row["indexed"] for row in rows] == [True, False, True, True]
+    assert run(["stills_process", str(tmp_path / "none.h5"), "-o", str(tmp_path / "b.zarr")]) == 1
+    assert "there is no file" in capsys.readouterr().err
