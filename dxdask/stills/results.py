@@ -25,7 +25,7 @@ from dxdask.stills.indexing.step import require_hits, result_of
 from dxdask.stills.parts import StillsPart
 from dxdask.stills.rows import EVENT_COLUMNS
 from dxdask.stills.run import StillsRun
-from dxdask.stills.tables import fates_table, rates, summary_table
+from dxdask.stills.tables import fates_table, index_rate_table, rates, summary_table
 from dxdask.tables import Table
 
 Problems = tuple[Mapping[str, Any], ...]
@@ -104,7 +104,11 @@ def index_result(
     return replace(
         result,
         messages=(rates(stills), *result.messages),
-        tables=(*result.tables, fates_table(stills, experiments)),
+        tables=(
+            *result.tables,
+            index_rate_table(stills, experiments),
+            fates_table(stills, experiments),
+        ),
         problems=_problems(parts, "index"),
     )
 

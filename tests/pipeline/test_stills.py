@@ -74,6 +74,9 @@ def test_the_tables_have_the_names_that_others_rely_on(done: Store) -> None:
     assert rows[0]["reason"] == "too few spots for a hit"
     rates = done.table("hits", "hit_rate")
     assert (int(rates["n_events"].sum()), int(rates["n_hits"].sum())) == (8, 5)
+    rates = done.table("index", "index_rate")
+    assert rates["n_indexed"].tolist() == EVENTS.is_hit.astype(int).tolist()
+    assert rates["percent"].dropna().tolist() == [100.0] * 5
     fates = done.table("index", "fates")
     assert dict(zip(fates["fate"], fates["n_events"], strict=True)) == {
         "too few spots for a hit": 3, "indexed": 5,
