@@ -27,11 +27,11 @@ import numpy as np
 from dxdask.assignments import flatten, with_assignments
 from dxdask.models import Detector, Experiment
 from dxdask.pipeline.api import quiet
-from dxdask.pipeline.detector_shifts import compare
-from dxdask.pipeline.metrology import refine_metrology
-from dxdask.pipeline.metrology_parameters import RefineMetrologyParameters
-from dxdask.pipeline.stills import stills_process
-from dxdask.pipeline.stills_parameters import StillsProcessParameters
+from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
+from dxdask.pipeline.metrology.refine import refine_metrology
+from dxdask.pipeline.metrology.shifts import compare
+from dxdask.pipeline.stills.parameters import StillsProcessParameters
+from dxdask.pipeline.stills.process import stills_process
 from dxdask.results import StepResult
 from dxdask.stills.indexing import KnownCell
 from dxdask.stills.indexing.still import separation

@@ -27,7 +27,7 @@ from dxdask.columns import Flag, has_flag
 from dxdask.graphs.blocked import BlockedFrames
 from dxdask.graphs.stills import RunOfFrames, process_stills
 from dxdask.pipeline.frames import stored
-from dxdask.pipeline.stills_parameters import StillsProcessParameters
+from dxdask.pipeline.stills.parameters import StillsProcessParameters
 from dxdask.stills.indexing.step import known_cell
 from dxdask.stills.run import stills_run
 from dxdask.storage.store import Store

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from dxdask.models.symmetry import asu_indices, pack
 from dxdask.pipeline.export import ExportParameters, export_store
-from dxdask.pipeline.stills import stills_process
-from dxdask.pipeline.stills_parameters import StillsProcessParameters
+from dxdask.pipeline.stills.parameters import StillsProcessParameters
+from dxdask.pipeline.stills.process import stills_process
 from dxdask.stills.indexing import KnownCell
 from dxdask.stills.indexing.still import separation
 from dxdask.storage.store import Store

@@ -14,8 +14,8 @@ from painted_stills import WAVELENGTH, painted
 import dxdask
 from dxdask.assignments import flatten, with_assignments
 from dxdask.models import Beam, Detector, Experiment, Scan
-from dxdask.pipeline.stills import stills_process
-from dxdask.pipeline.stills_parameters import StillsProcessParameters
+from dxdask.pipeline.stills.parameters import StillsProcessParameters
+from dxdask.pipeline.stills.process import stills_process
 from dxdask.storage.exporters.nxmx import write_nxmx
 from dxdask.storage.store import Store
 

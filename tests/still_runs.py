@@ -15,8 +15,8 @@ from painted_stills import WAVELENGTH, painted
 
 from dxdask.assignments import flatten, with_assignments
 from dxdask.pipeline.api import quiet
-from dxdask.pipeline.stills import stills_process
-from dxdask.pipeline.stills_parameters import StillsProcessParameters
+from dxdask.pipeline.stills.parameters import StillsProcessParameters
+from dxdask.pipeline.stills.process import stills_process
 from dxdask.storage.store import Store
 
 SHAPE = (4 * SIZE[1], SIZE[0])

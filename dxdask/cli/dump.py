@@ -18,13 +18,13 @@ def dump(
     file: File = None,
 ) -> None:
     """Write chosen events (hits, indexed, by number ...) as NXmx, CBF or PNG."""
-    from dxdask.pipeline.dump_parameters import DumpParameters
+    from dxdask.pipeline.dump.parameters import DumpParameters
 
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(DumpParameters, file, texts)
     if config:
         return output.configuration(parameters, expert)
-    from dxdask.pipeline.dump import dump_store
+    from dxdask.pipeline.dump.write import dump_store
     from dxdask.storage.store import Store
 
     store = Store.open(arguments.one_store(paths, "dump"), mode="r")

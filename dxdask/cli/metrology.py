@@ -12,7 +12,7 @@ from dxdask.cli.options import Arguments, Config, Expert, File, Json
 from dxdask.errors import ParameterError
 
 if TYPE_CHECKING:
-    from dxdask.pipeline.detector_shifts import Compared
+    from dxdask.pipeline.metrology.shifts import Compared
     from dxdask.tables import Table
 
 
@@ -25,14 +25,14 @@ def refine_metrology(
     json: Json = False,
 ) -> None:
     """Refine where the panels of the detector are, from all indexed stills."""
-    from dxdask.pipeline.metrology_parameters import RefineMetrologyParameters
+    from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
 
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(RefineMetrologyParameters, file, texts)
     if config:
         return output.configuration(parameters, expert)
-    from dxdask.pipeline.detector_shifts import refined_in
-    from dxdask.pipeline.metrology import refine_metrology as run
+    from dxdask.pipeline.metrology.refine import refine_metrology as run
+    from dxdask.pipeline.metrology.shifts import refined_in
 
     path = arguments.one_store(paths, "refine_metrology")
     with log_to(Path(path), "refine_metrology", quiet=json):
@@ -55,13 +55,13 @@ def detector_shifts(
     json: Json = False,
 ) -> None:
     """Show how the parts of a detector moved between two geometries, or in a store's metrology."""
-    from dxdask.pipeline.metrology_parameters import DetectorShiftsParameters
+    from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
 
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(DetectorShiftsParameters, file, texts)
     if config:
         return output.configuration(parameters, expert)
-    from dxdask.pipeline import detector_shifts as job
+    from dxdask.pipeline.metrology import shifts as job
 
     if len(paths) not in (1, 2):
         raise ParameterError(
@@ -83,13 +83,13 @@ def detector_statistics(
     json: Json = False,
 ) -> None:
     """Show how well the geometries agree that odd and even stills give."""
-    from dxdask.pipeline.metrology_parameters import DetectorShiftsParameters
+    from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
 
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(DetectorShiftsParameters, file, texts)
     if config:
         return output.configuration(parameters, expert)
-    from dxdask.pipeline import detector_shifts as job
+    from dxdask.pipeline.metrology import shifts as job
 
     path = arguments.one_store(paths, "detector_statistics")
     _show(*job.detector_statistics(path, parameters), parameters.output.picture, json=json)

@@ -28,13 +28,13 @@ def stills_process(
     json: Json = False,
 ) -> None:
     """Take stills of files, or those of a store, from raw events to merged intensities."""
-    from dxdask.pipeline.stills_parameters import StillsProcessParameters
+    from dxdask.pipeline.stills.parameters import StillsProcessParameters
 
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(StillsProcessParameters, file, texts)
     if config:
         return output.configuration(parameters, expert)
-    from dxdask.pipeline.stills import stills_process as run
+    from dxdask.pipeline.stills.process import stills_process as run
 
     arguments.need(paths or parameters.template, "stills_process", "files, or a store")
     where = out or (Path(paths[0]) if len(paths) == 1 and paths[0].endswith(".zarr") else None)
@@ -82,13 +82,13 @@ def _step_command(name: str, groups: tuple[str, ...]) -> Callable[..., None]:
         file: File = None,
         json: Json = False,
     ) -> None:
-        from dxdask.pipeline.stills_parameters import StillsStepParameters
+        from dxdask.pipeline.stills.parameters import StillsStepParameters
 
         paths, texts = arguments.split(given or [])
         parameters = arguments.read_parameters(StillsStepParameters, file, texts, groups)
         if config:
             return output.configuration(parameters, expert, groups)
-        from dxdask.pipeline.stills_step import COMMANDS, run_stills_step
+        from dxdask.pipeline.stills.step import COMMANDS, run_stills_step
 
         path = arguments.one_store(paths, name)
         with log_to(Path(path), name, quiet=json):

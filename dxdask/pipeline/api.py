@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dxdask.assignments import flatten, with_assignments
 from dxdask.errors import InputError, ParameterError
 from dxdask.parameters import Parameters
-from dxdask.pipeline import detector_shifts as shifts
-from dxdask.pipeline import ensemble, metrology
+from dxdask.pipeline import ensemble
 from dxdask.pipeline.catalogue import STEPS
-from dxdask.pipeline.dump import Dumped, dump_store
-from dxdask.pipeline.dump_parameters import DumpParameters
+from dxdask.pipeline.dump.parameters import DumpParameters
+from dxdask.pipeline.dump.write import Dumped, dump_store
 from dxdask.pipeline.export import ExportParameters, export_store
 from dxdask.pipeline.import_parameters import ImportCommandParameters, ProcessParameters
-from dxdask.pipeline.metrology_parameters import (
+from dxdask.pipeline.metrology import refine as metrology
+from dxdask.pipeline.metrology import shifts
+from dxdask.pipeline.metrology.parameters import (
     DetectorShiftsParameters,
     RefineMetrologyParameters,
 )
@@ -30,8 +31,8 @@ from dxdask.pipeline.pedestal import PedestalParameters
 from dxdask.pipeline.pedestal import pedestal as run_pedestal
 from dxdask.pipeline.run import Show
 from dxdask.pipeline.step import run_step
-from dxdask.pipeline.stills import stills_process as run_stills
-from dxdask.pipeline.stills_parameters import StillsProcessParameters
+from dxdask.pipeline.stills.parameters import StillsProcessParameters
+from dxdask.pipeline.stills.process import stills_process as run_stills
 from dxdask.storage.store import Store
 from dxdask.tables import Table
 

@@ -26,7 +26,7 @@ LONGEST = 0.3
 
 def plot_metrology(store: Store, ax: Axes | None = None) -> Axes:
     """Draw how `refine_metrology` moved the panels of a store's detector."""
-    from dxdask.pipeline.detector_shifts import refined_in
+    from dxdask.pipeline.metrology.shifts import refined_in
 
     moved = refined_in(store)
     return plot_panel_moves(moved.before, moved.after, ax, beam=moved.beam)

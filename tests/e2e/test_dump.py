@@ -17,9 +17,9 @@ from dxdask.calibration import CalibrationParameters, calibration_of
 from dxdask.cli.main import run
 from dxdask.errors import InputError, ParameterError
 from dxdask.pipeline.calibration import to_store
-from dxdask.pipeline.dump import Dumped, dump_store
-from dxdask.pipeline.dump_choice import choose
-from dxdask.pipeline.dump_parameters import DumpParameters
+from dxdask.pipeline.dump.choice import choose
+from dxdask.pipeline.dump.parameters import DumpParameters
+from dxdask.pipeline.dump.write import Dumped, dump_store
 from dxdask.storage.calibration import write_calibration
 from dxdask.storage.importers import RunSource, read_runs
 from dxdask.storage.store import Store

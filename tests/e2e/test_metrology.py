@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dxdask.cli.main import run
-from dxdask.pipeline.detector_shifts import compare
+from dxdask.pipeline.metrology.shifts import compare
 from dxdask.stills.indexing import KnownCell
 from dxdask.stills.indexing.still import separation
 from dxdask.stills.metrology.congruence import Congruence, congruence

@@ -12,9 +12,9 @@ from still_runs import assert_same_tables, events, stills, write_raw, write_run
 
 from dxdask.assignments import flatten, with_assignments
 from dxdask.errors import InputError, ParameterError
-from dxdask.pipeline import stills_inputs
 from dxdask.pipeline.api import quiet
 from dxdask.pipeline.pedestal import PedestalParameters, pedestal
+from dxdask.pipeline.stills import inputs as stills_inputs
 from dxdask.storage.store import Store
 
 

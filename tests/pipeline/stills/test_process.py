@@ -239,8 +239,8 @@ import os, signal
 from pathlib import Path
 from typing import Any
 from dxdask.assignments import flatten, with_assignments
-from dxdask.pipeline.stills import stills_process
-from dxdask.pipeline.stills_parameters import StillsProcessParameters
+from dxdask.pipeline.stills.process import stills_process
+from dxdask.pipeline.stills.parameters import StillsProcessParameters
 from dxdask.storage import write
 fill = write._fill
 def dying(staged, *others):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Detector, Experiment
 from dxdask.models.vectors import unit
-from dxdask.pipeline.metrology import STEP
-from dxdask.pipeline.metrology_parameters import GEOMETRIES, DetectorShiftsParameters
+from dxdask.pipeline.metrology.parameters import GEOMETRIES, DetectorShiftsParameters
+from dxdask.pipeline.metrology.refine import STEP
 from dxdask.pipeline.reference_geometry import REFINED, placed
 from dxdask.stills.metrology.congruence import congruence_table
 from dxdask.stills.metrology.hierarchy import parts_of

@@ -15,7 +15,7 @@ from dask.delayed import Delayed, delayed
 
 from dxdask.graphs import stills as graph
 from dxdask.pipeline.plan import stored_result
-from dxdask.pipeline.stills_inputs import StillsInputs
+from dxdask.pipeline.stills.inputs import StillsInputs
 from dxdask.stills.indexing import KnownCell
 from dxdask.stills.stored import part_of_index, part_of_integrate, part_of_spots_told
 from dxdask.storage.store import Store

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError, ParameterError
 from dxdask.models import Experiment
-from dxdask.pipeline.dump_parameters import DumpParameters
+from dxdask.pipeline.dump.parameters import DumpParameters
 from dxdask.stills.fate import Fate
 from dxdask.storage.store import Store
 

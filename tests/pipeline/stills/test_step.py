@@ -13,8 +13,8 @@ from dxdask.assignments import flatten, with_assignments
 from dxdask.cli.main import run
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.pipeline.api import quiet
-from dxdask.pipeline.stills_parameters import StillsStepParameters
-from dxdask.pipeline.stills_step import run_stills_step
+from dxdask.pipeline.stills.parameters import StillsStepParameters
+from dxdask.pipeline.stills.step import run_stills_step
 from dxdask.storage.store import Store
 
 

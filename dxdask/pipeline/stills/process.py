@@ -14,10 +14,10 @@ from dxdask.pipeline import frames
 from dxdask.pipeline.ensemble import import_frames, open_or_create
 from dxdask.pipeline.reference_geometry import geometries_for
 from dxdask.pipeline.run import Show, run_plan
-from dxdask.pipeline.stills_follow import Followed, files_now, files_of, follow
-from dxdask.pipeline.stills_inputs import EventsOfRun, stills_inputs
-from dxdask.pipeline.stills_parameters import StillsProcessParameters, StillsStepParameters
-from dxdask.pipeline.stills_plan import make_stills_plan
+from dxdask.pipeline.stills.follow import Followed, files_now, files_of, follow
+from dxdask.pipeline.stills.inputs import EventsOfRun, stills_inputs
+from dxdask.pipeline.stills.parameters import StillsProcessParameters, StillsStepParameters
+from dxdask.pipeline.stills.plan import make_stills_plan
 from dxdask.stills.indexing.step import known_cell
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.parameters import InputParameters
@@ -69,7 +69,7 @@ def _follow(
     parameters: StillsProcessParameters,
     show: Show,
 ) -> Store:
-    """Process files as they come; see `dxdask.pipeline.stills_follow`."""
+    """Process files as they come; see `dxdask.pipeline.stills.follow`."""
     if parameters.dispatch.index and known_cell(parameters.indexing) is None:
         raise ParameterError(
             "follow=true takes a cell, which would else change with every file; give "

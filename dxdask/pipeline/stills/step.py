@@ -11,11 +11,11 @@ from dask.delayed import Delayed, delayed
 from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.pipeline.plan import Plan, add_result, present, stored_result
 from dxdask.pipeline.run import Show, run_plan
-from dxdask.pipeline.stills import events_of_store
-from dxdask.pipeline.stills_catalogue import STILLS_STEPS
-from dxdask.pipeline.stills_inputs import stills_inputs
-from dxdask.pipeline.stills_parameters import StillsStepParameters
-from dxdask.pipeline.stills_plan import given_of, merged
+from dxdask.pipeline.stills.catalogue import STILLS_STEPS
+from dxdask.pipeline.stills.inputs import stills_inputs
+from dxdask.pipeline.stills.parameters import StillsStepParameters
+from dxdask.pipeline.stills.plan import given_of, merged
+from dxdask.pipeline.stills.process import events_of_store
 from dxdask.stills.results import hits_result
 from dxdask.stills.stored import part_of_spots_told
 from dxdask.storage.provenance import fingerprint

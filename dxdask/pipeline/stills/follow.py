@@ -3,10 +3,10 @@
 Every poll looks at the folders, patterns and lists named. A file counts once its size and time have
 been the same for two polls and it can be read: it is then a run, processed with those before it and
 committed, as one call of `stills_process` over the files known so far. The runs before it are taken
-from the store (see `stills_before`), so that the frames of each event are read once, and what was
-committed survives whatever happens to this process: started again, it goes on with the files that
-the store does not hold. What is read and written anew with each poll are the results of all runs,
-some 60 kB a crystal.
+from the store (see `dxdask.pipeline.stills.before`), so that the frames of each event are read
+once, and what was committed survives whatever happens to this process: started again, it goes on
+with the files that the store does not hold. What is read and written anew with each poll are the
+results of all runs, some 60 kB a crystal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dxdask.errors import DxdaskError, FormatError, InputError, plain
-from dxdask.pipeline.stills_parameters import FollowParameters
+from dxdask.pipeline.stills.parameters import FollowParameters
 from dxdask.storage.store import Store
 
 log = logging.getLogger("dxdask")

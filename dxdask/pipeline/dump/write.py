@@ -17,9 +17,9 @@ from dxdask.graphs.blocked import BlockedFrames
 from dxdask.graphs.calibrate import calibrate
 from dxdask.models import Detector, Experiment, Scan
 from dxdask.pipeline.calibration import from_store
-from dxdask.pipeline.dump_choice import ChosenEvents, choose
-from dxdask.pipeline.dump_parameters import DumpParameters
-from dxdask.pipeline.dump_pictures import Drawing
+from dxdask.pipeline.dump.choice import ChosenEvents, choose
+from dxdask.pipeline.dump.parameters import DumpParameters
+from dxdask.pipeline.dump.pictures import Drawing
 from dxdask.pipeline.frames import stored
 from dxdask.storage.calibration import calibration_parameters, read_calibration
 from dxdask.storage.exporters.cbf import write_cbf

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError
 from dxdask.models import Detector, Group
-from dxdask.pipeline.detector_shifts import compare, detector_shifts
-from dxdask.pipeline.metrology_parameters import DetectorShiftsParameters
+from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
+from dxdask.pipeline.metrology.shifts import compare, detector_shifts
 from dxdask.stills.metrology.hierarchy import centre
 from dxdask.storage.exporters.geometry import write_geometry
 from tests.made_up_stills import Shots, moved_panels, panels, shots

@@ -21,7 +21,7 @@ from dxdask.graphs.calibrate import calibrate
 from dxdask.graphs.stills import RunOfFrames
 from dxdask.models import Experiment, ExperimentList
 from dxdask.pipeline.calibration import from_store, load_calibration, maps_fingerprint, to_store
-from dxdask.pipeline.stills_parameters import StillsStepParameters
+from dxdask.pipeline.stills.parameters import StillsStepParameters
 from dxdask.spotfinding.parameters import LookupParameters
 from dxdask.stills.run import stills_run
 from dxdask.storage import masks

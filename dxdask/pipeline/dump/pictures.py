@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Reflections, select
 from dxdask.models import Experiment
-from dxdask.pipeline.dump_choice import ChosenEvents
-from dxdask.pipeline.dump_parameters import PngParameters
+from dxdask.pipeline.dump.choice import ChosenEvents
+from dxdask.pipeline.dump.parameters import PngParameters
 from dxdask.storage.exporters import pictures
 from dxdask.storage.exporters.png import write_png
 from dxdask.storage.store import Store

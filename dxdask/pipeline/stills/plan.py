@@ -14,7 +14,7 @@ from dxdask.graphs import stills as graph
 from dxdask.pipeline.catalogue import Step
 from dxdask.pipeline.frames import finish
 from dxdask.pipeline.plan import Plan, add_result, parameters_of, stored_result
-from dxdask.pipeline.stills_before import (
+from dxdask.pipeline.stills.before import (
     NOTHING,
     Before,
     events_before,
@@ -22,10 +22,10 @@ from dxdask.pipeline.stills_before import (
     runs_before,
     without_runs,
 )
-from dxdask.pipeline.stills_catalogue import STILLS_STEPS
-from dxdask.pipeline.stills_inputs import StillsInputs
-from dxdask.pipeline.stills_parameters import StillsStepParameters
-from dxdask.pipeline.stills_tally import STILLS_TALLY
+from dxdask.pipeline.stills.catalogue import STILLS_STEPS
+from dxdask.pipeline.stills.inputs import StillsInputs
+from dxdask.pipeline.stills.parameters import StillsStepParameters
+from dxdask.pipeline.stills.tally import STILLS_TALLY
 from dxdask.results import StepResult
 from dxdask.spotfinding import combine
 from dxdask.stills import results

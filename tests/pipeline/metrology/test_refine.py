@@ -14,9 +14,9 @@ from dxdask.cli.main import run
 from dxdask.errors import FormatError, InputError, ParameterError, StoreNotFoundError
 from dxdask.models import Crystal, Detector, Experiment, ExperimentList
 from dxdask.pipeline.api import quiet
-from dxdask.pipeline.detector_shifts import detector_shifts, detector_statistics
-from dxdask.pipeline.metrology import metrology_plan, refine_metrology
-from dxdask.pipeline.metrology_parameters import RefineMetrologyParameters
+from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
+from dxdask.pipeline.metrology.refine import metrology_plan, refine_metrology
+from dxdask.pipeline.metrology.shifts import detector_shifts, detector_statistics
 from dxdask.results import StepResult
 from dxdask.stills.metrology.hierarchy import centre
 from dxdask.storage.exporters.geometry import write_geometry

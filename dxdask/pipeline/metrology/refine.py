@@ -10,7 +10,7 @@ from dask.delayed import delayed
 from dxdask.cluster.client import open_cluster
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.pipeline.catalogue import Step
-from dxdask.pipeline.metrology_parameters import RefineMetrologyParameters
+from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
 from dxdask.pipeline.plan import Plan, add_result, parameters_of, stored_result
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.results import StepResult

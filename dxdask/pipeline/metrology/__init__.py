@@ -1,0 +1,5 @@
+"""Where the panels of a detector are: refined from stills, and compared.
+
+`refine` is the job `dxdask refine_metrology`, `shifts` are `detector_shifts` and
+`detector_statistics`; `parameters` is what these commands take.
+"""
