@@ -47,6 +47,11 @@ def attributes(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def shown_tables(step: Path) -> list[dict[str, Any]]:
+    """Return the tables that a step, whose folder this is, showed; not those kept as data only."""
+    return [t for t in attributes(step / layout.REPORT)["tables"] if t["printed"]]
+
+
 def open_store(path: Path) -> dict[str, Any]:
     """Return the attributes of the store in `path`, after checking format and version."""
     if not path.exists():

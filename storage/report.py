@@ -75,8 +75,8 @@ def history(root: Path) -> tuple[dict[str, Any], ...]:
     present = steps(root)
     for name, attributes in present.items():
         if attributes["id"] not in entries:
-            report = read.attributes(read.require_step(root, name) / layout.REPORT)
-            entries[attributes["id"]] = {**attributes, "tables": report["tables"]}
+            shown = read.shown_tables(read.require_step(root, name))
+            entries[attributes["id"]] = {**attributes, "tables": shown}
     current = {a["id"] for a in present.values()}
     ordered = sorted(entries.values(), key=lambda entry: str(entry["created"]))
     return tuple({**entry, "current": entry["id"] in current} for entry in ordered)

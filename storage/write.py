@@ -128,7 +128,7 @@ def _record_present(root: Path, step: str) -> None:
         return
     number = 1 + max((int(e.split("_")[0]) for e in entries), default=0)
     content = {k: v for k, v in found.items() if k not in ("columns", "arrays")}
-    content["tables"] = read.attributes(path / layout.REPORT)["tables"]
+    content["tables"] = read.shown_tables(path)
     staged = root / layout.STAGING / f"history-{found['id']}"
     shutil.rmtree(staged, ignore_errors=True)
     create.group(staged, content)

@@ -37,7 +37,7 @@ def refine_metrology(
     path = arguments.one_store(paths, "refine_metrology")
     with log_to(Path(path), "refine_metrology", quiet=json):
         output.changed_parameters(parameters)
-        store = run(path, parameters, output.step)
+        store = run(path, parameters, output.finished)
         for written in parameters.output.geometry:
             output.line(f"wrote {written}")
         _draw(parameters.output.picture, refined_in(store))

@@ -12,6 +12,7 @@ from dxdask.cli import arguments, output
 from dxdask.cli.commands import app
 from dxdask.cli.logs import log_to
 from dxdask.cli.options import Arguments, Config, Expert, File, Json
+from dxdask.pipeline.stills.catalogue import COMMANDS, groups_of
 
 OptionalOutput = Annotated[
     Path | None, typer.Option("-o", "--output", help="the store to make, NAME.zarr")
@@ -41,7 +42,8 @@ def stills_process(
     where = where or Path("stills.zarr")
     with log_to(where, "stills_process", creates=True, quiet=json):
         output.changed_parameters(parameters)
-        store = run(paths, where, parameters, output.step)
+        store = run(paths, where, parameters, output.finished)
+        output.problems(store, "import")
         output.line(f"\nThe results are in {store.path}")
     if json:
         output.as_json(store.show())
@@ -68,13 +70,16 @@ def pedestal(
     arguments.need(paths, "pedestal", "the file of a dark run, or its store")
     with log_to(out or Path(paths[0]), "pedestal", creates=out is not None, quiet=json):
         output.changed_parameters(parameters)
-        store = run(paths, out, parameters, output.step)
+        store = run(paths, out, parameters, output.finished)
+        output.problems(store, "import")
     if json:
         output.as_json(store.show("pedestal"))
     return None
 
 
-def _step_command(name: str, groups: tuple[str, ...]) -> Callable[..., None]:
+def _step_command(name: str) -> Callable[..., None]:
+    groups = groups_of(name)
+
     def command(
         given: Arguments = None,
         config: Config = False,
@@ -88,21 +93,21 @@ def _step_command(name: str, groups: tuple[str, ...]) -> Callable[..., None]:
         parameters = arguments.read_parameters(StillsStepParameters, file, texts, groups)
         if config:
             return output.configuration(parameters, expert, groups)
-        from dxdask.pipeline.stills.step import COMMANDS, run_stills_step
+        from dxdask.pipeline.stills.step import run_stills_step
 
         path = arguments.one_store(paths, name)
         with log_to(Path(path), name, quiet=json):
             output.changed_parameters(parameters)
-            store = run_stills_step(path, name, parameters, output.step)
+            store = run_stills_step(path, name, parameters, output.finished)
         if json:
-            output.as_json(store.show(COMMANDS[name]))
+            output.as_json(store.show(COMMANDS[name].name))
         return None
 
     return command
 
 
-for _name, _group, _title in (
-    ("hits", "hits", "Tell which events of a store show a crystal, by the spots found on them."),
-    ("postrefine", "merging", "Post-refine and merge the integrated stills of a store."),
+for _name, _title in (
+    ("hits", "Tell which events of a store show a crystal, by the spots found on them."),
+    ("postrefine", "Post-refine and merge the integrated stills of a store."),
 ):
-    app.command(_name, help=_title)(_step_command(_name, (_group, "cluster", "force")))
+    app.command(_name, help=_title)(_step_command(_name))

@@ -31,8 +31,10 @@ from dxdask.pipeline.pedestal import PedestalParameters
 from dxdask.pipeline.pedestal import pedestal as run_pedestal
 from dxdask.pipeline.run import Show
 from dxdask.pipeline.step import run_step
-from dxdask.pipeline.stills.parameters import StillsProcessParameters
+from dxdask.pipeline.stills.catalogue import groups_of
+from dxdask.pipeline.stills.parameters import StillsProcessParameters, StillsStepParameters
 from dxdask.pipeline.stills.process import stills_process as run_stills
+from dxdask.pipeline.stills.step import run_stills_step
 from dxdask.storage.store import Store
 from dxdask.tables import Table
 
@@ -99,6 +101,16 @@ def stills_process(
     """
     given = _given(StillsProcessParameters(), parameters)
     return run_stills(_several(paths), output, given, show)
+
+
+def hits(store: Store | PathLike, *, show: Show = show_step, **parameters: Any) -> Store:
+    """Tell which events of a store show a crystal, by the spots found on them."""
+    return _stills_step(store, "hits", show, parameters)
+
+
+def postrefine(store: Store | PathLike, *, show: Show = show_step, **parameters: Any) -> Store:
+    """Post-refine and merge the integrated stills of a store."""
+    return _stills_step(store, "postrefine", show, parameters)
 
 
 def refine_metrology(
@@ -223,6 +235,13 @@ def export(store: Store | PathLike, **parameters: Any) -> list[str]:
     given = _given(ExportParameters(), parameters)
     opened = store if isinstance(store, Store) else Store.open(store, mode="r")
     return export_store(opened, given)
+
+
+def _stills_step(
+    store: Store | PathLike, command: str, show: Show, parameters: dict[str, Any]
+) -> Store:
+    given = _given(StillsStepParameters(), parameters, groups_of(command))
+    return run_stills_step(_path(store), command, given, show)
 
 
 def _given(default: P, parameters: dict[str, Any], groups: Sequence[str] | None = None) -> P:

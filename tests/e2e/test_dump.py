@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -98,6 +99,19 @@ def test_a_store_without_hits_gives_events_by_number(store: Store, tmp_path: Pat
         dumped(bare, tmp_path)
     source = only(dumped(bare, tmp_path / "a", events=(18,)).files)
     assert np.array_equal(source.read(0, 1)[0], photons()[2])
+
+
+def test_runs_that_the_step_does_not_know_have_no_hits(store: Store, tmp_path: Path) -> None:
+    both = shutil.copytree(store.path, tmp_path / "events.zarr")
+    events, later = store.path.parent / "events.nxs", tmp_path / "later.nxs"
+    shutil.copy(events, later)
+    more = dxdask.import_([events, later], both, link=True)
+    assert len(more.runs) == 2
+    [found] = choose(more, given())
+    assert (found.experiment.run, found.places.tolist()) == ("events", HITS)
+    assert [c.experiment.run for c in choose(more, given(which="all"))] == list(more.runs)
+    with pytest.raises(InputError, match="no event of"):
+        choose(more, given(runs=("later",)))
 
 
 def test_nxmx_has_the_same_pixels_models_and_numbers(store: Store, tmp_path: Path) -> None:

@@ -163,6 +163,12 @@ def test_history_keeps_each_time(store: Store) -> None:
         ("refine", True),
     ]
     assert [e["tables"][0]["rows"][0]["n_indexed"] for e in history] == [11, 12, 10]
+    # a row an event, say, is kept once
+    images = Table(name="images", title="", rows=[{"image": 1}], printed=False)
+    more = result(3)
+    store.write_step("index", replace(more, tables=(*more.tables, images)))
+    assert [t.name for t in store.tables("index")] == [*(t.name for t in more.tables), "images"]
+    assert [t["name"] for t in store.history()[-1]["tables"]] == [t.name for t in more.tables]
     assert history[0]["parameters"] == {"seed": 1}
     assert history[0]["versions"]["numpy"] == np.__version__
 

@@ -136,6 +136,9 @@ def _asked_for(
             f"{store.path} does not say which events are hits; run: dxdask stills_process "
             f"{store.path}, or give which=all and images= or events="
         )
+    if every.experiment.run not in models:
+        # it came after the step was run, which says nothing of its events
+        return np.zeros(len(good), np.bool_)
     mine = table["experiment"] == models[every.experiment.run][0]
     place = table["image"][mine].astype(np.int64) + 1 - every.image_number[0]
     for test in tests:

@@ -40,3 +40,14 @@ _ALL = (
 
 STILLS_STEPS: Mapping[str, Step] = {step.name: step for step in _ALL}
 """The steps of `stills_process`, in their order; each needs those before it."""
+
+COMMANDS: Mapping[str, Step] = {
+    "hits": STILLS_STEPS["hits"],
+    "postrefine": STILLS_STEPS["merge"],
+}
+"""Commands, and the step that each runs on what a store holds."""
+
+
+def groups_of(command: str) -> tuple[str, ...]:
+    """Return the groups of parameters that one of `COMMANDS` takes."""
+    return (*COMMANDS[command].groups, "cluster", "force")

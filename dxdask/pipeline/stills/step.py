@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from dask.delayed import Delayed, delayed
 
 from dxdask.cluster.client import Cluster, open_cluster
+from dxdask.errors import ParameterError
 from dxdask.pipeline.plan import Plan, add_result, present, stored_result
 from dxdask.pipeline.run import Show, run_plan
-from dxdask.pipeline.stills.catalogue import STILLS_STEPS
+from dxdask.pipeline.stills.catalogue import COMMANDS, STILLS_STEPS
 from dxdask.pipeline.stills.inputs import stills_inputs
 from dxdask.pipeline.stills.parameters import StillsStepParameters
 from dxdask.pipeline.stills.plan import given_of, merged
 from dxdask.pipeline.stills.process import events_of_store
+from dxdask.stills.hits import HitParameters
 from dxdask.stills.results import hits_result
 from dxdask.stills.stored import part_of_spots_told
+from dxdask.storage.masks import CONTENTS
 from dxdask.storage.provenance import fingerprint
 from dxdask.storage.store import Store
-
-COMMANDS = {"hits": "hits", "postrefine": "merge"}
-"""Commands, and the step that each runs."""
 
 
 def run_stills_step(
@@ -38,10 +38,12 @@ def run_stills_step(
         The store, its runs or a step before this one are not there.
     InputError
         A step before this one was made from something else than is there now.
+    ParameterError
+        Peaks are asked for that are not there.
     """
     store = Store.open(path)
     with store.writing(), open_cluster(parameters.cluster) as cluster:
-        plan = _plan(store, COMMANDS[command], parameters, cluster)
+        plan = _plan(store, COMMANDS[command].name, parameters, cluster)
         run_plan(store, plan, cluster, show, label=command)
     return store
 
@@ -57,6 +59,8 @@ def _plan(store: Store, name: str, parameters: StillsStepParameters, cluster: Cl
             *(plan.fingerprints[n] for n in other.needs),
         ]
         plan.fingerprints[before] = present(store, other, needed, command="stills_process")
+    if name == "hits":
+        _require_peaks(store, parameters.hits)
     given = given_of(step, parameters, {})
     needed = [plan.fingerprints[n] for n in step.needs]
     plan.fingerprints[name] = fingerprint(name, given, needed, step.version)
@@ -74,6 +78,19 @@ def _plan(store: Store, name: str, parameters: StillsStepParameters, cluster: Cl
         result = delayed(hits_result, pure=True)(parts, shared)
     add_result(plan, store, step, result, given, started)
     return plan
+
+
+def _require_peaks(store: Store, given: HitParameters) -> None:
+    """Check that peaks asked for are those that the store holds: none are found here."""
+    if given.method != "peakfinder8":
+        return
+    made = store.step_attributes("find_spots")["parameters"].get(CONTENTS, {}).get("hits")
+    if made is None or HitParameters.model_validate(made).of_peaks != given.of_peaks:
+        raise ParameterError(
+            f"{store.path} does not hold the peaks that hits.method=peakfinder8 asks for, and "
+            "dxdask hits looks at no frames; give these parameters to: dxdask stills_process "
+            f"{store.path}"
+        )
 
 
 def _before(name: str) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from dxdask.parameters import Parameters, parameter
 
@@ -72,3 +72,9 @@ class HitParameters(Parameters):
             min_snr=preset.min_snr if own.min_snr is None else own.min_snr,
             min_pixels=preset.min_pixels if own.min_pixels is None else own.min_pixels,
         )
+
+    @property
+    def of_peaks(self) -> dict[str, Any]:
+        """All that the peaks of peakfinder8 depend on, as JSON holds it."""
+        asked = {"min_snr": self.asked.min_snr, "min_pixels": self.asked.min_pixels}
+        return self.peakfinder8.model_dump(mode="json") | asked

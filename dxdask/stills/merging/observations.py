@@ -99,11 +99,12 @@ def observations_of(
     error, gradient = excitation(
         q, beam[stills["experiment"][still]] / stills["wavelength"][still][:, None], axes[still]
     )
-    good &= np.abs(error) <= parameters.max_excitation
+    farthest = np.inf if parameters.max_excitation is None else parameters.max_excitation
+    good &= np.abs(error) <= farthest
     if not good.any():
         raise InputError(
             f"none of {len(rows)} reflections of indexed stills is integrated well within d_min "
-            f"{parameters.d_min} and max_excitation {parameters.max_excitation:g}: integrate the "
+            f"{parameters.d_min} and max_excitation {parameters.max_excitation}: integrate the "
             "stills first, or widen the limits"
         )
     return _ordered(reflections, rows[good], still[good], q[good], error[good],

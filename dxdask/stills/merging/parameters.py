@@ -80,9 +80,10 @@ class StillsMergingParameters(Parameters):
         "intensities at its resolution say, so that it is positive and near the mean of the shell "
         "where hardly recorded; or the weighted mean of the observations alone.",
     )
-    max_excitation: float = parameter(
-        1.5e-3,
-        "Leave out observations farther than this from the Ewald sphere.",
+    max_excitation: float | None = parameter(
+        None,
+        "Leave out observations farther than this from the Ewald sphere. None: none, but what "
+        "integration.prediction.n_sigma has left out, by the width of each still.",
         unit="1/Angstrom",
         gt=0,
         expert=1,

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from still_runs import SPOTS, STEPS, assert_same_tables, events, stills, write_run
 
+import dxdask
 from dxdask.assignments import flatten, with_assignments
 from dxdask.cli.main import run
-from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.errors import InputError, ParameterError, StoreNotFoundError
 from dxdask.pipeline.api import quiet
 from dxdask.pipeline.stills.parameters import StillsStepParameters
 from dxdask.pipeline.stills.step import run_stills_step
@@ -57,6 +58,29 @@ def test_hits_by_spots_that_are_there(run_file: Path, tmp_path: Path) -> None:
         run_file, tmp_path / "b.zarr", **{"dispatch.index": False, "hits.min_peaks": most}
     )
     assert_same_tables(store, whole, ("find_spots", "hits"))
+
+
+def test_hits_finds_no_peaks_anew(run_file: Path, tmp_path: Path) -> None:
+    path, peaks = tmp_path / "a.zarr", {"hits.method": "peakfinder8"}
+    stills(run_file, path, **{"dispatch.index": False})
+    with pytest.raises(ParameterError, match=r"does not hold the peaks that hits\.method=peak"):
+        step(path, "hits", **peaks)
+    whole = stills(run_file, path, **{"dispatch.index": False}, **peaks)
+    n_spots = whole.arrays("hits")["n_spots"]
+    again = step(path, "hits", **peaks, **{"hits.min_peaks": int(n_spots.max())})
+    assert int(again.arrays("hits")["hit"].sum()) == 1
+    with pytest.raises(ParameterError, match="give these parameters to: dxdask stills_process"):
+        step(path, "hits", **peaks, **{"hits.peakfinder8.min_snr": 9.0})
+
+
+def test_from_python(run_file: Path, tmp_path: Path) -> None:
+    path = stills(run_file, tmp_path / "a.zarr").path
+    given = {"cluster": "synchronous", "show": quiet}
+    assert dxdask.hits(path, min_peaks=1, **given).arrays("hits")["hit"].sum() == 3
+    dxdask.hits(path, **given)
+    assert dxdask.postrefine(path, min_partiality=0.3, **given).has_step("merge")
+    with pytest.raises(ParameterError, match="unit_cell"):
+        dxdask.hits(path, unit_cell="1 2 3 4 5 6")
 
 
 def test_what_they_need_is_not_there(run_file: Path, tmp_path: Path) -> None:
