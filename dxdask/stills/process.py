@@ -108,7 +108,9 @@ def spots_of_events(
 
 def with_hits(part: StillsPart, run: StillsRun) -> StillsPart:
     """Return the part with the events told that are hits."""
-    hits = find_hits(part.spots, part.stills, run.experiments, run.parameters.hit_finder)
+    hits = find_hits(
+        part.spots, part.stills, run.experiments_as_imported, run.parameters.hit_finder
+    )
     names = ("n_spots", "hit", "reason")
     stills = part.stills | {name: hits.arrays[name] for name in names}
     return replace(part, stills=stills, problems=(*part.problems, *without_wavelength(stills, run)))

@@ -56,7 +56,7 @@ def spots_result(part: StillsPart, run: StillsRun) -> StepResult:
 
 def hits_result(parts: Sequence[StillsPart], runs: Sequence[StillsRun]) -> StepResult:
     """Return the result of hits: which events of all runs are hits; it holds no reflections."""
-    stills, experiments = _stills(parts), experiments_of(runs)
+    stills, experiments = _stills(parts), ExperimentList.of([r.as_imported for r in runs])
     # not what the same graph has found by now beyond that
     stills = {name: stills[name] for name in EVENT_COLUMNS}
     spots = concatenate([p.spots for p in parts])

@@ -26,7 +26,8 @@ class StillsRun:
     ----------
     experiment : beam and detector, by which spots are indexed and integrated.
     index : what the column `experiment` is to hold.
-    as_imported : the same as the files say it, by which spots are found; see `filter.d_min`.
+    as_imported : the same as the files say it, by which spots are found and hits are told, so that
+    these are the same whatever is refined later; see `filter.d_min`, `hits.d_min`.
     spot_masks : usable pixels (slow, fast) of each panel. mask : (slow, fast) of the frame.
     wavelengths : (n,) of the events, A. event_ids : (n,), -1 where there are none.
     gain_map : counts a photon (slow, fast), or None.
@@ -46,6 +47,11 @@ class StillsRun:
     def experiments(self) -> ExperimentList:
         """The list whose member `index` is this run; it stands in for those before it."""
         return ExperimentList.of([self.experiment] * (self.index + 1))
+
+    @property
+    def experiments_as_imported(self) -> ExperimentList:
+        """The same list of the models as imported."""
+        return ExperimentList.of([self.as_imported] * (self.index + 1))
 
     @property
     def first_z(self) -> int:

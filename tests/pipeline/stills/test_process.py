@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -24,6 +25,7 @@ from still_runs import (
     assert_same_tables,
     damaged,
     events,
+    geometry,
     stills,
     write_raw,
     write_run,
@@ -121,6 +123,24 @@ def test_only_what_a_change_concerns_is_done_again(run_file: Path, tmp_path: Pat
         assert_same_tables(Store.open(path), fresh)
         before = ids(stills(run_file, path))
     assert list(before.values()) != list(ids(stills(run_file, path, force=True)).values())
+
+
+def test_a_better_geometry_concerns_what_comes_after_the_hits(
+    run_file: Path, tmp_path: Path
+) -> None:
+    nearer = json.loads(geometry())
+    for panel in nearer["panels"]:
+        panel["origin"][2] += 1.0
+    (tmp_path / "nearer.json").write_text(json.dumps(nearer))
+    given = {"input.reference_geometry": str(tmp_path / "nearer.json")}
+    limits = {"hits.d_min": 5.5, "hits.min_peaks": 3}
+    before = ids(stills(run_file, tmp_path / "a.zarr", **limits))
+    store = stills(run_file, tmp_path / "a.zarr", **limits, **given)
+    now = ids(store)
+    assert {s for s in STEPS if now[s] == before[s]} == {"find_spots", "hits"}
+    for name in ("hit", "n_spots"):
+        np.testing.assert_array_equal(store.arrays("hits")[name], store.arrays("index")[name])
+    assert_same_tables(store, stills(run_file, tmp_path / "b.zarr", **limits, **given))
 
 
 def test_dispatch_says_how_far_events_are_taken(run_file: Path, tmp_path: Path) -> None:
