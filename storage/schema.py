@@ -38,6 +38,7 @@ IMAGE_COLUMNS = {
     "wavelength": ImageColumn("Angstrom", "wavelength of the image"),
     "timestamp": ImageColumn("s", "time of the image"),
     "event_id": ImageColumn("", "number that the facility gave the event"),
+    "place_in_files": ImageColumn("", "index in its files, of which only some were imported"),
     "transmission": ImageColumn("", "fraction of the beam let through by the attenuators"),
 }
 

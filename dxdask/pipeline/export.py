@@ -13,6 +13,7 @@ from dxdask.models import space_group
 from dxdask.parameters import Parameters, parameter
 from dxdask.storage.exporters import crystfel_hkl, crystfel_stream, csv, dials, mtz, mtz_stills
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS
+from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.store import Store
 
 Format = Literal["mtz", "dials", "csv", "hkl", "stream"]
@@ -134,8 +135,14 @@ def _write_stream(store: Store, step: str, path: Path) -> None:
     )
 
 
-def _frames(store: Store, runs: Sequence[str]) -> dict[str, list[str]]:
-    return {run: store.run_attributes(run)["source"]["files"] for run in runs}
+def _frames(store: Store, runs: Sequence[str]) -> dict[str, SourceImages]:
+    found = {}
+    for run in runs:
+        files, places = store.run_attributes(run)["source"]["files"], None
+        if files:
+            places = store.image_columns(run).get("place_in_files")
+            found[run] = SourceImages.of(files, None if places is None else places.tolist())
+    return found
 
 
 def _default_step(store: Store, parameters: ExportParameters) -> str:

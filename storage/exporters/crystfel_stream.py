@@ -7,7 +7,7 @@ frame, lengths in reciprocal space in 1/nm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from dxdask.models import Crystal, Detector, Experiment, ExperimentList
 from dxdask.models.vectors import vector
 from dxdask.storage.exporters.crystfel_geometry import crystfel_text, panel_names
 from dxdask.storage.exporters.indexed_stills import Stills, place_of
+from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.importers.attenuation import KEV_ANGSTROM
 from dxdask.storage.importers.nexus_axes import TO_IMGCIF
 
@@ -37,7 +38,7 @@ def write_stream(
     stills: Stills,
     *,
     spots: Reflections | None = None,
-    frames: Mapping[str, Sequence[str | Path]] | None = None,
+    frames: Mapping[str, SourceImages] | None = None,
 ) -> None:
     """Write a chunk for each hit: its spots, and of those indexed the crystal and reflections.
 
@@ -88,15 +89,14 @@ def _grouped(
 
 def _head(
     row: int, number: int, experiment: Experiment, stills: Stills,
-    frames: Mapping[str, Sequence[str | Path]],
+    frames: Mapping[str, SourceImages],
 ) -> list[str]:  # fmt: skip
-    image, files = int(stills["image"][row]), frames.get(experiment.run, ())
-    name = str(files[min(image, len(files) - 1)]) if files else experiment.run
+    image, source = int(stills["image"][row]), frames.get(experiment.run)
     energy = 1e3 * KEV_ANGSTROM / float(stills["wavelength"][row])
     distance = -float(np.median([p.origin[2] for p in experiment.detector.panels]))
     return [
-        f"Image filename: {name}",
-        f"Event: //{image}",
+        f"Image filename: {source.name(image) if source else experiment.run}",
+        f"Event: //{source.place(image) if source else image}",
         f"Image serial number: {number}",
         f"hit = {int(stills['hit'][row])}",
         f"indexed_by = {'dxdask' if stills['indexed'][row] else 'none'}",

@@ -28,6 +28,7 @@ from dxdask.storage.exporters.indexed_stills import (
     reflections_of_stills,
 )
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, pack_shoeboxes
+from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.exporters.stills import split_stills, with_stills_apart
 
 _KINDS: Mapping[tuple[str, int], tuple[str, str]] = {
@@ -44,7 +45,7 @@ _UNSIGNED = ("panel", "flags")
 def write_experiments(
     path: str | Path,
     experiments: ExperimentList,
-    frames: Mapping[str, Sequence[str | Path]] | None = None,
+    frames: Mapping[str, SourceImages] | None = None,
     stills: Stills | None = None,
 ) -> None:
     """Write an experiment list as DIALS 3 reads it (`.expt`, JSON).
@@ -114,14 +115,15 @@ def _imageset(
     experiments: ExperimentList,
     index: int,
     image: int | None,
-    frames: Mapping[str, Sequence[str | Path]],
+    frames: Mapping[str, SourceImages],
 ) -> dict[str, Any]:
     """Return the imageset of a member: a sequence for a sweep, one image for a still."""
     run = experiments.members[index].run
-    files = [str(Path(f).resolve()) for f in frames.get(run, ())]
+    source = frames.get(run)
+    files = source.files if source else ()
     lookups: dict[str, Any] = {"mask": None, "gain": None, "pedestal": None, "dx": None, "dy": None}
     scan = experiments[index].scan
-    is_container = bool(files) and re.search(r"\.(nxs|h5|hdf5|cxi)$", files[0]) is not None
+    is_container = source is not None and source.is_container
     if scan is not None and image is None:
         out: dict[str, Any] = {"__id__": "ImageSequence", "template": _template(files, run)}
         if is_container:
@@ -129,10 +131,9 @@ def _imageset(
             out |= {"template": files[0], "single_file_indices": list(range(first, last))}
         return {**out, **lookups, "params": {}}
     number = image or 0
-    name = files[min(number, len(files) - 1)] if files else run
-    out = {"__id__": "ImageSet", "images": [files[0] if is_container else name]}
-    if is_container or not files:
-        out["single_file_indices"] = [number]
+    out = {"__id__": "ImageSet", "images": [source.name(number) if source else run]}
+    if is_container or source is None:
+        out["single_file_indices"] = [source.place(number) if source else number]
     return {**out, **lookups, "params": {}}
 
 

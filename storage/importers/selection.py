@@ -104,7 +104,11 @@ def _chosen(run: RunSource, chosen: NDArray[np.int64], ids: NDArray[np.int64]) -
         run,
         experiment=replace(experiment, beam=beam, scan=scan),
         shape=(n, *run.shape[1:]),
-        columns={**{k: v[chosen] for k, v in run.columns.items()}, "event_id": ids[chosen]},
+        columns={
+            **{k: v[chosen] for k, v in run.columns.items()},
+            "event_id": ids[chosen],
+            "place_in_files": chosen.astype(np.int64),
+        },
         reader=ChosenFrames(reader=run.reader, chosen=tuple(chosen.tolist())),
         locate=locate,
     )

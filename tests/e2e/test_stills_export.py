@@ -9,12 +9,13 @@ from pathlib import Path
 import gemmi
 import numpy as np
 import pytest
-from processed_stills import EVENT_IDS, PATTERN, WAVELENGTHS, processed_stills
+from processed_stills import EVENT_IDS, GIVEN, PATTERN, WAVELENGTHS, processed_stills
 
 import dxdask
 from dxdask.columns import Flag, has_flag
 from dxdask.errors import InputError
 from dxdask.storage.exporters.indexed_stills import indexed_stills
+from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.importers.dials import read_experiments, read_reflections
 from dxdask.storage.store import Store
 
@@ -109,6 +110,26 @@ def test_dials_refines_what_is_exported(store: Store, tmp_path: Path) -> None:
         np.testing.assert_allclose(new.crystal.unit_cell, old.crystal.unit_cell, rtol=5e-3)
         turn = new.crystal.u @ old.crystal.u.T
         assert np.degrees(np.arccos(min(1.0, (np.trace(turn) - 1) / 2))) < 0.1
+
+
+def test_chosen_events_are_named_as_in_their_file(store: Store, tmp_path: Path) -> None:
+    path = store.path.parent / "events.nxs"
+    events = EVENT_IDS[[0, *HITS[1:]]].tolist()
+    few = dxdask.stills_process(
+        path, tmp_path / "few.zarr", show=dxdask.quiet, events=events, **GIVEN
+    )
+    dxdask.export(few, format="stream", output=str(tmp_path / "s.stream"))
+    chunks = (tmp_path / "s.stream").read_text().split("----- Begin chunk -----")[1:]
+    assert [c.split("Event: //")[1].split("\n")[0] for c in chunks] == [str(i) for i in HITS[1:]]
+    assert all(f"Image filename: {path}\n" in c for c in chunks)
+    dxdask.export(few, format="dials", output=str(tmp_path / "s.expt"))
+    raw = json.loads((tmp_path / "s.expt").read_text())
+    assert [i["single_file_indices"] for i in raw["imageset"]] == [[i] for i in HITS[1:]]
+
+
+def test_files_of_one_image_each_are_named_too() -> None:
+    chosen = SourceImages.of(["/a_1.cbf", "/a_2.cbf", "/a_3.cbf"], [0, 2])
+    assert [chosen.name(i) for i in (0, 1)] == ["/a_1.cbf", "/a_3.cbf"]
 
 
 def test_a_stream_has_a_chunk_for_each_hit(store: Store, tmp_path: Path) -> None:

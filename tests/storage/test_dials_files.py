@@ -30,6 +30,7 @@ from dxdask.storage.exporters.dials import (
     write_experiments,
     write_reflections,
 )
+from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.dials import read_experiments, read_npz, read_reflections
 
@@ -100,7 +101,9 @@ def table(n: int = 5) -> dict[str, np.ndarray]:
 
 def test_a_sweep_comes_back(tmp_path):
     experiments = ExperimentList.of([sweep()])
-    write_experiments(tmp_path / "a.expt", experiments, {"run1": ["x_0003.cbf", "x_0004.cbf"]})
+    write_experiments(
+        tmp_path / "a.expt", experiments, {"run1": SourceImages.of(["x_0003.cbf", "x_0004.cbf"])}
+    )
     back = read_experiments(tmp_path / "a.expt")
     first, got = experiments[0], back[0]
     assert got.identifier == "abc"
@@ -201,7 +204,7 @@ def test_stills_are_an_experiment_each(tmp_path):
         crystal=None,
     )
     experiments = ExperimentList.of([still])
-    write_experiments(tmp_path / "a.expt", experiments, {"run1": ["s.h5"]})
+    write_experiments(tmp_path / "a.expt", experiments, {"run1": SourceImages.of(["s.h5"])})
     back = read_experiments(tmp_path / "a.expt")
     assert len(back) == len(back.beams) == 10
     assert back[3].beam.wavelength == pytest.approx(1.3)
@@ -322,7 +325,7 @@ def test_dials_opens_what_dxdask_writes(shared, tmp_path):
     (run,) = read_runs([shared / "data/insulin/run1_0.064"])
     first = replace(run.experiment, crystal=sweep().crystal)
     experiments = ExperimentList.of([first])
-    write_experiments(tmp_path / "a.expt", experiments, {run.name: run.files})
+    write_experiments(tmp_path / "a.expt", experiments, {run.name: SourceImages.of(run.files)})
     given = table()
     given["panel"][:] = 0
     write_reflections(tmp_path / "a.refl", given, experiments)
