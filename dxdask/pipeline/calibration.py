@@ -1,9 +1,9 @@
-"""The calibration of a run from the files that parameters name, and lazy frames corrected by it."""
+"""The calibration of a run from the files that parameters name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,16 @@ from dxdask.calibration import (
     Calibration,
     CalibrationParameters,
     Dark,
-    calibrated_detector,
     calibration_of,
     panel_boxes,
 )
 from dxdask.calibration.parameters import DarkParameters
 from dxdask.calibration.result import dark_of_result
 from dxdask.errors import InputError, ParameterError
-from dxdask.graphs.blocked import BlockedFrames, Frames
-from dxdask.graphs.calibrate import calibrate
+from dxdask.graphs.blocked import BlockedFrames
 from dxdask.graphs.dark import pedestal
-from dxdask.models import Detector, Experiment
-from dxdask.storage.calibration import StoredCalibration, read_calibration, write_calibration
+from dxdask.models import Detector
+from dxdask.storage.calibration import StoredCalibration
 from dxdask.storage.importers.nxmx_frames import Hdf5Reader
 from dxdask.storage.importers.raw_stills import frames_in
 from dxdask.storage.pixel_maps import map_file, read_pixel_map
@@ -35,6 +33,8 @@ from dxdask.storage.provenance import file_fingerprint, fingerprint
 from dxdask.storage.store import Store
 
 BLOCK_BYTES = 1 << 25
+COUNTING = ("common_mode", "output", "saturation")
+"""Parameters that say how frames are corrected, not of what the maps of pixels are made."""
 
 Compute = Callable[[Delayed], Any]
 
@@ -155,78 +155,12 @@ def _here(task: Delayed) -> Dark:
     return dark
 
 
-@dataclass(frozen=True, kw_only=True)
-class CalibratedRun:
-    """A run as the steps after calibration see it.
-
-    Attributes
-    ----------
-    frames : lazy (image, slow, fast), photons or ADU, corrected by whoever reads them.
-    experiment : its models; trusted range, gain and pedestal of the panels are of those frames.
-    mask : (slow, fast), True is good: as imported, as applied, and by the calibration.
-    fingerprint : of all that the frames depend on.
-    dark : what the dark run said, where it was reduced now.
-    """
-
-    frames: Frames
-    experiment: Experiment
-    mask: NDArray[np.bool_]
-    fingerprint: str
-    dark: Dark | None = None
-
-
-def calibrate_run(
-    store: Store,
-    run: str,
-    frames: Frames,
-    parameters: CalibrationParameters,
-    *,
-    compute: Compute | None = None,
-) -> CalibratedRun:
-    """Return a run of a store calibrated; its calibration is kept in the store.
-
-    One that was made of the same files with the same parameters is not made again. Frames are
-    only written by who asks for it: what is kept are maps of pixels.
-
-    frames : lazy, as recorded, such as those of `dxdask.pipeline.frames.stored`. compute : see
-    `load_calibration`.
-
-    Raises
-    ------
-    InputError, FormatError
-        See `load_calibration`.
-    """
-    experiment, p = store.run_experiment(run), parameters
-    wanted, dark = maps_fingerprint(p), None
-    kept = read_calibration(store.path, run)
-    if kept is None or kept.fingerprint != wanted:
-        size = int(frames.shape[1]), int(frames.shape[2])
-        calibration, dark = load_calibration(
-            experiment.detector, size, p, mask=store.imported_mask(run), compute=compute
-        )
-        kept = to_store(calibration, wanted)
-        if store.mode == "r+":
-            with store.writing():
-                given = p.model_dump(mode="json")
-                write_calibration(store.path, run, kept, parameters=given)
-    calibration = from_store(kept, experiment.detector)
-    detector = calibrated_detector(experiment.detector, calibration, p, frames.dtype)
-    shown = p.model_dump(mode="json", include={"common_mode", "output", "saturation"})
-    return CalibratedRun(
-        frames=calibrate(frames, calibration, p),
-        experiment=replace(experiment, detector=detector),
-        mask=store.mask(run) & calibration.mask,
-        fingerprint=fingerprint("calibrate", shown, [store.frames_fingerprint(run), wanted], "1"),
-        dark=dark,
-    )
-
-
 def maps_fingerprint(parameters: CalibrationParameters) -> str:
     """Return what tells the maps of pixels from others: the files and how they are taken."""
     p = parameters
     maps = [t for t in (p.gain_map, p.mask, p.unbonded) if t is not None]
     files = [*([p.dark_path] if p.dark_path is not None else []), *map(map_file, maps)]
-    given = p.model_dump(mode="json", exclude={"common_mode", "output", "saturation"})
+    given = p.model_dump(mode="json", exclude=set(COUNTING))
     prints = [_print_of(f) for f in files]
     return fingerprint("calibration", given, prints, "1")
 

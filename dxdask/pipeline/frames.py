@@ -196,6 +196,7 @@ def require_files(frames: Iterable[Frames]) -> None:
         One has moved, shrunk or changed since the import.
     """
     readers = [getattr(f, "reader", None) for f in frames]
+    readers = [getattr(r, "reader", r) for r in readers]  # of what is calibrated
     for reader in {r.path: r for r in readers if isinstance(r, FrameSlices)}.values():
         reader.require_files()
 

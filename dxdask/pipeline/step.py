@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dxdask.cluster.client import open_cluster
 from dxdask.errors import StoreNotFoundError
+from dxdask.graphs.blocked import Frames
+from dxdask.models import Experiment, ExperimentList
+from dxdask.pipeline.catalogue import STEPS
 from dxdask.pipeline.frames import stored
 from dxdask.pipeline.masks import with_contents
 from dxdask.pipeline.outputs import write_files
@@ -13,7 +18,15 @@ from dxdask.pipeline.parameters import StepParameters
 from dxdask.pipeline.plan import make_plan
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.steps import Ensemble
+from dxdask.storage.calibration import calibration_fingerprint
 from dxdask.storage.store import Store
+
+if TYPE_CHECKING:
+    from dxdask.pipeline.run_calibration import RunCalibration
+
+AS_RECORDED = ("generate_mask", "apply_mask", "find_bad_pixels")
+"""Steps that take runs as they were recorded, calibrated or not: a bad pixel shows there, and what
+a calibration masks is found again. The others take photons where a run was calibrated."""
 
 
 def run_step(
@@ -32,16 +45,41 @@ def run_step(
     if not store.runs:
         raise StoreNotFoundError(f"{store.path} holds no complete run; run: dxdask import FILES")
     with store.writing(), open_cluster(parameters.cluster) as cluster:
-        lazy = {run: stored(store, run) for run in store.runs}
-        ensemble = Ensemble(
-            incoming=lazy,
-            frames=lazy,
-            masks={run: store.mask(run) for run in store.runs},
-            experiments=store.imported(),
-        )
+        ensemble, calibrated = _ensemble(store, calibrate=name not in AS_RECORDED)
         prints = [store.frames_fingerprint(run) for run in store.runs]
         ensemble = with_contents(ensemble, store, [name], parameters)
+        if calibrated and STEPS[name].reads_frames:
+            contents = {**ensemble.contents.get(name, {}), **calibrated}
+            ensemble = replace(ensemble, contents={**ensemble.contents, name: contents})
         plan = make_plan(store, [name], ensemble, parameters, prints)
         run_plan(store, plan, cluster, show, label=name)
         write_files(store, name, parameters)
     return store
+
+
+def _ensemble(store: Store, *, calibrate: bool) -> tuple[Ensemble, dict[str, str]]:
+    """Return the runs of a store, and what tells the calibration of those that have one."""
+    lazy: dict[str, Frames] = {}
+    masks, models, told = {}, [], {}
+    for experiment in store.imported():
+        run = experiment.run
+        recorded = stored(store, run)
+        how = _calibration(store, experiment) if calibrate else None
+        if how is None:
+            lazy[run], masks[run] = recorded, store.mask(run)
+            models.append(experiment)
+            continue
+        lazy[run], masks[run] = how.of_frames(recorded), store.mask(run) & how.calibration.mask
+        models.append(how.of_experiment(experiment, recorded.dtype))
+        told[f"calibration.{run}"] = how.fingerprint
+    experiments = ExperimentList.of(models)
+    return Ensemble(incoming=lazy, frames=lazy, masks=masks, experiments=experiments), told
+
+
+def _calibration(store: Store, experiment: Experiment) -> RunCalibration | None:
+    if calibration_fingerprint(store.path, experiment.run) is None:
+        return None
+    # it loads what reads raw files, which most stores do without
+    from dxdask.pipeline.run_calibration import kept_calibration
+
+    return kept_calibration(store, experiment.run, experiment.detector)

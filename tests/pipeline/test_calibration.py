@@ -28,8 +28,13 @@ from dxdask.calibration import (
 from dxdask.errors import FormatError, InputError
 from dxdask.graphs.frames import frame_blocks
 from dxdask.models import Beam, Experiment
-from dxdask.pipeline.calibration import calibrate_run, from_store, load_calibration, to_store
+from dxdask.pipeline.calibration import from_store, load_calibration, to_store
 from dxdask.pipeline.frames import stored
+from dxdask.pipeline.run_calibration import (
+    RunCalibration,
+    calibration_of_run,
+    kept_calibration,
+)
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.storage.calibration import calibration_fingerprint
 from dxdask.storage.importers import ImportParameters, RunSource, read_runs
@@ -259,38 +264,70 @@ def test_a_run_of_a_store_is_calibrated_once(tmp_path: Path) -> None:
         reduced.append(1)
         return dask.compute(task, scheduler="synchronous")[0]
 
-    def calibrated(given: CalibrationParameters) -> Any:
-        return calibrate_run(store, "r", stored(store, "r"), given, compute=compute)
+    def calibration(given: CalibrationParameters) -> RunCalibration:
+        mask = store.imported_mask("r")
+        with store.writing():
+            found = calibration_of_run(store, "r", run.detector, mask, given, compute=compute)
+        assert found is not None
+        kept = kept_calibration(store, "r", run.detector)
+        assert kept is not None
+        assert kept.fingerprint == found.fingerprint
+        return found
 
-    found = calibrated(parameters)
+    assert kept_calibration(store, "r", run.detector) is None
+    found = calibration(parameters)
     direct, _ = load_calibration(run.detector, SHAPE, parameters, mask=store.mask("r"))
-    assert np.array_equal(found.mask, store.mask("r") & ~run.bad & ~run.unbonded)
-    blocks = [b for b, _ in frame_blocks(found.frames)]
+    good = store.mask("r") & ~run.bad & ~run.unbonded
+    assert np.array_equal(found.calibration.mask, good)
+    frames = found.of_frames(stored(store, "r"))
+    blocks = [b for b, _ in frame_blocks(frames)]
     read = np.concatenate([b.read() for b in dask.compute(*blocks, scheduler="synchronous")])
     assert np.array_equal(read, correct(run.frames, direct, parameters))
-    assert found.experiment.detector[0].trusted_range[0] < 0
-    assert found.dark is not None
-    again = calibrated(parameters)
+    counting = found.of_experiment(store.run_experiment("r"), run.frames.dtype)
+    assert counting.detector[0].trusted_range[0] < 0
+    again = calibration(parameters)
     assert len(reduced) == 1
-    assert again.dark is None
-    assert (again.fingerprint, again.frames.name) == (found.fingerprint, found.frames.name)
+    assert again.fingerprint == found.fingerprint
+    assert again.of_frames(stored(store, "r")).name == frames.name
     # another common mode needs no other maps of pixels, but gives other frames
     other = parameters.model_copy(update={"common_mode": CommonModeParameters(algorithm="none")})
-    assert calibrated(other).fingerprint != found.fingerprint
+    assert calibration(other).fingerprint != found.fingerprint
     assert len(reduced) == 1
     before = calibration_fingerprint(store.path, "r")
     narrow = parameters.model_copy(update={"dark": DarkParameters(n_mad_mean=2.0)})
-    assert calibrated(narrow).fingerprint != found.fingerprint
+    assert calibration(narrow).fingerprint != found.fingerprint
     assert len(reduced) == 2
     assert calibration_fingerprint(store.path, "r") != before
 
 
-def test_a_store_that_is_only_read_keeps_nothing(tmp_path: Path) -> None:
+def test_a_calibration_holds_until_another_is_given(tmp_path: Path) -> None:
     run = raw_run(1)
-    parameters, path = files_of(run, tmp_path), in_store(run, tmp_path).path
-    store = Store.open(path, "r")
-    calibrate_run(store, "r", stored(store, "r"), parameters)
-    assert calibration_fingerprint(path, "r") is None
+    store = in_store(run, tmp_path)
+    no_common_mode = CommonModeParameters(algorithm="none")
+    parameters = files_of(run, tmp_path).model_copy(update={"common_mode": no_common_mode})
+
+    def calibration(given: CalibrationParameters) -> RunCalibration | None:
+        with store.writing():
+            return calibration_of_run(store, "r", run.detector, store.imported_mask("r"), given)
+
+    assert calibration(CalibrationParameters()) is None
+    first = calibration(parameters)
+    (tmp_path / "dark.h5").rename(tmp_path / "moved.h5")  # its maps are in the store
+    again = calibration(CalibrationParameters())
+    assert first is not None
+    assert again is not None
+    assert again.fingerprint == first.fingerprint
+    assert again.parameters == first.parameters
+    adu = calibration(CalibrationParameters(output="adu"))
+    assert adu is not None
+    assert adu.fingerprint != first.fingerprint
+    assert adu.parameters.common_mode == no_common_mode
+    # a file that lies elsewhere now gives the same frames
+    moved_to = {"dark_path": tmp_path / "moved.h5", "gain_map": f"{tmp_path}/moved.h5:maps/gain"}
+    given = parameters.model_copy(update=moved_to)
+    moved = calibration(given)
+    assert moved is not None
+    assert moved.fingerprint == first.fingerprint
 
 
 def test_nothing_is_calibrated_unless_asked_for() -> None:

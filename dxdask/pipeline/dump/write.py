@@ -11,17 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.calibration import CalibrationParameters, calibrated_detector
 from dxdask.errors import InputError, LinkedFileError, plain
 from dxdask.graphs.blocked import BlockedFrames
-from dxdask.graphs.calibrate import calibrate
 from dxdask.models import Detector, Experiment, Scan
-from dxdask.pipeline.calibration import from_store
 from dxdask.pipeline.dump.choice import ChosenEvents, choose
 from dxdask.pipeline.dump.parameters import DumpParameters
 from dxdask.pipeline.dump.pictures import Drawing
 from dxdask.pipeline.frames import stored
-from dxdask.storage.calibration import calibration_parameters, read_calibration
+from dxdask.pipeline.run_calibration import kept_calibration
 from dxdask.storage.exporters.cbf import write_cbf
 from dxdask.storage.exporters.nxmx import write_nxmx
 from dxdask.storage.store import Store
@@ -94,16 +91,12 @@ def _run(store: Store, events: ChosenEvents, p: DumpParameters) -> _Run:
     frames, mask = stored(store, name), store.mask(name)
     imported = store.run_experiment(name).detector
     counting = imported
-    how = calibration_parameters(store.path, name) if p.calibrated else None
-    found = read_calibration(store.path, name) if how is not None else None
-    if how is not None and found is not None:
-        given = CalibrationParameters.model_validate(how)
-        calibration = from_store(found, imported)
-        counting = calibrated_detector(imported, calibration, given, np.dtype(frames.dtype))
-        corrected = calibrate(frames, calibration, given)
+    how = kept_calibration(store, name, imported) if p.calibrated else None
+    if how is not None:
+        counting = how.of_detector(imported, frames.dtype)
+        corrected, mask = how.of_frames(frames), mask & how.calibration.mask
         if isinstance(corrected, BlockedFrames):
             frames = corrected
-        mask = mask & calibration.mask
     detector = _counting_as(events.experiment.detector, counting)
     return _Run(events, replace(events.experiment, detector=detector, crystal=None), frames, mask)
 

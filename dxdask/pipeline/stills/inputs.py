@@ -10,22 +10,15 @@ import numpy as np
 from dask.delayed import Delayed
 from numpy.typing import NDArray
 
-from dxdask.calibration import (
-    Calibration,
-    CalibrationParameters,
-    calibrated_detector,
-)
 from dxdask.cluster.client import Cluster
 from dxdask.graphs.blocked import Frames
-from dxdask.graphs.calibrate import calibrate
 from dxdask.graphs.stills import RunOfFrames
 from dxdask.models import Experiment, ExperimentList
-from dxdask.pipeline.calibration import from_store, load_calibration, maps_fingerprint, to_store
+from dxdask.pipeline.run_calibration import calibration_of_run
 from dxdask.pipeline.stills.parameters import StillsStepParameters
 from dxdask.spotfinding.parameters import LookupParameters
 from dxdask.stills.run import stills_run
 from dxdask.storage import masks
-from dxdask.storage.calibration import read_calibration, write_calibration
 from dxdask.storage.provenance import fingerprint
 from dxdask.storage.store import Store
 
@@ -123,63 +116,27 @@ def _calibrated(
     store: Store, events: EventsOfRun, given: StillsStepParameters, cluster: Cluster
 ) -> tuple[EventsOfRun, str | None]:
     """Return the run with frames as photons, and what tells how; as it is if nothing is asked."""
-    experiment, parameters = events.experiment, given.calibration
-    calibration = _calibration(store, events, parameters, cluster, force=given.force)
-    if calibration is None:
-        return events, None
-    dtype = np.dtype(events.frames.dtype)
-
-    def counting(e: Experiment) -> Experiment:
-        return replace(e, detector=calibrated_detector(e.detector, calibration, parameters, dtype))
-
-    how = fingerprint(
-        "calibration", parameters.model_dump(mode="json"), [calibration.fingerprint], "1"
-    )
-    geometry = None if events.geometry is None else counting(events.geometry)
-    return replace(
-        events,
-        experiment=counting(experiment),
-        geometry=geometry,
-        incoming=calibrate(events.incoming, calibration, parameters),
-        frames=calibrate(events.frames, calibration, parameters),
-        mask=events.mask & calibration.mask,
-    ), how
-
-
-def _calibration(
-    store: Store,
-    events: EventsOfRun,
-    parameters: CalibrationParameters,
-    cluster: Cluster,
-    *,
-    force: bool,
-) -> Calibration | None:
-    """Return the calibration that parameters ask for, else that in the store, else None.
-
-    One that was made of the same files with the same parameters is not made again, unless `force`.
-    """
     run, detector = events.experiment.run, events.experiment.detector
-    asked = any(getattr(parameters, name) is not None for name in _ASKING)
-    if not asked:
-        found = read_calibration(store.path, run)
-        return None if found is None else from_store(found, detector)
-
-    wanted, kept = maps_fingerprint(parameters), read_calibration(store.path, run)
-    if kept is not None and kept.fingerprint == wanted and not force:
-        return from_store(kept, detector)
 
     def compute(task: Delayed) -> Any:
         return cluster.compute([task], label="pedestal")[0]
 
-    shape = _shape(events.frames)
     # what apply_mask has put on a run is not in the calibration: it may be taken away again
     mask = store.imported_mask(run) if store.has_run(run) else events.mask
-    calibration, _ = load_calibration(
-        detector, (shape[1], shape[2]), parameters, mask=mask, compute=compute
+    how = calibration_of_run(
+        store, run, detector, mask, given.calibration, compute=compute, force=given.force
     )
-    given = parameters.model_dump(mode="json")
-    write_calibration(store.path, run, to_store(calibration, wanted), parameters=given)
-    return calibration
+    if how is None:
+        return events, None
+    dtype, geometry = events.frames.dtype, events.geometry
+    return replace(
+        events,
+        experiment=how.of_experiment(events.experiment, dtype),
+        geometry=None if geometry is None else how.of_experiment(geometry, dtype),
+        incoming=how.of_frames(events.incoming),
+        frames=how.of_frames(events.frames),
+        mask=events.mask & how.calibration.mask,
+    ), how.fingerprint
 
 
 def _gain_map(
@@ -211,6 +168,3 @@ def _spot_mask(
 
 def _shape(frames: Frames) -> tuple[int, int, int]:
     return int(frames.shape[0]), int(frames.shape[1]), int(frames.shape[2])
-
-
-_ASKING = ("dark_path", "gain", "gain_map", "mask", "unbonded")
