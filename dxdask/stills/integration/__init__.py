@@ -131,8 +131,8 @@ def _integrated(
         frame, mask, a_matrix, wavelength, shared, spread, shifts=shifts, seen=seen,
         parameters=parameters,
     )  # fmt: skip
-    stills["domain_size"][row] = size / adapted.factor
-    stills["half_mosaicity"][row] = mosaicity * adapted.factor
+    stills["domain_size"][row] = size / adapted.of_size
+    stills["half_mosaicity"][row] = mosaicity * adapted.of_mosaicity
     return adapted.reflections
 
 

@@ -23,10 +23,13 @@ CLOSE_ENOUGH = 1.1
 
 
 class Adapted(NamedTuple):
-    """Reflections, and the factor by which lattice points are wider than they were thought."""
+    """Reflections, and the factors by which the widths of lattice points by the size of blocks, and
+    by their mosaicity, are larger than they were thought.
+    """
 
     reflections: Reflections
-    factor: float
+    of_size: float
+    of_mosaicity: float
 
 
 def integrate_adapted(
@@ -45,10 +48,13 @@ def integrate_adapted(
 
     Spots tell little of that: strong reflections are seen far from the sphere. So it is integrated
     again, as long as the intensities show that points are wider or narrower than was thought.
+    Of domain size and mosaicity, one that `parameters` give stays as it is.
     """
-    factor = 1.0
+    given, factor = parameters.prediction, 1.0
     for i in range(ROUNDS):
-        now = Spread(spread.size * factor, spread.mosaic * factor, spread.band)
+        of_size = factor if given.domain_size is None else 1.0
+        of_mosaicity = factor if given.half_mosaicity is None else 1.0
+        now = Spread(spread.size * of_size, spread.mosaic * of_mosaicity, spread.band)
         table = integrate_still(
             frame, mask, a_matrix, wavelength, shared, now, shifts=shifts, seen=seen,
             parameters=parameters,
@@ -57,7 +63,7 @@ def integrate_adapted(
         if i + 1 == ROUNDS or 1.0 / CLOSE_ENOUGH < change < CLOSE_ENOUGH:
             break
         factor *= change
-    return Adapted(table, factor)
+    return Adapted(table, of_size, of_mosaicity)
 
 
 def _width_of(table: Reflections) -> float:

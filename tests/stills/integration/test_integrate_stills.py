@@ -101,6 +101,24 @@ def test_a_width_that_is_given_is_kept() -> None:
     assert len(coloured.reflections["d"]) > 1.1 * len(out.reflections["d"])
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [("domain_size", 1.2 * SIZE, "half_mosaicity"), ("half_mosaicity", 0.02, "domain_size")],
+)
+def test_one_width_that_is_given_is_kept_and_the_other_found(
+    name: str, value: float, other: str
+) -> None:
+    shot = painted(0, scale=400.0)
+    stills = table_of(shot) | {
+        "domain_size": np.array([SIZE / 3.0]), "half_mosaicity": np.array([3.0 * MOSAICITY])
+    }  # fmt: skip
+    given = StillIntegrationParameters.model_validate({"prediction": {name: value}})
+    mask = np.ones(shot.frame.shape, np.bool_)
+    out = integrate_stills(shot.frame[None], 0, stills, strong_spots(shot), mask, common(), given)
+    assert out.stills[name][0] == value
+    assert out.stills[other][0] != stills[other][0]
+
+
 def test_limits_of_resolution_are_those_of_the_setup() -> None:
     out = _integrated(painted(0))
     assert out.reflections["d"].min() >= common().d_min
