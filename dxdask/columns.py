@@ -263,6 +263,29 @@ def has_flag(table: Reflections, bits: int) -> NDArray[np.bool_]:
     return np.asarray((table["flags"] & np.uint32(bits)) != 0)
 
 
+def rows_of_images(
+    table: Reflections, experiment: NDArray[Any], image: NDArray[Any]
+) -> NDArray[np.int64]:
+    """Return which row of a list of images each reflection (n,) is of, -1 for none.
+
+    table : columns experiment and z. experiment, image : (m,) of the images, each once, in any
+    order; an image is the integer part of z.
+    """
+    known = image_keys(experiment, image)
+    wanted = image_keys(table["experiment"], np.floor(table["z"]))
+    if len(known) == 0:
+        return np.full(len(wanted), -1, np.int64)
+    order = np.argsort(known, kind="stable")
+    place = np.minimum(np.searchsorted(known, wanted, sorter=order), len(known) - 1)
+    row = order[place]
+    return np.where(known[row] == wanted, row, -1)
+
+
+def image_keys(experiment: NDArray[Any], image: NDArray[Any]) -> NDArray[np.int64]:
+    """Return a number (n,) that images of runs are told apart and put in order by."""
+    return (experiment.astype(np.int64) << 32) + image.astype(np.int64)
+
+
 def check(table: Reflections, needed: Sequence[str] = ()) -> Reflections:
     """Return the table after checking names, dtypes, shapes and lengths against `COLUMNS`.
 

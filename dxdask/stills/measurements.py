@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.columns import Flag, Reflections, has_flag, image_keys, rows_of_images
 from dxdask.errors import InputError
 from dxdask.models import Detector
 from dxdask.stills.columns import Stills
@@ -54,20 +54,19 @@ def measurements_of(reflections: Reflections, stills: Stills) -> Measurements:
         There are none.
     """
     rows = np.flatnonzero(stills["indexed"])
-    key_of_still = _key(stills["experiment"][rows], stills["image"][rows])
-    order = np.argsort(key_of_still, kind="stable")
+    keys = image_keys(stills["experiment"][rows], stills["image"][rows])
+    rows = rows[np.argsort(keys, kind="stable")]
     spots = np.flatnonzero(has_flag(reflections, Flag.INDEXED))
-    key = _key(reflections["experiment"][spots], np.floor(reflections["z"][spots]))
-    place = np.searchsorted(key_of_still[order], key)
-    place[place == len(rows)] = 0
-    found = len(rows) > 0 and len(spots) > 0
-    known = key_of_still[order][place] == key if found else np.zeros(len(spots), np.bool_)
-    spots, place = spots[known], place[known]
+    place = rows_of_images(
+        {name: reflections[name][spots] for name in ("experiment", "z")},
+        stills["experiment"][rows],
+        stills["image"][rows],
+    )
+    spots, place = spots[place >= 0], place[place >= 0]
     if len(spots) == 0:
         raise InputError("no indexed spots of indexed stills; index the stills first")
     by_still = np.argsort(place, kind="stable")
     spots, place = spots[by_still], place[by_still]
-    rows = rows[order]
     return Measurements(
         still=place,
         panel=reflections["panel"][spots].astype(np.int64),
@@ -86,7 +85,3 @@ def positions_mm(measured: Measurements, detector: Detector) -> Floats:
         on = measured.panel == i
         out[on] = panel.pixel_to_mm(measured.xy[on])
     return out
-
-
-def _key(experiment: NDArray[np.int32], image: NDArray[np.float64]) -> Ints:
-    return (experiment.astype(np.int64) << 32) + image.astype(np.int64)

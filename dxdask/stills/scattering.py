@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Reflections, check
+from dxdask.columns import Reflections, check, image_keys, rows_of_images
 from dxdask.errors import InputError
 from dxdask.indexing.reciprocal import rows_by_panel
 from dxdask.models import ExperimentList
@@ -82,17 +82,7 @@ def rows_of_stills(reflections: Reflections, stills: Stills) -> Ints:
     InputError
         Two rows are the same image of the same run.
     """
-    key = _keys(stills["experiment"], stills["image"])
-    order = np.argsort(key, kind="stable")
-    ordered = key[order]
-    if np.any(ordered[1:] == ordered[:-1]):
+    keys = np.sort(image_keys(stills["experiment"], stills["image"]))
+    if np.any(keys[1:] == keys[:-1]):
         raise InputError("an image has two rows in the table of stills; keep one")
-    wanted = _keys(reflections["experiment"], np.floor(reflections["z"]))
-    if len(key) == 0:
-        return np.full(len(wanted), -1, np.int64)
-    place = np.minimum(np.searchsorted(ordered, wanted), len(key) - 1)
-    return np.where(ordered[place] == wanted, order[place], -1)
-
-
-def _keys(experiment: NDArray[np.int32], image: NDArray[np.float64]) -> Ints:
-    return (experiment.astype(np.int64) << 32) + image.astype(np.int64)
+    return rows_of_images(reflections, stills["experiment"], stills["image"])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Flag, Reflections, has_flag, select
+from dxdask.columns import Flag, Reflections, has_flag, rows_of_images, select
 from dxdask.errors import InputError
 from dxdask.models import Beam, Crystal, ExperimentList, Member
 from dxdask.models.vectors import vector
@@ -76,11 +76,7 @@ def indexed_stills(experiments: ExperimentList, stills: Stills) -> IndexedStills
 
 def place_of(reflections: Reflections, stills: Stills, rows: NDArray[np.int64]) -> NDArray[Any]:
     """Return which of the stills in `rows` (n,) each reflection is of; -1 where of none."""
-    known = _key(stills["experiment"][rows], stills["image"][rows])
-    order = np.argsort(known, kind="stable")
-    key = _key(reflections["experiment"], np.floor(reflections["z"]))
-    at = np.minimum(np.searchsorted(known[order], key), len(known) - 1)
-    return np.where(known[order][at] == key, order[at], -1)
+    return rows_of_images(reflections, stills["experiment"][rows], stills["image"][rows])
 
 
 def reflections_of_stills(
@@ -129,7 +125,3 @@ def _add_places_in_mm(table: Reflections, experiments: ExperimentList) -> None:
             table["x_mm_variance"] = table["x_variance"] * size[:, 0] ** 2
             table["y_mm_variance"] = table["y_variance"] * size[:, 1] ** 2
             table["phi_rad_variance"] = np.zeros(n)
-
-
-def _key(experiment: NDArray[Any], image: NDArray[Any]) -> NDArray[np.int64]:
-    return (experiment.astype(np.int64) << 32) + image.astype(np.int64)

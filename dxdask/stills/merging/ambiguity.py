@@ -17,7 +17,7 @@ from dxdask.scaling.observations import common_symmetry
 from dxdask.stills.columns import Stills
 from dxdask.stills.merging.assignment import chances_of_settings
 from dxdask.stills.merging.fit import SCALE
-from dxdask.stills.merging.observations import Observations, observations_of, rows_of_stills
+from dxdask.stills.merging.observations import Observations, observations_of, rows_and_stills
 from dxdask.stills.merging.parameters import StillsMergingParameters
 from dxdask.stills.merging.partiality import partialities
 from dxdask.stills.merging.priors import FIRST_TAIL
@@ -144,7 +144,7 @@ def _moved(
 ) -> tuple[Reflections, Stills]:
     """Return reflections and stills with indices moved by the operator of each still."""
     hkl, a = reflections["hkl"].copy(), stills["a_matrix"].copy()
-    rows, still = rows_of_stills(reflections, stills)
+    rows, still = rows_and_stills(reflections, stills)
     for k, op in enumerate(operators[1:], start=1):
         own = rows[setting[still] == k]
         hkl[own] = _turned(hkl[own], op)

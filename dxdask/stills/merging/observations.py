@@ -14,7 +14,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Reflections, check
+from dxdask.columns import Reflections, check, rows_of_images
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import asu_indices, epsilon, is_absent, pack, spacings, unpack
@@ -88,7 +88,7 @@ def observations_of(
     """
     check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
     check_stills({k: stills[k] for k in NEEDED_OF_STILLS if k in stills}, NEEDED_OF_STILLS)
-    rows, still = rows_of_stills(reflections, stills)
+    rows, still = rows_and_stills(reflections, stills)
     d = spacings(reflections["hkl"][rows], cell)
     good = usable(reflections, "sum")[0][rows] & ~is_absent(reflections["hkl"][rows], group)
     good &= (d >= (parameters.d_min or 0.0)) & (d <= (parameters.d_max or np.inf))
@@ -111,18 +111,14 @@ def observations_of(
                     gradient[good], axes, cell, group)  # fmt: skip
 
 
-def rows_of_stills(reflections: Reflections, stills: Stills) -> tuple[Ints, Ints]:
+def rows_and_stills(reflections: Reflections, stills: Stills) -> tuple[Ints, Ints]:
     """Return rows of reflections of indexed stills, and the row of the still of each."""
     indexed = np.flatnonzero(stills["indexed"])
-    known = _key(stills["experiment"][indexed], stills["image"][indexed])
-    order = np.argsort(known, kind="stable")
-    key = _key(reflections["experiment"], np.floor(reflections["z"]))
-    if not len(known) or not len(key):
+    if not len(indexed) or not len(reflections["z"]):
         raise InputError("no reflections of indexed stills to merge; index and integrate first")
-    place = np.searchsorted(known[order], key)
-    place[place == len(known)] = 0
-    rows = np.flatnonzero(known[order][place] == key)
-    return rows, indexed[order[place[rows]]]
+    place = rows_of_images(reflections, stills["experiment"][indexed], stills["image"][indexed])
+    rows = np.flatnonzero(place >= 0)
+    return rows, indexed[place[rows]]
 
 
 def _ordered(
@@ -182,7 +178,3 @@ def _intensities(reflections: Reflections, rows: Ints) -> tuple[Floats, Floats, 
     slope = np.divide(counted, total, out=np.ones(len(rows)), where=total > 0)
     rest = np.maximum(variance - counted, LEAST_VARIANCE)
     return total * factor, rest * factor**2, slope * factor
-
-
-def _key(experiment: NDArray[np.int32], image: NDArray[np.float64]) -> Ints:
-    return (experiment.astype(np.int64) << 32) + image.astype(np.int64)
