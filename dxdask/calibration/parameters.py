@@ -100,8 +100,3 @@ class CalibrationParameters(Parameters):
     )
     dark: DarkParameters = DarkParameters()
     common_mode: CommonModeParameters = CommonModeParameters()
-
-    @property
-    def is_asked_for(self) -> bool:
-        """Whether anything is to be calibrated at all."""
-        return self != CalibrationParameters()

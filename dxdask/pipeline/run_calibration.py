@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dxdask.calibration import Calibration, CalibrationParameters, calibrated_detector
+from dxdask.errors import ParameterError
 from dxdask.graphs.blocked import Frames
 from dxdask.graphs.calibrate import calibrate
 from dxdask.models import Detector, Experiment
@@ -93,9 +94,12 @@ def calibration_of_run(
     ------
     InputError, FormatError
         See `load_calibration`.
+    ParameterError
+        Parameters say how it is calibrated, and nothing says by what.
     """
     kept = read_calibration(store.path, run)
     if not any(getattr(parameters, name) is not None for name in _ASKING):
+        _require_something_to_calibrate_by(parameters, run, kept=kept is not None)
         if kept is None:
             return None
         maps, wanted = from_store(kept, detector), kept.fingerprint
@@ -112,6 +116,20 @@ def calibration_of_run(
     if kept is None or calibration_parameters(store.path, run) != given:
         write_calibration(store.path, run, to_store(maps, wanted), parameters=given)
     return RunCalibration(maps, parameters)
+
+
+def _require_something_to_calibrate_by(
+    parameters: CalibrationParameters, run: str, *, kept: bool
+) -> None:
+    """Refuse parameters that say how a run is calibrated where nothing says by what."""
+    usual = CalibrationParameters()
+    names = [n for n in CalibrationParameters.model_fields if not (kept and n in COUNTING)]
+    given = [n for n in names if getattr(parameters, n) != getattr(usual, n)]
+    if given:
+        raise ParameterError(
+            f"calibration.{given[0]} says how {run} is calibrated, and nothing says by what; give "
+            f"one of {', '.join(f'calibration.{name}' for name in _ASKING)}"
+        )
 
 
 def _with_those_before(

@@ -25,7 +25,7 @@ from dxdask.calibration import (
     common_modes,
     correct,
 )
-from dxdask.errors import FormatError, InputError
+from dxdask.errors import FormatError, InputError, ParameterError
 from dxdask.graphs.frames import frame_blocks
 from dxdask.models import Beam, Experiment
 from dxdask.pipeline.calibration import from_store, load_calibration, to_store
@@ -330,6 +330,22 @@ def test_a_calibration_holds_until_another_is_given(tmp_path: Path) -> None:
     assert moved.fingerprint == first.fingerprint
 
 
-def test_nothing_is_calibrated_unless_asked_for() -> None:
-    assert not CalibrationParameters().is_asked_for
-    assert CalibrationParameters(gain=7.0).is_asked_for
+def test_how_and_nothing_by_what_is_refused(tmp_path: Path) -> None:
+    run = raw_run(1)
+    store = in_store(run, tmp_path)
+
+    def calibration(**given: Any) -> RunCalibration | None:
+        asked, mask = CalibrationParameters(**given), store.imported_mask("r")
+        with store.writing():
+            return calibration_of_run(store, "r", run.detector, mask, asked)
+
+    with pytest.raises(ParameterError, match=r"common_mode says how r is .*calibration\.dark_path"):
+        calibration(common_mode={"algorithm": "none"})
+    with pytest.raises(ParameterError, match="output says how"):
+        calibration(output="adu")
+    assert calibration(gain=7.0) is not None
+    assert calibration(output="adu") is not None
+    with pytest.raises(ParameterError, match="dark says how"):
+        calibration(dark={"min_frames": 5})
+    with pytest.raises(ParameterError, match="gain_map_scale says how"):
+        calibration(gain_map_scale=0.001)

@@ -12,9 +12,9 @@ from still_runs import assert_same_tables, events, stills, write_raw, write_run
 
 from dxdask.assignments import flatten, with_assignments
 from dxdask.errors import InputError, ParameterError
+from dxdask.pipeline import run_calibration
 from dxdask.pipeline.api import quiet
 from dxdask.pipeline.pedestal import PedestalParameters, pedestal
-from dxdask.pipeline.stills import inputs as stills_inputs
 from dxdask.storage.store import Store
 
 
@@ -77,13 +77,13 @@ def test_a_run_is_calibrated_once(
 ) -> None:
     raw, dark = files
     made = []
-    load = stills_inputs.load_calibration
+    load = run_calibration.load_calibration
 
     def counted(*args: Any, **others: Any) -> Any:
         made.append(1)
         return load(*args, **others)
 
-    monkeypatch.setattr(stills_inputs, "load_calibration", counted)
+    monkeypatch.setattr(run_calibration, "load_calibration", counted)
     given = {"calibration.dark_path": str(dark), "calibration.gain": 8.0, "dispatch.index": False}
     path = tmp_path / "a.zarr"
     stills(raw, path, **given)

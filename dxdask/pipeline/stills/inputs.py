@@ -104,7 +104,7 @@ def stills_inputs(
     if gain_map is not None:
         of_steps["find_spots"]["lookup.gain_map"] = masks.digest(gain_map)
     if parameters.hits.method == "peakfinder8":
-        of_steps["find_spots"]["hits"] = parameters.hit_finder.model_dump(mode="json")
+        of_steps["find_spots"]["peaks"] = parameters.hits.of_peaks
     # domain sizes are found with the crystals
     of_steps["index"]["bandwidth"] = parameters.integration.prediction.bandwidth
     return StillsInputs(

@@ -84,8 +84,8 @@ def _require_peaks(store: Store, given: HitParameters) -> None:
     """Check that peaks asked for are those that the store holds: none are found here."""
     if given.method != "peakfinder8":
         return
-    made = store.step_attributes("find_spots")["parameters"].get(CONTENTS, {}).get("hits")
-    if made is None or HitParameters.model_validate(made).of_peaks != given.of_peaks:
+    made = store.step_attributes("find_spots")["parameters"].get(CONTENTS, {}).get("peaks")
+    if made != given.of_peaks:
         raise ParameterError(
             f"{store.path} does not hold the peaks that hits.method=peakfinder8 asks for, and "
             "dxdask hits looks at no frames; give these parameters to: dxdask stills_process "

@@ -67,8 +67,12 @@ def test_hits_finds_no_peaks_anew(run_file: Path, tmp_path: Path) -> None:
         step(path, "hits", **peaks)
     whole = stills(run_file, path, **{"dispatch.index": False}, **peaks)
     n_spots = whole.arrays("hits")["n_spots"]
-    again = step(path, "hits", **peaks, **{"hits.min_peaks": int(n_spots.max())})
+    best = {"hits.min_peaks": int(n_spots.max())}
+    again = step(path, "hits", **peaks, **best)
     assert int(again.arrays("hits")["hit"].sum()) == 1
+    made = again.step_attributes("find_spots")["id"]
+    whole = stills(run_file, path, **{"dispatch.index": False}, **peaks, **best)
+    assert whole.step_attributes("find_spots")["id"] == made
     with pytest.raises(ParameterError, match="give these parameters to: dxdask stills_process"):
         step(path, "hits", **peaks, **{"hits.peakfinder8.min_snr": 9.0})
 
