@@ -67,7 +67,7 @@ def write_step(
     except OSError as error:
         raise StoreWriteError(
             f"cannot write {step} to {root}: {error}; earlier steps are intact: "
-            f"free some space ({_free(root)} left) or check the disk, and run {step} again"
+            f"free some space ({_free(root)} left) or check the disk, and repeat the command"
         ) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)

@@ -13,6 +13,8 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.models.crystal import b_matrix, cell_of
+
 Floats = NDArray[np.float64]
 
 # Parameters are 10^5 times elements of G* (1/Angstrom^2), so that they are of the order of 10.
@@ -32,6 +34,14 @@ def symmetric_metric(metric: Floats, group: gemmi.SpaceGroup) -> Floats:
     w = _rotations(group)
     mean: Floats = np.einsum("gij,jk,glk->gil", w, metric, w).mean(axis=0)
     return 0.5 * (mean + mean.T)
+
+
+def symmetric_cell(cell: tuple[float, ...], group: gemmi.SpaceGroup) -> Floats:
+    """Return the cell (6,) that obeys the symmetry and whose metric tensor is nearest to this's."""
+    b = b_matrix(cell)
+    reciprocal = symmetric_metric(b.T @ b, group)
+    # any B with B^T B = G* will do
+    return np.array(cell_of(np.linalg.cholesky(reciprocal).T))
 
 
 def metric_basis(group: gemmi.SpaceGroup) -> Floats:

@@ -82,7 +82,7 @@ def index_result(
         There are no hits.
     """
     stills = _columns_only(_stills(parts))
-    require_hits(int(stills["hit"].sum()), len(stills["hit"]))
+    require_hits(int(stills["hit"].sum()), len(stills["hit"]), stills["reason"])
     starts = np.cumsum([0] + [len(p.stills["image"]) for p in parts])
     further = [
         start + np.searchsorted(p.stills["image"], p.further_image)

@@ -9,6 +9,7 @@ from dxdask.columns import Reflections
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.models import ExperimentList, space_group
 from dxdask.models.crystal import cell_of
+from dxdask.refinement.cell import symmetric_cell
 from dxdask.results import StepResult
 from dxdask.stills.columns import Stills, check_stills
 from dxdask.stills.fate import Fate
@@ -19,6 +20,7 @@ from dxdask.stills.indexing.parameters import StillIndexParameters
 from dxdask.tables import Table
 
 Floats = NDArray[np.float64]
+NEARLY = 0.01  # of an edge, and in radians of an angle: more than cells given by hand are off
 
 
 def index_stills(
@@ -67,27 +69,55 @@ def index_stills(
     return result_of(indexed, experiments, known, tables)
 
 
-def require_hits(n_hits: int, n_events: int) -> None:
+def require_hits(n_hits: int, n_events: int, reasons: NDArray[np.int32] | None = None) -> None:
     """Refuse events of which none is a hit.
+
+    reasons : (n_events,) why each event ended where it did (`Fate`), where that is known.
 
     Raises
     ------
     InputError
         None is.
     """
-    if not n_hits:
-        raise InputError(
-            f"none of {n_events} events is a hit; lower the limits of hit finding or of "
-            "spot finding"
-        )
+    if n_hits:
+        return
+    fates, counts = np.unique([] if reasons is None else reasons, return_counts=True)
+    told = ", ".join(f"{n}: {Fate(int(fate)).words}" for fate, n in zip(fates, counts, strict=True))
+    raise InputError(
+        f"none of {n_events} events is a hit{told and f' ({told})'}; change the limits of hit "
+        "finding, or the threshold and limits of spot finding"
+    )
 
 
 def known_cell(parameters: StillIndexParameters) -> KnownCell | None:
-    """Return the cell that the parameters give, None where they give none."""
+    """Return the cell that the parameters give, None where they give none.
+
+    A cell that nearly has the symmetry of the space group is given it.
+
+    Raises
+    ------
+    InputError
+        No crystal of this space group can have this cell.
+    """
     symmetry = parameters.known_symmetry
     if symmetry.unit_cell is None:
         return None
-    return KnownCell.of(symmetry.unit_cell, symmetry.space_group or "P 1")
+    group = space_group(symmetry.space_group or "P 1")
+    known = KnownCell.of(symmetry.unit_cell, group)  # refuses what is no cell
+    cell = symmetric_cell(known.cell, group)
+    given = np.array(known.cell)
+    off = np.abs(cell - given)
+    if (off[:3] > NEARLY * given[:3]).any() or (off[3:] > np.degrees(NEARLY)).any():
+        raise InputError(
+            f"known_symmetry.unit_cell {_text(given)} is none of space group {group.xhm()}, whose "
+            f"symmetry would make it {_text(cell)}; is the cell given in another setting, or the "
+            "group another?"
+        )
+    return known if (off < 1e-6).all() else KnownCell.of(tuple(cell.tolist()), group)
+
+
+def _text(cell: Floats) -> str:
+    return ", ".join(f"{x:.2f}" for x in cell)
 
 
 def agreed(lattices: Floats, parameters: StillIndexParameters) -> list[ProposedCell]:

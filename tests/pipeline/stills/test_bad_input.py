@@ -38,7 +38,7 @@ def test_a_dark_run_of_another_shape(tmp_path: Path) -> None:
 
 def test_all_events_are_blank(tmp_path: Path) -> None:
     file = write_run(tmp_path / "blank.h5", events("....").photons)
-    words = "none of 4 events is a hit; lower the limits of hit finding or of spot finding"
+    words = r"none of 4 events is a hit \(4: too few spots for a hit\); change the limits of hit f"
     says(InputError, words, file, tmp_path)
 
 

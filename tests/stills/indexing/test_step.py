@@ -16,6 +16,7 @@ from dxdask.stills.columns import check_stills
 from dxdask.stills.fate import Fate
 from dxdask.stills.indexing import KnownCell, StillIndexParameters, index_stills
 from dxdask.stills.indexing.many import index_known
+from dxdask.stills.indexing.step import known_cell, require_hits
 from dxdask.stills.scattering import scattering_of
 
 KNOWN = {"known_symmetry": {"unit_cell": CELL, "space_group": "P43212"}}
@@ -213,3 +214,25 @@ def test_cell_as_text():
     )
     assert parameters.known_symmetry.unit_cell == (79.2, 79.2, 38.0, 90.0, 90.0, 90.0)
     assert parameters.known_symmetry.space_group == "P 43 21 2"
+
+
+def test_a_cell_has_the_symmetry_of_its_group_or_is_refused():
+    def cell(unit_cell, group):
+        given = {"known_symmetry": {"unit_cell": unit_cell, "space_group": group}}
+        return known_cell(StillIndexParameters.model_validate(given)).cell
+
+    assert cell(CELL, "P43212") == tuple(CELL)
+    assert cell((50, 60, 70, 91, 100, 89), "P1") == (50, 60, 70, 91, 100, 89)
+    nearly = cell((79.0, 79.4, 38.0, 90, 90.3, 90), "P43212")
+    assert nearly == pytest.approx((79.2, 79.2, 38.0, 90, 90, 90), abs=0.01)
+    with pytest.raises(InputError, match=r"make it 77\.80, 77\.80, 38\.00, 90\.00"):
+        cell((79, 79, 38, 90, 90, 80), "P43212")
+    with pytest.raises(InputError, match="is the cell given in another setting"):
+        cell((40, 50, 60, 90, 90, 90), "P41212")
+
+
+def test_events_without_hits_say_what_became_of_them():
+    reasons = np.array([Fate.NO_HIT, Fate.TOO_MANY_STRONG_PIXELS, Fate.NO_HIT], np.int32)
+    told = r"none of 3 events is a hit \(1: too many strong pixels, 2: too few spots for a hit\); "
+    with pytest.raises(InputError, match=told):
+        require_hits(0, 3, reasons)
