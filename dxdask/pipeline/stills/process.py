@@ -106,6 +106,7 @@ def _process_sources(
     cluster: Cluster,
     show: Show,
 ) -> None:
+    sources = _named_as_before(store, sources)
     prints = frames.fingerprints(sources, parameters)
     readers = frames.prepare(store, sources, prints, parameters)
     geometries = geometries_for(sources, parameters.input)
@@ -130,6 +131,21 @@ def _process_sources(
     if readers and "find_spots" not in plan.commits:
         import_frames(readers, cluster)
     run_plan(store, plan, cluster, show, label="stills_process")
+
+
+def _named_as_before(store: Store, sources: Sequence[RunSource]) -> list[RunSource]:
+    """Return the runs with the names that the store has for their files.
+
+    A run is named otherwise when another comes whose file has the same name.
+    """
+    before = {tuple(store.run_attributes(run)["source"]["files"]): run for run in store.runs}
+    names = [before.get(tuple(map(str, s.files)), s.name) for s in sources]
+    if len(set(names)) < len(names):  # files of several runs each
+        return list(sources)
+    return [
+        replace(s, name=name, experiment=replace(s.experiment, run=name))
+        for s, name in zip(sources, names, strict=True)
+    ]
 
 
 def process_store(path: PathLike, parameters: StillsStepParameters, show: Show) -> Store:

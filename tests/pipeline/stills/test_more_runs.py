@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,23 @@ def test_only_new_runs_are_read(
         looked_at.clear()
     assert_same_tables(store, at_once)
     assert len(store.show()["problems"]) == 1
+
+
+def test_runs_keep_their_names_when_one_of_the_same_comes(
+    files: list[Path], tmp_path: Path, looked_at: list[str]
+) -> None:
+    same = []
+    for i in (0, 1):
+        (tmp_path / f"r{i}").mkdir()
+        same.append(Path(shutil.copy(files[i], tmp_path / f"r{i}" / "run.h5")))
+    path = tmp_path / "a.zarr"
+    assert list(stills(same[:1], path).experiments("index").runs) == ["run"]
+    looked_at.clear()
+    store = stills(same, path)
+    assert list(store.experiments("index").runs) == ["run", "r1_run"]
+    assert looked_at == ["r1_run"]
+    merged = store.step_attributes("merge")["id"]
+    assert stills(same, path).step_attributes("merge")["id"] == merged
 
 
 @pytest.mark.parametrize("left_out", ["index", "integrate", "merge"])
