@@ -9,7 +9,6 @@ class Fate(IntEnum):
     """Where the chain from frame to crystal ended for an event, the later the better."""
 
     UNREADABLE = 0
-    NOT_CALIBRATED = 1
     NO_WAVELENGTH = 2
     TOO_MANY_STRONG_PIXELS = 3
     NO_HIT = 4
@@ -27,7 +26,6 @@ class Fate(IntEnum):
 
 _WORDS = {
     Fate.UNREADABLE: "the frame cannot be read",
-    Fate.NOT_CALIBRATED: "the frame cannot be calibrated",
     Fate.NO_WAVELENGTH: "the wavelength is not known",
     Fate.TOO_MANY_STRONG_PIXELS: "too many strong pixels",
     Fate.NO_HIT: "too few spots for a hit",

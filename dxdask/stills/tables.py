@@ -9,7 +9,7 @@ from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.models import ExperimentList
 from dxdask.stills.columns import Stills
 from dxdask.stills.fate import Fate
-from dxdask.stills.hits.tables import STRETCHES
+from dxdask.stills.hits.tables import stretches
 from dxdask.tables import Table
 
 
@@ -41,18 +41,10 @@ def fates_table(stills: Stills, experiments: ExperimentList) -> Table:
 def index_rate_table(stills: Stills, experiments: ExperimentList) -> Table:
     """Return the table `index_rate`: crystals in up to ten stretches of each run, in order."""
     rows = []
-    for index, member in enumerate(experiments.members):
-        own = np.flatnonzero(stills["experiment"] == index)
-        for part in np.array_split(own, max(min(STRETCHES, len(own)), 1)):
-            if len(part) == 0:
-                continue
-            hits, indexed = int(stills["hit"][part].sum()), int(stills["indexed"][part].sum())
-            rows.append({
-                "run": member.run, "first": int(stills["image"][part[0]]) + 1,
-                "last": int(stills["image"][part[-1]]) + 1, "n_events": len(part),
-                "n_hits": hits, "n_indexed": indexed,
-                "percent": _percent(indexed, hits) if hits else None,
-            })  # fmt: skip
+    for columns, part in stretches(stills, experiments):
+        hits, indexed = int(stills["hit"][part].sum()), int(stills["indexed"][part].sum())
+        percent = _percent(indexed, hits) if hits else None
+        rows.append({**columns, "n_hits": hits, "n_indexed": indexed, "percent": percent})
     headings = {
         "run": ("run", ""), "first": ("first", ""), "last": ("last", ""),
         "n_events": ("events", ""), "n_hits": ("hits", ""), "n_indexed": ("indexed", ""),

@@ -116,19 +116,7 @@ def _asked_for(
         good &= np.isin(every.image_number, p.images)
     if p.events:
         good &= np.isin(every.event_id, p.events)
-    which = p.which or ("all" if p.images or p.events or p.fate else "hits")
-    tests: list[Callable[[Table], NDArray[np.bool_]]] = []
-    if which != "all":
-        tests.append(lambda t: _fits(t, which))
-    if p.fate:
-        fates = [_fate(text) for text in p.fate]
-        tests.append(lambda t: np.isin(t["reason"], fates))
-    if p.min_spots is not None:
-        least = p.min_spots
-        tests.append(lambda t: t["n_spots"] >= least)
-    if p.max_spots is not None:
-        most = p.max_spots
-        tests.append(lambda t: t["n_spots"] <= most)
+    tests = _tests(p)
     if not tests:
         return good
     if not table:
@@ -146,6 +134,24 @@ def _asked_for(
         holds[place] = test({name: values[mine] for name, values in table.items()})
         good &= holds
     return good
+
+
+def _tests(p: DumpParameters) -> list[Callable[[Table], NDArray[np.bool_]]]:
+    """Return what is asked of events that takes a table of stills to tell."""
+    which = p.which or ("all" if p.images or p.events or p.fate else "hits")
+    tests: list[Callable[[Table], NDArray[np.bool_]]] = []
+    if which != "all":
+        tests.append(lambda t: _fits(t, which))
+    if p.fate:
+        fates = [_fate(text) for text in p.fate]
+        tests.append(lambda t: np.isin(t["reason"], fates))
+    if p.min_spots is not None:
+        least = p.min_spots
+        tests.append(lambda t: t["n_spots"] >= least)
+    if p.max_spots is not None:
+        most = p.max_spots
+        tests.append(lambda t: t["n_spots"] <= most)
+    return tests
 
 
 def _fits(table: Table, which: str) -> NDArray[np.bool_]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from dxdask.models import ExperimentList
 from dxdask.stills.columns import Stills
@@ -10,6 +14,18 @@ from dxdask.stills.fate import Fate
 from dxdask.tables import Table
 
 STRETCHES = 10
+
+
+def stretches(
+    stills: Stills, experiments: ExperimentList
+) -> Iterator[tuple[dict[str, Any], NDArray[np.int64]]]:
+    """Yield up to ten stretches of each run, in order: columns of a table, and rows of stills."""
+    for index, member in enumerate(experiments.members):
+        own = np.flatnonzero(stills["experiment"] == index)
+        own = own[np.argsort(stills["image"][own], kind="stable")]
+        for part in np.array_split(own, min(STRETCHES, len(own))) if len(own) else ():
+            first, last = (int(stills["image"][part[i]]) + 1 for i in (0, -1))
+            yield {"run": member.run, "first": first, "last": last, "n_events": len(part)}, part
 
 
 def events_table(stills: Stills, experiments: ExperimentList) -> Table:
@@ -31,20 +47,13 @@ def events_table(stills: Stills, experiments: ExperimentList) -> Table:
 def hit_rate_table(stills: Stills, experiments: ExperimentList) -> Table:
     """Return the table `hit_rate`: hits in up to ten stretches of each run, in order."""
     rows = []
-    for index, member in enumerate(experiments.members):
-        own = np.flatnonzero(stills["experiment"] == index)
-        own = own[np.argsort(stills["image"][own], kind="stable")]
-        for part in np.array_split(own, max(min(STRETCHES, len(own)), 1)):
-            if len(part) == 0:
-                continue
-            hits = stills["hit"][part]
-            spots = stills["n_spots"][part][hits]
-            rows.append({
-                "run": member.run, "first": int(stills["image"][part[0]]) + 1,
-                "last": int(stills["image"][part[-1]]) + 1, "n_events": len(part),
-                "n_hits": int(hits.sum()), "percent": 100.0 * float(hits.mean()),
-                "median_spots": float(np.median(spots)) if len(spots) else None,
-            })  # fmt: skip
+    for columns, part in stretches(stills, experiments):
+        hits = stills["hit"][part]
+        spots = stills["n_spots"][part][hits]
+        rows.append({
+            **columns, "n_hits": int(hits.sum()), "percent": 100.0 * float(hits.mean()),
+            "median_spots": float(np.median(spots)) if len(spots) else None,
+        })  # fmt: skip
     headings = {
         "run": ("run", ""), "first": ("first", ""), "last": ("last", ""),
         "n_events": ("events", ""), "n_hits": ("hits", ""), "percent": ("%", ".1f"),
