@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dxdask.parameter_entries import changed, describe
@@ -20,6 +21,8 @@ log = logging.getLogger("dxdask")
 _state = {"muted": False}
 MOST_PROBLEMS = 10
 """Rows of problems that are printed as a step ends; `dxdask show` prints all."""
+MOST_ROWS = 200
+"""The same of another table: those with a row an event have as many as there are events."""
 
 
 @contextmanager
@@ -60,12 +63,15 @@ def changed_parameters(parameters: Parameters) -> None:
 
 def finished(store: Store, name: str) -> None:
     """Print what a step that has just run has to say, and what it could not process."""
-    step(store, name)
+    step(store, name, most_rows=MOST_ROWS)
     problems(store, name)
 
 
-def step(store: Store, name: str) -> None:
-    """Print what a step in the store has to say: its messages, its tables, how long it took."""
+def step(store: Store, name: str, *, most_rows: int | None = None) -> None:
+    """Print what a step in the store has to say: its messages, its tables, how long it took.
+
+    most_rows : of a table, of which the others are counted; None: all.
+    """
     seconds = store.step_attributes(name).get("seconds", {}).get("wall")
     took = f" ({seconds:.1f} s)" if seconds is not None else ""
     line(f"\n{'-' * 80}\n{name}{took}")
@@ -74,7 +80,9 @@ def step(store: Store, name: str) -> None:
     for table in store.tables(name):
         if table.printed:
             line()
-            line(str(table))
+            line(str(replace(table, rows=table.rows[:most_rows])))
+            if most_rows is not None and len(table.rows) > most_rows:
+                line(f"and {len(table.rows) - most_rows} more: dxdask show {store.path} {name}")
 
 
 def problems(store: Store, name: str) -> None:

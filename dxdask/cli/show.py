@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dxdask.cli import arguments, output
 from dxdask.cli.commands import app
 from dxdask.cli.options import Arguments, Json
-from dxdask.errors import ParameterError
+from dxdask.errors import ParameterError, StoreNotFoundError
 from dxdask.tables import Table
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ def show(given: Arguments = None, json: Json = False) -> None:
         raise ParameterError(f"dxdask show takes a store and steps, not {texts[0]!r}")
     arguments.need(paths, "show", "a store")
     store, steps = Store.open(paths[0], mode="r"), paths[1:]
+    for name in steps:
+        if not store.has_step(name):
+            there = ", ".join(store.show()["steps"]) or "none"
+            raise StoreNotFoundError(
+                f"{store.path} holds no result of {name}; its steps are: {there}"
+            )
     if json:
         return output.as_json(_as_data(store, steps))
     if not steps:

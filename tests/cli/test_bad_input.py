@@ -75,6 +75,12 @@ def test_wrong_usage_is_status_2(
     assert status == 2
 
 
+def test_showing_what_is_not_there_names_what_is(store: Path, capsys: Captured) -> None:
+    status, said = fails(capsys, "show", store, "problems")
+    assert status == 1
+    assert "holds no result of problems; its steps are: find_spots, index, " in one_line(said)
+
+
 @pytest.mark.parametrize("words", [["nosuch"], ["find_spots", "--nosuch"], ["show", "-e"]])
 def test_what_is_no_command_or_option(capsys: Captured, words: list[str]) -> None:
     status, said = fails(capsys, *words)

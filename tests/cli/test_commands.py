@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from ensemble_example import QUICK, RUNS, STEPS, dxdask, python, words
 
+from dxdask.cli import output
 from dxdask.cli.main import run
 from dxdask.pipeline.catalogue import STEPS as ALL_STEPS
 from dxdask.pipeline.steps import BUILDERS
@@ -121,6 +122,21 @@ def test_process_in_a_pipe_and_its_log(raw: list[Path], processed: Store, tmp_pa
     log = (tmp_path / "out" / "one.log").read_text()
     assert "Merging statistics" in log
     assert log.splitlines()[0].split(" ")[2:4] == ["INFO", "dxdask"]
+
+
+def test_long_tables_are_cut_as_a_step_ends(
+    processed: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "MOST_ROWS", 3)
+    output.finished(processed, "find_spots")
+    said = capsys.readouterr().out.splitlines()
+    rows = len(processed.table("find_spots", "images"))
+    assert f"and {rows - 3} more: dxdask show {processed.path} find_spots" in said
+    whole = 4  # lines of a table that are none of its rows
+    shown = [line for line in said if line.startswith(("|", "+"))]
+    assert len(shown) <= (3 + whole + 1) * len(processed.tables("find_spots"))
+    assert run(["show", str(processed.path), "find_spots"]) == 0
+    assert " more: dxdask show" not in capsys.readouterr().out
 
 
 def test_show_json(processed: Store, capsys: pytest.CaptureFixture[str]) -> None:

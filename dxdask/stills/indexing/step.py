@@ -151,8 +151,11 @@ def result_of(
         f"Cell searched for: {', '.join(f'{x:.2f}' for x in known.cell)}, {known.group.xhm()}",
         f"Indexed {n} of {hits} hits ({len(stills['hit'])} events)",
     ]
+    if n:
+        x, y = (np.median(stills[c][stills["indexed"]]) for c in ("rmsd_x_px", "rmsd_y_px"))
+        messages.append(f"RMSDs of the spots of these in x and y, median: {x:.3f}, {y:.3f} px")
     if len(indexed.further_still):
-        messages.append(f"Found {len(indexed.further_still)} further crystals on these")
+        messages.append(f"Found {len(indexed.further_still)} further crystals on the same events")
     arrays = {
         **stills,
         "further_still": indexed.further_still,

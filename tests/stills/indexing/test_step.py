@@ -64,6 +64,8 @@ def test_all_hits_are_indexed_cell_known_or_not(values):
     check(result.reflections)
     table = check_stills(stills_of(result))
     assert table["rmsd_x_px"][:6] == pytest.approx(0.18, abs=0.07)
+    median = [np.median(table[name][:6]) for name in ("rmsd_x_px", "rmsd_y_px")]
+    assert f"median: {median[0]:.3f}, {median[1]:.3f} px" in " ".join(result.messages)
     assert np.all(np.isnan(table["a_matrix"][6:]))
     assert table["reason"].tolist() == [Fate.INDEXED] * 6 + [Fate.NO_HIT] * 2
     indexed = has_flag(result.reflections, Flag.INDEXED)
