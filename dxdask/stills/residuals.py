@@ -15,6 +15,10 @@ from dxdask.stills.rays import derivatives, still_rays
 
 Floats = NDArray[np.float64]
 
+FREE_ORIENTATION = 1e-6
+"""One over the variance (rad^-2) expected of a crystal's turn: none, but never singular."""
+FIXED = 1e24
+
 
 class Fit(NamedTuple):
     """Residuals and gradients of each spot (n,).
@@ -89,6 +93,15 @@ def fit_of(
     crystal[:, 2] = d_psi.T
     crystal[:, :2] = np.moveaxis(fit.on_panel(ds1 / pv[:, 2:]), 0, -1)
     return fit
+
+
+def crystal_prior(crystals: Crystals, restraint: float | None, *, fixed: bool = False) -> Floats:
+    """Return one over the variance (3 + k,) expected of the turn (rad) and strain of a crystal.
+
+    restraint : relative spread of cells; None: cells are free. fixed : they are not.
+    """
+    spread = 1.0 if restraint is None else restraint**-2
+    return np.array([FREE_ORIENTATION] * 3 + [FIXED if fixed else spread] * len(crystals.basis))
 
 
 class CrystalEquations(NamedTuple):

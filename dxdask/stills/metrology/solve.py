@@ -16,7 +16,7 @@ from dxdask.stills.metrology.equations import equations, panel_gradients
 from dxdask.stills.metrology.hierarchy import Part, free_moves, moved, part_moves, parts_of
 from dxdask.stills.metrology.parameters import MetrologyParameters
 from dxdask.stills.outliers import position_scales, robust_weights
-from dxdask.stills.residuals import crystal_equations, fit_of
+from dxdask.stills.residuals import crystal_equations, crystal_prior, fit_of
 
 Floats = NDArray[np.float64]
 
@@ -25,8 +25,6 @@ SMALLEST_STEP, PART_OF_ERROR = 5e-5, 0.02
 WEIGHED_ROUNDS = 20
 """From then on each spot keeps its weight: so it settles also where what may move does not fit, and
 spots would change sides, or drift away from the fit, for long."""
-FREE_ORIENTATION = 1e-6
-"""One over the variance (rad^-2) expected of a crystal's turn: none, but never singular."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +71,12 @@ def solve(
     parts = parts_of(detector, parameters.detector.hierarchy_level)
     spread, sigmas = _spread(start, parts, parameters)
     total = np.zeros(len(sigmas))
-    crystal_prior = _crystal_prior(crystals, parameters)
+    prior = crystal_prior(crystals, parameters.cell.restraint, fixed=parameters.cell.fix)
     weights: list[Floats] = []
     for iteration in range(1, parameters.max_iterations + 1):
         if iteration <= WEIGHED_ROUNDS:
             weights.clear()
-        matrix, right, follow = _equations(
-            measured, crystals, detector, beam, crystal_prior, weights
-        )
+        matrix, right, follow = _equations(measured, crystals, detector, beam, prior, weights)
         normal = spread.T @ matrix @ spread + np.diag(1 / sigmas**2)
         step = np.linalg.solve(normal, spread.T @ right - total / sigmas**2)
         panel_moves = spread @ step
@@ -107,7 +103,7 @@ def _equations(
     crystals: Crystals,
     detector: Detector,
     beam: Floats,
-    crystal_prior: Floats,
+    prior: Floats,
     weights: list[Floats],
 ) -> tuple[Floats, Floats, list[tuple[Floats, Floats]]]:
     """Return matrix and right side for the panels, summed over the blocks in order, and how the
@@ -123,7 +119,7 @@ def _equations(
         if not known:
             scales = position_scales(fit.residuals, block.size, block.still, len(block.rows))
             weights.append(robust_weights(fit.residuals, scales)[:, None] / scales**2)
-        alone = crystal_equations(fit, weights[i], block, own, crystal_prior)
+        alone = crystal_equations(fit, weights[i], block, own, prior)
         of_panels = panel_gradients(fit, block, detector)
         eq = equations(fit, of_panels, weights[i], block, alone, len(detector))
         matrix += eq.matrix
@@ -146,14 +142,3 @@ def _spread(
             "nothing of the detector may move; give metrology.detector.whole or .parts something"
         )
     return np.concatenate(columns, axis=1), np.array(sigmas)
-
-
-def _crystal_prior(crystals: Crystals, parameters: MetrologyParameters) -> Floats:
-    k = len(crystals.basis)
-    if parameters.cell.fix:
-        tight = 1e24
-    elif parameters.cell.restraint is None:
-        tight = 1.0
-    else:
-        tight = parameters.cell.restraint**-2
-    return np.array([FREE_ORIENTATION] * 3 + [tight] * k)

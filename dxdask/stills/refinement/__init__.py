@@ -12,13 +12,11 @@ from dxdask.stills.crystals import Crystals
 from dxdask.stills.measurements import Measurements
 from dxdask.stills.outliers import position_scales, robust_weights
 from dxdask.stills.refinement.parameters import StillRefinementParameters
-from dxdask.stills.residuals import Fit, crystal_equations, fit_of, on_panels
+from dxdask.stills.residuals import Fit, crystal_equations, crystal_prior, fit_of, on_panels
 
 __all__ = ["RefinedStills", "StillRefinementParameters", "refine_stills"]
 
 Floats = NDArray[np.float64]
-
-FREE_ORIENTATION = 1e-6
 
 
 class RefinedStills(NamedTuple):
@@ -51,9 +49,7 @@ def refine_stills(
     measured : spots with indices. beam : (3,) unit vector along the beam.
     """
     parameters = parameters or StillRefinementParameters()
-    restraint = parameters.cell_restraint
-    tight = 1.0 if restraint is None else restraint**-2
-    prior = np.array([FREE_ORIENTATION] * 3 + [tight] * len(crystals.basis))
+    prior = crystal_prior(crystals, parameters.cell_restraint)
     observed = on_panels(measured, detector)
     for _ in range(parameters.max_iterations):
         fit = fit_of(measured, crystals, detector, beam, observed)
