@@ -125,7 +125,7 @@ def _begin(o: Observations, parameters: PostRefinementParameters) -> PostRefined
     error = first_error(len(o.stills))
     model = model_of(o, fitted, error, np.ones(n))
     expected = _first_expected(o, shell, model)
-    means = _merged(o, model, expected, expected, parameters)
+    means = _merged(o, model, expected, 2.0 * expected[o.place] ** 2, expected, parameters)
     priors = first_priors(radius, parameters)
     return PostRefined(
         fitted, priors, error, model, np.zeros(n), shell, expected, means, ()
@@ -156,7 +156,7 @@ def _cycle(o: Observations, parameters: PostRefinementParameters, old: PostRefin
     fitted = fitted._replace(theta=without_scale(fitted.theta))
     priors = estimate_priors(fitted.theta, fitted.spread, old.priors, parameters)
     model = model_of(o, fitted, error, (nu + 1.0) / (nu + scatter.z2(dp)))
-    means = _merged(o, model, means.full, expected, parameters)
+    means = _merged(o, model, means.full, means.square, expected, parameters)
     change = np.median(np.abs(fitted.theta - old.fitted.theta)[:, SCALE])
     done = _progress(o, model, means, error, priors, float(change))
     leverage = np.clip(fitted.of_model / variance, 0.0, _LARGEST_LEVERAGE)
@@ -185,11 +185,16 @@ def _progress(
 
 
 def _merged(
-    o: Observations, model: Model, guess: Floats, expected: Floats, p: PostRefinementParameters
+    o: Observations,
+    model: Model,
+    guess: Floats,
+    square: Floats,
+    expected: Floats,
+    p: PostRefinementParameters,
 ) -> Means:
     used = model.partiality >= _LEAST_PARTIALITY
     return merged_means(
-        np.arange(len(o.hkl)), o, model, used, guess, expected, p.degrees_of_freedom
+        np.arange(len(o.hkl)), o, model, used, guess, square, expected, p.degrees_of_freedom
     )  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 An observation I of scale g = exp(G - B s2) and partiality p says F = I / (g p). Its variance is
 that of counting and that of the model, (g dp F)^2, so what is hardly recorded counts hardly,
-whatever its counts. Sums run over the observations of a reflection in the order of their stills,
-and no reflection depends on others, so any range of reflections may be summed apart.
+whatever its counts; what others say F is counts in it even if nothing is seen. Sums run over the
+observations of a reflection in the order of their stills, and no reflection depends on others, so
+any range of reflections may be summed apart.
 """
 
 from __future__ import annotations
@@ -60,16 +61,24 @@ class Means(NamedTuple):
     other_variance: Floats
     n: NDArray[np.int64]
 
+    @property
+    def square(self) -> Floats:
+        """What others say of the square of the intensity (n,), expected."""
+        return self.other**2 + self.other_variance
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _weight(i, f, data, model):  # type: ignore[no-untyped-def]
     """Return the weight of an observation whose reflection has the intensity f, and which part of
     its variance is the model's.
+
+    That is of the square of the intensity as observed or as others say, whichever is larger: what
+    should be seen and is not tells of an error as large.
     """
     _, variance, slope = data
-    scale, fraction, error, robust, fitted = model
+    scale, fraction, error, robust, fitted, square = model
     g, p = scale[i], fraction[i]
-    of_model = (error[i] * f) ** 2 + fitted[i]
+    of_model = error[i] ** 2 * max(f * f, square[i]) + fitted[i]
     v = (variance[i] + slope[i] * g * p * f) / (g * g) + of_model
     return robust[i] / v, of_model / v
 
@@ -138,14 +147,15 @@ def merged_means(
     model: Model,
     used: NDArray[np.bool_],
     guess: Floats,
+    square: Floats,
     expected: Floats,
     degrees_of_freedom: float,
 ) -> Means:
     """Return the means of these reflections (others: nan).
 
     used : (n,) which observations are merged. guess : (m,) intensities that the variances are
-    taken at. expected : (m,) of Wilson's prior. degrees_of_freedom : nu of Student's t that errors
-    follow.
+    taken at. square : (n,) of `Means`. expected : (m,) of Wilson's prior. degrees_of_freedom : nu
+    of Student's t that errors follow.
     """
     o, m, n = observations, len(observations.hkl), len(observations.still)
     top, bottom, full, sigma = (np.full(m, np.nan) for _ in range(4))
@@ -153,9 +163,8 @@ def merged_means(
     means = Means(top, bottom, full, sigma, other, variance, count)
     _means(
         reflections, o.order, o.bounds, (o.intensity, o.variance, o.slope),
-        (model.scale, model.partiality, model.error, model.weight, model.fitted), used, guess,
-        expected,
-        degrees_of_freedom,
+        (model.scale, model.partiality, model.error, model.weight, model.fitted, square), used,
+        guess, expected, degrees_of_freedom,
         (means.top, means.bottom, means.full, means.sigma, means.n),
         (means.other, means.other_variance),
     )  # fmt: skip

@@ -162,7 +162,8 @@ def _best_recorded(o: Observations, refined: PostRefined, used: NDArray[np.bool_
 
 def _means(o: Observations, refined: PostRefined, used: NDArray[np.bool_], nu: float) -> Means:
     every = np.arange(len(o.hkl))
-    return merged_means(every, o, refined.model, used, refined.means.full, refined.expected, nu)
+    now = refined.means
+    return merged_means(every, o, refined.model, used, now.full, now.square, refined.expected, nu)
 
 
 def _refined_table(stills: Stills, o: Observations, refined: PostRefined) -> Stills:

@@ -65,12 +65,31 @@ def test_blocks_of_stills_and_reflections_give_the_very_same(
         part = fit_stills(block, o, target, r.priors, r.fitted.theta, degrees_of_freedom=4.0)
         np.testing.assert_array_equal(part.theta[block], whole.theta[block])
     used, reflections = np.ones(len(o.still), np.bool_), np.arange(len(o.hkl))
-    args = (o, r.model, used, r.means.full, r.expected, 4.0)
+    args = (o, r.model, used, r.means.full, r.means.square, r.expected, 4.0)
     means = merged_means(reflections, *args)
     for block in np.array_split(reflections, 5):
         part = merged_means(block, *args)
         np.testing.assert_array_equal(part.full[block], means.full[block])
         np.testing.assert_array_equal(part.sigma[block], means.sigma[block])
+
+
+def test_what_should_be_seen_and_is_not_has_an_error_as_large(
+    made: tuple[Observations, PostRefined],
+) -> None:
+    o, r = made
+    alone = np.flatnonzero(np.diff(o.bounds) == 1)[:100]
+    row = o.order[o.bounds[alone]]
+    unseen = o._replace(intensity=np.zeros_like(o.intensity))
+    used = r.model.partiality >= 0.05
+    means = merged_means(
+        alone, unseen, r.model, used, np.zeros(len(o.hkl)), r.means.square, r.expected, 4.0
+    )
+    seen = means.n[alone] == 1
+    sigma = means.bottom[alone[seen]] ** -0.5
+    model = r.model
+    error = (model.error * r.expected[o.place] / model.partiality)[row[seen]]
+    assert seen.sum() > 20
+    assert (sigma > error).all()
 
 
 @given(st.floats(-30, 30), st.floats(0.02, 30.0))

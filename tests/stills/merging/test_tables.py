@@ -41,7 +41,8 @@ def made() -> Made:
 def mean_of(o: Observations, r: PostRefined, h: int, rows: NDArray[np.int64]) -> tuple[float, ...]:
     """Return the merged intensity of a reflection from these observations, and its sigma."""
     m, f = r.model, max(r.means.full[h], 0.0)
-    of_model = (m.error[rows] * f) ** 2 + m.fitted[rows]
+    square = r.means.other[rows] ** 2 + r.means.other_variance[rows]
+    of_model = m.error[rows] ** 2 * np.maximum(f**2, square) + m.fitted[rows]
     counted = o.variance[rows] + o.slope[rows] * m.scale[rows] * m.partiality[rows] * f
     variance = counted / m.scale[rows] ** 2 + of_model
     p = m.partiality[rows]
