@@ -1,4 +1,12 @@
-"""Indexing of stills: the crystals of single shots, their cell known or not."""
+"""Indexing of stills: the crystals of single shots, their cell known or not.
+
+step : the step in memory. many : what one task does to its stills. refined : crystals refined as
+    they are indexed.
+known_cell, still : the crystals of one still, the cell known. search, phases, turns,
+    least_squares : its orientation.
+blind, transform : the lattice of one still, the cell not known. consensus, lattice_signature : the
+    cell that stills share.
+"""
 
 from dxdask.stills.indexing.known_cell import KnownCell
 from dxdask.stills.indexing.parameters import StillIndexParameters

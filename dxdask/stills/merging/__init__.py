@@ -1,4 +1,11 @@
-"""Merging of stills: settings, scales, partialities, post-refinement, statistics."""
+"""Merging of stills: settings, scales, partialities, post-refinement, statistics.
+
+merge : the step. observations, excitation : what is fitted. ambiguity, assignment : stills brought
+    to one setting.
+cycles : stills fitted and merged in turn, from what start says. fit, partiality, priors : of the
+    stills. means, wilson : of the intensities. model_error : how far partialities are off.
+rejection : stills that do not agree with the others. statistics, tables : what is shown.
+"""
 
 from dxdask.stills.merging.ambiguity import Resolved, resolve_ambiguity
 from dxdask.stills.merging.merge import MergedStills, merge_stills
