@@ -170,7 +170,7 @@ def real(folder: Path) -> None:
         for symmetry in ({"unit_cell": cell, "space_group": group}, {}):
             parameters = StillIndexParameters.model_validate({"known_symmetry": symmetry})
             result = index_stills(spots, hits, models, parameters)
-            print(f"{name}, cell {'known' if symmetry else 'unknown'}: {result.messages[1]}")
+            print(f"{name}, cell {'known' if symmetry else 'unknown'}: {result.messages[0]}")
             for row in result.table("stills").rows:
                 found = row["cell"] and " ".join(f"{x:.2f}" for x in row["cell"])
                 print(f"    {row['n_indexed']} of {row['n_spots']} spots, {found or row['reason']}")

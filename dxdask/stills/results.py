@@ -25,7 +25,7 @@ from dxdask.stills.indexing.step import require_hits, result_of
 from dxdask.stills.parts import StillsPart
 from dxdask.stills.rows import EVENT_COLUMNS
 from dxdask.stills.run import StillsRun
-from dxdask.stills.tables import fates_table, index_rate_table, rates, summary_table
+from dxdask.stills.tables import fates_table, index_rate_table, summary_table
 from dxdask.tables import Table
 
 Problems = tuple[Mapping[str, Any], ...]
@@ -103,7 +103,6 @@ def index_result(
     result = result_of(indexed, experiments, known, tables)
     return replace(
         result,
-        messages=(rates(stills), *result.messages),
         tables=(
             *result.tables,
             index_rate_table(stills, experiments),

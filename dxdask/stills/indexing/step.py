@@ -17,6 +17,7 @@ from dxdask.stills.indexing.consensus import ProposedCell, consensus_table, prop
 from dxdask.stills.indexing.known_cell import KnownCell
 from dxdask.stills.indexing.many import IndexedStills, index_known, lattices_of_stills
 from dxdask.stills.indexing.parameters import StillIndexParameters
+from dxdask.stills.tables import rates
 from dxdask.tables import Table
 
 Floats = NDArray[np.float64]
@@ -146,12 +147,11 @@ def result_of(
 ) -> StepResult:
     """Return the result of the step for stills that were indexed by this cell."""
     stills = indexed.stills
-    n, hits = int(stills["indexed"].sum()), int(stills["hit"].sum())
     messages = [
+        rates(stills),
         f"Cell searched for: {', '.join(f'{x:.2f}' for x in known.cell)}, {known.group.xhm()}",
-        f"Indexed {n} of {hits} hits ({len(stills['hit'])} events)",
     ]
-    if n:
+    if stills["indexed"].any():
         x, y = (np.median(stills[c][stills["indexed"]]) for c in ("rmsd_x_px", "rmsd_y_px"))
         messages.append(f"RMSDs of the spots of these in x and y, median: {x:.3f}, {y:.3f} px")
     if len(indexed.further_still):
