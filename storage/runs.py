@@ -121,6 +121,7 @@ class RunWriter:
                 f"run {Path(self.path).name} lacks {len(missing)} of {self.packing.n_files} files, "
                 f"the first with images {first + 1} to {last}; write them, then finish"
             )
+        _remove_partial(Path(self.path))
         _complete(Path(self.path), problems)
         shutil.rmtree(Path(self.path) / layout.DONE, ignore_errors=True)
 
@@ -138,6 +139,12 @@ def _write_file(path: Path, data: bytes) -> None:
         aside.write_bytes(data)
         os.replace(aside, path)
     finally:
+        aside.unlink(missing_ok=True)
+
+
+def _remove_partial(path: Path) -> None:
+    """Remove what writers that were killed left beside the files they did not finish."""
+    for aside in path.rglob("*.partial"):
         aside.unlink(missing_ok=True)
 
 
