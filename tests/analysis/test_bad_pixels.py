@@ -276,6 +276,7 @@ def test_bad_input_is_told() -> None:
 
 @pytest.mark.dials
 @pytest.mark.shared
+@pytest.mark.slow
 def test_strong_pixels_are_those_of_dials(shared: Path, tmp_path: Path) -> None:
     path = shared / "data/insulin/run5_1.000/insulin_5.nxs"
     python = os.environ.get("DIALS_PYTHON", "/usr/bin/python3")

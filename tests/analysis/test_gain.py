@@ -194,7 +194,7 @@ def test_bad_input_is_told() -> None:
         ("insulin/run5_1.000/insulin_5.nxs", (10, 10)),
         ("insulin/run5_1.000/insulin_5.nxs", (4, 7)),
         ("real/nuclease_xray/snc_reindex_001.img.bz2", (10, 10)),
-        ("real/thaumatin_grid/thau_3_2_0005.cbf.bz2", (5, 5)),
+        pytest.param("real/thaumatin_grid/thau_3_2_0005.cbf.bz2", (5, 5), marks=pytest.mark.slow),
     ],
 )
 def test_gain_is_that_of_dials(shared: Path, name: str, size: tuple[int, int]) -> None:

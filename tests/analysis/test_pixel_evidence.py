@@ -66,7 +66,7 @@ def test_parts_merge_to_the_whole_in_any_order(cuts: set[int], order: object) ->
     assert_equal(merge_evidence(nested), WHOLE)
 
 
-@pytest.mark.parametrize("dtype", [np.uint32, np.int64])
+@pytest.mark.parametrize("dtype", [np.uint32, pytest.param(np.int64, marks=pytest.mark.slow)])
 def test_the_kind_of_integer_does_not_matter(dtype: type) -> None:
     assert_equal(evidence(0, 12, dtype), WHOLE)
 

@@ -47,14 +47,12 @@ MOMENTS = {
     "integrate": ("dies(write, '_fill', 1, lambda staged, *_: 'integrate' in staged.name)",
                   ("find_spots", "index", "refine")),
 }  # fmt: skip
+SLOW = ("import", "spots", "spots_swap", "index")
 
 
 @pytest.mark.parametrize(
     "moment",
-    [
-        pytest.param(m, marks=pytest.mark.slow if m in ("import", "spots_swap", "index") else ())
-        for m in MOMENTS
-    ],
+    [pytest.param(m, marks=pytest.mark.slow if m in SLOW else ()) for m in MOMENTS],
 )
 def test_killed_and_run_again(
     raw: list[Path], processed: Store, tmp_path: Path, moment: str

@@ -111,6 +111,7 @@ def test_stills_of_the_grid_agree_and_are_merged(grid: Store) -> None:
     assert row["cc_half"] > 0.9
 
 
+@pytest.mark.slow
 def test_the_cell_of_the_grid_is_found(shared: Path, tmp_path: Path) -> None:
     paths = files(shared, "thaumatin_grid", "*.bz2")
     given = {**THAUMATIN, **BLIND, "dispatch.integrate": False}

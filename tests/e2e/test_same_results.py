@@ -20,7 +20,7 @@ def process(raw: list[Path], path: Path, **others: Any) -> Store:
     return dx.process(raw, path, show=dx.quiet, **{**QUICK, **others})
 
 
-@pytest.mark.parametrize("images_per_chunk", [1, 7, 14])
+@pytest.mark.parametrize("images_per_chunk", [1, pytest.param(7, marks=pytest.mark.slow), 14])
 def test_chunks(
     raw: list[Path],
     processed: Store,

@@ -67,6 +67,7 @@ def test_all_hits_no_blank_and_the_right_crystals(corrected: Store, folder: Path
     assert corrected.show()["problems"] == []
 
 
+@pytest.mark.slow
 def test_the_cell_need_not_be_known(folder: Path, tmp_path: Path) -> None:
     store = stills(folder / "corrected.h5", tmp_path / "b.zarr", **{**SPOTS, **BLIND})
     row = store.table("index", "consensus").iloc[0]

@@ -219,6 +219,7 @@ def test_an_ensemble_is_one_graph() -> None:
     assert_equal(lazy.compute(scheduler="threads"), spotfinding.combine(in_memory))
 
 
+@pytest.mark.slow
 def test_only_one_block_is_in_memory_at_a_time() -> None:
     """A group of blocks is read one after the other, each let go before the next."""
     Watched.forget()

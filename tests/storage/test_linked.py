@@ -178,7 +178,13 @@ def test_readers_are_small(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "cluster",
-    ["threads", {"kind": "local", "processes": 2, "cores": 2, "memory": "3GB", "dashboard": None}],
+    [
+        "threads",
+        pytest.param(
+            {"kind": "local", "processes": 2, "cores": 2, "memory": "3GB", "dashboard": None},
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_processing_gives_the_same(
     raw: list[Path], processed: Store, tmp_path: Path, cluster: Any

@@ -86,6 +86,7 @@ def test_they_are_taken_as_far_as_they_were(
     assert looked_at == ["run_2"]
 
 
+@pytest.mark.slow
 def test_other_parameters_concern_all_runs(
     files: list[Path], tmp_path: Path, looked_at: list[str]
 ) -> None:
@@ -128,6 +129,7 @@ def test_each_run_keeps_its_calibration(tmp_path: Path, looked_at: list[str]) ->
     assert_same_tables(store, stills([raw, second], tmp_path / "b.zarr", **given))
 
 
+@pytest.mark.slow
 def test_peaks_are_taken_over_too(files: list[Path], tmp_path: Path, looked_at: list[str]) -> None:
     given = {"hits.method": "peakfinder8", "hits.preset": "permissive"}
     given |= {"hits.peakfinder8.threshold": 3.0}
