@@ -28,6 +28,7 @@ from dxdask.spotfinding.thresholds.windows import (
     is_beyond,
     load_row,
     note_bits,
+    row_of_state,
     sum_along_row,
 )
 
@@ -62,7 +63,8 @@ def find_signal(
 ) -> None:
     """Find the valid pixels of a frame (slow, fast) of integers whose window holds signal.
 
-    They go to `window.signal`; the bright ones among them are marked in `strong`, if asked for.
+    They go to `window.signal`; if asked for, the bright ones among them are marked in `strong`, and
+    some that are not are left out of `window.signal`.
     limits : `Limits`. gain : (slow or 1, fast).
     """
     height, width = image.shape
@@ -91,9 +93,18 @@ def find_signal(
         elif brightest >= last - 1:
             bits[r % n_rows] = 0
         g = gain[max(j, 0)] if gain.shape[0] > 1 else gain[0]
-        renew_numbers(words, state, (r, last), fast, n_column, spare, n, g, criteria, number, reach)
+        entering, leaving = row_of_state(r, height), row_of_state(last, height)
+        changed = find_changed(words, entering, leaving)
+        if changed[0] < changed[1] or criteria.has_map:
+            renew_numbers(
+                state[entering], state[leaving], changed, fast, n_column, spare, n, g, criteria,
+                number, reach,
+            )  # fmt: skip
         if j >= 0:
-            _judge(x_column, y_column, 2 * fast + 1, spare, x, y, number, reach, code[:width])
+            if fast == 3 and criteria.is_bright:
+                _judge_bright_sevens(x_column, y_column, number, reach, image[j], code[:width])
+            else:
+                _judge(x_column, y_column, 2 * fast + 1, spare, x, y, number, reach, code[:width])
             in_doubt = decide(code, state[j], signal[j])
             if in_doubt or brightest >= last:
                 _judge_stretches(window, in_doubt, limit, j, g, criteria)
@@ -105,9 +116,9 @@ def find_signal(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def renew_numbers(
-    words: Any,
-    state: Any,
-    rows: Any,
+    entering: Any,
+    leaving: Any,
+    changed: Any,
     half: Any,
     n_column: Any,
     spare: Any,
@@ -119,19 +130,13 @@ def renew_numbers(
 ) -> None:
     """Bring up to date how many values windows hold, and what depends on it.
 
-    rows : the one that enters and the one that leaves, perhaps above or below the frame.
+    entering, leaving : state of the rows that do, which differ in the range `changed` of columns.
     """
-    height = state.shape[0] - 1
-    entering = rows[0] if rows[0] < height else height
-    leaving = rows[1] if rows[1] >= 0 else height
-    changed = find_changed(words[entering], words[leaving])
     first, end = changed[0], min(changed[1], n.size)
     start, stop = 0, 0
     if first < end:
-        exchange_counted(
-            state[entering, first:end], state[leaving, first:end],
-            n_column[half + first : half + end],
-        )  # fmt: skip
+        columns = n_column[half + first : half + end]
+        exchange_counted(entering[first:end], leaving[first:end], columns)
         start, stop = max(first - half, 0), min(end + half, n.size)
         sum_along_row(n_column[start : stop + 2 * half], 2 * half + 1, spare, n[start:stop])
     if criteria.has_map:
@@ -185,6 +190,22 @@ def _judge_sevens(x: Any, y: Any, number: Any, reach: Any, code: Any) -> None:
             a = np.int32(a + x[i + k])
             b = np.int32(b + y[i + k])
         code[i] = _compare(np.float32(a), np.float32(b), number[i], reach[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge_bright_sevens(x: Any, y: Any, number: Any, reach: Any, image: Any, code: Any) -> None:
+    """Judge the same of pixels that may be above the mean of their window; others hold none.
+
+    It leaves a fifth of the pixels around spots for `keep_bright`.
+    """
+    for i in range(code.size):
+        a, b = np.int32(0), np.int32(0)
+        for k in range(7):
+            a = np.int32(a + x[i + k])
+            b = np.int32(b + y[i + k])
+        total = np.float32(a)
+        found = _compare(total, np.float32(b), number[i], reach[i])
+        code[i] = found if number[i] * np.float32(image[i]) * ABOVE > total else np.uint8(0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

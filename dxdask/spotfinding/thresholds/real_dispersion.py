@@ -20,7 +20,13 @@ from dxdask.spotfinding.thresholds.overdispersion import (
     is_overdispersed,
     renew_numbers,
 )
-from dxdask.spotfinding.thresholds.windows import COUNTED, load_row, sum_along_row
+from dxdask.spotfinding.thresholds.windows import (
+    COUNTED,
+    find_changed,
+    load_row,
+    row_of_state,
+    sum_along_row,
+)
 
 UNIT = 6e-8
 """What a number of single precision is rounded by, relative to its size."""
@@ -46,7 +52,13 @@ def find_signal_of_reals(
         if r < height:
             load_row(image[r], mask[r], limits, values[r % n_rows], state[r])
         g = gain[max(j, 0)] if gain.shape[0] > 1 else gain[0]
-        renew_numbers(words, state, (r, last), fast, n_column, spare, n, g, criteria, number, reach)
+        entering, leaving = row_of_state(r, height), row_of_state(last, height)
+        changed = find_changed(words, entering, leaving)
+        if changed[0] < changed[1] or criteria.has_map:
+            renew_numbers(
+                state[entering], state[leaving], changed, fast, n_column, spare, n, g, criteria,
+                number, reach,
+            )  # fmt: skip
         if j < 0:
             continue
         _sum_columns(

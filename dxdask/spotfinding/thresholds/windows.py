@@ -151,17 +151,24 @@ def note_bits(values: Any, bits: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_changed(new: Any, old: Any) -> Any:
+def row_of_state(row: Any, height: Any) -> Any:
+    """Return which row of `Window.state` stands for a row of the frame, or one outside of it."""
+    return row if 0 <= row < height else height
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_changed(words: Any, new: Any, old: Any) -> Any:
     """Return the range of columns in which the state of two rows differs, in whole stretches.
 
     As a rule it is empty: bad pixels are the same from row to row, as in the gaps between modules,
-    or far apart. new, old : words of eight pixels.
+    or far apart. words : (rows, n), of eight pixels.
     """
-    if not _differ(new, old):
+    size = words.shape[1]
+    if not _differ(words, new, old, 0, size):
         return 0, 0
-    per, start, stop = STRETCH // 8, new.size, 0
-    for first in range(0, new.size, per):
-        if _differ(new[first : first + per], old[first : first + per]):
+    per, start, stop = STRETCH // 8, size, 0
+    for first in range(0, size, per):
+        if _differ(words, new, old, first, first + per):
             start, stop = min(start, first), first + per
     return 8 * start, 8 * stop
 
@@ -174,10 +181,10 @@ def exchange_counted(new: Any, old: Any, n: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _differ(a: Any, b: Any) -> Any:
+def _differ(words: Any, new: Any, old: Any, first: Any, stop: Any) -> Any:
     differences = np.uint64(0)
-    for i in range(a.size):
-        differences |= a[i] ^ b[i]
+    for i in range(first, stop):
+        differences |= words[new, i] ^ words[old, i]
     return differences != 0
 
 
