@@ -74,15 +74,15 @@ print(json.dumps(result))
 # wall, CPU (s) and the largest process (GB).
 RECORDED: dict[str, dict[str, Any]] = {
     "thaumatin": {
-        "frames": 8,
+        "frames": 32,
         "kernels": {
-            "dispersion": {"cpu": 0.0756, "strong": [51412]},
-            "dispersion_extended": {"cpu": 0.1473, "strong": [109180]},
-            "radial_profile": {"cpu": 3.791, "strong": [63477]},
+            "dispersion": {"cpu": 0.0727, "strong": [51412]},
+            "dispersion_extended": {"cpu": 0.1404, "strong": [109180]},
+            "radial_profile": {"cpu": 3.833, "strong": [63477]},
         },
-        "frame": 0.367,
-        "nproc=1": [4.3, 4.2, 0.96],
-        "nproc=2": [4.6, 4.3, 0.91],
+        "frame": 0.336,
+        "nproc=1": [12.1, 12.2, 0.65],
+        "nproc=2": [7.3, 12.6, 0.53],
     },
     "insulin": {
         "frames": 560,
