@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dxdask.cli import arguments, output
-from dxdask.cli.commands import app
+from dxdask.cli.app import app
 from dxdask.cli.options import Arguments, Config, Directory, Expert, File
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dxdask.cli import arguments, output
-from dxdask.cli.commands import app
+from dxdask.cli.app import app
 from dxdask.cli.options import Arguments, Config, Expert, File
 
 

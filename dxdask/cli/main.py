@@ -7,6 +7,7 @@ import sys
 import typer
 
 from dxdask.cli import commands, dump, export, metrology, show, simulate, stills
+from dxdask.cli.app import app
 from dxdask.errors import DxdaskError, ParameterError, plain
 
 INTERRUPTED = 130
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
-    application = typer.main.get_command(commands.app)
+    application = typer.main.get_command(app)
     try:
         application.main(args=arguments, prog_name="dxdask")
     except ParameterError as error:

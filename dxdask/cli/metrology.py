@@ -6,31 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dxdask.cli import arguments, output
-from dxdask.cli.commands import app
+from dxdask.cli.app import on_store
 from dxdask.cli.logs import log_to
-from dxdask.cli.options import Arguments, Config, Expert, File, Json
 from dxdask.errors import ParameterError
 
 if TYPE_CHECKING:
+    from dxdask.pipeline.metrology.parameters import (
+        DetectorShiftsParameters,
+        RefineMetrologyParameters,
+    )
     from dxdask.pipeline.metrology.shifts import Compared
     from dxdask.tables import Table
 
+_REFINE = "dxdask.pipeline.metrology.parameters:RefineMetrologyParameters"
+_SHIFTS = "dxdask.pipeline.metrology.parameters:DetectorShiftsParameters"
 
-@app.command("refine_metrology")
-def refine_metrology(
-    given: Arguments = None,
-    config: Config = False,
-    expert: Expert = 0,
-    file: File = None,
-    json: Json = False,
-) -> None:
+
+@on_store("refine_metrology", _REFINE)
+def refine_metrology(paths: list[str], parameters: RefineMetrologyParameters, json: bool) -> None:
     """Refine where the panels of the detector are, from all indexed stills."""
-    from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
-
-    paths, texts = arguments.split(given or [])
-    parameters = arguments.read_parameters(RefineMetrologyParameters, file, texts)
-    if config:
-        return output.configuration(parameters, expert)
     from dxdask.pipeline.metrology.refine import refine_metrology as run
     from dxdask.pipeline.metrology.shifts import refined_in
 
@@ -43,24 +37,11 @@ def refine_metrology(
         _draw(parameters.output.picture, refined_in(store))
     if json:
         output.as_json(store.show("refine_metrology"))
-    return None
 
 
-@app.command("detector_shifts")
-def detector_shifts(
-    given: Arguments = None,
-    config: Config = False,
-    expert: Expert = 0,
-    file: File = None,
-    json: Json = False,
-) -> None:
+@on_store("detector_shifts", _SHIFTS)
+def detector_shifts(paths: list[str], parameters: DetectorShiftsParameters, json: bool) -> None:
     """Show how the parts of a detector moved between two geometries, or in a store's metrology."""
-    from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
-
-    paths, texts = arguments.split(given or [])
-    parameters = arguments.read_parameters(DetectorShiftsParameters, file, texts)
-    if config:
-        return output.configuration(parameters, expert)
     from dxdask.pipeline.metrology import shifts as job
 
     if len(paths) not in (1, 2):
@@ -71,29 +52,15 @@ def detector_shifts(
     one, other = (*paths, None)[:2]
     found = job.detector_shifts(str(one), other, parameters)
     _show(*found, parameters.output.picture, json=json)
-    return None
 
 
-@app.command("detector_statistics")
-def detector_statistics(
-    given: Arguments = None,
-    config: Config = False,
-    expert: Expert = 0,
-    file: File = None,
-    json: Json = False,
-) -> None:
+@on_store("detector_statistics", _SHIFTS)
+def detector_statistics(paths: list[str], parameters: DetectorShiftsParameters, json: bool) -> None:
     """Show how well the geometries agree that odd and even stills give."""
-    from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
-
-    paths, texts = arguments.split(given or [])
-    parameters = arguments.read_parameters(DetectorShiftsParameters, file, texts)
-    if config:
-        return output.configuration(parameters, expert)
     from dxdask.pipeline.metrology import shifts as job
 
     path = arguments.one_store(paths, "detector_statistics")
     _show(*job.detector_statistics(path, parameters), parameters.output.picture, json=json)
-    return None
 
 
 def _show(compared: Compared, table: Table, picture: Path | None, *, json: bool) -> None:

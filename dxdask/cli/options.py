@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 Arguments = Annotated[list[str] | None, typer.Argument(help="files or a store, and NAME=VALUE ...")]
-Output = Annotated[Path, typer.Option("-o", "--output", help="the store to make, NAME.zarr")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="the store to make, NAME.zarr")]
 Directory = Annotated[Path, typer.Option("-o", "--output", help="the folder to make")]
 Config = Annotated[bool, typer.Option("-c", "--show-config", help="print all parameters, and stop")]
 Expert = Annotated[int, typer.Option("-e", "--expert-level", help="with -c: also expert ones")]

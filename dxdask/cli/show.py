@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dxdask.cli import arguments, output
-from dxdask.cli.commands import app
+from dxdask.cli.app import app
 from dxdask.cli.options import Arguments, Json
 from dxdask.errors import ParameterError, StoreNotFoundError
 from dxdask.tables import Table

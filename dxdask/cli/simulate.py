@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dxdask.cli import arguments, output
-from dxdask.cli.commands import app
+from dxdask.cli.app import app
 from dxdask.cli.logs import log_to
 from dxdask.cli.options import Arguments, Config, Directory, Expert, File
 from dxdask.errors import InputError, ParameterError

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from dxdask.cli import arguments, output
-from dxdask.cli.commands import app
+from dxdask.cli.app import add_step, making_store
 from dxdask.cli.logs import log_to
-from dxdask.cli.options import Arguments, Config, Expert, File, Json
 from dxdask.pipeline.stills.catalogue import COMMANDS, groups_of
 
-OptionalOutput = Annotated[
-    Path | None, typer.Option("-o", "--output", help="the store to make, NAME.zarr")
-]
-
-
-@app.command("stills_process")
-def stills_process(
-    given: Arguments = None,
-    out: OptionalOutput = None,
-    config: Config = False,
-    expert: Expert = 0,
-    file: File = None,
-    json: Json = False,
-) -> None:
-    """Take stills of files, or those of a store, from raw events to merged intensities."""
+if TYPE_CHECKING:
+    from dxdask.pipeline.pedestal import PedestalParameters
     from dxdask.pipeline.stills.parameters import StillsProcessParameters
 
-    paths, texts = arguments.split(given or [])
-    parameters = arguments.read_parameters(StillsProcessParameters, file, texts)
-    if config:
-        return output.configuration(parameters, expert)
+
+@making_store("stills_process", "dxdask.pipeline.stills.parameters:StillsProcessParameters", None)
+def stills_process(
+    paths: list[str], out: Path | None, parameters: StillsProcessParameters, json: bool
+) -> None:
+    """Take stills of files, or those of a store, from raw events to merged intensities."""
     from dxdask.pipeline.stills.process import stills_process as run
 
     arguments.need(paths or parameters.template, "stills_process", "files, or a store")
@@ -47,26 +32,15 @@ def stills_process(
         output.line(f"\nThe results are in {store.path}")
     if json:
         output.as_json(store.show())
-    return None
 
 
-@app.command("pedestal")
+@making_store("pedestal", "dxdask.pipeline.pedestal:PedestalParameters", None)
 def pedestal(
-    given: Arguments = None,
-    out: OptionalOutput = None,
-    config: Config = False,
-    expert: Expert = 0,
-    file: File = None,
-    json: Json = False,
+    paths: list[str], out: Path | None, parameters: PedestalParameters, json: bool
 ) -> None:
     """Reduce a dark run to pedestal, noise and bad pixels, in a store for calibration.dark_path."""
-    from dxdask.pipeline.pedestal import PedestalParameters
     from dxdask.pipeline.pedestal import pedestal as run
 
-    paths, texts = arguments.split(given or [])
-    parameters = arguments.read_parameters(PedestalParameters, file, texts)
-    if config:
-        return output.configuration(parameters, expert)
     arguments.need(paths, "pedestal", "the file of a dark run, or its store")
     with log_to(out or Path(paths[0]), "pedestal", creates=out is not None, quiet=json):
         output.changed_parameters(parameters)
@@ -74,40 +48,17 @@ def pedestal(
         output.problems(store, "import")
     if json:
         output.as_json(store.show("pedestal"))
-    return None
-
-
-def _step_command(name: str) -> Callable[..., None]:
-    groups = groups_of(name)
-
-    def command(
-        given: Arguments = None,
-        config: Config = False,
-        expert: Expert = 0,
-        file: File = None,
-        json: Json = False,
-    ) -> None:
-        from dxdask.pipeline.stills.parameters import StillsStepParameters
-
-        paths, texts = arguments.split(given or [])
-        parameters = arguments.read_parameters(StillsStepParameters, file, texts, groups)
-        if config:
-            return output.configuration(parameters, expert, groups)
-        from dxdask.pipeline.stills.step import run_stills_step
-
-        path = arguments.one_store(paths, name)
-        with log_to(Path(path), name, quiet=json):
-            output.changed_parameters(parameters)
-            store = run_stills_step(path, name, parameters, output.finished)
-        if json:
-            output.as_json(store.show(COMMANDS[name].name))
-        return None
-
-    return command
 
 
 for _name, _title in (
     ("hits", "Tell which events of a store show a crystal, by the spots found on them."),
     ("postrefine", "Post-refine and merge the integrated stills of a store."),
 ):
-    app.command(_name, help=_title)(_step_command(_name))
+    add_step(
+        _name,
+        _title,
+        "dxdask.pipeline.stills.parameters:StillsStepParameters",
+        groups_of(_name),
+        "dxdask.pipeline.stills.step:run_stills_step",
+        step=COMMANDS[_name].name,
+    )

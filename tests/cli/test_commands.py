@@ -198,6 +198,13 @@ def test_show_some_steps(processed: Store, capsys: pytest.CaptureFixture[str]) -
     assert "no result of truncate" in capsys.readouterr().err
 
 
+def test_json_of_an_import_is_all_that_is_printed(
+    raw: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["import", str(raw[0]), "-o", str(tmp_path / "a.zarr"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == Store.open(tmp_path / "a.zarr").show()
+
+
 def test_json_of_a_step_is_all_that_is_printed(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

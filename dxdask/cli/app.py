@@ -1,0 +1,112 @@
+"""The application, and how commands that take parameters are added to it.
+
+All of them read their words and files alike, and print their parameters if asked (`-c`); only then
+is the work itself imported. What they take is named by where it is, `package.module:name`, so that
+`dxdask --help` and `dxdask show` need no numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, TypeVar, cast
+
+import typer
+
+from dxdask.cli import arguments, output
+from dxdask.cli.logs import log_to
+from dxdask.cli.options import Arguments, Config, Expert, File, Json, Output
+
+Out = TypeVar("Out", bound=Path | None)
+OnStore = Callable[[list[str], Any, bool], None]
+MakingStore = Callable[[list[str], Out, Any, bool], None]
+
+app = typer.Typer(
+    name="dxdask",
+    help="X-ray diffraction frames to merged intensities, on Dask and zarr.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def on_store(
+    name: str, model: str, groups: Collection[str] | None = None, *, title: str | None = None
+) -> Callable[[OnStore], OnStore]:
+    """Add what is decorated as a command: it takes paths, parameters and whether to print JSON.
+
+    model : where its parameters are. groups : those of them that it takes, default: all.
+    title : its help, default: its docstring.
+    """
+
+    def add(work: OnStore) -> OnStore:
+        @app.command(name, help=title or work.__doc__)
+        def command(
+            given: Arguments = None,
+            config: Config = False,
+            expert: Expert = 0,
+            file: File = None,
+            json: Json = False,
+        ) -> None:
+            paths, parameters = _read(model, given, file, groups)
+            if config:
+                return output.configuration(parameters, expert, groups)
+            return work(paths, parameters, json)
+
+        return work
+
+    return add
+
+
+def making_store(
+    name: str, model: str, default: Out
+) -> Callable[[MakingStore[Out]], MakingStore[Out]]:
+    """Add what is decorated as `on_store` does; it also takes, after the paths, the store to make.
+
+    default : that store if none is given.
+    """
+
+    def add(work: MakingStore[Out]) -> MakingStore[Out]:
+        @app.command(name, help=work.__doc__)
+        def command(
+            given: Arguments = None,
+            out: Output = default,
+            config: Config = False,
+            expert: Expert = 0,
+            file: File = None,
+            json: Json = False,
+        ) -> None:
+            paths, parameters = _read(model, given, file)
+            if config:
+                return output.configuration(parameters, expert)
+            return work(paths, cast(Out, out), parameters, json)
+
+        return work
+
+    return add
+
+
+def add_step(
+    name: str, title: str, model: str, groups: Collection[str], run: str, *, step: str
+) -> None:
+    """Add the command that runs one step of a store.
+
+    run : where the function is that does it. step : the name its result has in the store.
+    """
+
+    @on_store(name, model, groups, title=title)
+    def work(paths: list[str], parameters: Any, json: bool) -> None:
+        path = arguments.one_store(paths, name)
+        with log_to(Path(path), name, quiet=json):
+            output.changed_parameters(parameters)
+            store = resolve_name(run)(path, name, parameters, output.finished)
+        if json:
+            output.as_json(store.show(step))
+
+
+def _read(
+    model: str, given: list[str] | None, file: Path | None, groups: Collection[str] | None = None
+) -> tuple[list[str], Any]:
+    paths, texts = arguments.split(given or [])
+    return paths, arguments.read_parameters(resolve_name(model), file, texts, groups)
