@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -84,7 +85,8 @@ def ours(name: str, files: Sequence[str], folder: Path) -> None:
         if not symmetry and len(files) < 3:
             continue  # too few to agree on a cell
         path = folder / f"{name}_{len(symmetry)}.zarr"
-        command = ["dxdask", "stills_process", *files, "-o", str(path), *symmetry, *others]
+        given = ["stills_process", *files, "-o", str(path), *symmetry, *others]
+        command = [sys.executable, "-m", "dxdask", *given]
         cost = run(command, cwd=folder, log=path.with_suffix(".log"))
         store = dxdask.open(path)
         rows = store.table("index", "stills")
