@@ -25,13 +25,12 @@ class RefinedStills(NamedTuple):
     Attributes
     ----------
     crystals : of all stills. fit : residuals of the spots at the end. weights : (n,) robust, 0
-    for outliers. covariance : (stills, 3 + k, 3 + k) of turn (rad) and strain.
+    for outliers.
     """
 
     crystals: Crystals
     fit: Fit
     weights: Floats
-    covariance: Floats
 
 
 def refine_stills(
@@ -60,5 +59,4 @@ def refine_stills(
         steps: Floats = np.linalg.solve(eq.matrix, eq.right[:, :, None])[:, :, 0].astype(np.float64)
         crystals = crystals.moved(steps)
     fit = fit_of(measured, crystals, detector, beam, observed)
-    covariance: Floats = np.linalg.inv(eq.matrix).astype(np.float64)
-    return RefinedStills(crystals, fit, robust, covariance)
+    return RefinedStills(crystals, fit, robust)
