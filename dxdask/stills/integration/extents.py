@@ -101,7 +101,7 @@ def sharpness(found: Predictions, hkl: NDArray[np.int32], seen: Floats) -> float
 
     found : predictions of the still. hkl : (n, 3) and seen : (n,) px^2, see `extents`, of spots.
     """
-    rows = rows_of(found.hkl, hkl) if len(found.hkl) else np.full(len(hkl), -1, np.int64)
+    rows = rows_of(found.hkl, hkl)
     used = (rows >= 0) & np.isfinite(seen)
     if used.sum() < MIN_SPOTS:
         return 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.models.symmetry import pack
 from dxdask.stills.integration.prediction import Predictions
 
 Floats = NDArray[np.float64]
@@ -27,8 +28,6 @@ def panel_shifts(
     found : predictions of the still. hkl : (n, 3), panel : (n,) and xy : (n, 2) of its spots, px.
     """
     shifts = np.zeros((n_panels, 2))
-    if len(hkl) == 0 or len(found.x) == 0:
-        return shifts
     rows = rows_of(found.hkl, hkl)
     known = rows >= 0
     known[known] = found.panel[rows[known]] == panel[known]
@@ -44,11 +43,8 @@ def panel_shifts(
 
 def rows_of(table: NDArray[np.int32], hkl: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the rows (n,) of the table (m, 3), in order of h, k, l, with these hkl; -1: none."""
-    keys, wanted = _key(table), _key(hkl)
+    if len(table) == 0:
+        return np.full(len(hkl), -1, np.int64)
+    keys, wanted = pack(table), pack(hkl)
     rows = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[rows] == wanted, rows, -1)
-
-
-def _key(hkl: NDArray[np.int32]) -> NDArray[np.int64]:
-    h = hkl.astype(np.int64) + (1 << 20)
-    return np.asarray((h[:, 0] << 42) + (h[:, 1] << 21) + h[:, 2])
