@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +121,11 @@ def write_run(store: Store, run: str, images: NDArray[Any], **others: Any) -> No
 
 def new_store(folder: Path) -> Store:
     return Store.create(folder / "ensemble.zarr")
+
+
+def edit(array: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change what the metadata of an array or a group say."""
+    file = array / "zarr.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))

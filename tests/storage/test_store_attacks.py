@@ -1,30 +1,16 @@
 """A store made to hurt its reader: what it says of itself is checked, nothing leaves its folder."""
 
-import json
 import os
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import google_crc32c
 import pytest
-from store_examples import frames, new_store, result, write_run
+from store_examples import edit, frames, result, write_run
 
 from dxdask.errors import DxdaskError, MemoryBudgetError, SchemaError
 from dxdask.storage.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
-
-
-def edit(array: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    file = array / "zarr.json"
-    content = json.loads(file.read_text())
-    change(content)
-    file.write_text(json.dumps(content))
 
 
 def forge(chunk: Path, at: int, value: int) -> None:
@@ -32,6 +18,30 @@ def forge(chunk: Path, at: int, value: int) -> None:
     body = bytearray(chunk.read_bytes()[:-4])
     struct.pack_into("<I", body, at, value)
     chunk.write_bytes(bytes(body) + struct.pack("<I", google_crc32c.value(bytes(body))))
+
+
+def test_sizes_are_checked_before_allocation(store: Store) -> None:
+    store.write_step("index", result())
+    edit(store.path / "indexed" / "x", lambda m: m.update(shape=[10**13]))
+    with pytest.raises(SchemaError, match=r"column 'x' .* chunks"):
+        store.columns("index", ["x"])
+
+    def huge(content: dict[str, Any]) -> None:
+        content["chunk_grid"]["configuration"]["chunk_shape"] = [10**13]
+
+    edit(store.path / "indexed" / "x", huge)
+    with pytest.raises(MemoryBudgetError, match=r"column 'x' .* needs 80000\.0 GB"):
+        store.columns("index", ["x"])
+
+
+def test_codecs_that_only_unpack(store: Store) -> None:
+    store.write_step("index", result())
+    edit(
+        store.path / "indexed" / "x",
+        lambda m: m["codecs"].append({"name": "numcodecs.pickle", "configuration": {}}),
+    )
+    with pytest.raises(SchemaError, match=r"numcodecs\.pickle, which dxdask does not read"):
+        store.columns("index", ["x"])
 
 
 @pytest.mark.parametrize("codec", ["numcodecs.pickle", "gzip", "zstd"])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from store_examples import begin_run, frames, new_store, write_run
+from store_examples import begin_run, frames, write_run
 
 from dxdask.errors import ChunkError, SchemaError, StoreExistsError, StoreWriteError
 from dxdask.storage import runs
@@ -22,11 +22,6 @@ from dxdask.storage.packing import Packing
 from dxdask.storage.store import Store
 
 PACKINGS = [(1, None), (1, 4), (2, 4), (3, None), (6, None), (10, None), (2, 20)]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
 
 
 @pytest.mark.parametrize(("chunk", "shard"), PACKINGS)

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from store_examples import assert_same, frames, new_store, result, write_run
+from store_examples import assert_same, frames, result, write_run
 
 from dxdask.errors import StoreLockedError
 from dxdask.storage import layout
@@ -53,11 +53,6 @@ def started(script: str, *arguments: object) -> subprocess.Popen[str]:
 def killed(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
 
 
 def test_second_process_is_told_and_a_dead_one_holds_nothing(store: Store) -> None:

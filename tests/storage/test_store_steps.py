@@ -1,37 +1,24 @@
+"""Results of steps in a store: what is put in comes back, and what may not be put in."""
+
 from __future__ import annotations
 
-import errno
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zarr
-from store_examples import assert_same, experiments, new_store, reflections, result
+from store_examples import assert_same, experiments, reflections, result
 
 from dxdask import columns
-from dxdask.errors import (
-    InputError,
-    MemoryBudgetError,
-    SchemaError,
-    StoreNotFoundError,
-    StoreWriteError,
-)
+from dxdask.errors import InputError, SchemaError, StoreNotFoundError
 from dxdask.models import ExperimentList
 from dxdask.results import StepResult
-from dxdask.storage import create, layout, schema, write
+from dxdask.storage import schema
 from dxdask.storage.store import Store
 from dxdask.tables import Table
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -202,172 +189,3 @@ def test_what_json_cannot_hold_is_named(store: Store) -> None:
     with pytest.raises(InputError, match=r"parameters\.filter is a set"):
         store.write_step("index", result(), parameters={"filter": {1, 2}})
     assert not store.has_step("index")
-
-
-def test_missing_column_is_named(store: Store) -> None:
-    store.write_step("index", result())
-    shutil.rmtree(store.path / "indexed" / "hkl")
-    with pytest.raises(SchemaError, match="column 'hkl' is missing"):
-        store.read_step("index")
-    assert len(store.columns("index", ["x"])["x"]) == 40
-
-
-def test_lost_chunk_is_no_zero(store: Store) -> None:
-    store.write_step("index", result())
-    (store.path / "indexed" / "x" / "c" / "0").unlink()
-    with pytest.raises(SchemaError, match=r"column 'x' .*has 0 of 1 chunks"):
-        store.read_step("index")
-
-
-@pytest.mark.parametrize("where", [3, 40, -20])
-def test_damaged_column_is_named(store: Store, where: int) -> None:
-    store.write_step("index", result())
-    chunk = store.path / "indexed" / "x" / "c" / "0"
-    content = bytearray(chunk.read_bytes())
-    content[where] ^= 0xFF
-    chunk.write_bytes(content)
-    with pytest.raises(SchemaError, match=r"column 'x' .* is damaged"):
-        store.read_step("index")
-
-
-def change_metadata(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    content = json.loads((path / "zarr.json").read_text())
-    change(content)
-    (path / "zarr.json").write_text(json.dumps(content))
-
-
-def test_sizes_are_checked_before_allocation(store: Store) -> None:
-    store.write_step("index", result())
-    change_metadata(store.path / "indexed" / "x", lambda m: m.update(shape=[10**13]))
-    with pytest.raises(SchemaError, match=r"column 'x' .* chunks"):
-        store.columns("index", ["x"])
-
-    def huge(content: dict[str, Any]) -> None:
-        content["chunk_grid"]["configuration"]["chunk_shape"] = [10**13]
-
-    change_metadata(store.path / "indexed" / "x", huge)
-    with pytest.raises(MemoryBudgetError, match=r"column 'x' .* needs 80000\.0 GB"):
-        store.columns("index", ["x"])
-
-
-def test_codecs_that_only_unpack(store: Store) -> None:
-    store.write_step("index", result())
-    change_metadata(
-        store.path / "indexed" / "x",
-        lambda m: m["codecs"].append({"name": "numcodecs.pickle", "configuration": {}}),
-    )
-    with pytest.raises(SchemaError, match=r"numcodecs\.pickle, which dxdask does not read"):
-        store.columns("index", ["x"])
-
-
-def test_column_of_another_type_is_named(store: Store) -> None:
-    store.write_step("index", result())
-    group = zarr.open_group(store.path / "indexed", mode="r+")
-    shutil.rmtree(store.path / "indexed" / "x")
-    create.array(group, "x", np.zeros(40, np.float32), ("reflection",), {})
-    with pytest.raises(SchemaError, match=r"column 'x' .* is float32"):
-        store.read_step("index")
-
-
-def test_columns_of_unequal_length_are_named(store: Store) -> None:
-    store.write_step("index", result())
-    group = zarr.open_group(store.path / "indexed", mode="r+")
-    shutil.rmtree(store.path / "indexed" / "x")
-    create.array(group, "x", np.zeros(39), ("reflection",), {})
-    with pytest.raises(SchemaError, match="differ in length"):
-        store.read_step("index")
-
-
-def test_damaged_models_are_named(store: Store) -> None:
-    store.write_step("index", result())
-    change_metadata(
-        store.path / "indexed" / "models", lambda m: m["attributes"]["experiments"].pop("beams")
-    )
-    with pytest.raises(SchemaError, match=r"models at .* are damaged"):
-        store.experiments("index")
-
-
-def test_full_disk_leaves_what_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write_step("find_spots", result(1))
-    store.write_step("index", result(1))
-    real, written = create.array, []
-
-    def full(parent: Any, name: str, *args: Any, **others: Any) -> None:
-        written.append(name)
-        if len(written) > 3:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(parent, name, *args, **others)
-
-    monkeypatch.setattr(create, "array", full)
-    with pytest.raises(StoreWriteError, match=r"cannot write index .*No space left.*intact.*free"):
-        store.write_step("index", result(2))
-    monkeypatch.undo()
-    assert_same(store.read_step("find_spots"), result(1))
-    assert_same(store.read_step("index"), result(1))
-    assert not [p for p in (store.path / layout.STAGING).iterdir() if p.is_dir()]
-    store.write_step("index", result(2))
-    assert_same(store.read_step("index"), result(2))
-
-
-def test_failed_swap_is_undone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write_step("index", result(1))
-    real = os.rename
-
-    def rename(source: Any, target: Any) -> None:
-        if Path(source).parent.name == "staging" and Path(target).name == "indexed":
-            raise OSError(errno.EIO, "Input/output error")
-        real(source, target)
-
-    monkeypatch.setattr(write.os, "rename", rename)
-    with pytest.raises(StoreWriteError, match="Input/output error"):
-        store.write_step("index", result(2))
-    monkeypatch.undo()
-    assert (store.path / "indexed").is_dir()
-    assert_same(store.read_step("index"), result(1))
-
-
-@pytest.mark.parametrize("step", ["index", "histogram"])
-def test_death_between_the_renames(store: Store, step: str) -> None:
-    store.write_step(step, result(1))
-    group = layout.step_group(step)
-    os.rename(store.path / group, layout.replaced_path(store.path, group))
-    assert_same(store.read_step(step), result(1))
-    assert list(store.show()["steps"]) == [step]
-    with store.writing():
-        assert (store.path / group).is_dir()
-    assert_same(store.read_step(step), result(1))
-
-
-def test_death_before_the_history_was_written(store: Store) -> None:
-    store.write_step("index", result(1), parameters={"n": 1})
-    entry = next(p for p in (store.path / "history").iterdir() if p.is_dir())
-    shutil.rmtree(entry)
-    assert [e["parameters"] for e in store.history()] == [{"n": 1}]
-    store.write_step("index", result(2), parameters={"n": 2})
-    assert [e["parameters"] for e in store.history()] == [{"n": 1}, {"n": 2}]
-
-
-def test_incomplete_step_is_absent(store: Store) -> None:
-    store.write_step("index", result())
-    change_metadata(store.path / "indexed", lambda m: m["attributes"].pop("complete"))
-    assert not store.has_step("index")
-    assert store.show()["steps"] == {}
-
-
-def test_reader_meets_a_writer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step replaced while it is read is read again: never half of each version."""
-    from dxdask.storage import results
-
-    store.write_step("index", result(1))
-    real = results.columns
-    times = []
-
-    def slow(*args: Any) -> Any:
-        times.append(1)
-        if len(times) == 1:
-            Store.open(store.path).write_step("index", result(2))
-        return real(*args)
-
-    monkeypatch.setattr(results, "columns", slow)
-    assert_same(store.read_step("index"), result(2))
-    assert len(times) == 2
