@@ -54,7 +54,7 @@ def write_nxmx(
         instrument = _group(entry, "instrument", "NXinstrument")
         instrument["name"] = "dxdask simulation"
         _write_beam(instrument, experiment)
-        _write_detector(instrument, experiment, pixel_mask)
+        _write_detector(instrument, experiment, pixel_mask, np.dtype(dtype))
         sample = _group(entry, "sample", "NXsample")
         sample["name"] = experiment.run
         sample["depends_on"] = "."
@@ -103,7 +103,10 @@ def _write_beam(instrument: h5py.Group, experiment: Experiment) -> None:
 
 
 def _write_detector(
-    instrument: h5py.Group, experiment: Experiment, pixel_mask: NDArray[np.uint32]
+    instrument: h5py.Group,
+    experiment: Experiment,
+    pixel_mask: NDArray[np.uint32],
+    dtype: np.dtype[Any],
 ) -> None:
     panels, scan = experiment.detector.panels, experiment.scan
     first = panels[0]
@@ -127,7 +130,9 @@ def _write_detector(
     # dxtbx trusts counts above underload - 1 and below the saturation value.
     group["underload_value"] = int(first.trusted_range[0]) + 1
     group["saturation_value"] = int(first.trusted_range[1])
-    group["bit_depth_readout"] = 16
+    # dxtbx takes the two largest values of so many bits for masked
+    if dtype.kind in "iu":
+        group["bit_depth_readout"] = 8 * dtype.itemsize
     group["pixel_mask_applied"] = False
     group.create_dataset(
         "pixel_mask", data=pixel_mask, chunks=pixel_mask.shape, **hdf5plugin.Bitshuffle(cname="lz4")

@@ -22,6 +22,10 @@ from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.parameters import ImportParameters
 
 DIALS_PYTHON = Path("/usr/bin/python3")
+DIALS_ENVIRONMENT = {
+    "HDF5_PLUGIN_PATH": str(Path(hdf5plugin.__file__).parent / "plugins"),
+    "PATH": "/usr/bin:/bin",
+}
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +134,9 @@ print(json.dumps({
 def test_dxtbx_reads_the_geometry(ensemble: Simulation, folder: Path) -> None:
     if subprocess.run([DIALS_PYTHON, "-c", "import dxtbx"], capture_output=True).returncode:
         pytest.skip("no dxtbx for /usr/bin/python3")
-    plugins = Path(hdf5plugin.__file__).parent / "plugins"
     done = subprocess.run(
         [DIALS_PYTHON, "-c", PRINT_GEOMETRY, folder / "run2_1.000/tiny_2.nxs"],
-        env={"HDF5_PLUGIN_PATH": str(plugins), "PATH": "/usr/bin:/bin"},
-        capture_output=True, text=True, check=True,
+        env=DIALS_ENVIRONMENT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     read = json.loads(done.stdout.splitlines()[-1])
     experiment = ensemble.experiments[1]
@@ -154,3 +156,29 @@ def test_dxtbx_reads_the_geometry(ensemble: Simulation, folder: Path) -> None:
     assert read["image_range"] == [1, 10]
     frame = ensemble.frames(1, 3, 4)[0].astype(np.int64)
     assert read["sum"] == frame[frame < 65535].sum()
+
+
+PRINT_PIXELS = """
+import sys
+from dxtbx.model.experiment_list import ExperimentListFactory
+imageset = ExperimentListFactory.from_filenames(sys.argv[1:])[0].imageset
+print(*(imageset.get_raw_data(0)[0][0, i] for i in range(4)))
+"""
+
+
+@pytest.mark.dials
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.float32])
+def test_dxtbx_takes_no_count_for_masked(ensemble: Simulation, tmp_path: Path, dtype: type) -> None:
+    if subprocess.run([DIALS_PYTHON, "-c", "import dxtbx"], capture_output=True).returncode:
+        pytest.skip("no dxtbx for /usr/bin/python3")
+    frame = np.zeros(ensemble.shape[1:], dtype)
+    frame[0, :4] = 65533, 65534, 65535, 65536
+    write_nxmx(
+        tmp_path / "a.nxs", ensemble.experiments[1], [frame] * 10, shape=(10, *frame.shape),
+        dtype=dtype, pixel_mask=ensemble.pixel_mask,
+    )  # fmt: skip
+    done = subprocess.run(
+        [DIALS_PYTHON, "-c", PRINT_PIXELS, tmp_path / "a.nxs"],
+        env=DIALS_ENVIRONMENT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert [float(v) for v in done.stdout.split()] == [65533, 65534, 65535, 65536]
