@@ -33,13 +33,18 @@ IMPORT_VERSION = "1"
 Problems: TypeAlias = Sequence[Mapping[str, Any]]
 
 
+def untrusted(dtype: np.dtype[Any]) -> float:
+    """Return the value of pixels that could not be read: the largest integer, or NaN."""
+    return np.iinfo(dtype).max if dtype.kind in "iu" else np.nan
+
+
 @dataclass(frozen=True, slots=True)
 class ImportingReader:
     """Frames of a run read from its raw files and, on the way, written to the store.
 
-    A frame that cannot be read is stored as untrusted (the largest value of its dtype), so that the
-    others can be used; whoever reads it through here is still told. It travels with every block,
-    so it holds no mask and no columns.
+    A frame that cannot be read is stored as `untrusted`, so that the others can be used; whoever
+    reads it through here is still told. It travels with every block, so it holds no mask and no
+    columns.
     """
 
     run: str
@@ -49,18 +54,8 @@ class ImportingReader:
     files: RawReader
     writer: RunWriter
 
-    @property
-    def ndim(self) -> int:
-        """Three."""
-        return 3
-
     def __dask_tokenize__(self) -> tuple[str, ...]:
         return ("dxdask-import", self.writer.path, self.run)
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        first, *others = key if isinstance(key, tuple) else (key,)
-        start, stop, _ = first.indices(self.shape[0])
-        return np.asarray(self.read(start, stop)[(slice(None), *others)])
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return images `first` to `last` (not included), (n, slow, fast), written to the store."""
@@ -82,7 +77,7 @@ class ImportingReader:
 
     def _read_one_by_one(self, first: int, last: int) -> NDArray[Any]:
         size = (last - first, *self.shape[1:])
-        block = np.full(size, np.iinfo(self.dtype).max, dtype=self.dtype)
+        block = np.full(size, untrusted(self.dtype), dtype=self.dtype)
         for i in range(first, last):
             try:
                 block[i - first] = self.files.read(i, i + 1)[0]

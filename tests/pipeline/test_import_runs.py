@@ -102,6 +102,24 @@ def test_an_unreadable_frame_is_a_problem_and_the_rest_is_done(
     assert (whole.table("index", "imagesets")["percent"] > 90).all()
 
 
+def test_an_unreadable_frame_of_real_numbers_is_a_problem_too(
+    raw: list[Path], tmp_path: Path
+) -> None:
+    file = Path(shutil.copy(raw[0], tmp_path / "real.nxs"))
+    with h5py.File(file, "r+") as f:
+        frames = f["/entry/data/data"][()]
+        del f["/entry/data/data"]
+        f["/entry/data"].create_dataset(
+            "data", data=frames.astype(np.float32), chunks=(1, *frames.shape[1:]), compression=1
+        )
+    store = dxdask.import_(damaged(file, tmp_path / "bad.nxs", image=4), tmp_path / "a.zarr")
+    [row] = store.problems().to_dict("records")
+    assert (row["image"], row["step"]) == (5, "import")
+    imported = store.frames("bad").compute()
+    assert np.isnan(imported[4]).all()
+    np.testing.assert_array_equal(imported[5:], frames[5:].astype(np.float32))
+
+
 def test_a_full_disk_stops_and_going_on_gives_the_same(
     raw: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from dxdask.models import Detector, Experiment, Scan
 from dxdask.pipeline.dump.choice import ChosenEvents, choose
 from dxdask.pipeline.dump.parameters import DumpParameters
 from dxdask.pipeline.dump.pictures import Drawing
-from dxdask.pipeline.frames import stored
+from dxdask.pipeline.frames import stored, untrusted
 from dxdask.pipeline.run_calibration import kept_calibration
 from dxdask.storage.exporters.cbf import write_cbf
 from dxdask.storage.exporters.nxmx import write_nxmx
@@ -61,29 +61,36 @@ def dump_store(
     """
     p = parameters or DumpParameters()
     where = Path(folder)
-    runs = [_run(store, events, p) for events in choose(store, p)]
+    chosen = choose(store, p)
     if p.format != "png":
-        for run in runs:
-            _require_stills(run.experiment)
-    names = {id(run): _names(run.events, where, p) for run in runs}
-    there = [str(n) for found in names.values() for n in found if n.exists()]
+        for events in chosen:
+            _require_stills(events.experiment)
+    names = [_names(events, where, p) for events in chosen]
+    there = [str(n) for found in names for n in found if n.exists()]
     if there and not p.overwrite:
         raise InputError(f"{there[0]} exists; give another folder or overwrite=true")
     where.mkdir(parents=True, exist_ok=True)
     problems: list[Problem] = []
-    for run in runs:
-        if p.format == "nxs":
-            _write_nxs(names[id(run)][0], run, store, problems)
-        else:
-            write = _cbf_writer(run) if p.format == "cbf" else Drawing(
-                store, run.experiment, run.mask, p.png
-            ).write  # fmt: skip
-            for path, (k, frame) in zip(names[id(run)], _read(run, problems), strict=True):
-                if frame is not None:
-                    write(path, frame, run.events, k)
-    files = [n for found in names.values() for n in found if n.exists()]
-    n_events = sum(len(run.events.places) for run in runs) - len(problems)
+    for events, paths in zip(chosen, names, strict=True):
+        # within the call alone: maps of the pixels of many runs do not fit into memory
+        _write(paths, _run(store, events, p), store, p, problems)
+    files = [n for found in names for n in found if n.exists()]
+    n_events = sum(len(events.places) for events in chosen) - len(problems)
     return Dumped(tuple(map(str, files)), n_events, tuple(problems))
+
+
+def _write(
+    paths: list[Path], run: _Run, store: Store, p: DumpParameters, problems: list[Problem]
+) -> None:
+    if p.format == "nxs":
+        _write_nxs(paths[0], run, store, problems)
+        return
+    write = _cbf_writer(run) if p.format == "cbf" else Drawing(
+        store, run.experiment, run.mask, p.png
+    ).write  # fmt: skip
+    for path, (k, frame) in zip(paths, _read(run, problems), strict=True):
+        if frame is not None:
+            write(path, frame, run.events, k)
 
 
 def _run(store: Store, events: ChosenEvents, p: DumpParameters) -> _Run:
@@ -162,7 +169,7 @@ def _block(
 def _write_nxs(path: Path, run: _Run, store: Store, problems: list[Problem]) -> None:
     n, (slow, fast) = len(run.events.places), run.mask.shape
     dtype = np.dtype(run.frames.dtype)
-    bad = np.full((slow, fast), np.iinfo(dtype).max if dtype.kind in "iu" else np.nan, dtype)
+    bad = np.full((slow, fast), untrusted(dtype), dtype)
     images = (bad if frame is None else frame for _, frame in _read(run, problems))
     aside = path.with_name(f".{path.name}.part")
     try:
