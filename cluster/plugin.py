@@ -37,7 +37,7 @@ class TallyPlugin(WorkerPlugin):
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """Send the counts of a task that is done."""
-        if start != "executing" or finish != "memory":
+        if start != "executing" or finish != "memory" or not self._tally.is_of(key):
             return
         counts = self._tally.of_task(key, self._worker.data.get(key))
         if counts is not None:

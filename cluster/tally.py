@@ -32,10 +32,13 @@ class Tally:
     count: Callable[[str, Any], Counts]
     text: Callable[[Counts], str]
 
+    def is_of(self, key: Any) -> bool:
+        """Return whether a task is one to count."""
+        return key_split(key) in self.names
+
     def of_task(self, key: Any, result: Any) -> Counts | None:
         """Return the counts of a task, None where it is not one to count."""
-        name = key_split(key)
-        return self.count(name, result) if name in self.names else None
+        return self.count(key_split(key), result) if self.is_of(key) else None
 
 
 @dataclass
@@ -44,7 +47,7 @@ class Tallied:
 
     tally: Tally | None
     label: str
-    _tasks: dict[Any, Counts] = field(default_factory=dict)
+    _tasks: set[Any] = field(default_factory=set)
     _sums: Counter[str] = field(default_factory=Counter)
     _logged: float = field(default_factory=time.monotonic)
 
@@ -52,7 +55,7 @@ class Tallied:
         """Add the counts of a task."""
         if counts is None or key in self._tasks:
             return
-        self._tasks[key] = counts
+        self._tasks.add(key)
         self._sums.update(counts)
         if time.monotonic() - self._logged > LOG_SECONDS:
             self._log()
