@@ -42,13 +42,18 @@ def frame_size(parameters: DetectorParameters) -> tuple[int, int]:
     return width, n * height + (n - 1) * parameters.gap
 
 
+def module_rows(parameters: DetectorParameters) -> tuple[slice, ...]:
+    """Return the rows of the stored frame that each module takes."""
+    size, pitch = parameters.module_size[1], parameters.module_size[1] + parameters.gap
+    return tuple(slice(i * pitch, i * pitch + size) for i in range(len(parameters.module_shifts)))
+
+
 def _modules(
     parameters: DetectorParameters, shifts: tuple[tuple[float, float], ...]
 ) -> tuple[Panel, ...]:
-    pitch = parameters.module_size[1] + parameters.gap
     return tuple(
-        _panel(parameters, f"m{i}", i * pitch, parameters.module_size, shift)
-        for i, shift in enumerate(shifts)
+        _panel(parameters, f"m{i}", rows.start, parameters.module_size, shift)
+        for i, (rows, shift) in enumerate(zip(module_rows(parameters), shifts, strict=True))
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.models.vectors import Floats
+from dxdask.simulation.geometry import module_rows
 from dxdask.simulation.parameters import LARGEST_RAW, DetectorParameters
 from dxdask.simulation.recording import GAP_VALUE, BadPixels, gaps, generator
 
@@ -45,12 +46,6 @@ def raw_pixels(parameters: DetectorParameters, bad: BadPixels, seed: int) -> Raw
         gain=gain.astype(np.float32),
         unbonded=unbonded,
     )
-
-
-def module_rows(parameters: DetectorParameters) -> tuple[slice, ...]:
-    """Return the rows of the stored frame that each module takes."""
-    size, pitch = parameters.module_size[1], parameters.module_size[1] + parameters.gap
-    return tuple(slice(i * pitch, i * pitch + size) for i in range(len(parameters.module_shifts)))
 
 
 def common_modes(parameters: DetectorParameters, key: tuple[int, ...], n: int) -> Floats:

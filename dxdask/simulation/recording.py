@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dxdask.models import Detector
 from dxdask.models.vectors import Floats
-from dxdask.simulation.geometry import frame_size
+from dxdask.simulation.geometry import frame_size, module_rows
 from dxdask.simulation.parameters import (
     BackgroundParameters,
     DetectorParameters,
@@ -57,9 +57,8 @@ def gaps(parameters: DetectorParameters) -> NDArray[np.bool_]:
     """Return (slow, fast) bool: where no module is."""
     width, height = frame_size(parameters)
     empty = np.ones((height, width), dtype=bool)
-    size, pitch = parameters.module_size[1], parameters.module_size[1] + parameters.gap
-    for i in range(len(parameters.module_shifts)):
-        empty[i * pitch : i * pitch + size] = False
+    for rows in module_rows(parameters):
+        empty[rows] = False
     return empty
 
 

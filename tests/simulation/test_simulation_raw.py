@@ -12,7 +12,7 @@ from dxdask.calibration import calibration_of, correct, pedestal
 from dxdask.calibration.correct import common_modes
 from dxdask.errors import InputError
 from dxdask.simulation import Simulation, SimulationParameters, jet, simulate
-from dxdask.simulation.raw import module_rows
+from dxdask.simulation.geometry import module_rows
 from dxdask.storage.exporters.simulated import write_simulation
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.parameters import ImportParameters
