@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from dxdask.errors import InputError
-from dxdask.models import Detector, Experiment, Group, Panel
+from dxdask.models import Detector, Experiment, Group
 from dxdask.models.vectors import Floats
 from dxdask.storage.chunk_codecs.byte_offset_encode import encode_byte_offset
+from dxdask.storage.exporters.dials_models import frame_of
 
 _PADDING = 4095
 _MOST = np.iinfo(np.int32).max
@@ -180,7 +181,7 @@ def _axes(detector: Detector) -> tuple[list[Row], list[float]]:
     angles = [0.0]
 
     def add(item: Group, carrier: str, parent: Floats, depth: int) -> None:
-        frame = _frame(item)
+        frame = frame_of(item)
         local = np.linalg.inv(parent) @ frame
         turn = Rotation.from_matrix(local[:3, :3]).as_rotvec(degrees=True)
         angle = float(np.linalg.norm(turn))
@@ -191,7 +192,7 @@ def _axes(detector: Detector) -> tuple[list[Row], list[float]]:
         rows.append((name, "rotation", "detector", carrier, *axis.tolist(), *offset, component))
         angles.append(angle)
         for i in item.panels:
-            panel = np.linalg.inv(frame) @ _frame(detector[i])
+            panel = np.linalg.inv(frame) @ frame_of(detector[i])
             fast, slow, origin = (panel[:3, k].tolist() for k in (0, 1, 3))
             rows.append((f"S_{i}", "translation", "detector", name, *slow, *origin, f"panel{i}"))
             rows.append(
@@ -203,12 +204,3 @@ def _axes(detector: Detector) -> tuple[list[Row], list[float]]:
 
     add(detector.root, _ARM, np.eye(4), 0)
     return rows, angles
-
-
-def _frame(item: Group | Panel) -> Floats:
-    """Return the rigid motion (4, 4) from the item's frame to the laboratory, mm."""
-    out = np.eye(4)
-    normal = np.cross(item.fast_axis, item.slow_axis)
-    out[:3, :3] = np.column_stack([item.fast_axis, item.slow_axis, normal])
-    out[:3, 3] = item.origin
-    return out

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, check, has_flag
 from dxdask.models import Crystal, Detector, Experiment, ExperimentList
-from dxdask.models.vectors import vector
+from dxdask.models.vectors import matrix
 from dxdask.storage.exporters.crystfel_geometry import crystfel_text, panel_names
 from dxdask.storage.exporters.indexed_stills import Stills, place_of
 from dxdask.storage.exporters.source_images import SourceImages
@@ -132,7 +132,7 @@ def _crystal(
     a = stills["a_matrix"][row]
     known = experiment.crystal
     symbol = "P 1" if known is None else known.space_group
-    crystal = Crystal(a_matrix=(vector(a[0]), vector(a[1]), vector(a[2])), space_group=symbol)
+    crystal = Crystal(a_matrix=matrix(a), space_group=symbol)
     lengths = " ".join(f"{v / 10:.5f}" for v in crystal.unit_cell[:3])
     angles = " ".join(f"{v:.5f}" for v in crystal.unit_cell[3:])
     lines = ["--- Begin crystal", f"Cell parameters {lengths} nm, {angles} deg"]

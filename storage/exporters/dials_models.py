@@ -45,7 +45,7 @@ def detector_to_dials(detector: Detector) -> dict[str, Any]:
     panels: dict[int, dict[str, Any]] = {}
 
     def node(group: Group, parent: Floats) -> dict[str, Any]:
-        frame = _frame(group)
+        frame = frame_of(group)
         for i in group.panels:
             panels[i] = _panel(detector[i], frame)
         children: list[dict[str, Any]] = [{"panel": i} for i in group.panels]
@@ -58,7 +58,7 @@ def detector_to_dials(detector: Detector) -> dict[str, Any]:
     return {"panels": ordered, "hierarchy": hierarchy}
 
 
-def _frame(item: Group | Panel) -> Floats:
+def frame_of(item: Group | Panel) -> Floats:
     """Return the rigid motion (4, 4) from the item's frame to the laboratory, mm."""
     out = np.eye(4)
     normal = np.cross(item.fast_axis, item.slow_axis)
@@ -81,7 +81,7 @@ def _panel(panel: Panel, parent: Floats) -> dict[str, Any]:
     return {
         "name": panel.name,
         "type": panel.type,
-        **_local(_frame(panel), parent),
+        **_local(frame_of(panel), parent),
         "raw_image_offset": list(panel.offset),
         "image_size": list(panel.image_size),
         "pixel_size": list(panel.pixel_size),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dxdask.errors import FormatError, StoreWriteError
 from dxdask.models import Experiment, ExperimentList
-from dxdask.storage.exporters.crystfel_geometry import write_crystfel_geometry
+from dxdask.storage.exporters.crystfel_geometry import crystfel_text
 from dxdask.storage.exporters.dials import write_experiments
 from dxdask.storage.importers.json_geometry import json_geometry
 
@@ -24,7 +24,7 @@ def write_geometry(
 ) -> None:
     """Write beam and detector as .geom of CrystFEL, .expt of DIALS or .json of panels, by suffix.
 
-    data, wavelength : datasets that a .geom names; see `write_crystfel_geometry`.
+    data, wavelength : datasets that a .geom names; see `crystfel_text`.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def write_geometry(
     beam, detector = replace(experiment.beam, wavelengths=None), experiment.detector
     try:
         if where.suffix == ".geom":
-            write_crystfel_geometry(where, detector, beam, data=data, wavelength=wavelength)
+            where.write_text(crystfel_text(detector, beam, data=data, wavelength=wavelength))
         elif where.suffix == ".expt":
             alone = Experiment(
                 identifier=experiment.identifier, run=experiment.run, beam=beam, detector=detector
@@ -47,7 +47,5 @@ def write_geometry(
             where.write_text(json.dumps(json_geometry(detector, beam), indent=1) + "\n")
         else:
             raise FormatError(f"cannot write a geometry to {path}; call it {', '.join(SUFFIXES)}")
-    except StoreWriteError:
-        raise
     except OSError as error:
         raise StoreWriteError(f"cannot write {path}: {error}; check the folder") from error

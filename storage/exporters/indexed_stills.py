@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dxdask.columns import Flag, Reflections, has_flag, rows_of_images, select
 from dxdask.errors import InputError
 from dxdask.models import Beam, Crystal, ExperimentList, Member
-from dxdask.models.vectors import vector
+from dxdask.models.vectors import matrix
 from dxdask.storage.exporters.models_used import used_only
 
 Stills = Mapping[str, NDArray[Any]]
@@ -55,11 +55,8 @@ def indexed_stills(experiments: ExperimentList, stills: Stills) -> IndexedStills
         run = experiments.members[int(stills["experiment"][row])]
         if run.crystal is None:
             raise InputError(f"run {run.run} has no crystal, which tells the space group: index it")
-        a = stills["a_matrix"][row]
         group = experiments.crystals[run.crystal].space_group
-        crystals.append(
-            Crystal(a_matrix=(vector(a[0]), vector(a[1]), vector(a[2])), space_group=group)
-        )
+        crystals.append(Crystal(a_matrix=matrix(stills["a_matrix"][row]), space_group=group))
         wavelength = float(stills["wavelength"][row])
         beams.append(replace(experiments.beams[run.beam], wavelength=wavelength, wavelengths=None))
         members.append(
