@@ -78,9 +78,9 @@ def wavelengths(
                 f"{file.filename}: {found.name} has {values.size} values for {n_images} events; "
                 "give geometry.beam.wavelength"
             )
+        with np.errstate(divide="ignore"):
+            values = KEV_ANGSTROM * 1e3 / values if is_energy else _angstrom(found, values)
         values, _ = known_or_zero(values, f"{file.filename}: {found.name}")
-        known = np.where(values > 0.0, values, np.inf if is_energy else 0.0)
-        values = KEV_ANGSTROM * 1e3 / known if is_energy else _angstrom(found, known)
         return np.broadcast_to(values, (n_images,)).copy()
     return None
 
