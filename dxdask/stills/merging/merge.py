@@ -92,7 +92,7 @@ def merge_stills(
     out = _refined_table(stills, o, refined)
     out["cc_to_others"] = np.full(len(stills["indexed"]), np.nan)
     out["cc_to_others"][list(cc)] = list(cc.values())
-    of_stills = stills_table(stills, experiments, o, refined, cc)
+    of_stills = stills_table(out, experiments, o, refined, cc)
     result = StepResult(
         experiments=experiments, reflections=table, messages=messages,
         tables=(cycles_table(refined.progress), of_stills, *tables, resolved.table),

@@ -10,7 +10,7 @@ import numpy as np
 from dxdask.models import ExperimentList
 from dxdask.stills.columns import Stills
 from dxdask.stills.merging.cycles import PostRefined, Progress
-from dxdask.stills.merging.fit import B_FACTOR, MOSAIC, RADIUS, SCALE, STRETCH, TAIL, TURN
+from dxdask.stills.merging.fit import STRETCH, TAIL, TURN
 from dxdask.stills.merging.observations import Observations
 from dxdask.tables import Table
 
@@ -53,15 +53,16 @@ def stills_table(
 ) -> Table:  # fmt: skip
     """Return the table `stills`: one row for each with observations, those left out included.
 
-    cc : by row of `stills`, how observations correlate with what others say.
+    stills : with what was refined of each. cc : by row of `stills`, how observations correlate with
+    what others say.
     """
     theta = refined.fitted.theta
     columns = {
         "n_obs": np.diff(o.starts),
-        "scale": np.exp(theta[:, SCALE]),
-        "b_factor": theta[:, B_FACTOR],
-        "rlp_radius": np.exp(theta[:, RADIUS]),
-        "mosaicity": np.degrees(np.sqrt(np.maximum(theta[:, MOSAIC], 0.0))),
+        "scale": stills["scale"][o.stills],
+        "b_factor": stills["b_factor"][o.stills],
+        "rlp_radius": stills["rlp_radius"][o.stills],
+        "mosaicity": stills["rlp_mosaicity"][o.stills],
         "tail": np.exp(theta[:, TAIL]),
         "turn": np.degrees(np.linalg.norm(theta[:, TURN : TURN + 2], axis=1)),
         "stretch": 100 * theta[:, STRETCH],
