@@ -38,22 +38,28 @@ def rmsd_table(
     """
     before = residuals_of(measured, crystals, start, beam)
     after = found.residuals
-    pixel = np.array([p.pixel_size for p in start.panels])[measured.panel]
-    names = ["all", *(short_name(p.name) or f"panel {i}" for i, p in enumerate(start.panels))]
-    on = [np.ones(len(pixel), np.bool_), *(measured.panel == i for i in range(len(start)))]
-    inliers = [_inliers(residuals, measured) for residuals in (before, after)]
-    rows: list[dict[str, Any]] = []
-    for name, here in zip(names, on, strict=True):
-        row: dict[str, Any] = {"panel": name, "n_spots": int((here & inliers[1]).sum())}
-        for residuals, inlier, suffix in zip(
-            (before, after), inliers, ("_before", ""), strict=True
-        ):
-            xy = residuals[here & inlier, :2] / pixel[here & inlier]
-            for axis, values in zip("xy", xy.T, strict=True):
-                rms = float(np.sqrt((values**2).mean())) if len(values) else None
-                row[f"rmsd_{axis}_px{suffix}"] = rms
-        rows.append(row)
-    return Table(name="rmsds", title="RMSDs by panel", rows=[*rows[1:], rows[0]], headings=HEADINGS)
+    pixels = np.array([p.pixel_size for p in start.panels])
+    names = [*(short_name(p.name) or f"panel {i}" for i, p in enumerate(start.panels)), "all"]
+    columns: dict[str, list[Any]] = {"panel": names}
+    for residuals, suffix in ((before, "_before"), (after, "")):
+        inlier = _inliers(residuals, measured)
+        panel = measured.panel[inlier]
+        squares = (residuals[inlier, :2] / pixels[panel]) ** 2
+        counts = _sums(panel, None, len(start))
+        columns["n_spots"] = counts.tolist()  # in the end those after
+        for axis, of_axis in zip("xy", squares.T, strict=True):
+            sums = _sums(panel, of_axis, len(start))
+            columns[f"rmsd_{axis}_px{suffix}"] = [
+                float(np.sqrt(s / n)) if n else None for s, n in zip(sums, counts, strict=True)
+            ]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return Table(name="rmsds", title="RMSDs by panel", rows=rows, headings=HEADINGS)
+
+
+def _sums(panel: NDArray[np.int64], values: Floats | None, n_panels: int) -> NDArray[Any]:
+    """Return the sums (panels + 1,) on each panel and on all; None: how many there are."""
+    sums = np.bincount(panel, weights=values, minlength=n_panels)
+    return np.append(sums, sums.sum())
 
 
 def _inliers(residuals: Floats, measured: Measurements) -> NDArray[np.bool_]:
