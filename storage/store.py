@@ -104,8 +104,12 @@ class Store:
 
     def has_run(self, run: str, fingerprint: str | None = None) -> bool:
         """Return whether a run is complete (and has this fingerprint)."""
-        found = runs.complete_runs(self.path).get(run)
-        return found is not None and fingerprint in (None, found["fingerprint"])
+        try:
+            path = layout.run_path(self.path, run)
+        except InputError:
+            return False
+        found = read.attributes(path) if (path / layout.METADATA).is_file() else {}
+        return found.get("complete") is True and fingerprint in (None, found["fingerprint"])
 
     def run_attributes(self, run: str) -> dict[str, Any]:
         """Return identifier, source, fingerprint, time and versions of a run's import."""
