@@ -80,7 +80,9 @@ def _follow(
     if parameters.template:
         names.append(os.path.abspath(parameters.template))
     alone = parameters.model_copy(update={"template": None})
-    followed = Followed(names, readable=lambda path: _sources([path], alone))
+    followed = Followed(
+        names, readable=lambda path: [_linked(s, alone) for s in _sources([path], alone)]
+    )
     with store.writing(), open_cluster(parameters.cluster) as cluster:
         there = set(files_now(names))
         followed.known = [path for path in files_of(store) if path in there]
@@ -108,6 +110,10 @@ def _process_sources(
 ) -> None:
     sources = _named_as_before(store, sources)
     prints = frames.fingerprints(sources, parameters)
+    # to find each frame in its file takes long, and the store knows it of the runs it holds
+    sources = [
+        s if store.has_run(s.name, prints[s.name]) else _linked(s, parameters) for s in sources
+    ]
     readers = frames.prepare(store, sources, prints, parameters)
     geometries = geometries_for(sources, parameters.input)
     runs = [
@@ -228,16 +234,17 @@ def _sources(paths: Sequence[PathLike], parameters: StillsProcessParameters) -> 
     own = parameters.input.model_copy(update={"reference_geometry": None})
     alone = reading.model_copy(update={"input": own})
     try:
-        sources = read_runs(given, alone)
+        return read_runs(given, alone)
     except FormatError:
         if parameters.input.reference_geometry is None:
             raise
-        sources = read_runs(given, reading)
-    return [_linked(s) for s in sources] if parameters.link else sources
+        return read_runs(given, reading)
 
 
-def _linked(source: RunSource) -> RunSource:
-    """Return the run with the places of its frames, where its files allow to link them."""
+def _linked(source: RunSource, parameters: StillsProcessParameters) -> RunSource:
+    """Return the run with the places of its frames, if asked for and its files allow to link."""
+    if not parameters.link:
+        return source
     try:
         return replace(source, places=source.locate())
     except FormatError:
