@@ -50,6 +50,14 @@ def processed(raw: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Stor
 
 
 @pytest.fixture(scope="session")
+def stills_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Return the store of processed stills, beside its file; do not write to it."""
+    from processed_stills import processed_stills
+
+    return processed_stills(tmp_path_factory.mktemp("stills"))
+
+
+@pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return the folder of a Slurm that runs on this machine, or skip the test."""
     from slurm_here import running_slurm

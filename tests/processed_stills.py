@@ -7,39 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from made_up_stills import CELL, SIZE, panels
+from made_up_stills import SIZE, panels
 from numpy.typing import NDArray
-from painted_stills import WAVELENGTH, painted
+from painted_stills import WAVELENGTH
+from still_runs import KNOWN, SPOTS, events, stills
 
-import dxdask
-from dxdask.assignments import flatten, with_assignments
 from dxdask.models import Beam, Detector, Experiment, Scan
-from dxdask.pipeline.stills.parameters import StillsProcessParameters
-from dxdask.pipeline.stills.process import stills_process
 from dxdask.storage.exporters.nxmx import write_nxmx
 from dxdask.storage.store import Store
 
 PATTERN = ".xx.x"
+HITS = [i for i, letter in enumerate(PATTERN) if letter == "x"]
 EVENT_IDS = np.array([900, 17, 18, 21, 40])
 WAVELENGTHS = WAVELENGTH * (1.0 + 1e-4 * np.arange(len(PATTERN)))
 SHAPE = (len(PATTERN), 4 * SIZE[1], SIZE[0])
-GIVEN: dict[str, Any] = {
-    "indexing.known_symmetry.unit_cell": CELL,
-    "indexing.known_symmetry.space_group": "P43212",
-    "spotfinder.threshold.algorithm": "dispersion",
-    "spotfinder.threshold.dispersion.global_threshold": 4,
-    "spotfinder.filter.min_spot_size": 2,
-    "cluster.kind": "synchronous",
-}
+GIVEN: dict[str, Any] = {**SPOTS, **KNOWN}
 
 
 def photons() -> NDArray[np.int32]:
     """Return the events, those with an "x" in `PATTERN` of a crystal."""
-    frames = [
-        painted(i).frame if letter == "x" else np.random.default_rng(i).poisson(1.0, SHAPE[1:])
-        for i, letter in enumerate(PATTERN)
-    ]
-    return np.array(frames, dtype=np.int32)
+    return events(PATTERN).photons
 
 
 def experiment() -> Experiment:
@@ -64,5 +51,4 @@ def processed_stills(folder: Path, source: str | None = None) -> Store:
             path, experiment(), photons(), shape=SHAPE, dtype=np.int32, pixel_mask=mask,
             columns={"event_id": EVENT_IDS},
         )  # fmt: skip
-    parameters = with_assignments(StillsProcessParameters(), flatten(GIVEN))
-    return stills_process([source or path], folder / "events.zarr", parameters, dxdask.quiet)
+    return stills([source or path], folder / "events.zarr")

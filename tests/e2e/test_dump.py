@@ -10,7 +10,7 @@ from pathlib import Path
 import hdf5plugin
 import numpy as np
 import pytest
-from processed_stills import EVENT_IDS, PATTERN, WAVELENGTHS, photons, processed_stills
+from processed_stills import EVENT_IDS, HITS, PATTERN, WAVELENGTHS, photons, processed_stills
 
 import dxdask
 from dxdask.assignments import flatten, with_assignments
@@ -25,14 +25,8 @@ from dxdask.storage.calibration import write_calibration
 from dxdask.storage.importers import RunSource, read_runs
 from dxdask.storage.store import Store
 
-HITS = [i for i, letter in enumerate(PATTERN) if letter == "x"]
 BLANK = [i for i, letter in enumerate(PATTERN) if letter == "."]
 DIALS_PYTHON = Path("/usr/bin/python3")
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return processed_stills(tmp_path_factory.mktemp("stills"))
 
 
 def given(**parameters: object) -> DumpParameters:
@@ -70,40 +64,40 @@ def only(paths: tuple[str, ...]) -> RunSource:
     ],
 )
 def test_events_are_chosen_by_all_that_is_given(
-    store: Store, parameters: dict[str, object], images: list[int]
+    stills_store: Store, parameters: dict[str, object], images: list[int]
 ) -> None:
-    [found] = choose(store, given(**parameters))
+    [found] = choose(stills_store, given(**parameters))
     assert found.places.tolist() == images
     assert found.event_id.tolist() == EVENT_IDS[images].tolist()
     assert found.image_number.tolist() == [i + 1 for i in images]
     np.testing.assert_allclose(found.wavelengths, WAVELENGTHS[images])
 
 
-def test_what_is_not_there_is_refused(store: Store, tmp_path: Path) -> None:
+def test_what_is_not_there_is_refused(stills_store: Store, tmp_path: Path) -> None:
     for parameters, said in (
         ({"runs": ("other",)}, "has events"),
         ({"events": (17, 5)}, "events=5: no run"),
         ({"which": "not_indexed"}, "no event"),
     ):
         with pytest.raises(InputError, match=said):
-            dumped(store, tmp_path, **parameters)
+            dumped(stills_store, tmp_path, **parameters)
     with pytest.raises(ParameterError, match="fate='lost'"):
-        dumped(store, tmp_path, fate=("lost",))
+        dumped(stills_store, tmp_path, fate=("lost",))
     with pytest.raises(ParameterError, match="which"):
         given(which="strong")
 
 
-def test_a_store_without_hits_gives_events_by_number(store: Store, tmp_path: Path) -> None:
-    bare = dxdask.import_(store.path.parent / "events.nxs", tmp_path / "bare.zarr")
+def test_a_store_without_hits_gives_events_by_number(stills_store: Store, tmp_path: Path) -> None:
+    bare = dxdask.import_(stills_store.path.parent / "events.nxs", tmp_path / "bare.zarr")
     with pytest.raises(InputError, match="dxdask stills_process"):
         dumped(bare, tmp_path)
     source = only(dumped(bare, tmp_path / "a", events=(18,)).files)
     assert np.array_equal(source.read(0, 1)[0], photons()[2])
 
 
-def test_runs_that_the_step_does_not_know_have_no_hits(store: Store, tmp_path: Path) -> None:
-    both = shutil.copytree(store.path, tmp_path / "events.zarr")
-    events, later = store.path.parent / "events.nxs", tmp_path / "later.nxs"
+def test_runs_that_the_step_does_not_know_have_no_hits(stills_store: Store, tmp_path: Path) -> None:
+    both = shutil.copytree(stills_store.path, tmp_path / "events.zarr")
+    events, later = stills_store.path.parent / "events.nxs", tmp_path / "later.nxs"
     shutil.copy(events, later)
     more = dxdask.import_([events, later], both, link=True)
     assert len(more.runs) == 2
@@ -114,38 +108,40 @@ def test_runs_that_the_step_does_not_know_have_no_hits(store: Store, tmp_path: P
         choose(more, given(runs=("later",)))
 
 
-def test_nxmx_has_the_same_pixels_models_and_numbers(store: Store, tmp_path: Path) -> None:
-    done = dumped(store, tmp_path, **{"output.prefix": "hits-"})
+def test_nxmx_has_the_same_pixels_models_and_numbers(stills_store: Store, tmp_path: Path) -> None:
+    done = dumped(stills_store, tmp_path, **{"output.prefix": "hits-"})
     assert done == Dumped((str(tmp_path / "hits-events.nxs"),), 3, ())
     assert [p.name for p in tmp_path.iterdir()] == ["hits-events.nxs"]
     source = only(done.files)
     assert np.array_equal(source.read(0, 3), photons()[HITS])
     assert source.columns["event_id"].tolist() == EVENT_IDS[HITS].tolist()
     np.testing.assert_allclose(source.experiment.beam.wavelengths, WAVELENGTHS[HITS])
-    assert np.array_equal(source.mask, store.mask("events"))
+    assert np.array_equal(source.mask, stills_store.mask("events"))
     for own, read in zip(
-        store.experiments("integrate")[0].detector.panels,
+        stills_store.experiments("integrate")[0].detector.panels,
         source.experiment.detector.panels,
         strict=True,
     ):
         for name in ("origin", "fast_axis", "slow_axis", "pixel_size", "offset", "trusted_range"):
             np.testing.assert_allclose(getattr(read, name), getattr(own, name), atol=1e-9)
     with pytest.raises(InputError, match=r"hits-events\.nxs exists"):
-        dumped(store, tmp_path, overwrite=False, **{"output.prefix": "hits-"})
+        dumped(stills_store, tmp_path, overwrite=False, **{"output.prefix": "hits-"})
 
 
-def test_what_was_dumped_is_processed_again_alike(store: Store, tmp_path: Path) -> None:
-    [file] = dumped(store, tmp_path).files
+def test_what_was_dumped_is_processed_again_alike(stills_store: Store, tmp_path: Path) -> None:
+    [file] = dumped(stills_store, tmp_path).files
     again = processed_stills(tmp_path, source=file)
     for name in ("x", "y", "intensity_sum"):
-        assert np.array_equal(again.columns("find_spots")[name], store.columns("find_spots")[name])
-    a, b = again.arrays("index"), store.arrays("index")
+        assert np.array_equal(
+            again.columns("find_spots")[name], stills_store.columns("find_spots")[name]
+        )
+    a, b = again.arrays("index"), stills_store.arrays("index")
     # the sensor's absorption is that at the mean wavelength, now of other events
     np.testing.assert_allclose(a["a_matrix"], b["a_matrix"][HITS], atol=1e-7)
 
 
-def test_cbf_has_one_event_each(store: Store, tmp_path: Path) -> None:
-    done = dumped(store, tmp_path, format="cbf", which="all")
+def test_cbf_has_one_event_each(stills_store: Store, tmp_path: Path) -> None:
+    done = dumped(stills_store, tmp_path, format="cbf", which="all")
     assert [Path(f).name for f in done.files] == [f"events_{i:05d}.cbf" for i in range(1, 6)]
     for i, path in enumerate(done.files):
         source = only((path,))
@@ -153,20 +149,20 @@ def test_cbf_has_one_event_each(store: Store, tmp_path: Path) -> None:
         assert source.experiment.beam.wavelength == pytest.approx(WAVELENGTHS[i], rel=1e-12)
 
 
-def test_pictures_circle_spots_and_predictions(store: Store, tmp_path: Path) -> None:
+def test_pictures_circle_spots_and_predictions(stills_store: Store, tmp_path: Path) -> None:
     image = pytest.importorskip("matplotlib.image")
 
     def drawn(name: str, **png: object) -> np.ndarray:
         folder = tmp_path / name
         changes = {f"png.{k}": v for k, v in png.items()}
-        [path] = dumped(store, folder, format="png", images=(2,), **changes).files
+        [path] = dumped(stills_store, folder, format="png", images=(2,), **changes).files
         return np.rint(image.imread(path)[:, :, :3] * 255)
 
     plain = drawn("plain", spots=False, predictions=False)
     assert len(np.unique(plain[:, :, 0] - plain[:, :, 2])) <= 3  # grey, gaps, masked
     both, spots = drawn("both"), drawn("spots", predictions=False)
     is_red = (spots == (220, 0, 0)).all(axis=2)
-    table = store.columns("find_spots")
+    table = stills_store.columns("find_spots")
     one = np.flatnonzero((np.floor(table["z"]) == 1) & (table["panel"] == 0))
     # the first panel begins at the upper left, a pixel a pixel
     inside = [i for i in one if 8 < table["x"][i] < 290 and 8 < table["y"][i] < 190]
@@ -211,9 +207,9 @@ def test_calibrated_runs_are_dumped_as_photons(tmp_path: Path) -> None:
 
 
 def test_an_event_that_cannot_be_read_is_told(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stills_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader = type(store.frame_reader("events"))
+    reader = type(stills_store.frame_reader("events"))
     read = reader.read
 
     def damaged(self: object, first: int, last: int) -> np.ndarray:
@@ -222,12 +218,12 @@ def test_an_event_that_cannot_be_read_is_told(
         return read(self, first, last)  # type: ignore[arg-type]
 
     monkeypatch.setattr(reader, "read", damaged)
-    done = dumped(store, tmp_path, which="hits")
+    done = dumped(stills_store, tmp_path, which="hits")
     assert done.n_events == 2
     assert done.problems == (
         {"run": "events", "image": 3, "step": "dump", "reason": "OSError: no such chunk"},
     )
-    pictures = dumped(store, tmp_path / "png", which="hits", format="cbf")
+    pictures = dumped(stills_store, tmp_path / "png", which="hits", format="cbf")
     assert [Path(f).name for f in pictures.files] == ["events_00002.cbf", "events_00005.cbf"]
     monkeypatch.undo()
     frames = only(done.files).read(0, 3)
@@ -235,13 +231,15 @@ def test_an_event_that_cannot_be_read_is_told(
     assert (frames[1] == np.iinfo(np.int32).max).all()
 
 
-def test_from_python(store: Store, tmp_path: Path) -> None:
-    done = dxdask.dump(store.path, tmp_path, which="hits", output={"prefix": "a-"})
+def test_from_python(stills_store: Store, tmp_path: Path) -> None:
+    done = dxdask.dump(stills_store.path, tmp_path, which="hits", output={"prefix": "a-"})
     assert done.files == (str(tmp_path / "a-events.nxs"),)
 
 
-def test_the_command(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = str(store.path)
+def test_the_command(
+    stills_store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(stills_store.path)
     assert run(["dump", path, "which=hits", "format=png", "-o", str(tmp_path)]) == 0
     assert "3 events in 3 files" in capsys.readouterr().out
     assert len(list(tmp_path.glob("events_*.png"))) == 3
@@ -266,19 +264,19 @@ print(json.dumps({
 
 
 @pytest.mark.dials
-def test_dxtbx_reads_dumped_events(store: Store, tmp_path: Path) -> None:
+def test_dxtbx_reads_dumped_events(stills_store: Store, tmp_path: Path) -> None:
     if subprocess.run([DIALS_PYTHON, "-c", "import dxtbx"], capture_output=True).returncode:
         pytest.skip("no dxtbx for /usr/bin/python3")
     plugins = Path(hdf5plugin.__file__).parent / "plugins"
     for kind in ("nxs", "cbf"):
-        files = dumped(store, tmp_path, format=kind).files
+        files = dumped(stills_store, tmp_path, format=kind).files
         done = subprocess.run(
             [DIALS_PYTHON, "-c", PRINT, *files],
             env={"HDF5_PLUGIN_PATH": str(plugins), "PATH": "/usr/bin:/bin"},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         read = json.loads(done.stdout.splitlines()[-1])
-        panels = store.experiments("integrate")[0].detector.panels
+        panels = stills_store.experiments("integrate")[0].detector.panels
         np.testing.assert_allclose(read["origins"], [p.origin for p in panels], atol=1e-9)
         np.testing.assert_allclose(read["wavelengths"], WAVELENGTHS[HITS])
         masked = photons()[HITS].astype(np.int64)

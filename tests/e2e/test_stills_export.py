@@ -9,7 +9,7 @@ from pathlib import Path
 import gemmi
 import numpy as np
 import pytest
-from processed_stills import EVENT_IDS, GIVEN, PATTERN, WAVELENGTHS, processed_stills
+from processed_stills import EVENT_IDS, GIVEN, HITS, PATTERN, WAVELENGTHS
 
 import dxdask
 from dxdask.columns import Flag, has_flag
@@ -19,38 +19,33 @@ from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.importers.dials import read_experiments, read_reflections
 from dxdask.storage.store import Store
 
-HITS = [i for i, letter in enumerate(PATTERN) if letter == "x"]
 
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return processed_stills(tmp_path_factory.mktemp("stills"))
-
-
-def test_merged_mtz_and_hkl_hold_the_merged_reflections(store: Store, tmp_path: Path) -> None:
-    merged = store.columns("merge")
-    dxdask.export(store, output=str(tmp_path / "m.mtz"))
+def test_merged_mtz_and_hkl_hold_the_merged_reflections(
+    stills_store: Store, tmp_path: Path
+) -> None:
+    merged = stills_store.columns("merge")
+    dxdask.export(stills_store, output=str(tmp_path / "m.mtz"))
     mtz = gemmi.read_mtz_file(str(tmp_path / "m.mtz"))
     assert mtz.nreflections == len(merged["d"])
     assert mtz.cell.parameters == pytest.approx((79.2, 79.2, 38.0, 90, 90, 90))
     total = np.nansum(mtz.column_with_label("IMEAN").array)
     assert total == pytest.approx(merged["intensity"].sum(), rel=1e-5)
-    dxdask.export(store, format="hkl", output=str(tmp_path / "m.hkl"))
+    dxdask.export(stills_store, format="hkl", output=str(tmp_path / "m.hkl"))
     lines = (tmp_path / "m.hkl").read_text().splitlines()
     assert lines[1] == "Symmetry: 4/mmm"
     assert len(lines) == 3 + len(merged["d"]) + 2
 
 
-def test_unmerged_mtz_has_a_batch_for_each_still(store: Store, tmp_path: Path) -> None:
-    dxdask.export(store, output=str(tmp_path / "u.mtz"), **{"mtz.unmerged": True})
+def test_unmerged_mtz_has_a_batch_for_each_still(stills_store: Store, tmp_path: Path) -> None:
+    dxdask.export(stills_store, output=str(tmp_path / "u.mtz"), **{"mtz.unmerged": True})
     mtz = gemmi.read_mtz_file(str(tmp_path / "u.mtz"))
     assert [b.number for b in mtz.batches] == [i + 1 for i in HITS]
-    found = indexed_stills(store.experiments("integrate"), store.arrays("integrate"))
+    found = indexed_stills(stills_store.experiments("integrate"), stills_store.arrays("integrate"))
     for batch, still, image in zip(mtz.batches, found.experiments, HITS, strict=True):
         assert batch.wavelength == pytest.approx(WAVELENGTHS[image], rel=1e-6)
         assert still.crystal is not None
         assert batch.cell.parameters == pytest.approx(still.crystal.unit_cell, rel=1e-5)
-    table = store.columns("integrate")
+    table = stills_store.columns("integrate")
     whole = has_flag(table, Flag.INTEGRATED_SUM) & (table["partiality"] >= 0.4)
     whole &= table["intensity_sum_variance"] > 0
     assert mtz.nreflections == whole.sum()
@@ -66,18 +61,18 @@ def test_unmerged_mtz_has_a_batch_for_each_still(store: Store, tmp_path: Path) -
 
 @pytest.mark.parametrize("step", ["index", "integrate"])
 def test_dials_files_have_an_experiment_for_each_crystal(
-    store: Store, tmp_path: Path, step: str
+    stills_store: Store, tmp_path: Path, step: str
 ) -> None:
-    dxdask.export(store, format="dials", step=step, output=str(tmp_path / "s.expt"))
+    dxdask.export(stills_store, format="dials", step=step, output=str(tmp_path / "s.expt"))
     experiments = read_experiments(tmp_path / "s.expt")
-    stills = store.arrays(step)
+    stills = stills_store.arrays(step)
     assert len(experiments) == len(HITS)
     for image, one in zip(HITS, experiments, strict=True):
         assert one.crystal is not None
         np.testing.assert_allclose(one.crystal.a, stills["a_matrix"][image], atol=1e-9)
         assert one.beam.wavelength == pytest.approx(WAVELENGTHS[image])
     table = read_reflections(tmp_path / "s.refl", experiments)
-    own = store.columns(step)
+    own = stills_store.columns(step)
     kept = has_flag(own, Flag.INDEXED | Flag.PREDICTED)
     counts = np.bincount(np.floor(own["z"][kept]).astype(int), minlength=len(PATTERN))
     assert np.array_equal(np.bincount(table["experiment"]), counts[HITS])
@@ -90,10 +85,10 @@ def test_dials_files_have_an_experiment_for_each_crystal(
 
 @pytest.mark.dials
 @pytest.mark.slow
-def test_dials_refines_what_is_exported(store: Store, tmp_path: Path) -> None:
+def test_dials_refines_what_is_exported(stills_store: Store, tmp_path: Path) -> None:
     if not Path("/usr/bin/dials.refine").exists():
         pytest.skip("no dials.refine in /usr/bin")
-    dxdask.export(store, format="dials", step="index", output=str(tmp_path / "s.expt"))
+    dxdask.export(stills_store, format="dials", step="index", output=str(tmp_path / "s.expt"))
     files = [str(tmp_path / "s.expt"), str(tmp_path / "s.refl")]
     shown = subprocess.run(
         ["/usr/bin/dials.show", *files], capture_output=True, text=True, check=True, cwd=tmp_path
@@ -112,8 +107,8 @@ def test_dials_refines_what_is_exported(store: Store, tmp_path: Path) -> None:
         assert np.degrees(np.arccos(min(1.0, (np.trace(turn) - 1) / 2))) < 0.1
 
 
-def test_chosen_events_are_named_as_in_their_file(store: Store, tmp_path: Path) -> None:
-    path = store.path.parent / "events.nxs"
+def test_chosen_events_are_named_as_in_their_file(stills_store: Store, tmp_path: Path) -> None:
+    path = stills_store.path.parent / "events.nxs"
     events = EVENT_IDS[[0, *HITS[1:]]].tolist()
     few = dxdask.stills_process(
         path, tmp_path / "few.zarr", show=dxdask.quiet, events=events, **GIVEN
@@ -132,13 +127,13 @@ def test_files_of_one_image_each_are_named_too() -> None:
     assert [chosen.name(i) for i in (0, 1)] == ["/a_1.cbf", "/a_3.cbf"]
 
 
-def test_a_stream_has_a_chunk_for_each_hit(store: Store, tmp_path: Path) -> None:
-    dxdask.export(store, format="stream", output=str(tmp_path / "s.stream"))
+def test_a_stream_has_a_chunk_for_each_hit(stills_store: Store, tmp_path: Path) -> None:
+    dxdask.export(stills_store, format="stream", output=str(tmp_path / "s.stream"))
     text = (tmp_path / "s.stream").read_text()
     assert text.startswith("CrystFEL stream format 2.3\n")
     chunks = text.split("----- Begin chunk -----")[1:]
     assert [c.split("Event: //")[1].split("\n")[0] for c in chunks] == [str(i) for i in HITS]
-    stills, spots = store.arrays("integrate"), store.columns("find_spots")
+    stills, spots = stills_store.arrays("integrate"), stills_store.columns("find_spots")
     for chunk, image in zip(chunks, HITS, strict=True):
         lines = chunk.splitlines()
         stars = [x.split("=")[1].split()[:3] for x in lines if x[1:].startswith("star = ")]
@@ -173,13 +168,13 @@ def test_a_stream_has_a_chunk_for_each_hit(store: Store, tmp_path: Path) -> None
                 assert length == pytest.approx(near[tuple(keys[i])], abs=0.02)
 
 
-def test_steps_that_hold_no_such_thing_are_refused(store: Store, tmp_path: Path) -> None:
+def test_steps_that_hold_no_such_thing_are_refused(stills_store: Store, tmp_path: Path) -> None:
     path = str(tmp_path / "x")
     with pytest.raises(InputError, match="not of stills"):
-        dxdask.export(store, format="stream", step="find_spots", output=path)
-    stills = store.arrays("integrate")
+        dxdask.export(stills_store, format="stream", step="find_spots", output=path)
+    stills = stills_store.arrays("integrate")
     nothing = {**stills, "indexed": np.zeros(len(EVENT_IDS), np.bool_)}
     with pytest.raises(InputError, match="none of 5 stills is indexed"):
-        indexed_stills(store.experiments("integrate"), nothing)
+        indexed_stills(stills_store.experiments("integrate"), nothing)
     with pytest.raises(InputError, match="has no crystal"):
-        indexed_stills(store.experiments("find_spots"), stills)
+        indexed_stills(stills_store.experiments("find_spots"), stills)
