@@ -111,16 +111,16 @@ def refine_metrology(
         return solve(of, crystals.taken(which), experiment.detector, beam, parameters)
 
     every = np.arange(len(measured.rows))
-    whole, kept = fitted(measured, every), every
+    used, whole, kept = measured, fitted(measured, every), every
     rmsds = still_rmsds(whole.residuals, whole.used, measured.still, len(every))
     if parameters.rmsd_filter.enable:
         kept = np.flatnonzero(well_fitting(rmsds, parameters.rmsd_filter.iqr_multiplier))
         if len(kept) < len(every):
-            whole = fitted(measured.of_stills(kept), kept)
+            used = measured.of_stills(kept)
+            whole = fitted(used, kept)
     halves: list[Solution | None] = [None, None]
     if parameters.split_dataset and len(kept) >= 4:
         halves = [fitted(measured.of_stills(kept[i::2]), kept[i::2]) for i in (1, 0)]
-    used = measured.of_stills(kept) if len(kept) < len(every) else measured
     n_spots = np.bincount(used.panel[whole.used], minlength=len(experiment.detector))
     return Metrology(
         experiment, whole, measured.rows, rmsds, measured.rows[kept], used, crystals.taken(kept),

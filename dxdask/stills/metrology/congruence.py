@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.models import Detector
-from dxdask.stills.metrology.hierarchy import axes, centre
+from dxdask.stills.metrology.hierarchy import across, axes, centre
 from dxdask.tables import Table
 
 Floats = NDArray[np.float64]
@@ -42,10 +42,8 @@ def congruence(before: Detector, after: Detector, beam: Floats) -> Congruence:
 
     beam : (3,) unit vector along the beam.
     """
-    right = axes(before[0])[0] - (axes(before[0])[0] @ beam) * beam
-    right /= np.linalg.norm(right)
-    up = np.cross(beam, right)
-    plane = np.array([right, up])
+    right = across(axes(before[0])[0], beam)
+    plane = np.array([right, np.cross(beam, right)])
     lab = [np.array([centre(p) for p in d.panels]) for d in (before, after)]
     # as complex numbers a turn with a scale is one factor
     one, other = (points @ plane.T @ np.array([1.0, 1.0j]) for points in lab)

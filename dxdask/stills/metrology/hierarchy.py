@@ -75,6 +75,12 @@ def axes(panel: Panel) -> Floats:
     return np.stack([panel.fast_axis, panel.slow_axis, panel.normal])
 
 
+def across(axis: Floats, beam: Floats) -> Floats:
+    """Return the unit vector (3,) along an axis, what is along the beam taken away."""
+    rest = axis - (axis @ beam) * beam
+    return np.asarray(rest / np.linalg.norm(rest))
+
+
 def part_moves(detector: Detector, part: Part) -> Floats:
     """Return (panels, 6, 6): the moves of each panel by its own axes for the six of the part.
 

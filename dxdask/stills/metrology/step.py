@@ -17,7 +17,6 @@ from dxdask.stills.metrology import Metrology, refine_metrology
 from dxdask.stills.metrology.hierarchy import centre, smallest
 from dxdask.stills.metrology.parameters import MetrologyParameters
 from dxdask.stills.metrology.solve import WEIGHED_ROUNDS
-from dxdask.stills.metrology.tables import detector_statistics
 from dxdask.tables import Table
 
 FEWEST_SPOTS = 30
@@ -70,14 +69,15 @@ def metrology_step(
     if found.odd is not None and found.even is not None:
         arrays["panels_odd"] = places(found.odd.detector)
         arrays["panels_even"] = places(found.even.detector)
+    tables = found.tables
     return StepResult(
         experiments=ExperimentList.of(
             [replace(e, detector=found.whole.detector) for e in experiments]
         ),
         reflections={},
         arrays={**arrays, "n_spots": found.n_spots},
-        tables=(*found.tables, _stills_table(found, stills, experiments)),
-        messages=tuple(_messages(found, stills, parameters)),
+        tables=(*tables, _stills_table(found, stills, experiments)),
+        messages=tuple(_messages(found, stills, parameters, tables)),
     )
 
 
@@ -119,7 +119,9 @@ def _check_alike(one: Experiment, other: Experiment) -> None:
         )
 
 
-def _messages(found: Metrology, stills: Stills, given: MetrologyParameters) -> Sequence[str]:
+def _messages(
+    found: Metrology, stills: Stills, given: MetrologyParameters, tables: Sequence[Table]
+) -> Sequence[str]:
     n_indexed = int(stills["indexed"].sum())
     lines = [
         f"Refined {len(found.start.detector)} panels and {len(found.rows)} crystals against "
@@ -150,8 +152,7 @@ def _messages(found: Metrology, stills: Stills, given: MetrologyParameters) -> S
             f"Fewer than {FEWEST_SPOTS} spots, too few to tell where they are, on: "
             f"{', '.join(poor[:20])}{', ...' if len(poor) > 20 else ''}"
         )
-    if found.odd is not None and found.even is not None:
-        lines.append(_precision(found.odd.detector, found.even.detector, found))
+    lines += [_precision(table) for table in tables if table.name == "statistics"]
     return lines
 
 
@@ -176,9 +177,9 @@ def _distance(detector: Detector, found: Metrology) -> float:
     return float(np.mean([centre(p) @ found.beam for p in detector.panels]))
 
 
-def _precision(odd: Detector, even: Detector, found: Metrology) -> str:
-    table = detector_statistics(odd, even, found.whole.parts, found.beam, found.n_spots)
-    last = [row for row in table.rows if row["part"] == "weighted mean"] or table.rows
+def _precision(statistics: Table) -> str:
+    rows = statistics.rows
+    last = [row for row in rows if row["part"] == "weighted mean"] or rows
     apart = last[-1]["delta_xy_um"]
     return (
         f"Halves of the stills put parts {apart:.1f} um apart on average, across the beam; with "

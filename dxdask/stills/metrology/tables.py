@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.models import Detector
-from dxdask.stills.metrology.hierarchy import Part, axes, centre
+from dxdask.stills.metrology.hierarchy import Part, across, axes, centre
 from dxdask.tables import Table
 
 Floats = NDArray[np.float64]
@@ -53,7 +53,7 @@ def moves_between(
     outwards = middle - (middle @ beam) * beam
     far = float(np.linalg.norm(outwards))
     # a part about the beam has no radius of its own: its fast axis stands for it
-    radial = outwards / far if far > 1.0 else _across(axes(start[panels[0]])[0], beam)
+    radial = outwards / far if far > 1.0 else across(axes(start[panels[0]])[0], beam)
     tangential = np.cross(beam, radial)
     turn = np.mean([_turn(axes(start[i]), axes(end[i])) for i in panels], axis=0)
     about_beam = float(turn @ beam)
@@ -142,12 +142,6 @@ def _summary(
     for what, found in (("mean", mean), ("sigma", sigma)):
         rows.append({"level": level, "part": name_of.format(what), "n_spots": n, **found})
     return rows
-
-
-def _across(axis: Floats, beam: Floats) -> Floats:
-    """Return the unit vector (3,) along an axis, what is along the beam taken away."""
-    across = axis - (axis @ beam) * beam
-    return np.asarray(across / np.linalg.norm(across))
 
 
 def _turn(before: Floats, after: Floats) -> Floats:
