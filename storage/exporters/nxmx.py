@@ -31,12 +31,14 @@ def write_nxmx(
     pixel_mask: NDArray[np.uint32],
     columns: Mapping[str, NDArray[Any]] | None = None,
     origin: str = "simulated by dxdask",
+    start_time: str | None = "2024-01-01T00:00:00Z",
 ) -> None:
     """Write one run as an NXmx file: bitshuffle-LZ4, one image a chunk, one module a panel.
 
     images: (slow, fast) each, as many as shape says. shape: images, slow, fast.
     pixel_mask: (slow, fast) uint32, 0 is good. columns: of one value an image, such as event_id.
-    origin: where they come from, for the title.
+    origin: where they come from, for title, source and instrument. start_time: ISO 8601, None: not
+    known.
 
     Raises
     ------
@@ -48,11 +50,12 @@ def write_nxmx(
         entry["definition"] = "NXmx"
         entry["definition"].attrs["version"] = "1.0"
         entry["title"] = f"{experiment.run}, {origin}"
-        entry["start_time"] = "2024-01-01T00:00:00Z"
-        entry["end_time_estimated"] = "2024-01-01T00:00:00Z"
-        _write_source(entry)
+        if start_time is not None:
+            entry["start_time"] = start_time
+            entry["end_time_estimated"] = start_time
+        _group(entry, "source", "NXsource")["name"] = origin
         instrument = _group(entry, "instrument", "NXinstrument")
-        instrument["name"] = "dxdask simulation"
+        instrument["name"] = origin
         _write_beam(instrument, experiment)
         _write_detector(instrument, experiment, pixel_mask, np.dtype(dtype))
         sample = _group(entry, "sample", "NXsample")
@@ -84,13 +87,6 @@ def _write_images(
         raise InputError(f"{n} images were given; {shape[0]} are due")
 
 
-def _write_source(entry: h5py.Group) -> None:
-    source = _group(entry, "source", "NXsource")
-    source["name"] = "simulation"
-    source["name"].attrs["short_name"] = "SIM"
-    source["type"] = "Synchrotron X-ray Source"
-
-
 def _write_beam(instrument: h5py.Group, experiment: Experiment) -> None:
     beam = experiment.beam
     group = _group(instrument, "beam", "NXbeam")
@@ -111,7 +107,6 @@ def _write_detector(
     panels, scan = experiment.detector.panels, experiment.scan
     first = panels[0]
     group = _group(instrument, "detector", "NXdetector")
-    group["description"] = "simulated"
     group["type"] = "Pixel"
     group["depends_on"] = f"{DETECTOR}/transformations/det_z"
     centre = first.ray_intersection(experiment.beam.s0[None])[0] / first.pixel_size

@@ -158,6 +158,19 @@ def test_dxtbx_reads_the_geometry(ensemble: Simulation, folder: Path) -> None:
     assert read["sum"] == frame[frame < 65535].sum()
 
 
+@pytest.mark.parametrize("start_time", ["2026-11-21T19:00:00Z", None])
+def test_a_time_that_is_not_known_is_left_out(
+    ensemble: Simulation, tmp_path: Path, start_time: str | None
+) -> None:
+    shape = ensemble.shape
+    write_nxmx(
+        tmp_path / "a.nxs", ensemble.experiments[1], np.zeros(shape, np.uint16), shape=shape,
+        dtype=np.uint16, pixel_mask=ensemble.pixel_mask, start_time=start_time,
+    )  # fmt: skip
+    [run] = read_runs([tmp_path / "a.nxs"])
+    assert ("timestamp" in run.columns) == (start_time is not None)
+
+
 PRINT_PIXELS = """
 import sys
 from dxtbx.model.experiment_list import ExperimentListFactory

@@ -182,6 +182,7 @@ def _write_nxs(path: Path, run: _Run, store: Store, problems: list[Problem]) -> 
             pixel_mask=(~run.mask).astype(np.uint32),
             columns=_columns(store, run.events),
             origin=f"dumped from {store.path.name} by dxdask",
+            start_time=None,
         )
         aside.replace(path)
     finally:
