@@ -12,6 +12,7 @@ from dxdask.columns import Flag, Reflections
 from dxdask.models import Beam, Detector, Experiment, Panel
 from dxdask.models.crystal import b_matrix
 from dxdask.stills.columns import Stills
+from dxdask.stills.metrology.hierarchy import centre
 from dxdask.stills.rays import still_rays
 from dxdask.stills.strain import rotations
 
@@ -54,6 +55,20 @@ def moved_panels(
         middle = panel.lab_coordinates(np.asarray(panel.image_size) * panel.pixel_size / 2)
         out.append(panel.moved(matrix, shift, about=tuple(middle)))
     return replace(detector, panels=tuple(out))
+
+
+def displaced(distance_off: float = 0.25) -> Detector:
+    """Return the panels out of place in their planes, and all `distance_off`, mm, farther off."""
+    rng = np.random.default_rng(5)
+    shifts, turns = np.zeros((4, 3)), np.zeros((4, 3))
+    shifts[:, :2], shifts[:, 2] = rng.normal(0, 0.08, (4, 2)), -distance_off
+    turns[:, 2] = rng.normal(0, 1e-3, 4)
+    return moved_panels(panels(), shifts, turns)
+
+
+def centres(detector: Detector) -> NDArray[np.float64]:
+    """Return the centres of panels (n, 3), mm."""
+    return np.array([centre(p) for p in detector.panels])
 
 
 def shots(

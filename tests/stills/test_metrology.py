@@ -15,21 +15,13 @@ from dxdask.stills.metrology import Metrology, MetrologyParameters, refine_metro
 from dxdask.stills.metrology.congruence import congruence
 from dxdask.stills.metrology.hierarchy import centre, parts_of, smallest
 from dxdask.stills.strain import rotations
-from tests.made_up_stills import CELL, GROUP, Shots, moved_panels, panels, shots
-
-
-def _true_detector(distance_off: float = 0.25) -> Detector:
-    rng = np.random.default_rng(5)
-    shifts, turns = np.zeros((4, 3)), np.zeros((4, 3))
-    shifts[:, :2], shifts[:, 2] = rng.normal(0, 0.08, (4, 2)), -distance_off
-    turns[:, 2] = rng.normal(0, 1e-3, 4)
-    return moved_panels(panels(), shifts, turns)
+from tests.made_up_stills import CELL, GROUP, Shots, centres, displaced, moved_panels, panels, shots
 
 
 @pytest.fixture(scope="module")
 def made() -> Shots:
     """Return stills on panels that are not where their file says."""
-    return shots(30, true_detector=_true_detector(), noise_px=0.1)
+    return shots(30, true_detector=displaced(), noise_px=0.1)
 
 
 def _refined(made: Shots, **parameters: Any) -> Metrology:
@@ -39,8 +31,8 @@ def _refined(made: Shots, **parameters: Any) -> Metrology:
 
 def _offsets_px(found: Detector, true: Detector) -> NDArray[np.float64]:
     """Return (panels, 2) how far centres are off, a turn about the beam and a scale taken away."""
-    a = np.array([centre(p)[:2] for p in found.panels])
-    b = np.array([centre(p)[:2] for p in true.panels])
+    a = centres(found)[:, :2]
+    b = centres(true)[:, :2]
     design = np.concatenate([np.c_[b[:, 0], -b[:, 1]], np.c_[b[:, 1], b[:, 0]]])
     similar, *_ = np.linalg.lstsq(design, np.concatenate([a[:, 0], a[:, 1]]), rcond=None)
     rest = np.concatenate([a[:, 0], a[:, 1]]) - design @ similar
@@ -176,7 +168,7 @@ def test_congruence_takes_a_turn_and_a_scale_away() -> None:
     start, turn, scale = panels(), np.radians(0.2), 1.001
     whole = rotations(np.array([[0.0, 0.0, -turn]]))[0]
     end = Detector(panels=tuple(p.moved(whole) for p in start.panels))
-    middles = np.array([centre(p) for p in end.panels])
+    middles = centres(end)
     shifts = (scale - 1) * middles * [1, 1, 0]
     shifts[:, 2] = -0.3
     end = moved_panels(end, shifts, np.zeros((4, 3)))
@@ -223,7 +215,7 @@ def test_what_is_expected_not_to_move_hardly_does(made: Shots, sigma: str, what:
         freedom = {"whole": ("shift", "distance"), **expected}
         found = _refined(made, split_dataset=False, detector=freedom)
         start, end = made.experiment.detector, found.experiment.detector
-        by = np.array([centre(end[i]) - centre(start[i]) for i in range(4)])
+        by = centres(end) - centres(start)
         turns = np.array([p.fast_axis[1] for p in end.panels])
         sizes = {"shift": by[:, :2], "distance": by[:, 2], "turn": turns}
         return float(np.abs(sizes[what]).max())
@@ -231,7 +223,7 @@ def test_what_is_expected_not_to_move_hardly_does(made: Shots, sigma: str, what:
     assert moved(**{sigma: 1e-6}) < 1e-3 * moved()
 
 
-def test_panels_may_move_along_the_beam(made: Shots) -> None:
+def test_panels_may_move_along_the_beam() -> None:
     shifts = np.zeros((4, 3))
     shifts[2, 2] = -0.3
     true = moved_panels(panels(), shifts, np.zeros((4, 3)))
@@ -239,7 +231,7 @@ def test_panels_may_move_along_the_beam(made: Shots) -> None:
 
     def heights(parts: tuple[str, ...]) -> NDArray[np.float64]:
         found = _refined(stepped, split_dataset=False, detector={"parts": parts})
-        return np.array([centre(p)[2] for p in found.experiment.detector.panels])
+        return centres(found.experiment.detector)[:, 2]
 
     flat, free = heights(("shift", "turn")), heights(("shift", "turn", "distance"))
     assert abs(free[2] - free[[0, 1, 3]].mean() + 0.3) < 0.05
@@ -247,7 +239,7 @@ def test_panels_may_move_along_the_beam(made: Shots) -> None:
     assert abs(flat[2] - flat[[0, 1, 3]].mean() + 0.3) > 0.1
 
 
-def test_a_tilted_panel_is_found(made: Shots) -> None:
+def test_a_tilted_panel_is_found() -> None:
     turns = np.zeros((4, 3))
     turns[1, 1] = np.radians(1.0)
     true = moved_panels(panels(), np.zeros((4, 3)), turns)

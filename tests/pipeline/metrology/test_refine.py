@@ -12,31 +12,22 @@ import pytest
 
 from dxdask.cli.main import run
 from dxdask.errors import FormatError, InputError, ParameterError, StoreNotFoundError
-from dxdask.models import Crystal, Detector, Experiment, ExperimentList
+from dxdask.models import Crystal, Experiment, ExperimentList
 from dxdask.pipeline.api import quiet
 from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
 from dxdask.pipeline.metrology.refine import metrology_plan, refine_metrology
 from dxdask.pipeline.metrology.shifts import detector_shifts, detector_statistics
 from dxdask.results import StepResult
-from dxdask.stills.metrology.hierarchy import centre
 from dxdask.storage.exporters.geometry import write_geometry
 from dxdask.storage.importers.reference_geometry import read_geometry
 from dxdask.storage.store import Store
-from tests.made_up_stills import CELL, Shots, moved_panels, panels, shots
-
-
-def true_detector() -> Detector:
-    rng = np.random.default_rng(5)
-    shifts, turns = np.zeros((4, 3)), np.zeros((4, 3))
-    shifts[:, :2], shifts[:, 2] = rng.normal(0, 0.08, (4, 2)), -0.25
-    turns[:, 2] = rng.normal(0, 1e-3, 4)
-    return moved_panels(panels(), shifts, turns)
+from tests.made_up_stills import CELL, Shots, centres, displaced, moved_panels, panels, shots
 
 
 @pytest.fixture(scope="module")
 def made() -> Shots:
     """Return stills on panels that are not where their file says."""
-    return shots(12, true_detector=true_detector(), noise_px=0.1)
+    return shots(12, true_detector=displaced(), noise_px=0.1)
 
 
 def indexed(made: Shots, *runs: Experiment) -> StepResult:
@@ -67,10 +58,6 @@ def parameters(**given: Any) -> RefineMetrologyParameters:
 
 def refined(store: Store, **given: Any) -> Store:
     return refine_metrology(store.path, parameters(**given), quiet)
-
-
-def centres(detector: Detector) -> np.ndarray[Any, Any]:
-    return np.array([centre(p) for p in detector.panels])
 
 
 def test_the_store_holds_the_refined_detector(store: Store, made: Shots) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from dxdask.errors import InputError
 from dxdask.models import Detector, Group
@@ -15,7 +14,7 @@ from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
 from dxdask.pipeline.metrology.shifts import compare, detector_shifts
 from dxdask.stills.metrology.hierarchy import centre
 from dxdask.storage.exporters.geometry import write_geometry
-from tests.made_up_stills import Shots, moved_panels, panels, shots
+from tests.made_up_stills import Shots, centres, displaced, moved_panels, panels, shots
 
 HALVES = Group(groups=(Group(name="left", panels=(0, 2)), Group(name="right", panels=(1, 3))))
 
@@ -23,15 +22,7 @@ HALVES = Group(groups=(Group(name="left", panels=(0, 2)), Group(name="right", pa
 @pytest.fixture(scope="module")
 def made() -> Shots:
     """Return stills on panels that are not where their file says."""
-    rng = np.random.default_rng(5)
-    places, turns = np.zeros((4, 3)), np.zeros((4, 3))
-    places[:, :2], places[:, 2] = rng.normal(0, 0.08, (4, 2)), -0.25
-    turns[:, 2] = rng.normal(0, 1e-3, 4)
-    return shots(2, true_detector=moved_panels(panels(), places, turns))
-
-
-def centres(detector: Detector) -> NDArray[np.float64]:
-    return np.array([centre(p) for p in detector.panels])
+    return shots(2, true_detector=displaced())
 
 
 def test_shifts_between_files(made: Shots, tmp_path: Path) -> None:
