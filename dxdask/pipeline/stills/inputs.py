@@ -14,6 +14,7 @@ from dxdask.cluster.client import Cluster
 from dxdask.graphs.blocked import Frames
 from dxdask.graphs.stills import RunOfFrames
 from dxdask.models import Experiment, ExperimentList
+from dxdask.pipeline.calibration import Compute
 from dxdask.pipeline.run_calibration import calibration_of_run
 from dxdask.pipeline.stills.parameters import StillsStepParameters
 from dxdask.spotfinding.parameters import LookupParameters
@@ -78,8 +79,16 @@ def stills_inputs(
     of_events = parameters.model_copy(update={"spotfinder": found})
     of_steps: dict[str, dict[str, Any]] = {"find_spots": {}, "index": {}, "integrate": {}}
     incoming, frames = [], []
+    reduced: dict[str, Any] = {}
+
+    def compute(task: Delayed) -> Any:
+        # the pass over a dark run, one for all runs, takes as long as one over events
+        if task.key not in reduced:
+            reduced[task.key] = cluster.compute([task], label="pedestal")[0]
+        return reduced[task.key]
+
     for index, given in enumerate(runs):
-        events, calibration = _calibrated(store, given, parameters, cluster)
+        events, calibration = _calibrated(store, given, parameters, compute)
         shared = stills_run(
             events.experiment,
             _shape(events.frames),
@@ -113,14 +122,10 @@ def stills_inputs(
 
 
 def _calibrated(
-    store: Store, events: EventsOfRun, given: StillsStepParameters, cluster: Cluster
+    store: Store, events: EventsOfRun, given: StillsStepParameters, compute: Compute
 ) -> tuple[EventsOfRun, str | None]:
     """Return the run with frames as photons, and what tells how; as it is if nothing is asked."""
     run, detector = events.experiment.run, events.experiment.detector
-
-    def compute(task: Delayed) -> Any:
-        return cluster.compute([task], label="pedestal")[0]
-
     # what apply_mask has put on a run is not in the calibration: it may be taken away again
     mask = store.imported_mask(run) if store.has_run(run) else events.mask
     how = calibration_of_run(
