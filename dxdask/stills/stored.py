@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from dxdask.columns import select
+from dxdask.columns import Reflections, select
 from dxdask.results import StepResult
 from dxdask.spotfinding.result import combine
 from dxdask.stills.columns import STILL_COLUMNS, Stills
 from dxdask.stills.parts import StillsPart
 from dxdask.stills.process import with_hits
-from dxdask.stills.rows import event_rows
+from dxdask.stills.rows import event_rows, without_wavelength
 from dxdask.stills.run import StillsRun
 
 
@@ -28,7 +28,6 @@ def part_of_spots(spots: StepResult, run: StillsRun) -> StillsPart:
     name = run.experiment.run
     images = [row for row in spots.table("images").rows if row["run"] == name]
     failed = {p["image"] - 1 for p in spots.problems if p["run"] == name}
-    mine = select(spots.reflections, spots.reflections["experiment"] == run.index)
     return StillsPart(
         stills=event_rows(
             np.array([row["image"] - 1 for row in images], np.int64),
@@ -36,7 +35,7 @@ def part_of_spots(spots: StepResult, run: StillsRun) -> StillsPart:
             failed,
             run,
         ),
-        spots=select(mine, np.argsort(np.floor(mine["z"]), kind="stable")),
+        spots=_spots_of(spots, run),
     )
 
 
@@ -56,19 +55,20 @@ def part_of_index(
     stills = stills_of(indexed)
     of_run = stills["experiment"] == run.index
     table = select(indexed.reflections, mine)
+    of_mine = {name: values[of_run] for name, values in stills.items()}
     further = of_run[indexed.arrays["further_still"]]
     image = stills["image"][indexed.arrays["further_still"][further]]
     return StillsPart(
-        stills={name: values[of_run] for name, values in stills.items()},
+        stills=of_mine,
         spots=(
             {name: values[:0] for name, values in table.items()}
             if spots is None
-            else part_of_spots(spots, run).spots
+            else _spots_of(spots, run)
         ),
         indexed=table,
         further_image=image.astype(np.int64),
         further_a_matrix=indexed.arrays["further_a_matrix"][further],
-        problems=_problems_of(indexed, run),
+        problems=(*_problems_of(indexed, run), *without_wavelength(of_mine, run)),
     )
 
 
@@ -93,6 +93,12 @@ def with_more_spots(stored: StepResult, more: Sequence[StepResult]) -> StepResul
     for result in more:
         lines += [f"{result.experiments.runs[0]}: {line}" for line in result.messages]
     return replace(combine([stored, *more]), messages=tuple(lines))
+
+
+def _spots_of(spots: StepResult, run: StillsRun) -> Reflections:
+    """Return the spots of one run, those of an event together, in the order of events."""
+    mine = select(spots.reflections, spots.reflections["experiment"] == run.index)
+    return select(mine, np.argsort(np.floor(mine["z"]), kind="stable"))
 
 
 def _problems_of(result: StepResult, run: StillsRun) -> tuple[Mapping[str, Any], ...]:
