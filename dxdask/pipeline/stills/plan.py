@@ -148,14 +148,14 @@ def _results(
     made: dict[str, Delayed] = {}
     if not set(missing) - {"merge"}:
         return made
-    runs = [r.run for r in inputs.incoming]
-    shared = delayed(runs, name=None, pure=True, traverse=False)
+    # one by one: a task that is of one run is not to be handed the masks of all
+    shared = [delayed(r.run, name=None, pure=True, traverse=False) for r in inputs.frames]
     known = known_cell(parameters.indexing) if parameters.dispatch.index else None
     integrate = "integrate" in missing
     parts, cells = _events(plan, inputs, known, before, integrate=integrate)
     if "find_spots" in missing:
-        spots, n = delayed(_spots, pure=True), before.n_runs
-        found = [spots(part, shared, n + i) for i, part in enumerate(parts[n:])]
+        spots, n = delayed(results.spots_result, pure=True), before.n_runs
+        found = [spots(part, run) for part, run in zip(parts[n:], shared[n:], strict=True)]
         made["find_spots"] = (
             delayed(with_more_spots, pure=True)(before.results["find_spots"], found)
             if n
@@ -196,10 +196,6 @@ def _events(
     new, cells = graph.process_stills(inputs.incoming[n:], known, integrate=integrate, again=frames)
     old = events_before(before, inputs, known, integrate=integrate) if n else []
     return [*old, *new], cells
-
-
-def _spots(part: StillsPart, runs: Sequence[StillsRun], index: int) -> StepResult:
-    return results.spots_result(part, runs[index])
 
 
 def _index(
