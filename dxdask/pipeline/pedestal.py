@@ -19,9 +19,8 @@ from dxdask.pipeline.catalogue import Step
 from dxdask.pipeline.ensemble import import_runs
 from dxdask.pipeline.frames import stored
 from dxdask.pipeline.import_parameters import ImportCommandParameters
-from dxdask.pipeline.plan import Plan, add_result
+from dxdask.pipeline.plan import Plan, add_result, is_found
 from dxdask.pipeline.run import Show, run_plan
-from dxdask.storage.provenance import fingerprint
 from dxdask.storage.store import Store
 
 PEDESTAL = Step(
@@ -93,15 +92,13 @@ def _with_any_wavelength(parameters: PedestalParameters) -> PedestalParameters:
 def _plan(store: Store, parameters: PedestalParameters) -> Plan:
     (run,), plan, started = store.runs, Plan(), time.time()
     given = {"dark": parameters.dark.model_dump(mode="json")}
-    name, frames = PEDESTAL.name, stored(store, run)
     prints = [store.frames_fingerprint(run)]
-    plan.fingerprints[name] = fingerprint(name, given, prints, PEDESTAL.version)
-    if not parameters.force and store.has_step(name, plan.fingerprints[name]):
-        plan.found.append(name)
+    if is_found(plan, store, PEDESTAL, given, prints, force=parameters.force):
         return plan
+    frames = stored(store, run)
     experiment = store.run_experiment(run)
     dark = reduced(frames, experiment.detector, parameters.dark)
     result = delayed(dark_result, pure=True)(dark, experiment)
-    plan.reads[name] = [frames]
+    plan.reads[PEDESTAL.name] = [frames]
     add_result(plan, store, PEDESTAL, result, given, started)
     return plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,10 +90,7 @@ def make_plan(
         given = parameters_of(step, parameters)
         if step.name in ensemble.contents:
             given[CONTENTS] = dict(ensemble.contents[step.name])
-        plan.fingerprints[step.name] = fingerprint(step.name, given, inputs, step.version)
-        if not parameters.force and store.has_step(step.name, plan.fingerprints[step.name]):
-            plan.found.append(step.name)
-            plan.results[step.name] = stored_result(store, step.name)
+        if is_found(plan, store, step, given, inputs, force=parameters.force):
             continue
         build = BUILDERS[step.name]
         result = build(Inputs(ensemble=ensemble, results=plan.results, parameters=parameters))
@@ -103,6 +100,31 @@ def make_plan(
             plan.finishes = [delayed(finish, pure=True)(w, (), result) for w in writers]
         add_result(plan, store, step, result, given, started)
     return plan
+
+
+def is_found(
+    plan: Plan,
+    store: Store,
+    step: Step,
+    given: Mapping[str, Any],
+    inputs: Sequence[str],
+    *,
+    force: bool,
+) -> bool:
+    """Return whether a step need not be computed; the plan then has its result from the store.
+
+    The plan has its fingerprint in any case.
+
+    given : the parameters it reads. inputs : fingerprints of what it is made from. force : compute
+    it even so.
+    """
+    name = step.name
+    wanted = plan.fingerprints[name] = fingerprint(name, given, inputs, step.version)
+    if force or not store.has_step(name, wanted):
+        return False
+    plan.found.append(name)
+    plan.results[name] = stored_result(store, name)
+    return True
 
 
 def add_result(

@@ -11,14 +11,13 @@ from dxdask.cluster.client import open_cluster
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.pipeline.catalogue import Step
 from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
-from dxdask.pipeline.plan import Plan, add_result, parameters_of, stored_result
+from dxdask.pipeline.plan import Plan, add_result, is_found, parameters_of, stored_result
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.results import StepResult
 from dxdask.stills.metrology.parameters import MetrologyParameters
 from dxdask.stills.metrology.step import metrology_step
 from dxdask.stills.stored import stills_of
 from dxdask.storage.exporters.geometry import write_geometry
-from dxdask.storage.provenance import fingerprint
 from dxdask.storage.store import Store
 
 STEP = Step(
@@ -66,10 +65,7 @@ def metrology_plan(store: Store, parameters: RefineMetrologyParameters) -> Plan:
     plan, started = Plan(), time.time()
     given = parameters_of(STEP, parameters)
     made_from = str(store.step_attributes("index")["fingerprint"])
-    plan.fingerprints[STEP.name] = fingerprint(STEP.name, given, [made_from], STEP.version)
-    if not parameters.force and store.has_step(STEP.name, plan.fingerprints[STEP.name]):
-        plan.found.append(STEP.name)
-        plan.results[STEP.name] = stored_result(store, STEP.name)
+    if is_found(plan, store, STEP, given, [made_from], force=parameters.force):
         return plan
     refine = delayed(_refine, pure=True)
     result = refine(stored_result(store, "index"), parameters.metrology)

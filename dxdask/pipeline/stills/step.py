@@ -10,7 +10,7 @@ from dask.delayed import Delayed, delayed
 
 from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.errors import ParameterError
-from dxdask.pipeline.plan import Plan, add_result, present, stored_result
+from dxdask.pipeline.plan import Plan, add_result, is_found, present, stored_result
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.stills.catalogue import COMMANDS, STILLS_STEPS
 from dxdask.pipeline.stills.inputs import stills_inputs
@@ -21,7 +21,6 @@ from dxdask.stills.hits import HitParameters
 from dxdask.stills.results import hits_result
 from dxdask.stills.stored import part_of_spots_told
 from dxdask.storage.masks import CONTENTS
-from dxdask.storage.provenance import fingerprint
 from dxdask.storage.store import Store
 
 
@@ -63,9 +62,7 @@ def _plan(store: Store, name: str, parameters: StillsStepParameters, cluster: Cl
         _require_peaks(store, parameters.hits)
     given = given_of(step, parameters, {})
     needed = [plan.fingerprints[n] for n in step.needs]
-    plan.fingerprints[name] = fingerprint(name, given, needed, step.version)
-    if not parameters.force and store.has_step(name, plan.fingerprints[name]):
-        plan.found.append(name)
+    if is_found(plan, store, step, given, needed, force=parameters.force):
         return plan
     if name == "merge":
         integrated = stored_result(store, "integrate")
