@@ -1,4 +1,4 @@
-"""Memory that one task needs to find strong pixels, handed from each to the next of its run.
+"""What one task needs to find spots, above all memory, handed from each to the next of its run.
 
 Fresh memory is written twice: the system clears every page before it is used. For frames of some
 MB that takes longer than to unpack them.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 from dxdask.spotfinding.panel_pixels import PanelPixels
 
 Panels = tuple[PanelPixels, ...]
+T = TypeVar("T")
 
 
 class Workspace:
-    """Room for a block of frames, and the panels with their thresholds; of one task at a time."""
+    """Room for a block of frames, and what tasks of a run make once; of one task at a time."""
 
     def __init__(self) -> None:
         self._room = np.empty(0, np.uint8)
-        self._panels: dict[np.dtype[Any], Panels] = {}
+        self._kept: dict[Hashable, Any] = {}
 
     def frames(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return room for frames, not cleared: the same for each block, if it is large enough."""
@@ -36,10 +37,18 @@ class Workspace:
         return self._room[:n_bytes].view(dtype).reshape(shape)
 
     def panels(self, dtype: np.dtype[Any], make: Callable[[np.dtype[Any]], Panels]) -> Panels:
-        """Return the panels for frames of `dtype`, made by the first who asks for them."""
-        if dtype not in self._panels:
-            self._panels[dtype] = make(dtype)
-        return self._panels[dtype]
+        """Return the panels, with their thresholds, for frames of `dtype`; see `kept`."""
+        return self.kept(("panels", dtype), lambda: make(dtype))
+
+    def kept(self, name: Hashable, make: Callable[[], T]) -> T:
+        """Return what goes by this name, made by the first who asks for it.
+
+        It may hold memory to work in: no two tasks have it at once.
+        """
+        if name not in self._kept:
+            self._kept[name] = make()
+        found: T = self._kept[name]
+        return found
 
 
 class Workspaces:

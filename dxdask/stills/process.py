@@ -101,8 +101,9 @@ def spots_of_events(
 ) -> StillsPart:
     """Return spots, and which events are hits; room : as in `process_events`."""
     z = run.first_z + piece.first
+    room = room or Workspace()
     if run.parameters.hits.method == "peakfinder8":
-        return with_hits(_peaks(piece.frames, z, run, piece.unread), run)
+        return with_hits(_peaks(piece.frames, z, run, piece.unread, room), run)
     return with_hits(_spots(piece.frames, z, run, piece.unread, room), run)
 
 
@@ -194,7 +195,7 @@ def _spots(
     z: int,
     run: StillsRun,
     unread: Mapping[int, str],
-    room: Workspace | None,
+    room: Workspace,
 ) -> StillsPart:
     found = spots_of_block(
         (FramePiece(z, frames, unread),), run.as_imported, run.spot_masks,
@@ -211,8 +212,19 @@ def _spots(
     )
 
 
-def _peaks(frames: NDArray[Any], z: int, run: StillsRun, unread: Mapping[int, str]) -> StillsPart:
-    finder = Peakfinder8(run.as_imported, run.mask, run.parameters.hits, experiment_index=run.index)
+def _peaks(
+    frames: NDArray[Any],
+    z: int,
+    run: StillsRun,
+    unread: Mapping[int, str],
+    room: Workspace,
+) -> StillsPart:
+    finder = room.kept(
+        "peakfinder8",
+        lambda: Peakfinder8(
+            run.as_imported, run.mask, run.parameters.hits, experiment_index=run.index
+        ),
+    )
     used = [i for i in range(len(frames)) if is_used(z + i, run.ranges)]
     tables = [finder(np.zeros_like(f) if i in unread else f, z + i)
               for i, f in ((i, frames[i]) for i in used)]  # fmt: skip
