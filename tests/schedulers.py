@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from distributed import Client
 from ensemble_example import ENVIRONMENT
 
 
@@ -56,3 +60,31 @@ def running_scheduler(folder: Path, n_workers: int = 2) -> Iterator[Scheduler]:
         for process in processes[::-1]:
             process.terminate()
             process.wait(timeout=30)
+
+
+@contextmanager
+def worker_killed(address: str, task: str) -> Iterator[list[str]]:
+    """Kill the first of two workers that processes a task whose key contains `task`; name it."""
+    killed: list[str] = []
+    over = threading.Event()
+
+    def kill() -> None:
+        with Client(address, set_as_default=False) as client:
+            pids = client.run(os.getpid)
+            while not over.is_set():
+                for worker, keys in client.processing().items():
+                    if any(task in str(key) for key in keys):
+                        os.kill(pids[worker], signal.SIGKILL)
+                        killed.append(worker)
+                        return
+                time.sleep(0.005)
+
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(2)
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join(timeout=10)

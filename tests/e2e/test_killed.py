@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
-import time
 from pathlib import Path
 
 import pytest
-from distributed import Client
 from ensemble_example import N_IMAGES, QUICK, STEPS, assert_same, python, start, words
-from schedulers import running_scheduler
+from schedulers import running_scheduler, worker_killed
 
 import dxdask
 from dxdask.storage.store import Store
@@ -104,27 +100,12 @@ dxdask.merge({str(path)!r}, show=dxdask.quiet, force=True)
 @pytest.mark.slow
 def test_a_worker_is_killed(raw: list[Path], processed: Store, tmp_path: Path) -> None:
     """The worker that indexes dies, and with it the spots it holds: they are found again."""
-    path, killed = tmp_path / "a.zarr", []
-    with running_scheduler(tmp_path / "cluster") as scheduler:
-
-        def kill() -> None:
-            client = Client(scheduler.address, set_as_default=False)
-            with client:
-                pids = client.run(os.getpid)
-                while not killed:
-                    for worker, keys in client.processing().items():
-                        if any("_index" in str(key) for key in keys):
-                            os.kill(pids[worker], signal.SIGKILL)
-                            killed.append(worker)
-                            return
-                    time.sleep(0.02)
-
-        thread = threading.Thread(target=kill, daemon=True)
-        with Client(scheduler.address, set_as_default=False) as client:
-            client.wait_for_workers(2)
-        thread.start()
+    path = tmp_path / "a.zarr"
+    with (
+        running_scheduler(tmp_path / "cluster") as scheduler,
+        worker_killed(scheduler.address, "_index") as killed,
+    ):
         store = dxdask.process(raw, path, show=dxdask.quiet, cluster=scheduler.address, **QUICK)
-        thread.join(timeout=10)
     assert killed
     assert_same(processed, store)
     assert len(store.runs) == len(raw)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import signal
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from distributed import Client
 from ensemble_example import python
-from schedulers import running_scheduler
+from schedulers import running_scheduler, worker_killed
 from still_examples import TETRAGONAL, misorientation
 from still_runs import (
     KNOWN,
@@ -230,27 +226,12 @@ def test_processes_give_the_same(run_file: Path, done: Store, tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_killed_worker_changes_nothing(run_file: Path, done: Store, tmp_path: Path) -> None:
     """The first worker with events to process dies: the other takes them over."""
-    killed: list[str] = []
-    with running_scheduler(tmp_path / "cluster") as scheduler:
-
-        def kill() -> None:
-            with Client(scheduler.address, set_as_default=False) as client:
-                pids = client.run(os.getpid)
-                while not killed:
-                    for worker, keys in client.processing().items():
-                        if any("_from_frames" in str(key) for key in keys):
-                            os.kill(pids[worker], signal.SIGKILL)
-                            killed.append(worker)
-                            return
-                    time.sleep(0.005)
-
-        with Client(scheduler.address, set_as_default=False) as client:
-            client.wait_for_workers(2)
-        thread = threading.Thread(target=kill, daemon=True)
-        thread.start()
+    with (
+        running_scheduler(tmp_path / "cluster") as scheduler,
+        worker_killed(scheduler.address, "_from_frames") as killed,
+    ):
         given = {"cluster.kind": scheduler.address, "images_per_chunk": 1, "link": False}
         store = stills(run_file, tmp_path / "a.zarr", **given)
-        thread.join(timeout=10)
     assert killed
     assert_same_tables(store, done)
 
