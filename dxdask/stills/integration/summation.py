@@ -15,8 +15,8 @@ TOTAL, BACKGROUND, UNDER, VARIANCE, MOMENT_X, MOMENT_Y, PIXELS_X, PIXELS_Y, DARK
 N_SUMS = 9
 FOREGROUND, AROUND, BAD, SATURATED, SHARED, BAD_AROUND, N_DARKEST = 0, 1, 2, 3, 4, 5, 6
 N_COUNTS = 7
-HALVES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1))
-"""Directions from a spot in which its background may be darkest."""
+HALVES = ((1, 0), (0, 1), (1, 1), (1, -1))
+"""Directions from a spot in which, or opposite to which, its background may be darkest."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -61,15 +61,20 @@ def _darkest_half(ring: Any, n: int) -> Any:
     Halves end along x, along y and along both diagonals.
     """
     least, number = 0.0, 0
-    for side in range(8):
+    for side in range(4):
         by_x, by_y = HALVES[side]
-        total, m = 0.0, 0
+        over, n_over, under, n_under = 0.0, 0, 0.0, 0
         for i in range(n):
-            if by_x * ring[i, 0] + by_y * ring[i, 1] > 0.0:
-                total += ring[i, 2]
-                m += 1
-        if m > 0 and (number == 0 or total * number < least * m):
-            least, number = total, m
+            along = by_x * ring[i, 0] + by_y * ring[i, 1]
+            if along > 0.0:
+                over += ring[i, 2]
+                n_over += 1
+            elif along < 0.0:
+                under += ring[i, 2]
+                n_under += 1
+        for total, m in ((over, n_over), (under, n_under)):
+            if m > 0 and (number == 0 or total * number < least * m):
+                least, number = total, m
     return least, number
 
 
