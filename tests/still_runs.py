@@ -130,6 +130,11 @@ def stills(paths: Any, output: Path | None, **changes: Any) -> Store:
     return stills_process([paths] if isinstance(paths, Path) else paths, output, parameters, quiet)
 
 
+def ids(store: Store) -> dict[str, str]:
+    """Return what tells each step's result from another of the same step."""
+    return {step: store.step_attributes(step)["id"] for step in STEPS}
+
+
 def damaged(path: Path, event: int) -> Path:
     """Damage the frame of one event, (counted from 0) in its file."""
     with h5py.File(path, "r+") as file:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from still_runs import events, stills, write_raw
+from still_runs import events, ids, stills, write_raw
 
 import dxdask
 from dxdask.storage.store import Store
@@ -24,16 +24,12 @@ def raw(tmp_path: Path) -> Store:
 
 
 def test_the_calibration_of_a_store_need_not_be_given_again(raw: Store, tmp_path: Path) -> None:
-    def identifiers() -> dict[str, str]:
-        steps = "find_spots", "hits", "index", "integrate", "merge"
-        return {step: raw.step_attributes(step)["id"] for step in steps}
-
-    before = identifiers()
+    before = ids(raw)
     (tmp_path / "dark.h5").rename(tmp_path / "elsewhere.h5")
     stills(raw.path, None)
-    assert identifiers() == before
+    assert ids(raw) == before
     stills(raw.path, None, **{"calibration.common_mode.algorithm": "none"})
-    assert identifiers()["find_spots"] != before["find_spots"]
+    assert ids(raw)["find_spots"] != before["find_spots"]
 
 
 def test_gain_is_that_of_photons_by_the_same_store(raw: Store) -> None:

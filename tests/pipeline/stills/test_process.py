@@ -22,6 +22,7 @@ from still_runs import (
     damaged,
     events,
     geometry,
+    ids,
     stills,
     write_raw,
     write_run,
@@ -94,10 +95,6 @@ def test_raw_events_and_a_dark_run_give_the_same_crystals(done: Store, tmp_path:
     kept = read_calibration(store.path, "raw")
     assert kept is not None
     assert kept.n_dark == 8
-
-
-def ids(store: Store) -> dict[str, str]:
-    return {step: store.step_attributes(step)["id"] for step in STEPS}
 
 
 def test_only_what_a_change_concerns_is_done_again(run_file: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from still_runs import SPOTS, STEPS, assert_same_tables, events, stills, write_run
+from still_runs import SPOTS, STEPS, assert_same_tables, events, ids, stills, write_run
 
 import dxdask
 from dxdask.assignments import flatten, with_assignments
@@ -28,10 +28,6 @@ def step(path: Path, command: str, **given: Any) -> Store:
     base = {"cluster.kind": "synchronous"}
     parameters = with_assignments(StillsStepParameters(), flatten(base | given))
     return run_stills_step(path, command, parameters, quiet)
-
-
-def ids(store: Store) -> dict[str, str]:
-    return {name: store.step_attributes(name)["id"] for name in STEPS}
 
 
 def test_they_are_as_in_the_whole_job(run_file: Path, tmp_path: Path) -> None:
