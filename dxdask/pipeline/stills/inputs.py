@@ -73,7 +73,7 @@ def stills_inputs(
         A file that parameters name is not there, damaged or of other frames; frames, models and
         parameters do not fit each other.
     """
-    gain_map = _gain_map(parameters, runs)
+    gain_map, spot_mask = _gain_map(parameters, runs), _spot_mask(parameters, runs)
     # what its files hold is read here, for all runs
     found = parameters.spotfinder.model_copy(update={"lookup": LookupParameters()})
     of_events = parameters.model_copy(update={"spotfinder": found})
@@ -95,7 +95,7 @@ def stills_inputs(
             of_events,
             index=index,
             mask=events.mask,
-            spot_mask=_spot_mask(parameters, events, of_steps["find_spots"]),
+            spot_mask=events.mask if spot_mask is None else events.mask & spot_mask,
             geometry=events.geometry,
             event_ids=events.event_ids,
             gain_map=gain_map,
@@ -110,6 +110,8 @@ def stills_inputs(
             models = ExperimentList.of([events.geometry]).to_dict()
             of_steps["index"][f"geometry.{name}"] = fingerprint("geometry", models, [], "1")
             of_steps["integrate"][f"mask.{name}"] = masks.digest(shared.mask)
+    if spot_mask is not None:
+        of_steps["find_spots"]["lookup.mask"] = masks.digest(spot_mask)
     if gain_map is not None:
         of_steps["find_spots"]["lookup.gain_map"] = masks.digest(gain_map)
     if parameters.hits.method == "peakfinder8":
@@ -157,18 +159,15 @@ def _gain_map(
     return gain_map
 
 
-def _spot_mask(
-    parameters: StillsStepParameters, events: EventsOfRun, contents: dict[str, Any]
-) -> Mask:
-    """Return the mask for finding spots; what was read for it is added to the contents."""
+def _spot_mask(parameters: StillsStepParameters, runs: Sequence[EventsOfRun]) -> Mask | None:
     path = parameters.spotfinder.lookup.mask
     if path is None:
-        return events.mask
+        return None
     mask = masks.read_mask(path, "lookup.mask")
-    what = f"lookup.mask={path}"
-    masks.check_size(what, mask.shape, events.experiment.run, _shape(events.frames)[1:])
-    contents["lookup.mask"] = masks.digest(mask)
-    return events.mask & mask
+    for events in runs:
+        what = f"lookup.mask={path}"
+        masks.check_size(what, mask.shape, events.experiment.run, _shape(events.frames)[1:])
+    return mask
 
 
 def _shape(frames: Frames) -> tuple[int, int, int]:
