@@ -7,8 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
-from still_runs import KNOWN, assert_same_tables, damaged, events, stills, write_raw, write_run
+from still_runs import (
+    KNOWN,
+    WAVELENGTH,
+    assert_same_tables,
+    damaged,
+    events,
+    stills,
+    write_raw,
+    write_run,
+)
 
 from dxdask.graphs import stills as graph
 from dxdask.stills.process import process_events
@@ -73,6 +83,15 @@ def test_runs_keep_their_names_when_one_of_the_same_comes(
     assert looked_at == ["r1_run"]
     merged = store.step_attributes("merge")["id"]
     assert stills(same, path).step_attributes("merge")["id"] == merged
+
+
+def test_problems_of_events_before_stay(files: list[Path], tmp_path: Path) -> None:
+    unknown = np.array([WAVELENGTH, np.nan, WAVELENGTH])
+    photons = events("x.x", seed=30).photons
+    first = write_run(tmp_path / "first.h5", photons, incident_wavelength=unknown)
+    before = stills(first, tmp_path / "a.zarr").show()["problems"]
+    assert [(p["step"], p["image"]) for p in before] == [("hits", 2)]
+    assert stills([first, files[2]], tmp_path / "a.zarr").show()["problems"] == before
 
 
 @pytest.mark.parametrize("left_out", ["index", "integrate", "merge"])
