@@ -1,8 +1,9 @@
-"""CPU, wall and peak memory of a command as the operating system accounts for it."""
+"""CPU, wall and peak memory, of a command or here, as the operating system accounts for it."""
 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -38,3 +39,8 @@ def run(
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{log.read_text()[-2000:]}")
     return Cost(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6)
+
+
+def peak() -> float:
+    """Return the most memory that this process has had, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0

@@ -1,8 +1,9 @@
-"""DIALS beside ours in `spotfinding.py`: its kernels alone and its whole command, or a record."""
+"""DIALS beside ours: what it needs; in `spotfinding.py` kernels and whole command, or a record."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -107,6 +108,14 @@ def environment() -> dict[str, str]:
     """Return what lets Debian's HDF5 read bitshuffle-LZ4."""
     spec = find_spec("hdf5plugin")
     return {"HDF5_PLUGIN_PATH": str(Path(str(spec and spec.origin)).parent / "plugins")}
+
+
+def for_stills(folder: Path) -> dict[str, str]:
+    """Return what lets Debian's DIALS index stills, with an empty module put into `folder`."""
+    # Debian's cctbx lacks a module that indexing of stills imports and does not use
+    (folder / "xfel_mono_sim_ext.py").touch()
+    paths = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    return {**environment(), "PYTHONPATH": paths}
 
 
 def import_(files: Sequence[str], folder: Path, name: str) -> None:

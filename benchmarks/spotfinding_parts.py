@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import peak
 from numpy.typing import NDArray
 
 import dxdask
@@ -156,11 +156,6 @@ def n_bytes(result: StepResult) -> int:
     return sum(
         np.asarray(a).nbytes for a in (*result.reflections.values(), *result.arrays.values())
     )
-
-
-def peak() -> float:
-    """Return the most memory that this process has had, bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
 PARTS = {"read": read, "kernels": kernels, "save": save, "graph": graph, "machine": machine}

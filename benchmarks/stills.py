@@ -129,8 +129,6 @@ def command(folder: Path, file: str) -> Cost:
 
 def theirs(folder: Path, n: int) -> dict[str, float]:
     """Measure DIALS on a few blanks and hits, print it, and return CPU seconds of each."""
-    # Debian's cctbx lacks a module that indexing of stills imports and does not use
-    (folder / "xfel_mono_sim_ext.py").touch()
     costs = {name: _dials(folder, name) for name in ("one", "blanks", "hits")}
     blank = (costs["blanks"].cpu - costs["one"].cpu) / (n - 1)
     hit = blank + (costs["hits"].cpu - costs["blanks"].cpu) / n
@@ -150,9 +148,8 @@ def _dials(folder: Path, name: str) -> Cost:
     ]  # fmt: skip
     where = folder / f"dials_{name}"
     where.mkdir(exist_ok=True)
-    paths = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
-    environment = {**dials.environment(), "PYTHONPATH": paths}
-    return run(asked, cwd=where, log=folder / f"dials_{name}.log", environment=environment)
+    log = folder / f"dials_{name}.log"
+    return run(asked, cwd=where, log=log, environment=dials.for_stills(folder))
 
 
 def compare(mine: dict[str, Any], other: dict[str, float]) -> None:

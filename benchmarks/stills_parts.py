@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from dask.delayed import Delayed
+from measure import peak
 
 import dxdask
 from dxdask.cli.arguments import read_parameters
@@ -126,11 +126,6 @@ def lazy(store: Store, frames: BlockedFrames, parameters: StillsProcessParameter
     runs = [RunOfFrames(frames, shared)]
     ((events,), _) = process_stills(runs, known_cell(parameters.indexing))
     return events
-
-
-def peak() -> float:
-    """Return the most memory that this process has had, bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
 PARTS = {"read": read, "graph": graph, "build": build}

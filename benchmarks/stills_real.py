@@ -20,6 +20,7 @@ from typing import Any
 
 import gemmi
 import numpy as np
+import spotfinding_dials as dials
 from measure import run
 from numpy.typing import NDArray
 
@@ -108,9 +109,7 @@ def ours(name: str, files: Sequence[str], folder: Path) -> None:
 def by_dials(name: str, files: Sequence[str], folder: Path) -> None:
     """Print what DIALS's ssx programs make of a set, by both of its algorithms."""
     _, cell, group, others = SETS[name]
-    # stands in for an extension that Debian leaves out
-    (folder / "xfel_mono_sim_ext.py").touch()
-    environment = {"PYTHONPATH": str(folder)}
+    environment = dials.for_stills(folder)
     here = folder / f"dials_{name}"
     here.mkdir()
     steps: list[list[str]] = [
