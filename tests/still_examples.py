@@ -1,7 +1,11 @@
-"""Spots of single shots of known crystals, as scattering vectors."""
+"""Single shots of known crystals: spots as scattering vectors, orientations, those of a file."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,6 +77,19 @@ def misorientation(a_matrix: Floats, truth: Floats, symmetry: list[Floats]) -> f
 def crystal_of(cell: tuple[float, ...], rng: np.random.Generator) -> Floats:
     """Return A (3, 3) of a crystal in any orientation."""
     return np.asarray(random_rotation(rng) @ b_matrix(cell))
+
+
+def true_crystals(folder: Path, name: str = "corrected.h5") -> dict[int, Floats]:
+    """Return the true A (3, 3) of each hit of a simulated run in `folder`, by image from 0."""
+    with h5py.File(folder / name) as file:
+        numbers = file["entry/event_id"][:].tolist()
+    told = json.loads((folder / "events.json").read_text())["events"]
+    events = {e["event"]: e for e in told}
+    return {
+        i: np.array(events[n]["A_rows_xyz_cols_abc_star"])
+        for i, n in enumerate(numbers)
+        if events[n]["kind"] == "hit"
+    }
 
 
 TETRAGONAL = [

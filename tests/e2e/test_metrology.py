@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from still_examples import true_crystals
 
 from dxdask.cli.main import run
 from dxdask.pipeline.metrology.shifts import compare
@@ -59,14 +58,10 @@ def off(shared: Path, store: Store, which: str = "refined") -> Congruence:
 
 def misorientations(shared: Path, store: Store) -> NDArray[np.float64]:
     """Return how far each indexed hit is from its true orientation, degree."""
-    with h5py.File(shared / "data/stills/corrected.h5") as file:
-        ids = file["entry/event_id"][:].astype(np.int64)
-    events = json.loads((shared / "data/stills/events.json").read_text())["events"]
-    truth = {e["event"]: np.array(e["A_rows_xyz_cols_abc_star"]) for e in events if "U" in e}
-    stills = store.arrays("index")
+    truth, stills = true_crystals(shared / "data/stills"), store.arrays("index")
     return np.array(
         [
-            separation(stills["a_matrix"][i], truth[int(ids[stills["image"][i]])], LYSOZYME)
+            separation(stills["a_matrix"][i], truth[int(stills["image"][i])], LYSOZYME)
             for i in np.flatnonzero(stills["indexed"])
         ]
     )

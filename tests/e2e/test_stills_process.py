@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
-from still_examples import LYSOZYME, TETRAGONAL, misorientation
+from still_examples import LYSOZYME, TETRAGONAL, misorientation, true_crystals
 from still_runs import stills
 
 from dxdask.storage.calibration import read_calibration
@@ -38,19 +36,6 @@ def corrected(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     return stills(folder / "corrected.h5", tmp_path_factory.mktemp("c") / "c.zarr", **SPOTS)
 
 
-def truth_of(folder: Path, name: str) -> dict[int, np.ndarray]:
-    """Return the true A of each event of a file that is a hit, by image."""
-    with h5py.File(folder / name) as file:
-        numbers = file["entry/event_id"][:].tolist()
-    given = json.loads((folder / "events.json").read_text())["events"]
-    known = {e["event"]: e for e in given}
-    return {
-        i: np.array(known[n]["A_rows_xyz_cols_abc_star"])
-        for i, n in enumerate(numbers)
-        if known[n]["kind"] == "hit"
-    }
-
-
 def check_crystals(store: Store, truth: dict[int, np.ndarray], n_events: int) -> None:
     table = store.arrays("index")
     assert len(table["hit"]) == n_events
@@ -63,7 +48,7 @@ def check_crystals(store: Store, truth: dict[int, np.ndarray], n_events: int) ->
 
 
 def test_all_hits_no_blank_and_the_right_crystals(corrected: Store, folder: Path) -> None:
-    check_crystals(corrected, truth_of(folder, "corrected.h5"), 53)
+    check_crystals(corrected, true_crystals(folder), 53)
     assert corrected.show()["problems"] == []
 
 
@@ -74,7 +59,7 @@ def test_the_cell_need_not_be_known(folder: Path, tmp_path: Path) -> None:
     assert row["lattice"] == "tP"
     assert row["n_crystals"] >= 39
     np.testing.assert_allclose([row["a"], row["b"], row["c"]], LYSOZYME[:3], rtol=0.005)
-    check_crystals(store, truth_of(folder, "corrected.h5"), 53)
+    check_crystals(store, true_crystals(folder), 53)
 
 
 def test_raw_events_and_a_dark_run_alone(corrected: Store, folder: Path, tmp_path: Path) -> None:
@@ -86,7 +71,7 @@ def test_raw_events_and_a_dark_run_alone(corrected: Store, folder: Path, tmp_pat
         "calibration.unbonded": f"{raw}:entry/calibration/unbonded",
     }
     store = stills(Path(raw), tmp_path / "r.zarr", **SPOTS, **given)
-    check_crystals(store, truth_of(folder, "raw.h5"), 26)
+    check_crystals(store, true_crystals(folder, "raw.h5"), 26)
     kept = read_calibration(store.path, "raw")
     assert kept is not None
     assert kept.n_dark == 12

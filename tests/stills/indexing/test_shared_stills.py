@@ -1,10 +1,8 @@
 """The simulated XFEL run: all of its hits, cell known or not, against the truth."""
 
-import json
-
 import numpy as np
 import pytest
-from still_examples import LYSOZYME, TETRAGONAL, misorientation
+from still_examples import LYSOZYME, TETRAGONAL, misorientation, true_crystals
 
 from dxdask.models import ExperimentList
 from dxdask.spotfinding import SpotfinderParameters, find_spots
@@ -28,28 +26,19 @@ SPOTS = {
 @pytest.fixture(scope="module")
 def run(shared):
     """Return spots, stills, experiments and the true A of each event that is a hit."""
-    import h5py
-
     path = shared / "data" / "stills" / "corrected.h5"
     (source,) = read_runs([str(path)])
     frames = source.reader.read(0, source.shape[0])
     found = find_spots(
         frames, source.experiment, source.mask, SpotfinderParameters.model_validate(SPOTS)
     )
-    with h5py.File(path) as file:
-        ids = file["entry/event_id"][:].astype(np.int64)
-    events = json.loads((path.parent / "events.json").read_text())["events"]
-    by_id = {e["event"]: e for e in events}
-    truth = {
-        i: np.array(by_id[int(e)]["A_rows_xyz_cols_abc_star"])
-        for i, e in enumerate(ids)
-        if by_id[int(e)]["kind"] == "hit"
-    }
-    n = len(ids)
+    truth = true_crystals(path.parent)
+    n = source.shape[0]
     counts = np.bincount(np.floor(found.reflections["z"]).astype(int), minlength=n)
     stills = {
         "experiment": np.zeros(n, np.int32), "image": np.arange(n, dtype=np.int32),
-        "event_id": ids, "wavelength": np.array(source.experiment.beam.wavelengths),
+        "event_id": source.columns["event_id"],
+        "wavelength": np.array(source.experiment.beam.wavelengths),
         "n_spots": counts.astype(np.int32), "hit": counts >= 16,
     }  # fmt: skip
     return found.reflections, stills, ExperimentList.of([source.experiment]), truth
