@@ -46,7 +46,8 @@ from dials.array_family import flex
 t = flex.reflection_table.from_file(sys.argv[1])
 good = t.get_flags(t.flags.integrated_sum)
 t = t.select(good)
-numpy.savez(sys.argv[2], z=t["id"].as_numpy_array(), hkl=numpy.array(t["miller_index"]),
+numpy.savez(sys.argv[2], z=t["id"].as_numpy_array(),
+            hkl=numpy.array(t["miller_index"]).reshape(-1, 3),
             intensity_sum=t["intensity.sum.value"].as_numpy_array(), d=t["d"].as_numpy_array(),
             intensity_sum_variance=t["intensity.sum.variance"].as_numpy_array())
 """

@@ -57,11 +57,11 @@ def moved_panels(
     return replace(detector, panels=tuple(out))
 
 
-def displaced(distance_off: float = 0.25) -> Detector:
-    """Return the panels out of place in their planes, and all `distance_off`, mm, farther off."""
+def displaced() -> Detector:
+    """Return the panels out of place in their planes, and all 0.25 mm farther off."""
     rng = np.random.default_rng(5)
     shifts, turns = np.zeros((4, 3)), np.zeros((4, 3))
-    shifts[:, :2], shifts[:, 2] = rng.normal(0, 0.08, (4, 2)), -distance_off
+    shifts[:, :2], shifts[:, 2] = rng.normal(0, 0.08, (4, 2)), -0.25
     turns[:, 2] = rng.normal(0, 1e-3, 4)
     return moved_panels(panels(), shifts, turns)
 
