@@ -24,7 +24,7 @@ import numpy as np
 from measure import Cost, run
 
 import dxdask
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 SHARED = Path(
     os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")

@@ -24,23 +24,23 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dxdask.assignments import flatten, with_assignments
+from dxdask.graphs.stills.stored import stills_of
+from dxdask.indexing.stills import KnownCell
+from dxdask.indexing.stills.still import separation
 from dxdask.models import Detector, Experiment
+from dxdask.parameters.assignments import flatten, with_assignments
 from dxdask.pipeline.api import quiet
 from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
 from dxdask.pipeline.metrology.refine import refine_metrology
 from dxdask.pipeline.metrology.shifts import compare
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
 from dxdask.pipeline.stills.process import stills_process
+from dxdask.refinement.metrology import MetrologyParameters
+from dxdask.refinement.metrology import refine_metrology as fit
+from dxdask.refinement.metrology.congruence import Congruence, congruence
+from dxdask.refinement.metrology.step import at_places
 from dxdask.results import StepResult
-from dxdask.stills.indexing import KnownCell
-from dxdask.stills.indexing.still import separation
-from dxdask.stills.metrology import MetrologyParameters
-from dxdask.stills.metrology import refine_metrology as fit
-from dxdask.stills.metrology.congruence import Congruence, congruence
-from dxdask.stills.metrology.step import at_places
-from dxdask.stills.stored import stills_of
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 LYSOZYME = KnownCell.of((79.2, 79.2, 38.0, 90.0, 90.0, 90.0), "P43212")

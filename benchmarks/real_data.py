@@ -21,8 +21,8 @@ import numpy as np
 
 import dxdask
 from dxdask.columns import Flag
-from dxdask.storage.importers.dials import read_npz
-from dxdask.storage.store import Store
+from dxdask.storage.importers.dials.files import read_npz
+from dxdask.storage.store.store import Store
 
 SHARED = Path(
     os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")

@@ -29,7 +29,7 @@ from dxdask.pipeline.memory import frame_task_bytes
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters
 from dxdask.spotfinding.thresholds import threshold_of
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 
 def read(store: Store, repeats: int, **_: Any) -> dict[str, Any]:

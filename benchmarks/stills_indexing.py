@@ -20,11 +20,11 @@ import h5py
 import numpy as np
 
 from dxdask.columns import Reflections, concatenate
+from dxdask.hits import HitParameters, Peakfinder8, find_hits
+from dxdask.indexing.stills import KnownCell, StillIndexParameters, index_stills
+from dxdask.indexing.stills.still import separation
 from dxdask.models import Experiment, ExperimentList
 from dxdask.spotfinding import SpotfinderParameters, find_spots
-from dxdask.stills.hits import HitParameters, Peakfinder8, find_hits
-from dxdask.stills.indexing import KnownCell, StillIndexParameters, index_stills
-from dxdask.stills.indexing.still import separation
 from dxdask.storage.importers import read_runs
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,15 +18,15 @@ import gemmi
 import numpy as np
 
 from dxdask.columns import Flag, Reflections
+from dxdask.merging.stills import StillsMergingParameters, merge_stills, resolve_ambiguity
+from dxdask.merging.stills.cycles import post_refine
+from dxdask.merging.stills.observations import observations_of
+from dxdask.merging.stills.partiality import partialities
 from dxdask.models import Beam, Crystal, Detector, Experiment, ExperimentList
 from dxdask.models.crystal import b_matrix
 from dxdask.models.symmetry import asu_indices, pack
-from dxdask.stills.columns import Stills
-from dxdask.stills.merging import StillsMergingParameters, merge_stills, resolve_ambiguity
-from dxdask.stills.merging.cycles import post_refine
-from dxdask.stills.merging.observations import observations_of
-from dxdask.stills.merging.partiality import partialities
-from dxdask.stills.strain import rotations
+from dxdask.refinement.metrology.strain import rotations
+from dxdask.still_columns import Stills
 
 CELL = (80.0, 80.0, 40.0, 90.0, 90.0, 90.0)
 GROUP = gemmi.SpaceGroup("P 4")

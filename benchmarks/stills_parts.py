@@ -25,12 +25,12 @@ from dxdask.cluster.client import open_cluster
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.columns import Flag, has_flag
 from dxdask.graphs.blocked import BlockedFrames
-from dxdask.graphs.stills import RunOfFrames, process_stills
+from dxdask.graphs.stills.process import RunOfFrames, process_stills
+from dxdask.graphs.stills.run import stills_run
+from dxdask.indexing.stills.step import known_cell
 from dxdask.pipeline.frames import stored
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
-from dxdask.stills.indexing.step import known_cell
-from dxdask.stills.run import stills_run
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 
 def read(store: Store, **_: Any) -> dict[str, Any]:

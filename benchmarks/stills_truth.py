@@ -27,13 +27,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.indexing.stills import KnownCell
+from dxdask.indexing.stills.still import separation
 from dxdask.models.symmetry import asu_indices, pack
 from dxdask.pipeline.export import ExportParameters, export_store
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
 from dxdask.pipeline.stills.process import stills_process
-from dxdask.stills.indexing import KnownCell
-from dxdask.stills.indexing.still import separation
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 Floats = NDArray[np.float64]
 

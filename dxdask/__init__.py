@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
         scale,
         stills_process,
     )
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
 __version__ = version("dxdask")
 __all__ = [
@@ -85,7 +87,7 @@ def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store
         It is no dxdask store, or one of a later version.
     """
     # imported here: the science of dxdask needs neither dask nor zarr
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
     return Store.open(path, mode)
 
@@ -94,3 +96,18 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module("dxdask.pipeline.api"), name)
     raise AttributeError(f"module 'dxdask' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps `dxdask.hits` the function, whenever the package `dxdask.hits` is imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and name in __all__):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -5,7 +5,7 @@ A table is a plain ``dict[str, ndarray]`` (`Reflections`), one entry a column, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -314,3 +314,15 @@ def check(table: Reflections, needed: Sequence[str] = ()) -> Reflections:
 
 def _row_shape(spec: Column) -> tuple[int, ...]:
     return (len(spec.parts),) if spec.parts else ()
+
+
+def rows_by_panel(reflections: Reflections) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
+    """Yield (experiment, panel, their rows in rising order), in order of experiment, then panel."""
+    experiment, panel = reflections["experiment"], reflections["panel"]
+    order = np.lexsort((panel, experiment))
+    if not len(order):
+        return
+    e, p = experiment[order], panel[order]
+    ends = np.flatnonzero((np.diff(e) != 0) | (np.diff(p) != 0)) + 1
+    for rows in np.split(order, ends):
+        yield int(experiment[rows[0]]), int(panel[rows[0]]), rows

@@ -10,10 +10,10 @@ from dask.delayed import Delayed, delayed
 
 from dxdask.columns import Reflections
 from dxdask.graphs.fold import tree_fold
+from dxdask.merging.equivalents import combine
+from dxdask.merging.merge import finish, first_sums, second_sums
+from dxdask.merging.parameters import MergingParameters
 from dxdask.models import ExperimentList
-from dxdask.scaling.merge import finish, first_sums, second_sums
-from dxdask.scaling.merging import combine
-from dxdask.scaling.parameters import MergingParameters
 
 
 def merge(
@@ -27,7 +27,7 @@ def merge(
     so.
 
     An experiment must be whole in one part. Up to `fan_in` experiments the result is that of
-    `dxdask.scaling.merge` bit for bit; beyond, sums differ from it by rounding, but depend on the
+    `dxdask.merging.merge` bit for bit; beyond, sums differ from it by rounding, but depend on the
     parts and `fan_in` only. Memory of a task: its part, or the unique reflections of `fan_in`
     parts.
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
-from paths import shared_folder
+from support.paths import shared_folder
 
 if TYPE_CHECKING:
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
 settings.register_profile("dev", max_examples=25, deadline=None)
 settings.register_profile(
@@ -33,7 +33,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return the files of three small runs of one simulated crystal; do not write to them."""
-    from ensemble_example import write_frames
+    from support.ensemble_example import write_frames
 
     return write_frames(tmp_path_factory.mktemp("raw"))
 
@@ -41,7 +41,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="session")
 def processed(raw: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Return the store that `process` makes of them on threads; do not write to it."""
-    from ensemble_example import QUICK
+    from support.ensemble_example import QUICK
 
     import dxdask
 
@@ -52,7 +52,7 @@ def processed(raw: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Stor
 @pytest.fixture(scope="session")
 def stills_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Return the store of processed stills, beside its file; do not write to it."""
-    from processed_stills import processed_stills
+    from support.processed_stills import processed_stills
 
     return processed_stills(tmp_path_factory.mktemp("stills"))
 
@@ -60,7 +60,7 @@ def stills_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return the folder of a Slurm that runs on this machine, or skip the test."""
-    from slurm_here import running_slurm
+    from support.slurm_here import running_slurm
 
     with running_slurm(tmp_path_factory.mktemp("slurm")) as folder:
         yield folder

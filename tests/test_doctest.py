@@ -8,7 +8,7 @@ import tomllib
 from pkgutil import iter_modules
 
 import pytest
-from paths import ROOT
+from support.paths import ROOT
 
 PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
 MODULES = sorted(

@@ -3,41 +3,73 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from paths import ROOT
+from support.paths import ROOT
 
-STEPS = (
-    "calibration",
-    "masking",
-    "spotfinding",
-    "indexing",
-    "refinement",
-    "integration",
-    "scaling",
-    "analysis",
-    "simulation",
+ORDER = (
+    "dxdask.errors",
+    "dxdask.parameters",
+    "dxdask.columns",
+    "dxdask.still_columns",
+    "dxdask.fate",
+    "dxdask.tables",
+    "dxdask.models",
+    "dxdask.results",
+    "dxdask.geometry",
+    "dxdask.calibration",
+    "dxdask.masking",
+    "dxdask.spotfinding",
+    "dxdask.hits",
+    "dxdask.refinement",
+    "dxdask.indexing",
+    "dxdask.integration",
+    "dxdask.scaling",
+    "dxdask.merging",
+    "dxdask.analysis",
+    "dxdask.simulation",
+    "dxdask.graphs",
+    "dxdask.storage",
+    "dxdask.cluster",
+    "dxdask.pipeline",
+    "dxdask.report",
+    "dxdask.cli",
 )
-FACES = ("dxdask.pipeline", "dxdask.cli", "dxdask.report")
-OUTER = ("dxdask.graphs", "dxdask.storage", "dxdask.cluster", *FACES)
+"""Every module and package below `dxdask`: each imports only what stands above it."""
+
+LOWEST = ORDER[: ORDER.index("dxdask.geometry")]
+SCIENCE = ORDER[: ORDER.index("dxdask.graphs")]
+STEPS = SCIENCE[len(LOWEST) + 1 :]
 DASK = ("dask", "distributed", "dask_jobqueue")
 FILES = ("zarr", "xarray", "h5py", "hdf5plugin", "msgpack")
-KERNELS = (*DASK, *FILES, *OUTER)
 
 FORBIDDEN: dict[str, tuple[str, ...]] = {
-    "dxdask/models": (*KERNELS, "dxdask.geometry", *(f"dxdask.{s}" for s in STEPS)),
-    "dxdask/geometry": (*KERNELS, *(f"dxdask.{s}" for s in STEPS)),
-    **{f"dxdask/{step}": KERNELS for step in STEPS},
-    "storage": ("distributed", "dask_jobqueue", "dxdask.graphs", "dxdask.cluster", *FACES,
-                *(f"dxdask.{s}" for s in STEPS)),
-    "graphs": ("distributed", "dask_jobqueue", *FILES, "dxdask.storage", "dxdask.cluster", *FACES),
-    "cluster": ("dxdask.graphs", "dxdask.storage", *FACES, "dxdask.models", "dxdask.columns",
-                *(f"dxdask.{s}" for s in STEPS)),
-    "dxdask/pipeline": ("dxdask.cli", "dxdask.report"),
-    "dxdask/report": ("dxdask.cli", "dxdask.cluster", "dxdask.graphs"),
-}  # fmt: skip
-DOWNSTREAM = {step: STEPS[i + 1 :] for i, step in enumerate(STEPS[:7])}
+    **dict.fromkeys(SCIENCE, (*DASK, *FILES)),
+    "dxdask.graphs": ("distributed", "dask_jobqueue", *FILES),
+    "dxdask.storage": ("distributed", "dask_jobqueue", "dxdask.graphs", "dxdask.geometry", *STEPS),
+    "dxdask.cluster": (
+        "dxdask.graphs",
+        "dxdask.storage",
+        *(p for p in SCIENCE if p not in ("dxdask.errors", "dxdask.parameters")),
+    ),
+    "dxdask.report": ("dxdask.cluster", "dxdask.graphs"),
+    "dxdask.refinement.metrology": ("dxdask.refinement.stills",),
+}
+"""Beside `ORDER`: what a package may not import."""
+
+ENTRY_POINTS = ("__init__", "__main__")
+
+
+def folder_of(package: str) -> Path:
+    parts = package.split(".")
+    return ROOT.joinpath(*(parts[1:] if (ROOT / parts[1]).is_dir() else parts))
+
+
+def files_of(package: str) -> Iterator[Path]:
+    folder = folder_of(package)
+    return folder.rglob("*.py") if folder.is_dir() else iter([folder.with_suffix(".py")])
 
 
 def imported(path: Path) -> set[str]:
@@ -50,29 +82,39 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def offences(folder: str, banned: tuple[str, ...]) -> set[str]:
+def offences(package: str, banned: tuple[str, ...]) -> set[str]:
     return {
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in (ROOT / folder).rglob("*.py")
+        for path in files_of(package)
         for name in imported(path)
         for ban in banned
         if name == ban or name.startswith(ban + ".")
     }
 
 
-@pytest.mark.parametrize("folder", FORBIDDEN)
-def test_layer(folder: str) -> None:
-    assert not offences(folder, FORBIDDEN[folder])
+def test_every_package_has_its_place() -> None:
+    inside = {p.name.removesuffix(".py") for p in (ROOT / "dxdask").iterdir()}
+    present = {n for n in inside if any(files_of(f"dxdask.{n}"))} - set(ENTRY_POINTS)
+    present -= {"py.typed", "__pycache__"}
+    assert {f"dxdask.{n}" for n in present} | {
+        "dxdask.graphs",
+        "dxdask.storage",
+        "dxdask.cluster",
+    } == set(ORDER)
 
 
-@pytest.mark.parametrize("step", DOWNSTREAM)
-def test_a_step_knows_only_what_comes_before_it(step: str) -> None:
-    later = tuple(f"dxdask.{s}" for s in DOWNSTREAM[step])
-    allowed = ("dxdask.refinement",) if step == "indexing" else ()
-    assert not offences(f"dxdask/{step}", tuple(s for s in later if s not in allowed))
+@pytest.mark.parametrize("package", ORDER)
+def test_a_package_imports_only_what_stands_above_it(package: str) -> None:
+    assert not offences(package, ORDER[ORDER.index(package) + 1 :])
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_a_layer_does_without(package: str) -> None:
+    assert not offences(package, FORBIDDEN[package])
 
 
 def test_the_check_would_notice(tmp_path: Path) -> None:
     file = tmp_path / "planted.py"
     file.write_text("from dask import array\nimport zarr.core\n")
     assert {"dask", "dask.array", "zarr.core"} <= imported(file)
+    assert all(any(files_of(package)) for package in (*ORDER, *FORBIDDEN))

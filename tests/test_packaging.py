@@ -7,7 +7,7 @@ import sys
 import tomllib
 
 import pytest
-from paths import ROOT
+from support.paths import ROOT
 
 TOP = ("graphs", "storage", "cluster")
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import yaml
 
-from dxdask.assignments import flatten, parse, with_assignments
 from dxdask.errors import ParameterError
 from dxdask.parameters import Parameters
+from dxdask.parameters.assignments import flatten, parse, with_assignments
 
 P = TypeVar("P", bound=Parameters)
 

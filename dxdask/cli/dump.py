@@ -25,7 +25,7 @@ def dump(
     if config:
         return output.configuration(parameters, expert)
     from dxdask.pipeline.dump.write import dump_store
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
     store = Store.open(arguments.one_store(paths, "dump"), mode="r")
     done = dump_store(store, out, parameters)

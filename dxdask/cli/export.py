@@ -13,7 +13,7 @@ def export(
 ) -> None:
     """Write results as MTZ, DIALS (.expt, .refl), CSV, CrystFEL .hkl or .stream."""
     from dxdask.pipeline.export import ExportParameters, export_store
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
     paths, texts = arguments.split(given or [])
     parameters = arguments.read_parameters(ExportParameters, file, texts)

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dxdask.parameter_entries import changed, describe
 from dxdask.parameters import Parameters
+from dxdask.parameters.entries import changed, describe
 from dxdask.tables import Table
 
 if TYPE_CHECKING:
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
 log = logging.getLogger("dxdask")
 _state = {"muted": False}

@@ -11,13 +11,13 @@ from dxdask.errors import ParameterError, StoreNotFoundError
 from dxdask.tables import Table
 
 if TYPE_CHECKING:
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
 
 @app.command()
 def show(given: Arguments = None, json: Json = False) -> None:
     """Show what is in a store: its runs and steps, or every table of the STEPs named."""
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
     paths, texts = arguments.split(given or [])
     if texts:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Reflections
+from dxdask.columns import Reflections, rows_by_panel
 from dxdask.geometry.rays import is_entering
 from dxdask.models import Experiment, ExperimentList
 from dxdask.models.vectors import Floats
 
 Rows = NDArray[np.intp]
-
-
-def rows_by_panel(reflections: Reflections) -> Iterator[tuple[int, int, Rows]]:
-    """Yield (experiment, panel, their rows in rising order), in order of experiment, then panel."""
-    experiment, panel = reflections["experiment"], reflections["panel"]
-    order = np.lexsort((panel, experiment))
-    if not len(order):
-        return
-    e, p = experiment[order], panel[order]
-    ends = np.flatnonzero((np.diff(e) != 0) | (np.diff(p) != 0)) + 1
-    for rows in np.split(order, ends):
-        yield int(experiment[rows[0]]), int(panel[rows[0]]), rows
 
 
 def map_centroids(reflections: Reflections, experiments: ExperimentList) -> Reflections:

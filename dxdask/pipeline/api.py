@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dxdask.assignments import flatten, with_assignments
 from dxdask.errors import InputError, ParameterError
 from dxdask.parameters import Parameters
+from dxdask.parameters.assignments import flatten, with_assignments
 from dxdask.pipeline import ensemble
 from dxdask.pipeline.catalogue import STEPS
 from dxdask.pipeline.dump.parameters import DumpParameters
@@ -35,7 +35,7 @@ from dxdask.pipeline.stills.catalogue import groups_of
 from dxdask.pipeline.stills.parameters import StillsProcessParameters, StillsStepParameters
 from dxdask.pipeline.stills.process import stills_process as run_stills
 from dxdask.pipeline.stills.step import run_stills_step
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 
 if TYPE_CHECKING:

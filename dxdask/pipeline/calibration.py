@@ -25,12 +25,12 @@ from dxdask.errors import InputError, ParameterError
 from dxdask.graphs.blocked import BlockedFrames
 from dxdask.graphs.dark import pedestal
 from dxdask.models import Detector
-from dxdask.storage.calibration import StoredCalibration
-from dxdask.storage.importers.nxmx_frames import Hdf5Reader
-from dxdask.storage.importers.raw_stills import frames_in
-from dxdask.storage.pixel_maps import map_file, read_pixel_map
-from dxdask.storage.provenance import file_fingerprint, fingerprint
-from dxdask.storage.store import Store
+from dxdask.storage.importers.crystfel.events import frames_in
+from dxdask.storage.importers.nxmx.frames import Hdf5Reader
+from dxdask.storage.importers.pixel_maps import map_file, read_pixel_map
+from dxdask.storage.store.calibration import StoredCalibration
+from dxdask.storage.store.provenance import file_fingerprint, fingerprint
+from dxdask.storage.store.store import Store
 
 BLOCK_BYTES = 1 << 25
 COUNTING = ("common_mode", "output", "saturation")

@@ -23,7 +23,7 @@ from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.steps import Ensemble
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.runs import RunSource
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 PathLike = str | os.PathLike[str]
 

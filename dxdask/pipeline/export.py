@@ -14,7 +14,7 @@ from dxdask.parameters import Parameters, parameter
 from dxdask.storage.exporters import crystfel_hkl, crystfel_stream, csv, dials, mtz, mtz_stills
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS
 from dxdask.storage.exporters.source_images import SourceImages
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 Format = Literal["mtz", "dials", "csv", "hkl", "stream"]
 

@@ -14,13 +14,13 @@ from dxdask.errors import StoreExistsError
 from dxdask.graphs.blocked import BlockedFrames, FrameReader, Frames
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
-from dxdask.storage import read
-from dxdask.storage.frame_slices import FrameSlices
-from dxdask.storage.frames import BLOCK_BYTES, open_frames
-from dxdask.storage.layout import run_path
-from dxdask.storage.provenance import file_fingerprint, fingerprint
-from dxdask.storage.runs import RunWriter
-from dxdask.storage.store import Store
+from dxdask.storage.frames.slices import FrameSlices
+from dxdask.storage.frames.stored import BLOCK_BYTES, open_frames
+from dxdask.storage.store import read
+from dxdask.storage.store.layout import run_path
+from dxdask.storage.store.provenance import file_fingerprint, fingerprint
+from dxdask.storage.store.runs import RunWriter
+from dxdask.storage.store.store import Store
 
 # A step that reads frames of a store needs none of what reads raw files.
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from dxdask.errors import InputError, ParameterError, StoreNotFoundError
 from dxdask.masking import combined
 from dxdask.pipeline.parameters import StepParameters
 from dxdask.pipeline.steps import Ensemble
-from dxdask.storage import masks
-from dxdask.storage.provenance import fingerprint
-from dxdask.storage.store import Store
+from dxdask.storage.store import masks
+from dxdask.storage.store.provenance import fingerprint
+from dxdask.storage.store.store import Store
 
 Mask = NDArray[np.bool_]
 

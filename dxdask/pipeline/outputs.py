@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from dxdask.analysis.bad_pixel_groups import groups_of_runs
 from dxdask.analysis.gain import gain_map
 from dxdask.pipeline.parameters import StepParameters
-from dxdask.storage import masks
-from dxdask.storage.store import Store
+from dxdask.storage.store import masks
+from dxdask.storage.store.store import Store
 
 
 def write_files(store: Store, name: str, parameters: StepParameters) -> None:

@@ -12,9 +12,10 @@ from dxdask.cluster.parameters import ClusterParameters
 from dxdask.indexing.parameters import BravaisParameters, IndexParameters
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.masking.parameters import ApplyMaskParameters, GenerateMaskParameters
+from dxdask.merging.parameters import MergingParameters
 from dxdask.parameters import Parameters, parameter
 from dxdask.refinement.parameters import RefinementParameters
-from dxdask.scaling.parameters import MergingParameters, ScalingParameters
+from dxdask.scaling.parameters import ScalingParameters
 from dxdask.spotfinding.parameters import SpotfinderParameters
 
 

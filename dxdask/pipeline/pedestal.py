@@ -21,7 +21,7 @@ from dxdask.pipeline.frames import stored
 from dxdask.pipeline.import_parameters import ImportCommandParameters
 from dxdask.pipeline.plan import Plan, add_result, is_found
 from dxdask.pipeline.run import Show, run_plan
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 PEDESTAL = Step(
     name="pedestal",

@@ -13,7 +13,7 @@ from dxdask.models import Detector, Experiment
 from dxdask.storage.importers.parameters import InputParameters
 from dxdask.storage.importers.reference_geometry import check_fits, with_reference
 from dxdask.storage.importers.runs import RunSource
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 REFINED = ("refine_metrology", "refine", "index")
 """Steps whose detector is taken from a store, the first that is there."""

@@ -12,7 +12,7 @@ from dxdask.cluster.client import Cluster
 from dxdask.pipeline.frames import require_files
 from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.plan import Plan
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 log = logging.getLogger("dxdask")
 

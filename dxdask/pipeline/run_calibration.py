@@ -20,9 +20,13 @@ from dxdask.pipeline.calibration import (
     maps_fingerprint,
     to_store,
 )
-from dxdask.storage.calibration import calibration_parameters, read_calibration, write_calibration
-from dxdask.storage.provenance import fingerprint
-from dxdask.storage.store import Store
+from dxdask.storage.store.calibration import (
+    calibration_parameters,
+    read_calibration,
+    write_calibration,
+)
+from dxdask.storage.store.provenance import fingerprint
+from dxdask.storage.store.store import Store
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from dxdask.pipeline.parameters import StepParameters
 from dxdask.pipeline.plan import make_plan
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.steps import Ensemble
-from dxdask.storage.calibration import calibration_fingerprint
-from dxdask.storage.store import Store
+from dxdask.storage.store.calibration import calibration_fingerprint
+from dxdask.storage.store.store import Store
 
 if TYPE_CHECKING:
     from dxdask.pipeline.run_calibration import RunCalibration

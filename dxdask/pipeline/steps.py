@@ -14,7 +14,7 @@ import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
-from dxdask import analysis, indexing, masking, refinement, scaling
+from dxdask import analysis, indexing, masking, merging, refinement, scaling
 from dxdask.analysis.bad_pixels import first_of_runs
 from dxdask.graphs import bad_pixels as bad_pixels_graph
 from dxdask.graphs import gain as gain_graph
@@ -210,7 +210,7 @@ def _scale(integrated: StepResult, parameters: StepParameters) -> StepResult:
 
 
 def _merge(scaled: StepResult, parameters: StepParameters) -> StepResult:
-    return scaling.merge(scaled.reflections, scaled.experiments, parameters.merging)
+    return merging.merge(scaled.reflections, scaled.experiments, parameters.merging)
 
 
 def _generate_mask(

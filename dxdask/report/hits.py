@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
 EVENTS_OF_A_RATE = 12
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from dxdask.models import Detector, Panel
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
 Floats = NDArray[np.float64]
 MOST_NAMES = 80

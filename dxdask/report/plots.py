@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from dxdask.storage.store import Store
+    from dxdask.storage.store.store import Store
 
 
 def plot_histograms(store: Store, ax: Axes | None = None, *, maximum: int = 50) -> Axes:

@@ -1,7 +1,6 @@
-"""Scaling and merging: integrated reflections to unique intensities."""
+"""Scaling: integrated reflections of all runs on one scale."""
 
-from dxdask.scaling.merge import merge
-from dxdask.scaling.parameters import MergingParameters, ScalingParameters
+from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.scale import scale
 
-__all__ = ["MergingParameters", "ScalingParameters", "merge", "scale"]
+__all__ = ["ScalingParameters", "scale"]

@@ -23,7 +23,7 @@ from scipy.spatial.transform import Rotation
 from dxdask.errors import InputError
 from dxdask.models import Detector, Experiment, Group
 from dxdask.models.vectors import Floats
-from dxdask.storage.chunk_codecs.byte_offset_encode import encode_byte_offset
+from dxdask.storage.codecs.byte_offset_encode import encode_byte_offset
 from dxdask.storage.exporters.dials_models import frame_of
 
 _PADDING = 4095

@@ -12,9 +12,9 @@ import numpy as np
 
 from dxdask.errors import StoreWriteError
 from dxdask.models import Beam, Detector, Panel
-from dxdask.storage.importers.crystfel_geometry import LARGEST
-from dxdask.storage.importers.crystfel_groups import group_lines
-from dxdask.storage.importers.nexus_axes import TO_IMGCIF
+from dxdask.storage.importers.crystfel.geometry import LARGEST
+from dxdask.storage.importers.crystfel.groups import group_lines
+from dxdask.storage.importers.nxmx.axes import TO_IMGCIF
 
 
 def write_crystfel_geometry(

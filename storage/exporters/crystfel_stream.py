@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, check, has_flag
 from dxdask.models import Crystal, Detector, Experiment, ExperimentList
+from dxdask.models.attenuation import KEV_ANGSTROM
 from dxdask.models.vectors import matrix
 from dxdask.storage.exporters.crystfel_geometry import crystfel_text, panel_names
 from dxdask.storage.exporters.indexed_stills import Stills, place_of
 from dxdask.storage.exporters.source_images import SourceImages
-from dxdask.storage.importers.attenuation import KEV_ANGSTROM
-from dxdask.storage.importers.nexus_axes import TO_IMGCIF
+from dxdask.storage.importers.nxmx.axes import TO_IMGCIF
 
 _PEAKS = "  fs/px   ss/px (1/d)/nm^-1   Intensity  Panel"
 _REFLECTIONS = "   h    k    l          I   sigma(I)       peak background  fs/px  ss/px panel"

@@ -8,7 +8,7 @@ import numpy as np
 
 from dxdask.models import Beam, Crystal, Detector, GaussianProfile, Goniometer, Group, Panel, Scan
 from dxdask.models.vectors import IDENTITY, Floats, flat, matrix
-from dxdask.storage.importers.dials_models import cell_slopes
+from dxdask.storage.importers.dials.models import cell_slopes
 
 _NO_PANEL: dict[str, Any] = {
     "raw_image_offset": [0, 0],

@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError, ParameterError
 from dxdask.models import Scan
+from dxdask.storage.importers.crystfel.events import is_nxmx, read_raw_stills
 from dxdask.storage.importers.files import find_files, group_files
 from dxdask.storage.importers.geometry import overridden
 from dxdask.storage.importers.image_kinds import kind_of
-from dxdask.storage.importers.nxmx import read_nxmx
+from dxdask.storage.importers.nxmx.experiment import read_nxmx
 from dxdask.storage.importers.parameters import ImportParameters
-from dxdask.storage.importers.raw_stills import is_nxmx, read_raw_stills
 from dxdask.storage.importers.reference_geometry import with_reference
 from dxdask.storage.importers.runs import ReaderFrom, RunSource
 from dxdask.storage.importers.selection import selected
 from dxdask.storage.importers.sequences import runs_of_group
-from dxdask.storage.layout import name_from
-from dxdask.storage.masks import read_mask
+from dxdask.storage.store.layout import name_from
+from dxdask.storage.store.masks import read_mask
 
 __all__ = ["ImportParameters", "RunSource", "read_runs"]
 

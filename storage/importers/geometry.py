@@ -9,8 +9,8 @@ import numpy as np
 
 from dxdask.errors import ParameterError
 from dxdask.models import Beam, Detector, Experiment, Goniometer, Panel, Scan
+from dxdask.models.attenuation import absorption, material_name
 from dxdask.models.vectors import Floats, unit, vector
-from dxdask.storage.importers.attenuation import absorption, material_name
 from dxdask.storage.importers.parameters import (
     BeamOverrides,
     DetectorOverrides,

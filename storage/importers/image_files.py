@@ -19,7 +19,7 @@ MAX_IMAGE_BYTES = 1 << 30
 class Place(NamedTuple):
     """Where in a file, not compressed as a whole, all pixels of its image lie, and how.
 
-    `packing` as of `dxdask.storage.chunk_codecs`; `stored` is the dtype, byte order too.
+    `packing` as of `dxdask.storage.codecs`; `stored` is the dtype, byte order too.
     """
 
     offset: int

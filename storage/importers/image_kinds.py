@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
-from dxdask.storage.importers.cbf import read_frame as read_cbf_frame
-from dxdask.storage.importers.cbf import read_header as read_cbf_header
+from dxdask.storage.frames.places import REFERENCE, WHOLE_FILE, FramePlaces, kind_of_head
+from dxdask.storage.importers.cbf.image import read_frame as read_cbf_frame
+from dxdask.storage.importers.cbf.image import read_header as read_cbf_header
 from dxdask.storage.importers.image_files import ImageHeader, read_bytes
-from dxdask.storage.importers.smv import read_frame as read_smv_frame
-from dxdask.storage.importers.smv import read_header as read_smv_header
-from dxdask.storage.places import REFERENCE, WHOLE_FILE, FramePlaces, kind_of_head
+from dxdask.storage.importers.smv.image import read_frame as read_smv_frame
+from dxdask.storage.importers.smv.image import read_header as read_smv_header
 
 _HEAD_BYTES = 1 << 12
 

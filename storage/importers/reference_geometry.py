@@ -9,14 +9,14 @@ import numpy as np
 
 from dxdask.errors import FormatError, InputError
 from dxdask.models import Beam, Detector, Panel
-from dxdask.storage.importers.crystfel_geometry import (
+from dxdask.storage.importers.crystfel.geometry import (
     LARGEST,
     CrystfelGeometry,
     Lookup,
     read_crystfel,
     region_mask,
 )
-from dxdask.storage.importers.dials import read_experiments
+from dxdask.storage.importers.dials.files import read_experiments
 from dxdask.storage.importers.json_geometry import models_of, read_json
 from dxdask.storage.importers.parameters import InputParameters
 from dxdask.storage.importers.runs import RunSource

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError
 from dxdask.models import Experiment
-from dxdask.storage.places import FramePlaces
+from dxdask.storage.frames.places import FramePlaces
 
 
 class FrameReader(Protocol):

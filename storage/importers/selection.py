@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError
+from dxdask.storage.frames.places import FramePlaces
 from dxdask.storage.importers.runs import FrameReader, RunSource
-from dxdask.storage.places import FramePlaces
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

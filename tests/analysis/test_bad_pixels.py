@@ -12,9 +12,9 @@ from typing import Any
 import hdf5plugin
 import numpy as np
 import pytest
-from detector_examples import COLUMN, DEAD, HOT, SHADOW, SHAPE, Example, bad_detector
 from numpy.typing import NDArray
-from spot_examples import experiment_for
+from support.detector_examples import COLUMN, DEAD, HOT, SHADOW, SHAPE, Example, bad_detector
+from support.spot_examples import experiment_for
 
 from dxdask.analysis import BadPixelParameters, find_bad_pixels
 from dxdask.errors import InputError, ParameterError

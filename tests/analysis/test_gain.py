@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from reference import plain_dispersion as plain
-from spot_examples import experiment_for
+from support.spot_examples import experiment_for
 
 from dxdask.analysis import GainParameters, estimate_gain
 from dxdask.analysis.dispersion import index_of_dispersion

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from detector_examples import bad_detector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import plain_dispersion as plain
+from support.detector_examples import bad_detector
 
 from dxdask.analysis.bad_pixels import EvidenceOfRun, RunEvidence, merge_evidence
 from dxdask.analysis.parameters import BadPixelParameters

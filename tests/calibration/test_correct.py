@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from calibration_examples import RawRun, raw_run
+from support.calibration_examples import RawRun, raw_run
 
 from dxdask.calibration import (
     BAD_VALUE,

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from calibration_examples import SHAPE, raw_run, two_panels
 from hypothesis import given
 from hypothesis import strategies as st
+from support.calibration_examples import SHAPE, raw_run, two_panels
 
 from dxdask.calibration import DarkParameters, panel_boxes, pedestal
 from dxdask.calibration.dark import CONSTANT, FAR_MEAN, FAR_NOISE

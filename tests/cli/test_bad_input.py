@@ -12,11 +12,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import raw_examples
-from ensemble_example import QUICK, RUNS, STEPS, dxdask, words, write_frames
+from support import raw_examples
+from support.ensemble_example import QUICK, RUNS, STEPS, dxdask, words, write_frames
 
 from dxdask.cli.main import run
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 Captured = pytest.CaptureFixture[str]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import gemmi
 import numpy as np
 import pytest
-from ensemble_example import QUICK, RUNS, STEPS, dxdask, python, words
+from support.ensemble_example import QUICK, RUNS, STEPS, dxdask, python, words
 
 from dxdask.cli import output
 from dxdask.cli.main import run
 from dxdask.pipeline.catalogue import STEPS as ALL_STEPS
 from dxdask.pipeline.steps import BUILDERS
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 COMMANDS = ("import", "process", *ALL_STEPS, "export", "simulate")
 

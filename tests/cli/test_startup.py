@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ensemble_example import python
+from support.ensemble_example import python
 
 import dxdask
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import dask.array as da
 import pytest
-from paths import ROOT
+from support.paths import ROOT
 
-from dxdask.assignments import parse, with_assignments
 from dxdask.cluster.client import Cluster
 from dxdask.cluster.configuration import profile
 from dxdask.cluster.jobqueue import script
 from dxdask.cluster.parameters import QUEUES, ClusterParameters, kind_of
 from dxdask.errors import MemoryBudgetError
+from dxdask.parameters.assignments import parse, with_assignments
 from dxdask.pipeline.import_parameters import ProcessParameters
 from dxdask.pipeline.memory import require_memory
 

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 def asked(folder: Path, **values: object) -> ClusterParameters:
     # here, as jobs import this file for its functions, and do not find what lies beside it
-    from slurm_here import asked as small_jobs
+    from support.slurm_here import asked as small_jobs
 
     return ClusterParameters.model_validate({**small_jobs(folder), **values})
 

@@ -10,20 +10,27 @@ from pathlib import Path
 import hdf5plugin
 import numpy as np
 import pytest
-from processed_stills import EVENT_IDS, HITS, PATTERN, WAVELENGTHS, photons, processed_stills
+from support.processed_stills import (
+    EVENT_IDS,
+    HITS,
+    PATTERN,
+    WAVELENGTHS,
+    photons,
+    processed_stills,
+)
 
 import dxdask
-from dxdask.assignments import flatten, with_assignments
 from dxdask.calibration import CalibrationParameters, calibration_of
 from dxdask.cli.main import run
 from dxdask.errors import InputError, ParameterError
+from dxdask.parameters.assignments import flatten, with_assignments
 from dxdask.pipeline.calibration import to_store
 from dxdask.pipeline.dump.choice import choose
 from dxdask.pipeline.dump.parameters import DumpParameters
 from dxdask.pipeline.dump.write import Dumped, dump_store
-from dxdask.storage.calibration import write_calibration
 from dxdask.storage.importers import RunSource, read_runs
-from dxdask.storage.store import Store
+from dxdask.storage.store.calibration import write_calibration
+from dxdask.storage.store.store import Store
 
 BLANK = [i for i, letter in enumerate(PATTERN) if letter == "."]
 DIALS_PYTHON = Path("/usr/bin/python3")

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from ensemble_example import assert_same, start
-from schedulers import running_scheduler
+from support.ensemble_example import assert_same, start
+from support.schedulers import running_scheduler
 
 import dxdask
 from dxdask.pipeline import frames
-from dxdask.storage import frames as stored_frames
-from dxdask.storage.store import Store
+from dxdask.storage.frames import stored as stored_frames
+from dxdask.storage.store.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared]
 

@@ -6,17 +6,17 @@ import signal
 from pathlib import Path
 
 import pytest
-from ensemble_example import N_IMAGES, QUICK, STEPS, assert_same, python, start, words
-from schedulers import running_scheduler, worker_killed
+from support.ensemble_example import N_IMAGES, QUICK, STEPS, assert_same, python, start, words
+from support.schedulers import running_scheduler, worker_killed
 
 import dxdask
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 # Kills itself in the middle of what it does for the `nth` time; `{when}` is code that patches it.
 SCRIPT = """
 import os, signal
 import dxdask
-from dxdask.storage import runs, write
+from dxdask.storage.store import runs, write
 
 def dies(module, name, nth, match=lambda *args: True):
     function, calls = getattr(module, name), []
@@ -80,7 +80,7 @@ def test_killed_while_a_step_is_replaced_the_old_one_stays(
     # dies after the old version is moved away and before the new one is in its place
     script = f"""
 import os, signal, dxdask
-from dxdask.storage import write
+from dxdask.storage.store import write
 rename = os.rename
 def dying(a, b):
     rename(a, b)

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from still_examples import true_crystals
+from support.still_examples import true_crystals
 
 from dxdask.cli.main import run
+from dxdask.indexing.stills import KnownCell
+from dxdask.indexing.stills.still import separation
 from dxdask.pipeline.metrology.shifts import compare
-from dxdask.stills.indexing import KnownCell
-from dxdask.stills.indexing.still import separation
-from dxdask.stills.metrology.congruence import Congruence, congruence
-from dxdask.stills.metrology.step import at_places
-from dxdask.storage.store import Store
+from dxdask.refinement.metrology.congruence import Congruence, congruence
+from dxdask.refinement.metrology.step import at_places
+from dxdask.storage.store.store import Store
 
 pytestmark = pytest.mark.shared
 

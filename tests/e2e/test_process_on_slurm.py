@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ensemble_example import QUICK, assert_same, dxdask, words
-from slurm_here import asked
+from support.ensemble_example import QUICK, assert_same, dxdask, words
+from support.slurm_here import asked
 
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from still_runs import stills
+from support.still_runs import stills
 
 from dxdask.columns import Flag, has_flag
 from dxdask.errors import InputError
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 pytestmark = pytest.mark.shared
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ensemble_example import FRAME, QUICK, STEPS, assert_same, words
-from schedulers import running_scheduler
+from support.ensemble_example import FRAME, QUICK, STEPS, assert_same, words
+from support.schedulers import running_scheduler
 
 import dxdask as dx
 from dxdask.cli.main import run
 from dxdask.pipeline import frames
-from dxdask.storage import frames as stored_frames
-from dxdask.storage.store import Store
+from dxdask.storage.frames import stored as stored_frames
+from dxdask.storage.store.store import Store
 
 
 def process(raw: list[Path], path: Path, **others: Any) -> Store:

@@ -9,15 +9,15 @@ from pathlib import Path
 import gemmi
 import numpy as np
 import pytest
-from processed_stills import EVENT_IDS, GIVEN, HITS, PATTERN, WAVELENGTHS
+from support.processed_stills import EVENT_IDS, GIVEN, HITS, PATTERN, WAVELENGTHS
 
 import dxdask
 from dxdask.columns import Flag, has_flag
 from dxdask.errors import InputError
 from dxdask.storage.exporters.indexed_stills import indexed_stills
 from dxdask.storage.exporters.source_images import SourceImages
-from dxdask.storage.importers.dials import read_experiments, read_reflections
-from dxdask.storage.store import Store
+from dxdask.storage.importers.dials.files import read_experiments, read_reflections
+from dxdask.storage.store.store import Store
 
 
 def test_merged_mtz_and_hkl_hold_the_merged_reflections(

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
-from still_examples import LYSOZYME, TETRAGONAL, misorientation, true_crystals
-from still_runs import stills
+from support.still_examples import LYSOZYME, TETRAGONAL, misorientation, true_crystals
+from support.still_runs import stills
 
-from dxdask.storage.calibration import read_calibration
-from dxdask.storage.store import Store
+from dxdask.storage.store.calibration import read_calibration
+from dxdask.storage.store.store import Store
 
 pytestmark = pytest.mark.shared
 

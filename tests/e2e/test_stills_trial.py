@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from still_runs import events, ids, stills, write_raw
+from support.still_runs import events, ids, stills, write_raw
 
 import dxdask
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 EVENTS = events(".x.x")
 

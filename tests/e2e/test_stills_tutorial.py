@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from still_examples import TETRAGONAL, misorientation
+from support.still_examples import TETRAGONAL, misorientation
 
 import dxdask
 from dxdask.errors import ParameterError
@@ -16,7 +16,7 @@ from dxdask.models.crystal import b_matrix
 from dxdask.report import plot_hits
 from dxdask.simulation import SimulationParameters, jet, simulate
 from dxdask.storage.exporters.simulated import write_simulation
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 CELL = (79.2, 79.2, 38.0, 90.0, 90.0, 90.0)
 SPOTS = {"algorithm": "dispersion", "dispersion": {"gain": 1.5, "global_threshold": 4,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
-from ensemble_example import RUNS, TRANSMISSIONS
+from support.ensemble_example import RUNS, TRANSMISSIONS
 
 from dxdask.columns import Flag, Reflections
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 GROUP = gemmi.SpaceGroup("I 21 3")
 

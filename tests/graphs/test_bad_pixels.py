@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from dask.callbacks import Callback
 from dask.utils import ensure_dict
-from detector_examples import SHAPE, bad_detector
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.detector_examples import SHAPE, bad_detector
 
 from dxdask import analysis
 from dxdask.analysis import BadPixelParameters

@@ -10,9 +10,9 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
-from calibration_examples import RawRun, raw_run
 from dask import delayed
 from numpy.typing import NDArray
+from support.calibration_examples import RawRun, raw_run
 
 from dxdask.calibration import (
     Calibration,

@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from dask.utils import ensure_dict
-from spot_examples import experiment_for, spotty_frames
+from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask import analysis
 from dxdask.analysis import GainParameters

@@ -7,7 +7,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from dask import delayed
-from painted_frames import experiment, paint
+from support.painted_frames import experiment, paint
 
 from dxdask import integration
 from dxdask.columns import Flag, has_flag

@@ -7,12 +7,13 @@ from typing import Any
 import dask
 import numpy as np
 import pytest
-from made_up import MadeUp, made_up
+from support.made_up import MadeUp, made_up
 
 from dxdask.columns import select
 from dxdask.graphs.fold import n_folds
 from dxdask.graphs.merge import merge as merge_graph
-from dxdask.scaling import MergingParameters, merge, scale
+from dxdask.merging import MergingParameters, merge
+from dxdask.scaling import scale
 
 
 @pytest.fixture(scope="module")

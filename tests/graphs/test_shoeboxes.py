@@ -12,8 +12,8 @@ from dask.utils import ensure_dict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from shoebox_examples import check_shoeboxes
-from spot_examples import experiment_for, spotty_frames
+from support.shoebox_examples import check_shoeboxes
+from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask import spotfinding
 from dxdask.graphs import spots

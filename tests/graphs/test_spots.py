@@ -15,7 +15,7 @@ from dask.utils import ensure_dict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from spot_examples import experiment_for, spotty_frames
+from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask import spotfinding
 from dxdask.errors import ChunkError, InputError

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 from dask import config
-from made_up_stills import CELL, panels
 from numpy.typing import NDArray
-from painted_stills import WAVELENGTH
-from still_runs import SPOTS, events
+from support.made_up_stills import CELL, panels
+from support.painted_stills import WAVELENGTH
+from support.still_runs import SPOTS, events
 
-from dxdask.assignments import with_assignments
 from dxdask.graphs.blocked import BlockedFrames
-from dxdask.graphs.stills import RunOfFrames, process_stills
+from dxdask.graphs.stills.events import EventFrames, process_events
+from dxdask.graphs.stills.parameters import StillsParameters
+from dxdask.graphs.stills.parts import StillsPart
+from dxdask.graphs.stills.process import RunOfFrames, process_stills
+from dxdask.graphs.stills.run import StillsRun, stills_run
+from dxdask.indexing.stills import KnownCell
 from dxdask.models import Beam, Experiment
-from dxdask.stills.indexing import KnownCell
-from dxdask.stills.parameters import StillsParameters
-from dxdask.stills.parts import StillsPart
-from dxdask.stills.process import EventFrames, process_events
-from dxdask.stills.run import StillsRun, stills_run
+from dxdask.parameters.assignments import with_assignments
 
 KNOWN = KnownCell.of(CELL, "P43212")
 EVENTS = events("x.xx.")

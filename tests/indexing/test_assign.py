@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from indexing_examples import experiments_of, spots_of
+from support.indexing_examples import experiments_of, spots_of
 
 from dxdask.columns import Flag, concatenate, has_flag, n_rows, select
 from dxdask.indexing.assign import assign, without_repeats

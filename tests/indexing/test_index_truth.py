@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from indexing_examples import LATTICES, experiments_of, primitive_a, same_lattice, spots_of
+from support.indexing_examples import LATTICES, experiments_of, primitive_a, same_lattice, spots_of
 
 from dxdask.columns import Flag, check, concatenate, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError, InputError

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from indexing_examples import LATTICES, experiments_of, primitive_a
-from refinement_cases import some_rotation
+from support.indexing_examples import LATTICES, experiments_of, primitive_a
+from support.refinement_cases import some_rotation
 
 from dxdask.indexing.conventional import CENTRING, centring_of
 from dxdask.indexing.known_symmetry import apply_known_symmetry, bravais_lattice

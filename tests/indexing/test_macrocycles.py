@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from indexing_examples import experiments_of, spots_of
+from support.indexing_examples import experiments_of, spots_of
 
 from dxdask.columns import Flag, has_flag
 from dxdask.errors import ConvergenceError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from indexing_examples import experiments_of, spots_of
+from support.indexing_examples import experiments_of, spots_of
 
 from dxdask.columns import select
 from dxdask.errors import ConvergenceError

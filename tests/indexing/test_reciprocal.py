@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from indexing_examples import experiments_of, spots_of
+from support.indexing_examples import experiments_of, spots_of
 
 from dxdask.columns import check, n_rows, select
 from dxdask.indexing.reciprocal import map_centroids, within_first_turn
-from dxdask.storage.importers.dials import read_experiments, read_npz
+from dxdask.storage.importers.dials.files import read_experiments, read_npz
 
 
 def test_points_are_those_of_the_lattice():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from painted_frames import experiment, paint
+from support.painted_frames import experiment, paint
 
 from dxdask.columns import Flag, has_flag
 from dxdask.integration import IntegrationParameters, blocks

@@ -23,7 +23,7 @@ from dxdask.integration import (
 )
 from dxdask.models import ExperimentList
 from dxdask.spotfinding import SpotfinderParameters, find_spots
-from dxdask.storage.importers.dials import read_experiments
+from dxdask.storage.importers.dials.files import read_experiments
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 RUNS = {1: ("run1_0.064/insulin_1.nxs", 0.064), 5: ("run5_1.000/insulin_5.nxs", 1.0)}

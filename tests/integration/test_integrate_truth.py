@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from painted_frames import Painted, experiment, paint
+from support.painted_frames import Painted, experiment, paint
 
 from dxdask.columns import Flag, check, has_flag
 from dxdask.errors import InputError

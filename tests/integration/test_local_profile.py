@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from painted_frames import SIGMA_M, experiment, paint
+from support.painted_frames import SIGMA_M, experiment, paint
 
 from dxdask.columns import Flag, has_flag
 from dxdask.integration import IntegrationParameters, integrate, local_profiles

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from painted_frames import experiment
+from support.painted_frames import experiment
 
 from dxdask.columns import Flag, check
 from dxdask.errors import InputError
@@ -208,7 +208,7 @@ def test_factors_follow_their_formulas():
 
 @pytest.mark.shared
 def test_predictions_of_dials_on_real_frames(shared):
-    from dxdask.storage.importers.dials import read_experiments, read_npz
+    from dxdask.storage.importers.dials.files import read_experiments, read_npz
 
     folder = shared / "reference" / "lysozyme_ed"
     e = read_experiments(folder / "integrated.expt")[0]
@@ -236,7 +236,7 @@ def test_predictions_of_dials_on_real_frames(shared):
 
 @pytest.mark.shared
 def test_predictions_of_dials_on_insulin(shared):
-    from dxdask.storage.importers.dials import read_experiments
+    from dxdask.storage.importers.dials.files import read_experiments
 
     e = replace(
         read_experiments(shared / "reference" / "insulin" / "integrated.expt")[4], profile=None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from painted_frames import SIGMA_B, SIGMA_M, Painted, experiment, paint
+from support.painted_frames import SIGMA_B, SIGMA_M, Painted, experiment, paint
 
 from dxdask.columns import Flag, check, has_flag
 from dxdask.integration import IntegrationParameters, LocalProfile, integrate

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from painted_frames import experiment
+from support.painted_frames import experiment
 
 from dxdask.integration.regions import Places, region_means
 

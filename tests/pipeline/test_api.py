@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from ensemble_example import QUICK, RUNS, STEPS, assert_same
+from support.ensemble_example import QUICK, RUNS, STEPS, assert_same
 
 import dxdask
 from dxdask.errors import InputError, ParameterError, StoreLockedError
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calibration_examples import SHAPE, RawRun, raw_run
+from support.calibration_examples import SHAPE, RawRun, raw_run
 
 import dxdask
 from dxdask.calibration import CalibrationParameters, calibration_of
@@ -16,9 +16,9 @@ from dxdask.models import Beam, Experiment, Scan
 from dxdask.pipeline.calibration import to_store
 from dxdask.pipeline.frames import require_files, stored
 from dxdask.pipeline.run_calibration import kept_calibration
-from dxdask.storage.calibration import write_calibration
 from dxdask.storage.exporters.nxmx import write_nxmx
-from dxdask.storage.store import Store
+from dxdask.storage.store.calibration import write_calibration
+from dxdask.storage.store.store import Store
 
 SPOTS = {
     "threshold": {"algorithm": "dispersion", "dispersion": {"global_threshold": 8}},

@@ -11,9 +11,9 @@ import h5py
 import hdf5plugin  # noqa: F401
 import numpy as np
 import pytest
-from calibration_examples import SHAPE, RawRun, raw_run
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from support.calibration_examples import SHAPE, RawRun, raw_run
 
 from dxdask.calibration import (
     Calibration,
@@ -36,9 +36,9 @@ from dxdask.pipeline.run_calibration import (
     kept_calibration,
 )
 from dxdask.spotfinding import SpotfinderParameters, find_spots
-from dxdask.storage.calibration import calibration_fingerprint
 from dxdask.storage.importers import ImportParameters, RunSource, read_runs
-from dxdask.storage.store import Store
+from dxdask.storage.store.calibration import calibration_fingerprint
+from dxdask.storage.store.store import Store
 
 
 @dataclass(frozen=True)

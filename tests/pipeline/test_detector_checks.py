@@ -11,7 +11,7 @@ import pytest
 
 import dxdask
 from dxdask.cli.main import run as command
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 FRAME = (264, 256)
 RUNS = ["tiny_1", "tiny_2", "tiny_3"]

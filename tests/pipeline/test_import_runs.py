@@ -10,13 +10,13 @@ import dask.array as da
 import h5py
 import numpy as np
 import pytest
-from ensemble_example import N_IMAGES, QUICK, RUNS, write_frames
+from support.ensemble_example import N_IMAGES, QUICK, RUNS, write_frames
 
 import dxdask
 from dxdask.errors import StoreExistsError, StoreWriteError
 from dxdask.storage.importers import read_runs
-from dxdask.storage.runs import RunWriter
-from dxdask.storage.store import Store
+from dxdask.storage.store.runs import RunWriter
+from dxdask.storage.store.store import Store
 
 
 def damaged(file: Path, copy: Path, image: int) -> Path:

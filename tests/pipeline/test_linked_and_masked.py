@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ensemble_example import QUICK
+from support.ensemble_example import QUICK
 
 import dxdask
 from dxdask.errors import InputError, LinkedFileError
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 PROCESSES = {"kind": "local", "processes": 2, "cores": 2, "memory": "3GB", "dashboard": None}
 

@@ -23,7 +23,7 @@ from dxdask.errors import (
 )
 from dxdask.pipeline.outputs import files_of_runs
 from dxdask.results import StepResult
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 FRAME = (264, 256)
 
@@ -189,7 +189,7 @@ def test_a_mask_that_masks_no_more_makes_nothing_run_again(store: Store, tmp_pat
 def test_process_and_import_know_the_runs_and_use_the_mask(
     raw: list[Path], store: Store, half: Path
 ) -> None:
-    from ensemble_example import QUICK
+    from support.ensemble_example import QUICK
 
     apply(store, half)
     dxdask.import_(raw[:2], store.path)

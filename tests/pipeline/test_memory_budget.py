@@ -11,7 +11,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
-from ensemble_example import FRAME, N_IMAGES, QUICK
+from support.ensemble_example import FRAME, N_IMAGES, QUICK
 
 import dxdask
 from dxdask.analysis import BadPixelParameters
@@ -25,7 +25,7 @@ from dxdask.pipeline.memory import frame_task_bytes, require_memory
 from dxdask.spotfinding import SpotfinderParameters
 from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.parts import spots_of_block
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 TASK = frame_task_bytes((N_IMAGES, *FRAME), 2)
 

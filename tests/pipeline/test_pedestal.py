@@ -8,14 +8,14 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from still_runs import assert_same_tables, events, stills, write_raw, write_run
+from support.still_runs import assert_same_tables, events, stills, write_raw, write_run
 
-from dxdask.assignments import flatten, with_assignments
 from dxdask.errors import InputError, ParameterError
+from dxdask.parameters.assignments import flatten, with_assignments
 from dxdask.pipeline import run_calibration
 from dxdask.pipeline.api import quiet
 from dxdask.pipeline.pedestal import PedestalParameters, pedestal
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 
 @pytest.fixture(scope="module")

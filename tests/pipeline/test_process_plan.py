@@ -13,18 +13,18 @@ from dask.callbacks import Callback
 from dask.delayed import Delayed
 from dask.optimization import cull
 from dask.utils import ensure_dict
-from ensemble_example import FRAME, N_IMAGES, QUICK, STEPS
+from support.ensemble_example import FRAME, N_IMAGES, QUICK, STEPS
 
-from dxdask.assignments import with_assignments
 from dxdask.graphs.fold import n_folds
 from dxdask.graphs.frames import FrameBlock
+from dxdask.parameters.assignments import with_assignments
 from dxdask.pipeline import ensemble, frames
 from dxdask.pipeline.ensemble import process_plan
 from dxdask.pipeline.import_parameters import ProcessParameters
 from dxdask.pipeline.plan import Plan
-from dxdask.storage import frames as stored_frames
+from dxdask.storage.frames import stored as stored_frames
 from dxdask.storage.importers import read_runs
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 
 def refuse(*_: Any, **__: Any) -> None:

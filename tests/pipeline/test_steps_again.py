@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ensemble_example import QUICK, STEPS
+from support.ensemble_example import QUICK, STEPS
 
 import dxdask
 from dxdask.errors import InputError, StoreNotFoundError
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 
 @pytest.fixture

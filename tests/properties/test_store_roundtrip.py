@@ -11,13 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
-from store_examples import assert_same, experiment, experiments, new_store
+from support.store_examples import assert_same, experiment, experiments, new_store
 
 from dxdask.columns import COLUMNS
 from dxdask.errors import SchemaError
 from dxdask.results import StepResult
-from dxdask.storage import documents, schema
-from dxdask.storage.packing import Packing
+from dxdask.storage.frames.packing import Packing
+from dxdask.storage.store import documents, schema
 from dxdask.tables import Table
 
 NUMBERS = st.sampled_from(

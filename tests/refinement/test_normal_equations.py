@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from refinement_cases import CELLS, centroids, disturbed, truth
+from support.refinement_cases import CELLS, centroids, disturbed, truth
 
 from dxdask.columns import select
 from dxdask.errors import ConvergenceError

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from refinement_cases import centroids, truth
+from support.refinement_cases import centroids, truth
 
 from dxdask.columns import Flag
 from dxdask.errors import SchemaError

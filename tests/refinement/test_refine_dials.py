@@ -9,7 +9,7 @@ from dxdask.columns import Flag
 from dxdask.models.vectors import rotation_matrices
 from dxdask.refinement import RefinementParameters, predict, refine
 from dxdask.refinement.geometry import goniometer_frames, observed_s1
-from dxdask.storage.importers.dials import read_experiments
+from dxdask.storage.importers.dials.files import read_experiments
 
 pytestmark = pytest.mark.shared
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from refinement_cases import CELLS, centroids, disturbed, misorientation_deg, truth
+from support.refinement_cases import CELLS, centroids, disturbed, misorientation_deg, truth
 
 from dxdask.columns import Flag, check, select
 from dxdask.errors import ConvergenceError, InputError, SchemaError

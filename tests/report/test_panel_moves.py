@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.made_up_stills import moved_panels, panels
 
 from dxdask.errors import StoreWriteError
 from dxdask.report import plot_panel_moves
 from dxdask.report.panel_moves import magnification, write_picture
-from tests.made_up_stills import moved_panels, panels
 
 
 def test_outlines_are_moved_by_as_much_as_is_said() -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import MadeUp, made_up
+from support.made_up import MadeUp, made_up
 
 from dxdask.columns import Flag, check, has_flag
 from dxdask.errors import InputError
-from dxdask.scaling import ScalingParameters, merge, scale
+from dxdask.merging import merge
+from dxdask.scaling import ScalingParameters, scale
 from dxdask.scaling.intensities import estimates, usable
 
 N_PIXELS, N_BACKGROUND = 60, 200

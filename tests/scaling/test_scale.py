@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import MadeUp, made_up, unmerged_mtz
+from support.made_up import MadeUp, made_up, unmerged_mtz
 
 from dxdask.columns import Flag, has_flag, select
 from dxdask.errors import InputError, SchemaError
+from dxdask.merging import merge
 from dxdask.models import Crystal, ExperimentList
 from dxdask.models.symmetry import asu_indices, pack
-from dxdask.scaling import ScalingParameters, merge, scale
+from dxdask.scaling import ScalingParameters, scale
 from dxdask.scaling.model import Smoother, intervals
 from dxdask.scaling.parameters import PhysicalParameters
 

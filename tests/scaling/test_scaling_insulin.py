@@ -14,10 +14,11 @@ import pytest
 from dxdask.analysis import LinearityParameters, linearity
 from dxdask.columns import Reflections, concatenate
 from dxdask.integration import integrate
+from dxdask.merging import merge
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import asu_indices, pack
-from dxdask.scaling import merge, scale
-from dxdask.storage.importers.dials import read_experiments
+from dxdask.scaling import scale
+from dxdask.storage.importers.dials.files import read_experiments
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 

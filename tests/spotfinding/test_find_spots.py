@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from spot_examples import (
+from support.spot_examples import (
     assert_same_spots,
     experiment_for,
     experiment_of,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from shoebox_examples import DIALS_PYTHON, needs_dials, run_dials
-from spot_examples import experiment_for
+from support.shoebox_examples import DIALS_PYTHON, needs_dials, run_dials
+from support.spot_examples import experiment_for
 
 from dxdask.models import Detector, Panel
 from dxdask.spotfinding import SpotfinderParameters, combine, find_spots

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from spot_examples import experiment_for, spotty_frames
+from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask.models import Panel
 from dxdask.results import StepResult

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
-from spot_examples import experiment_for
+from support.spot_examples import experiment_for
 
 from dxdask.spotfinding import SpotfinderParameters, panel_pixels
 from dxdask.spotfinding.extract import FramePiece

@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from shoebox_examples import DIALS_PYTHON, check_shoeboxes, insulin_start, needs_dials, run_dials
-from spot_examples import experiment_for, spotty_frames
+from support.shoebox_examples import (
+    DIALS_PYTHON,
+    check_shoeboxes,
+    insulin_start,
+    needs_dials,
+    run_dials,
+)
+from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask.errors import InputError
 from dxdask.models import Panel

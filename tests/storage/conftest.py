@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from store_examples import new_store
+from support.store_examples import new_store
 
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError, ParameterError
+from dxdask.fate import Fate
 from dxdask.models import Experiment
 from dxdask.pipeline.dump.parameters import DumpParameters
-from dxdask.stills.fate import Fate
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 _STEPS = ("integrate", "index", "hits")
 _COLUMNS = ("experiment", "image", "hit", "indexed", "n_spots", "reason")

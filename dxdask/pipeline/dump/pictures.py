@@ -14,7 +14,7 @@ from dxdask.pipeline.dump.choice import ChosenEvents
 from dxdask.pipeline.dump.parameters import PngParameters
 from dxdask.storage.exporters import pictures
 from dxdask.storage.exporters.png import write_png
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 _PREDICTED = 0.6  # circles of predictions are smaller, so that both are seen
 

@@ -21,7 +21,7 @@ from dxdask.pipeline.frames import stored, untrusted
 from dxdask.pipeline.run_calibration import kept_calibration
 from dxdask.storage.exporters.cbf import write_cbf
 from dxdask.storage.exporters.nxmx import write_nxmx
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 Problem = dict[str, Any]
 Frame = NDArray[Any]

@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from dxdask.parameters import Parameters, parameter
 from dxdask.pipeline.parameters import Running
-from dxdask.stills.metrology.parameters import MetrologyParameters
+from dxdask.refinement.metrology.parameters import MetrologyParameters
 
 GEOMETRIES = (".geom", ".expt", ".json")
 PICTURES = (".png", ".svg", ".pdf")

@@ -9,16 +9,16 @@ from dask.delayed import delayed
 
 from dxdask.cluster.client import open_cluster
 from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.graphs.stills.stored import stills_of
 from dxdask.pipeline.catalogue import Step
 from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
 from dxdask.pipeline.plan import Plan, add_result, is_found, parameters_of, stored_result
 from dxdask.pipeline.run import Show, run_plan
+from dxdask.refinement.metrology.parameters import MetrologyParameters
+from dxdask.refinement.metrology.step import metrology_step
 from dxdask.results import StepResult
-from dxdask.stills.metrology.parameters import MetrologyParameters
-from dxdask.stills.metrology.step import metrology_step
-from dxdask.stills.stored import stills_of
 from dxdask.storage.exporters.geometry import write_geometry
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 STEP = Step(
     name="refine_metrology",

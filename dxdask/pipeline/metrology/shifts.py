@@ -15,13 +15,13 @@ from dxdask.models.vectors import unit
 from dxdask.pipeline.metrology.parameters import GEOMETRIES, DetectorShiftsParameters
 from dxdask.pipeline.metrology.refine import STEP
 from dxdask.pipeline.reference_geometry import REFINED, placed
-from dxdask.stills.metrology.congruence import congruence_table
-from dxdask.stills.metrology.hierarchy import parts_of
-from dxdask.stills.metrology.step import at_places
-from dxdask.stills.metrology.tables import detector_shifts as shifts_table
-from dxdask.stills.metrology.tables import detector_statistics as statistics_table
+from dxdask.refinement.metrology.congruence import congruence_table
+from dxdask.refinement.metrology.hierarchy import parts_of
+from dxdask.refinement.metrology.step import at_places
+from dxdask.refinement.metrology.tables import detector_shifts as shifts_table
+from dxdask.refinement.metrology.tables import detector_statistics as statistics_table
 from dxdask.storage.importers.reference_geometry import read_geometry
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 
 PathLike = str | os.PathLike[str]

@@ -13,12 +13,12 @@ from typing import Any
 
 from dask.delayed import Delayed, delayed
 
-from dxdask.graphs import stills as graph
+from dxdask.graphs.stills import process as graph
+from dxdask.graphs.stills.stored import part_of_index, part_of_integrate, part_of_spots_told
+from dxdask.indexing.stills import KnownCell
 from dxdask.pipeline.plan import stored_result
 from dxdask.pipeline.stills.inputs import StillsInputs
-from dxdask.stills.indexing import KnownCell
-from dxdask.stills.stored import part_of_index, part_of_integrate, part_of_spots_told
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 Prints = Mapping[str, str]
 

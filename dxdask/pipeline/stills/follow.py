@@ -20,7 +20,7 @@ from pathlib import Path
 
 from dxdask.errors import DxdaskError, FormatError, InputError, plain
 from dxdask.pipeline.stills.parameters import FollowParameters
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 log = logging.getLogger("dxdask")
 

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from dxdask.cluster.client import Cluster
 from dxdask.graphs.blocked import Frames
-from dxdask.graphs.stills import RunOfFrames
+from dxdask.graphs.stills.process import RunOfFrames
+from dxdask.graphs.stills.run import stills_run
 from dxdask.models import Experiment, ExperimentList
 from dxdask.pipeline.calibration import Compute
 from dxdask.pipeline.run_calibration import calibration_of_run
 from dxdask.pipeline.stills.parameters import StillsStepParameters
 from dxdask.spotfinding.parameters import LookupParameters
-from dxdask.stills.run import stills_run
-from dxdask.storage import masks
-from dxdask.storage.provenance import fingerprint
-from dxdask.storage.store import Store
+from dxdask.storage.store import masks
+from dxdask.storage.store.provenance import fingerprint
+from dxdask.storage.store.store import Store
 
 Mask = NDArray[np.bool_]
 

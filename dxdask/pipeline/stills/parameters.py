@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from dxdask.calibration.parameters import CalibrationParameters
+from dxdask.graphs.stills.parameters import StillsParameters
 from dxdask.parameters import Parameters, parameter
 from dxdask.pipeline.import_parameters import ImportStepParameters
 from dxdask.pipeline.parameters import Running
-from dxdask.stills.parameters import StillsParameters
 
 
 class StillsStepParameters(StillsParameters, Running):

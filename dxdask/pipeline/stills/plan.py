@@ -10,7 +10,20 @@ from typing import Any
 from dask.delayed import Delayed, delayed
 
 from dxdask.errors import InputError
-from dxdask.graphs import stills as graph
+from dxdask.graphs.stills import process as graph
+from dxdask.graphs.stills import results
+from dxdask.graphs.stills.parts import StillsPart
+from dxdask.graphs.stills.run import StillsRun
+from dxdask.graphs.stills.stored import (
+    part_of_index,
+    part_of_spots_told,
+    stills_of,
+    with_more_spots,
+)
+from dxdask.indexing.stills import KnownCell
+from dxdask.indexing.stills.consensus import ProposedCell
+from dxdask.indexing.stills.step import known_cell
+from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.pipeline.catalogue import Step
 from dxdask.pipeline.frames import finish
 from dxdask.pipeline.plan import Plan, add_result, parameters_of, stored_result
@@ -28,23 +41,10 @@ from dxdask.pipeline.stills.parameters import StillsStepParameters
 from dxdask.pipeline.stills.tally import STILLS_TALLY
 from dxdask.results import StepResult
 from dxdask.spotfinding import combine
-from dxdask.stills import results
-from dxdask.stills.indexing import KnownCell
-from dxdask.stills.indexing.consensus import ProposedCell
-from dxdask.stills.indexing.step import known_cell
-from dxdask.stills.merging import StillsMergingParameters, merge_stills
-from dxdask.stills.parts import StillsPart
-from dxdask.stills.run import StillsRun
-from dxdask.stills.stored import (
-    part_of_index,
-    part_of_spots_told,
-    stills_of,
-    with_more_spots,
-)
-from dxdask.storage.masks import CONTENTS
-from dxdask.storage.provenance import fingerprint
-from dxdask.storage.runs import RunWriter
-from dxdask.storage.store import Store
+from dxdask.storage.store.masks import CONTENTS
+from dxdask.storage.store.provenance import fingerprint
+from dxdask.storage.store.runs import RunWriter
+from dxdask.storage.store.store import Store
 
 
 def make_stills_plan(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.errors import FormatError, ParameterError, StoreNotFoundError
+from dxdask.indexing.stills.step import known_cell
 from dxdask.pipeline import frames
 from dxdask.pipeline.ensemble import import_frames, open_or_create
 from dxdask.pipeline.reference_geometry import geometries_for
@@ -18,11 +19,10 @@ from dxdask.pipeline.stills.follow import Followed, files_now, files_of, follow
 from dxdask.pipeline.stills.inputs import EventsOfRun, stills_inputs
 from dxdask.pipeline.stills.parameters import StillsProcessParameters, StillsStepParameters
 from dxdask.pipeline.stills.plan import make_stills_plan
-from dxdask.stills.indexing.step import known_cell
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.parameters import InputParameters
 from dxdask.storage.importers.runs import RunSource
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 log = logging.getLogger("dxdask")
 

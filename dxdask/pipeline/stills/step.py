@@ -10,6 +10,9 @@ from dask.delayed import Delayed, delayed
 
 from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.errors import ParameterError
+from dxdask.graphs.stills.results import hits_result
+from dxdask.graphs.stills.stored import part_of_spots_told
+from dxdask.hits import HitParameters
 from dxdask.pipeline.plan import Plan, add_result, is_found, present, stored_result
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.stills.catalogue import COMMANDS, STILLS_STEPS
@@ -17,11 +20,8 @@ from dxdask.pipeline.stills.inputs import stills_inputs
 from dxdask.pipeline.stills.parameters import StillsStepParameters
 from dxdask.pipeline.stills.plan import given_of, merged
 from dxdask.pipeline.stills.process import events_of_store
-from dxdask.stills.hits import HitParameters
-from dxdask.stills.results import hits_result
-from dxdask.stills.stored import part_of_spots_told
-from dxdask.storage.masks import CONTENTS
-from dxdask.storage.store import Store
+from dxdask.storage.store.masks import CONTENTS
+from dxdask.storage.store.store import Store
 
 
 def run_stills_step(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dxdask.cluster.tally import Tally
-from dxdask.stills.parts import StillsPart
+from dxdask.graphs.stills.parts import StillsPart
 
 FROM_FRAMES, GO_ON = "from_frames", "go_on"
-"""Tasks of `dxdask.graphs.stills`, as Dask names them: that find hits, that index hits found."""
+"""Tasks of `dxdask.graphs.stills.process`: find hits, index hits found."""
 
 
 def counts(name: str, part: StillsPart) -> dict[str, int]:

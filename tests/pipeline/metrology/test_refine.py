@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.made_up_stills import CELL, Shots, centres, displaced, moved_panels, panels, shots
 
 from dxdask.cli.main import run
 from dxdask.errors import FormatError, InputError, ParameterError, StoreNotFoundError
@@ -20,8 +21,7 @@ from dxdask.pipeline.metrology.shifts import detector_shifts, detector_statistic
 from dxdask.results import StepResult
 from dxdask.storage.exporters.geometry import write_geometry
 from dxdask.storage.importers.reference_geometry import read_geometry
-from dxdask.storage.store import Store
-from tests.made_up_stills import CELL, Shots, centres, displaced, moved_panels, panels, shots
+from dxdask.storage.store.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +249,7 @@ def test_commands(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_wrong_parameters_are_named(store: Store) -> None:
-    from dxdask.assignments import with_assignments
+    from dxdask.parameters.assignments import with_assignments
 
     with pytest.raises(ParameterError, match=r"did you mean metrology.n_subset"):
         with_assignments(RefineMetrologyParameters(), [("metrology.n_subsets", 3)])

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.made_up_stills import Shots, centres, displaced, moved_panels, panels, shots
 
 from dxdask.errors import InputError
 from dxdask.models import Detector, Group
 from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
 from dxdask.pipeline.metrology.shifts import compare, detector_shifts
-from dxdask.stills.metrology.hierarchy import centre
+from dxdask.refinement.metrology.hierarchy import centre
 from dxdask.storage.exporters.geometry import write_geometry
-from tests.made_up_stills import Shots, centres, displaced, moved_panels, panels, shots
 
 HALVES = Group(groups=(Group(name="left", panels=(0, 2)), Group(name="right", panels=(1, 3))))
 

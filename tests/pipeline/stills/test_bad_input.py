@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from still_runs import SHAPE, events, geometry, stills, write_raw, write_run
+from support.still_runs import SHAPE, events, geometry, stills, write_raw, write_run
 
 from dxdask.errors import DxdaskError, FormatError, InputError, ParameterError
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from still_runs import KNOWN, assert_same_tables, events, stills, write_run
+from support.still_runs import KNOWN, assert_same_tables, events, stills, write_run
 
 from dxdask.errors import InputError, ParameterError
 from dxdask.pipeline.stills.follow import Followed, files_now, follow
 from dxdask.pipeline.stills.parameters import FollowParameters
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 QUICK = {"follow": True, "follow_interval": 0.05, "follow_timeout": 60.0}
 

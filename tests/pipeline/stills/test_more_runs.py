@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from still_runs import (
+from support.still_runs import (
     KNOWN,
     WAVELENGTH,
     assert_same_tables,
@@ -20,9 +20,9 @@ from still_runs import (
     write_run,
 )
 
-from dxdask.graphs import stills as graph
-from dxdask.stills.process import process_events
-from dxdask.storage.store import Store
+from dxdask.graphs.stills import process as graph
+from dxdask.graphs.stills.events import process_events
+from dxdask.storage.store.store import Store
 
 PATTERNS = ("x.x", "..", "xx.")
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up_stills import SIZE
-from painted_stills import WAVELENGTH
-from still_runs import KNOWN, SHAPE, events, stills, write_run
+from support.made_up_stills import SIZE
+from support.painted_stills import WAVELENGTH
+from support.still_runs import KNOWN, SHAPE, events, stills, write_run
 
-from dxdask.stills.fate import Fate
-from dxdask.storage.store import Store
+from dxdask.fate import Fate
+from dxdask.storage.store.store import Store
 
 EVENTS = events("x.xx", seed=3)
 

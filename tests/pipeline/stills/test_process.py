@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ensemble_example import python
-from schedulers import running_scheduler, worker_killed
-from still_examples import TETRAGONAL, misorientation
-from still_runs import (
+from support.ensemble_example import python
+from support.schedulers import running_scheduler, worker_killed
+from support.still_examples import TETRAGONAL, misorientation
+from support.still_runs import (
     KNOWN,
     SPOTS,
     STEPS,
@@ -29,9 +29,9 @@ from still_runs import (
 )
 
 from dxdask.columns import Flag
-from dxdask.stills.fate import Fate
-from dxdask.storage.calibration import read_calibration
-from dxdask.storage.store import Store
+from dxdask.fate import Fate
+from dxdask.storage.store.calibration import read_calibration
+from dxdask.storage.store.store import Store
 
 EVENTS = events()
 
@@ -237,10 +237,10 @@ SCRIPT = """
 import os, signal
 from pathlib import Path
 from typing import Any
-from dxdask.assignments import flatten, with_assignments
+from dxdask.parameters.assignments import flatten, with_assignments
 from dxdask.pipeline.stills.process import stills_process
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
-from dxdask.storage import write
+from dxdask.storage.store import write
 fill = write._fill
 def dying(staged, *others):
     if "integrate" in staged.name:

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from still_runs import SPOTS, STEPS, assert_same_tables, events, ids, stills, write_run
+from support.still_runs import SPOTS, STEPS, assert_same_tables, events, ids, stills, write_run
 
 import dxdask
-from dxdask.assignments import flatten, with_assignments
 from dxdask.cli.main import run
 from dxdask.errors import InputError, ParameterError, StoreNotFoundError
+from dxdask.parameters.assignments import flatten, with_assignments
 from dxdask.pipeline.api import quiet
 from dxdask.pipeline.stills.parameters import StillsStepParameters
 from dxdask.pipeline.stills.step import run_stills_step
-from dxdask.storage.store import Store
+from dxdask.storage.store.store import Store
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from shoebox_examples import DIALS_PYTHON, needs_dials, run_dials
-from spot_examples import experiment_for
+from support.shoebox_examples import DIALS_PYTHON, needs_dials, run_dials
+from support.spot_examples import experiment_for
 
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.spotfinding.filters.density import dense_above, is_sparse

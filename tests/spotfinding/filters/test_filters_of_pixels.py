@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from spot_examples import experiment_for, spotty_frames
+from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask.errors import InputError
 from dxdask.masking import MaskParameters, generate_mask

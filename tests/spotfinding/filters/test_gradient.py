@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from shoebox_examples import DIALS_PYTHON, insulin_start, needs_dials, run_dials
-from spot_examples import experiment_for
+from support.shoebox_examples import DIALS_PYTHON, insulin_start, needs_dials, run_dials
+from support.spot_examples import experiment_for
 
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.spotfinding.boxes import Boxes, boxes_around

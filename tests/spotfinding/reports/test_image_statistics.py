@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from shoebox_examples import DIALS_PYTHON, insulin_start, needs_dials, run_dials
-from spot_examples import experiment_for, spotty_frames
+from support.shoebox_examples import DIALS_PYTHON, insulin_start, needs_dials, run_dials
+from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask.columns import Reflections
 from dxdask.models import Beam, Detector, Experiment, Panel, Scan

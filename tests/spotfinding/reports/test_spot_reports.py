@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from shoebox_examples import insulin_start, needs_dials, run_dials
-from spot_examples import experiment_for, spotty_frames
+from support.shoebox_examples import insulin_start, needs_dials, run_dials
+from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask.models import Panel
 from dxdask.spotfinding import SpotfinderParameters, combine, find_spots

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import plain_threshold as plain
-from spot_examples import read_bz2
+from support.spot_examples import read_bz2
 
 from dxdask.errors import InputError
 from dxdask.spotfinding import dispersion, dispersion_extended

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from spot_examples import read_bz2
+from support.spot_examples import read_bz2
 
 from dxdask.spotfinding import dispersion, dispersion_extended
 from dxdask.spotfinding.thresholds.global_threshold import estimate_global_threshold

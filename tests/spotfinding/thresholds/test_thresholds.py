@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from spot_examples import experiment_for
+from support.spot_examples import experiment_for
 
 from dxdask.models import Beam, Panel
 from dxdask.spotfinding import SpotfinderParameters, find_spots

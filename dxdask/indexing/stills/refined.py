@@ -1,0 +1,108 @@
+"""Refinement of the crystals just indexed, spots taken anew as they come to fit."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections
+from dxdask.fate import Fate
+from dxdask.geometry.scattering import Scattering
+from dxdask.indexing.stills.known_cell import KnownCell
+from dxdask.models import ExperimentList
+from dxdask.models.vectors import unit
+from dxdask.refinement.metrology.crystals import Crystals
+from dxdask.refinement.metrology.measurements import Measurements, measurements_of
+from dxdask.refinement.metrology.outliers import rayleigh_inliers
+from dxdask.refinement.stills import RefinedStills, StillRefinementParameters, refine_stills
+from dxdask.still_columns import Stills
+
+Floats = NDArray[np.float64]
+
+CYCLES = 2
+
+
+def refined(
+    reflections: Reflections,
+    stills: Stills,
+    spots: Scattering,
+    experiments: ExperimentList,
+    known: KnownCell,
+    parameters: StillRefinementParameters,
+) -> tuple[Reflections, Stills]:
+    """Return reflections and stills with the indexed crystals refined, each on its own.
+
+    After each refinement the spots are indexed anew. A crystal that is left with too few spots, or
+    fits them badly, is given up (`Fate.NOT_REFINED`).
+    """
+    reflections, stills = dict(reflections), dict(stills)
+    names = ("a_matrix", "n_indexed", "indexed", "reason", "rmsd_x_px", "rmsd_y_px")
+    stills |= {name: stills[name].copy() for name in names}
+    reflections |= {name: reflections[name].copy() for name in ("hkl", "flags")}
+    for index in np.unique(stills["experiment"][stills["indexed"]]):
+        own = {**stills, "indexed": stills["indexed"] & (stills["experiment"] == index)}
+        member = experiments[int(index)]
+        for _ in range(CYCLES):
+            measured = measurements_of(reflections, own)
+            crystals = Crystals.of(stills["a_matrix"][measured.rows], known.cell, known.group)
+            beam = -unit(member.beam.direction)
+            result = refine_stills(measured, crystals, member.detector, beam, parameters)
+            stills["a_matrix"][measured.rows] = result.crystals.a_matrices()
+            own["a_matrix"] = stills["a_matrix"]
+            pixel = np.array([p.pixel_size for p in member.detector.panels])[measured.panel]
+            _judge(stills, measured, result, pixel, parameters)
+            own["indexed"] = own["indexed"] & stills["indexed"]
+            _index_again(reflections, stills, spots, own["indexed"], measured.rows, parameters)
+            if not own["indexed"].any():
+                break
+    return reflections, stills
+
+
+def _judge(
+    stills: Stills,
+    measured: Measurements,
+    result: RefinedStills,
+    pixel: Floats,
+    parameters: StillRefinementParameters,
+) -> None:
+    """Write the RMSDs of the stills refined, and give up those that are not good enough.
+
+    RMSDs leave out outliers, as DIALS's do.
+    """
+    n = len(measured.rows)
+    residuals = result.fit.residuals[:, :2] / pixel
+    used = rayleigh_inliers(np.hypot(residuals[:, 0], residuals[:, 1]), measured.still, n)
+    counts = np.bincount(measured.still[used], minlength=n)
+    squares = residuals[used] ** 2
+    sums = [np.bincount(measured.still[used], weights=c, minlength=n) for c in squares.T]
+    x, y = np.sqrt(np.array(sums) / np.where(counts > 0, counts, np.nan))
+    stills["rmsd_x_px"][measured.rows], stills["rmsd_y_px"][measured.rows] = x, y
+    good = (counts >= parameters.min_spots) & (np.maximum(x, y) <= parameters.max_rmsd)
+    lost = measured.rows[~good]
+    stills["indexed"][lost], stills["n_indexed"][lost] = False, 0
+    stills["reason"][lost], stills["a_matrix"][lost] = Fate.NOT_REFINED, np.nan
+
+
+def _index_again(
+    reflections: Reflections,
+    stills: Stills,
+    spots: Scattering,
+    good: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    parameters: StillRefinementParameters,
+) -> None:
+    """Write the indices of all spots of the stills of `rows`; none for those not `good`."""
+    still = np.where(np.isin(spots.still, rows), spots.still, -1)
+    reflections["hkl"][still >= 0] = 0
+    reflections["flags"][still >= 0] &= ~np.uint32(Flag.INDEXED)
+    mine = np.flatnonzero((still >= 0) & good[still])
+    inverse = np.linalg.inv(stills["a_matrix"][good])
+    place = np.cumsum(good) - 1
+    h = np.einsum("nij,nj->ni", inverse[place[still[mine]]], spots.q[mine])
+    nearest = np.rint(h)
+    near = np.abs(h - nearest).max(axis=1) <= parameters.index_tolerance
+    near &= np.any(nearest != 0, axis=1)
+    reflections["hkl"][mine[near]] = nearest[near].astype(np.int32)
+    reflections["flags"][mine[near]] |= np.uint32(Flag.INDEXED)
+    counts = np.bincount(still[mine[near]], minlength=len(good)).astype(np.int32)
+    stills["n_indexed"][rows] = counts[rows]

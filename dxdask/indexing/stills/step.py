@@ -1,0 +1,207 @@
+"""The door of the step: spots of many stills in, crystals out, and the tables that say how."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.errors import ConvergenceError, InputError
+from dxdask.fate import Fate
+from dxdask.indexing.stills.consensus import ProposedCell, consensus_table, propose_cells
+from dxdask.indexing.stills.known_cell import KnownCell
+from dxdask.indexing.stills.many import IndexedStills, index_known, lattices_of_stills
+from dxdask.indexing.stills.parameters import StillIndexParameters
+from dxdask.indexing.stills.tables import rates
+from dxdask.models import ExperimentList, space_group
+from dxdask.models.crystal import cell_of
+from dxdask.refinement.cell import symmetric_cell
+from dxdask.results import StepResult
+from dxdask.still_columns import Stills, check_stills
+from dxdask.tables import Table
+
+Floats = NDArray[np.float64]
+NEARLY = 0.01  # of an edge, and in radians of an angle: more than cells given by hand are off
+
+
+def index_stills(
+    reflections: Reflections,
+    stills: Stills,
+    experiments: ExperimentList,
+    parameters: StillIndexParameters | None = None,
+) -> StepResult:
+    """Find the crystal of each still that is a hit, in memory.
+
+    Parameters
+    ----------
+    reflections : spots: experiment, panel, x, y, z, n_pixels.
+    stills : one row an event: experiment, image, wavelength, hit.
+    experiments : one a run: beam and detector.
+    parameters : with no `known_symmetry.unit_cell` the cell is that which most stills share.
+
+    Returns
+    -------
+    StepResult
+        reflections : with s1, rlp, hkl and the flag INDEXED. arrays : the columns of the table of
+        stills (`dxdask.still_columns`), and further_still (k,), further_a_matrix (k, 3, 3) of
+        crystals beyond the first on a still. tables : stills, cell, and consensus where the cell
+        was not known.
+
+    Raises
+    ------
+    InputError
+        There are no hits, none of them has a wavelength, or a column is missing.
+    ConvergenceError
+        The cell is not known and no stills agree on one.
+    """
+    parameters = parameters or StillIndexParameters()
+    check_stills(stills, ("experiment", "image", "wavelength", "hit"))
+    require_hits(int(stills["hit"].sum()), len(stills["hit"]))
+    if not (stills["wavelength"][stills["hit"]] > 0.0).any():
+        raise InputError("none of the hits has a wavelength; give geometry.beam.wavelength")
+    tables: list[Table] = []
+    known = known_cell(parameters)
+    if known is None:
+        lattices = lattices_of_stills(reflections, stills, experiments, parameters)
+        cells = agreed(lattices, parameters)
+        known = cells[0].known
+        tables.append(consensus_table(cells, len(lattices)))
+    indexed = index_known(reflections, stills, experiments, known, parameters)
+    return result_of(indexed, experiments, known, tables)
+
+
+def require_hits(n_hits: int, n_events: int, reasons: NDArray[np.int32] | None = None) -> None:
+    """Refuse events of which none is a hit.
+
+    reasons : (n_events,) why each event ended where it did (`Fate`), where that is known.
+
+    Raises
+    ------
+    InputError
+        None is.
+    """
+    if n_hits:
+        return
+    fates, counts = np.unique([] if reasons is None else reasons, return_counts=True)
+    told = ", ".join(f"{n}: {Fate(int(fate)).words}" for fate, n in zip(fates, counts, strict=True))
+    raise InputError(
+        f"none of {n_events} events is a hit{told and f' ({told})'}; change the limits of hit "
+        "finding, or the threshold and limits of spot finding"
+    )
+
+
+def known_cell(parameters: StillIndexParameters) -> KnownCell | None:
+    """Return the cell that the parameters give, None where they give none.
+
+    A cell that nearly has the symmetry of the space group is given it.
+
+    Raises
+    ------
+    InputError
+        No crystal of this space group can have this cell.
+    """
+    symmetry = parameters.known_symmetry
+    if symmetry.unit_cell is None:
+        return None
+    group = space_group(symmetry.space_group or "P 1")
+    known = KnownCell.of(symmetry.unit_cell, group)  # refuses what is no cell
+    cell = symmetric_cell(known.cell, group)
+    given = np.array(known.cell)
+    off = np.abs(cell - given)
+    if (off[:3] > NEARLY * given[:3]).any() or (off[3:] > np.degrees(NEARLY)).any():
+        raise InputError(
+            f"known_symmetry.unit_cell {_text(given)} is none of space group {group.xhm()}, whose "
+            f"symmetry would make it {_text(cell)}; is the cell given in another setting, or the "
+            "group another?"
+        )
+    return known if (off < 1e-6).all() else KnownCell.of(tuple(cell.tolist()), group)
+
+
+def _text(cell: Floats) -> str:
+    return ", ".join(f"{x:.2f}" for x in cell)
+
+
+def agreed(lattices: Floats, parameters: StillIndexParameters) -> list[ProposedCell]:
+    """Return the cells that lattices (n, 3, 3) of stills share, that of the most first.
+
+    Raises
+    ------
+    ConvergenceError
+        There is none.
+    """
+    symbol = parameters.known_symmetry.space_group
+    group = None if symbol is None else space_group(symbol)
+    cells = propose_cells(lattices, parameters.consensus, group)
+    if not cells:
+        with_group = "" if symbol is None else f" that can have space group {symbol}"
+        raise ConvergenceError(
+            f"a lattice was found on {len(lattices)} stills, but no cell{with_group} on "
+            f"{parameters.consensus.min_crystals} or more; give known_symmetry.unit_cell, more "
+            "stills, or a larger blind.max_cell"
+        )
+    return cells
+
+
+def result_of(
+    indexed: IndexedStills, experiments: ExperimentList, known: KnownCell, tables: list[Table]
+) -> StepResult:
+    """Return the result of the step for stills that were indexed by this cell."""
+    stills = indexed.stills
+    messages = [
+        rates(stills),
+        f"Cell searched for: {', '.join(f'{x:.2f}' for x in known.cell)}, {known.group.xhm()}",
+    ]
+    if stills["indexed"].any():
+        x, y = (np.median(stills[c][stills["indexed"]]) for c in ("rmsd_x_px", "rmsd_y_px"))
+        messages.append(f"RMSDs of the spots of these in x and y, median: {x:.3f}, {y:.3f} px")
+    if len(indexed.further_still):
+        messages.append(f"Found {len(indexed.further_still)} further crystals on the same events")
+    arrays = {
+        **stills,
+        "further_still": indexed.further_still,
+        "further_a_matrix": indexed.further_a_matrix,
+    }
+    return StepResult(
+        experiments=experiments,
+        reflections=indexed.reflections,
+        arrays=arrays,
+        tables=(*tables, cell_table(stills, known), stills_table(stills, experiments)),
+        messages=tuple(messages),
+    )
+
+
+def cell_table(stills: Stills, known: KnownCell) -> Table:
+    """Return the table `cell`: median and spread of the cells of the crystals, one row."""
+    cells = np.array([cell_of(a) for a in stills["a_matrix"][stills["indexed"]]]).reshape(-1, 6)
+    row: dict[str, object] = {"space_group": known.group.xhm(), "n_crystals": len(cells)}
+    for i, name in enumerate(("a", "b", "c", "alpha", "beta", "gamma")):
+        row[name] = float(np.median(cells[:, i])) if len(cells) else None
+        row[f"{name}_spread"] = float(cells[:, i].std()) if len(cells) else None
+    headings = {"space_group": ("group", ""), "n_crystals": ("crystals", "")}
+    formats = {name: (name.replace("_", "\n"), ".3f") for name in row if name not in headings}
+    title = "Cells of the crystals: median and standard deviation"
+    return Table(name="cell", title=title, rows=[row], headings={**headings, **formats})
+
+
+def stills_table(stills: Stills, experiments: ExperimentList) -> Table:
+    """Return the table `stills`: one row an event; kept as data, not printed."""
+    runs = [m.run for m in experiments.members]
+    event = stills.get("event_id", np.full(len(stills["hit"]), -1))
+    n_spots = stills.get("n_spots", np.zeros(len(stills["hit"]), np.int32))
+    rows = []
+    for i in range(len(stills["hit"])):
+        indexed = bool(stills["indexed"][i])
+        rows.append({
+            "run": runs[stills["experiment"][i]], "image": int(stills["image"][i]) + 1,
+            "event_id": int(event[i]), "hit": bool(stills["hit"][i]), "indexed": indexed,
+            "n_spots": int(n_spots[i]), "n_indexed": int(stills["n_indexed"][i]),
+            "cell": [round(x, 4) for x in cell_of(stills["a_matrix"][i])] if indexed else None,
+            "rmsd_x_px": _number(stills["rmsd_x_px"][i]),
+            "rmsd_y_px": _number(stills["rmsd_y_px"][i]),
+            "reason": Fate(int(stills["reason"][i])).words,
+        })  # fmt: skip
+    return Table(name="stills", title="Stills", rows=rows, printed=False)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,92 @@
+"""What the steps of stills show: rates, fates, integrated reflections."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.fate import Fate
+from dxdask.hits.tables import stretches
+from dxdask.models import ExperimentList
+from dxdask.still_columns import Stills
+from dxdask.tables import Table
+
+
+def rates(stills: Stills) -> str:
+    """Return a line with the rates of hits and of crystals."""
+    n, hits, indexed = (int(x) for x in (len(stills["hit"]), stills["hit"].sum(),
+                                         stills["indexed"].sum()))  # fmt: skip
+    return (
+        f"{n} events: {hits} hits ({_percent(hits, n):.1f} %), "
+        f"{indexed} indexed ({_percent(indexed, hits):.1f} % of the hits)"
+    )
+
+
+def fates_table(stills: Stills, experiments: ExperimentList) -> Table:
+    """Return the table `fates`: how many events of each run ended how."""
+    rows = []
+    for index, member in enumerate(experiments.members):
+        reason = stills["reason"][stills["experiment"] == index]
+        for fate in Fate:
+            n = int((reason == fate).sum())
+            if n:
+                rows.append({"run": member.run, "fate": fate.words, "n_events": n,
+                             "percent": _percent(n, len(reason))})  # fmt: skip
+    headings = {"run": ("run", ""), "fate": ("fate", ""), "n_events": ("events", ""),
+                "percent": ("%", ".1f")}  # fmt: skip
+    return Table(name="fates", title="What became of the events", rows=rows, headings=headings)
+
+
+def index_rate_table(stills: Stills, experiments: ExperimentList) -> Table:
+    """Return the table `index_rate`: crystals in up to ten stretches of each run, in order."""
+    rows = []
+    for columns, part in stretches(stills, experiments):
+        hits, indexed = int(stills["hit"][part].sum()), int(stills["indexed"][part].sum())
+        percent = _percent(indexed, hits) if hits else None
+        rows.append({**columns, "n_hits": hits, "n_indexed": indexed, "percent": percent})
+    headings = {
+        "run": ("run", ""), "first": ("first", ""), "last": ("last", ""),
+        "n_events": ("events", ""), "n_hits": ("hits", ""), "n_indexed": ("indexed", ""),
+        "percent": ("% of\nthe hits", ".1f"),
+    }  # fmt: skip
+    title = "Crystals, over the run"
+    return Table(name="index_rate", title=title, rows=rows, headings=headings)
+
+
+def summary_table(observations: Reflections, stills: Stills, experiments: ExperimentList) -> Table:
+    """Return the table `summary`: what was integrated of each run."""
+    good = has_flag(observations, Flag.INTEGRATED_SUM)
+    overlapped = has_flag(observations, Flag.OVERLAPPED_FG)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        over = observations["intensity_sum"] / np.sqrt(observations["intensity_sum_variance"])
+    rows = []
+    for index, member in enumerate(experiments.members):
+        mine = observations["experiment"] == index
+        of_run = (stills["experiment"] == index) & (stills["reason"] == Fate.INTEGRATED)
+        some = bool((mine & good).any())
+        rows.append({
+            "run": member.run, "n_stills": int(of_run.sum()), "n_predicted": int(mine.sum()),
+            "n_integrated": int((mine & good & ~overlapped).sum()),
+            "n_overlapped": int((mine & overlapped).sum()),
+            "d_min": float(observations["d"][mine].min()) if mine.any() else None,
+            "i_over_sigma": float(np.nanmean(over[mine & good])) if some else None,
+            "domain_size": _median(stills["domain_size"][of_run]),
+            "half_mosaicity": _median(stills["half_mosaicity"][of_run]),
+        })  # fmt: skip
+    headings = {
+        "run": ("run", ""), "n_stills": ("stills", ""), "n_predicted": ("predicted", ""),
+        "n_integrated": ("integrated", ""), "n_overlapped": ("overlapped", ""),
+        "d_min": ("d min\nA", ".2f"), "i_over_sigma": ("mean\nI/sigma", ".1f"),
+        "domain_size": ("domain size\nA", ".0f"), "half_mosaicity": ("half\nmosaicity", ".4f"),
+    }  # fmt: skip
+    return Table(name="summary", title="Integrated stills", rows=rows, headings=headings)
+
+
+def _percent(n: int, of: int) -> float:
+    return 100.0 * n / of if of else 0.0
+
+
+def _median(values: NDArray[np.float64]) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else None

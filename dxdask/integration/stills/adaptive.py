@@ -1,0 +1,77 @@
+"""A still integrated with the width of reflections that its own intensities show."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.integration.stills.extents import SeenSpots
+from dxdask.integration.stills.parameters import StillIntegrationParameters
+from dxdask.integration.stills.prediction import Setup
+from dxdask.integration.stills.spread import Spread
+from dxdask.integration.stills.still import integrate_still
+from dxdask.integration.stills.width import width_factor
+
+Floats = NDArray[np.float64]
+
+ROUNDS = 3
+CLOSE_ENOUGH = 1.1
+"""Widths that differ by less than this factor are not told apart: one still tells that much."""
+
+
+class Adapted(NamedTuple):
+    """Reflections, and the factors by which the widths of lattice points by the size of blocks, and
+    by their mosaicity, are larger than they were thought.
+    """
+
+    reflections: Reflections
+    of_size: float
+    of_mosaicity: float
+
+
+def integrate_adapted(
+    frame: NDArray[Any],
+    mask: NDArray[np.bool_],
+    a_matrix: Floats,
+    wavelength: float,
+    shared: Setup,
+    spread: Spread,
+    *,
+    shifts: Floats | None,
+    seen: SeenSpots | None,
+    parameters: StillIntegrationParameters,
+) -> Adapted:
+    """Return the reflections of a still (see `integrate_still`), predicted as wide as they are.
+
+    Spots tell little of that: strong reflections are seen far from the sphere. So it is integrated
+    again, as long as the intensities show that points are wider or narrower than was thought.
+    Of domain size and mosaicity, one that `parameters` give stays as it is.
+    """
+    given, factor = parameters.prediction, 1.0
+    for i in range(ROUNDS):
+        of_size = factor if given.domain_size is None else 1.0
+        of_mosaicity = factor if given.half_mosaicity is None else 1.0
+        now = Spread(spread.size * of_size, spread.mosaic * of_mosaicity, spread.band)
+        table = integrate_still(
+            frame, mask, a_matrix, wavelength, shared, now, shifts=shifts, seen=seen,
+            parameters=parameters,
+        )  # fmt: skip
+        change = _width_of(table)
+        if i + 1 == ROUNDS or 1.0 / CLOSE_ENOUGH < change < CLOSE_ENOUGH:
+            break
+        factor *= change
+    return Adapted(table, of_size, of_mosaicity)
+
+
+def _width_of(table: Reflections) -> float:
+    good = has_flag(table, Flag.INTEGRATED_SUM) & ~has_flag(table, Flag.OVERLAPPED_FG)
+    lp = table["lp"][good]
+    return width_factor(
+        table["intensity_sum"][good] * lp,
+        table["intensity_sum_variance"][good] * lp**2,
+        table["excitation_error"][good] / table["excitation_sigma"][good],
+        table["d"][good],
+    )

@@ -1,0 +1,176 @@
+"""Merging: sums over the observations of each unique reflection, in two passes that can be split
+and joined.
+
+First pass: number, sum w, sum w I of I(+) and of I(-). They give <I> = sum w I / sum w, w =
+1/variance. Second pass, which needs <I>: sum |I - <I>|, sum w (I - <I>)^2 and sum I of the two
+together. Both are `Sums`, and the sums of two sets of observations are the `combine` of the sums of
+each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import gemmi
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, check, has_flag
+from dxdask.merging.parameters import MergingParameters
+from dxdask.models.symmetry import asu_indices, is_absent, is_centric, pack, spacings, unpack
+from dxdask.models.vectors import Floats
+
+NEEDED = ("experiment", "hkl", "flags", "intensity", "intensity_variance")
+N_FIRST = 3
+N_SECOND = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sums:
+    """Sums by unique reflection.
+
+    Attributes
+    ----------
+    keys : (n,) packed indices in the asymmetric unit, ascending, each once.
+    values : (n, m) sums. First pass: count, sum w, sum w I of I(+), then of I(-). Second pass:
+        sum |I - <I>|, sum w (I - <I>)^2, sum I.
+    """
+
+    keys: NDArray[np.int64]
+    values: Floats
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _first_sums(place, minus, intensity, variance, out):  # type: ignore[no-untyped-def]
+    for i in range(len(place)):
+        w = 1.0 / variance[i]
+        column = 3 if minus[i] else 0
+        out[place[i], column] += 1.0
+        out[place[i], column + 1] += w
+        out[place[i], column + 2] += w * intensity[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _second_sums(place, mean, intensity, variance, out):  # type: ignore[no-untyped-def]
+    for i in range(len(place)):
+        deviation = intensity[i] - mean[place[i]]
+        out[place[i], 0] += abs(deviation)
+        out[place[i], 1] += deviation * deviation / variance[i]
+        out[place[i], 2] += intensity[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_rows(place, values, out):  # type: ignore[no-untyped-def]
+    for i in range(len(place)):
+        for k in range(values.shape[1]):
+            out[place[i], k] += values[i, k]
+
+
+def combine(parts: Sequence[Sums]) -> Sums:
+    """Return the sums of all parts, added in their order."""
+    keys, place = np.unique(np.concatenate([p.keys for p in parts]), return_inverse=True)
+    values = np.zeros((len(keys), parts[0].values.shape[1]))
+    _add_rows(place, np.concatenate([p.values for p in parts]), values)
+    return Sums(keys=keys, values=values)
+
+
+def mergeable(
+    reflections: Reflections,
+    cell: gemmi.UnitCell,
+    group: gemmi.SpaceGroup,
+    parameters: MergingParameters,
+) -> NDArray[np.int64]:
+    """Return the rows to merge, in the order of their sums: by index, experiment, z and place in
+    the table.
+
+    Left out: what scaling rejected or did not scale, the cuts, and systematic absences.
+    """
+    check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
+    good = has_flag(reflections, Flag.SCALED) & ~has_flag(reflections, Flag.BAD_FOR_SCALING)
+    good &= reflections["intensity_variance"] > 0
+    if "partiality" in reflections:
+        good &= reflections["partiality"] >= parameters.partiality_threshold
+    rows = np.flatnonzero(good)
+    hkl = reflections["hkl"][rows]
+    d = spacings(hkl, cell)
+    kept = (
+        (d >= (parameters.d_min or 0.0))
+        & (d <= (parameters.d_max or np.inf))
+        & ~is_absent(hkl, group)
+    )
+    rows, hkl = rows[kept], hkl[kept]
+    z = reflections["z_cal"][rows] if "z_cal" in reflections else np.zeros(len(rows))
+    return rows[np.lexsort((rows, z, reflections["experiment"][rows], pack(hkl)))]
+
+
+def first_pass(reflections: Reflections, rows: NDArray[np.int64], group: gemmi.SpaceGroup) -> Sums:
+    """Return number, sum w and sum w I of these rows, by unique reflection, for I(+) and I(-).
+
+    A centric reflection is its own Friedel mate: all of it counts as I(+).
+    """
+    asu, isym = asu_indices(reflections["hkl"][rows], group)
+    keys, place = np.unique(pack(asu), return_inverse=True)
+    minus = (isym % 2 == 0) & ~is_centric(unpack(keys), group)[place]
+    out = np.zeros((len(keys), 2 * N_FIRST))
+    _first_sums(
+        place, minus, reflections["intensity"][rows], reflections["intensity_variance"][rows], out
+    )
+    return Sums(keys=keys, values=out)
+
+
+def second_pass(
+    reflections: Reflections, rows: NDArray[np.int64], group: gemmi.SpaceGroup, first: Sums
+) -> Sums:
+    """Return sum |I - <I>|, sum w (I - <I>)^2 and sum I of these rows; <I> is that of all rows, in
+    `first`.
+    """
+    asu, _ = asu_indices(reflections["hkl"][rows], group)
+    keys, place = np.unique(pack(asu), return_inverse=True)
+    at = np.searchsorted(first.keys, keys)
+    out = np.zeros((len(keys), N_SECOND))
+    mean = mean_intensity(first)[at]
+    _second_sums(
+        place, mean, reflections["intensity"][rows], reflections["intensity_variance"][rows], out
+    )
+    return Sums(keys=keys, values=out)
+
+
+def mean_intensity(first: Sums) -> Floats:
+    """Return <I> (n,), Friedel mates together."""
+    v = first.values
+    return np.asarray((v[:, 2] + v[:, 5]) / (v[:, 1] + v[:, 4]))
+
+
+def internal_variance(first: Sums, second: Sums) -> Floats:
+    """Return the variance of <I> (n,) that the scatter of the observations gives; nan where there
+    is one only.
+    """
+    v = first.values
+    n = v[:, 0] + v[:, 3]
+    degrees = np.where(n > 1, n - 1, np.nan)
+    return np.asarray(second.values[:, 1] / degrees / (v[:, 1] + v[:, 4]))
+
+
+def merged_table(first: Sums, second: Sums, parameters: MergingParameters) -> Reflections:
+    """Return the merged reflections, sorted by index: hkl, intensity, sigma, I(+), I(-).
+
+    I(+) and I(-) are nan where there is none.
+    """
+    v = first.values
+    sigma = np.sqrt(1.0 / (v[:, 1] + v[:, 4]))
+    if parameters.use_internal_variance:
+        sigma = np.fmax(sigma, np.sqrt(internal_variance(first, second)))
+    table: Reflections = {
+        "hkl": unpack(first.keys),
+        "intensity": mean_intensity(first),
+        "sigma": sigma,
+        "n_observations": (v[:, 0] + v[:, 3]).astype(np.int32),
+    }
+    if parameters.anomalous:
+        for name, k in (("plus", 0), ("minus", N_FIRST)):
+            weight = np.where(v[:, k] > 0, v[:, k + 1], np.nan)
+            table[f"intensity_{name}"] = v[:, k + 2] / weight
+            table[f"sigma_{name}"] = np.sqrt(1.0 / weight)
+    return table

@@ -1,0 +1,153 @@
+"""Indexing ambiguity: where the lattice has more symmetry than the crystal, each still is indexed
+in one of several settings at random, and all must be brought to one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.merging.stills.assignment import chances_of_settings
+from dxdask.merging.stills.fit import SCALE
+from dxdask.merging.stills.observations import Observations, observations_of, rows_and_stills
+from dxdask.merging.stills.parameters import StillsMergingParameters
+from dxdask.merging.stills.partiality import partialities
+from dxdask.merging.stills.priors import FIRST_TAIL
+from dxdask.merging.stills.start import first_parameters, first_radius
+from dxdask.merging.stills.wilson import shells_of
+from dxdask.models import ExperimentList
+from dxdask.models.symmetry import asu_indices, pack
+from dxdask.scaling.observations import common_symmetry
+from dxdask.still_columns import Stills
+from dxdask.tables import Table
+
+Floats = NDArray[np.float64]
+
+_BRIGHTEST = 4.0  # of what is usual; beyond, one reflection would decide
+_LEAST_PARTIALITY = 0.2
+
+
+class Resolved(NamedTuple):
+    """Reflections and stills in one setting.
+
+    Attributes
+    ----------
+    setting : (stills,) index of the operator that brought each there. chance : (stills,) how
+    probable that one is; nan for stills without observations. table : operators and counts.
+    """
+
+    reflections: Reflections
+    stills: Stills
+    setting: NDArray[np.int64]
+    chance: Floats
+    table: Table
+
+
+def ambiguous_operators(
+    cell: gemmi.UnitCell, group: gemmi.SpaceGroup, max_obliquity: float
+) -> list[gemmi.Op]:
+    """Return operators on indices to each setting that the lattice allows, identity first.
+
+    max_obliquity : degree, by which the lattice may miss the symmetry.
+    """
+    laws = gemmi.find_twin_laws(cell, group, max_obliquity, False)
+    return [gemmi.Op("x,y,z"), *sorted(laws, key=lambda op: op.triplet())]
+
+
+def resolve_ambiguity(
+    reflections: Reflections,
+    stills: Stills,
+    experiments: ExperimentList,
+    parameters: StillsMergingParameters | None = None,
+) -> Resolved:
+    """Bring all stills to one setting, where the symmetry of the lattice allows several.
+
+    Arguments are those of `merge_stills`. Which of the settings all end up in is by chance. hkl and
+    a_matrix change together: A h stays.
+
+    Raises
+    ------
+    SchemaError, InputError
+        As `merge_stills`.
+    """
+    parameters = parameters or StillsMergingParameters()
+    cell, group = common_symmetry(experiments)
+    given = parameters.ambiguity
+    operators = ambiguous_operators(cell, group, given.max_obliquity)
+    n = len(stills["indexed"])
+    setting, chance = np.zeros(n, np.int64), np.full(n, np.nan)
+    if len(operators) > 1 and given.resolve:
+        o = observations_of(reflections, stills, experiments, cell, group, parameters)
+        hkl = reflections["hkl"][o.rows]
+        place, n_unique = _places(hkl, operators, group)
+        value, weight = _normalised(o)
+        seeds = np.argsort(-np.diff(o.starts), kind="stable")[: given.n_seeds]
+        found = [
+            chances_of_settings(o.starts, place, value, weight, n_unique, int(s)) for s in seeds
+        ]
+        chances, _ = max(found, key=lambda f: f[1])
+        setting[o.stills] = chances.argmax(axis=1)
+        chance[o.stills] = chances.max(axis=1)
+        reflections, stills = _moved(reflections, stills, setting, operators)
+    counts = np.bincount(setting[stills["indexed"]], minlength=len(operators))
+    table = Table(
+        name="ambiguity",
+        title="Settings that stills were indexed in",
+        rows=[
+            {"operator": op.as_hkl().triplet(), "n_stills": int(c)}
+            for op, c in zip(operators, counts, strict=True)
+        ],
+    )
+    return Resolved(reflections, stills, setting, chance, table)
+
+
+def _places(
+    hkl: NDArray[np.int32], operators: list[gemmi.Op], group: gemmi.SpaceGroup
+) -> tuple[NDArray[np.int64], int]:
+    """Return the unique reflection (k, n) that each is in each setting, and how many there are."""
+    keys = [pack(asu_indices(_turned(hkl, op), group)[0]) for op in operators]
+    unique, place = np.unique(np.concatenate(keys), return_inverse=True)
+    return place.reshape(len(operators), -1), len(unique)
+
+
+def _turned(hkl: NDArray[np.int32], op: gemmi.Op) -> NDArray[np.int32]:
+    rotation = np.array(op.rot, dtype=np.int64)
+    return np.asarray(hkl.astype(np.int64) @ rotation // op.DEN, dtype=np.int32)
+
+
+def _normalised(o: Observations) -> tuple[Floats, Floats]:
+    """Return intensities less and over what is usual at their resolution (n,), and weights."""
+    shell = shells_of(o)
+    radius = first_radius(o, FIRST_TAIL)
+    theta = first_parameters(o, shell, radius, FIRST_TAIL)
+    p = partialities(o.excitation / radius, FIRST_TAIL)
+    scale = np.exp(theta[o.still, SCALE])
+    n = int(shell.max()) + 1
+    place = shell[o.place]
+    top = np.bincount(place, weights=p * scale * o.intensity, minlength=n)
+    bottom = np.bincount(place, weights=(p * scale) ** 2, minlength=n)
+    usual = np.maximum(top / np.maximum(bottom, 1e-300), 1e-300)[place]
+    value = np.clip(o.intensity / (scale * p * usual), -1.0, _BRIGHTEST)
+    # counting makes an observation less certain, at the mean intensity
+    noise = o.variance / (scale * p * usual) ** 2
+    weight = np.where(p >= _LEAST_PARTIALITY, p * p / (1.0 + noise), 0.0)
+    value -= (weight * value).sum() / weight.sum()
+    return value, weight
+
+
+def _moved(
+    reflections: Reflections, stills: Stills, setting: NDArray[np.int64], operators: list[gemmi.Op]
+) -> tuple[Reflections, Stills]:
+    """Return reflections and stills with indices moved by the operator of each still."""
+    hkl, a = reflections["hkl"].copy(), stills["a_matrix"].copy()
+    rows, still = rows_and_stills(reflections, stills)
+    for k, op in enumerate(operators[1:], start=1):
+        own = rows[setting[still] == k]
+        hkl[own] = _turned(hkl[own], op)
+        inverse = np.linalg.inv(np.array(op.rot) / op.DEN)
+        a[setting == k] = a[setting == k] @ inverse.T
+    return {**reflections, "hkl": hkl}, {**stills, "a_matrix": a}

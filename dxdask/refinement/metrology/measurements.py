@@ -1,0 +1,87 @@
+"""What metrology fits: indexed spots, by still and panel."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, has_flag, image_keys, rows_of_images
+from dxdask.errors import InputError
+from dxdask.models import Detector
+from dxdask.still_columns import Stills
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Measurements(NamedTuple):
+    """Indexed spots (n,), in order of their stills.
+
+    Attributes
+    ----------
+    still : place of its still among `rows`. panel : index of the panel.
+    hkl : (n, 3) indices, float64. xy : (n, 2) observed, px, in the panel.
+    wavelength : (n,) A. rows : (stills,) rows of the table of stills.
+    """
+
+    still: Ints
+    panel: Ints
+    hkl: Floats
+    xy: Floats
+    wavelength: Floats
+    size: Ints
+    rows: Ints
+
+    def of_stills(self, which: Ints) -> Measurements:
+        """Return those of some of the stills, given by their places in `rows`."""
+        place = np.full(len(self.rows), -1, np.int64)
+        place[which] = np.arange(len(which))
+        kept = place[self.still] >= 0
+        return Measurements(
+            place[self.still[kept]], self.panel[kept], self.hkl[kept], self.xy[kept],
+            self.wavelength[kept], self.size[kept], self.rows[which],
+        )  # fmt: skip
+
+
+def measurements_of(reflections: Reflections, stills: Stills) -> Measurements:
+    """Return the indexed spots of indexed stills.
+
+    Raises
+    ------
+    InputError
+        There are none.
+    """
+    rows = np.flatnonzero(stills["indexed"])
+    keys = image_keys(stills["experiment"][rows], stills["image"][rows])
+    rows = rows[np.argsort(keys, kind="stable")]
+    spots = np.flatnonzero(has_flag(reflections, Flag.INDEXED))
+    place = rows_of_images(
+        {name: reflections[name][spots] for name in ("experiment", "z")},
+        stills["experiment"][rows],
+        stills["image"][rows],
+    )
+    spots, place = spots[place >= 0], place[place >= 0]
+    if len(spots) == 0:
+        raise InputError("no indexed spots of indexed stills; index the stills first")
+    by_still = np.argsort(place, kind="stable")
+    spots, place = spots[by_still], place[by_still]
+    return Measurements(
+        still=place,
+        panel=reflections["panel"][spots].astype(np.int64),
+        hkl=reflections["hkl"][spots].astype(np.float64),
+        xy=np.stack([reflections["x"][spots], reflections["y"][spots]], axis=1),
+        wavelength=stills["wavelength"][rows][place],
+        size=reflections["n_pixels"][spots].astype(np.int64),
+        rows=rows,
+    )
+
+
+def positions_mm(measured: Measurements, detector: Detector) -> Floats:
+    """Return the observed positions (n, 2) on the panels, mm, parallax undone."""
+    out = np.empty_like(measured.xy)
+    for i, panel in enumerate(detector.panels):
+        on = measured.panel == i
+        out[on] = panel.pixel_to_mm(measured.xy[on])
+    return out

@@ -1,0 +1,67 @@
+"""How far observed spots lie from predicted ones before and after metrology, panel by panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.models import Detector
+from dxdask.refinement.metrology.blocks import residuals_of
+from dxdask.refinement.metrology.crystals import Crystals
+from dxdask.refinement.metrology.hierarchy import short_name
+from dxdask.refinement.metrology.measurements import Measurements
+from dxdask.refinement.metrology.outliers import rayleigh_inliers
+from dxdask.refinement.metrology.solve import Solution
+from dxdask.tables import Table
+
+Floats = NDArray[np.float64]
+
+HEADINGS = {
+    "panel": ("Panel", ""),
+    "n_spots": ("Spots", ""),
+    "rmsd_x_px_before": ("RMSD_X (px)\nbefore", ".3f"),
+    "rmsd_y_px_before": ("RMSD_Y (px)\nbefore", ".3f"),
+    "rmsd_x_px": ("RMSD_X (px)\nafter", ".3f"),
+    "rmsd_y_px": ("RMSD_Y (px)\nafter", ".3f"),
+}
+
+
+def rmsd_table(
+    start: Detector, found: Solution, measured: Measurements, crystals: Crystals, beam: Floats
+) -> Table:
+    """Return the RMSDs, px, of each panel and of all, of the same stills before and after.
+
+    crystals : as they were indexed on `start`, each refined on its own. Outliers of each still are
+    left out as in the RMSDs of the step index; n_spots are the others, after.
+    """
+    before = residuals_of(measured, crystals, start, beam)
+    after = found.residuals
+    pixels = np.array([p.pixel_size for p in start.panels])
+    names = [*(short_name(p.name) or f"panel {i}" for i, p in enumerate(start.panels)), "all"]
+    columns: dict[str, list[Any]] = {"panel": names}
+    for residuals, suffix in ((before, "_before"), (after, "")):
+        inlier = _inliers(residuals, measured)
+        panel = measured.panel[inlier]
+        squares = (residuals[inlier, :2] / pixels[panel]) ** 2
+        counts = _sums(panel, None, len(start))
+        columns["n_spots"] = counts.tolist()  # in the end those after
+        for axis, of_axis in zip("xy", squares.T, strict=True):
+            sums = _sums(panel, of_axis, len(start))
+            columns[f"rmsd_{axis}_px{suffix}"] = [
+                float(np.sqrt(s / n)) if n else None for s, n in zip(sums, counts, strict=True)
+            ]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return Table(name="rmsds", title="RMSDs by panel", rows=rows, headings=HEADINGS)
+
+
+def _sums(panel: NDArray[np.int64], values: Floats | None, n_panels: int) -> NDArray[Any]:
+    """Return the sums (panels + 1,) on each panel and on all; None: how many there are."""
+    sums = np.bincount(panel, weights=values, minlength=n_panels)
+    return np.append(sums, sums.sum())
+
+
+def _inliers(residuals: Floats, measured: Measurements) -> NDArray[np.bool_]:
+    lengths = np.hypot(residuals[:, 0], residuals[:, 1])
+    return rayleigh_inliers(lengths, measured.still, len(measured.rows))

@@ -1,0 +1,1 @@
+"""Stills as a graph: from the frames of events to the results of the steps."""

@@ -1,0 +1,152 @@
+"""What the events of a run share: models, masks, wavelengths, parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import InputError, ParameterError
+from dxdask.graphs.stills.parameters import StillsParameters
+from dxdask.integration.plan import usable_pixels
+from dxdask.masking import panel_masks
+from dxdask.models import Experiment, ExperimentList
+from dxdask.spotfinding.filters import needs_surroundings
+from dxdask.spotfinding.images import ZRange, first_z, z_ranges
+from dxdask.spotfinding.inputs import check_inputs
+from dxdask.spotfinding.parameters import SpotfinderParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class StillsRun:
+    """What the events of a run share.
+
+    Attributes
+    ----------
+    experiment : beam and detector, by which spots are indexed and integrated.
+    index : what the column `experiment` is to hold.
+    as_imported : the same as the files say it, by which spots are found and hits are told, so that
+    these are the same whatever is refined later; see `filter.d_min`, `hits.d_min`.
+    spot_masks : usable pixels (slow, fast) of each panel. mask : (slow, fast) of the frame.
+    wavelengths : (n,) of the events, A. event_ids : (n,), -1 where there are none.
+    gain_map : counts a photon (slow, fast), or None.
+    """
+
+    experiment: Experiment
+    index: int
+    as_imported: Experiment
+    spot_masks: tuple[NDArray[np.bool_], ...]
+    mask: NDArray[np.bool_]
+    wavelengths: NDArray[np.float64]
+    event_ids: NDArray[np.int64]
+    parameters: StillsParameters
+    gain_map: NDArray[np.float64] | None = None
+
+    @property
+    def experiments(self) -> ExperimentList:
+        """The list whose member `index` is this run; it stands in for those before it."""
+        return ExperimentList.of([self.experiment] * (self.index + 1))
+
+    @property
+    def experiments_as_imported(self) -> ExperimentList:
+        """The same list of the models as imported."""
+        return ExperimentList.of([self.as_imported] * (self.index + 1))
+
+    @property
+    def first_z(self) -> int:
+        """Index of the first image."""
+        return first_z(self.as_imported)
+
+    @property
+    def spotfinder(self) -> SpotfinderParameters:
+        """Parameters of the spot finder, for which each event stands alone."""
+        return self.parameters.spotfinder.model_copy(update={"force_2d": True})
+
+    @property
+    def ranges(self) -> tuple[ZRange, ...]:
+        """Of the images to look at."""
+        return z_ranges(self.as_imported, self.spotfinder, len(self.wavelengths))
+
+
+def stills_run(
+    experiment: Experiment,
+    shape: tuple[int, int, int],
+    parameters: StillsParameters | None = None,
+    *,
+    index: int = 0,
+    mask: NDArray[np.bool_] | None = None,
+    spot_mask: NDArray[np.bool_] | None = None,
+    geometry: Experiment | None = None,
+    event_ids: NDArray[np.int64] | None = None,
+    gain_map: NDArray[np.float64] | None = None,
+) -> StillsRun:
+    """Return what the events of a run share.
+
+    experiment : as imported. shape : (n, slow, fast) of the frames. mask : (slow, fast), True is
+    good. spot_mask : the same for finding spots, where it differs. geometry : the models to index
+    and integrate by, where they are known better.
+
+    Raises
+    ------
+    InputError
+        Frames, mask, gain map, wavelengths or the geometry do not fit.
+    ParameterError
+        The spots are asked for in a way that takes other events, or other frames, into account.
+    """
+    parameters = parameters or StillsParameters()
+    spotfinder = parameters.spotfinder
+    if needs_surroundings(spotfinder) or spotfinder.output.shoeboxes:
+        raise ParameterError(
+            "spotfinder.output.shoeboxes and filter.background_gradient take frames that are gone "
+            "once the spots of a still are known; leave them out, or use dxdask find_spots"
+        )
+    if spot_mask is None:
+        spot_mask = mask
+    check_inputs(shape, experiment, spotfinder, mask=spot_mask, gain_map=gain_map)
+    masks = panel_masks(experiment.detector, experiment.beam, spot_mask, spotfinder.filter)
+    geometry = geometry or experiment
+    _require_same_panels(experiment, geometry)
+    return StillsRun(
+        experiment=geometry,
+        index=index,
+        as_imported=experiment,
+        spot_masks=masks,
+        mask=usable_pixels(mask, geometry, (shape[1], shape[2])),
+        wavelengths=_wavelengths(geometry, shape[0]),
+        event_ids=np.full(shape[0], -1, np.int64) if event_ids is None else event_ids,
+        parameters=parameters,
+        gain_map=gain_map,
+    )
+
+
+def _require_same_panels(imported: Experiment, geometry: Experiment) -> None:
+    """Refuse a geometry of another detector."""
+
+    def cut(e: Experiment) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        return [(p.offset, p.image_size) for p in e.detector.panels]
+
+    if cut(imported) != cut(geometry):
+        raise InputError(
+            f"the geometry given has {len(geometry.detector)} panels that take up "
+            f"{geometry.detector.frame_shape} of the frame, {imported.run} has "
+            f"{len(imported.detector)} that take up {imported.detector.frame_shape}, or they lie "
+            "elsewhere in it; give input.reference_geometry of this detector"
+        )
+
+
+def _wavelengths(experiment: Experiment, n: int) -> NDArray[np.float64]:
+    """Return the wavelength (n,) of each event, A."""
+    beam = experiment.beam
+    values = np.full(n, beam.wavelength) if beam.wavelengths is None else np.array(beam.wavelengths)
+    if len(values) != n:
+        raise InputError(
+            f"{experiment.run} has {n} events and {len(values)} wavelengths; give one an event, or "
+            "one for all with geometry.beam.wavelength"
+        )
+    if n and not (values > 0.0).any():
+        raise InputError(
+            f"none of the {n} events of {experiment.run} has a wavelength; give one for all with "
+            "geometry.beam.wavelength"
+        )
+    return values

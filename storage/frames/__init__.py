@@ -1,0 +1,1 @@
+"""Frames of a store: chunks copied or linked, read by slices."""

@@ -1,0 +1,87 @@
+"""The zarr codec ``dxdask_link``: chunks that are references to chunks of other files.
+
+It lets zarr and xarray open linked frames wherever dxdask is installed (entry point
+``zarr.codecs``). A codec does not know where its array lies, so it finds files only where they were
+at the import; dxdask's own reader also looks beside the store, and is faster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from zarr.abc.codec import ArrayBytesCodec
+from zarr.registry import register_codec
+
+from dxdask.errors import SchemaError, StoreWriteError
+from dxdask.storage.frames.linked import Link, check_reference
+from dxdask.storage.frames.linked_reader import linked_files
+from dxdask.storage.frames.places import REFERENCE, FramePlaces, read_chunk
+from dxdask.storage.frames.slices import LINK_CODEC
+
+if TYPE_CHECKING:
+    from zarr.core.array_spec import ArraySpec
+    from zarr.core.buffer import Buffer, NDBuffer
+
+
+@dataclass(frozen=True)
+class LinkCodec(ArrayBytesCodec):
+    """Reads the chunk that a reference of 20 bytes stands for; writes none."""
+
+    link: Link
+    is_fixed_size = True
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Return the codec of metadata.
+
+        Raises
+        ------
+        SchemaError
+            They are damaged.
+        """
+        configuration = data.get("configuration")
+        if data.get("name") != LINK_CODEC or not isinstance(configuration, dict):
+            raise SchemaError(f"the codec {data.get('name')!r} has no list of files; import again")
+        return cls(Link.from_dict(configuration))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the metadata hold."""
+        return {"name": LINK_CODEC, "configuration": self.link.to_dict()}
+
+    def compute_encoded_size(self, input_byte_length: int, _chunk_spec: ArraySpec) -> int:
+        """Return the bytes of a reference."""
+        return REFERENCE.itemsize
+
+    async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
+        values = await asyncio.to_thread(self._read, chunk_data.to_bytes(), chunk_spec.shape)
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(values)
+
+    async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
+        raise StoreWriteError(
+            "linked frames are not written to; import with link=false to have them in the store"
+        )
+
+    def _read(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        out = np.empty(shape, dtype=self.link.stored)
+        if len(data) != REFERENCE.itemsize or out.ndim != 3:
+            raise SchemaError(f"a reference to a chunk has {len(data)} bytes; import again")
+        reference = np.frombuffer(data, dtype=REFERENCE)[0]
+        check_reference(np.asarray(reference), self.link, out.nbytes)
+        places = FramePlaces(
+            files=(),
+            kind=self.link.kind,
+            packing=self.link.packing,
+            stored=self.link.stored,
+            shape=(shape[0], shape[1], shape[2]),
+            chunk=(shape[0], shape[1], shape[2]),
+            references=np.zeros(0, dtype=REFERENCE),
+        )
+        with linked_files(self.link, None) as open_file:
+            read_chunk(places, reference, out, open_file, None)
+        return out.astype(out.dtype.newbyteorder("="), copy=False)
+
+
+register_codec(LINK_CODEC, LinkCodec)

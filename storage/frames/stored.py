@@ -1,0 +1,181 @@
+"""The frames of a run as a lazy dask array: each block is read where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from dxdask.errors import ChunkError, SchemaError, StoreNotFoundError
+from dxdask.storage.frames.packing import Packing
+from dxdask.storage.frames.slices import LINK_CODEC, FrameSlices
+from dxdask.storage.store import layout, read, schema
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+BLOCK_BYTES = 1 << 25  # of one dask block: some tens of images of 1 M pixels, or one of 16 M
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReader(FrameSlices):
+    """The frames of one run that are in the store, read on demand.
+
+    Attributes
+    ----------
+    path, identifier : as `FrameSlices`.
+    packing : how they lie in their files.
+    """
+
+    path: str
+    identifier: str
+    packing: Packing
+
+    @classmethod
+    def open(cls, run: Path, identifier: str) -> FrameReader:
+        """Return the reader of the run in the folder `run`.
+
+        Raises
+        ------
+        SchemaError
+            Its frames are missing or written by something else.
+        """
+        path = run / layout.FRAMES
+        try:
+            array = zarr.open_array(path, mode="r")
+            schema.check_numeric(layout.FRAMES, array.dtype)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise SchemaError(
+                f"the frames at {path} cannot be opened ({error}); import again"
+            ) from error
+        return cls(str(path), identifier, Packing.of_array(array, str(path)))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Images, slow, fast."""
+        return self.packing.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the counts."""
+        return np.dtype(self.packing.dtype)
+
+    @property
+    def step(self) -> int:
+        """Images in one file."""
+        return self.packing.per_file
+
+    def require_files(self) -> None:
+        """Do nothing: all frames are in the store."""
+
+    def read_into(self, first: int, last: int, out: NDArray[Any]) -> None:
+        """Fill `out` (last - first, slow, fast) with the images `first` to `last` (not included).
+
+        Raises
+        ------
+        SchemaError
+            A file is missing or damaged; the message has the images it holds.
+        """
+        p = self.packing
+        spare = np.empty(p.chunk_shape, dtype=p.dtype) if p.chunk > 1 else None
+        for number in range(first // p.per_file, (last - 1) // p.per_file + 1):
+            start = number * p.per_file
+            low = max(first - start, 0) // p.chunk
+            high = -(-min(last - start, p.per_file) // p.chunk)
+            file = layout.chunk_path(Path(self.path), (number, 0, 0))
+            try:
+                for k, data in enumerate(p.chunks_in_file(file, low, high), low):
+                    self._place(data, start + k * p.chunk, first, last, out, spare)
+            except (OSError, SchemaError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise SchemaError(
+                    f"images {start + 1} to {min(start + p.per_file, p.shape[0])} cannot be read: "
+                    f"{file} {reason}; import the run again with overwrite=true"
+                ) from error
+
+    def _place(
+        self,
+        data: Any,
+        start: int,
+        first: int,
+        last: int,
+        out: NDArray[Any],
+        spare: NDArray[Any] | None,
+    ) -> None:
+        """Unpack the chunk whose first image is `start` into its part of `out`."""
+        stop = start + self.packing.chunk
+        if spare is None or (start >= first and stop <= last):
+            self.packing.unpack(data, out[start - first : stop - first])
+            return
+        self.packing.unpack(data, spare)
+        low, high = max(start, first), min(stop, last)
+        out[low - first : high - first] = spare[low - start : high - start]
+
+
+def open_frames(run: Path, identifier: str) -> FrameSlices:
+    """Return the reader of the run in the folder `run`, whether its frames are there or linked.
+
+    Raises
+    ------
+    SchemaError
+        Its frames are missing, damaged or written by something else.
+    """
+    path = run / layout.FRAMES
+    try:
+        metadata = read.metadata(path)
+    except StoreNotFoundError as error:
+        raise SchemaError(f"the frames at {path} are missing; import again") from error
+    if is_linked(metadata):
+        # It unpacks by kernels, which most uses of a store need not load.
+        from dxdask.storage.frames.linked_reader import LinkedReader
+
+        return LinkedReader.open(path, identifier)
+    return FrameReader.open(run, identifier)
+
+
+def is_linked(metadata: Mapping[str, Any]) -> bool:
+    """Return whether the metadata of an array are those of linked frames; checks nothing else."""
+    try:
+        inner = metadata["codecs"][0]["configuration"]["codecs"]
+        return any(codec["name"] == LINK_CODEC for codec in inner)
+    except (KeyError, IndexError, TypeError):
+        return False
+
+
+def lazy_frames(reader: FrameSlices, block: int | None = None) -> da.Array:
+    """Return the frames as a dask array (image, slow, fast); one task a block, which reads it.
+
+    block: images in a dask block, whole files; by default as many as make `BLOCK_BYTES`.
+
+    Raises
+    ------
+    ChunkError
+        `block` cuts through files.
+    LinkedFileError
+        Files that the store refers to have moved, shrunk or changed.
+    """
+    import dask.array as da
+
+    reader.require_files()
+    n_images, slow, fast = reader.shape
+    step = reader.step
+    if block is None:
+        block = step * max(1, BLOCK_BYTES // (slow * fast * reader.dtype.itemsize * step))
+    if block < 1 or block % step:
+        raise ChunkError(
+            f"a block of {block} images cuts through files of {step}; give a multiple of {step}"
+        )
+    n = min(block, n_images)
+    frames: da.Array = da.from_array(  # type: ignore[no-untyped-call]
+        reader,
+        chunks=(n, slow, fast),
+        name=f"frames-{reader.identifier}-{n}",
+        inline_array=True,
+        meta=np.empty((0, 0, 0), dtype=reader.dtype),
+    )
+    return frames

@@ -1,0 +1,1 @@
+"""CBF images: miniCBF and full CBF."""

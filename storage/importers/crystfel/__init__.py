@@ -1,0 +1,1 @@
+"""CrystFEL's geometry files, and raw events described by them."""

@@ -1,0 +1,1 @@
+"""DIALS's experiment lists and reflection tables."""

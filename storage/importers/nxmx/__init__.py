@@ -1,0 +1,1 @@
+"""NXmx and other HDF5 files of frames."""

@@ -1,0 +1,152 @@
+"""Where in an HDF5 file the chunks of a dataset of frames lie, and how they are packed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import FormatError
+from dxdask.storage.frames.places import REFERENCE, FramePlaces, grid_of
+
+_DEFLATE, _SHUFFLE, _LZ4, _BITSHUFFLE = 1, 2, 32004, 32008
+_PACKED = {
+    (): "none",
+    (_DEFLATE,): "deflate",
+    (_SHUFFLE, _DEFLATE): "shuffle+deflate",
+    (_LZ4,): "lz4",
+}
+_BITSHUFFLED = {0: "bitshuffle", 2: "bitshuffle+lz4", 3: "bitshuffle+zstd"}
+_TABLES = 64  # datasets whose chunks a process remembers
+
+
+def frame_places(dataset: h5py.Dataset) -> FramePlaces:
+    """Return the places of the frames of a dataset (n, slow, fast) or (n, module, slow, fast).
+
+    Raises
+    ------
+    FormatError
+        They cannot be read but through HDF5: it is virtual, its chunks cut modules unevenly, or it
+        is packed in another way; the message says which.
+    """
+    where = f"{dataset.file.filename}: {dataset.name}"
+    if dataset.is_virtual:
+        raise FormatError(f"{where} is virtual, and its frames do not lie whole in other datasets")
+    if dataset.file.userblock_size:
+        raise FormatError(f"{where} lies behind a block of the user's")
+    shape = _flat(dataset.shape, dataset.shape[-2])
+    if dataset.chunks is None:
+        packing, chunk = "none", (1, *shape[1:])
+        references = _contiguous(dataset, where)
+    else:
+        packing, chunk = _packing(dataset, where), _flat_chunk(dataset, where)
+        references = _chunked(dataset, shape, chunk, where)
+    return FramePlaces(
+        files=(dataset.file.filename,),
+        kind="hdf5",
+        packing=packing,
+        stored=dataset.dtype.str,
+        shape=shape,
+        chunk=chunk,
+        references=references,
+        fill=np.asarray(dataset.fillvalue).item(),
+    )
+
+
+def _flat(shape: Sequence[int], rows: int) -> tuple[int, int, int]:
+    """Return (n, module, slow, fast) with modules of so many rows below one another."""
+    n_modules = shape[1] if len(shape) == 4 else 1
+    return int(shape[0]), int(n_modules * rows), int(shape[-1])
+
+
+def _flat_chunk(dataset: h5py.Dataset, where: str) -> tuple[int, int, int]:
+    slow, rows = dataset.shape[-2], dataset.chunks[-2]
+    if dataset.ndim == 4 and slow % rows and not rows == slow:
+        raise FormatError(
+            f"{where} has chunks of {rows} rows, which cut modules of {slow} unevenly"
+        )
+    if dataset.ndim == 4 and dataset.chunks[1] > 1 and rows != slow:
+        raise FormatError(f"{where} has chunks {dataset.chunks} of parts of several modules")
+    return _flat(dataset.chunks, rows)
+
+
+def _packing(dataset: h5py.Dataset, where: str) -> str:
+    plist = dataset.id.get_create_plist()
+    filters = [plist.get_filter(i) for i in range(plist.get_nfilters())]
+    codes = tuple(f[0] for f in filters)
+    if codes in _PACKED:
+        return _PACKED[codes]
+    if codes == (_BITSHUFFLE,):
+        # version (2), bytes of an element, elements in a block, compression, its level
+        itemsize, block, how = (*map(int, filters[0][2]), 0, 0, 0)[2:5]
+        if itemsize == dataset.dtype.itemsize and how in _BITSHUFFLED and (how or block == 0):
+            return _BITSHUFFLED[how]
+    names = " and ".join(f"{bytes(f[3]).decode('latin-1')[:40]!r} ({f[0]})" for f in filters)
+    raise FormatError(f"{where} is packed with {names}, which dxdask reads through HDF5 only")
+
+
+def _contiguous(dataset: h5py.Dataset, where: str) -> NDArray[np.void]:
+    start = dataset.id.get_offset()
+    if start is None:
+        raise FormatError(f"{where} lies within the header of its dataset")
+    n_images = dataset.shape[0]
+    n_bytes = dataset.nbytes // n_images
+    references = np.zeros((n_images, 1, 1), dtype=REFERENCE)
+    references["offset"][:, 0, 0] = start + n_bytes * np.arange(n_images, dtype=np.uint64)
+    references["length"] = n_bytes
+    return references
+
+
+def _chunked(
+    dataset: h5py.Dataset, shape: tuple[int, ...], chunk: tuple[int, ...], where: str
+) -> NDArray[np.void]:
+    found: list[tuple[int, ...]] = []
+    skipped: list[int] = []
+
+    def note(info: Any) -> None:
+        found.append((*info.chunk_offset, info.byte_offset, info.size))
+        if info.filter_mask:
+            skipped.append(info.filter_mask)
+
+    dataset.id.chunk_iter(note)
+    if skipped:
+        raise FormatError(f"{where} has chunks that are packed in another way than the others")
+    references = np.zeros(grid_of(shape, chunk), dtype=REFERENCE)
+    if found:
+        table = np.array(found, dtype=np.uint64)
+        first = table[:, :-2].astype(np.int64)
+        rows = first[:, -2] + (first[:, 1] * dataset.shape[-2] if dataset.ndim == 4 else 0)
+        at = (first[:, 0] // chunk[0], rows // chunk[1], first[:, -1] // chunk[2])
+        references["offset"][at] = table[:, -2]
+        references["length"][at] = table[:, -1]
+    size = os.path.getsize(dataset.file.filename)
+    offsets, lengths = references["offset"], references["length"]
+    if bool(np.any((offsets > size) | (lengths > size - np.minimum(offsets, size)))):
+        raise FormatError(f"{where} has chunks behind the end of the file: it is truncated")
+    return references
+
+
+@lru_cache(maxsize=_TABLES)
+def _remembered(path: str, name: str, _size: int, _time: int) -> FramePlaces | None:
+    with h5py.File(path, "r", locking=False) as file:
+        try:
+            return frame_places(file[name])
+        except FormatError:
+            return None
+
+
+def places_of(path: str, name: str) -> FramePlaces | None:
+    """Return `frame_places` of a dataset, None where HDF5 has to read it; once for each process.
+
+    Raises
+    ------
+    OSError, KeyError
+        The file or the dataset cannot be opened.
+    """
+    status = os.stat(path)
+    return _remembered(path, name, status.st_size, status.st_mtime_ns)

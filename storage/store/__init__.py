@@ -1,0 +1,1 @@
+"""The zarr layout of a store: creation, reading, writing, runs, steps, masks."""

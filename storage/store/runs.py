@@ -1,0 +1,343 @@
+"""Runs: writing frames file by file, from any worker in any order, and going on after a stop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from dxdask.errors import (
+    ChunkError,
+    LinkedFileError,
+    SchemaError,
+    StoreExistsError,
+    StoreWriteError,
+)
+from dxdask.models import Experiment, ExperimentList
+from dxdask.storage.frames.packing import Packing
+from dxdask.storage.store import create, layout, read, schema
+from dxdask.storage.store.provenance import now, versions
+
+# It unpacks by kernels, which few uses of a store need.
+if TYPE_CHECKING:
+    from dxdask.storage.frames.places import FramePlaces
+
+
+@dataclass(frozen=True, slots=True)
+class RunWriter:
+    """Writes the frames of one run; small and picklable, so that workers write what they read.
+
+    The writer takes no lock: whoever made it holds the store's for as long as it writes.
+    """
+
+    path: str
+    packing: Packing
+
+    @property
+    def step(self) -> int:
+        """Images to write at a time, or a multiple of it."""
+        return self.packing.per_file
+
+    @property
+    def pending(self) -> tuple[tuple[int, int], ...]:
+        """First image and the one behind the last of each file that is not written yet."""
+        return self.pending_within(0, self.packing.shape[0])
+
+    def pending_within(self, first: int, last: int) -> tuple[tuple[int, int], ...]:
+        """Return the `pending` files whose images all lie in `first` to `last` (not included)."""
+        if read.attributes(Path(self.path)).get("complete") is True:
+            return ()
+        done = Path(self.path) / layout.DONE
+        p = self.packing
+        whole = last // p.per_file if last < p.shape[0] else p.n_files
+        return tuple(
+            (k * p.per_file, min((k + 1) * p.per_file, p.shape[0]))
+            for k in range(-(-first // p.per_file), whole)
+            if not layout.chunk_path(done, (k,)).is_file()
+        )
+
+    def write(self, first_image: int, block: NDArray[Any]) -> None:
+        """Write images from `first_image` (counted from 0): whole files only, each by one task.
+
+        Raises
+        ------
+        ChunkError
+            The block begins or ends within a file.
+        SchemaError
+            Its dtype or size is not the run's.
+        StoreWriteError
+            The disk is full or refuses.
+        """
+        p = self.packing
+        last = first_image + len(block)
+        if block.shape[1:] != p.shape[1:] or block.dtype != np.dtype(p.dtype):
+            raise SchemaError(
+                f"frames are {block.dtype} {block.shape[1:]}, the run {Path(self.path).name} "
+                f"holds {p.dtype} {p.shape[1:]}; import them as another run"
+            )
+        whole = first_image % p.per_file == 0 and (last % p.per_file == 0 or last == p.shape[0])
+        if not whole or not 0 <= first_image < last <= p.shape[0]:
+            raise ChunkError(
+                f"images {first_image} to {last} are not whole files of {p.per_file} images "
+                f"of a run of {p.shape[0]}; write multiples of {p.per_file}"
+            )
+        root = Path(self.path)
+        try:
+            for start in range(0, len(block), p.per_file):
+                number = (first_image + start) // p.per_file
+                data = p.pack(block[start : start + p.per_file])
+                _write_file(layout.chunk_path(root / layout.FRAMES, (number, 0, 0)), data)
+                _write_file(layout.chunk_path(root / layout.DONE, (number,)), b"\x01")
+        except OSError as error:
+            raise StoreWriteError(
+                f"cannot write images {first_image + 1} to {last} of {root}: {error}; "
+                "free some space and import again: it goes on from there"
+            ) from error
+
+    def finish(self, problems: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Mark the run as complete; a second time does nothing.
+
+        problems: frames that could not be read: run, image, step, reason.
+
+        Raises
+        ------
+        ChunkError
+            Some images have not been written.
+        """
+        if read.attributes(Path(self.path)).get("complete") is True:
+            return
+        missing = self.pending
+        if missing:
+            first, last = missing[0]
+            raise ChunkError(
+                f"run {Path(self.path).name} lacks {len(missing)} of {self.packing.n_files} files, "
+                f"the first with images {first + 1} to {last}; write them, then finish"
+            )
+        _remove_partial(Path(self.path))
+        _complete(Path(self.path), problems)
+        shutil.rmtree(Path(self.path) / layout.DONE, ignore_errors=True)
+
+
+def _complete(path: Path, problems: Sequence[Mapping[str, Any]]) -> None:
+    group = zarr.open_group(path, mode="r+")
+    group.attrs.update({"problems": [dict(p) for p in problems], "complete": True})
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        aside.write_bytes(data)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _remove_partial(path: Path) -> None:
+    """Remove what writers that were killed left beside the files they did not finish."""
+    for aside in path.rglob("*.partial"):
+        aside.unlink(missing_ok=True)
+
+
+def create_run(
+    root: Path,
+    run: str,
+    experiment: Experiment,
+    *,
+    packing: Packing,
+    mask: NDArray[np.bool_] | None,
+    columns: Mapping[str, NDArray[Any]],
+    fingerprint: str,
+    source: Mapping[str, Any],
+    overwrite: bool,
+) -> RunWriter:
+    """Make a run, or take up one that was interrupted; the caller holds the lock.
+
+    Raises
+    ------
+    StoreExistsError
+        The run is there, complete, and `overwrite` is false.
+    SchemaError
+        Mask or columns do not fit the frames.
+    """
+    schema.check_numeric(layout.FRAMES, np.dtype(packing.dtype))
+    good = _checked_mask(run, packing.shape, mask, columns)
+    path = layout.run_path(root, run)
+    writer = RunWriter(str(path), packing)
+    found = _replaceable(root, run, overwrite=overwrite)
+    if _can_go_on(path, found, fingerprint, packing):
+        return writer
+
+    def frames(group: zarr.Group) -> None:
+        _frames(group, packing)
+
+    _make(root, run, found, fingerprint, source, frames, experiment, good, columns)
+    return writer
+
+
+def link_run(
+    root: Path,
+    run: str,
+    experiment: Experiment,
+    *,
+    places: FramePlaces,
+    mask: NDArray[np.bool_] | None,
+    columns: Mapping[str, NDArray[Any]],
+    fingerprint: str,
+    source: Mapping[str, Any],
+    overwrite: bool,
+) -> None:
+    """Make a run whose frames stay where they are, complete; the caller holds the lock.
+
+    Raises
+    ------
+    StoreExistsError, SchemaError
+        As `create_run`.
+    LinkedFileError
+        A file cannot be read.
+    """
+    from dxdask.storage.frames.linked import Link
+    from dxdask.storage.frames.linked_array import write_linked
+
+    good = _checked_mask(run, places.shape, mask, columns)
+    path = layout.run_path(root, run)
+    array = path / layout.FRAMES
+    found = _replaceable(root, run, overwrite=overwrite)
+    link = Link.to(places.files, places.kind, places.packing, places.stored, array)
+
+    def frames(group: zarr.Group) -> None:
+        write_linked(group, places, link, array)
+
+    source = {**source, "linked_to": link.describe()}
+    _make(root, run, found, fingerprint, source, frames, experiment, good, columns)
+    _complete(path, ())
+
+
+def _replaceable(root: Path, run: str, *, overwrite: bool) -> dict[str, Any]:
+    """Return the attributes of a run that is there and may be replaced, none where none is."""
+    path = layout.run_path(root, run)
+    found = read.attributes(path) if (path / layout.METADATA).is_file() else {}
+    if found.get("complete") and not overwrite:
+        raise StoreExistsError(
+            f"{root} has a run {run!r} already; give overwrite=true to replace it, or another name"
+        )
+    return found
+
+
+def _make(
+    root: Path,
+    run: str,
+    found: Mapping[str, Any],
+    fingerprint: str,
+    source: Mapping[str, Any],
+    frames: Callable[[zarr.Group], None],
+    experiment: Experiment,
+    good: NDArray[np.bool_],
+    columns: Mapping[str, NDArray[Any]],
+) -> None:
+    """Make all of a run but what its frames are; `found` are the attributes of the one before."""
+    path = layout.run_path(root, run)
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+        numbers = [read.attributes(p.parent).get("number", 0) for p in _metadata_files(root)]
+        attributes = {
+            "id": uuid.uuid4().hex,
+            "number": found.get("number", 1 + max(numbers, default=0)),
+            "created": now(),
+            "fingerprint": fingerprint,
+            "source": dict(source),
+            "versions": versions(),
+        }
+        group = create.group(path, attributes)
+        frames(group)
+        doc = {"doc": "True where the pixel is good in every image"}
+        create.array(group, layout.MASK, good, ("slow", "fast"), doc)
+        for name, values in columns.items():
+            spec = schema.IMAGE_COLUMNS[name]
+            create.array(group, name, values, ("image",), {"units": spec.unit, "doc": spec.doc})
+        models = {"experiments": ExperimentList.of([experiment]).to_dict()}
+        create.group(path / layout.MODELS, models)
+        group.attrs["prepared"] = True
+    except LinkedFileError:
+        raise
+    except OSError as error:
+        raise StoreWriteError(
+            f"cannot write run {run!r} to {root}: {error}; check its disk"
+        ) from error
+
+
+def _frames(group: zarr.Group, packing: Packing) -> None:
+    group.create_array(
+        layout.FRAMES,
+        **packing.zarr_arguments(),
+        dimension_names=("image", "slow", "fast"),
+        attributes={"units": "counts", "doc": "counts as recorded"},
+    )
+    group.create_array(
+        layout.DONE,
+        shape=(packing.n_files,),
+        dtype=np.dtype(np.bool_),
+        chunks=(1,),
+        compressors=None,
+        dimension_names=("file",),
+        attributes={"doc": "whether each file of frames has been written"},
+    )
+
+
+def _checked_mask(
+    run: str,
+    shape: tuple[int, int, int],
+    mask: NDArray[np.bool_] | None,
+    columns: Mapping[str, NDArray[Any]],
+) -> NDArray[np.bool_]:
+    """Return the mask, all good where there is none, after checks that it and columns fit."""
+    n_images, *size = shape
+    if mask is None:
+        mask = np.ones(size, dtype=np.bool_)
+    if mask.dtype != np.bool_ or mask.shape != tuple(size):
+        raise SchemaError(
+            f"mask of run {run!r} is {mask.dtype} {mask.shape}, should be bool {tuple(size)}"
+        )
+    for name, values in columns.items():
+        if name not in schema.IMAGE_COLUMNS:
+            known = ", ".join(schema.IMAGE_COLUMNS)
+            raise SchemaError(
+                f"run {run!r} has a column {name!r} that a store does not know; known are {known}"
+            )
+        if values.shape != (n_images,):
+            raise SchemaError(
+                f"column {name!r} of run {run!r} is {values.shape}, should be ({n_images},)"
+            )
+        schema.check_numeric(name, values.dtype)
+    return mask
+
+
+def _can_go_on(path: Path, found: Mapping[str, Any], fingerprint: str, packing: Packing) -> bool:
+    if (
+        not found.get("prepared")
+        or found.get("complete")
+        or found.get("fingerprint") != fingerprint
+    ):
+        return False
+    array = zarr.open_array(path / layout.FRAMES, mode="r")
+    return Packing.of_array(array, str(path)) == packing
+
+
+def _metadata_files(root: Path) -> list[Path]:
+    return sorted((root / layout.RUNS).glob(f"*/{layout.METADATA}"))
+
+
+def complete_runs(root: Path) -> dict[str, dict[str, Any]]:
+    """Return the attributes of each run that is complete, in the order of import."""
+    found = {p.parent.name: read.attributes(p.parent) for p in _metadata_files(root)}
+    whole = {name: a for name, a in found.items() if a.get("complete") is True}
+    return dict(sorted(whole.items(), key=lambda item: (item[1].get("number", 0), item[0])))

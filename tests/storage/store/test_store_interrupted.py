@@ -1,0 +1,102 @@
+"""Writing that fails, stops or is met by a reader: what was complete stays."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.store_examples import assert_same, edit, result
+
+from dxdask.errors import StoreWriteError
+from dxdask.storage.store import create, layout, write
+from dxdask.storage.store.store import Store
+
+
+def test_full_disk_leaves_what_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write_step("find_spots", result(1))
+    store.write_step("index", result(1))
+    real, written = create.array, []
+
+    def full(parent: Any, name: str, *args: Any, **others: Any) -> None:
+        written.append(name)
+        if len(written) > 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(parent, name, *args, **others)
+
+    monkeypatch.setattr(create, "array", full)
+    with pytest.raises(StoreWriteError, match=r"cannot write index .*No space left.*intact.*free"):
+        store.write_step("index", result(2))
+    monkeypatch.undo()
+    assert_same(store.read_step("find_spots"), result(1))
+    assert_same(store.read_step("index"), result(1))
+    assert not [p for p in (store.path / layout.STAGING).iterdir() if p.is_dir()]
+    store.write_step("index", result(2))
+    assert_same(store.read_step("index"), result(2))
+
+
+def test_failed_swap_is_undone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write_step("index", result(1))
+    real = os.rename
+
+    def rename(source: Any, target: Any) -> None:
+        if Path(source).parent.name == "staging" and Path(target).name == "indexed":
+            raise OSError(errno.EIO, "Input/output error")
+        real(source, target)
+
+    monkeypatch.setattr(write.os, "rename", rename)
+    with pytest.raises(StoreWriteError, match="Input/output error"):
+        store.write_step("index", result(2))
+    monkeypatch.undo()
+    assert (store.path / "indexed").is_dir()
+    assert_same(store.read_step("index"), result(1))
+
+
+@pytest.mark.parametrize("step", ["index", "histogram"])
+def test_death_between_the_renames(store: Store, step: str) -> None:
+    store.write_step(step, result(1))
+    group = layout.step_group(step)
+    os.rename(store.path / group, layout.replaced_path(store.path, group))
+    assert_same(store.read_step(step), result(1))
+    assert list(store.show()["steps"]) == [step]
+    with store.writing():
+        assert (store.path / group).is_dir()
+    assert_same(store.read_step(step), result(1))
+
+
+def test_death_before_the_history_was_written(store: Store) -> None:
+    store.write_step("index", result(1), parameters={"n": 1})
+    entry = next(p for p in (store.path / "history").iterdir() if p.is_dir())
+    shutil.rmtree(entry)
+    assert [e["parameters"] for e in store.history()] == [{"n": 1}]
+    store.write_step("index", result(2), parameters={"n": 2})
+    assert [e["parameters"] for e in store.history()] == [{"n": 1}, {"n": 2}]
+
+
+def test_incomplete_step_is_absent(store: Store) -> None:
+    store.write_step("index", result())
+    edit(store.path / "indexed", lambda m: m["attributes"].pop("complete"))
+    assert not store.has_step("index")
+    assert store.show()["steps"] == {}
+
+
+def test_reader_meets_a_writer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step replaced while it is read is read again: never half of each version."""
+    from dxdask.storage.store import results
+
+    store.write_step("index", result(1))
+    real = results.columns
+    times = []
+
+    def slow(*args: Any) -> Any:
+        times.append(1)
+        if len(times) == 1:
+            Store.open(store.path).write_step("index", result(2))
+        return real(*args)
+
+    monkeypatch.setattr(results, "columns", slow)
+    assert_same(store.read_step("index"), result(2))
+    assert len(times) == 2
