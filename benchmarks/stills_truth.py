@@ -25,8 +25,8 @@ from typing import Any
 import gemmi
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.indexing.stills import KnownCell
 from dxdask.indexing.stills.still import separation
 from dxdask.models.symmetry import asu_indices, pack
@@ -34,8 +34,6 @@ from dxdask.pipeline.export import ExportParameters, export_store
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
 from dxdask.pipeline.stills.process import stills_process
 from dxdask.storage.store.store import Store
-
-Floats = NDArray[np.float64]
 
 ROOT = Path(__file__).resolve().parent.parent
 D_MIN = 2.4

@@ -21,8 +21,8 @@ from dxdask.analysis.bad_pixels import (
     of_group,
     verdict,
 )
-from dxdask.analysis.images import Mask
 from dxdask.analysis.parameters import BadPixelParameters
+from dxdask.arrays import Mask
 from dxdask.graphs.blocked import Frames
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks

@@ -10,6 +10,7 @@ import pytest
 from support.paths import ROOT
 
 ORDER = (
+    "dxdask.arrays",
     "dxdask.errors",
     "dxdask.parameters",
     "dxdask.columns",

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.analysis.bad_pixel_groups import Verdict
-from dxdask.analysis.images import Mask
 from dxdask.analysis.parameters import BadPixelParameters
 from dxdask.analysis.pixel_verdict import REASONS
+from dxdask.arrays import Mask
 from dxdask.masking import as_arrays
 from dxdask.models import Detector, ExperimentList
 from dxdask.results import StepResult

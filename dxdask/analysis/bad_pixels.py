@@ -16,15 +16,11 @@ from numpy.typing import NDArray
 
 from dxdask.analysis.bad_pixel_groups import Verdict, by_votes, groups_of_runs
 from dxdask.analysis.bad_pixel_report import result_of_verdicts
-from dxdask.analysis.images import (
-    Mask,
-    chosen_frames,
-    good_pixels,
-    require_counts,
-)
+from dxdask.analysis.images import chosen_frames, good_pixels, require_counts
 from dxdask.analysis.parameters import BadPixelParameters
 from dxdask.analysis.pixel_evidence import EvidenceOfPanel, PanelEvidence, merge
 from dxdask.analysis.pixel_verdict import bad_pixels
+from dxdask.arrays import Mask
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 

@@ -8,8 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.analysis.images import Mask
-from dxdask.models.vectors import Floats
+from dxdask.arrays import Floats, Mask
 
 # counts from here on are not used, so that sums of squares stay exact in 64 bits
 LARGEST = 1 << 24

@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 from dxdask.analysis.dispersion import index_of_dispersion
 from dxdask.analysis.images import (
     Indices,
-    Mask,
     chosen_frames,
     good_pixels,
     require_counts,
     trusted_counts,
 )
 from dxdask.analysis.parameters import GainParameters
+from dxdask.arrays import Floats, Mask
 from dxdask.errors import InputError
 from dxdask.models import Detector, Experiment, ExperimentList
-from dxdask.models.vectors import Floats
 from dxdask.results import StepResult
 from dxdask.tables import Table
 

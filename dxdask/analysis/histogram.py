@@ -14,10 +14,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.analysis.parameters import HistogramParameters
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, has_flag, n_rows
 from dxdask.errors import InputError, ParameterError
 from dxdask.models import ExperimentList
-from dxdask.models.vectors import Floats
 from dxdask.results import StepResult
 from dxdask.tables import Table
 

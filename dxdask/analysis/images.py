@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError, ParameterError
 from dxdask.masking import MaskParameters, panel_masks
 from dxdask.models import Experiment, Panel
 
-Mask = NDArray[np.bool_]
 Indices = NDArray[np.int64]
 
 

@@ -15,11 +15,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.analysis.parameters import LinearityParameters
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, has_flag, select
 from dxdask.errors import InputError, ParameterError
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import asu_indices, pack
-from dxdask.models.vectors import Floats
 from dxdask.results import StepResult
 from dxdask.tables import Table
 

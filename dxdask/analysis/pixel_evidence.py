@@ -13,7 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.analysis.images import Mask, trusted_counts
+from dxdask.analysis.images import trusted_counts
+from dxdask.arrays import Mask
 from dxdask.models import Beam, Panel
 from dxdask.spotfinding.thresholds import threshold_of
 from dxdask.spotfinding.thresholds.parameters import ThresholdParameters

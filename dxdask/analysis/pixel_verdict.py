@@ -17,11 +17,10 @@ import scipy
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.analysis.images import Mask
 from dxdask.analysis.parameters import BadPixelParameters
 from dxdask.analysis.pixel_evidence import VARIES, PanelEvidence
+from dxdask.arrays import Floats, Mask
 from dxdask.models import Panel
-from dxdask.models.vectors import Floats
 
 REASONS = ("untrusted", "dead", "hot", "strong")
 UNTRUSTED, DEAD, HOT, STRONG = range(4)

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from dxdask.arrays import Floats
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

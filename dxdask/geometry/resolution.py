@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector, Panel
-from dxdask.models.vectors import Floats
 
 
 def resolution_at(panel: Panel, xy: ArrayLike, s0: Floats) -> Floats:

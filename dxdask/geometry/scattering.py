@@ -6,16 +6,13 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.columns import Reflections, check, image_keys, rows_by_panel, rows_of_images
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.vectors import unit
 from dxdask.still_columns import Stills, check_stills
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class Scattering(NamedTuple):
@@ -29,9 +26,9 @@ class Scattering(NamedTuple):
 
     s1: Floats
     q: Floats
-    still: Ints
+    still: Integers
 
-    def by_still(self, n_stills: int) -> list[Ints]:
+    def by_still(self, n_stills: int) -> list[Integers]:
         """Return the spots of each still, in their order."""
         order = np.argsort(self.still, kind="stable")
         first = np.searchsorted(self.still[order], np.arange(n_stills + 1))
@@ -73,7 +70,7 @@ def scattering_of(
     return Scattering(s1, q, still)
 
 
-def rows_of_stills(reflections: Reflections, stills: Stills) -> Ints:
+def rows_of_stills(reflections: Reflections, stills: Stills) -> Integers:
     """Return the row of the table of stills (n,) that each spot is of, -1 for none.
 
     Raises

@@ -8,9 +8,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections
 from dxdask.models import ExperimentList
-from dxdask.models.vectors import Floats
 
 SAME_PASS_RAD = np.pi / 4.0
 _CLEARED = Flag.INDEXED | Flag.USED_IN_REFINEMENT | Flag.CENTROID_OUTLIER | Flag.PREDICTED

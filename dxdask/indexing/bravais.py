@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import gemmi
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.indexing.correlation import Correlations, merge_intensities
@@ -17,7 +18,6 @@ from dxdask.indexing.reduction import changed, inverse, niggli_change
 from dxdask.indexing.refinement_settings import for_indexing
 from dxdask.indexing.setting import axes_text, in_setting, only_crystal
 from dxdask.models import Crystal, ExperimentList, space_group
-from dxdask.models.vectors import Floats
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.summary import rmsd_in_plane
 from dxdask.results import StepResult

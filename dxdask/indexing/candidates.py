@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.indexing.assign import assign
@@ -17,7 +18,6 @@ from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids
 from dxdask.indexing.refinement_settings import for_candidates
 from dxdask.models import Crystal, ExperimentList
-from dxdask.models.vectors import Floats
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.summary import rmsd_in_plane
 from dxdask.tables import Table

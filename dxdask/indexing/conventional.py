@@ -6,8 +6,8 @@ from itertools import permutations
 
 import numpy as np
 
-from dxdask.indexing.reduction import Integers, determinant
-from dxdask.models.vectors import Floats
+from dxdask.arrays import Floats, Integers
+from dxdask.indexing.reduction import determinant
 
 # Proper rotations in a holohedry, and the crystal system that their number tells.
 _SYSTEMS = {1: "a", 2: "m", 4: "o", 6: "r", 8: "t", 12: "h", 24: "c"}

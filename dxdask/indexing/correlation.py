@@ -8,9 +8,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.columns import Reflections
-from dxdask.indexing.reduction import Integers
-from dxdask.models.vectors import Floats
 
 FEWEST_PAIRS = 10
 

@@ -12,9 +12,9 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import ConvergenceError
 from dxdask.indexing.parameters import Fft3d
-from dxdask.models.vectors import Floats
 
 FEWEST_PEAKS = 4
 OUTLYING_PEAK = 5.0

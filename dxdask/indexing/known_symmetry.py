@@ -8,12 +8,13 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.indexing.conventional import CENTRING, centring_of
 from dxdask.indexing.lattice_symmetry import constrained, find_settings, rotations_of
 from dxdask.indexing.parameters import KnownSymmetry
-from dxdask.indexing.reduction import Integers, changed, determinant, inverse
+from dxdask.indexing.reduction import changed, determinant, inverse
 from dxdask.models import Crystal, cell_of, space_group
-from dxdask.models.vectors import Floats, matrix
+from dxdask.models.vectors import matrix
 
 _FAMILY = {
     "triclinic": "a", "monoclinic": "m", "orthorhombic": "o", "tetragonal": "t",

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.indexing.lattice_fit import FEWEST_INDEXED, Lattice, fit, indices_near
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reduction import inverse, niggli_reduced, primitive
-from dxdask.models.vectors import Floats
 
 MOST_VECTORS = 100
 MOST_TRIPLETS = 500

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.models.vectors import Floats
+from dxdask.arrays import Floats
 
 FITTING_ROUNDS = 5
 FEWEST_INDEXED = 6

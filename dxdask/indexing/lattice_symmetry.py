@@ -14,10 +14,10 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.indexing.conventional import conventional_change, order_of
-from dxdask.indexing.reduction import Integers, changed, inverse
+from dxdask.indexing.reduction import changed, inverse
 from dxdask.models import cell_of
-from dxdask.models.vectors import Floats
 
 LARGEST_GROUP = 24
 SYMMETRY_ORDER = (

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, n_rows
 from dxdask.errors import ConvergenceError
 from dxdask.indexing.assign import assign
 from dxdask.indexing.parameters import IndexParameters, RefinementProtocol
 from dxdask.indexing.reciprocal import map_centroids
 from dxdask.models import ExperimentList
-from dxdask.models.vectors import Floats
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.results import StepResult
 

@@ -6,11 +6,11 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections
 from dxdask.errors import ConvergenceError
 from dxdask.indexing.overlaps import overlapping
 from dxdask.indexing.parameters import MaxCellEstimation
-from dxdask.models.vectors import Floats
 
 # Hexagonal ice: spacings (A) and half widths in 1/d^2 (1/A^2) of its powder rings
 # (Kabsch 2010, Acta Cryst. D66, 125; the list of XDS's EXCLUDE_RESOLUTION_RANGE).

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections, rows_by_panel
 from dxdask.geometry.rays import is_entering
 from dxdask.models import Experiment, ExperimentList
-from dxdask.models.vectors import Floats
 
 Rows = NDArray[np.intp]
 

@@ -11,10 +11,8 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.models import cell_of
-from dxdask.models.vectors import Floats
-
-Integers = NDArray[np.int64]
 
 FEWEST_TO_TELL = 20
 ENOUGH_TO_TELL = 500

@@ -8,12 +8,13 @@ from typing import Any
 import gemmi
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections
 from dxdask.errors import InputError
 from dxdask.indexing.lattice_symmetry import constrained, rotations_of
 from dxdask.indexing.reduction import changed
 from dxdask.models import Crystal, ExperimentList, space_group
-from dxdask.models.vectors import Floats, matrix
+from dxdask.models.vectors import matrix
 
 
 def axes_text(change: Floats) -> str:

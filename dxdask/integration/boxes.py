@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections, select
 from dxdask.geometry.required import require_profile, require_rotation
 from dxdask.integration.corrections import partiality
@@ -16,7 +17,6 @@ from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.rays import panel_arrays, strike
 from dxdask.models import Experiment, GaussianProfile
 
-Floats = NDArray[np.float64]
 BACKGROUND_SCALE = 2.0  # a box is this much wider than its foreground, in x and y
 
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.integration.regions import Places, region_means
 from dxdask.models import Experiment
 
-Floats = NDArray[np.float64]
 _STRONG = 10.0  # I / sigma from which a reflection's own intensity is its weight
 _FEWEST = 50  # strong reflections, without which there is no calibration
 _SHELL = 2000  # reflections of like resolution, whose mean intensity weighs the weaker ones

@@ -6,9 +6,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Beam, Detector
-
-Floats = NDArray[np.float64]
 
 
 def lorentz(s1: Floats, *, s0: Floats, m2: Floats) -> Floats:

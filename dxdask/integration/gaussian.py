@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from dxdask.arrays import Floats
 
 # Weight of the centre of a profile all of which is on one frame. The cubes of 512 such pixels can
 # be added up in 64 bits.

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.geometry.required import require_profile, require_rotation
 from dxdask.integration.parameters import ProfileParameters
@@ -21,7 +22,6 @@ from dxdask.integration.regions import Places, RegionMeans, region_means
 from dxdask.integration.widths import moments
 from dxdask.models import Experiment, ExperimentList
 
-Floats = NDArray[np.float64]
 Pixels = Mapping[str, NDArray[Any]]
 _FARTHEST = 3.0  # px and images
 _PRECISION = 0.1  # px and images, of the centre of a spot, besides its own error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections
 from dxdask.errors import InputError
 from dxdask.geometry.required import require_crystal, require_rotation
@@ -12,8 +13,6 @@ from dxdask.integration.corrections import lp_factor, quantum_efficiency
 from dxdask.integration.crossings import predict_all
 from dxdask.integration.rays import panel_arrays
 from dxdask.models import Crystal, Detector, Experiment
-
-Floats = NDArray[np.float64]
 
 
 def predict_rays(

@@ -10,7 +10,6 @@ are combined in scaling.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections
 from dxdask.integration.calibration import Calibration, calibrate
@@ -27,7 +26,6 @@ from dxdask.integration.sums import (
 )
 from dxdask.models import Experiment
 
-Floats = NDArray[np.float64]
 _UNSEEN = 0.5  # the part of a profile that is not seen is known to this fraction
 
 

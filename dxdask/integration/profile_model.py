@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import InputError
 from dxdask.geometry.required import require_rotation
@@ -18,7 +19,6 @@ from dxdask.integration.rays import panel_arrays
 from dxdask.integration.widths import minus_log_likelihood, spreads
 from dxdask.models import Experiment, ExperimentList, GaussianProfile
 
-Floats = NDArray[np.float64]
 Pixels = Mapping[str, NDArray[Any]]
 _NEEDED = ("experiment", "panel", "flags", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
 _ARRAYS = ("pixel_offsets", "pixel_x", "pixel_y", "pixel_z", "pixel_value")

@@ -8,9 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector
-
-Floats = NDArray[np.float64]
 
 
 class PanelArrays(NamedTuple):

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector
-
-Floats = NDArray[np.float64]
 
 _SIDE = 48  # px, no region is smaller
 _DEEPEST = 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections
 from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.sums import (
@@ -24,8 +25,6 @@ from dxdask.integration.sums import (
     Sums,
 )
 from dxdask.models import Detector
-
-Floats = NDArray[np.float64]
 
 
 def summed(

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.models import Detector, ExperimentList
 from dxdask.results import StepResult
 from dxdask.tables import Table
-
-Mask = NDArray[np.bool_]
 
 HEADINGS = {
     "run": ("Run", ""), "n_imported": ("As\nimported", ""), "n_applied": ("In the\nmask", ""),

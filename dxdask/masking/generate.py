@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.masking.panels import masked_for
 from dxdask.masking.parameters import MaskParameters
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 from dxdask.tables import Table
 
-Mask = NDArray[np.bool_]
 Shape = tuple[int, int]
 
 REASONS = ("border", "untrusted", "resolution", "ice_rings")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.masking.parameters import MaskParameters
 from dxdask.masking.resolution import ice_ring_ranges, in_ranges
 from dxdask.masking.shapes import border, check_panels, untrusted
 from dxdask.models import Beam, Detector, Panel
-
-Mask = NDArray[np.bool_]
 
 
 def panel_masks(

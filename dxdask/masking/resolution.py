@@ -7,15 +7,13 @@ from dataclasses import replace
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Mask
 from dxdask.geometry.resolution import corner_resolution, resolution_at
 from dxdask.masking.parameters import IceRingParameters
 from dxdask.models import Beam, Detector, Panel
 from dxdask.models.crystal import space_group
 
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 Ranges = Sequence[tuple[float, float]]
 
 BAND_ROWS = 64

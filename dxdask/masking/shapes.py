@@ -7,13 +7,11 @@ index of a pixel, polygons by its centre; the far sides of rectangles are not in
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.masking.parameters import UntrustedParameters
 from dxdask.models import Panel
-
-Mask = NDArray[np.bool_]
 
 
 def border(shape: tuple[int, int], width: int) -> Mask:

@@ -17,10 +17,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, has_flag
 from dxdask.merging.parameters import MergingParameters
 from dxdask.models.symmetry import asu_indices, is_absent, is_centric, pack, spacings, unpack
-from dxdask.models.vectors import Floats
 
 NEEDED = ("experiment", "hkl", "flags", "intensity", "intensity_variance")
 N_FIRST = 3

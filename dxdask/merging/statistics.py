@@ -16,9 +16,9 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.merging.equivalents import Sums, internal_variance, mean_intensity
 from dxdask.models.symmetry import possible_reflections, spacings, unpack
-from dxdask.models.vectors import Floats
 from dxdask.tables import Table
 
 HEADINGS = {

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dxdask.models.vectors import Floats, Vector, floats, unit, vector
+from dxdask.arrays import Floats
+from dxdask.models.vectors import Vector, floats, unit, vector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

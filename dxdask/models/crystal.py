@@ -9,8 +9,9 @@ import gemmi
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dxdask.arrays import Floats
 from dxdask.errors import InputError
-from dxdask.models.vectors import Floats, Matrix, floats, matrix
+from dxdask.models.vectors import Matrix, floats, matrix
 
 
 def space_group(symbol: str | int | gemmi.SpaceGroup) -> gemmi.SpaceGroup:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.models import parallax
-from dxdask.models.vectors import Floats, Vector, pair, vector
+from dxdask.models.vectors import Vector, pair, vector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

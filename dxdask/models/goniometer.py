@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dxdask.models.vectors import IDENTITY, Floats, Matrix, Vector, matrix, rotation_matrix, vector
+from dxdask.arrays import Floats
+from dxdask.models.vectors import IDENTITY, Matrix, Vector, matrix, rotation_matrix, vector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dxdask.models.vectors import Floats
+from dxdask.arrays import Floats
 
 
 def shift(xy_mm: Floats, d_matrix: Floats, *, mu: float, thickness: float) -> Floats:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dxdask.models.vectors import Floats, floats, pair
+from dxdask.arrays import Floats
+from dxdask.models.vectors import floats, pair
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError, ParameterError, StoreNotFoundError
 from dxdask.masking import combined
 from dxdask.pipeline.parameters import StepParameters
@@ -22,8 +23,6 @@ from dxdask.pipeline.steps import Ensemble
 from dxdask.storage.store import masks
 from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.store import Store
-
-Mask = NDArray[np.bool_]
 
 STEP_MASKS = {"generate_mask": "mask", "find_bad_pixels": "mask", "find_spots": "hot_mask"}
 """Steps whose masks can be applied, and the array that holds them."""

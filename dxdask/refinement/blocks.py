@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Beam, Crystal, Detector, Group
 from dxdask.models.vectors import unit, vector
 from dxdask.refinement import cell
 from dxdask.refinement.rotations import product
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

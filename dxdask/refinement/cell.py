@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix, cell_of
-
-Floats = NDArray[np.float64]
 
 # Parameters are 10^5 times elements of G* (1/Angstrom^2), so that they are of the order of 10.
 SCALE = 1e-5

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import ConvergenceError
-
-Floats = NDArray[np.float64]
 
 MAX_ITERATIONS = 100
 MAX_REJECTED = 12

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.columns import Reflections
 from dxdask.geometry.required import require_crystal, require_rotation
 from dxdask.models import ExperimentList
-from dxdask.models.vectors import Floats, unit
-
-Integers = NDArray[np.int64]
+from dxdask.models.vectors import unit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

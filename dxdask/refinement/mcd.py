@@ -15,9 +15,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.refinement.concentrate import distances, from_candidates, from_subsets
-
-Floats = NDArray[np.float64]
 
 # The sizes of the 1999 paper: groups, how many, candidates kept, C-steps at first.
 GROUP_ROWS, MAX_GROUPS, N_KEPT, FIRST_STEPS, MAX_STEPS = 300, 5, 10, 2, 100

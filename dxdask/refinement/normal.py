@@ -18,10 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.geometry.rays import nearest_turn, reflecting_angles, rotate, transform
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # Places of the parameters of one experiment: 3 of orientation, 6 of cell, 3 of beam, 6 of detector.
 N_LOCAL = 18

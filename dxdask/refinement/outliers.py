@@ -9,11 +9,9 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Mask
 from dxdask.refinement.mcd import robust_distances
 from dxdask.refinement.parameters import Mcd, Outlier, Tukey
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 def tukey_outliers(residuals: Floats, parameters: Tukey) -> Mask:

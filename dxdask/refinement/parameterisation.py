@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import ConvergenceError
 from dxdask.geometry.required import require_crystal
 from dxdask.models import ExperimentList
@@ -19,7 +20,6 @@ from dxdask.refinement.geometry import goniometer_frames
 from dxdask.refinement.normal import FIRST_BEAM, FIRST_DETECTOR, N_LOCAL, State
 from dxdask.refinement.parameters import Parameterisation as Choices
 
-Floats = NDArray[np.float64]
 Block: TypeAlias = OrientationBlock | CellBlock | BeamBlock | DetectorBlock
 _Unplaced: TypeAlias = tuple[str, int, Block, Iterable[int]]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, has_flag, n_rows
 from dxdask.geometry.rays import is_entering, nearest_turn, reflecting_angles, rotate, transform
 from dxdask.models import ExperimentList
@@ -19,8 +20,6 @@ from dxdask.refinement.geometry import (
     panel_rows,
     settings_at,
 )
-
-Floats = NDArray[np.float64]
 
 COLUMNS_NEEDED = ("experiment", "panel", "hkl", "flags", "x_mm", "y_mm", "phi_rad")
 

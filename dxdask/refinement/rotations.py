@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models.vectors import rotation_matrix
-
-Floats = NDArray[np.float64]
 
 MRAD = 1e-3
 

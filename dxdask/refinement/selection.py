@@ -7,11 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.models import ExperimentList, Scan
 from dxdask.refinement.parameters import ReflectionSelection, WeightingStrategy
 
-Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 VARIANCES = ("x_mm_variance", "y_mm_variance", "phi_rad_variance")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, has_flag, select
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.geometry.rays import is_entering
@@ -22,8 +23,6 @@ from dxdask.refinement.parameters import RefinementParameters
 from dxdask.refinement.predict import COLUMNS_NEEDED, predict, predict_mm
 from dxdask.refinement.selection import VARIANCES, sample, usable, weights
 from dxdask.results import StepResult
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

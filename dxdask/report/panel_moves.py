@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from dxdask.arrays import Floats
 from dxdask.errors import StoreWriteError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from dxdask.models import Detector, Panel
     from dxdask.storage.store.store import Store
 
-Floats = NDArray[np.float64]
 MOST_NAMES = 80
 LONGEST = 0.3
 """Of the longest move as it is drawn, in sides of a panel."""

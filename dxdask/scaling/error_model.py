@@ -17,7 +17,7 @@ import numpy as np
 import scipy
 from numba import njit
 
-from dxdask.models.vectors import Floats
+from dxdask.arrays import Floats
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import BasicErrorModelParameters
 

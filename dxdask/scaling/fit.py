@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.models.vectors import Floats
+from dxdask.arrays import Floats
 
 Index = NDArray[np.int32]
 

@@ -16,9 +16,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.errors import InputError
-from dxdask.models.vectors import Floats
 
 Choice = Literal["combine", "sum", "profile"]
 

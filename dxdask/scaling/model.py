@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Experiment, ExperimentList
-from dxdask.models.vectors import Floats
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import PhysicalParameters, ScalingParameters
 

@@ -8,11 +8,11 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections, check
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList, space_group
 from dxdask.models.symmetry import asu_indices, pack, spacings, unpack
-from dxdask.models.vectors import Floats
 from dxdask.scaling.intensities import LEAST_VARIANCE, Choice, Estimates, estimates, usable
 from dxdask.scaling.parameters import CutDataParameters
 

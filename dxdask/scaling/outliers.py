@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models.symmetry import epsilon
-from dxdask.models.vectors import Floats
 from dxdask.scaling.error_model import ErrorModel
 from dxdask.scaling.observations import Observations
 

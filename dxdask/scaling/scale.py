@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, n_rows
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
-from dxdask.models.vectors import Floats
 from dxdask.results import StepResult
 from dxdask.scaling.fit import scales_of
 from dxdask.scaling.observations import (

@@ -9,8 +9,8 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import ExperimentList
-from dxdask.models.vectors import Floats
 from dxdask.scaling.error_model import ErrorModel, refine_error_model
 from dxdask.scaling.fit import fit_scales, group_means, scales_of
 from dxdask.scaling.model import ScalingModel, observation_design, scaling_model

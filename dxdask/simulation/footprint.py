@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Beam, Detector, Goniometer, Panel
-from dxdask.models.vectors import Floats, unit
+from dxdask.models.vectors import unit
 from dxdask.simulation.parameters import SimulationParameters
 from dxdask.simulation.rays import Rays
 

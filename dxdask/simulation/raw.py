@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.models.vectors import Floats
+from dxdask.arrays import Floats
 from dxdask.simulation.geometry import module_rows
 from dxdask.simulation.parameters import LARGEST_RAW, DetectorParameters
 from dxdask.simulation.recording import GAP_VALUE, BadPixels, gaps, generator

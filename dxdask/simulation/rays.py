@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Experiment
-from dxdask.models.vectors import Floats, unit
+from dxdask.models.vectors import unit
 
 # Points nearer to the spindle stay on the Ewald sphere for most of a scan; no program keeps them.
 MIN_ZETA = 0.02

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector
-from dxdask.models.vectors import Floats
 from dxdask.simulation.geometry import frame_size, module_rows
 from dxdask.simulation.parameters import (
     BackgroundParameters,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from dxdask.arrays import Floats
 from dxdask.models import Beam, Crystal, Detector, Experiment, ExperimentList, Scan
-from dxdask.models.vectors import Floats
 from dxdask.simulation.geometry import nominal_beam, nominal_detector, run_names, true_detector
 from dxdask.simulation.parameters import SimulationParameters
 from dxdask.simulation.recording import generator

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
+from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.models import Detector, Experiment, ExperimentList
-from dxdask.models.vectors import Floats
 from dxdask.simulation import geometry, recording
 from dxdask.simulation.footprint import Spots, profile_widths, spots_on_detector
 from dxdask.simulation.parameters import SimulationParameters

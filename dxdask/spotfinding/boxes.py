@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Integers
 from dxdask.models import Detector
 from dxdask.spotfinding.offsets import offsets_of
-
-Ints = NDArray[np.int64]
 
 
 class Boxes(NamedTuple):
@@ -25,7 +24,7 @@ class Boxes(NamedTuple):
 
     panel: NDArray[np.int32]
     bbox: NDArray[np.int32]
-    offsets: Ints
+    offsets: Integers
 
 
 def boxes_around(
@@ -41,7 +40,7 @@ def boxes_around(
     return Boxes(np.asarray(panel, np.int32), wide, offsets_of(volumes(wide)))
 
 
-def volumes(bbox: NDArray[Any]) -> Ints:
+def volumes(bbox: NDArray[Any]) -> Integers:
     """Return the number of pixels (n,) of boxes (n, 6)."""
     x0, x1, y0, y1, z0, z1 = bbox.astype(np.int64).T
     return np.asarray((x1 - x0) * (y1 - y0) * (z1 - z0))

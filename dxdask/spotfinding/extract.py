@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.models import Experiment
 from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.panel_pixels import Found, PanelPixels, panel_pixels
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.workspaces import Workspace
-
-Mask = NDArray[np.bool_]
 
 
 class Pixels(NamedTuple):

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from dxdask.arrays import Integers
 from dxdask.spotfinding.extract import Pixels
 
-Ints = NDArray[np.int64]
 
-
-def touching(before: Pixels, label_before: Ints, behind: Pixels, label_behind: Ints) -> Ints:
+def touching(
+    before: Pixels, label_before: Integers, behind: Pixels, label_behind: Integers
+) -> Integers:
     """Return the pairs (n, 2) of labels of pixels at the same place: in the last frame of
     `before`, and in the first of `behind`, which comes next.
 

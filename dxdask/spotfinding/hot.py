@@ -11,10 +11,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Integers
 from dxdask.models import Detector
 from dxdask.spotfinding.images import ZRange
-
-Ints = NDArray[np.int64]
 
 FEWEST_IMAGES = 2
 
@@ -23,7 +22,7 @@ class Candidates(NamedTuple):
     """Keys (n,), ascending, of the pixels strong on all of `n_images` images."""
 
     n_images: int
-    keys: Ints
+    keys: Integers
 
 
 Hot: TypeAlias = Mapping[ZRange, Candidates]
@@ -31,8 +30,8 @@ Hot: TypeAlias = Mapping[ZRange, Candidates]
 
 
 def hot_of_frames(
-    key: Ints,
-    frame_offsets: Ints,
+    key: Integers,
+    frame_offsets: Integers,
     frames: Iterable[int],
     *,
     first_z: int,

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from dxdask.arrays import Integers
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -79,14 +79,14 @@ def _label(
 
 
 def label_pixels(
-    key: Ints,
+    key: Integers,
     x: NDArray[np.int32],
     y: NDArray[np.int32],
     width: NDArray[np.int32],
-    frame_offsets: Ints,
+    frame_offsets: Integers,
     *,
     two_d: bool,
-) -> tuple[Ints, int]:
+) -> tuple[Integers, int]:
     """Return the number of each pixel's spot (n,), from 0 in order of first pixels, and how many.
 
     Pixels of consecutive frames, each frame's sorted by key.
@@ -108,7 +108,7 @@ def _join_pairs(pairs: Any, parent: Any) -> None:
         _join(parent, pairs[k, 0], pairs[k, 1])
 
 
-def merge_labels(n_labels: int, pairs: Ints) -> tuple[Ints, int]:
+def merge_labels(n_labels: int, pairs: Integers) -> tuple[Integers, int]:
     """Return new numbers of `n_labels` spots once `pairs` (m, 2) are one, and how many."""
     parent, label = np.arange(n_labels), np.empty(n_labels, np.int64)
     _join_pairs(pairs, parent)

@@ -9,13 +9,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.models import Experiment, Panel
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.thresholds import Region, Threshold, is_of_one_panel, threshold_of
 from dxdask.spotfinding.thresholds.collect import pixels_at
 
-Mask = NDArray[np.bool_]
 Found = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
 
 

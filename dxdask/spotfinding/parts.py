@@ -15,16 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Integers, Mask
 from dxdask.errors import InputError
 from dxdask.models import Detector, Experiment
-from dxdask.spotfinding.extract import (
-    BlockPixels,
-    FramePiece,
-    Mask,
-    Pixels,
-    join_pixels,
-    strong_pixels,
-)
+from dxdask.spotfinding.extract import BlockPixels, FramePiece, Pixels, join_pixels, strong_pixels
 from dxdask.spotfinding.faces import touching
 from dxdask.spotfinding.hot import Hot, hot_of_frames, join_hot
 from dxdask.spotfinding.images import ZRange, is_two_d, is_used
@@ -33,8 +27,6 @@ from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.spot_lists import divide
 from dxdask.spotfinding.workspaces import Workspace
-
-Ints = NDArray[np.int64]
 
 
 class ImageRecords(NamedTuple):
@@ -49,8 +41,8 @@ class ImageRecords(NamedTuple):
     hot : the pixels strong on all of them; empty unless asked for.
     """
 
-    z: Ints
-    n_strong: Ints
+    z: Integers
+    n_strong: Integers
     background: NDArray[np.float64]
     reasons: dict[int, str]
     hot: Hot
@@ -74,9 +66,9 @@ class SpotPart:
     first: int
     stop: int
     closed: Pixels
-    offsets: Ints
+    offsets: Integers
     open: Pixels
-    label: Ints
+    label: Integers
     images: ImageRecords
     sizes: tuple[int, int, int]
     size_limits: tuple[int, int]
@@ -120,7 +112,7 @@ def spots_of_block(
     )  # fmt: skip
 
 
-def _keys(pixels: Pixels, detector: Detector) -> tuple[NDArray[np.int32], Ints]:
+def _keys(pixels: Pixels, detector: Detector) -> tuple[NDArray[np.int32], Integers]:
     """Return for pixels (n,) the width of their panel, and their place among those of all panels,
     panel by panel, row by row.
     """
@@ -135,7 +127,7 @@ def _keys(pixels: Pixels, detector: Detector) -> tuple[NDArray[np.int32], Ints]:
 
 
 def _images(
-    block: BlockPixels, key: Ints, first_z: int, hot_ranges: Sequence[ZRange]
+    block: BlockPixels, key: Integers, first_z: int, hot_ranges: Sequence[ZRange]
 ) -> ImageRecords:
     used = np.flatnonzero(block.used)
     usable = [f for f in used.tolist() if f not in block.reasons] if hot_ranges else []
@@ -219,7 +211,7 @@ def _join_images(parts: Sequence[ImageRecords]) -> ImageRecords:
 
 def _part(
     pixels: Pixels,
-    label: Ints,
+    label: Integers,
     n: int,
     *,
     first: int,
@@ -237,7 +229,7 @@ def _n_open(part: SpotPart) -> int:
     return int(part.label.max()) + 1 if part.label.size else 0
 
 
-def _face(a: SpotPart, b: SpotPart) -> Ints:
+def _face(a: SpotPart, b: SpotPart) -> Integers:
     """Return the pairs (n, 2) of open spots of `a` and of `b` that share a face between them."""
     if not (a.open.z.size and b.open.z.size) or a.open.z[-1] + 1 != b.open.z[0]:
         return np.empty((0, 2), np.int64)

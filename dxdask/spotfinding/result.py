@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Integers
 from dxdask.columns import check, concatenate, select
 from dxdask.errors import InputError
 from dxdask.masking import as_arrays
@@ -31,8 +32,6 @@ from dxdask.spotfinding.reports.summary import (
 from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
 from dxdask.spotfinding.spot_lists import take_spots
 from dxdask.tables import Table
-
-Ints = NDArray[np.int64]
 
 
 def result_of_part(
@@ -154,14 +153,14 @@ def _joined(tables: Sequence[Table]) -> Table:
     return printed_if_short(table) if table.name == "images" else table
 
 
-def _in_order(pixels: Pixels, offsets: Ints) -> tuple[Pixels, Ints]:
+def _in_order(pixels: Pixels, offsets: Integers) -> tuple[Pixels, Integers]:
     f = offsets[:-1]
     n_z, n_y, n_x = (int(c.max(initial=0)) + 1 for c in (pixels.z, pixels.y, pixels.x))
     place = (pixels.panel[f].astype(np.int64) * n_z + pixels.z[f]) * n_y + pixels.y[f]
     return take_spots(pixels, offsets, np.argsort(place * n_x + pixels.x[f]))
 
 
-def _arrays(pixels: Pixels, offsets: Ints) -> Mapping[str, NDArray[Any]]:
+def _arrays(pixels: Pixels, offsets: Integers) -> Mapping[str, NDArray[Any]]:
     largest = max(int(pixels.x.max(initial=0)), int(pixels.y.max(initial=0)))
     small = np.int16 if largest <= np.iinfo(np.int16).max else np.int32
     return {

@@ -14,15 +14,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Integers, Mask
 from dxdask.models import Detector
 from dxdask.spotfinding.boxes import Boxes, overlapping, volumes
 from dxdask.spotfinding.extract import Pixels
 from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.panel_pixels import trusted_range
 from dxdask.spotfinding.parameters import SpotfinderParameters
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 VALID, BACKGROUND, FOREGROUND = 1, 2, 4
 """Bits of a shoebox's mask, those of DIALS's MaskCode."""
@@ -40,8 +38,8 @@ class Cut(NamedTuple):
     unread : z of a frame that boxes are on and that could not be read -> why.
     """
 
-    start: Ints
-    length: Ints
+    start: Integers
+    length: Integers
     value: NDArray[Any]
     mask: NDArray[np.uint8]
     unread: dict[int, str]
@@ -128,7 +126,7 @@ def shoeboxes_of(
     which: NDArray[np.intp],
     bbox: NDArray[np.int32],
     pixels: Pixels,
-    offsets: Ints,
+    offsets: Integers,
 ) -> dict[str, NDArray[Any]]:
     """Return the shoeboxes of spots as arrays.
 

@@ -8,10 +8,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Integers
 from dxdask.spotfinding.extract import Pixels
 from dxdask.spotfinding.offsets import offsets_of
-
-Ints = NDArray[np.int64]
 
 DROPPED = -1
 OPEN = -2
@@ -30,15 +29,15 @@ class Divided(NamedTuple):
     """
 
     closed: Pixels
-    offsets: Ints
+    offsets: Integers
     open: Pixels
-    label: Ints
+    label: Integers
     sizes: tuple[int, int, int]
 
 
 def divide(
     pixels: Pixels,
-    label: Ints,
+    label: Integers,
     n: int,
     *,
     limits: tuple[int, int],
@@ -63,7 +62,9 @@ def divide(
     return Divided(closed, offsets[: n_kept + 1].copy(), rest, label_of_rest, sizes)
 
 
-def take_spots(pixels: Pixels, offsets: Ints, which: NDArray[np.intp]) -> tuple[Pixels, Ints]:
+def take_spots(
+    pixels: Pixels, offsets: Integers, which: NDArray[np.intp]
+) -> tuple[Pixels, Integers]:
     """Return the pixels and offsets of the spots `which`, in that order."""
     new = offsets_of(np.diff(offsets)[which])
     taken = _empty(int(new[-1]))

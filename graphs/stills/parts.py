@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections, concatenate, select
 from dxdask.spotfinding.parts import SpotPart, join_parts
 from dxdask.still_columns import Stills
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from dask.base import tokenize
 from dask.delayed import Delayed, delayed
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.graphs.blocked import Frames
 from dxdask.graphs.fold import tree_fold
@@ -32,8 +32,6 @@ from dxdask.indexing.stills.parameters import StillIndexParameters
 from dxdask.indexing.stills.step import agreed, require_hits
 from dxdask.spotfinding.images import is_used
 from dxdask.spotfinding.workspaces import Workspace, Workspaces
-
-Floats = NDArray[np.float64]
 
 
 class RunOfFrames(NamedTuple):

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.models import Detector, Experiment, Group
-from dxdask.models.vectors import Floats
 from dxdask.storage.codecs.byte_offset_encode import encode_byte_offset
 from dxdask.storage.exporters.dials_models import frame_of
 

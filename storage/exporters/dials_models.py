@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.models import Beam, Crystal, Detector, GaussianProfile, Goniometer, Group, Panel, Scan
-from dxdask.models.vectors import IDENTITY, Floats, flat, matrix
+from dxdask.models.vectors import IDENTITY, flat, matrix
 from dxdask.storage.importers.dials.models import cell_slopes
 
 _NO_PANEL: dict[str, Any] = {

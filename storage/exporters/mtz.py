@@ -14,11 +14,12 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, has_flag, n_rows, select
 from dxdask.errors import InputError
 from dxdask.models import Experiment, ExperimentList, Scan, space_group
 from dxdask.models.symmetry import asu_indices
-from dxdask.models.vectors import Floats, unit
+from dxdask.models.vectors import unit
 
 Column = tuple[str, str, NDArray[np.generic]]
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.models import Detector, Panel
-from dxdask.models.vectors import Floats, unit
+from dxdask.models.vectors import unit
 
 LARGEST_SIDE = 8192
 GAP, MASKED, OVERLOADED = (205, 215, 230), (235, 215, 195), (240, 200, 0)
 SPOT, PREDICTION = (220, 0, 0), (0, 70, 220)
 _ADJUST = 0.4
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,12 @@ class Canvas:
     size : of a pixel of the picture, mm.
     """
 
-    pixel: Ints
+    pixel: Integers
     axes: Floats
     corner: Floats
     size: float
 
-    def place(self, detector: Detector, panel: Ints, x: Floats, y: Floats) -> Ints:
+    def place(self, detector: Detector, panel: Integers, x: Floats, y: Floats) -> Integers:
         """Return column and row (n, 2) in the picture of positions in panels, px."""
         at = np.zeros((len(panel), 2))
         for i, own in enumerate(detector.panels):
@@ -76,8 +75,8 @@ def _mm(panel: Panel) -> Floats:
 
 
 def _fill(
-    pixel: Ints, corners: Floats, image_size: tuple[int, int], offset: tuple[int, int], stride: int,
-    corner: Floats, size: float,
+    pixel: Integers, corners: Floats, image_size: tuple[int, int], offset: tuple[int, int],
+    stride: int, corner: Floats, size: float,
 ) -> None:  # fmt: skip
     """Put a panel, of which `corners` (4, 2) are 00, 10, 01, 11, into the picture."""
     within = (corners - corner) / size * (1, -1)
@@ -126,7 +125,7 @@ def picture(
 
 
 def mark(
-    pixels: NDArray[np.uint8], places: Ints, radius: int, colour: tuple[int, int, int]
+    pixels: NDArray[np.uint8], places: Integers, radius: int, colour: tuple[int, int, int]
 ) -> None:
     """Draw a circle about each of the places (n, 2), column and row, into a picture."""
     n = max(8, 8 * radius)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.errors import ParameterError
 from dxdask.models import Beam, Detector, Experiment, Goniometer, Panel, Scan
 from dxdask.models.attenuation import absorption, material_name
-from dxdask.models.vectors import Floats, unit, vector
+from dxdask.models.vectors import unit, vector
 from dxdask.storage.importers.parameters import (
     BeamOverrides,
     DetectorOverrides,

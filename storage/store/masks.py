@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import FormatError, InputError, SchemaError, StoreNotFoundError, StoreWriteError
 from dxdask.storage.store import layout, read, results
 from dxdask.storage.store.provenance import fingerprint
-
-Mask = NDArray[np.bool_]
 
 APPLIED = "apply_mask"
 CONTENTS = "contents"

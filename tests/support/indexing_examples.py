@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from support.refinement_cases import centroids, some_rotation, truth
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, concatenate, n_rows, select
 from dxdask.models import Crystal, ExperimentList
-from dxdask.models.vectors import Floats
 
 # A cell and a space group of rotations for each Bravais type.
 LATTICES = {

@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix
 from dxdask.refinement.metrology.strain import rotations
 
-Floats = NDArray[np.float64]
 LYSOZYME = (79.2, 79.2, 38.0, 90.0, 90.0, 90.0)
 BEAM = np.array([0.0, 0.0, -1.0])
 

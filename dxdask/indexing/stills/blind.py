@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.indexing.reduction import niggli_reduced, primitive
 from dxdask.indexing.stills.least_squares import fit_lattice, indexed_by, invert3
 from dxdask.indexing.stills.parameters import StillIndexParameters
 from dxdask.indexing.stills.search import LATTICE_ROUNDS, refined_vectors
 from dxdask.indexing.stills.still import assign, evidence, quality_of
 from dxdask.indexing.stills.transform import transform_peaks
-
-Floats = NDArray[np.float64]
 
 MOST_AXES = 25
 # Mean distance from integers, at most 0.15 a spot: 0.13 where a vector means nothing.

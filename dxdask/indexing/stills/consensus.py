@@ -8,6 +8,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.indexing.known_symmetry import bravais_lattice, match_symmetry
 from dxdask.indexing.lattice_symmetry import (
     constrained,
@@ -21,8 +22,6 @@ from dxdask.indexing.stills.lattice_signature import mean_cell, multiple_of, sig
 from dxdask.indexing.stills.parameters import Consensus
 from dxdask.models.crystal import b_matrix, cell_of
 from dxdask.tables import Table
-
-Floats = NDArray[np.float64]
 
 MOST_CELLS = 10
 

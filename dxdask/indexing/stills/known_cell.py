@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.indexing.reduction import changed, inverse, niggli_change
 from dxdask.models import space_group
 from dxdask.models.crystal import b_matrix
 
-Floats = NDArray[np.float64]
 ABSURD_VOLUME = 1e9
 SYMMETRY_WITHIN = 1.0
 

@@ -6,10 +6,10 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.indexing.reduction import niggli_reduced
 from dxdask.models.crystal import b_matrix, cell_of
 
-Floats = NDArray[np.float64]
 Cell = tuple[float, ...]
 
 LARGEST_INDEX = 6

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections
 from dxdask.fate import Fate
 from dxdask.geometry.scattering import Scattering, scattering_of
@@ -17,8 +18,6 @@ from dxdask.indexing.stills.refined import refined
 from dxdask.indexing.stills.still import index_still
 from dxdask.models import ExperimentList
 from dxdask.still_columns import Stills
-
-Floats = NDArray[np.float64]
 
 
 class IndexedStills(NamedTuple):

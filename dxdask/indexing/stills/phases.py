@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from dxdask.arrays import Floats
 
 # A lattice plane is missed where the phase at the outermost spots is off by much more than this.
 WORST_PHASE = 0.35

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections
 from dxdask.fate import Fate
 from dxdask.geometry.scattering import Scattering
@@ -16,8 +17,6 @@ from dxdask.refinement.metrology.measurements import Measurements, measurements_
 from dxdask.refinement.metrology.outliers import rayleigh_inliers
 from dxdask.refinement.stills import RefinedStills, StillRefinementParameters, refine_stills
 from dxdask.still_columns import Stills
-
-Floats = NDArray[np.float64]
 
 CYCLES = 2
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.indexing.stills.known_cell import KnownCell
 from dxdask.indexing.stills.least_squares import fit_lattice, indexed_by, invert3
 from dxdask.indexing.stills.parameters import Search
@@ -26,8 +26,6 @@ from dxdask.indexing.stills.phases import (
     refine_vector,
 )
 from dxdask.indexing.stills.turns import best_turn
-
-Floats = NDArray[np.float64]
 
 FEWEST_DIRECTIONS = 500
 LOOKED_AT = 50  # directions per candidate that is kept

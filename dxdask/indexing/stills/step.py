@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.fate import Fate
@@ -20,7 +21,6 @@ from dxdask.results import StepResult
 from dxdask.still_columns import Stills, check_stills
 from dxdask.tables import Table
 
-Floats = NDArray[np.float64]
 NEARLY = 0.01  # of an edge, and in radians of an angle: more than cells given by hand are off
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.fate import Fate
 from dxdask.indexing.known_symmetry import match_cell
 from dxdask.indexing.parameters import KnownSymmetry
@@ -17,8 +18,6 @@ from dxdask.indexing.stills.least_squares import indexed_by
 from dxdask.indexing.stills.parameters import KnownStillSymmetry, StillIndexParameters
 from dxdask.indexing.stills.search import Orientation, search
 from dxdask.models import cell_of
-
-Floats = NDArray[np.float64]
 
 # Of spots that lie anywhere: mean of what each adds to the quality, per (2 tolerance)^3.
 CHANCE = 0.4

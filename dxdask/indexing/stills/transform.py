@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 import scipy.fft
 from numba import njit
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.indexing.stills.parameters import BlindSearch
-
-Floats = NDArray[np.float64]
 
 SHORTEST = 3.0
 PADDING = 1.5

@@ -24,7 +24,6 @@ __all__ = [
     "integrate_still", "integrate_stills", "predict", "setup", "spread_of",
 ]  # fmt: skip
 
-Floats = NDArray[np.float64]
 
 USUAL_DOMAIN_SIZE = 1000.0
 """Domain size, A, to start from where spots do not tell."""

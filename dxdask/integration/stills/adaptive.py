@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.integration.stills.extents import SeenSpots
 from dxdask.integration.stills.parameters import StillIntegrationParameters
@@ -14,8 +15,6 @@ from dxdask.integration.stills.prediction import Setup
 from dxdask.integration.stills.spread import Spread
 from dxdask.integration.stills.still import integrate_still
 from dxdask.integration.stills.width import width_factor
-
-Floats = NDArray[np.float64]
 
 ROUNDS = 3
 CLOSE_ENOUGH = 1.1

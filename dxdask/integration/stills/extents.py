@@ -8,12 +8,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections
 from dxdask.integration.rays import PanelArrays
 from dxdask.integration.stills.panel_shifts import rows_of
 from dxdask.integration.stills.prediction import Predictions
-
-Floats = NDArray[np.float64]
 
 BORDER = 2
 """Pixels around the box of a spot that tell the background, and that its counts reach into."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.integration.stills.prediction import Predictions
 from dxdask.models.symmetry import pack
-
-Floats = NDArray[np.float64]
 
 SPOT_ERROR = 0.3
 """Error of the position of a spot, px."""

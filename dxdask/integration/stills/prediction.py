@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.geometry.resolution import corner_resolution
 from dxdask.integration.corrections import polarisation
 from dxdask.integration.rays import PanelArrays, panel_arrays
@@ -17,8 +18,6 @@ from dxdask.integration.stills.shadows import RadialGrid, radial_grid
 from dxdask.integration.stills.spread import Spread, profile
 from dxdask.models import Beam, Detector
 from dxdask.models.crystal import space_group
-
-Floats = NDArray[np.float64]
 
 
 class Setup(NamedTuple):

@@ -8,11 +8,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.integration.corrections import polarisation
 from dxdask.models import Beam, Detector
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 STRIDE = 8
 """Every so many-th pixel along both axes tells the background of a still."""
@@ -29,9 +27,9 @@ class RadialGrid(NamedTuple):
     (n,); width of the bins, 1/A.
     """
 
-    row: Ints
-    column: Ints
-    bin: Ints
+    row: Integers
+    column: Integers
+    bin: Integers
     polarisation: Floats
     width: float
 
@@ -93,8 +91,8 @@ def radial_background(
 
 
 def shadowed(
-    darkest: Floats, n_darkest: Ints, variance: Floats, background: Floats, n_background: Ints,
-    expected: Floats, fraction: float,
+    darkest: Floats, n_darkest: Integers, variance: Floats, background: Floats,
+    n_background: Integers, expected: Floats, fraction: float,
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Return which reflections (n,) have far less background on one side than there should be, or
     less all around.

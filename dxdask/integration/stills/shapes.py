@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-Floats = NDArray[np.float64]
+from dxdask.arrays import Floats
 
 OFF_PLACE = 0.5
 """Standard deviation of what a spot is off its prediction along x and y, px."""

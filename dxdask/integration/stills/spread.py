@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from dxdask.arrays import Floats
 
 EDGE = 2.0
 """Standard deviations from the middle of a reflection to where its spots are seen to end."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections
 from dxdask.integration.stills import summation as s
 from dxdask.integration.stills.extents import SeenSpots, sharpness
@@ -16,7 +17,6 @@ from dxdask.integration.stills.shadows import expected_background, radial_backgr
 from dxdask.integration.stills.shapes import MOST_CUT, beyond_edges, ellipses
 from dxdask.integration.stills.spread import Spread
 
-Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 CENTROID_SIGMA = 3.0

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.integration.stills.spread import TAIL, TAIL_WIDTH
-
-Floats = NDArray[np.float64]
 
 ROUNDS = 15
 LARGEST_MISFIT = 4.0

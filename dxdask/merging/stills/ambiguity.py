@@ -10,6 +10,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections
 from dxdask.merging.stills.assignment import chances_of_settings
 from dxdask.merging.stills.fit import SCALE
@@ -24,8 +25,6 @@ from dxdask.models.symmetry import asu_indices, pack
 from dxdask.scaling.observations import common_symmetry
 from dxdask.still_columns import Stills
 from dxdask.tables import Table
-
-Floats = NDArray[np.float64]
 
 _BRIGHTEST = 4.0  # of what is usual; beyond, one reflection would decide
 _LEAST_PARTIALITY = 0.2

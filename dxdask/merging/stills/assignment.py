@@ -13,10 +13,8 @@ import math
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from dxdask.arrays import Floats, Integers
 
 _PRIOR = 1.0  # weight of the mean of all, in that of a reflection
 _ROUNDS = 100
@@ -70,7 +68,7 @@ def _chances(starts, place, value, weight, noise, top, bottom, chance):  # type:
 
 
 def chances_of_settings(
-    starts: Ints, place: Ints, value: Floats, weight: Floats, n_unique: int, seed: int
+    starts: Integers, place: Integers, value: Floats, weight: Floats, n_unique: int, seed: int
 ) -> tuple[Floats, float]:
     """Return how probable each setting (stills, k) of each still is, and the log likelihood.
 

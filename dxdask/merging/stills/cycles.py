@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.merging.stills.fit import (
     B_FACTOR,
     MOSAIC,
@@ -33,8 +34,6 @@ from dxdask.merging.stills.partiality import partialities
 from dxdask.merging.stills.priors import FIRST_TAIL, estimate_priors, first_priors, without_scale
 from dxdask.merging.stills.start import first_parameters, first_radius
 from dxdask.merging.stills.wilson import expected_intensities, shells_of
-
-Floats = NDArray[np.float64]
 
 _LARGEST_LEVERAGE = 0.9
 _LEAST_PARTIALITY = 0.05  # of what stills are fitted to

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from dxdask.arrays import Floats
 
 
 def excitation(q: Floats, s0: Floats, axes: Floats) -> tuple[Floats, Floats]:

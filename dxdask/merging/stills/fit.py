@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.merging.stills.observations import Observations
 from dxdask.merging.stills.partiality import (
     gaussian,
@@ -27,8 +28,6 @@ from dxdask.merging.stills.partiality import (
     partiality_slope,
     widened,
 )
-
-Floats = NDArray[np.float64]
 
 SCALE, B_FACTOR, RADIUS, TURN, STRETCH, TAIL, MOSAIC = 0, 1, 2, 3, 5, 6, 7  # two turns
 N_PARAMETERS = 8

@@ -16,10 +16,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.merging.stills.observations import Observations
 from dxdask.merging.stills.wilson import posterior
-
-Floats = NDArray[np.float64]
 
 
 class Model(NamedTuple):

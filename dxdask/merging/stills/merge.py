@@ -8,6 +8,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.merging.stills.ambiguity import resolve_ambiguity
@@ -25,8 +26,6 @@ from dxdask.results import StepResult
 from dxdask.scaling.observations import common_symmetry
 from dxdask.still_columns import Stills
 from dxdask.tables import Table
-
-Floats = NDArray[np.float64]
 
 
 class MergedStills(NamedTuple):

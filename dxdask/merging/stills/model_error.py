@@ -17,10 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.merging.stills.observations import Observations
 from dxdask.merging.stills.partiality import TAIL_WIDTH
-
-Floats = NDArray[np.float64]
 
 FIRST = np.array([0.1, 1.3e-4, 0.02])
 """Relative, rad, and of the tail: standard deviations before anything is known."""

@@ -14,6 +14,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.columns import Reflections, check, rows_of_images
 from dxdask.errors import InputError
 from dxdask.merging.stills.excitation import across, excitation
@@ -22,9 +23,6 @@ from dxdask.models import ExperimentList
 from dxdask.models.symmetry import asu_indices, epsilon, is_absent, pack, spacings, unpack
 from dxdask.scaling.intensities import usable
 from dxdask.still_columns import Stills, check_stills
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 NEEDED = ("experiment", "z", "hkl", "flags", "intensity_sum", "intensity_sum_variance")
 NEEDED_OF_STILLS = ("experiment", "image", "wavelength", "indexed", "a_matrix")
@@ -50,19 +48,19 @@ class Observations(NamedTuple):
     axes : (stills, 2, 3) the axes of the turns.
     """
 
-    still: Ints
-    place: Ints
+    still: Integers
+    place: Integers
     intensity: Floats
     variance: Floats
     slope: Floats
     excitation: Floats
     gradient: Floats
     s2: Floats
-    starts: Ints
-    order: Ints
-    bounds: Ints
-    stills: Ints
-    rows: Ints
+    starts: Integers
+    order: Integers
+    bounds: Integers
+    stills: Integers
+    rows: Integers
     hkl: NDArray[np.int32]
     d: Floats
     multiple: Floats
@@ -111,7 +109,7 @@ def observations_of(
                     gradient[good], axes, cell, group)  # fmt: skip
 
 
-def rows_and_stills(reflections: Reflections, stills: Stills) -> tuple[Ints, Ints]:
+def rows_and_stills(reflections: Reflections, stills: Stills) -> tuple[Integers, Integers]:
     """Return rows of reflections of indexed stills, and the row of the still of each."""
     indexed = np.flatnonzero(stills["indexed"])
     if not len(indexed) or not len(reflections["z"]):
@@ -122,7 +120,7 @@ def rows_and_stills(reflections: Reflections, stills: Stills) -> tuple[Ints, Int
 
 
 def _ordered(
-    reflections: Reflections, rows: Ints, still: Ints, q: Floats, excitation: Floats,
+    reflections: Reflections, rows: Integers, still: Integers, q: Floats, excitation: Floats,
     gradient: Floats, axes: Floats, cell: gemmi.UnitCell, group: gemmi.SpaceGroup,
 ) -> Observations:  # fmt: skip
     """Return the observations in their two orders."""
@@ -158,14 +156,16 @@ def of_stills(o: Observations, which: NDArray[np.bool_]) -> Observations:
     )  # fmt: skip
 
 
-def _orders(still: Ints, place: Ints, n_stills: int, n_unique: int) -> tuple[Ints, Ints, Ints]:
+def _orders(
+    still: Integers, place: Integers, n_stills: int, n_unique: int
+) -> tuple[Integers, Integers, Integers]:
     """Return where stills begin, the order by reflection, and where these begin."""
     order = np.argsort(place, kind="stable")
     starts = np.searchsorted(still, np.arange(n_stills + 1))
     return starts, order, np.searchsorted(place[order], np.arange(n_unique + 1))
 
 
-def _intensities(reflections: Reflections, rows: Ints) -> tuple[Floats, Floats, Floats]:
+def _intensities(reflections: Reflections, rows: Integers) -> tuple[Floats, Floats, Floats]:
     """Return intensity, variance but for own counts, and slope of the variance of own counts."""
     total = reflections["intensity_sum"][rows]
     variance = reflections["intensity_sum_variance"][rows]

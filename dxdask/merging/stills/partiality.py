@@ -12,9 +12,8 @@ import math
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from dxdask.arrays import Floats
 
 TAIL_WIDTH = 2.0  # half width of the tail at half its height, in standard deviations
 

@@ -8,8 +8,8 @@ does not vary between stills ends up the same in all.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.merging.stills.fit import (
     B_FACTOR,
     MOSAIC,
@@ -21,8 +21,6 @@ from dxdask.merging.stills.fit import (
     TURN,
 )
 from dxdask.merging.stills.parameters import PostRefinementParameters
-
-Floats = NDArray[np.float64]
 
 _WIDTHS = {B_FACTOR: 1.0, RADIUS: 0.3, TURN: 5e-4, TURN + 1: 5e-4, STRETCH: 1e-3, TAIL: 0.3,
            MOSAIC: 3e-7}  # fmt: skip

@@ -13,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.merging.stills.means import Means, Model
 from dxdask.merging.stills.observations import Observations
-
-Floats = NDArray[np.float64]
 
 _FEWEST = 10  # observations of a still of which others say something
 _KNOWN = 0.5  # standard deviation of what others say, as a fraction of Wilson's

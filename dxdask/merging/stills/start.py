@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.merging.stills.fit import N_PARAMETERS, RADIUS, SCALE, TAIL
 from dxdask.merging.stills.observations import Observations
 from dxdask.merging.stills.partiality import partialities
-
-Floats = NDArray[np.float64]
 
 _BINS = 60
 _WIDTHS = np.geomspace(1e-5, 1e-2, 121)

@@ -11,17 +11,14 @@ from typing import Any
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Mask
 from dxdask.merging.statistics import HEADINGS as OF_SWEEPS
 from dxdask.merging.statistics import shell_edges
 from dxdask.merging.stills.means import Means, Model
 from dxdask.merging.stills.observations import Observations
 from dxdask.models.symmetry import possible_reflections, spacings
 from dxdask.tables import Table
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 WELL_RECORDED = 0.3
 HEADINGS = {**OF_SWEEPS, "r_split": ("r_split", ".4f")}

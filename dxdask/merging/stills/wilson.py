@@ -14,9 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.merging.stills.observations import Observations
-
-Floats = NDArray[np.float64]
 
 _FEWEST = 100  # reflections of a shell
 _ROOT_2, _ROOT_2_OVER_PI = math.sqrt(2.0), math.sqrt(2.0 / math.pi)

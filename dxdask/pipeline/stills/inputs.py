@@ -10,6 +10,7 @@ import numpy as np
 from dask.delayed import Delayed
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.cluster.client import Cluster
 from dxdask.graphs.blocked import Frames
 from dxdask.graphs.stills.process import RunOfFrames
@@ -22,8 +23,6 @@ from dxdask.spotfinding.parameters import LookupParameters
 from dxdask.storage.store import masks
 from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.store import Store
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)

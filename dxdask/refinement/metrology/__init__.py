@@ -8,6 +8,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Integers
 from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.models import Experiment
@@ -24,8 +25,6 @@ from dxdask.tables import Table
 
 __all__ = ["Metrology", "MetrologyParameters", "refine_metrology"]
 
-Ints = NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class Metrology:
@@ -41,12 +40,12 @@ class Metrology:
 
     start: Experiment
     whole: Solution
-    asked: Ints
+    asked: Integers
     rmsds: NDArray[np.float64]
-    rows: Ints
+    rows: Integers
     measured: Measurements
     crystals: Crystals
-    n_spots: Ints
+    n_spots: Integers
     odd: Solution | None = None
     even: Solution | None = None
 
@@ -107,7 +106,7 @@ def refine_metrology(
     crystals = Crystals.of(stills["a_matrix"][measured.rows], cell, group)
     beam = -unit(experiment.beam.direction)
 
-    def fitted(of: Measurements, which: Ints) -> Solution:
+    def fitted(of: Measurements, which: Integers) -> Solution:
         return solve(of, crystals.taken(which), experiment.detector, beam, parameters)
 
     every = np.arange(len(measured.rows))

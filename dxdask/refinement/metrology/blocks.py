@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import Measurements
 from dxdask.refinement.metrology.residuals import fit_of
-
-Floats = NDArray[np.float64]
 
 STILLS = 256
 """Stills of a block: some 40 000 spots, for which residuals and gradients take about 40 MB."""

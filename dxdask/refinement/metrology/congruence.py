@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector
 from dxdask.refinement.metrology.hierarchy import across, axes, centre
 from dxdask.tables import Table
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

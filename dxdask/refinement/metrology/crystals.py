@@ -8,10 +8,9 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix
 from dxdask.refinement.metrology.strain import orientations, rotations, strain_basis
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

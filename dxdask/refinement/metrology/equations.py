@@ -10,14 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector
 from dxdask.refinement.metrology.hierarchy import axes, centre
 from dxdask.refinement.metrology.measurements import Measurements
 from dxdask.refinement.metrology.residuals import CrystalEquations, Fit, sums_by
-
-Floats = NDArray[np.float64]
 
 
 class Equations(NamedTuple):

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector, Panel
 from dxdask.models.detector import Group
 from dxdask.models.vectors import vector
 from dxdask.refinement.metrology.parameters import DetectorFreedom
 from dxdask.refinement.metrology.strain import rotations
-
-Floats = NDArray[np.float64]
 
 MOVES = {"shift": (0, 1), "distance": (2,), "tilt": (3, 4), "turn": (5,)}
 """Of the six moves of a part: shifts along fast, slow, normal; rotations about them."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.columns import Flag, Reflections, has_flag, image_keys, rows_of_images
 from dxdask.errors import InputError
 from dxdask.models import Detector
 from dxdask.still_columns import Stills
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class Measurements(NamedTuple):
@@ -26,15 +23,15 @@ class Measurements(NamedTuple):
     wavelength : (n,) A. rows : (stills,) rows of the table of stills.
     """
 
-    still: Ints
-    panel: Ints
+    still: Integers
+    panel: Integers
     hkl: Floats
     xy: Floats
     wavelength: Floats
-    size: Ints
-    rows: Ints
+    size: Integers
+    rows: Integers
 
-    def of_stills(self, which: Ints) -> Measurements:
+    def of_stills(self, which: Integers) -> Measurements:
         """Return those of some of the stills, given by their places in `rows`."""
         place = np.full(len(self.rows), -1, np.int64)
         place[which] = np.arange(len(which))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from dxdask.arrays import Floats, Mask
 
 CUT = 4.685
 LARGEST_SIZE = 8

@@ -7,13 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.geometry.still_rays import derivatives, still_rays
 from dxdask.models import Detector
 from dxdask.models.crystal import b_matrix
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import Measurements, positions_mm
-
-Floats = NDArray[np.float64]
 
 FREE_ORIENTATION = 1e-6
 """One over the variance (rad^-2) expected of a crystal's turn: none, but never singular."""

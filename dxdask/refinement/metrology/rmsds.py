@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector
 from dxdask.refinement.metrology.blocks import residuals_of
 from dxdask.refinement.metrology.crystals import Crystals
@@ -15,8 +16,6 @@ from dxdask.refinement.metrology.measurements import Measurements
 from dxdask.refinement.metrology.outliers import rayleigh_inliers
 from dxdask.refinement.metrology.solve import Solution
 from dxdask.tables import Table
-
-Floats = NDArray[np.float64]
 
 HEADINGS = {
     "panel": ("Panel", ""),

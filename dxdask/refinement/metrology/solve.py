@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.models import Detector
 from dxdask.refinement.metrology.blocks import blocks, residuals_of
@@ -17,8 +18,6 @@ from dxdask.refinement.metrology.measurements import Measurements
 from dxdask.refinement.metrology.outliers import position_scales, robust_weights
 from dxdask.refinement.metrology.parameters import MetrologyParameters
 from dxdask.refinement.metrology.residuals import crystal_equations, crystal_prior, fit_of
-
-Floats = NDArray[np.float64]
 
 SMALLEST_STEP, PART_OF_ERROR = 5e-5, 0.02
 """It has settled when no panel moves by more than this (mm, rad), or this part of its error."""

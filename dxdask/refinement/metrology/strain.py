@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix
-
-Floats = NDArray[np.float64]
 
 _SYMMETRIC = np.array(
     [

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector
 from dxdask.refinement.metrology.hierarchy import Part, across, axes, centre
 from dxdask.tables import Table
-
-Floats = NDArray[np.float64]
 
 MOVES = {
     "delta_xy_um": ("dXY\n(um)", ".1f"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.models import Detector
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import Measurements
@@ -21,8 +21,6 @@ from dxdask.refinement.metrology.residuals import (
 from dxdask.refinement.stills.parameters import StillRefinementParameters
 
 __all__ = ["RefinedStills", "StillRefinementParameters", "refine_stills"]
-
-Floats = NDArray[np.float64]
 
 
 class RefinedStills(NamedTuple):

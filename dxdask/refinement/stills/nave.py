@@ -10,10 +10,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import Measurements
-
-Floats = NDArray[np.float64]
 
 SOFTNESS = 0.2
 """Width of the edge of the envelope, as a part of its reach."""

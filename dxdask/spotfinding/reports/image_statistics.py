@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats, Integers
 from dxdask.columns import Reflections
 from dxdask.geometry.resolution import resolution_at
 from dxdask.masking.parameters import IceRingParameters
@@ -16,9 +17,6 @@ from dxdask.models import Experiment
 from dxdask.models.crystal import space_group
 from dxdask.spotfinding.reports.estimated_resolution import by_count, by_growth, by_signal
 from dxdask.tables import Table
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 ICE_WIDTH = 0.004
 """Width of a ring of ice in 1/d^2, 1/A^2."""
@@ -40,7 +38,7 @@ HEADINGS = {
 }
 
 
-def image_statistics(spots: Reflections, experiment: Experiment, z: Ints) -> Table:
+def image_statistics(spots: Reflections, experiment: Experiment, z: Integers) -> Table:
     """Return the table `image_statistics` of a run, a row for each image that was looked at.
 
     A spot counts in the image of its centroid. Columns are those of dials.find_spots with

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.models import Beam, Panel
 from dxdask.spotfinding.thresholds.dispersion import DispersionThreshold
 from dxdask.spotfinding.thresholds.ideal_spot import IdealSpotThreshold
@@ -28,8 +29,6 @@ from dxdask.spotfinding.thresholds.radial_profile import RadialProfileThreshold
 from dxdask.spotfinding.thresholds.rings import Region, rings_of
 
 __all__ = ["Region", "Threshold", "is_of_one_panel", "threshold_of"]
-
-Mask = NDArray[np.bool_]
 
 
 class Threshold(Protocol):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.spotfinding.thresholds.collect import marked
 from dxdask.spotfinding.thresholds.erosion import list_eroded
@@ -19,8 +20,6 @@ from dxdask.spotfinding.thresholds.local_background import (
 from dxdask.spotfinding.thresholds.overdispersion import Criteria, find_signal
 from dxdask.spotfinding.thresholds.real_dispersion import find_signal_of_reals
 from dxdask.spotfinding.thresholds.windows import LARGEST, Limits, window_of
-
-Mask = NDArray[np.bool_]
 
 
 class DispersionThreshold:

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.spotfinding.thresholds import blobs as kernels
 from dxdask.spotfinding.thresholds.collect import marked
-
-Mask = NDArray[np.bool_]
 
 BORDER = 2
 """Pixels of background around the ideal spot."""

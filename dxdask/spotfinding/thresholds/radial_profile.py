@@ -8,13 +8,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.spotfinding.thresholds.blur import WEIGHTS, blur
 from dxdask.spotfinding.thresholds.collect import marked
 from dxdask.spotfinding.thresholds.ring_statistics import ring_statistics, workspace_of
 from dxdask.spotfinding.thresholds.rings import Rings
-
-Mask = NDArray[np.bool_]
 
 
 class RadialProfileThreshold:

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+from dxdask.arrays import Mask
 
 BUCKETS = 256
 RANKS = 6

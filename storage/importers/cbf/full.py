@@ -14,9 +14,10 @@ from typing import Any
 import gemmi
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer, Group, Panel
-from dxdask.models.vectors import Floats, rotation_matrix, unit, vector
+from dxdask.models.vectors import rotation_matrix, unit, vector
 from dxdask.storage.importers.image_files import ImageHeader
 
 Row = dict[str, str]

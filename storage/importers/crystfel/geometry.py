@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Panel
 from dxdask.models.attenuation import KEV_ANGSTROM
-from dxdask.models.vectors import Floats, unit, vector
+from dxdask.models.vectors import unit, vector
 from dxdask.storage.importers.crystfel.groups import hierarchy
 from dxdask.storage.importers.crystfel.text import (
     GeometryText,

@@ -8,10 +8,11 @@ from typing import Any
 import gemmi
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Crystal, Detector, GaussianProfile, Goniometer, Group, Panel, Scan
 from dxdask.models.crystal import cell_of
-from dxdask.models.vectors import IDENTITY, Floats, matrix, unit, vector
+from dxdask.models.vectors import IDENTITY, matrix, unit, vector
 
 # Older files leave these out; the values are the ones dxtbx then takes.
 _PANEL_DEFAULTS: Mapping[str, Any] = {

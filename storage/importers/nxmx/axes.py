@@ -9,8 +9,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.errors import FormatError
-from dxdask.models.vectors import Floats, rotation_matrix
+from dxdask.models.vectors import rotation_matrix
 
 # NeXus (McStas) has x to the left seen along the beam and z along the beam; imgCIF, as dxtbx uses
 # it, has z towards the source and keeps y: a half turn about y.

@@ -9,10 +9,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models import Detector, Group, Panel
 from dxdask.models.attenuation import absorption, material_name
-from dxdask.models.vectors import Floats, unit, vector
+from dxdask.models.vectors import unit, vector
 from dxdask.storage.importers.nxmx.axes import (
     TO_IMGCIF,
     Axis,

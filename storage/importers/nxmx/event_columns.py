@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models.attenuation import KEV_ANGSTROM
-from dxdask.models.vectors import Floats
 from dxdask.storage.importers.nxmx.axes import loaded, numbers
 
 _NUMBERS = ("event_id", "eventID", "event", "trainId", "fiducial")

@@ -13,10 +13,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Experiment, Goniometer, Scan
 from dxdask.models.attenuation import KEV_ANGSTROM
-from dxdask.models.vectors import Floats, vector
+from dxdask.models.vectors import vector
 from dxdask.storage.importers.nxmx.axes import TO_IMGCIF, axis_chain, follow, numbers, text
 from dxdask.storage.importers.nxmx.detector import detector_of, pixel_mask
 from dxdask.storage.importers.nxmx.event_columns import event_columns, known_or_zero

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from support.painted_stills import painted
 
+from dxdask.arrays import Floats
 from dxdask.integration.stills.background import background
 from dxdask.integration.stills.panel_shifts import panel_shifts
 from dxdask.integration.stills.spread import profile
 from dxdask.integration.stills.width import width_factor
-
-Floats = NDArray[np.float64]
 
 
 def _still(width: float, seed: int, n: int = 300) -> tuple[Floats, Floats, Floats, Floats]:

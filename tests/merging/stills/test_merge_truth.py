@@ -17,8 +17,8 @@ import gemmi
 import h5py
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections
 from dxdask.integration.stills import integrate_stills, setup
 from dxdask.merging.stills import StillsMergingParameters, merge_stills
@@ -33,7 +33,6 @@ pytestmark = [pytest.mark.shared, pytest.mark.slow]
 GROUP = gemmi.SpaceGroup("P 43 21 2")
 CELL = (79.2, 79.2, 38.0, 90.0, 90.0, 90.0)
 POSSIBLE = 5066  # unique to 2.4 A
-Floats = NDArray[np.float64]
 Shots = tuple[Reflections, Stills, ExperimentList, dict[int, float]]
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import integrate
 from support.integrated_stills import CELL, RADIUS, TAIL, simulated
 
+from dxdask.arrays import Floats
 from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.merging.stills.cycles import PostRefined, post_refine
 from dxdask.merging.stills.fit import N_PARAMETERS, Target, _derivatives, fit_stills
@@ -21,8 +21,6 @@ from dxdask.merging.stills.parameters import PostRefinementParameters
 from dxdask.merging.stills.rejection import Agreement, agreement_of, rejected
 from dxdask.merging.stills.start import first_radius
 from dxdask.merging.stills.wilson import posterior
-
-Floats = NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")

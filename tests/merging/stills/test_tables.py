@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.integrated_stills import CELL, Simulated, simulated
 
+from dxdask.arrays import Floats
 from dxdask.merging.stills import MergedStills, StillsMergingParameters, merge_stills
 from dxdask.merging.stills.cycles import PostRefined, post_refine
 from dxdask.merging.stills.observations import Observations, observations_of
@@ -23,7 +24,6 @@ NU, N_SHELLS, LEAST = 4.0, 4, 0.1
 PARAMETERS = StillsMergingParameters.model_validate(
     {"min_partiality": LEAST, "merging": {"nbins": N_SHELLS}}
 )
-Floats = NDArray[np.float64]
 Made = tuple[Simulated, Observations, PostRefined, MergedStills]
 
 
