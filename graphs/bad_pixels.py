@@ -13,11 +13,11 @@ from dxdask.analysis.bad_pixel_report import result_of_verdicts
 from dxdask.analysis.bad_pixels import (
     EvidenceOfRun,
     RunEvidence,
+    combine_evidence,
     first_of_runs,
     images_used,
     judged_together,
     known_mask,
-    merge_evidence,
     of_group,
     verdict,
 )
@@ -69,7 +69,7 @@ def find_bad_pixels(
     evidence = [
         tree_fold(
             _parts(f, m, k, images_used(e, f, parameters), settings),
-            merge_evidence,
+            combine_evidence,
             fan_in=fan_in,
             label="add-pixels",
         )
@@ -82,7 +82,7 @@ def find_bad_pixels(
     for g in groups:
         if len(g) > 1 and parameters.combine == "joint":
             whole = tree_fold(
-                [evidence[i] for i in g], merge_evidence, fan_in=fan_in, label="add-runs"
+                [evidence[i] for i in g], combine_evidence, fan_in=fan_in, label="add-runs"
             )
             together.append(judge(whole, [models[i] for i in g], [known[i] for i in g], settings))
         else:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from dxdask.calibration.dark import Dark, dark_of_sums
 from dxdask.calibration.dark_sums import (
     DarkSums,
+    combine_dark_sums,
     dark_sums,
-    merge_dark_sums,
     outlier_frames,
     without,
 )
@@ -35,7 +35,7 @@ def pedestal(
     fan_in: int = FAN_IN,
 ) -> Delayed:
     """Return pedestal, noise and bad pixels of a dark run as a Delayed `Dark`, equal to
-    `dxdask.calibration.pedestal`.
+    `dxdask.calibration.reduce_dark_run`.
 
     frames : (frame, slow, fast) as recorded, whole frames in each chunk; each is read once, but for
     those that stand out, which are read again to be taken from the sums. A frame that cannot be
@@ -49,20 +49,20 @@ def pedestal(
     ChunkError
         A chunk cuts a frame.
     InputError
-        See `dxdask.calibration.pedestal`.
+        See `dxdask.calibration.reduce_dark_run`.
     """
     boxes = panel_boxes(detector)
     blocks = [block for block, _ in frame_blocks(frames, grouped=True)]
     part = delayed(_part, pure=True)
     parts = [part(block, boxes) for block in blocks]
-    sums = tree_fold(parts, merge_dark_sums, fan_in=fan_in, label="add-dark")
+    sums = tree_fold(parts, combine_dark_sums, fan_in=fan_in, label="add-dark")
     dark: Delayed = delayed(_dark, pure=True)(sums, blocks, boxes, parameters or DarkParameters())
     return dark
 
 
 def _part(block: FrameBlock, boxes: NDArray[np.int64]) -> DarkSums:
     parts = [_read_sums(piece, boxes, None) for piece in block.pieces()]
-    return merge_dark_sums(parts)
+    return combine_dark_sums(parts)
 
 
 def _read_sums(

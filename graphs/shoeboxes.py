@@ -17,7 +17,7 @@ from dxdask.spotfinding import SpotfinderParameters
 from dxdask.spotfinding.boxes import Boxes, overlapping
 from dxdask.spotfinding.images import first_z
 from dxdask.spotfinding.result import boxes_to_cut
-from dxdask.spotfinding.shoeboxes import Cut, assemble, cut_boxes, join_cuts
+from dxdask.spotfinding.shoeboxes import Cut, assemble, combine_cuts, cut_boxes
 
 Masks: TypeAlias = Sequence[NDArray[np.bool_]]
 
@@ -57,7 +57,7 @@ def pixels_around_spots(
     cut = delayed(_cut, pure=True)
     blocks = frame_blocks(frames, grouped=True)
     cuts = [cut(block, boxes, experiment, masks, parameters) for block, _ in blocks]
-    whole = tree_fold(cuts, join_cuts, fan_in=fan_in, label="join-boxes")
+    whole = tree_fold(cuts, combine_cuts, fan_in=fan_in, label="join-boxes")
     around: Delayed = delayed(assemble, pure=True)(whole, boxes)
     return around
 
@@ -70,7 +70,7 @@ def _cut(
     parameters: SpotfinderParameters,
 ) -> Cut:
     cuts = [_of_piece(p, boxes, experiment, masks, parameters) for p in block.pieces()]
-    return join_cuts(cuts)
+    return combine_cuts(cuts)
 
 
 def _of_piece(

@@ -23,7 +23,7 @@ from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.filters import needs_surroundings
 from dxdask.spotfinding.images import ZRange, first_z, is_used, z_ranges
 from dxdask.spotfinding.inputs import check_inputs
-from dxdask.spotfinding.parts import SpotPart, join_parts, spots_of_block
+from dxdask.spotfinding.parts import SpotPart, combine_parts, spots_of_block
 from dxdask.spotfinding.result import result_of_part
 from dxdask.spotfinding.shoeboxes import Surroundings
 from dxdask.spotfinding.workspaces import Workspace, Workspaces
@@ -87,7 +87,7 @@ def find_spots(
         for (block, first), stop in zip(blocks, stops, strict=True)
         if any(is_used(z, ranges) for z in range(z0 + first, z0 + stop))
     ]
-    whole = tree_fold(parts, join_parts, fan_in=fan_in, label="join-spots")
+    whole = tree_fold(parts, combine_parts, fan_in=fan_in, label="join-spots")
     around = None
     if needs_surroundings(parameters):
         again = frames if stored is None else stored

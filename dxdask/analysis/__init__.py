@@ -1,4 +1,15 @@
-"""What a detector did: pixel histograms, linearity, gain and bad pixels."""
+"""Analyses of a detector: pixel histograms, linearity, gain and bad pixels.
+
+histogram, linearity, gain, bad_pixels : the steps, in memory, of the commands `histogram`,
+    `linearity`, `estimate_gain` and `find_bad_pixels`.
+parameters : the parameters of each.
+images : images, pixels and counts of a run that are used.
+dispersion : variance over mean of the counts around each pixel.
+pixel_evidence : counts per pixel, accumulated image by image.
+pixel_verdict : bad pixels by these counts.
+bad_pixel_groups : bad pixels of the runs of one detector.
+bad_pixel_report : masks, tables and messages of `find_bad_pixels`.
+"""
 
 from dxdask.analysis.bad_pixels import find_bad_pixels
 from dxdask.analysis.gain import estimate_gain

@@ -18,7 +18,7 @@ from dxdask.analysis.bad_pixel_groups import Verdict, by_votes, groups_of_runs
 from dxdask.analysis.bad_pixel_report import result_of_verdicts
 from dxdask.analysis.images import chosen_frames, good_pixels, require_counts
 from dxdask.analysis.parameters import BadPixelParameters
-from dxdask.analysis.pixel_evidence import EvidenceOfPanel, PanelEvidence, merge
+from dxdask.analysis.pixel_evidence import EvidenceOfPanel, PanelEvidence, combine_panel_evidence
 from dxdask.analysis.pixel_verdict import bad_pixels
 from dxdask.arrays import Mask
 from dxdask.models import Experiment, ExperimentList
@@ -88,7 +88,7 @@ def find_bad_pixels(
     together = []
     for group in judged_together(runs, [f.shape[1:] for f in frames], parameters):
         if len(group) > 1 and parameters.combine == "joint":
-            whole = merge_evidence([evidence[i] for i in group])
+            whole = combine_evidence([evidence[i] for i in group])
             together.append(
                 verdict(whole, [runs[i] for i in group], [known[i] for i in group], parameters)
             )
@@ -206,10 +206,12 @@ class EvidenceOfRun:
         return RunEvidence(panels, self._n_images, tuple(self._problems))
 
 
-def merge_evidence(parts: Sequence[RunEvidence]) -> RunEvidence:
+def combine_evidence(parts: Sequence[RunEvidence]) -> RunEvidence:
     """Return what all images of some parts tell; problems stay in the order of the parts."""
     return RunEvidence(
-        tuple(merge(panel) for panel in zip(*(p.panels for p in parts), strict=True)),
+        tuple(
+            combine_panel_evidence(panel) for panel in zip(*(p.panels for p in parts), strict=True)
+        ),
         sum(p.n_images for p in parts),
         tuple(problem for p in parts for problem in p.problems),
     )

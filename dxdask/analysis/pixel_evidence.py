@@ -1,7 +1,7 @@
-"""What the images of a run tell of each pixel: counts that add up, image by image.
+"""Evidence on each pixel of a panel: counts accumulated image by image.
 
-The evidence of two disjoint sets of images is merged by `merge`: sums of integers, so that it does
-not matter how frames are cut into blocks, nor in which order they come.
+`combine_panel_evidence` of disjoint sets of images is the evidence of them all. It consists of sums
+of integers, so it depends neither on the blocks nor on their order.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class EvidenceOfPanel:
         return PanelEvidence(self._n_images, self._counts, self._total, self._constant)
 
 
-def merge(parts: Sequence[PanelEvidence]) -> PanelEvidence:
+def combine_panel_evidence(parts: Sequence[PanelEvidence]) -> PanelEvidence:
     """Return the evidence of all images of some disjoint sets; associative, in any order."""
     n_images = sum(p.n_images for p in parts)
     kind = _count_type(n_images)

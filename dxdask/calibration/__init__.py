@@ -1,10 +1,15 @@
-"""Calibration: what a detector recorded, as photons."""
+"""Calibration: raw pixel values to photons.
 
-from __future__ import annotations
-
-from typing import Any
-
-from numpy.typing import NDArray
+pedestal : the step, in memory; `dxdask.graphs.dark` runs the same functions in tasks.
+parameters : `CalibrationParameters`, and those of dark runs and of the common mode.
+dark_sums : sums over the frames of a dark run.
+dark : pedestal, noise and bad pixels from these sums.
+result : a reduced dark run as a `StepResult`.
+model : pedestal, noise, gain and use of each pixel.
+common_mode : the offset of each panel in each event.
+photon_peaks : the fit of the photon peaks of a panel's histogram.
+correct : frames corrected by the calibration.
+"""
 
 from dxdask.calibration.correct import (
     BAD_VALUE,
@@ -12,15 +17,14 @@ from dxdask.calibration.correct import (
     common_modes,
     correct,
 )
-from dxdask.calibration.dark import Dark, dark_of_sums
-from dxdask.calibration.dark_sums import dark_sums, outlier_frames, without
+from dxdask.calibration.dark import Dark
 from dxdask.calibration.model import Calibration, calibration_of, panel_boxes
 from dxdask.calibration.parameters import (
     CalibrationParameters,
     CommonModeParameters,
     DarkParameters,
 )
-from dxdask.models import Detector
+from dxdask.calibration.pedestal import pedestal, reduce_dark_run
 
 __all__ = [
     "BAD_VALUE",
@@ -35,26 +39,5 @@ __all__ = [
     "correct",
     "panel_boxes",
     "pedestal",
+    "reduce_dark_run",
 ]
-
-
-def pedestal(
-    frames: NDArray[Any], detector: Detector, parameters: DarkParameters | None = None
-) -> Dark:
-    """Return pedestal, noise and bad pixels of a dark run, in memory.
-
-    frames : (n, slow, fast) integers as recorded, without X-rays. Frames that stand out of the
-    others (X-rays on, dropped) are left out.
-
-    Raises
-    ------
-    InputError
-        Too few frames, or they hold no integers.
-    """
-    parameters = parameters or DarkParameters()
-    boxes = panel_boxes(detector)
-    sums = dark_sums(frames, boxes, range(len(frames)))
-    bad = outlier_frames(sums, parameters.n_mad_frame)
-    if len(bad):
-        sums = without(sums, dark_sums(frames[bad], boxes, bad.tolist()))
-    return dark_of_sums(sums, boxes, parameters, bad)

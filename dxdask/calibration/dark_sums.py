@@ -125,7 +125,7 @@ def dark_sums(frames: NDArray[Any], boxes: NDArray[np.int64], numbers: Sequence[
     return DarkSums(total, squares, residuals, np.asarray(numbers, dtype=np.int64), levels, spreads)
 
 
-def merge_dark_sums(parts: Sequence[DarkSums]) -> DarkSums:
+def combine_dark_sums(parts: Sequence[DarkSums]) -> DarkSums:
     """Return the sums over all frames of disjoint parts, in their order."""
     first, *others = parts
     total, squares, residuals = (a.copy() for a in first[:3])

@@ -1,4 +1,11 @@
-"""Masks: which pixels of the detector may be used, whatever the frame."""
+"""Masks: the pixels of a detector that are used on every image.
+
+generate, apply : the steps `generate_mask` and `apply_mask`, in memory.
+parameters : the parameters of both, and those that other steps share.
+panels : masks of each panel, by reason.
+shapes : borders, circles, rectangles, polygons and pixels.
+resolution : ranges of resolution and ice rings.
+"""
 
 from dxdask.masking.apply import apply_mask, combined
 from dxdask.masking.generate import as_arrays, generate_mask

@@ -1,4 +1,9 @@
-"""Plots of what a store holds, for notebooks and reports."""
+"""Plots of the results in a store, for notebooks and reports.
+
+plots : pixel histograms, paired intensities, RMSDs, merging statistics.
+hits : hits and spots of events over a run of stills.
+panel_moves : moves of the panels in metrology.
+"""
 
 from dxdask.report.hits import plot_hits
 from dxdask.report.panel_moves import plot_metrology, plot_panel_moves

@@ -28,7 +28,7 @@ class Pixels(NamedTuple):
     value: NDArray[np.float64]
 
 
-def join_pixels(parts: Sequence[Pixels]) -> Pixels:
+def concatenate_pixels(parts: Sequence[Pixels]) -> Pixels:
     """Return the pixels of all parts in one list."""
     if not parts:
         none = np.empty(0, np.int32)
@@ -124,7 +124,7 @@ def _pixels(found: Sequence[Found], counts: NDArray[np.int64], first_z: int) -> 
     """Return one list of x, y and value by panel and frame; counts (frame, panel) of each."""
     n_frames, n_panels = counts.shape
     if not found:
-        return join_pixels([])
+        return concatenate_pixels([])
     x, y, value = (np.concatenate(column) for column in zip(*found, strict=True))
     panel = np.repeat(np.tile(np.arange(n_panels, dtype=np.int32), n_frames), counts.ravel())
     z = np.repeat(np.arange(first_z, first_z + n_frames, dtype=np.int32), counts.sum(axis=1))

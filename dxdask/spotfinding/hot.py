@@ -1,6 +1,6 @@
 """Pixels that are strong on every image: they are hot, as no reflection lasts for a whole run.
 
-Merge law: `join_hot` of what consecutive stretches of frames give is that of the whole.
+Merge law: `combine_hot` of what consecutive stretches of frames give is that of the whole.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def hot_of_frames(
     return found
 
 
-def join_hot(parts: Sequence[Hot]) -> Hot:
+def combine_hot(parts: Sequence[Hot]) -> Hot:
     """Return what may be hot in all frames of several stretches."""
     found: dict[ZRange, Candidates] = {}
     for part in parts:

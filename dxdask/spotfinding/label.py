@@ -108,7 +108,7 @@ def _join_pairs(pairs: Any, parent: Any) -> None:
         _join(parent, pairs[k, 0], pairs[k, 1])
 
 
-def merge_labels(n_labels: int, pairs: Integers) -> tuple[Integers, int]:
+def combine_labels(n_labels: int, pairs: Integers) -> tuple[Integers, int]:
     """Return new numbers of `n_labels` spots once `pairs` (m, 2) are one, and how many."""
     parent, label = np.arange(n_labels), np.empty(n_labels, np.int64)
     _join_pairs(pairs, parent)

@@ -14,7 +14,7 @@ from dxdask.errors import InputError
 from dxdask.models import Experiment, Panel
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.thresholds import Region, Threshold, is_of_one_panel, threshold_of
-from dxdask.spotfinding.thresholds.collect import pixels_at
+from dxdask.spotfinding.thresholds.marked_pixels import pixels_at
 
 Found = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
 

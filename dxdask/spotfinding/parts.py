@@ -1,8 +1,8 @@
-"""Spots of a stretch of frames, some of which may go on before or behind it.
+"""Spots of a block of consecutive frames, some of which may continue in the blocks next to it.
 
-Merge law: `join_parts` of the parts of consecutive stretches is the part of the whole. Spots that
-touch neither end are closed: complete, and kept only if their size is right, so that a part stays
-small.
+`combine_parts` of the parts of consecutive blocks is the part of all their frames, however they
+are divided. Spots that reach neither the first nor the last frame are closed: complete, and kept
+only if their size is within the limits, so that a part stays small.
 """
 
 from __future__ import annotations
@@ -18,11 +18,17 @@ from numpy.typing import NDArray
 from dxdask.arrays import Integers, Mask
 from dxdask.errors import InputError
 from dxdask.models import Detector, Experiment
-from dxdask.spotfinding.extract import BlockPixels, FramePiece, Pixels, join_pixels, strong_pixels
-from dxdask.spotfinding.faces import touching
-from dxdask.spotfinding.hot import Hot, hot_of_frames, join_hot
+from dxdask.spotfinding.adjacency import adjacent_labels
+from dxdask.spotfinding.extract import (
+    BlockPixels,
+    FramePiece,
+    Pixels,
+    concatenate_pixels,
+    strong_pixels,
+)
+from dxdask.spotfinding.hot import Hot, combine_hot, hot_of_frames
 from dxdask.spotfinding.images import ZRange, is_two_d, is_used
-from dxdask.spotfinding.label import label_pixels, merge_labels
+from dxdask.spotfinding.label import combine_labels, label_pixels
 from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.spot_lists import divide
@@ -159,16 +165,16 @@ def size_limits(detector: Detector, parameters: SpotfinderParameters) -> tuple[i
     return smallest, largest
 
 
-def join_parts(parts: Sequence[SpotPart]) -> SpotPart:
+def combine_parts(parts: Sequence[SpotPart]) -> SpotPart:
     """Return the part of all frames of `parts`, which are in order."""
     if len(parts) == 1:
         return parts[0]
     counts = offsets_of([_n_open(p) for p in parts])
     pairs = [_face(a, b) + counts[[i, i + 1]] for i, (a, b) in enumerate(pairwise(parts))]
-    merged, n = merge_labels(int(counts[-1]), np.concatenate(pairs))
-    labels = [merged[p.label + start] for p, start in zip(parts, counts, strict=False)]
+    combined, n = combine_labels(int(counts[-1]), np.concatenate(pairs))
+    labels = [combined[p.label + start] for p, start in zip(parts, counts, strict=False)]
     whole = _part(
-        join_pixels([p.open for p in parts]), np.concatenate(labels), n,
+        concatenate_pixels([p.open for p in parts]), np.concatenate(labels), n,
         first=parts[0].first, stop=parts[-1].stop,
         images=_join_images([p.images for p in parts]),
         limits=parts[0].size_limits, two_d=False,
@@ -193,7 +199,7 @@ def _with_closed(parts: Sequence[SpotPart]) -> SpotPart:
     lengths = np.concatenate([np.diff(p.offsets) for p in parts])
     return replace(
         last,
-        closed=join_pixels([p.closed for p in parts]),
+        closed=concatenate_pixels([p.closed for p in parts]),
         offsets=offsets_of(lengths),
         sizes=(sizes[0], sizes[1], sizes[2]),
     )
@@ -205,7 +211,7 @@ def _join_images(parts: Sequence[ImageRecords]) -> ImageRecords:
         n_strong=np.concatenate([p.n_strong for p in parts]),
         background=np.concatenate([p.background for p in parts]),
         reasons={z: reason for p in parts for z, reason in p.reasons.items()},
-        hot=join_hot([p.hot for p in parts]),
+        hot=combine_hot([p.hot for p in parts]),
     )
 
 
@@ -233,4 +239,4 @@ def _face(a: SpotPart, b: SpotPart) -> Integers:
     """Return the pairs (n, 2) of open spots of `a` and of `b` that share a face between them."""
     if not (a.open.z.size and b.open.z.size) or a.open.z[-1] + 1 != b.open.z[0]:
         return np.empty((0, 2), np.int64)
-    return touching(a.open, a.label, b.open, b.label)
+    return adjacent_labels(a.open, a.label, b.open, b.label)

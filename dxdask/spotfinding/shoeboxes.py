@@ -1,6 +1,6 @@
 """All pixels of the boxes around spots: cut out of the frames that hold them, put in order after.
 
-Merge law: `join_cuts` of the cuts of consecutive stretches of frames is the cut of the whole;
+Merge law: `combine_cuts` of the cuts of consecutive stretches of frames is the cut of the whole;
 `assemble` gives every pixel its place, so that it does not matter how frames were divided.
 """
 
@@ -99,7 +99,7 @@ def cut_boxes(
     return Cut(boxes.offsets[here] + (low - z0) * area, length, value, mask, touched)
 
 
-def join_cuts(cuts: Sequence[Cut]) -> Cut:
+def combine_cuts(cuts: Sequence[Cut]) -> Cut:
     """Return the cut of all frames of several cuts."""
     if len(cuts) == 1:
         return cuts[0]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Reflections, concatenate, select
-from dxdask.spotfinding.parts import SpotPart, join_parts
+from dxdask.spotfinding.parts import SpotPart, combine_parts
 from dxdask.still_columns import Stills
 
 
@@ -67,7 +67,7 @@ def join_stills(parts: Sequence[StillsPart]) -> StillsPart:
     return StillsPart(
         stills=concatenate([p.stills for p in parts]),
         spots=concatenate([p.spots for p in parts]),
-        found=join_parts(found) if found else None,
+        found=combine_parts(found) if found else None,
         lattices=np.concatenate([p.lattices for p in parts]),
         indexed=concatenate(indexed) if indexed else None,
         further_image=np.concatenate([p.further_image for p in parts]),

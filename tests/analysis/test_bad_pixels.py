@@ -15,12 +15,12 @@ import pytest
 from numpy.typing import NDArray
 from support.detector_examples import COLUMN, DEAD, HOT, SHADOW, SHAPE, Example, bad_detector
 from support.spot_examples import experiment_for
+from support.thresholded import dispersion
 
 from dxdask.analysis import BadPixelParameters, find_bad_pixels
 from dxdask.errors import InputError, ParameterError
 from dxdask.models import Detector, ExperimentList, Panel
 from dxdask.results import StepResult
-from dxdask.spotfinding import dispersion
 from dxdask.storage.importers import read_runs
 
 Places = dict[tuple[int, int], str]

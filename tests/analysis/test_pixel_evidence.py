@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import plain_dispersion as plain
 from support.detector_examples import bad_detector
+from support.thresholded import dispersion_extended
 
-from dxdask.analysis.bad_pixels import EvidenceOfRun, RunEvidence, merge_evidence
+from dxdask.analysis.bad_pixels import EvidenceOfRun, RunEvidence, combine_evidence
 from dxdask.analysis.parameters import BadPixelParameters
-from dxdask.analysis.pixel_evidence import NEVER, VARIES, PanelEvidence, merge
-from dxdask.spotfinding import dispersion_extended
+from dxdask.analysis.pixel_evidence import NEVER, VARIES, PanelEvidence, combine_panel_evidence
 
 EXAMPLE = bad_detector(n=12)
 FRAMES, MASK = EXAMPLE.frames, EXAMPLE.mask
@@ -61,9 +61,9 @@ def test_parts_merge_to_the_whole_in_any_order(cuts: set[int], order: object) ->
     parts = [evidence(a, b) for a, b in pairwise(bounds)]
     order.shuffle(parts)  # type: ignore[attr-defined]
     middle = len(parts) // 2
-    assert_equal(merge_evidence(parts), WHOLE)
-    nested = [merge_evidence(p) for p in (parts[:middle], parts[middle:]) if p]
-    assert_equal(merge_evidence(nested), WHOLE)
+    assert_equal(combine_evidence(parts), WHOLE)
+    nested = [combine_evidence(p) for p in (parts[:middle], parts[middle:]) if p]
+    assert_equal(combine_evidence(nested), WHOLE)
 
 
 @pytest.mark.parametrize("dtype", [np.uint32, pytest.param(np.int64, marks=pytest.mark.slow)])
@@ -75,7 +75,7 @@ def test_counts_grow_wider_with_the_number_of_images() -> None:
     (panel,) = WHOLE.panels
     assert panel.counts.dtype == np.uint16
     many = PanelEvidence(40000, np.full((3, 1, 1), 40000, np.uint16), *_zeros())
-    both = merge([many, many])
+    both = combine_panel_evidence([many, many])
     assert both.counts.dtype == np.uint32
     assert (both.counts == 80000).all()
 

@@ -13,7 +13,7 @@ from dxdask.calibration import (
     CalibrationParameters,
     calibration_of,
     common_modes,
-    pedestal,
+    reduce_dark_run,
 )
 
 
@@ -54,7 +54,7 @@ def test_default_takes_the_left_flank_where_single_photons_drown_in_noise() -> N
 
 def test_default_with_the_pedestal_of_a_dark_run() -> None:
     run = raw_run(5, n=30)
-    dark = pedestal(run.dark, run.detector)
+    dark = reduce_dark_run(run.dark, run.detector)
     c = calibrated(run, pedestal=dark.pedestal, noise=dark.noise, n_dark=len(dark.frames))
     off = common_modes(run.frames, c, by()) - run.common_mode
     # the mean common mode of the dark run is in its pedestal

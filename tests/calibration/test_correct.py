@@ -15,13 +15,13 @@ from dxdask.calibration import (
     calibration_of,
     common_modes,
     correct,
-    pedestal,
+    reduce_dark_run,
 )
 from dxdask.errors import InputError
 
 
 def made(run: RawRun, **others: Any) -> Any:
-    dark = pedestal(run.dark, run.detector)
+    dark = reduce_dark_run(run.dark, run.detector)
     given: dict[str, Any] = {
         "pedestal": dark.pedestal,
         "noise": dark.noise,

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.calibration_examples import SHAPE, raw_run, two_panels
 
-from dxdask.calibration import DarkParameters, panel_boxes, pedestal
+from dxdask.calibration import DarkParameters, panel_boxes, reduce_dark_run
 from dxdask.calibration.dark import CONSTANT, FAR_MEAN, FAR_NOISE
-from dxdask.calibration.dark_sums import dark_sums, merge_dark_sums, without
+from dxdask.calibration.dark_sums import combine_dark_sums, dark_sums, without
 from dxdask.errors import InputError
 
 
 def test_pedestal_noise_and_bad_pixels_are_those_put_in() -> None:
     run = raw_run()
-    found = pedestal(run.dark, run.detector)
+    found = reduce_dark_run(run.dark, run.detector)
     assert np.array_equal(found.reasons > 0, run.bad)
     assert found.reasons[3, 4] == found.reasons[70, 9] == CONSTANT
     assert found.reasons[90, 31] & FAR_MEAN
@@ -34,13 +34,13 @@ def test_pedestal_noise_and_bad_pixels_are_those_put_in() -> None:
 
 def test_the_pedestal_is_the_mean_as_recorded() -> None:
     run = raw_run(n_dark=10)
-    found = pedestal(run.dark, run.detector)
+    found = reduce_dark_run(run.dark, run.detector)
     assert np.array_equal(found.pedestal, run.dark.astype(np.int64).mean(axis=0).astype(np.float32))
 
 
 def test_the_common_mode_is_not_in_the_noise() -> None:
     run = raw_run()
-    assert pedestal(run.dark, run.detector).noise[~run.bad].mean() < 2.2
+    assert reduce_dark_run(run.dark, run.detector).noise[~run.bad].mean() < 2.2
     assert run.dark[:, ~run.bad].std(axis=0).mean() > 5.0
 
 
@@ -52,9 +52,9 @@ def test_frames_that_stand_out_are_left_out_as_if_they_had_not_been() -> None:
     both = lit.copy()
     both[7] = 0
     for frames, out in ((lit, [5]), (dropped, [7]), (both, [5, 7])):
-        found = pedestal(frames, run.detector)
+        found = reduce_dark_run(frames, run.detector)
         assert found.left_out.tolist() == out
-        expected = pedestal(np.delete(run.dark, out, axis=0), run.detector)
+        expected = reduce_dark_run(np.delete(run.dark, out, axis=0), run.detector)
         assert np.array_equal(found.pedestal, expected.pedestal)
         assert np.array_equal(found.noise, expected.noise)
         assert np.array_equal(found.reasons, expected.reasons)
@@ -62,13 +62,13 @@ def test_frames_that_stand_out_are_left_out_as_if_they_had_not_been() -> None:
 
 def test_the_limits_of_bad_pixels_and_frames_are_those_asked_for() -> None:
     run = raw_run()
-    few = pedestal(run.dark, run.detector, DarkParameters(n_mad_mean=3.0))
+    few = reduce_dark_run(run.dark, run.detector, DarkParameters(n_mad_mean=3.0))
     assert (few.reasons & FAR_MEAN).astype(bool).sum() > 10
-    few = pedestal(run.dark, run.detector, DarkParameters(n_mad_noise=3.0))
+    few = reduce_dark_run(run.dark, run.detector, DarkParameters(n_mad_noise=3.0))
     assert (few.reasons & FAR_NOISE).astype(bool).sum() > 10
     lit = run.dark.copy()
     lit[5] = run.frames[0]
-    assert pedestal(lit, run.detector, DarkParameters(n_mad_frame=1e4)).left_out.size == 0
+    assert reduce_dark_run(lit, run.detector, DarkParameters(n_mad_frame=1e4)).left_out.size == 0
 
 
 @given(st.lists(st.integers(1, 11), max_size=4), st.data())
@@ -79,7 +79,7 @@ def test_sums_do_not_depend_on_how_frames_are_cut(cuts: list[int], data: st.Data
     bounds = [0, *sorted(set(cuts)), 12]
     parts = [dark_sums(frames[a:b], boxes, range(a, b)) for a, b in pairwise(bounds)]
     whole = dark_sums(frames, boxes, range(12))
-    for one, other in zip(merge_dark_sums(parts), whole, strict=True):
+    for one, other in zip(combine_dark_sums(parts), whole, strict=True):
         assert np.array_equal(one, other)
     out = data.draw(st.sets(st.integers(0, 11), min_size=1, max_size=3).map(sorted))
     left = without(whole, dark_sums(frames[out], boxes, out))
@@ -89,7 +89,7 @@ def test_sums_do_not_depend_on_how_frames_are_cut(cuts: list[int], data: st.Data
 
 
 def test_a_detector_without_noise_has_no_bad_pixels() -> None:
-    found = pedestal(np.zeros((5, *SHAPE), np.uint16), two_panels())
+    found = reduce_dark_run(np.zeros((5, *SHAPE), np.uint16), two_panels())
     assert not found.reasons.any()
     assert not found.pedestal.any()
     assert not found.noise.any()
@@ -98,6 +98,6 @@ def test_a_detector_without_noise_has_no_bad_pixels() -> None:
 def test_bad_input_is_refused_with_advice() -> None:
     detector = two_panels()
     with pytest.raises(InputError, match=r"2 usable frames, dark\.min_frames=3"):
-        pedestal(np.zeros((2, *SHAPE), np.uint16), detector)
+        reduce_dark_run(np.zeros((2, *SHAPE), np.uint16), detector)
     with pytest.raises(InputError, match="float32: give the raw run"):
-        pedestal(np.zeros((4, *SHAPE), np.float32), detector)
+        reduce_dark_run(np.zeros((4, *SHAPE), np.float32), detector)

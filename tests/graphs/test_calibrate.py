@@ -20,7 +20,7 @@ from dxdask.calibration import (
     DarkParameters,
     calibration_of,
     correct,
-    pedestal,
+    reduce_dark_run,
 )
 from dxdask.errors import ChunkError, InputError
 from dxdask.graphs import calibrate as graph
@@ -56,7 +56,7 @@ RUN = raw_run(n_dark=20)
 
 
 def made(run: RawRun = RUN) -> Calibration:
-    dark = pedestal(run.dark, run.detector)
+    dark = reduce_dark_run(run.dark, run.detector)
     return calibration_of(
         run.detector,
         run.pedestal.shape,
@@ -84,7 +84,7 @@ def same(one: Any, other: Any) -> bool:
 def test_a_dark_run_is_reduced_as_in_memory(block: int, kind: str) -> None:
     frames = RUN.dark.copy()
     frames[5], frames[11] = RUN.frames[0], 0
-    expected = pedestal(frames, RUN.detector)
+    expected = reduce_dark_run(frames, RUN.detector)
     assert expected.left_out.tolist() == [5, 11]
     task = dark_graph.pedestal(lazy(frames, block, kind), RUN.detector)
     assert same(dask.compute(task, scheduler="threads")[0], expected)
@@ -99,7 +99,7 @@ def test_the_tasks_of_a_dark_run() -> None:
 def test_dark_frames_that_cannot_be_read_are_left_out() -> None:
     frames = BlockedFrames(Reader(RUN.dark, bad=(3, 4)), 5)
     found = dask.compute(dark_graph.pedestal(frames, RUN.detector), scheduler="synchronous")[0]
-    expected = pedestal(np.delete(RUN.dark, [3, 4], axis=0), RUN.detector)
+    expected = reduce_dark_run(np.delete(RUN.dark, [3, 4], axis=0), RUN.detector)
     assert np.array_equal(found.pedestal, expected.pedestal)
     assert 3 not in found.frames
     with pytest.raises(InputError, match="18 usable frames"):

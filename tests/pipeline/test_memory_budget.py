@@ -15,7 +15,7 @@ from support.ensemble_example import FRAME, N_IMAGES, QUICK
 
 import dxdask
 from dxdask.analysis import BadPixelParameters
-from dxdask.analysis.bad_pixels import EvidenceOfRun, RunEvidence, merge_evidence
+from dxdask.analysis.bad_pixels import EvidenceOfRun, RunEvidence, combine_evidence
 from dxdask.cluster.client import Cluster
 from dxdask.errors import MemoryBudgetError
 from dxdask.graphs.frames import frame_blocks
@@ -136,7 +136,7 @@ def test_a_block_of_bad_pixels_takes_no_more_than_is_counted() -> None:
     assert sums == 18 * frames[0].size
     assert peak_of(add) < 54 * frames[0].size
     # beside the two that are given
-    assert peak_of(lambda: merge_evidence([part, part])) < 1.01 * sums
+    assert peak_of(lambda: combine_evidence([part, part])) < 1.01 * sums
     tight = Cluster(kind="threads", description="", threads=1, worker_bytes=480_000_000)
     lazy = da.from_array(np.zeros((1, 1, 1), "u2")).map_blocks(
         lambda _: frames, chunks=((4,), (2000,), (2000,)), dtype="u2"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dxdask.calibration import calibration_of, correct, pedestal
+from dxdask.calibration import calibration_of, correct, reduce_dark_run
 from dxdask.calibration.correct import common_modes
 from dxdask.errors import InputError
 from dxdask.simulation import Simulation, SimulationParameters, jet, simulate
@@ -71,7 +71,7 @@ def test_a_frame_does_not_depend_on_those_before(shots: Simulation) -> None:
 
 def test_calibration_finds_what_was_put_in(shots: Simulation, photons: Simulation) -> None:
     detector = shots.experiments[0].detector
-    dark = pedestal(shots.dark_frames(0, shots.n_dark), detector)
+    dark = reduce_dark_run(shots.dark_frames(0, shots.n_dark), detector)
     good = good_pixels(shots)
     for bad in (shots.bad.dead, shots.bad.hot):
         assert (dark.reasons[tuple(bad.T)] > 0).all()

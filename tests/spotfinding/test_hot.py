@@ -17,7 +17,7 @@ from support.spot_examples import experiment_for
 
 from dxdask.models import Detector, Panel
 from dxdask.spotfinding import SpotfinderParameters, combine, find_spots
-from dxdask.spotfinding.hot import hot_mask, hot_of_frames, join_hot
+from dxdask.spotfinding.hot import combine_hot, hot_mask, hot_of_frames
 
 HOT = [(5, 7), (20, 31), (21, 31)]
 
@@ -122,7 +122,7 @@ def test_cuts_do_not_matter(seed: int, cuts: set[int]) -> None:
         inside = [f for f in usable if low <= f + 10 < high]
         if len(inside) > 1:
             expected &= ~strong[inside].all(axis=0)
-    np.testing.assert_array_equal(hot_mask(join_hot(parts), detector, (4, 5)), expected)
+    np.testing.assert_array_equal(hot_mask(combine_hot(parts), detector, (4, 5)), expected)
 
 
 DIALS = """

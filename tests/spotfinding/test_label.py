@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dxdask.spotfinding.label import label_pixels, merge_labels
+from dxdask.spotfinding.label import combine_labels, label_pixels
 
 
 def labels_of(strong: NDArray[np.bool_], two_d: bool) -> tuple[NDArray[np.int64], int]:
@@ -47,7 +47,7 @@ def test_a_spot_that_forks_and_joins_is_one() -> None:
 
 
 def test_pairs_chain() -> None:
-    label, n = merge_labels(6, np.array([[4, 5], [1, 4], [3, 1]]))
+    label, n = combine_labels(6, np.array([[4, 5], [1, 4], [3, 1]]))
     assert n == 3
     assert label.tolist() == [0, 1, 2, 1, 1, 1]
-    assert merge_labels(0, np.empty((0, 2), np.int64))[1] == 0
+    assert combine_labels(0, np.empty((0, 2), np.int64))[1] == 0

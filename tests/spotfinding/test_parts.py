@@ -16,7 +16,7 @@ from support.spot_examples import experiment_for
 
 from dxdask.spotfinding import SpotfinderParameters, panel_pixels
 from dxdask.spotfinding.extract import FramePiece
-from dxdask.spotfinding.parts import SpotPart, close_part, join_parts, spots_of_block
+from dxdask.spotfinding.parts import SpotPart, close_part, combine_parts, spots_of_block
 
 PARAMETERS = SpotfinderParameters.model_validate(
     {"filter": {"min_spot_size": 2, "max_spot_size": 50, "max_strong_pixel_fraction": 1.0}}
@@ -32,7 +32,7 @@ class Positive:
 
 def fold(parts: list[SpotPart], fan_in: int) -> SpotPart:
     while len(parts) > 1:
-        parts = [join_parts(parts[i : i + fan_in]) for i in range(0, len(parts), fan_in)]
+        parts = [combine_parts(parts[i : i + fan_in]) for i in range(0, len(parts), fan_in)]
     return close_part(parts[0])
 
 

@@ -25,7 +25,7 @@ from dxdask.spotfinding import SpotfinderParameters, combine, find_spots
 from dxdask.spotfinding.boxes import boxes_around
 from dxdask.spotfinding.parts import close_part
 from dxdask.spotfinding.result import result_of_part
-from dxdask.spotfinding.shoeboxes import cut_boxes, join_cuts
+from dxdask.spotfinding.shoeboxes import combine_cuts, cut_boxes
 
 FRAMES = spotty_frames()
 EXPERIMENT = experiment_for(FRAMES, first_image=101)
@@ -150,7 +150,7 @@ def test_frames_that_cannot_be_read_again() -> None:
         )
         for first, stop, unread in ((0, 2, {1: "gone"}), (2, 6, {3: "elsewhere"}))
     ]  # fmt: skip
-    cut = join_cuts(cuts)
+    cut = combine_cuts(cuts)
     assert cut.unread == {101: "gone"}
     assert cut.mask.reshape(3, 6).tolist() == [[3] * 6, [0] * 6, [3] * 6]
     np.testing.assert_array_equal(cut.value.reshape(3, 2, 3)[2], FRAMES[2, 2:4, 2:5])

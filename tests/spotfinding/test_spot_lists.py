@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dxdask.spotfinding.adjacency import adjacent_labels
 from dxdask.spotfinding.extract import Pixels
-from dxdask.spotfinding.faces import touching
 from dxdask.spotfinding.spot_lists import divide, take_spots
 
 
@@ -66,7 +66,7 @@ def test_faces_are_pixels_at_the_same_place(seed: int, n: int) -> None:
         panel, y, x = (c.astype(np.int32) for c in np.unravel_index(place, (2, 5, 5)))
         sides.append(Pixels(panel, x, y, np.full(place.size, z, np.int32), np.ones(place.size)))
     labels = [rng.integers(0, 9, len(p.x)) for p in sides]
-    pairs = touching(sides[0], labels[0], sides[1], labels[1])
+    pairs = adjacent_labels(sides[0], labels[0], sides[1], labels[1])
     places = [list(zip(p.panel.tolist(), p.y.tolist(), p.x.tolist(), strict=True)) for p in sides]
     expected = [
         (int(labels[0][i]), int(labels[1][places[1].index(at)]))

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Mask
 from dxdask.errors import InputError
-from dxdask.spotfinding.thresholds.collect import marked
 from dxdask.spotfinding.thresholds.erosion import list_eroded
 from dxdask.spotfinding.thresholds.global_threshold import estimate_global_threshold
 from dxdask.spotfinding.thresholds.local_background import (
     find_strong_in_objects,
     find_strong_in_real_objects,
 )
+from dxdask.spotfinding.thresholds.marked_pixels import marked
 from dxdask.spotfinding.thresholds.overdispersion import Criteria, find_signal
 from dxdask.spotfinding.thresholds.real_dispersion import find_signal_of_reals
 from dxdask.spotfinding.thresholds.windows import LARGEST, Limits, window_of
@@ -195,35 +195,3 @@ def _limits(dtype: np.dtype[Any], trusted_range: tuple[float, float] | None) -> 
     least, most = max(kind.min, -(LARGEST - 1)), min(kind.max, LARGEST - 1)
     of = dtype.type
     return Limits(of(lowest), of(highest), of(least), of(most))
-
-
-def dispersion(
-    image: NDArray[Any],
-    mask: Mask,
-    *,
-    trusted_range: tuple[float, float] | None = None,
-    **parameters: Any,
-) -> Mask:
-    """Return the strong pixels (slow, fast) of a frame; parameters of `DispersionThreshold`."""
-    return _one(image, mask, trusted_range, extended=False, **parameters)
-
-
-def dispersion_extended(
-    image: NDArray[Any],
-    mask: Mask,
-    *,
-    trusted_range: tuple[float, float] | None = None,
-    **parameters: Any,
-) -> Mask:
-    """Return the strong pixels (slow, fast) of a frame; parameters of `DispersionThreshold`."""
-    return _one(image, mask, trusted_range, extended=True, **parameters)
-
-
-def _one(
-    image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None, **parameters: Any
-) -> Mask:
-    if image.ndim != 2:
-        raise InputError(f"a frame is (slow, fast), not {image.shape}; threshold frames one by one")
-    threshold = DispersionThreshold((image.shape[0], image.shape[1]), image.dtype, **parameters)
-    image, mask = np.ascontiguousarray(image), np.ascontiguousarray(mask, np.bool_)
-    return threshold(image, mask, trusted_range)

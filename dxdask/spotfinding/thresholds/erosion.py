@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.spotfinding.thresholds.collect import list_marked
+from dxdask.spotfinding.thresholds.marked_pixels import list_marked
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

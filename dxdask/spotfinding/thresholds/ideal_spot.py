@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.spotfinding.thresholds import blobs as kernels
-from dxdask.spotfinding.thresholds.collect import marked
+from dxdask.spotfinding.thresholds.marked_pixels import marked
 
 BORDER = 2
 """Pixels of background around the ideal spot."""

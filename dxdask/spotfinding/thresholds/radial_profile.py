@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.spotfinding.thresholds.blur import WEIGHTS, blur
-from dxdask.spotfinding.thresholds.collect import marked
+from dxdask.spotfinding.thresholds.marked_pixels import marked
 from dxdask.spotfinding.thresholds.ring_statistics import ring_statistics, workspace_of
 from dxdask.spotfinding.thresholds.rings import Rings
 

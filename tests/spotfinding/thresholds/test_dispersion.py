@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import plain_threshold as plain
 from support.spot_examples import read_bz2
+from support.thresholded import dispersion, dispersion_extended
 
 from dxdask.errors import InputError
-from dxdask.spotfinding import dispersion, dispersion_extended
 from dxdask.spotfinding.thresholds.dispersion import DispersionThreshold
 
 THRESHOLDS = {"dispersion": dispersion, "dispersion_extended": dispersion_extended}
@@ -212,7 +212,7 @@ def test_real_numbers_that_are_not_numbers_are_never_strong() -> None:
 @pytest.mark.parametrize(
     ("shapes", "parameters", "words"),
     [
-        (((3, 20, 20), (20, 20)), {}, "one by one"),
+        (((3, 20, 20), (20, 20)), {}, "must be"),
         (((20, 20), (20, 21)), {}, "must be"),
         (((20, 20), (20, 20)), {"kernel_size": (0, 3)}, "1 or more"),
         (((20, 20), (20, 20)), {"kernel_size": (61, 3)}, "60 or less"),

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.spot_examples import read_bz2
+from support.thresholded import dispersion, dispersion_extended
 
-from dxdask.spotfinding import dispersion, dispersion_extended
 from dxdask.spotfinding.thresholds.global_threshold import estimate_global_threshold
 
 PYTHON = "/usr/bin/python3"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.thresholded import dispersion, dispersion_extended
 
-from dxdask.spotfinding import dispersion, dispersion_extended
 from dxdask.spotfinding.thresholds.global_threshold import LEVELS, estimate_global_threshold
 
 

@@ -11,7 +11,7 @@ from dxdask.arrays import Integers
 from dxdask.spotfinding.extract import Pixels
 
 
-def touching(
+def adjacent_labels(
     before: Pixels, label_before: Integers, behind: Pixels, label_behind: Integers
 ) -> Integers:
     """Return the pairs (n, 2) of labels of pixels at the same place: in the last frame of

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxdask.spotfinding.thresholds.collect import list_marked, marked, pixels_at
+from dxdask.spotfinding.thresholds.marked_pixels import list_marked, marked, pixels_at
 
 
 @given(
