@@ -13,7 +13,7 @@ workspaces : memory that the tasks of a run use one after another.
 label : connected components of strong pixels.
 adjacency : spots that continue in the next block of frames.
 parts : spots of a block of frames, and their combination.
-spot_lists : strong pixels listed by spot.
+spot_lists : strong pixels, spot by spot.
 offsets : offsets of ragged lists.
 centroid : centroid, variances, bounding box, intensity and peak of each spot.
 boxes, shoeboxes : all pixels of the spots' bounding boxes.

@@ -1,4 +1,4 @@
-"""Which spots go on from one frame to the next, where the two are in different lists."""
+"""Adjacency of spots in two lists: pixels at the same place on consecutive frames."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dxdask.spotfinding.extract import Pixels
 def adjacent_labels(
     before: Pixels, label_before: Integers, behind: Pixels, label_behind: Integers
 ) -> Integers:
-    """Return the pairs (n, 2) of labels of pixels at the same place: in the last frame of
-    `before`, and in the first of `behind`, which comes next.
+    """Return the pairs (n, 2) of labels whose pixels share a face between two consecutive frames:
+    the last of `before` and the first of `behind`.
 
     Both lists are in order of z, panel, y, x.
     """

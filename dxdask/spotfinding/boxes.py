@@ -1,4 +1,4 @@
-"""Boxes around spots, and where the pixels of each lie among those of all."""
+"""Bounding boxes of spots, and the offsets of their pixels."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dxdask.spotfinding.offsets import offsets_of
 
 
 class Boxes(NamedTuple):
-    """Boxes (n,) of pixels to be cut out of frames.
+    """Bounding boxes (n,) whose pixels are cut out of frames.
 
     Attributes
     ----------
     panel : (n,) int32.
     bbox : (n, 6) int32, x0 x1 y0 y1 z0 z1, half open, within the panel.
-    offsets : (n + 1,) int64, where the pixels of each begin; in a box z by z, y by y, x fastest.
+    offsets : (n + 1,) int64, first pixel of each box; in a box z by z, y by y, x fastest.
     """
 
     panel: NDArray[np.int32]
@@ -30,7 +30,7 @@ class Boxes(NamedTuple):
 def boxes_around(
     panel: NDArray[Any], bbox: NDArray[Any], detector: Detector, *, margin: int = 0
 ) -> Boxes:
-    """Return the boxes (n, 6) of spots, `margin` pixels wider on each side within their panels."""
+    """Return bounding boxes (n, 6), `margin` pixels wider on each side within their panels."""
     sizes = np.array([p.image_size for p in detector.panels], np.int32)[panel]
     wide = np.array(bbox, np.int32).reshape(-1, 6)
     for axis in range(2):
@@ -47,5 +47,5 @@ def volumes(bbox: NDArray[Any]) -> Integers:
 
 
 def overlapping(boxes: Boxes, first: int, stop: int) -> NDArray[np.intp]:
-    """Return which boxes lie at least in part in first <= z < stop."""
+    """Return the indices of the boxes that overlap first <= z < stop."""
     return np.flatnonzero((boxes.bbox[:, 4] < stop) & (boxes.bbox[:, 5] > first))

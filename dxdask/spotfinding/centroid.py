@@ -58,13 +58,13 @@ def _measure(
 def measure_spots(
     pixels: Pixels, offsets: NDArray[np.int64]
 ) -> tuple[Reflections, NDArray[np.float64]]:
-    """Return the table of spots, and the distance (n,) of the brightest pixel from the centroid.
+    """Return the table of spots, and the distance (n,) of the peak from the centroid.
 
     The centroid is the mean of the pixels' centres r weighted by their counts p, background
     included: c = sum p r / S, S = sum p. Its variance is that of the mean of a weighted sample,
     sum p (r - c)^2 / (S^2 - sum p^2), and 1/12 for the size of a pixel (as in DIALS).
 
-    pixels : spot by spot, in order of z, y, x. offsets : (n + 1,) where those of each begin.
+    pixels : spot by spot, in order of z, y, x. offsets : (n + 1,) first pixel of each spot.
     """
     n = offsets.size - 1
     centroid, variance = np.empty((n, 3)), np.empty((n, 3))
@@ -90,6 +90,6 @@ def measure_spots(
 
 
 def whole_counts(values: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Return counts (n,) rounded; the largest or smallest int32 for what lies beyond."""
+    """Return counts (n,) rounded, and clipped to the range of int32."""
     kind = np.iinfo(np.int32)
     return np.clip(np.rint(values), kind.min, kind.max).astype(np.int32)

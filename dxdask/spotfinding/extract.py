@@ -1,4 +1,4 @@
-"""The strong pixels of consecutive frames, as a list."""
+"""Strong pixels of consecutive frames, as a list."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Pixels(NamedTuple):
 
 
 def concatenate_pixels(parts: Sequence[Pixels]) -> Pixels:
-    """Return the pixels of all parts in one list."""
+    """Return the pixels of all parts as one list."""
     if not parts:
         none = np.empty(0, np.int32)
         return Pixels(none, none, none, none, np.empty(0, np.float64))
@@ -38,7 +38,10 @@ def concatenate_pixels(parts: Sequence[Pixels]) -> Pixels:
 
 
 class FramePiece(NamedTuple):
-    """Consecutive frames (frame, slow, fast), the first at z, and why some could not be read."""
+    """Consecutive frames (frame, slow, fast), the first at z.
+
+    unread : index in the piece of a frame that could not be read -> reason.
+    """
 
     z: int
     frames: NDArray[Any]
@@ -46,17 +49,17 @@ class FramePiece(NamedTuple):
 
 
 class BlockPixels(NamedTuple):
-    """What thresholding consecutive frames gives.
+    """Strong pixels of consecutive frames, with counts and background of each frame.
 
     Attributes
     ----------
     pixels : the strong pixels, frame by frame, panel by panel, row by row.
-    frame_offsets : (frames + 1,) where those of each frame begin.
-    used : (frames,) which were looked at or should have been; the others were not asked for.
-    n_strong : (frames,) strong pixels found, also where there were too many to be used.
-    background : (frames,) mean of the other valid pixels, counts; NaN where there are none or it
-        was not asked for.
-    reasons : frame, from 0 -> why it was not used.
+    frame_offsets : (frames + 1,) first pixel of each frame.
+    used : (frames,) False for frames that were skipped.
+    n_strong : (frames,) number of strong pixels, also of frames that have too many to be used.
+    background : (frames,) mean of the other valid pixels, counts; NaN where there are none, or
+        without `compute_mean_background`.
+    reasons : frame, from 0 -> reason why it could not be used.
     """
 
     pixels: Pixels
@@ -81,10 +84,10 @@ def strong_pixels(
 ) -> BlockPixels:
     """Return the strong pixels of `n_frames` consecutive frames, the first at z = first_z.
 
-    pieces : the frames in order, one piece in memory at a time; those of which `skip` leaves
-        nothing may be absent. masks : one (slow, fast) a panel, True is good. skip : frames, from
-        0, that are not asked for. gain_map : counts per photon (slow, fast) of the stored frame.
-    workspace : one in which only this run was looked at; it may hold the frames.
+    pieces : the frames in order, one piece in memory at a time; a piece may be missing if `skip`
+        holds all its frames. masks : one (slow, fast) per panel, True is good. skip : frames, from
+        0, that are not used. gain_map : counts per photon (slow, fast) of the stored frame.
+    workspace : used for this run only; it may hold the frames.
     """
     workspace = workspace or Workspace()
     found: list[Found] = []
@@ -113,7 +116,7 @@ def strong_pixels(
                 reasons[f], counts[f] = reason, 0
             else:
                 found += strong
-        del frames  # or they would stay in memory while the next are read
+        del frames  # frees their memory before the next piece is read
     used = np.array([f not in skip for f in range(n_frames)], np.bool_)
     offsets = offsets_of(counts.sum(axis=1))
     pixels = _pixels(found, counts, first_z)
@@ -147,7 +150,7 @@ def _unusable(
     parameters: SpotfinderParameters,
     n_strong: int,
 ) -> str | None:
-    """Return why a frame with that many strong pixels must be left out, or None."""
+    """Return the reason why a frame with `n_strong` strong pixels cannot be used, or None."""
     fraction = parameters.filter.max_strong_pixel_fraction
     allowed = math.ceil(fraction * sum(p.n_pixels for p in panels))
     if fraction < 1 and n_strong > allowed:

@@ -1,6 +1,6 @@
-"""Pixels that are strong on every image: they are hot, as no reflection lasts for a whole run.
+"""Hot pixels: strong on every image, as no reflection is for a whole run.
 
-Merge law: `combine_hot` of what consecutive stretches of frames give is that of the whole.
+`combine_hot` of the candidates of consecutive blocks is that of all their frames.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Candidates(NamedTuple):
 
 
 Hot: TypeAlias = Mapping[ZRange, Candidates]
-"""For each range of images first <= z < stop that is looked at, what may be hot in it."""
+"""Candidates of each range of images first <= z < stop that is used."""
 
 
 def hot_of_frames(
@@ -37,11 +37,11 @@ def hot_of_frames(
     first_z: int,
     ranges: Sequence[ZRange],
 ) -> Hot:
-    """Return the pixels that are strong on all `frames`, numbers from 0 in a stretch of them.
+    """Return the pixels that are strong on all `frames`, by ranges of images.
 
-    key : (n,) place of each strong pixel among those of all panels, ascending in each frame.
-    frame_offsets : (frames + 1,) where the pixels of each frame begin. frames : those that could
-    be used, in order. first_z : z of frame 0. ranges : of images to be looked at.
+    key : (n,) index of each strong pixel among those of all panels, ascending in each frame.
+    frame_offsets : (frames + 1,) first pixel of each frame. frames : indices from 0 of the frames
+    that could be used, in order. first_z : z of frame 0. ranges : of images to use.
     """
     found: dict[ZRange, Candidates] = {}
     for f in frames:
@@ -54,7 +54,7 @@ def hot_of_frames(
 
 
 def combine_hot(parts: Sequence[Hot]) -> Hot:
-    """Return what may be hot in all frames of several stretches."""
+    """Return the candidates in all frames of several blocks."""
     found: dict[ZRange, Candidates] = {}
     for part in parts:
         for limits, here in part.items():
@@ -70,8 +70,8 @@ def _both(a: Candidates, b: Candidates) -> Candidates:
 def hot_mask(hot: Hot, detector: Detector, frame_shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Return the mask (slow, fast) of the stored frame, False where a pixel is hot.
 
-    A pixel is hot that is strong on all usable images of a range, of which there must be two: on a
-    single one every spot would be (as it is in DIALS).
+    A pixel is hot if it is strong on all usable images of a range, of at least two: on a single
+    image every strong pixel would be hot (as it is in DIALS).
     """
     mask = np.ones(frame_shape, np.bool_)
     ranges = [c.keys for c in hot.values() if c.n_images >= FEWEST_IMAGES]

@@ -1,4 +1,4 @@
-"""Which images of a run spot finding looks at, and whether each stands alone."""
+"""Images of a run that spot finding uses, by ranges of z."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def first_z(experiment: Experiment) -> int:
 
 
 def is_two_d(experiment: Experiment, parameters: SpotfinderParameters) -> bool:
-    """Return whether spots end with their image: stills, or `force_2d`."""
+    """Return True if no spot extends over two images: stills, or `force_2d`."""
     scan = experiment.scan
     return parameters.force_2d or scan is None or scan.is_still
 
@@ -26,12 +26,12 @@ def is_two_d(experiment: Experiment, parameters: SpotfinderParameters) -> bool:
 def z_ranges(
     experiment: Experiment, parameters: SpotfinderParameters, n_run: int
 ) -> tuple[ZRange, ...]:
-    """Return first <= z < stop of each range of images to look at, in a run of `n_run` frames.
+    """Return first <= z < stop of each range of images to use, in a run of `n_run` frames.
 
     Raises
     ------
     InputError
-        A range is not in ascending order, or leaves the run.
+        A range is not in ascending order, or not within the run.
     """
     start = first_z(experiment)
     last_image = start + n_run
@@ -46,5 +46,5 @@ def z_ranges(
 
 
 def is_used(z: int, ranges: Sequence[ZRange]) -> bool:
-    """Return whether the frame at z is in one of the ranges."""
+    """Return True if z is in one of the ranges."""
     return any(low <= z < high for low, high in ranges)

@@ -1,4 +1,4 @@
-"""Whether frames, models and parameters fit each other, before anything is read."""
+"""Checks that frames, models and parameters agree, before anything is read."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def check_inputs(
     mask: Any = None,
     gain_map: Any = None,
 ) -> None:
-    """Check what spot finding is given for a run; computes nothing.
+    """Check the input of spot finding for a run; computes nothing.
 
-    shape : (frame, slow, fast) of the frames. dtype : theirs; None where steps before it make them
-    what they should be. mask, gain_map : (slow, fast) or None; of a lazy one
-    its shape is looked at.
+    shape : (frame, slow, fast) of the frames. dtype : of the frames; None where calibration makes
+    them of the right one. mask, gain_map : (slow, fast) or None, possibly lazy: only their shapes
+    are used.
 
     Raises
     ------
     InputError
-        A file is given in place of what it holds; frames are of a dtype that no kernel takes;
-        frames, mask or gain map do not fit the detector, or frames the scan; `scan_range` leaves
-        the run or `region_of_interest` a panel; no spot could have the right size.
+        A file name is given in place of an array; the dtype of the frames is not supported;
+        frames, mask or gain map do not fit the detector, or frames the scan; `scan_range` is not
+        within the run or `region_of_interest` not on a panel; no spot size is within the limits.
     """
     for name in ("mask", "gain_map"):
         if getattr(parameters.lookup, name) is not None:

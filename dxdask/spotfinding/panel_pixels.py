@@ -1,4 +1,4 @@
-"""The strong pixels of one panel, frame after frame; what stays the same is kept between them."""
+"""Strong pixels of one panel, frame by frame, with one threshold and workspace for all frames."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Found = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
 
 
 class PanelPixels:
-    """One panel of the frames of a run: what may be used of it, and its threshold.
+    """One panel of the frames of a run: its valid pixels and its threshold.
 
     It holds a workspace: not for two threads at once.
 
     Parameters
     ----------
-    panel : which.
+    panel : its model.
     mask : (slow, fast) of the panel, True is good.
     parameters : of the step.
-    threshold : made for the images of this panel, or of the region of interest on it.
+    threshold : for the images of this panel, or of the region of interest on it.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class PanelPixels:
         return x + np.int32(x0), y + np.int32(y0), value
 
     def has_valid(self, frame: NDArray[Any]) -> bool:
-        """Return whether the panel has a pixel in a stored frame that can be used."""
+        """Return True if a pixel of the panel in a stored frame is valid."""
         return self.sum_valid(frame)[0] > 0
 
     def sum_valid(self, frame: NDArray[Any]) -> tuple[int, float]:
-        """Return number and sum of the pixels that can be used; the sum of integers is exact."""
+        """Return number and sum of the valid pixels; the sum of integers is exact."""
         image = self._image(frame)
         low, high = (-np.inf, np.inf) if self._trusted is None else self._trusted
         total = np.zeros(1, np.int64 if np.issubdtype(image.dtype, np.integer) else np.float64)
@@ -82,10 +82,10 @@ def panel_pixels(
     dtype: np.dtype[Any],
     gain_map: NDArray[np.float64] | None = None,
 ) -> tuple[PanelPixels, ...]:
-    """Return one `PanelPixels` a panel for frames of `dtype`; panels that are alike share theirs.
+    """Return one `PanelPixels` per panel for frames of `dtype`; equal panels share a threshold.
 
-    masks : one (slow, fast) a panel, True is good. gain_map : counts per photon (slow, fast) of the
-    stored frame, in place of the gains of the panels.
+    masks : one (slow, fast) per panel, True is good. gain_map : counts per photon (slow, fast) of
+    the stored frame, in place of the gains of the panels.
     """
     thresholds: dict[Any, Threshold] = {}
     out = []
@@ -105,9 +105,9 @@ def panel_pixels(
 
 
 def trusted_range(panel: Panel, parameters: SpotfinderParameters) -> tuple[float, float] | None:
-    """Return the counts, pedestal taken off, strictly between which a pixel is used; None for all.
+    """Return the open interval of counts, less the pedestal, that are used; None for all.
 
-    `maximum_trusted_value` stands for the panel's upper end, as in DIALS, and also counts where
+    `maximum_trusted_value` replaces the panel's upper limit, as in DIALS, also where
     `filter.use_trusted_range` is false.
     """
     low, high = panel.trusted_range if parameters.filter.use_trusted_range else (-np.inf, np.inf)
@@ -124,7 +124,7 @@ def require_inside(region: Region | None, panel: Panel) -> None:
     Raises
     ------
     InputError
-        It does not or it is.
+        It is not on the panel, or empty.
     """
     if region is None:
         return
@@ -147,7 +147,7 @@ def _cut(gain_map: NDArray[np.float64], panel: Panel, region: Region | None) -> 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sum_valid(image: Any, mask: Any, low: Any, high: Any, total: Any) -> int:
-    """Add up the pixels that are good and strictly between `low` and `high`; return how many."""
+    """Return number and sum of the good pixels strictly between `low` and `high`."""
     n = 0
     for j in range(image.shape[0]):
         sum_ = total.dtype.type(0)

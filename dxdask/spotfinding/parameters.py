@@ -16,25 +16,25 @@ Pixel = Annotated[int, Field(ge=0)]
 
 
 class BackgroundGradientParameters(Parameters):
-    """Leave out spots on a steep background."""
+    """Filter of spots on a steep background."""
 
-    filter: bool = parameter(False, "Whether to.", expert=2)
+    filter: bool = parameter(False, "Enable the filter.", expert=2)
     background_size: int = parameter(
-        2, "Width of the frame around a spot that is its background.", unit="px", expert=2, ge=1
+        2, "Width of the border around a spot that is its background.", unit="px", expert=2, ge=1
     )
     gradient_cutoff: float = parameter(
-        4.0, "Steepest background of a spot.", unit="counts/px", expert=2, ge=0.0
+        4.0, "Largest slope of the background of a spot.", unit="counts/px", expert=2, ge=0.0
     )
 
 
 class SpotDensityParameters(Parameters):
-    """Leave out spots where there are far too many."""
+    """Filter of spots in regions with too many spots."""
 
-    filter: bool = parameter(False, "Whether to.", expert=2)
+    filter: bool = parameter(False, "Enable the filter.", expert=2)
 
 
 class FilterParameters(MaskParameters):
-    """Which pixels may be used and which spots are kept."""
+    """Filters of pixels and of spots."""
 
     min_spot_size: int | None = parameter(
         None,
@@ -46,20 +46,19 @@ class FilterParameters(MaskParameters):
     max_spot_size: int = parameter(1000, "Largest number of strong pixels.", unit="px", ge=1)
     max_separation: float | None = parameter(
         2.0,
-        "Largest distance of the brightest pixel from the centroid, images counting as pixels. "
-        "None: any.",
+        "Largest distance of the peak from the centroid, in pixels and images. None: any.",
         unit="px",
         expert=1,
         ge=0.0,
     )
     max_strong_pixel_fraction: float = parameter(
         0.25,
-        "An image with a larger fraction of strong pixels is reported and gives no spots.",
+        "Largest fraction of strong pixels of an image that is used.",
         ge=0.0,
         le=1.0,
     )
     use_trusted_range: bool = parameter(
-        True, "Whether to leave out counts outside the trusted range of the panel."
+        True, "Exclude counts outside the trusted range of the panel."
     )
     background_gradient: BackgroundGradientParameters = BackgroundGradientParameters()
     spot_density: SpotDensityParameters = SpotDensityParameters()
@@ -76,10 +75,10 @@ class FilterParameters(MaskParameters):
 
 
 class LookupParameters(Parameters):
-    """Further files."""
+    """Files of pixel values."""
 
     mask: Path | None = parameter(
-        None, "A .npy file of booleans (slow, fast), true where a pixel may be used."
+        None, "A .npy file of booleans (slow, fast), true where a pixel is good."
     )
     gain_map: Path | None = parameter(
         None, "A .npy file (slow, fast), counts per photon of each pixel.", unit="counts/photon"
@@ -87,43 +86,41 @@ class LookupParameters(Parameters):
 
 
 class OutputParameters(Parameters):
-    """What is kept beside the table of spots and their strong pixels."""
+    """Output in addition to the table of spots and their strong pixels."""
 
     shoeboxes: bool = parameter(
-        False, "Keep all pixels of each spot's box, its background too, not only the strong ones."
+        False, "Save all pixels of each spot's bounding box, not only the strong ones."
     )
 
 
 class SpotfinderParameters(Parameters):
-    """Of spot finding; on the command line under `spotfinder.`."""
+    """Parameters of spot finding; on the command line under `spotfinder.`."""
 
     lookup: LookupParameters = LookupParameters()
     write_hot_mask: bool = parameter(
         False,
-        "Make a mask of the pixels that are strong on every image of the run, or of a range of "
+        "Write a mask of the pixels that are strong on every image of the run, or of a range of "
         "`scan_range`: the array hot_mask of find_spots; see apply_mask.",
     )
-    force_2d: bool = parameter(
-        False, "Whether to take each image as a still: spots do not join from one to the next."
-    )
+    force_2d: bool = parameter(False, "Find spots on each image separately, as on stills.")
     scan_range: tuple[ImageRange, ...] = parameter(
         (), "First and last image number of each range of images to use. None given: all."
     )
     region_of_interest: tuple[Pixel, Pixel, Pixel, Pixel] | None = parameter(
         None,
-        "Where to look for spots on each panel: x0, x1, y0, y1, fast and slow, the second of each "
-        "not included.",
+        "Region of each panel in which spots are found: x0, x1, y0, y1, fast and slow, the second "
+        "of each not included.",
         unit="px",
     )
     compute_mean_background: bool = parameter(
-        False, "Whether to find the mean of each image's pixels that are not strong."
+        False, "Compute the mean of each image's pixels that are not strong."
     )
     per_image_statistics: bool = parameter(
-        False, "Whether to make a table of spots, intensity and resolution of each image."
+        False, "Report a table of spots, intensity and resolution of each image."
     )
     maximum_trusted_value: float | None = parameter(
         None,
-        "Counts from here on are not used: in place of the upper end of the trusted range.",
+        "Pixels with this count or more are not used; replaces the upper end of the trusted range.",
         unit="counts",
     )
     filter: FilterParameters = FilterParameters()

@@ -36,15 +36,15 @@ from dxdask.spotfinding.workspaces import Workspace
 
 
 class ImageRecords(NamedTuple):
-    """What is known of each image.
+    """Counts, background and reasons of images.
 
     Attributes
     ----------
-    z : (frames,) of the frames that were looked at.
+    z : (frames,) of the frames that were used.
     n_strong : (frames,) strong pixels on each.
     background : (frames,) mean of the other valid pixels, counts; NaN where not known.
-    reasons : z -> why that frame was left out.
-    hot : the pixels strong on all of them; empty unless asked for.
+    reasons : z -> reason why that frame could not be used.
+    hot : the pixels strong on all of them; empty without `write_hot_mask`.
     """
 
     z: Integers
@@ -61,11 +61,11 @@ class SpotPart:
     Attributes
     ----------
     closed : pixels of the complete spots of the right size, spot by spot.
-    offsets : (spots + 1,) where the pixels of each begin.
-    open : pixels of the spots that touch an end, in order of z, panel, y, x.
-    label : which open spot each of these is of, numbers from 0.
-    images : what is known of each image.
-    sizes : complete spots: how many in all, too small, too large.
+    offsets : (spots + 1,) first pixel of each.
+    open : pixels of the spots that reach the first or the last frame, in order of z, panel, y, x.
+    label : the open spot of each of these, numbered from 0.
+    images : records of the images.
+    sizes : numbers of complete spots: in all, too small, too large.
     size_limits : smallest and largest number of pixels of a spot that is kept.
     """
 
@@ -94,10 +94,10 @@ def spots_of_block(
 ) -> SpotPart:
     """Return the spots of `n_frames` consecutive frames, the first at z = first_z.
 
-    pieces : the frames in order; one piece is in memory at a time. masks : one (slow, fast) a
-    panel, True is good. ranges : of z to look at, all if none; pieces wholly outside may be absent.
+    pieces : the frames in order; one piece is in memory at a time. masks : one (slow, fast) per
+    panel, True is good. ranges : of z to use, all if empty; pieces wholly outside may be missing.
     gain_map : counts per photon (slow, fast) of the stored frame, in place of the panels' gains.
-    workspace : one in which only this run was looked at; it may hold the frames.
+    workspace : used for this run only; it may hold the frames.
     """
     skip = [f for f in range(n_frames) if ranges and not is_used(first_z + f, ranges)]
     block = strong_pixels(
@@ -119,7 +119,7 @@ def spots_of_block(
 
 
 def _keys(pixels: Pixels, detector: Detector) -> tuple[NDArray[np.int32], Integers]:
-    """Return for pixels (n,) the width of their panel, and their place among those of all panels,
+    """Return for pixels (n,) the width of their panel, and their index among those of all panels,
     panel by panel, row by row.
     """
     widths = np.array([p.image_size[0] for p in detector.panels], np.int32)
@@ -166,7 +166,7 @@ def size_limits(detector: Detector, parameters: SpotfinderParameters) -> tuple[i
 
 
 def combine_parts(parts: Sequence[SpotPart]) -> SpotPart:
-    """Return the part of all frames of `parts`, which are in order."""
+    """Return the part of all frames of `parts`, which are consecutive."""
     if len(parts) == 1:
         return parts[0]
     counts = offsets_of([_n_open(p) for p in parts])
@@ -183,7 +183,7 @@ def combine_parts(parts: Sequence[SpotPart]) -> SpotPart:
 
 
 def close_part(part: SpotPart) -> SpotPart:
-    """Return the part with nothing open: there are no frames before or behind it."""
+    """Return the part with all spots closed: there are no frames before or after it."""
     rest = _part(
         part.open, part.label, _n_open(part),
         first=part.first, stop=part.stop, images=part.images,
@@ -193,7 +193,7 @@ def close_part(part: SpotPart) -> SpotPart:
 
 
 def _with_closed(parts: Sequence[SpotPart]) -> SpotPart:
-    """Return the last part with the closed spots of all."""
+    """Return the last part with the closed spots of all parts."""
     last = parts[-1]
     sizes = np.sum([p.sizes for p in parts], axis=0).tolist()
     lengths = np.concatenate([np.diff(p.offsets) for p in parts])
@@ -236,7 +236,7 @@ def _n_open(part: SpotPart) -> int:
 
 
 def _face(a: SpotPart, b: SpotPart) -> Integers:
-    """Return the pairs (n, 2) of open spots of `a` and of `b` that share a face between them."""
+    """Return the pairs (n, 2) of adjacent open spots of `a` and of `b`."""
     if not (a.open.z.size and b.open.z.size) or a.open.z[-1] + 1 != b.open.z[0]:
         return np.empty((0, 2), np.int64)
     return adjacent_labels(a.open, a.label, b.open, b.label)

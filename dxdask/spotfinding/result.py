@@ -1,4 +1,4 @@
-"""From the spots of all frames of a run to the result of the step."""
+"""The result of `find_spots`: of a run, from the spots of all its frames, and of an ensemble."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def result_of_part(
 
     Spots are in order of panel and first pixel (z, y, x), as DIALS's. `arrays` holds their
     pixels, spot by spot: pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z (m,), pixel_value (m,)
-    counts; and hot_mask (slow, fast), where it is asked for.
+    counts; and hot_mask (slow, fast), with `write_hot_mask`.
 
     frame_shape : (slow, fast) of the stored frames; that of the panels by default.
 
@@ -102,7 +102,7 @@ def result_of_part(
 
 
 def boxes_to_cut(part: SpotPart, experiment: Experiment, parameters: SpotfinderParameters) -> Boxes:
-    """Return the boxes whose pixels `result_of_part` takes as `around`, from the same `part`."""
+    """Return the boxes whose pixels `result_of_part` needs as `around`, from the same `part`."""
     whole = close_part(part)
     table, separation = measure_spots(*_in_order(whole.closed, whole.offsets))
     near = is_near(separation, parameters.filter)
@@ -110,7 +110,7 @@ def boxes_to_cut(part: SpotPart, experiment: Experiment, parameters: SpotfinderP
 
 
 def combine(results: Sequence[StepResult]) -> StepResult:
-    """Return the result of an ensemble from those of its runs, one experiment each, in order.
+    """Return the result of an ensemble from those of its runs, one experiment per run, in order.
 
     Raises
     ------

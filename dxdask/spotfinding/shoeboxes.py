@@ -1,7 +1,7 @@
-"""All pixels of the boxes around spots: cut out of the frames that hold them, put in order after.
+"""All pixels of the bounding boxes of spots: cut out of frames, then put in order.
 
-Merge law: `combine_cuts` of the cuts of consecutive stretches of frames is the cut of the whole;
-`assemble` gives every pixel its place, so that it does not matter how frames were divided.
+`combine_cuts` of the cuts of consecutive blocks is the cut of all their frames; `assemble` puts
+every pixel in its place, so the result does not depend on the blocks.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ USABLE = VALID | BACKGROUND
 
 
 class Cut(NamedTuple):
-    """The part of boxes that lies within some frames; every run of pixels is of one box.
+    """Segments of consecutive pixels that some frames hold of boxes, each of one box.
 
     Attributes
     ----------
-    start, length : (k,) int64, where each run of pixels belongs among those of all boxes.
-    value : (m,) int32 or float32, counts, run by run.
-    mask : (m,) uint8, `USABLE` where a pixel could be used, else 0.
-    unread : z of a frame that boxes are on and that could not be read -> why.
+    start, length : (k,) int64, first pixel of each segment among those of all boxes, and length.
+    value : (m,) int32 or float32, counts, segment by segment.
+    mask : (m,) uint8, `USABLE` where a pixel is valid, else 0.
+    unread : z of a frame with boxes on it that could not be read -> reason.
     """
 
     start: Integers
@@ -48,7 +48,7 @@ class Cut(NamedTuple):
 class Surroundings(NamedTuple):
     """Boxes with their pixels: value (m,) counts, mask (m,) uint8, at `boxes.offsets`.
 
-    unread : z of a frame that could not be read -> why; its pixels are 0 and cannot be used.
+    unread : z of a frame that could not be read -> reason; its pixels are 0 and not valid.
     """
 
     boxes: Boxes
@@ -67,11 +67,11 @@ def cut_boxes(
     first_z: int,
     unread: Mapping[int, str] = MappingProxyType({}),
 ) -> Cut:
-    """Return what consecutive frames (frame, slow, fast), the first at z = first_z, hold of boxes.
+    """Return the pixels of boxes in consecutive frames (frame, slow, fast), the first at `first_z`.
 
-    masks : one (slow, fast) a panel, True is good. unread : frames that could not be read, and why.
-    Counts are those that the threshold saw, less the pedestal: int32 where they are whole numbers,
-    and then its largest or smallest for what lies beyond; else float32.
+    masks : one (slow, fast) per panel, True is good. unread : frame, from 0, that could not be
+    read -> reason. Counts are those that the threshold used, less the pedestal: int32 where they
+    are whole numbers, clipped to its range; else float32.
     """
     here = overlapping(boxes, first_z, first_z + len(frames))
     panel, bbox = boxes.panel[here], boxes.bbox[here].astype(np.int64)
@@ -100,7 +100,7 @@ def cut_boxes(
 
 
 def combine_cuts(cuts: Sequence[Cut]) -> Cut:
-    """Return the cut of all frames of several cuts."""
+    """Return the cut of the frames of several cuts."""
     if len(cuts) == 1:
         return cuts[0]
     start, length, value, mask, unread = zip(*cuts, strict=True)
@@ -133,7 +133,7 @@ def shoeboxes_of(
     Parameters
     ----------
     around : boxes at least as large as those of the spots.
-    which : (n,) which of these boxes is around each spot.
+    which : (n,) index of the box around each spot.
     bbox : (n, 6) of the spots themselves.
     pixels, offsets : their strong pixels, spot by spot.
 
@@ -142,7 +142,7 @@ def shoeboxes_of(
     dict
         shoebox_offsets (n + 1,) int64; shoebox_value (m,) counts and shoebox_mask (m,) uint8 of all
         pixels of each box, z by z, y by y, x fastest. Mask bits are DIALS's, 1 valid, 2 background,
-        4 foreground: 5 is a strong pixel, 3 another that could be used, 0 one that could not.
+        4 foreground: 5 is a strong pixel, 3 another valid one, 0 one that is not valid.
         (dials.find_spots keeps the strong pixels only, and writes 0 for count and mask elsewhere.)
     """
     new = offsets_of(volumes(bbox))
@@ -162,7 +162,7 @@ def _kept_as(dtype: np.dtype[Any], detector: Detector) -> np.dtype[Any]:
 
 
 def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
-    """Return the smallest and the largest count that is kept as it is."""
+    """Return the smallest and the largest count that is not clipped."""
     if dtype.kind != "i":
         return -np.inf, np.inf
     return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
@@ -173,9 +173,9 @@ def _cut(
     frames: Any, good: Any, readable: Any, first_z: Any, trusted: Any, pedestal: Any, limits: Any,
     which: Any, bbox: Any, own: Any, value: Any, mask: Any,
 ) -> None:  # fmt: skip
-    """Copy the pixels of boxes `which`, all on the panel that frames (frame, slow, fast) are of.
+    """Copy the pixels of boxes `which`, all on the panel of the frames (frame, slow, fast).
 
-    own : (boxes + 1,) where the pixels of each box begin in `value` and `mask`.
+    own : (boxes + 1,) first pixel of each box in `value` and `mask`.
     """
     for b in which:
         n = own[b]
@@ -212,7 +212,7 @@ def _crop(
     outer: Any, start: Any, outer_value: Any, outer_mask: Any,
     inner: Any, offsets: Any, value: Any, mask: Any,
 ) -> None:  # fmt: skip
-    """Copy from boxes `outer` (n, 6), whose pixels begin at `start`, the boxes `inner` in them."""
+    """Copy the boxes `inner` out of boxes `outer` (n, 6), whose pixels begin at `start`."""
     for b in range(inner.shape[0]):
         n = offsets[b]
         width, height = outer[b, 1] - outer[b, 0], outer[b, 3] - outer[b, 2]

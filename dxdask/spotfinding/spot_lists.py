@@ -1,4 +1,4 @@
-"""Strong pixels listed spot by spot: divided by label, or some of them taken."""
+"""Strong pixels listed spot by spot: sorted by label, or selected."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ OPEN = -2
 
 
 class Divided(NamedTuple):
-    """Spots that are complete, and those that may go on before or behind.
+    """Complete spots, and those that may continue in the frames before or after.
 
     Attributes
     ----------
     closed : pixels of the complete spots of the right size, spot by spot.
-    offsets : (spots + 1,) where the pixels of each begin.
-    open : pixels of the others, in the order they came.
-    label : which of the open spots each is of, from 0.
-    sizes : complete spots: how many in all, too small, too large.
+    offsets : (spots + 1,) first pixel of each.
+    open : pixels of the other spots, in the order given.
+    label : the open spot of each of these, numbered from 0.
+    sizes : numbers of complete spots: in all, too small, too large.
     """
 
     closed: Pixels
@@ -43,10 +43,10 @@ def divide(
     limits: tuple[int, int],
     ends: tuple[int, int] | None,
 ) -> Divided:
-    """Return the pixels of `n` spots, divided by whether these are complete.
+    """Return the pixels of `n` spots, divided into complete and open spots.
 
-    label : (pixels,) number of each one's spot. limits : smallest and largest number of pixels of
-    a spot that is kept. ends : a spot with a pixel at either z is open; None: none is.
+    label : (pixels,) the spot of each. limits : smallest and largest number of pixels of a spot
+    that is kept. ends : a spot with a pixel at either z is open; None: none is.
     """
     size, is_open = np.zeros(n, np.int64), np.zeros(n, np.bool_)
     first, last = ends or (0, 0)
@@ -91,9 +91,10 @@ def _measure(
 def _place(
     size: Any, is_open: Any, smallest: Any, largest: Any, place: Any, number: Any, offsets: Any
 ) -> Any:
-    """Find where the first pixel of each spot goes in the closed list, if it does.
+    """Set the position of the first pixel of each closed spot in the list, and number open spots.
 
-    Returns spots kept; complete spots, those too small and too large; pixels of open spots.
+    Returns the numbers of spots kept; of complete spots, those too small and too large; of pixels
+    of open spots.
     """
     n_kept, n_all, n_small, n_large, n_open, pixels_open = 0, 0, 0, 0, 0, 0
     for s in range(size.size):

@@ -346,7 +346,7 @@ def test_what_could_not_be_used_is_told_at_once(
     assert str(file) in row
     assert run(["find_spots", str(path)]) == 0
     said = capsys.readouterr().out
-    assert "Left out 1 of 14 images" in said
+    assert "1 of 14 images could not be used" in said
     assert "not a number" in said.split("Problems:")[1]
     # many are not all printed here
     assert run(["find_spots", str(path), "max_strong_pixel_fraction=0"]) == 0

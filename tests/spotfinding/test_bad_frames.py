@@ -44,7 +44,7 @@ def test_frames_all_masked_are_problems_and_say_what_to_try() -> None:
     result = find_spots(FRAMES, experiment_for(FRAMES), np.zeros((40, 50), bool))
     assert [p["image"] for p in result.problems] == list(range(1, 7))
     assert len(result.reflections["x"]) == 0
-    assert result.messages[-2] == "Left out 6 of 6 images, see problems"
+    assert result.messages[-2] == "6 of 6 images could not be used, see problems"
     assert result.messages[-1].startswith("No spots were found, as no image could be used")
 
 
@@ -104,6 +104,6 @@ def test_too_many_strong_pixels_leave_the_other_frames_alone() -> None:
     result = find_spots(frames, experiment_for(frames), None, asked)
     assert [p["image"] for p in result.problems] == [3]
     assert "allows; change the threshold" in result.problems[0]["reason"]
-    assert "Left out 1 of 6 images, see problems" in result.messages
+    assert "1 of 6 images could not be used, see problems" in result.messages
     assert not (result.arrays["pixel_z"] == 2).any()
     assert (result.arrays["pixel_z"] == 3).any()

@@ -1,4 +1,4 @@
-"""Places of the detector where there are far too many spots to be Bragg peaks."""
+"""Regions of the detector with too many spots to be Bragg peaks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ GRADIENT_CUTOFF = 0.002
 
 
 def is_sparse(panel: NDArray[np.int32], x: Floats, y: Floats) -> NDArray[np.bool_]:
-    """Return which spots (n,) do not lie where there are far too many.
+    """Return True (n,) for spots that do not lie in a region with too many spots.
 
-    The spots of each panel are counted in 50 x 50 equal bins over the area they take up. Most bins
-    hold few; `dense_above` tells how many is too many, and spots in such bins are left out, as
-    dials.find_spots does. Unlike there every panel has its bins, where DIALS lays all panels upon
-    one another; all bins count towards what is too many. As there a spot that lies exactly on the
-    edge of a bin is kept.
+    The spots of each panel are counted in 50 x 50 equal bins over the area they cover. Spots in
+    bins with more than `dense_above` spots are rejected, as in dials.find_spots. Each panel has
+    bins of its own (DIALS superimposes all panels); the limit is that of the bins of all panels.
+    As in DIALS, a spot exactly on the edge of a bin is kept.
 
     panel : (n,) of each spot. x, y : (n,) centroids, px.
     """
@@ -40,12 +39,12 @@ def is_sparse(panel: NDArray[np.int32], x: Floats, y: Floats) -> NDArray[np.bool
 
 
 def dense_above(counts: Floats) -> float | None:
-    """Return the most spots that a bin may hold; None where there is no such limit.
+    """Return the largest number of spots that a bin may hold; None where there is no limit.
 
-    The counts of all bins are sorted into up to 30 slots of equal width. The limit is where the
-    fraction of bins up to a slot has stopped to grow: by less than 0.002 a spot, twice in a row.
-    Where that is so from the first slot on, as with one very dense place, the limit is the end of
-    that slot. (DIALS takes its beginning, and leaves out all spots.)
+    The counts of all bins are sorted into up to 30 slots of equal width. The limit is the first
+    slot after which the cumulative fraction of bins grows by less than 0.002 per spot, twice in
+    succession. If that is the first slot, as with one very dense region, the limit is the upper
+    edge of that slot. (DIALS takes its lower edge, and rejects all spots.)
     """
     most = int(counts.max(initial=0))
     least = float(counts.min(initial=most))
@@ -60,7 +59,7 @@ def dense_above(counts: Floats) -> float | None:
     twice = np.flatnonzero(slow[1:] & slow[:-1])
     if not twice.size:
         return None
-    # the lower edge of the slot by steps from the lowest: a product would be rounded otherwise
+    # edges by repeated addition, as in DIALS: a product would be rounded differently
     low = np.add.accumulate([least, *([width] * n_slots)])
     if twice[0] == 0:
         return float(low[1])
@@ -68,6 +67,6 @@ def dense_above(counts: Floats) -> float | None:
 
 
 def _bin_of(position: Floats, edges: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return the bin of each position, and whether it lies inside, not on an edge."""
+    """Return the bin of each position, and True where it lies inside, not on an edge."""
     index = np.clip(np.searchsorted(edges, position, side="right") - 1, 0, len(edges) - 2)
     return index, (position > edges[index]) & (position < edges[index + 1])

@@ -1,4 +1,4 @@
-"""Spots that stand on a steep background, such as the edge of a powder ring or of a shadow."""
+"""Spots on a steep background, such as the edge of a powder ring or of a shadow."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from dxdask.spotfinding.shoeboxes import Surroundings
 
 BUFFER = 1
-"""Width of the frame of pixels, at the edge of the widened box, that a plane is fitted to."""
+"""Width of the border of pixels, at the edge of the widened box, to which a plane is fitted."""
 
 
 def margin(background_size: int) -> int:
-    """Return by how many pixels the box of a spot is widened for its background."""
+    """Return the number of pixels by which the box of a spot is widened for its background."""
     return background_size + BUFFER
 
 
@@ -24,11 +24,11 @@ def background_slopes(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the slopes (n,) of the background of spots along fast and slow, counts/px.
 
-    The images of a spot are added up, and a plane is fitted by least squares, all pixels alike, to
-    the outermost pixels of its widened box, as dials.find_spots does; so the slope grows with the
-    number of images. Unlike there a pixel must be good and trusted on every image (DIALS asks this
-    of the sum only), and the spot's own box is left out where the edge of a panel cuts the widened
-    one. NaN where there are too few pixels for a plane.
+    The images of a spot are summed, and a plane is fitted by unweighted least squares to the
+    outermost pixels of its widened box, as in dials.find_spots; so the slope grows with the number
+    of images. A pixel must be good and trusted on every image (in DIALS, in the sum), and the
+    spot's own box is excluded where the edge of a panel cuts the widened one. NaN where there are
+    too few pixels for a plane.
 
     around : the boxes, widened by `margin`; one a spot. bbox : (n, 6) of the spots themselves.
     """
@@ -41,9 +41,9 @@ def background_slopes(
 def is_flat(
     around: Surroundings, bbox: NDArray[np.int32], gradient_cutoff: float
 ) -> NDArray[np.bool_]:
-    """Return which spots (n,) have no slope above the cutoff, counts/px, along fast or slow.
+    """Return True (n,) for spots without a slope above the cutoff, counts/px, along fast or slow.
 
-    A spot whose background cannot be told is kept.
+    A spot whose background cannot be estimated is kept.
     """
     slope_x, slope_y = background_slopes(around, bbox)
     return ~((np.abs(slope_x) > gradient_cutoff) | (np.abs(slope_y) > gradient_cutoff))
@@ -55,7 +55,7 @@ def _slopes(
 ) -> None:
     for b in range(outer.shape[0]):
         x0, x1, y0, y1 = outer[b, 0], outer[b, 1], outer[b, 2], outer[b, 3]
-        # from the middle of the box, so that sums of squares stay small
+        # relative to the centre of the box, so that sums of squares stay small
         x_mid, y_mid = 0.5 * (x0 + x1 - 1), 0.5 * (y0 + y1 - 1)
         width, area, n_images = x1 - x0, (x1 - x0) * (y1 - y0), outer[b, 5] - outer[b, 4]
         n, sx, sy, sxx, sxy, syy, sv, sxv, syv = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0

@@ -18,12 +18,12 @@ Rows = NDArray[np.bool_]
 
 
 def needs_surroundings(parameters: SpotfinderParameters) -> bool:
-    """Return whether more than strong pixels is asked for, so that frames are read once more."""
+    """Return True if all pixels of the boxes are needed, so that frames are read again."""
     return parameters.output.shoeboxes or parameters.filter.background_gradient.filter
 
 
 def is_near(separation: NDArray[np.float64], parameters: FilterParameters) -> Rows:
-    """Return which spots (n,) have their brightest pixel near the centroid; separation in px."""
+    """Return True (n,) for spots whose peak is near their centroid; separation in px."""
     limit = parameters.max_separation
     return np.ones(separation.size, np.bool_) if limit is None else separation <= limit
 
@@ -31,7 +31,7 @@ def is_near(separation: NDArray[np.float64], parameters: FilterParameters) -> Ro
 def boxes_wanted(
     table: Reflections, near: Rows, detector: Detector, parameters: SpotfinderParameters
 ) -> Boxes:
-    """Return the boxes around the spots `near`, as wide as the filter of gradients needs them."""
+    """Return the boxes of the spots `near`, widened as the filter of gradients needs them."""
     gradient = parameters.filter.background_gradient
     wider = margin(gradient.background_size) if gradient.filter else 0
     return boxes_around(table["panel"][near], table["bbox"][near], detector, margin=wider)
@@ -43,17 +43,17 @@ def keep_spots(
     parameters: FilterParameters,
     around: Surroundings | None = None,
 ) -> tuple[Rows, list[str]]:
-    """Return which spots (n,) pass all filters that are asked for, and DIALS's lines about them.
+    """Return True (n,) for spots that pass all enabled filters, and DIALS's messages about them.
 
     Filters are those of dials.find_spots in their order: peak-centroid distance, background
-    gradient, spot density; the last counts all spots, also those that the others leave out.
+    gradient, spot density; the last counts all spots, also those that the others reject.
 
     around : of the spots that `is_near` keeps, from `boxes_wanted`; for the gradient only.
 
     Raises
     ------
     InputError
-        The gradient is asked for without `around`.
+        The filter of gradients is enabled, and `around` is None.
     """
     lines: list[str] = []
     keep = np.ones(separation.size, np.bool_)
@@ -78,12 +78,12 @@ def keep_spots(
 
 
 def require_surroundings(around: Surroundings | None) -> Surroundings:
-    """Return the pixels around spots, which must have been cut out of the frames.
+    """Return the pixels around spots.
 
     Raises
     ------
     InputError
-        They have not.
+        They have not been cut out of the frames.
     """
     if around is None:
         raise InputError(

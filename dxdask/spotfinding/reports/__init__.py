@@ -1,6 +1,7 @@
-"""What spot finding tells of each image and of a run: DIALS's lines, tables, plot of counts.
+"""Messages and tables of spot finding: DIALS's lines, tables and plot of counts.
 
-summary : the lines, and the table of images.
-count_histogram : the plot of spots an image, in characters.
-image_statistics, estimated_resolution : spots, intensity and resolution of each image.
+summary : the messages, and the table of images.
+count_histogram : the plot of spots per image, in characters.
+image_statistics : the table of spots, intensity and resolution of each image.
+estimated_resolution : kernels that estimate the resolution of an image.
 """

@@ -1,4 +1,4 @@
-"""The plot of spots per image that DIALS's users know, in characters."""
+"""DIALS's plot of spots per image, in characters."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ROWS = 10
 
 
 def count_histogram(z: NDArray[np.float64]) -> str:
-    """Return lines of text: how many spots there are on how many images, and a bar for each few.
+    """Return lines of text: numbers of spots and images, and a histogram of spots over images.
 
     z : (n,) of the centroids, in images; at least one.
 
-    The lines are those of dials.find_spots 3.12 for the same spots in the same order. A bar is as
-    many images wide as it takes to have no more than 60 of them. Spots of one image sit at the
-    middle of it, so every other one is taken a quarter of an image earlier or later, or bars of
-    different width in whole images would look like more or fewer spots.
+    The lines are those of dials.find_spots 3.12 for the same spots in the same order. Bars are
+    wide enough that there are no more than 60. Centroids on a single image lie at its middle, so
+    alternate ones are shifted by a quarter of an image up and down: bars that cover different
+    numbers of whole images would otherwise show steps in the number of spots.
     """
     low, high = float(z.min()), float(z.max())
     first, last = math.ceil(low), math.ceil(high)

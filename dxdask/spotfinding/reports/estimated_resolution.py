@@ -1,6 +1,6 @@
-"""How far an image diffracts, told from its spots: kernels that take one image at a time.
+"""Estimated resolution of an image from its spots: kernels for one image.
 
-Distances are kept as d* = 1 / d. Where no estimate can be made the kernels return NaN.
+Spacings are given as d* = 1 / d. Where no estimate can be made the kernels return NaN.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from numba import njit
 MOST_POINTS = 40
 SKIPPED_SLOPES = 3
 WILSON_CUTOFF = math.sqrt(-math.log(1e-2))
-"""Amplitude, of that expected, that one acentric reflection in a hundred exceeds."""
+"""Amplitude, relative to that expected, that one acentric reflection in a hundred exceeds."""
 PERCENTILE = 0.1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def by_signal(d_star_sq: Any, intensity: Any, variance: Any, ice: Any) -> float:
-    """Return d, A, up to which signal to noise falls as it does for most spots.
+    """Return the resolution d, A, by the fall of the signal to noise ratio.
 
-    The method of dials.spot_counts_per_image: in shells of d*^2 with equally many spots, spots on
-    ice rings and Wilson outliers (Read 1999, D55, 1759) left out, those with low and with high
-    ln(I / sigma) are picked, a line is fitted to each, and d is that of the finest spot left which
-    is below the line. As there the line of high ln(I / sigma) is drawn at the d*^2 of the low
-    spots.
+    The method of dials.spot_counts_per_image: in shells of d*^2 with equal numbers of spots,
+    without those on ice rings and Wilson outliers (Read 1999, D55, 1759), the spots of a low and
+    of a high percentile of ln(I / sigma) are chosen. A line is fitted through the high
+    ln(I / sigma) against, as in DIALS, the d*^2 of the low spots; d is the smallest of the spots
+    below this line.
 
     d_star_sq, intensity, variance, ice : (n,) of the spots, variances above 0.
     """
@@ -37,7 +37,7 @@ def by_signal(d_star_sq: Any, intensity: Any, variance: Any, ice: Any) -> float:
     x_upper, y_upper, n_used = np.empty(n_slots), np.empty(n_slots), 0
     outlier = np.zeros(n, np.bool_)
     n_per_slot = n / n_slots
-    # a shell begins behind the spots of the same d* as the last of the shell before
+    # a shell begins after all spots of the same d* as the last of the previous shell
     low = d_star_sq[order[0]]
     first = 0
     for s in range(n_slots):
@@ -69,7 +69,7 @@ def by_signal(d_star_sq: Any, intensity: Any, variance: Any, ice: Any) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _wilson_outliers(shell: Any, intensity: Any, ice: Any, outlier: Any) -> None:
-    """Mark spots of a shell that are too strong for the mean of those left, until none is."""
+    """Mark spots of a shell that are too strong for the mean of the others, until none is left."""
     found = True
     while found:
         total, n = 0.0, 0
@@ -96,11 +96,11 @@ def _line(x: Any, y: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def by_growth(d_star: Any) -> Any:
-    """Return d, A, up to which spots grow in number with d*^3, and how uneven that growth is.
+    """Return the resolution d, A, by the growth of the number of spots with d*^3, and noisiness.
 
-    Method 1 of Zhang et al. (2006, J. Appl. Cryst. 39, 112-119), section 2.4.4: of the sorted
-    spots every k-th is a point, d*^3 against its rank; d is that of the last point nearly as far
-    below the line to the steepest point as the farthest. Noisiness is the fraction of pairs of
+    Method 1 of Zhang et al. (2006, J. Appl. Cryst. 39, 112-119), section 2.4.4: every k-th of the
+    sorted spots is a point, d*^3 against its rank; d is that of the last point whose distance from
+    the line to the steepest point is nearly the largest. Noisiness is the fraction of pairs of
     slopes in the wrong order.
     """
     step = 2
@@ -131,14 +131,14 @@ def by_growth(d_star: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def by_count(d_star: Any) -> Any:
-    """Return d, A, from which on shells hold few spots, and how uneven the fall is.
+    """Return the resolution d, A, by the number of spots in shells, and noisiness.
 
     Method 2 of Zhang et al. (2006), section 2.4.4: shells of equal volume, the first with 5 % of
     the spots (at least 25); d is the end of the first of two neighbours that each hold less than
     0.15 of the mean of the two innermost shells. Noisiness is the fraction of pairs of shells in
     the wrong order.
     """
-    # as in cctbx by way of d: a spot that ends a shell must fall on the same side of its limit
+    # by way of d, as in cctbx: a spot at the end of a shell must fall on the same side of its limit
     d = np.unique(1.0 / d_star)[::-1]
     volume = (1.0 / d) ** 3
     n_first = math.ceil(min(max(25.0, 0.05 * d.size), 0.25 * d.size))

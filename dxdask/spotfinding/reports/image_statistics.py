@@ -19,9 +19,9 @@ from dxdask.spotfinding.reports.estimated_resolution import by_count, by_growth,
 from dxdask.tables import Table
 
 ICE_WIDTH = 0.004
-"""Width of a ring of ice in 1/d^2, 1/A^2."""
+"""Width of an ice ring in 1/d^2, 1/A^2."""
 MORE_THAN = 10
-"""Spots off the rings of ice that an image must have for its resolution to be estimated."""
+"""Smallest number of spots outside ice rings from which a resolution is estimated."""
 
 HEADINGS = {
     "run": ("run", ""),
@@ -39,13 +39,13 @@ HEADINGS = {
 
 
 def image_statistics(spots: Reflections, experiment: Experiment, z: Integers) -> Table:
-    """Return the table `image_statistics` of a run, a row for each image that was looked at.
+    """Return the table `image_statistics` of a run, one row per image that was used.
 
     A spot counts in the image of its centroid. Columns are those of dials.find_spots with
     per_image_statistics=True and of dials.spot_counts_per_image: run, image; n_spots;
-    n_spots_no_ice and total_intensity (counts), of those off the rings of hexagonal ice;
+    n_spots_no_ice and total_intensity (counts), of those outside the rings of hexagonal ice;
     n_spots_4a, with d above 4 A; d_min, d_min_distl_1, d_min_distl_2 (A) and noisiness_1,
-    noisiness_2, as in `estimated_resolution`: None for ten spots or fewer off the rings.
+    noisiness_2, as in `estimated_resolution`: None for ten spots or fewer outside the rings.
 
     spots : panel, x, y, z, intensity_sum and its variance. z : (images,) of the frames, ascending.
     """
@@ -69,7 +69,7 @@ def image_statistics(spots: Reflections, experiment: Experiment, z: Integers) ->
 
 
 def on_ice(d_star_sq: Floats) -> NDArray[np.bool_]:
-    """Return which of 1/d^2 (n,), 1/A^2, are within half of `ICE_WIDTH` of a ring of hexagonal ice.
+    """Return True (n,) for 1/d^2, 1/A^2, within half of `ICE_WIDTH` of a ring of hexagonal ice.
 
     The cell and space group are the defaults of the filter of ice rings.
     """

@@ -1,4 +1,4 @@
-"""What a run of spot finding has to say: DIALS's lines, and the table of images."""
+"""Messages of spot finding for a run, those of DIALS, and the table of images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dxdask.spotfinding.reports.count_histogram import count_histogram
 from dxdask.tables import Table
 
 MOST_PRINTED = 100
-"""Rows of the table of images, at most, for it to be printed and not only kept."""
+"""Largest number of rows of the table of images that is printed, not only stored."""
 
 TO_LOWER = {
     "dispersion": "dispersion.sigma_strong and sigma_background",
@@ -23,7 +23,7 @@ TO_LOWER = {
     "radial_profile": "radial_profile.n_iqr",
     "helen": "helen.global_threshold and min_blob_score",
 }
-"""Parameters of each threshold that find more spots when they are lower."""
+"""Parameters of each threshold that give more spots when they are lower."""
 
 HEADINGS = {
     "run": ("Run", ""),
@@ -35,9 +35,9 @@ HEADINGS = {
 
 
 def lines_before(whole: SpotPart, parameters: SpotfinderParameters, n_spots: int) -> list[str]:
-    """Return what is said of the spots of all frames before they are filtered.
+    """Return the messages about the spots of all frames before they are filtered.
 
-    n_spots : of those that have the right size.
+    n_spots : number of spots whose size is within the limits.
     """
     images = whole.images
     (n_all, n_small, n_large), (smallest, largest) = whole.sizes, whole.size_limits
@@ -69,26 +69,26 @@ def lines_after(
     n_images: int,
     n_unused: int,
 ) -> list[str]:
-    """Return what is said once it is known which spots are kept, of centroids z (n,).
+    """Return the messages about the spots that are kept, of centroids z (n,).
 
     algorithm : of the threshold, whose parameters are named where there are no spots. n_images,
-    n_unused : images looked at, and how many of those could not be used.
+    n_unused : number of images, and of those that could not be used.
     """
     lines = []
     if n_unused:
-        lines.append(f"Left out {n_unused} of {n_images} images, see problems")
+        lines.append(f"{n_unused} of {n_images} images could not be used, see problems")
     if hot is not None:
         lines.append(f"Found {int((~hot).sum())} possible hot pixel(s)")
     if not z.size and 0 < n_images == n_unused:
         return [
             *lines,
-            "No spots were found, as no image could be used: see whether mask, trusted range, gain "
-            "and threshold are right",
+            "No spots were found, as no image could be used: check mask, trusted range, gain and "
+            "threshold",
         ]
     if not z.size:
         return [
             *lines,
-            "No spots were found: see whether mask, trusted range and gain are right, or lower "
+            "No spots were found: check mask, trusted range and gain, or lower "
             f"spotfinder.threshold.{TO_LOWER[algorithm]} or spotfinder.filter.min_spot_size",
         ]
     title = f"Histogram of per-image spot count for imageset {experiment_index}:"
@@ -96,8 +96,8 @@ def lines_after(
 
 
 def images_table(run: str, whole: SpotPart, table: Reflections, *, with_background: bool) -> Table:
-    """Return the table `images` of a run: run, image, n_strong_pixels, n_spots and, where asked
-    for, mean_background (counts; None where no pixel is left for it).
+    """Return the table `images` of a run: run, image, n_strong_pixels, n_spots and, with
+    `compute_mean_background`, mean_background (counts; None where no pixel is left for it).
 
     A spot counts in the image of its centroid, as in DIALS's plot of these numbers.
     """
@@ -116,7 +116,7 @@ def images_table(run: str, whole: SpotPart, table: Reflections, *, with_backgrou
 
 
 def printed_if_short(table: Table) -> Table:
-    """Return the table so that it is printed if a reader would read it, else only kept."""
+    """Return the table, marked as printed if it is short, else as stored only."""
     return replace(table, printed=len(table.rows) <= MOST_PRINTED)
 
 

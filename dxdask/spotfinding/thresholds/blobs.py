@@ -1,4 +1,4 @@
-"""Peaks of a frame, and how much what is around each looks like a picture of a spot."""
+"""Peaks of a frame, and the correlation of their surroundings with a picture of a spot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NO_SCORE = -2.0
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _is_good(image: Any, mask: Any, low: Any, high: Any, j: Any, i: Any) -> Any:
-    """Return whether a pixel of the frame, or one beyond it, may be used."""
+    """Return True if a pixel is on the frame and good."""
     if j < 0 or i < 0 or j >= image.shape[0] or i >= image.shape[1]:
         return False
     return mask[j, i] and image[j, i] > low and image[j, i] < high
@@ -23,7 +23,7 @@ def _is_good(image: Any, mask: Any, low: Any, high: Any, j: Any, i: Any) -> Any:
 def find_peaks(
     image: Any, mask: Any, low: Any, high: Any, threshold: Any, reach: Any, peaks: Any
 ) -> int:
-    """Return how many peaks there are; write as many of their flat indices as `peaks` (any) takes.
+    """Return the number of peaks; write as many of their flat indices as `peaks` (any) can hold.
 
     image : (slow, fast). mask : (slow, fast), True is good. low, high : good counts lie between.
     A peak is above `threshold`, and no good pixel within `reach` along slow and fast is above it.
@@ -56,11 +56,11 @@ def find_spots(
     image: Any, mask: Any, low: Any, high: Any, peaks: Any, picture: Any, disc: Any, ways: Any,
     min_score: Any, found: Any, strong: Any,
 ) -> None:  # fmt: skip
-    """Make strong the spots at those peaks that look like the picture.
+    """Mark as strong the spots at those peaks that correlate with the picture.
 
-    picture : (n, n). disc : (n, n), where it holds the spot. ways : (any, 2) slow and fast of the
-    pixel of the picture that is laid on a peak. found : (2, n, n), sum of what is found at each
-    pixel of the picture, less background and divided by its sum, and how often; added to. strong :
+    picture : (n, n). disc : (n, n), pixels of its spot. ways : (any, 2) slow and fast of the pixel
+    of the picture that is placed on a peak. found : (2, n, n), accumulated: the sum over spots of
+    each pixel, less background and divided by the spot's sum, and the number of spots. strong :
     (slow, fast), pixels of spots, added to.
     """
     size = picture.shape[0]
@@ -111,7 +111,7 @@ def _cut(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _score(window: Any, good: Any, picture: Any, disc: Any, peak: Any) -> Any:
-    """Return the lower correlation of those with and without the peak; NO_SCORE where none is."""
+    """Return the lower of the correlations with and without the peak; NO_SCORE without any."""
     if 2 * good.sum() <= good.size:
         return NO_SCORE
     score = _correlation(window, good, picture)

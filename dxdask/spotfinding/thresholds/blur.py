@@ -1,4 +1,4 @@
-"""An image blurred a little, so that what is split or noisy holds together."""
+"""An image blurred slightly, so that split or noisy spots are connected."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def blur(
     """Write into `out` (slow, fast) the image (slow, fast) convolved with `weights`, and return it.
 
     weights : (n, n), n odd. Beyond an edge its last pixel is repeated. Terms are added row by row,
-    each from left to right: what is rounded is what DIALS rounds.
+    each from left to right, for the rounding of DIALS.
     """
     _blur(image, weights, out)
     return out

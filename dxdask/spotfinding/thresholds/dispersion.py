@@ -1,4 +1,4 @@
-"""Which pixels of a frame are strong: DIALS's dispersion thresholds, pixel for pixel."""
+"""DIALS's dispersion thresholds, pixel for pixel."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ class DispersionThreshold:
     ----------
     shape : of a frame (slow, fast).
     dtype : of a frame.
-    extended : whether to use `dispersion_extended`.
-    kernel_size : half width of the window along slow and fast, pixels: DIALS takes them in this
-        order, though its help says (x, y).
-    sigma_background, sigma_strong : how far a window's dispersion and a pixel's count must stand
-        out.
-    min_local : counted pixels a window must have; 0 or less for all of them, so that no window over
-        an edge of the frame or a bad pixel is judged.
-    global_threshold : counts at or below it are never strong. None: found for each image, see
+    extended : True for `dispersion_extended`.
+    kernel_size : half width of the window along slow and fast, pixels. (DIALS uses this order,
+        though its help gives (x, y).)
+    sigma_background, sigma_strong : standard deviations by which a window's dispersion and a
+        pixel's count must exceed those of the background.
+    min_local : smallest number of counted pixels in a window; 0 or less for all of them, so that
+        no window over an edge of the frame or a bad pixel is tested.
+    global_threshold : counts at or below it are never strong. None: estimated for each image, see
         `estimate_global_threshold`.
     gain : counts per photon, of all pixels or of each (slow, fast).
 
     Raises
     ------
     InputError
-        `kernel_size`, `min_local` or `gain` cannot be.
+        `kernel_size`, `min_local` or `gain` is out of range.
 
     Notes
     -----
@@ -53,9 +53,9 @@ class DispersionThreshold:
 
     `dispersion`: such pixels are strong where n v - x > sigma_s sqrt(g x n) (Kabsch 2010, Acta
     Cryst. D66, 133; Winter et al. 2018, Acta Cryst. D74, 85).
-    `dispersion_extended`: signal is eroded to undo what the window widened, and what is left is
-    strong where v >= mean + sigma_s sqrt(g mean), mean being that of the counted pixels around,
-    without signal.
+    `dispersion_extended`: signal is eroded to undo the widening by the window, and the remaining
+    pixels are strong where v >= mean + sigma_s sqrt(g mean), mean being that of the counted pixels
+    around, without signal.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class DispersionThreshold:
         slow, fast = (int(k) for k in kernel_size)
         self.half_width, self.extended, self.dtype = (fast, slow), extended, np.dtype(dtype)
         self.global_threshold = global_threshold
-        # the form of the test without a gain rounds as DIALS does where it is given none
+        # the test without a gain rounds as that of DIALS without a gain
         self.has_map = np.ndim(gain) > 0
         self.has_gain = self.has_map or float(gain) != 1.0
         self.gain = _gain_of(gain, shape)
@@ -95,7 +95,7 @@ class DispersionThreshold:
     def __call__(
         self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
     ) -> Mask:
-        """Return which pixels are strong; the array is overwritten by the next call.
+        """Return the strong pixels (slow, fast); the array is overwritten by the next call.
 
         image : (slow, fast), counts, contiguous. mask : (slow, fast), True is good, contiguous.
         trusted_range : counts strictly between the two are used (as of `Panel`); None for all.
@@ -118,7 +118,7 @@ class DispersionThreshold:
     def _find_signal(
         self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None
     ) -> Criteria:
-        """Mark what is strong by the dispersion, or signal if that is to be extended."""
+        """Mark the strong pixels by the dispersion, or signal for `dispersion_extended`."""
         if image.shape != self.strong.shape or mask.shape != image.shape:
             raise InputError(
                 f"frame {image.shape} and mask {mask.shape} must be {self.strong.shape}"
@@ -165,7 +165,7 @@ def _min_local_of(min_local: int, slow: int, fast: int) -> int:
 
 
 def _gain_of(gain: float | NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the gain as rows: one for all of a frame (1, fast), or all of them (slow, fast)."""
+    """Return the gain as rows: one for the frame (1, fast), or one each (slow, fast)."""
     values = np.ascontiguousarray(gain, np.float64)
     if np.ndim(gain) and values.shape != shape:
         raise InputError(f"the gain map is {values.shape}, the frames are {shape} (slow, fast)")
@@ -178,9 +178,9 @@ def _gain_of(gain: float | NDArray[np.float64], shape: tuple[int, int]) -> NDArr
 
 
 def _limits(dtype: np.dtype[Any], trusted_range: tuple[float, float] | None) -> Limits:
-    """Return the smallest and largest count to be used, in the dtype of the frames.
+    """Return the smallest and largest count that is used, in the dtype of the frames.
 
-    Real numbers are compared as float64, in which each number strictly between the two is found.
+    Real numbers are compared as float64, which holds each number strictly between the two.
     """
     low, high = (-np.inf, np.inf) if trusted_range is None else trusted_range
     if not np.issubdtype(dtype, np.integer):

@@ -14,9 +14,9 @@ from dxdask.spotfinding.thresholds.marked_pixels import list_marked
 def list_eroded(
     signal: Any, radius: Any, width: Any, row: Any, kept: Any, words: Any, index: Any
 ) -> Any:
-    """List the signal with no other pixel within `radius`, fast or slow (Chebyshev); count it.
+    """List the signal with only signal within `radius`, fast or slow (Chebyshev); return its size.
 
-    What lies outside the frame is not held against a pixel.
+    Pixels outside the frame do not erode.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def list_eroded(
     width : fast, pixels.
     row : (fast + 2 * radius,) uint8, workspace.
     kept : (whole words of 8,) uint8, words : the same as uint64; workspace.
-    index : (slow * fast + 1,) int32, where flat indices into the frame go, ascending.
+    index : (slow * fast + 1,) int32, written: flat indices into the frame, ascending.
     """
     height = signal.shape[0]
     n: Any = 0
@@ -32,7 +32,7 @@ def list_eroded(
     middle = row[radius : radius + width]
     near = min(radius, 1)
     for j in range(height):
-        # rows beyond the frame are taken to be the last one in it, which counts anyway
+        # rows beyond the frame are replaced by the last one in it, which is included in any case
         above, below = signal[max(j - near, 0)], signal[min(j + near, height - 1)]
         if _keep_common(above, signal[j], below, middle) == 0:
             continue
@@ -47,7 +47,7 @@ def list_eroded(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _keep_common(a: Any, b: Any, c: Any, common: Any) -> Any:
-    """Mark what is marked in all three; return 0 if nothing is."""
+    """Mark pixels that are marked in all three; return 0 if there are none."""
     found = np.uint8(0)
     for i in range(common.size):
         common[i] = a[i] & b[i] & c[i]
@@ -57,6 +57,6 @@ def _keep_common(a: Any, b: Any, c: Any, common: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _narrow(a: Any, b: Any, c: Any) -> None:
-    # apart from _keep_common, whose arrays must not overlap if it is to be fast
+    # separate from _keep_common, which is fast only if its arrays do not overlap
     for i in range(a.size):
         a[i] &= b[i] & c[i]

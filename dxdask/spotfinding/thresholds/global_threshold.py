@@ -1,4 +1,4 @@
-"""The count at or below which no pixel of an image is strong, found from the image."""
+"""DIALS's automatic global threshold: the count at or below which no pixel is strong."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 LEVELS = np.array([int(1.5**i) for i in range(1, 20)], np.int64)
-"""Counts at which the curve is taken: 1, 2, 3, 5, 7, 11 ... 2216."""
+"""Counts at which the curve is computed: 1, 2, 3, 5, 7, 11 ... 2216."""
 
 
 def estimate_global_threshold(image: NDArray[Any]) -> int:
     """Return the count above which the few bright pixels of an image lie, as DIALS does.
 
-    The curve of how many pixels are above a count falls steeply and then levels off. The elbow is
-    the point farthest from the chord between where the fall is steepest and the end (Zhang et al.
-    2006, J. Appl. Cryst. 39, 112); to be on the safe side the answer is two levels before it.
+    The number of pixels above a count falls steeply and then levels off. The elbow is the point
+    farthest from the chord between the steepest point and the end (Zhang et al. 2006, J. Appl.
+    Cryst. 39, 112); the threshold is two levels below it.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ def estimate_global_threshold(image: NDArray[Any]) -> int:
 
     Notes
     -----
-    Found for each image, so that it does not depend on how a run is cut; DIALS keeps that of the
-    first image each process sees. With the elbow at the first or second level the answer is the
-    first; DIALS counts on from the last there, by a negative index.
+    It is estimated for each image, so that it does not depend on blocks; DIALS uses that of the
+    first image of each process. With the elbow at the first or second level it is the first level;
+    DIALS takes one of the last there, by a negative index.
     """
     above = np.zeros(LEVELS.size, np.int64)
     is_integer = np.issubdtype(image.dtype, np.integer)
@@ -45,7 +45,7 @@ def estimate_global_threshold(image: NDArray[Any]) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _count_above(image: Any, levels: Any, above: Any) -> None:
-    """Add to `above` how many values of an image (slow, fast) are above each level."""
+    """Add to `above` the numbers of values of an image (slow, fast) above each level."""
     for j in range(image.shape[0]):
         row = image[j]
         for k in range(levels.size):

@@ -1,4 +1,4 @@
-"""Which pixels of a frame are strong: those of spots that look like an ideal one ("helen")."""
+"""Threshold by correlation with an ideal spot ("helen")."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dxdask.spotfinding.thresholds.marked_pixels import marked
 BORDER = 2
 """Pixels of background around the ideal spot."""
 BLEND = 0.5
-"""How much of the spots found goes into the ideal one of the next pass."""
+"""Weight of the spots found in the ideal spot of the next pass."""
 
 
 class IdealSpotThreshold:
@@ -26,8 +26,8 @@ class IdealSpotThreshold:
     shape : of a frame (slow, fast).
     exp_spot_dimension : w, expected width of a spot, pixels.
     global_threshold : counts above which a pixel may be the peak of a spot.
-    min_blob_score : correlation with the ideal spot that makes a spot.
-    num_passes : times to begin again with an ideal spot half made of those found.
+    min_blob_score : smallest correlation of a spot with the ideal spot.
+    num_passes : passes repeated with an ideal spot updated by the spots found.
 
     Notes
     -----
@@ -35,20 +35,22 @@ class IdealSpotThreshold:
     disc, within a border of two pixels of background: a picture (w + 4, w + 4). After H. Ginn's
     blob finder, in DIALS until November 2019; what follows is our own.
 
-    1. A peak is a good pixel above `global_threshold` that none within max(1, w // 2) pixels along
-       slow and fast outdoes. Peaks are taken from the brightest on, equal ones by slow, then fast.
-    2. The picture is laid over a peak: with the centre on it for odd w, and in all four ways with
-       it on one of the four central pixels for even w; the way of best score, the first of equal
-       ones, counts. Pixels that are not good, lie outside the frame or belong to spots already
-       found are left out; where they are half of the picture or more, there is no spot.
+    1. A peak is a good pixel above `global_threshold` with no brighter one within max(1, w // 2)
+       pixels along slow and fast. Peaks are processed in order of decreasing brightness, equal
+       ones by slow, then fast.
+    2. The picture is placed on a peak: with the centre on it for odd w, and with each of the four
+       central pixels on it for even w; the placement of the best score, the first of equal ones,
+       is used. Pixels that are not good, lie outside the frame or belong to spots already found
+       are excluded; where they are half of the picture or more, there is no spot.
     3. The score is Pearson's correlation of the picture with the pixels under it, or, where that is
-       lower, the correlation of both without the peak, so that a hot pixel alone is no spot (w = 1
-       has nothing beside its peak, and takes the first).
+       lower, the correlation of both without the peak, so that a hot pixel alone is no spot (for
+       w = 1, always the former).
     4. Where it is at least `min_blob_score`, the peak is strong, and so are the pixels of the disc
        above the background, which is the mean of the pixels of the picture outside the disc.
-    5. After a pass, each picture pixel becomes half of itself and half of the mean of the spots
-       found, each less its background and divided by its sum over the disc; then all begins again
-       from no spots, `num_passes` times. Each frame begins with the ideal spot of 0.
+    5. After a pass, each pixel of the picture is replaced by the mean of itself and of the average
+       of the spots found, each less its background and divided by its sum over the disc. The
+       search is then repeated from the start, `num_passes` times. Each frame starts from the ideal
+       spot of pass 0.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class IdealSpotThreshold:
     def __call__(
         self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
     ) -> Mask:
-        """Return which pixels are strong; the array is overwritten by the next call.
+        """Return the strong pixels (slow, fast); the array is overwritten by the next call.
 
         image : (slow, fast), counts. mask : (slow, fast), True is good. trusted_range : counts
         strictly between the two are used (as of `Panel`); None for all.
@@ -110,7 +112,7 @@ class IdealSpotThreshold:
         return marked(self(image, mask, trusted_range))
 
     def _peaks(self, image: NDArray[Any], mask: Mask, low: float, high: float) -> NDArray[np.int64]:
-        """Return the flat indices of the peaks, from the brightest on."""
+        """Return the flat indices of the peaks, in order of decreasing brightness."""
         rule = (image, mask, low, high, self.threshold, self.reach)
         n = kernels.find_peaks(*rule, self.peaks)
         if n > self.peaks.size:
@@ -121,7 +123,7 @@ class IdealSpotThreshold:
         return peaks[np.argsort(-heights, kind="stable")]
 
     def _blended(self, picture: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the picture with half of what was found in it; as it is where nothing was."""
+        """Return the picture updated by the spots found; unchanged if there are none."""
         total, n = self.found
         if not n.any():
             return picture

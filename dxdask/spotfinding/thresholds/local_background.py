@@ -1,8 +1,8 @@
-"""Which pixels of objects stand out from the background around them (Parkhurst et al. 2016).
+"""Pixels of objects above the background around them (Parkhurst et al. 2016).
 
-The background is what is counted and in no object, in a window two pixels wider than that of the
-dispersion. Objects are few and their pixels lie side by side: columns are added up only where they
-are, for a stretch of a row at a time.
+The background consists of the counted pixels in no object, in a window two pixels wider than that
+of the dispersion. Objects are few and their pixels lie side by side: columns are summed only there,
+for a segment of a row at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import njit
 from dxdask.spotfinding.thresholds.windows import COUNTED
 
 LANES = 16
-"""Columns that are added up together, so that the compiler makes vector instructions of them."""
+"""Columns that are summed together, so that the compiler can use vector instructions."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -32,14 +32,14 @@ def find_strong_in_objects(
 ) -> Any:
     """Find the pixels v >= mean + sigma_s sqrt(g mean) of objects in a frame of integers.
 
-    Returns how many there are.
+    Returns their number.
 
     Parameters
     ----------
     image : (slow, fast).
-    state : (slow, fast) uint8, or more; what is in objects is no longer counted in it afterwards.
-    index : (n,) int32, flat indices of the pixels of objects, ascending; afterwards those that
-        stand out come first, in the same order.
+    state : (slow, fast) uint8, or more; afterwards pixels in objects are not counted in it.
+    index : (n,) int32, flat indices of the pixels of objects, ascending; afterwards those above
+        the background come first, in the same order.
     half_width : (fast, slow) of the window of the background.
     gain : (slow or 1, fast).
     columns : (2, fast) int32, sums : (2, fast + 1) int64; workspace.
@@ -53,7 +53,7 @@ def find_strong_in_objects(
         while index[start] >= (j + 1) * width:
             j += 1
         row = j * width
-        stop = _stretch(index, start, row + width)
+        stop = _segment(index, start, row + width)
         first, end = max(index[start] - row - fast, 0), min(index[stop - 1] - row + fast + 1, width)
         length = _whole_lanes(end - first, width)
         first = min(first, width - length)
@@ -64,7 +64,7 @@ def find_strong_in_objects(
             i = k - row
             a, b = max(i - fast, 0) - first, min(i + fast + 1, width) - first
             n, x, v = sums[0, b] - sums[0, a], sums[1, b] - sums[1, a], image[j, i]
-            index[n_strong] = k  # in front of what is still to be looked at
+            index[n_strong] = k  # before the indices that are still to be tested
             n_strong += (v > threshold) & _is_above(v, n, np.float64(x), g[i], sigma_s)
         start = stop
     return n_strong
@@ -74,7 +74,7 @@ def find_strong_in_objects(
 def find_strong_in_real_objects(
     image: Any, state: Any, index: Any, half_width: Any, gain: Any, sigma_s: Any, threshold: Any
 ) -> Any:
-    """Find the same in a frame of real numbers, each window added up on its own, row by row."""
+    """Find the same in a frame of real numbers, each window summed on its own, row by row."""
     width = image.shape[1]
     _leave_out(index, state, width)
     n_strong: Any = 0
@@ -101,8 +101,8 @@ def _leave_out(index: Any, state: Any, width: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _stretch(index: Any, start: Any, row_end: Any) -> Any:
-    """Return where the pixels from `start` on end that are near each other and in one row."""
+def _segment(index: Any, start: Any, row_end: Any) -> Any:
+    """Return the end of the pixels from `start` on that are near each other and in one row."""
     stop = start + 1
     while stop < index.size and index[stop] < row_end and index[stop] - index[stop - 1] <= LANES:
         stop += 1
@@ -116,7 +116,7 @@ def _whole_lanes(length: Any, width: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sum_columns(image: Any, state: Any, j: Any, slow: Any, first: Any, n: Any, x: Any) -> None:
-    """Count and add up columns from `first` on, over the rows around j."""
+    """Count and sum columns from `first` on, over the rows around j."""
     n[:], x[:] = 0, 0
     end = first + n.size
     for r in range(max(j - slow, 0), min(j + slow + 1, image.shape[0])):
@@ -129,7 +129,7 @@ def _sum_columns(image: Any, state: Any, j: Any, slow: Any, first: Any, n: Any, 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _accumulate(columns: Any, length: Any, sums: Any) -> None:
-    """Make sums[:, b] - sums[:, a] those of the columns a <= i < b."""
+    """Accumulate along the row: sums[:, b] - sums[:, a] are those of the columns a <= i < b."""
     n, x = np.int64(0), np.int64(0)
     sums[0, 0], sums[1, 0] = n, x
     for i in range(length):
@@ -154,6 +154,6 @@ def _sum_around(image: Any, state: Any, j: Any, i: Any, half_width: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _is_above(value: Any, n: Any, x: Any, gain: Any, sigma_s: Any) -> Any:
-    """Whether a value stands out from n of sum x; from nothing where there are too few."""
+    """Return True if a value exceeds the background of n pixels of sum x; False for too few."""
     mean = x / n if n >= 2 else 0.0
     return (x >= 0) & (np.float64(value) >= mean + sigma_s * np.sqrt(gain * mean))

@@ -1,4 +1,4 @@
-"""The pixels of a frame that are marked, as a list."""
+"""Lists of the marked pixels of a frame."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def pixels_at(
 
 
 def marked(flags: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Return where flags of any shape are set, as indices (n,) into them when flat, ascending."""
+    """Return the flat indices (n,) of flags of any shape that are set, ascending."""
     flat = np.require(flags, np.bool_, ("C", "ALIGNED")).reshape(-1).view(np.uint8)
     n_words = flat.size // 8
-    if flat.ctypes.data % 8:  # as a frame of odd size inside a block
+    if flat.ctypes.data % 8:  # such as a frame of odd size in a block
         flat = flat.copy()
     words = flat[: 8 * n_words].view(np.uint64)
-    index = np.empty(flat.size + 1, np.int32)  # pages that are not written to take no memory
+    index = np.empty(flat.size + 1, np.int32)  # pages not written take no memory
     n = int(list_marked(words, flat, 0, index, 0))
     rest = 8 * n_words + np.flatnonzero(flat[8 * n_words :]).astype(np.int32)
     return np.concatenate([index[:n], rest], dtype=np.int32)
@@ -38,12 +38,12 @@ def marked(flags: NDArray[np.bool_]) -> NDArray[np.int32]:
 def list_marked(words: Any, flags: Any, start: Any, index: Any, n: Any) -> Any:
     """List the set flags from index[n] on, the first being number `start`; return the new n.
 
-    Few are set, so eight are looked at as one word. index : int32, with room for one more.
+    Few are set, so eight are tested as one word. index : int32, with room for one more.
     """
     for w in range(words.size):
         if words[w] != 0:
             for i in range(8 * w, 8 * w + 8):
-                # written in any case: a branch would be guessed wrong
+                # written in any case: a branch would be mispredicted
                 index[n] = start + i
                 n += np.int64(flags[i])
     return n

@@ -1,14 +1,15 @@
-"""Which windows of a frame vary more than a background does (Kabsch 2010; Winter et al. 2018).
+"""Overdispersion: windows of a frame whose variance exceeds that of a background
+(Kabsch 2010; Winter et al. 2018).
 
 Of the n values of a window, x is the sum and y that of the squares. A background of gain g (counts
-per photon) has variance / mean = g, found with standard deviation g sqrt(2 / (n - 1)); there is
-signal where it is above g (1 + sigma_b sqrt(2 / (n - 1))), that is where
+per photon) has variance / mean = g, with standard deviation g sqrt(2 / (n - 1)); there is signal
+where the ratio is above g (1 + sigma_b sqrt(2 / (n - 1))), that is where
 
     n y - x^2 > g x ((n - 1) + sigma_b sqrt(2 (n - 1))).
 
 Nearly all windows are far from equality, so single precision decides them, twice as fast: n y is
-compared with x (x + reach), all terms positive, so that what is rounded off is less than `MARGIN`
-of either. Rows with a pixel within the margin are judged anew in 64 bits, and so are stretches with
+compared with x (x + reach), all terms positive, so that the rounding error is less than `MARGIN` of
+either. Rows with a pixel within the margin are tested again in 64 bits, and so are segments with
 counts too bright for the sums.
 """
 
@@ -19,9 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from dxdask.spotfinding.thresholds.wide_windows import sum_stretch
+from dxdask.spotfinding.thresholds.wide_windows import sum_segment
 from dxdask.spotfinding.thresholds.windows import (
-    STRETCH,
+    SEGMENT,
     exchange_counted,
     exchange_values,
     find_changed,
@@ -37,15 +38,15 @@ BELOW, ABOVE = np.float32(1.0 - MARGIN), np.float32(1.0 + MARGIN)
 
 
 class Criteria(NamedTuple):
-    """What makes a pixel strong.
+    """Criteria of a strong pixel.
 
     Attributes
     ----------
-    has_gain : whether a gain other than 1 is given; has_map : whether it is one for each pixel.
+    has_gain : a gain other than 1 is given; has_map : there is one for each pixel.
     sigma_background, sigma_strong : standard deviations of dispersion and of a pixel's count.
-    min_local : counted pixels that a window must have.
+    min_local : smallest number of counted pixels in a window.
     threshold : counts at or below it are never strong.
-    is_bright : whether a pixel must stand out from the mean of its window too.
+    is_bright : a pixel must also exceed the mean of its window.
     """
 
     has_gain: bool
@@ -63,13 +64,13 @@ def find_signal(
 ) -> None:
     """Find the valid pixels of a frame (slow, fast) of integers whose window holds signal.
 
-    They go to `window.signal`; if asked for, the bright ones among them are marked in `strong`, and
-    some that are not are left out of `window.signal`.
+    They are marked in `window.signal`; with `is_bright`, the bright ones among them are marked in
+    `strong`, and some of the others are not marked in `window.signal`.
     limits : `Limits`. gain : (slow or 1, fast).
     """
     height, width = image.shape
     fast, slow = window.half_width
-    # each look into `window` inside the loop would count references, which takes its time
+    # access to `window` inside the loop would count references, which is slow
     values, state, signal, bits = window.values, window.state, window.signal, window.bits
     words, signal_words, code = window.words, window.signal_words, window.code
     n_column, x_column, y_column = window.n_column, window.x_column, window.y_column
@@ -107,7 +108,7 @@ def find_signal(
                 _judge(x_column, y_column, 2 * fast + 1, spare, x, y, number, reach, code[:width])
             in_doubt = decide(code, state[j], signal[j])
             if in_doubt or brightest >= last:
-                _judge_stretches(window, in_doubt, limit, j, g, criteria)
+                _judge_segments(window, in_doubt, limit, j, g, criteria)
             if criteria.is_bright:
                 keep_bright(
                     signal[j], signal_words[j], x_column, n, g, criteria, image[j], strong[j]
@@ -128,9 +129,9 @@ def renew_numbers(
     number: Any,
     reach: Any,
 ) -> None:
-    """Bring up to date how many values windows hold, and what depends on it.
+    """Update the numbers of values in windows, and the terms that depend on them.
 
-    entering, leaving : state of the rows that do, which differ in the range `changed` of columns.
+    entering, leaving : state of these rows, which differ in the range `changed` of columns.
     """
     first, end = changed[0], min(changed[1], n.size)
     start, stop = 0, 0
@@ -147,7 +148,7 @@ def renew_numbers(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_reach(n: Any, gain: Any, criteria: Any, number: Any, reach: Any) -> None:
-    """Find what depends on n and gain only.
+    """Compute the terms that depend on n and gain only.
 
     reach is g ((n - 1) + sigma_b sqrt(2 (n - 1))), infinite where a window has too few values.
     """
@@ -172,7 +173,7 @@ def _judge(
     reach: Any,
     code: Any,
 ) -> None:
-    """Judge the windows of a row in single precision, see `_compare`; x, y, spare: workspace."""
+    """Test the windows of a row in single precision, see `_compare`; x, y, spare: workspace."""
     if length == 7:
         _judge_sevens(x_column, y_column, number, reach, code)
     else:
@@ -183,7 +184,7 @@ def _judge(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _judge_sevens(x: Any, y: Any, number: Any, reach: Any, code: Any) -> None:
-    """Add up seven columns and judge at once: the usual width, in half the time."""
+    """Sum seven columns, the usual width, and test at once: in half the time."""
     for i in range(code.size):
         a, b = np.int32(0), np.int32(0)
         for k in range(7):
@@ -194,9 +195,9 @@ def _judge_sevens(x: Any, y: Any, number: Any, reach: Any, code: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _judge_bright_sevens(x: Any, y: Any, number: Any, reach: Any, image: Any, code: Any) -> None:
-    """Judge the same of pixels that may be above the mean of their window; others hold none.
+    """Test only pixels that may be above the mean of their window; others hold no signal.
 
-    It leaves a fifth of the pixels around spots for `keep_bright`.
+    A fifth of the pixels around spots then remain for `keep_bright`.
     """
     for i in range(code.size):
         a, b = np.int32(0), np.int32(0)
@@ -216,7 +217,7 @@ def _judge_quickly(x: Any, y: Any, number: Any, reach: Any, code: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _compare(x: Any, y: Any, number: Any, reach: Any) -> Any:
-    """Return 2 if a window surely holds signal, 1 if it may."""
+    """Return 2 if a window certainly holds signal, 1 if it may."""
     left, right = number * y, x * (x + reach)
     usable = x >= np.float32(0.0)
     return np.uint8(usable & (left * ABOVE > right)) + np.uint8(usable & (left * BELOW > right))
@@ -224,7 +225,7 @@ def _compare(x: Any, y: Any, number: Any, reach: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def decide(code: Any, state: Any, signal: Any) -> Any:
-    """Mark the valid pixels that surely are signal; return whether one of them may be."""
+    """Mark the valid pixels that certainly are signal; return True if another may be."""
     in_doubt = np.uint8(0)
     for i in range(code.size):
         valid = np.uint8(state[i] != 0)
@@ -234,16 +235,16 @@ def decide(code: Any, state: Any, signal: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _judge_stretches(
+def _judge_segments(
     window: Any, in_doubt: Any, limit: Any, j: Any, gain: Any, criteria: Any
 ) -> None:
-    """Judge anew the stretches of row j near counts above `limit`; all of them if in doubt."""
+    """Test again the segments of row j near counts above `limit`; all of them if in doubt."""
     width, half = window.n.size, window.half_width[0]
     for k in range(window.bits.shape[1]):
-        start, stop = k * STRETCH, min((k + 1) * STRETCH, width)
-        first, end = max(start - half, 0) // STRETCH, (min(stop + half, width) - 1) // STRETCH + 1
+        start, stop = k * SEGMENT, min((k + 1) * SEGMENT, width)
+        first, end = max(start - half, 0) // SEGMENT, (min(stop + half, width) - 1) // SEGMENT + 1
         if in_doubt or window.bits[:, first:end].max() > limit:
-            x, y = sum_stretch(window, j, start, stop)
+            x, y = sum_segment(window, j, start, stop)
             _judge_exactly(
                 x, y, window.n[start:stop], gain[start:stop], criteria,
                 window.state[j, start:stop], window.signal[j, start:stop],
@@ -262,7 +263,7 @@ def _judge_exactly(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def is_overdispersed(n: Any, x: Any, y: Any, gain: Any, criteria: Any) -> Any:
-    """Whether a window holds signal, rounded as DIALS rounds with a gain and without."""
+    """Return True if a window holds signal, with DIALS's rounding with a gain and without."""
     m = np.float64(n)
     root = np.sqrt(max(2.0 * (m - 1.0), 0.0))
     if criteria.has_gain:
@@ -285,7 +286,7 @@ def keep_bright(
 ) -> None:
     """Mark the pixels v of signal above the threshold with n v - x > sigma_s sqrt(g x n).
 
-    Few are left to look at: words of eight without any are passed over.
+    Few are left: words of eight pixels without any are skipped.
     """
     strong[:] = False
     length = x_column.size - n.size + 1

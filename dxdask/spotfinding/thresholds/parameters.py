@@ -8,12 +8,12 @@ from pydantic import Field, model_validator
 
 from dxdask.parameters import Parameters, parameter
 
-# sums of a window of more pixels would not be exact
+# sums over a larger window would not be exact
 HalfWidth = Annotated[int, Field(ge=1, le=60)]
 
 
 class DispersionParameters(Parameters):
-    """Of both dispersion thresholds."""
+    """Parameters of both dispersion thresholds."""
 
     gain: float | None = parameter(
         None,
@@ -23,31 +23,31 @@ class DispersionParameters(Parameters):
     )
     kernel_size: tuple[HalfWidth, HalfWidth] = parameter(
         (3, 3),
-        "Half width of the window in which mean and variance are found: it is 2 n + 1 wide. "
-        "Along slow, then fast.",
+        "Half width n of the window in which mean and variance are computed, 2 n + 1 pixels, along "
+        "slow and fast.",
         unit="px",
         expert=1,
     )
     sigma_background: float = parameter(
         6.0,
-        "Standard deviations by which variance / mean of a window must stand out for it to hold "
-        "more than background.",
+        "Standard deviations by which variance / mean of a window must exceed that of the "
+        "background for the window to hold signal.",
         expert=1,
         ge=0.0,
     )
     sigma_strong: float = parameter(
         3.0,
-        "Standard deviations by which a pixel must stand out from the mean around it.",
+        "Standard deviations by which a strong pixel exceeds the mean around it.",
         expert=1,
         ge=0.0,
     )
     min_local: int = parameter(
-        2, "Good pixels a window must have; 0 or less: all of them must be good.", expert=1
+        2, "Smallest number of good pixels in a window; 0 or less: all.", expert=1
     )
     global_threshold: float | None = parameter(
         0.0,
-        "Pixels at or below this are never strong. None (Auto): found for each image from how many "
-        "of its pixels are above which count.",
+        "Pixels at or below this are never strong. None (Auto): estimated for each image from its "
+        "numbers of pixels above each count.",
         unit="counts",
         ge=0.0,
     )
@@ -65,10 +65,10 @@ class DispersionParameters(Parameters):
 
 
 class RadialProfileParameters(Parameters):
-    """Of the threshold above the radial profile of the background."""
+    """Parameters of the threshold above the radial profile of the background."""
 
     n_iqr: float = parameter(
-        6.0, "Interquartile ranges by which a pixel must stand out of its ring.", gt=0.0
+        6.0, "Interquartile ranges by which a strong pixel exceeds the median of its ring.", gt=0.0
     )
     blur: Literal["narrow", "wide"] | None = parameter(
         None, "Blur the image first, over 3 x 3 (narrow) or 5 x 5 pixels (wide)."
@@ -77,28 +77,28 @@ class RadialProfileParameters(Parameters):
 
 
 class HelenParameters(Parameters):
-    """Of the threshold by correlation with the picture of an ideal spot."""
+    """Parameters of the threshold by correlation with an ideal spot."""
 
     exp_spot_dimension: int = parameter(3, "Expected width of a spot.", unit="px", expert=2, ge=1)
     global_threshold: float = parameter(
-        100.0, "Only pixels above this begin a spot.", unit="counts", expert=2, ge=0.0
+        100.0, "Smallest peak of a spot.", unit="counts", expert=2, ge=0.0
     )
     min_blob_score: float = parameter(
-        0.7, "Correlation with the ideal spot that makes a spot.", expert=2, ge=-1.0, le=1.0
+        0.7, "Smallest correlation of a spot with the ideal spot.", expert=2, ge=-1.0, le=1.0
     )
     num_passes: int = parameter(
-        0, "Times to begin again with an ideal spot half made of those found.", expert=2, ge=0
+        0, "Passes repeated with an ideal spot updated by the spots found.", expert=2, ge=0
     )
 
 
 class ThresholdParameters(Parameters):
-    """Which pixels are strong."""
+    """Choice of the threshold, and the parameters of each."""
 
     algorithm: Literal["dispersion", "dispersion_extended", "radial_profile", "helen"] = parameter(
         "dispersion_extended",
-        "dispersion: strong against all of its window. dispersion_extended: against the background "
-        "around, with spots left out; finds the wings of a spot too. radial_profile: against its "
-        "ring of resolution. helen: by correlation with an ideal spot.",
+        "dispersion: pixels above the mean of their window. dispersion_extended: above the "
+        "background without spots; also finds the wings of a spot. radial_profile: above the "
+        "median of their ring of resolution. helen: by correlation with an ideal spot.",
     )
     dispersion: DispersionParameters = DispersionParameters()
     radial_profile: RadialProfileParameters = RadialProfileParameters()

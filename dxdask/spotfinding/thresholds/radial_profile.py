@@ -1,4 +1,4 @@
-"""Which pixels of a frame are strong: those that stand out of their ring of 2 theta."""
+"""Threshold above the radial profile: pixels that exceed the median of their ring of 2 theta."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class RadialProfileThreshold:
     Parameters
     ----------
     rings : those of the panel, or of the region of it that the frames hold.
-    n_iqr : interquartile ranges by which a pixel must stand out of the median of its ring.
+    n_iqr : interquartile ranges by which a strong pixel exceeds the median of its ring.
     blur : "narrow" (3 x 3) or "wide" (5 x 5) to blur the frame first; None for neither.
-    gain : counts per photon of each pixel (slow, fast), to divide by first; None where all pixels
-        are alike, as then it does not matter.
-    quantum : what one count is, once divided by `gain`.
+    gain : counts per photon of each pixel (slow, fast), by which frames are divided first; None
+        for a uniform gain, which has no effect.
+    quantum : one count, divided by the gain.
 
     Notes
     -----
     A good pixel is strong where v > median + n_iqr IQR, both of the good pixels of its ring; where
-    n_iqr IQR is at most one count, two counts take its place. This is DIALS 3.12's
+    n_iqr IQR is at most one count, it is replaced by two counts. This is DIALS 3.12's
     `radial_profile` pixel for pixel (after `peakfinder8`, Barty et al. 2014, J. Appl. Cryst. 47,
-    1118); DIALS divides frames by the panel's gain g and takes 1 / g for a count. As there, pixels
-    that are not good take part in the blur: what is masked because it is far too bright makes its
+    1118); DIALS divides frames by the panel's gain g, and one count is 1 / g. As there, pixels
+    that are not good are included in the blur: a masked pixel that is far too bright makes its
     neighbours strong. NaN and infinity make their neighbours not good.
     """
 
@@ -64,7 +64,7 @@ class RadialProfileThreshold:
     def __call__(
         self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
     ) -> Mask:
-        """Return which pixels are strong; the array is overwritten by the next call.
+        """Return the strong pixels (slow, fast); the array is overwritten by the next call.
 
         image : (slow, fast), counts, contiguous. mask : (slow, fast), True is good, contiguous.
         trusted_range : counts strictly between the two are used (as of `Panel`); None for all.

@@ -1,10 +1,10 @@
-"""Which windows vary more than a background does, for frames of real numbers.
+"""Overdispersion in frames of real numbers.
 
-Sums are made in single precision, anew for each row, so that what a bright pixel rounds off is gone
-when it is. That leaves x wrong by less than delta = e sum |v| <= e sqrt(n y), e being the rounding
-of all terms, so x - delta and x + delta decide nearly all pixels; only those in between are summed
-again from the frame, in double precision. The outcome is always that of double precision.
-Magnitudes below 1e-18 count as 0.
+Sums are in single precision, computed again for each row, so that rounding errors by a bright pixel
+do not remain after it. The error of x is then less than delta = e sum |v| <= e sqrt(n y), e being
+the rounding of all terms, so x - delta and x + delta decide nearly all pixels; only those in
+between are summed again from the frame, in double precision. The result is always that of double
+precision. Magnitudes below 1e-18 are set to 0.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dxdask.spotfinding.thresholds.windows import (
 )
 
 UNIT = 6e-8
-"""What a number of single precision is rounded by, relative to its size."""
+"""Relative rounding error of a number of single precision."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -82,7 +82,7 @@ def _sum_columns(values: Any, rows: Any, x: Any, y: Any) -> None:
     n_rows = values.shape[0] - 1
     _begin(values[rows[0] % n_rows], x, y)
     for r in range(rows[0] + 1, rows[1], 2):
-        # the last one is alone where the window reaches over an edge by an odd number
+        # an odd number of rows remains where the window reaches over an edge
         second = values[(r + 1) % n_rows] if r + 1 < rows[1] else values[n_rows]
         _add(values[r % n_rows], second, x, y)
 
@@ -103,7 +103,7 @@ def _add(a: Any, b: Any, x: Any, y: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _judge_reals(x: Any, y: Any, number: Any, reach: Any, error: Any, code: Any) -> None:
-    """Set code to 2 where a window surely holds signal, to 1 where it may."""
+    """Set code to 2 where a window certainly holds signal, to 1 where it may."""
     less = np.float32(1.0) - error - np.float32(MARGIN)
     more = np.float32(1.0) + error + np.float32(MARGIN)
     zero = np.float32(0.0)
@@ -129,7 +129,7 @@ def _settle(
     code: Any,
     signal: Any,
 ) -> None:
-    """Judge the pixels in doubt of row j in double precision."""
+    """Test the pixels in doubt of row j in double precision."""
     for i in range(n.size):
         if code[i] == 1 and state[j, i] != 0:
             x, y = _sum_exactly(image, state, j, i, half_width)
@@ -173,11 +173,11 @@ def _keep_bright(
         for i in range(8 * w, 8 * w + 8):
             if signal[i] and image[j, i] > criteria.threshold:
                 m, v, total = np.float64(n[i]), np.float64(image[j, i]), np.float64(x[i])
-                # twice the error of x, for what is rounded off here, too
+                # twice the error of x, to allow for the rounding here
                 square = 4.0 * error * error * m * np.float64(y[i])
                 above = m * v - total
                 if above < 0.0 and above * above > square:
-                    continue  # spares most pixels around a spot the roots
+                    continue  # avoids the square roots for most pixels around a spot
                 delta, scale = np.sqrt(square), criteria.sigma_strong
                 strong[i] = above - delta > scale * np.sqrt(gain[i] * (total + delta) * m)
                 if not strong[i]:

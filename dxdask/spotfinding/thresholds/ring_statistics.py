@@ -1,8 +1,8 @@
 """Median and quartiles of the good pixels of each ring, exactly, in two passes over an image.
 
-A few pixels of a ring show how its values are spread; a histogram of its own around them tells in
-which of its buckets each wanted rank lies; only what lies in those is collected, and searched. Of
-whole numbers with a bucket each nothing need be collected.
+A sample of the pixels of a ring gives the range of a histogram; the histogram gives the bucket of
+each rank; only the values in those buckets are collected, and searched. For whole numbers, with a
+bucket each, none are collected.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ RANKS = 6
 
 
 class RingWorkspace(NamedTuple):
-    """What is written over for each image: see `workspace_of`.
+    """Arrays that are overwritten for each image: see `workspace_of`.
 
     Attributes
     ----------
     start, scale : (n_bins,) value at the first bucket, and buckets per unit.
-    histogram : (n_bins, BUCKETS) good pixels; the first and last bucket take what lies outside.
-    slot : (n_bins, BUCKETS) where values of that bucket are collected, or -1.
-    rank, value : (n_bins, RANKS) the ranks asked for, from 0, and the values there: those on both
-        sides of the first quartile, of the median, of the third quartile.
+    histogram : (n_bins, BUCKETS) good pixels; the first and last bucket include all outside.
+    slot : (n_bins, BUCKETS) slot in which values of that bucket are collected, or -1.
+    rank, value : (n_bins, RANKS) the ranks, from 0, and their values: those on both sides of the
+        first quartile, of the median, of the third quartile.
     """
 
     start: NDArray[np.float64]
@@ -40,7 +40,7 @@ class RingWorkspace(NamedTuple):
 
 
 def workspace_of(n_bins: int) -> RingWorkspace:
-    """Return the workspace for images with that many rings."""
+    """Return the workspace for images with this number of rings."""
     return RingWorkspace(
         np.zeros(n_bins),
         np.zeros(n_bins),
@@ -60,7 +60,7 @@ def ring_statistics(
     median: NDArray[np.float64],
     iqr: NDArray[np.float64],
 ) -> None:
-    """Find median and interquartile range of the good pixels of each ring; 0 where it has none.
+    """Compute median and interquartile range of the good pixels of each ring; 0 without any.
 
     values, good, ring : (slow, fast), contiguous; good pixels hold no NaN. sample : (n_bins, any)
     some pixels of each ring, flat, -1 at the end. median, iqr : (n_bins,), written.
@@ -124,9 +124,9 @@ def _count(values: Any, good: Any, ring: Any, start: Any, scale: Any, histogram:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _find_ranks(w: Any, whole: Any) -> Any:
-    """Find the bucket of each rank; a value where the bucket tells it, else a slot for its pixels.
+    """Find the bucket of each rank, and its value if the bucket has only one, else assign a slot.
 
-    Returns the number of slots, of values in them, and where each begins.
+    Returns the number of slots, of values in them, and the offset of each.
     """
     w.slot[:] = -1
     n_bins = w.start.size
@@ -155,7 +155,7 @@ def _find_ranks(w: Any, whole: Any) -> Any:
                 w.slot[b, k] = n_slots
                 begin[n_slots + 1] = begin[n_slots] + w.histogram[b, k]
                 n_slots += 1
-            # from here on where in all that is collected it would be, were each slot in order
+            # from here on, ranks are positions among the collected values, each slot sorted
             w.rank[b, m] += begin[w.slot[b, k]] - below
     return n_slots, begin[n_slots], begin
 
@@ -189,7 +189,7 @@ def _search(w: Any, begin: Any, collected: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _select(values: Any, first: Any, last: Any, place: Any) -> Any:
-    """Return what would be at `place` were values[first : last + 1] in order (Hoare 1961)."""
+    """Return the value at `place` of values[first : last + 1] when sorted (Hoare 1961)."""
     while first < last:
         pivot = values[(first + last) // 2]
         i, j = first, last

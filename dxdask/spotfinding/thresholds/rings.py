@@ -1,4 +1,4 @@
-"""Rings of equal width in 2 theta: which of them each pixel of a panel lies in."""
+"""Rings of equal width in 2 theta, and the ring of each pixel of a panel."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Region = tuple[int, int, int, int]
 
 BAND_ROWS = 64
 SAMPLE = 64
-"""Pixels of each ring that are looked at first, to see how its counts are spread."""
+"""Pixels of each ring in the sample that gives the range of its counts."""
 CACHED_PIXELS = 1 << 25
-"""Pixels whose rings are kept, those of the last panels asked for: 64 MB."""
+"""Pixels whose rings are cached, those of the last panels: 64 MB."""
 
 
 class Rings(NamedTuple):
@@ -41,18 +41,18 @@ _lock = Lock()
 
 
 def rings_of(panel: Panel, beam: Beam, n_bins: int, region: Region | None = None) -> Rings:
-    """Return the rings of a panel; they are kept for the next call.
+    """Return the rings of a panel; they are cached.
 
     Parameters
     ----------
-    region : x0, x1, y0, y1, the pixels to be used, the second of each not included.
+    region : x0, x1, y0, y1, the pixels that are used, the second of each not included.
 
     Notes
     -----
     As in DIALS 3.12 a pixel's 2 theta is that of its outer corner (x, y), not of its centre, and
     rings share the range of 2 theta of the pixels given: ring = floor(n_bins (t - t_min) /
-    (t_max - t_min + 1e-10)). The angle is found by the arccosine that dxtbx finds it by, for its
-    error near the direct beam would else move pixels to other rings.
+    (t_max - t_min + 1e-10)). The angle is an arccosine, as in dxtbx: near the direct beam its
+    rounding error decides the ring of a pixel.
     """
     width, height = panel.image_size
     x0, x1, y0, y1 = region or (0, width, 0, height)
@@ -76,7 +76,7 @@ def two_theta_at_corners(panel: Panel, beam: Beam, region: Region) -> NDArray[np
     x0, x1, y0, y1 = region
     out = np.empty((y1 - y0, x1 - x0))
     d, s0 = np.ascontiguousarray(panel.d_matrix), beam.s0
-    # in bands, as the places of all pixels of a large detector are gigabytes
+    # in bands: the positions of all pixels of a large detector are gigabytes
     for first in range(y0, y1, BAND_ROWS):
         last = min(first + BAND_ROWS, y1)
         y, x = np.mgrid[first:last, x0:x1]
@@ -102,7 +102,7 @@ def _angles(mm: Any, d: Any, s0: Any, out: Any) -> None:
 def _rings(two_theta: NDArray[np.float64], n_bins: int) -> Rings:
     lowest = float(two_theta.min())
     two_theta -= lowest
-    # the small number keeps the largest angle within the last ring
+    # 1e-10 keeps the largest angle within the last ring
     per_radian = n_bins / (float(two_theta.max()) + 1e-10)
     ring = np.empty(two_theta.shape, np.uint16 if n_bins <= 1 << 16 else np.uint32)
     size = np.zeros(n_bins, np.int64)
@@ -125,7 +125,7 @@ def _assign(two_theta: Any, per_radian: Any, n_bins: Any, ring: Any, size: Any) 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _choose(ring: Any, size: Any, seen: Any, sample: Any) -> None:
-    """Take every (size / SAMPLE)-th pixel of each ring, or all."""
+    """Sample every (size / SAMPLE)-th pixel of each ring, or all."""
     most = sample.shape[1]
     for p in range(ring.size):
         r = ring[p]

@@ -17,15 +17,15 @@ from dxdask.spotfinding.thresholds.rings import Region, rings_of
 
 
 class Threshold(Protocol):
-    """Tells which pixels are strong, for frames of one shape and dtype.
+    """Marks the strong pixels of frames of one shape and dtype.
 
-    It keeps a workspace: not for two threads at once, and each call overwrites the last result.
+    It holds a workspace: not for two threads at once, and each call overwrites the last result.
     """
 
     def __call__(
         self, image: NDArray[Any], mask: Mask, trusted_range: tuple[float, float] | None = None
     ) -> Mask:
-        """Return which pixels (slow, fast) are strong.
+        """Return the strong pixels (slow, fast) of an image.
 
         image : (slow, fast), counts, contiguous. mask : (slow, fast), True is good, contiguous.
         trusted_range : counts strictly between the two are used; None for all.
@@ -52,12 +52,11 @@ def threshold_of(
 
     Parameters
     ----------
-    panel, beam : where the pixels are; only `radial_profile` uses them, see `is_of_one_panel`.
-    dtype : of the images, once a pedestal is taken off.
-    parameters : which threshold, and those of each.
-    gain : counts per photon, of the panel or of each pixel (slow, fast); `dispersion.gain` comes on
-        top. Where all pixels are alike it does not matter to `radial_profile`; `helen` looks at
-        counts.
+    panel, beam : geometry of the pixels; only `radial_profile` uses it, see `is_of_one_panel`.
+    dtype : of the images, less the pedestal.
+    parameters : the threshold and its parameters.
+    gain : counts per photon, of the panel or of each pixel (slow, fast), multiplied with
+        `dispersion.gain`. A uniform gain has no effect on `radial_profile`; `helen` uses counts.
     region : x0, x1, y0, y1 of the panel that the images hold, the second of each not included;
         None for all of it.
     """
@@ -98,7 +97,7 @@ def _radial_profile(
 
 
 def is_of_one_panel(parameters: ThresholdParameters) -> bool:
-    """Return whether each panel needs a threshold of its own, even where their shapes are equal."""
+    """Return True if panels need thresholds of their own, even where their shapes are equal."""
     return parameters.algorithm == "radial_profile"
 
 

@@ -1,7 +1,7 @@
-"""Sums over windows of a stretch of a row, added up anew in 64 bits.
+"""Sums over windows of a segment of a row, computed again in 64 bits.
 
-For counts too bright for the 32 bits of `windows`, and for real numbers: added up anew for each
-row, what a bright pixel rounds off is gone when it is.
+For counts too bright for the 32 bits of `windows`, and for real numbers: computed again for each
+row, so that rounding errors by a bright pixel do not remain after it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dxdask.spotfinding.thresholds.windows import sum_along_row
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sum_stretch(window: Any, j: Any, start: Any, stop: Any) -> Any:
+def sum_segment(window: Any, j: Any, start: Any, stop: Any) -> Any:
     """Return sum and sum of squares of the windows around columns start <= i < stop of row j.
 
     They lie in `x_wide` and `y_wide`, after the sums of the columns.
