@@ -22,9 +22,9 @@ MOST_BINS = 100_000
 def _fill(frame, pedestal, use, box, low, width, rooms, row, counts):  # type: ignore[no-untyped-def]
     """Count the quiet pixels of a panel by bins; return their number.
 
-    rooms : (4, n_bins + 2), a histogram for every fourth pixel: counts of neighbours need not wait
-    for each other. The first and the last bin of each take what is not counted. row : room for the
-    bins of a row, which are worked out many at a time.
+    rooms : (4, n_bins + 2), a histogram for every fourth pixel, so that counts of neighbours do not
+    depend on each other. The first and the last bin of each take pixels that are not counted. row :
+    workspace for the bins of a row, which are computed with vector instructions.
     """
     x0, x1, y0, y1 = box
     rooms[...] = 0
@@ -48,7 +48,7 @@ def _fill(frame, pedestal, use, box, low, width, rooms, row, counts):  # type: i
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _residuals(frame, pedestal, places, values):  # type: ignore[no-untyped-def]
-    """Gather the residuals of the pixels at places (n, 2), slow and fast."""
+    """Return the residuals of the pixels at positions (n, 2), slow and fast."""
     for i in range(len(places)):
         y, x = places[i]
         values[i] = np.float64(frame[y, x]) - pedestal[y, x]
@@ -111,9 +111,9 @@ def _gaussian_of(counts, low, width, sigma):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _of_quiet(frame, pedestal, use, boxes, noise, gains, method, limits, least, rooms, row, out):  # type: ignore[no-untyped-def]
-    """Fill out (panel,) by the quiet pixels of one frame (slow, fast); NaN where there are few.
+    """Fill out (panel,) from the quiet pixels of one frame (slow, fast); NaN with too few.
 
-    limits : low, high of the histogram, ADU. least : pixels without which there is none.
+    limits : low, high of the histogram, ADU. least : smallest number of quiet pixels.
     """
     low, high = limits
     counts = np.zeros(rooms.shape[1] - 2, np.int64)
@@ -133,7 +133,7 @@ def _of_quiet(frame, pedestal, use, boxes, noise, gains, method, limits, least, 
 
 
 class CommonMode:
-    """The method that parameters ask for, and room for its histogram; one thread's own."""
+    """The method that the parameters choose, with its workspace; not for two threads at once."""
 
     def __init__(self, calibration: Calibration, parameters: CommonModeParameters) -> None:
         custom = parameters.custom

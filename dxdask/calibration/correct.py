@@ -1,4 +1,4 @@
-"""Raw frames to photons: pedestal and common mode off, gain divided out."""
+"""Raw frames to photons: pedestal and common mode subtracted, divided by the gain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dxdask.errors import InputError
 from dxdask.models import Detector
 
 BAD_VALUE = -1000
-"""What a pixel holds that may not be used; below the trusted range of `calibrated_detector`."""
+"""Value of a pixel that is not used; below the trusted range of `calibrated_detector`."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -50,15 +50,15 @@ def _adu(frame, pedestal, use, boxes, offsets, out):  # type: ignore[no-untyped-
 def correct(
     frames: NDArray[Any], calibration: Calibration, parameters: CalibrationParameters | None = None
 ) -> NDArray[Any]:
-    """Return frames as photons (int32) or ADU above the pedestal (float32), as parameters ask.
+    """Return frames as photons (int32) or ADU above the pedestal (float32), by the parameters.
 
-    frames : (n, slow, fast) as recorded; each is corrected by itself. Pixels that may not be used,
-    and those between panels, are `BAD_VALUE`.
+    frames : (n, slow, fast) as recorded; each is corrected on its own. Bad pixels, and those
+    between panels, are set to `BAD_VALUE`.
 
     Raises
     ------
     InputError
-        The frames are not of the calibration's shape.
+        The frames differ from the calibration in shape.
     """
     parameters = parameters or CalibrationParameters()
     shape = calibration.pedestal.shape
@@ -83,7 +83,7 @@ def correct(
 def common_modes(
     frames: NDArray[Any], calibration: Calibration, parameters: CalibrationParameters | None = None
 ) -> NDArray[np.float64]:
-    """Return the common mode (n, panel), ADU, that `correct` takes off; 0 where it takes none."""
+    """Return the common mode (n, panel), ADU, that `correct` subtracts; 0 where it does not."""
     parameters = parameters or CalibrationParameters()
     common_mode = CommonMode(calibration, parameters.common_mode)
     return np.array([common_mode.of(f) for f in frames]).reshape(len(frames), -1)
@@ -95,10 +95,11 @@ def calibrated_detector(
     parameters: CalibrationParameters,
     dtype: np.dtype[Any],
 ) -> Detector:
-    """Return the detector as `correct` leaves its frames: trusted range, gain, pedestal 0.
+    """Return the detector of corrected frames: trusted range, gain, pedestal 0.
 
-    dtype : of the frames as recorded, whose largest value is taken as saturated where parameters
-    give none. A value is trusted that no pixel of the panel could show were it saturated.
+    dtype : of the frames as recorded; its largest value is the saturation value where the
+    parameters give none. The trusted range ends below the smallest value of a saturated pixel of
+    the panel.
     """
     top = parameters.saturation
     if top is None:

@@ -13,7 +13,7 @@ from dxdask.errors import InputError
 from dxdask.tables import Table
 
 CONSTANT, FAR_MEAN, FAR_NOISE = 1, 2, 4
-"""Why a pixel is bad, as bits of `Dark.reasons`."""
+"""Reasons of a bad pixel, as bits of `Dark.reasons`."""
 
 HEADINGS = {
     "panel": ("Panel", ""), "pedestal": ("Pedestal\n(ADU)", ".1f"),
@@ -25,22 +25,22 @@ HEADINGS = {
 
 
 class Dark(NamedTuple):
-    """What a dark run says of a detector.
+    """Pedestal, noise and bad pixels of a dark run.
 
     Attributes
     ----------
     pedestal : (slow, fast) float32, mean count without photons, ADU.
-    noise : (slow, fast) float32, its standard deviation once the common mode is off, ADU.
-    reasons : (slow, fast) uint8, 0 where the pixel is good, else the bits why not.
-    frames : (n,) int64, those used. left_out : (m,) those that stood out.
-    table : the panels, for a user.
+    noise : (slow, fast) float32, its standard deviation less the common mode, ADU.
+    reasons : (slow, fast) uint8, 0 where the pixel is good, else the bits of the reasons.
+    frames : (n,) int64, those used. rejected : (m,) outliers.
+    table : one row per panel.
     """
 
     pedestal: NDArray[np.float32]
     noise: NDArray[np.float32]
     reasons: NDArray[np.uint8]
     frames: NDArray[np.int64]
-    left_out: NDArray[np.int64]
+    rejected: NDArray[np.int64]
     table: Table
 
 
@@ -48,13 +48,13 @@ def dark_of_sums(
     sums: DarkSums,
     boxes: NDArray[np.int64],
     parameters: DarkParameters,
-    left_out: NDArray[np.int64] | None = None,
+    rejected: NDArray[np.int64] | None = None,
 ) -> Dark:
     """Return pedestal, noise and bad pixels; boxes as for `dark_sums`.
 
-    The pedestal is the mean as recorded: the mean common mode of the dark run is in it, one number
-    a panel, which the common mode of each event takes off again. A pixel is bad that never changes
-    while most of its panel do, or stands out of its panel by its mean or its noise.
+    The pedestal is the mean as recorded. It includes the mean common mode of the dark run, one
+    number per panel, which the common mode of each event corrects. A pixel is bad if it is constant
+    while most of its panel are not, or if its mean or its noise is an outlier in its panel.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def dark_of_sums(
     if n < parameters.min_frames:
         raise InputError(
             f"the dark run has {n} usable frames, dark.min_frames={parameters.min_frames} are "
-            "asked for; record more, or lower it"
+            "needed; record more, or lower it"
         )
     shape = sums.total.shape
     pedestal, noise = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -74,13 +74,13 @@ def dark_of_sums(
     for i, (x0, x1, y0, y1) in enumerate(boxes.tolist()):
         part = np.s_[y0:y1, x0:x1]
         mean = sums.total[part] / n
-        # whole numbers below 2^63 up to here: the differences lose nothing that matters
+        # exact integers below 2^63 up to here, so that the differences are accurate
         first = SCALE * sums.total[part] - sums.levels[:, i].sum()
         variance = (sums.residual_squares[part] - first * (first / n)) / ((n - 1) * SCALE**2)
         sigma = np.sqrt(np.maximum(variance, 0.0))
         constant = n * sums.squares[part] == sums.total[part] ** 2
         if 2 * np.count_nonzero(constant) > constant.size:
-            constant[...] = False  # as of a detector that counts photons
+            constant[...] = False  # a detector that counts photons
         why = np.where(constant, CONSTANT, 0).astype(np.uint8)
         why |= np.where(_far(mean, ~constant, parameters.n_mad_mean, 0.5), FAR_MEAN, 0).astype(
             np.uint8
@@ -93,14 +93,14 @@ def dark_of_sums(
     table = Table(name="dark", title="Dark run, by panel", rows=rows, headings=HEADINGS)
     none = np.zeros(0, dtype=np.int64)
     return Dark(
-        pedestal, noise, reasons, sums.frames, none if left_out is None else left_out, table
+        pedestal, noise, reasons, sums.frames, none if rejected is None else rejected, table
     )
 
 
 def _far(
     values: NDArray[np.float64], judged: NDArray[np.bool_], n_mad: float, least: float
 ) -> NDArray[np.bool_]:
-    """Return which values stand out of those judged; least: standard deviation to assume, ADU."""
+    """Return True for outliers among the values judged; least: smallest standard deviation, ADU."""
     if not judged.any():
         return np.zeros(values.shape, dtype=np.bool_)
     middle = np.median(values[judged])

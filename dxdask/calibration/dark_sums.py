@@ -1,9 +1,8 @@
-"""What the frames of a dark run tell of each pixel: whole numbers that add up, frame by frame.
+"""Sums over the frames of a dark run, exact in integers.
 
-A frame's common mode is taken off by the level of its panel in that very frame, in sixteenths of an
-ADU, so that sums are of integers and do not depend on how frames are cut into blocks, nor on their
-order. What a frame added can be taken away again: so frames found to stand out, once all are known,
-cost no second pass.
+A frame's common mode is subtracted as the level of its panel in that frame, in sixteenths of an
+ADU, so that sums are integers and depend neither on blocks nor on their order. The contribution of
+a frame can be subtracted again: outliers, known after all frames, need no second pass.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _BINS = 1 << 18
 
 
 class DarkSums(NamedTuple):
-    """Sums over some dark frames; r is the count of a pixel, q its panel's level in that frame.
+    """Sums over dark frames; r is the count of a pixel, q its panel's level in that frame.
 
     Attributes
     ----------
@@ -33,7 +32,7 @@ class DarkSums(NamedTuple):
     squares : (slow, fast) int64, sum of r^2.
     residual_squares : (slow, fast) int64, sum of (SCALE r - q)^2.
     frames : (n,) int64, the frames summed, in order.
-    levels : (n, panel) int64, q of each: SCALE times the mean of all pixels but outliers, ADU.
+    levels : (n, panel) int64, q of each: SCALE times the mean of all pixels except outliers, ADU.
     spreads : (n, panel) float64, standard deviation of those pixels about it, ADU.
     """
 
@@ -58,7 +57,7 @@ def _quantile(histogram, rank):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _level(panel, histogram):  # type: ignore[no-untyped-def]
-    """Return level (1 / SCALE ADU) and spread (ADU) of a panel; `histogram` is left empty."""
+    """Return level (1 / SCALE ADU) and spread (ADU) of a panel; `histogram` is cleared."""
     slow, fast = panel.shape
     top = len(histogram) - 1
     for y in range(slow):
@@ -100,7 +99,7 @@ def _add(frame, boxes, histogram, levels, spreads, total, squares, residual_squa
 
 
 def dark_sums(frames: NDArray[Any], boxes: NDArray[np.int64], numbers: Sequence[int]) -> DarkSums:
-    """Return the sums over some dark frames.
+    """Return the sums over dark frames.
 
     frames : (n, slow, fast) integers as recorded. boxes : (panel, 4) x0, x1, y0, y1 of each panel
     in the frame, half open. numbers : (n,) of the frames in the run, from 0.
@@ -108,7 +107,7 @@ def dark_sums(frames: NDArray[Any], boxes: NDArray[np.int64], numbers: Sequence[
     Raises
     ------
     InputError
-        The frames are no integers.
+        The frames are not integers.
     """
     if not np.issubdtype(frames.dtype, np.integer):
         raise InputError(
@@ -138,7 +137,7 @@ def combine_dark_sums(parts: Sequence[DarkSums]) -> DarkSums:
 
 
 def without(sums: DarkSums, part: DarkSums) -> DarkSums:
-    """Return the sums without those of `part`, whose frames are all in them."""
+    """Return the sums less those of `part`, whose frames are all included."""
     keep = ~np.isin(sums.frames, part.frames)
     return DarkSums(
         sums.total - part.total,
@@ -151,9 +150,9 @@ def without(sums: DarkSums, part: DarkSums) -> DarkSums:
 
 
 def outlier_frames(sums: DarkSums, n_mad: float) -> NDArray[np.int64]:
-    """Return the frames (numbers of the run) that stand out by level or spread on any panel.
+    """Return the frames (numbers of the run) that are outliers by level or spread on any panel.
 
-    A frame with photons on it has a wider spread, one that was dropped another level.
+    A frame with photons has a larger spread, a dropped one another level.
     """
     bad = np.zeros(len(sums.frames), dtype=np.bool_)
     for values, least in ((sums.levels / SCALE, 1.0), (sums.spreads, 0.02)):

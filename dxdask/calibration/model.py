@@ -1,4 +1,4 @@
-"""What is known of a detector's pixels: pedestal, noise, gain, and which of them may be used."""
+"""Calibration of a detector's pixels: pedestal, noise, gain and use."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from dxdask.errors import InputError
 from dxdask.models import Detector
 
 BAD, GOOD, UNBONDED = 0, 1, 2
-"""What a pixel is, in `Calibration.use`; an unbonded one has no contact to the sensor."""
+"""Values of `Calibration.use`; an unbonded pixel has no contact to the sensor."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Pixels of the stored frame (slow, fast), as `correct` uses them.
+    """Calibration of the pixels of the stored frame (slow, fast), for `correct`.
 
     Attributes
     ----------
-    pedestal : float32, count at no photon, ADU.
-    noise : float32, standard deviation of that without the common mode, ADU.
+    pedestal : float32, count without photons, ADU.
+    noise : float32, its standard deviation less the common mode, ADU.
     gain : float32, ADU a photon.
     use : uint8, BAD, GOOD or UNBONDED.
     boxes : (panel, 4) int64, x0, x1, y0, y1 of each panel, half open.
-    n_dark : frames the pedestal is the mean of; 0 where it is known exactly.
+    n_dark : number of frames of which the pedestal is the mean; 0 where it is known exactly.
     """
 
     pedestal: NDArray[np.float32]
@@ -39,7 +39,7 @@ class Calibration:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What tells this calibration from others."""
+        """Digest of all arrays."""
         digest = hashlib.blake2b(digest_size=16)
         for values in (self.pedestal, self.noise, self.gain, self.use, self.boxes):
             digest.update(repr((values.shape, values.dtype.str)).encode())
@@ -49,12 +49,12 @@ class Calibration:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """Which pixels (slow, fast) hold photons once corrected."""
+        """Pixels (slow, fast) that hold photons after correction."""
         return np.asarray(self.use == GOOD)
 
     @cached_property
     def panel_noise(self) -> NDArray[np.float64]:
-        """Root mean square (panel,), ADU, of what pixels without photons are off the pedestal."""
+        """Root mean square (panel,), ADU, of pixels without photons less the pedestal."""
         out = np.zeros(len(self.boxes))
         for i, (x0, x1, y0, y1) in enumerate(self.boxes):
             sigma = self.noise[y0:y1, x0:x1][self.use[y0:y1, x0:x1] != BAD].astype(np.float64)
@@ -93,16 +93,16 @@ def calibration_of(
     unbonded: NDArray[np.bool_] | None = None,
     n_dark: int = 0,
 ) -> Calibration:
-    """Return the calibration of frames (slow, fast) of this shape, all checked and filled in.
+    """Return the calibration of frames of this shape (slow, fast), checked and complete.
 
-    Without a pedestal, noise or gain that of the panels is taken: pedestal and gain of the models,
-    noise 0. bad, unbonded : true where a pixel is. n_dark : frames of the dark run. A pixel whose
-    gain is not above 0 is bad too.
+    By default pedestal and gain are those of the panels' models, and noise is 0. bad, unbonded :
+    true where a pixel is. n_dark : frames of the dark run. A pixel whose gain is not above 0 is bad
+    too.
 
     Raises
     ------
     InputError
-        An array is not of the frames' shape, or the frames do not hold the panels.
+        An array differs from the frames in shape, or the frames do not hold the panels.
     """
     rows, columns = detector.frame_shape
     if shape[0] < rows or shape[1] < columns:

@@ -1,10 +1,10 @@
-"""Where pixels without photons lie in a histogram of one panel and event, photons or not.
+"""Position of the pixels without photons in the histogram of one panel and event.
 
-Pixels that took k photons lie around c + k g, g the gain in ADU a photon, all with the noise of the
-dark run; background photons shift any median or mode to the right of c. So c is fitted with the
-numbers of pixels of each k, all free, to the left part of the histogram: maximum likelihood for
-Poisson counts by Fisher scoring. Where the noise hides single photons the left flank alone is
-fitted, with those of no photon.
+Pixels with k photons lie around c + k g, g the gain in ADU per photon, all with the noise of the
+dark run; background photons shift any median or mode to the right of c. So c is fitted together
+with the numbers of pixels of each k to the left part of the histogram: maximum likelihood for
+Poisson counts by Fisher scoring. Where the noise hides single photons only the left flank is
+fitted, with k = 0.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def solve(matrix, vector, n):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def left_edge(counts, low, width, sigma):  # type: ignore[no-untyped-def]
-    """Return about where a Gaussian of this sigma lies that is the left end of a histogram."""
+    """Return an estimate of the centre of the Gaussian of this sigma at the left of a histogram."""
     target = 0.002 * counts.sum()
     seen = 0.0
     for b in range(len(counts)):
@@ -72,7 +72,7 @@ def fit_peaks(counts, low, width, sigma, gain):  # type: ignore[no-untyped-def]
     row = np.zeros(n_peaks + 1)
     first, last = 0, 0
     for iteration in range(40):
-        if iteration < 6:  # then it stays: a bin that comes and goes would have no end
+        if iteration < 6:  # then fixed: a bin entering and leaving would prevent convergence
             first = max(0, int((c - 4.0 * sigma - low) / width))
             last = min(len(counts), int((c + reach - low) / width) + 1)
         if not last - first > n_peaks + 2:

@@ -1,4 +1,4 @@
-"""A reduced dark run as the result of a step, and back."""
+"""A reduced dark run as a `StepResult`, and from one."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from dxdask.results import StepResult
 
 
 def dark_result(dark: Dark, experiment: Experiment) -> StepResult:
-    """Return the result of the step pedestal.
+    """Return the result of the step `pedestal`.
 
     arrays : pedestal, noise (slow, fast) float32, ADU; reasons (slow, fast) uint8, 0 where the
-    pixel is good; frames (n,), those used, left_out (m,), those that stood out.
+    pixel is good; frames (n,), those used, rejected (m,), outliers. tables : panels. problems : the
+    rejected frames.
     """
     run = experiment.run
     problems = tuple(
         {
             "run": run, "image": image + 1, "step": "pedestal",
-            "reason": "its level or spread stands out of the others': not taken for the pedestal",
+            "reason": "its level or spread is an outlier: not used for the pedestal",
         }
-        for image in dark.left_out.tolist()
+        for image in dark.rejected.tolist()
     )  # fmt: skip
     arrays = {name: getattr(dark, name) for name in _ARRAYS}
     rows = [{"run": run, **row} for row in dark.table.rows]
@@ -35,7 +36,7 @@ def dark_result(dark: Dark, experiment: Experiment) -> StepResult:
         arrays=arrays,
         tables=(replace(dark.table, name="panels", rows=rows, headings=headings),),
         messages=(
-            f"Reduced {len(dark.frames)} dark frames, {len(dark.left_out)} left out",
+            f"Reduced {len(dark.frames)} dark frames, rejected {len(dark.rejected)}",
             f"{n_bad} bad pixels ({100.0 * n_bad / size:.3f} %)",
         ),
         problems=problems,
@@ -43,9 +44,9 @@ def dark_result(dark: Dark, experiment: Experiment) -> StepResult:
 
 
 def dark_of_result(result: StepResult) -> Dark:
-    """Return the dark run that `dark_result` gave away."""
+    """Return the dark run of a result of `dark_result`."""
     arrays = {name: result.arrays[name] for name in _ARRAYS}
     return Dark(**arrays, table=result.table("panels"))
 
 
-_ARRAYS = ("pedestal", "noise", "reasons", "frames", "left_out")
+_ARRAYS = ("pedestal", "noise", "reasons", "frames", "rejected")

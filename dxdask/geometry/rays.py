@@ -53,7 +53,7 @@ def transform(matrix: Any, v: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def nearest_turn(phi: Any, to: Any) -> Any:
+def nearest_angle(phi: Any, to: Any) -> Any:
     """Return phi plus the whole turns that bring it nearest to `to`, rad."""
     return phi + 2.0 * math.pi * np.floor((to - phi) / (2.0 * math.pi) + 0.5)
 

@@ -22,20 +22,20 @@ def find_hits(
     experiments: ExperimentList,
     parameters: HitParameters | None = None,
 ) -> StepResult:
-    """Tell which events are hits: those with enough spots within the limits of resolution.
+    """Return the hits: events with enough spots within the limits of resolution.
 
     Parameters
     ----------
     reflections : spots of `find_spots` or peaks of `Peakfinder8`: experiment, panel, x, y, z.
-    stills : one row an event: experiment, image, wavelength; a `reason` of those that failed
-    before is kept, and one without a wavelength (NaN, 0) is no hit.
-    experiments : one a run.
+    stills : one row per event: experiment, image, wavelength; the `reason` of events that failed
+        before is kept, and an event without a wavelength (NaN, 0) is no hit.
+    experiments : one per run.
 
     Returns
     -------
     StepResult
         reflections as given; arrays : the table of stills with n_spots (within the limits), hit
-        and reason; tables : events (kept as data) and hit_rate, over the events in order.
+        and reason; tables : events (not printed) and hit_rate, over the events in order.
 
     Raises
     ------
@@ -44,8 +44,8 @@ def find_hits(
     """
     parameters = parameters or HitParameters()
     check_stills(stills, ("experiment", "image", "wavelength"))
-    counts = counted(reflections, stills, experiments, parameters)
-    hit = counts >= parameters.asked.min_peaks
+    counts = count_spots(reflections, stills, experiments, parameters)
+    hit = counts >= parameters.effective.min_peaks
     reason = np.full(len(counts), Fate.NO_HIT, np.int32)
     if "reason" in stills:
         failed = stills["reason"] < Fate.NO_HIT
@@ -65,13 +65,13 @@ def find_hits(
     )
 
 
-def counted(
+def count_spots(
     reflections: Reflections,
     stills: Stills,
     experiments: ExperimentList,
     parameters: HitParameters,
 ) -> NDArray[np.int32]:
-    """Return the spots (stills,) of each event within the limits of resolution."""
+    """Return the number of spots (stills,) of each event within the limits of resolution."""
     low, high = parameters.d_min, parameters.d_max
     if low is not None and high is not None and low >= high:
         raise ParameterError(f"d_min={low:g} is not below d_max={high:g}; exchange them")

@@ -46,8 +46,10 @@ class Peakfinder8:
 
     Parameters
     ----------
-    experiment : beam and detector. mask : (slow, fast) of the stored frame, True is good; None for
-    all. experiment_index : what the column `experiment` is to hold.
+    experiment : beam and detector.
+    mask : (slow, fast) of the stored frame, True is good; None for all.
+    parameters : None for the defaults.
+    experiment_index : value of the column `experiment`.
 
     Raises
     ------
@@ -64,7 +66,7 @@ class Peakfinder8:
         experiment_index: int = 0,
     ) -> None:
         parameters = parameters or HitParameters()
-        own, asked = parameters.peakfinder8, parameters.asked
+        own, effective = parameters.peakfinder8, parameters.effective
         detector = experiment.detector
         needed = detector.frame_shape
         good = np.ones(needed, np.bool_) if mask is None else np.array(mask, np.bool_)
@@ -79,8 +81,10 @@ class Peakfinder8:
         self._good = good
         self._rings = beam_rings(detector, experiment.beam, good, own.ring_pixels)
         self._index = experiment_index
-        self._snr, self._lowest = asked.min_snr, own.threshold
-        self._limits = np.array([asked.min_pixels, own.max_pixels, own.local_bg_radius, self._snr])
+        self._snr, self._lowest = effective.min_snr, own.threshold
+        self._limits = np.array(
+            [effective.min_pixels, own.max_pixels, own.local_bg_radius, self._snr]
+        )
         self._thresholds = np.empty(len(self._rings.offsets) - 1)
         largest = max(p.image_size[0] * p.image_size[1] for p in detector.panels)
         self._stack = np.empty(largest, np.int64)
@@ -90,7 +94,7 @@ class Peakfinder8:
     def __call__(self, frame: NDArray[Any], z: int) -> Reflections:
         """Return the peaks of a frame (slow, fast), ADU, by panel and first pixel.
 
-        z : index of the image. Pixels outside the trusted range of their panel are left out.
+        z : index of the image. Pixels outside the trusted range of their panel are not used.
 
         Raises
         ------
@@ -119,7 +123,7 @@ class Peakfinder8:
         return concatenate(tables) if tables else empty(COLUMNS)
 
     def _usable(self, frame: NDArray[Any]) -> NDArray[Any]:
-        """Return the frame with NaN, which no sum takes in, where pixels cannot be trusted."""
+        """Return the frame with NaN, which is in no sum, outside the trusted range."""
         out = frame
         for panel in self._panels:
             low, high = panel.trusted_range

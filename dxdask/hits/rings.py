@@ -17,13 +17,14 @@ PASSES = 5
 
 @dataclass(frozen=True, slots=True)
 class BeamRings:
-    """The rings of a detector, worked out once for all frames.
+    """Rings of a detector, the same for all frames.
 
     Attributes
     ----------
     ring : (slow, fast) int32 of the stored frame, the ring of each pixel; -1 where it is masked
-    or of no panel. sample : (m,) int32 flat pixels, ring by ring, that tell the background;
-    offsets : (rings + 1,) where each ring's begin.
+        or on no panel.
+    sample : (m,) int32 flat indices of pixels, ring by ring, from which the background is computed.
+    offsets : (rings + 1,) first of these of each ring.
     """
 
     ring: NDArray[np.int32]
@@ -36,8 +37,8 @@ def beam_rings(
 ) -> BeamRings:
     """Return the rings, as wide as a pixel at the mean distance of the panels.
 
-    mask : (slow, fast) of the stored frame, True is good. ring_pixels : most of one ring that are
-    sampled, evenly.
+    mask : (slow, fast) of the stored frame, True is good. ring_pixels : largest number of pixels
+    of a ring in the sample, which is even.
     """
     ring = np.full(mask.shape, -1, np.int32)
     along = -unit(beam.direction)
@@ -52,7 +53,7 @@ def beam_rings(
         across = np.linalg.norm(point - depth[:, None] * along, axis=1)
         with np.errstate(divide="ignore"):
             radius = across / np.where(depth > 0.0, depth, np.nan) * distance / width
-        # what scatters backwards, or nearly so, shares one ring far out
+        # pixels at or near backscattering share one ring far out
         rings = np.nan_to_num(np.minimum(radius, 1e5), nan=1e5).astype(np.int32)
         ring[panel.slices] = np.where(mask[panel.slices], rings.reshape(slow, fast), -1)
     flat = ring.reshape(-1)
@@ -77,7 +78,7 @@ def beam_rings(
 def ring_thresholds(
     frame: Any, sample: Any, offsets: Any, snr: float, lowest: float, out: Any
 ) -> None:
-    """Write to out (rings,) what pixels of peaks are higher than: mean + snr sigma of each ring.
+    """Write to out (rings,) the thresholds of pixels of peaks: mean + snr sigma of each ring.
 
     Mean and sigma are those of pixels within snr sigma of the mean of the pass before, in five
     passes. frame : flat. lowest : the threshold is at least this.
@@ -111,7 +112,7 @@ def ring_thresholds(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def has_untrusted(image: Any, good: Any, low: float, high: float) -> bool:
-    """Return whether a good pixel (slow, fast) is not strictly between low and high."""
+    """Return True if a good pixel (slow, fast) is not strictly between low and high."""
     for y in range(image.shape[0]):
         n = 0
         for x in range(image.shape[1]):

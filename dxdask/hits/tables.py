@@ -1,4 +1,4 @@
-"""What hit finding shows: every event, and the rate of hits over the events."""
+"""Tables of hit finding: the events, and the hit rate over each run."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from dxdask.models import ExperimentList
 from dxdask.still_columns import Stills
 from dxdask.tables import Table
 
-STRETCHES = 10
+INTERVALS = 10
 
 
-def stretches(
+def intervals(
     stills: Stills, experiments: ExperimentList
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.int64]]]:
-    """Yield up to ten stretches of each run, in order: columns of a table, and rows of stills."""
+    """Yield up to ten intervals of each run, in order: entries of a table, and rows of stills."""
     for index, member in enumerate(experiments.members):
         own = np.flatnonzero(stills["experiment"] == index)
         own = own[np.argsort(stills["image"][own], kind="stable")]
-        for part in np.array_split(own, min(STRETCHES, len(own))) if len(own) else ():
+        for part in np.array_split(own, min(INTERVALS, len(own))) if len(own) else ():
             first, last = (int(stills["image"][part[i]]) + 1 for i in (0, -1))
             yield {"run": member.run, "first": first, "last": last, "n_events": len(part)}, part
 
 
 def events_table(stills: Stills, experiments: ExperimentList) -> Table:
-    """Return the table `events`: one row an event; kept as data, not printed."""
+    """Return the table `events`: one row per event; not printed."""
     runs = [m.run for m in experiments.members]
     event = stills.get("event_id", np.full(len(stills["hit"]), -1))
     rows = [
@@ -45,9 +45,9 @@ def events_table(stills: Stills, experiments: ExperimentList) -> Table:
 
 
 def hit_rate_table(stills: Stills, experiments: ExperimentList) -> Table:
-    """Return the table `hit_rate`: hits in up to ten stretches of each run, in order."""
+    """Return the table `hit_rate`: hits in up to ten intervals of each run, in order."""
     rows = []
-    for columns, part in stretches(stills, experiments):
+    for columns, part in intervals(stills, experiments):
         hits = stills["hit"][part]
         spots = stills["n_spots"][part][hits]
         rows.append({

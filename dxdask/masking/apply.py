@@ -1,4 +1,4 @@
-"""Masks put together, and what they add to what a run was imported with."""
+"""The step `apply_mask`: masks combined, and applied with those imported."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ def apply_mask(
     masks: Mapping[str, Mask],
     names: Sequence[str] = (),
 ) -> StepResult:
-    """Make `masks` those to be used with what the runs were imported with, until others are.
+    """Apply a mask to each run, together with the one it was imported with.
 
     Parameters
     ----------
-    experiments : one a run.
-    imported : mask (slow, fast) of each run as imported, true where a pixel may be used.
-    masks : the one to apply to each run, (slow, fast); none at all takes any applied before away.
-    names : what the masks were made from, for the message.
+    experiments : one per run.
+    imported : mask (slow, fast) of each run as imported, true where a pixel is good.
+    masks : the mask (slow, fast) to apply to each run; empty: the applied masks are removed.
+    names : names of the masks that were combined, for the message.
 
     Returns
     -------
     StepResult
-        arrays : of each run, under its name, the mask (slow, fast) applied.
-        tables : masks, the pixels masked on the panels of each run: as imported, in the mask
-        applied, and by either.
+        arrays : of each run, under its name, the applied mask (slow, fast).
+        tables : masks, the pixels masked on the panels of each run: as imported, by the applied
+        mask, and by either.
 
     Raises
     ------
     InputError
-        A mask is not of the size of the frames of its run.
+        A mask differs in size from the frames of its run.
     """
     rows = []
     for experiment in experiments:
@@ -60,7 +60,7 @@ def apply_mask(
     what = f"Masks applied: {', '.join(names)}" if masks else "No mask is applied"
     messages = (
         f"{what}; {total} pixels of {len(rows)} runs are masked now, with those masked at import",
-        "It takes the place of any applied before; steps that read frames are done anew",
+        "It replaces any mask applied before; the results of steps that read frames are stale",
     )
     return StepResult(
         experiments=experiments,
@@ -72,14 +72,14 @@ def apply_mask(
 
 
 def combined(masks: Sequence[Mask]) -> Mask:
-    """Return which pixels (slow, fast) are good in every one of the masks, which agree in size."""
+    """Return the mask (slow, fast) of the pixels that are good in all masks, of equal size."""
     if len(masks) == 1:
         return masks[0]
     return np.asarray(np.logical_and.reduce(list(masks)))
 
 
 def _counts(detector: Detector, imported: Mask, mask: Mask | None) -> dict[str, Any]:
-    """Return how many pixels of the panels are masked."""
+    """Return the numbers of masked pixels of the panels."""
     both = imported if mask is None else imported & mask
     n = {"n_imported": 0, "n_applied": 0, "n_masked": 0}
     for panel in detector.panels:

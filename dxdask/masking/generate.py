@@ -1,4 +1,4 @@
-"""Masks of whole frames from the parameters alone, and what each reason took."""
+"""The step `generate_mask`: masks of frames from geometry and parameters, counted by reason."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def generate_mask(
     parameters: MaskParameters,
     shapes: Sequence[Shape] | None = None,
 ) -> StepResult:
-    """Make the mask of each run from its detector, its beam and the parameters, as DIALS does.
+    """Return the mask of each run by its detector, its beam and the parameters, as in DIALS.
 
     Parameters
     ----------
-    experiments : one a run.
-    parameters : what to mask. What the frames or panels are masked with already is not looked at.
-    shapes : frames (slow, fast) of each run; by default the smallest that hold the panels.
+    experiments : one per run.
+    parameters : borders, regions and resolutions to mask. Masks of frames and panels are ignored.
+    shapes : (slow, fast) of the frames of each run; by default the smallest that hold the panels.
 
     Returns
     -------
     StepResult
-        arrays : mask (run, slow, fast) bool, true where a pixel may be used, false between panels;
+        arrays : mask (run, slow, fast) bool, true where a pixel is good, false between panels;
         where frames differ in size mask_RUN (slow, fast) of each run instead.
         tables : masks, pixels masked for each reason (some for several) and in all.
 
@@ -54,7 +54,7 @@ def generate_mask(
     masks: dict[str, Mask] = {}
     rows: list[dict[str, Any]] = []
     for experiment, shape in zip(experiments, shapes, strict=True):
-        # runs of one crystal mostly share their geometry, and a mask takes seconds
+        # runs of one crystal usually share their geometry, and a mask takes seconds
         key = (experiment.detector, tuple(experiment.beam.s0.tolist()), shape)
         if key not in made:
             made[key] = _of_run(experiment, parameters, shape)
@@ -80,7 +80,7 @@ def as_arrays(name: str, masks: Mapping[str, Mask]) -> dict[str, Mask]:
     images = list(masks.values())
     if len({m.shape for m in images}) > 1:
         return {f"{name}_{run}": mask for run, mask in masks.items()}
-    if len({id(m) for m in images}) == 1:  # a view: no copy a run
+    if len({id(m) for m in images}) == 1:  # a view, without a copy per run
         return {name: np.broadcast_to(images[0], (len(images), *images[0].shape))}
     return {name: np.stack(images)}
 

@@ -1,4 +1,4 @@
-"""Which pixels of each panel may be used, whatever the frame."""
+"""Masks of panels, by reason."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from dxdask.models import Beam, Detector, Panel
 def panel_masks(
     detector: Detector, beam: Beam, mask: Mask | None, parameters: MaskParameters
 ) -> tuple[Mask, ...]:
-    """Return the usable pixels (slow, fast) of each panel, True is good.
+    """Return the mask (slow, fast) of each panel, True is good.
 
-    mask : (slow, fast) of the stored frame, True is good; None for all. It, what the panels
-    themselves mask and what the parameters mask are left out.
+    Pixels are masked by `mask`, by the panels themselves and by the parameters.
+
+    mask : (slow, fast) of the stored frame, True is good; None for all.
 
     Raises
     ------
@@ -41,10 +42,10 @@ def panel_masks(
 def masked_for(
     detector: Detector, beam: Beam, parameters: MaskParameters
 ) -> tuple[dict[str, Mask], ...]:
-    """Return which pixels (slow, fast) of each panel the parameters mask, for each reason.
+    """Return the pixels (slow, fast) of each panel that the parameters mask, by reason.
 
-    Reasons: border, untrusted, resolution, ice_rings; those that are asked for. A pixel may be
-    masked for several.
+    Reasons: border, untrusted, resolution, ice_rings; those that the parameters enable. A pixel
+    may be masked for several.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def _masked_for(
 
 
 def _unwanted(parameters: MaskParameters) -> list[tuple[float, float]]:
-    """Return the ranges of d, A, that the limits leave out; a limit itself is left out."""
+    """Return the ranges of d, A, that the limits exclude, the limits themselves included."""
     ranges = [(min(r), max(r)) for r in parameters.resolution_range]
     if parameters.d_min is not None:
         ranges.append((0.0, parameters.d_min))

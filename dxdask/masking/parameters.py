@@ -13,10 +13,10 @@ Resolutions = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]
 
 
 class UntrustedParameters(Parameters):
-    """A region of one panel not to use; with no shape it is the whole panel."""
+    """A region of one panel that is not used; without a shape it is the whole panel."""
 
     panel: int | None = parameter(
-        None, "Which panel, counted from 0; None is the first where a shape is given.", ge=0
+        None, "Index of the panel, from 0; None is the first, where a shape is given.", ge=0
     )
     circle: tuple[int, int, int] | None = parameter(
         None, "Centre (fast, slow) and radius.", unit="px"
@@ -31,7 +31,7 @@ class UntrustedParameters(Parameters):
 
     @property
     def has_shape(self) -> bool:
-        """Whether the region is less than the whole panel."""
+        """True if the region is less than the whole panel."""
         shapes = (self.circle, self.rectangle, self.polygon, self.pixel)
         return any(shape is not None for shape in shapes)
 
@@ -58,9 +58,9 @@ class UntrustedParameters(Parameters):
 
 
 class IceRingParameters(Parameters):
-    """Rings of ice to leave out."""
+    """Filter of ice rings."""
 
-    filter: bool = parameter(False, "Whether to leave out pixels on ice rings.")
+    filter: bool = parameter(False, "Enable the filter: mask pixels on ice rings.")
     unit_cell: tuple[float, float, float, float, float, float] = parameter(
         (4.498, 4.498, 7.338, 90.0, 90.0, 120.0), "Cell of the ice.", unit="A, degree", expert=1
     )
@@ -68,7 +68,7 @@ class IceRingParameters(Parameters):
     width: float = parameter(0.002, "Width of a ring in 1/d^2.", unit="1/A^2", expert=1, ge=0.0)
     d_min: float | None = parameter(
         None,
-        "Rings down to this resolution; None: all on the detector.",
+        "High resolution limit of the rings. None: all rings on the detector.",
         unit="A",
         expert=1,
         gt=0.0,
@@ -76,19 +76,19 @@ class IceRingParameters(Parameters):
 
 
 class MaskParameters(Parameters):
-    """Which pixels of each panel may be used, whatever the frame."""
+    """Parameters of masks that are the same for all frames."""
 
-    border: int = parameter(0, "Pixels not to use along the edges of each panel.", unit="px", ge=0)
+    border: int = parameter(0, "Width of the border of each panel to mask.", unit="px", ge=0)
     d_min: float | None = parameter(None, "High resolution limit.", unit="A", gt=0.0)
     d_max: float | None = parameter(None, "Low resolution limit.", unit="A", gt=0.0)
     resolution_range: tuple[Resolutions, ...] = parameter(
-        (), "Ranges of resolution not to use: pairs of limits in either order.", unit="A"
+        (), "Ranges of resolution to mask: pairs of limits in either order.", unit="A"
     )
     disable_parallax_correction: bool = parameter(
         False,
-        "Take resolutions where a ray meets the front of the sensor, not where it is recorded.",
+        "Compute resolutions at the front of the sensor, without correction for parallax.",
     )
-    untrusted: tuple[UntrustedParameters, ...] = parameter((), "Regions not to use.")
+    untrusted: tuple[UntrustedParameters, ...] = parameter((), "Regions to mask.")
     ice_rings: IceRingParameters = IceRingParameters()
 
     @model_validator(mode="after")
@@ -103,7 +103,7 @@ class MaskParameters(Parameters):
         return self
 
     @model_validator(mode="after")
-    def _regions_say_where(self) -> MaskParameters:
+    def _regions_have_a_place(self) -> MaskParameters:
         if any(region.panel is None and not region.has_shape for region in self.untrusted):
             raise ValueError(
                 "an untrusted region has neither a panel nor a shape: "
@@ -117,19 +117,19 @@ class MaskOutputParameters(Parameters):
 
     mask: Path | None = parameter(
         None,
-        "A .npy file of booleans (slow, fast), true where a pixel may be used; one for each run, "
+        "A .npy file of booleans (slow, fast), true where a pixel is good; one for each run, "
         "NAME_RUN.npy, where runs differ.",
     )
 
 
 class GenerateMaskParameters(MaskParameters):
-    """Of dials.generate_mask."""
+    """Parameters of `generate_mask`."""
 
     output: MaskOutputParameters = MaskOutputParameters()
 
 
 class MaskInputParameters(Parameters):
-    """Where masks come from."""
+    """Input of `apply_mask`."""
 
     mask: tuple[str, ...] | None = parameter(
         (),
@@ -140,7 +140,7 @@ class MaskInputParameters(Parameters):
 
 
 class ApplyMaskParameters(Parameters):
-    """Of dials.apply_mask."""
+    """Parameters of `apply_mask`."""
 
     input: MaskInputParameters = MaskInputParameters()
 

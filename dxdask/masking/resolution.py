@@ -1,4 +1,4 @@
-"""Which pixels lie in ranges of resolution, or on rings of ice."""
+"""Masks of ranges of resolution and of ice rings."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ BAND_ROWS = 64
 def in_ranges(
     panel: Panel, beam: Beam, wanted: Sequence[Ranges], *, parallax: bool = True
 ) -> list[Mask]:
-    """Return, for each list of ranges, which pixels (slow, fast) have their centre in any of them.
+    """Return, for each list of ranges, the pixels (slow, fast) whose centre is in any of them.
 
     wanted : lists of ranges, the smallest and largest d (A) of each, which are included.
-    parallax : whether the depth at which photons stop in the sensor is allowed for. The direct beam
-    is at infinite d (in DIALS, where it meets the very centre of a pixel, at none).
+    parallax : correct for the depth at which photons are absorbed in the sensor. The direct beam
+        is at infinite d (in DIALS, where it meets the centre of a pixel exactly, at none).
     """
     width, height = panel.image_size
     inside = [np.zeros((height, width), np.bool_) for _ in wanted]
@@ -40,9 +40,9 @@ def in_ranges(
 def ice_ring_ranges(
     parameters: IceRingParameters, panel: Panel, beam: Beam, *, parallax: bool = True
 ) -> list[tuple[float, float]]:
-    """Return the smallest and largest d, A, of each ring of ice, to the corners of the panel.
+    """Return the smallest and largest d, A, of each ice ring, to the corners of the panel.
 
-    A ring is the width given about 1/d^2 of a reflection of ice that its space group allows.
+    A ring has the given width in 1/d^2, about a reflection of ice that its space group allows.
     """
     seen = panel if parallax else replace(panel, use_parallax=False)
     limit = parameters.d_min or corner_resolution(Detector(panels=(seen,)), beam.s0)
@@ -51,7 +51,7 @@ def ice_ring_ranges(
     hkl = gemmi.make_miller_array(cell, group, limit, unique=True)
     centres = np.unique(1.0 / cell.calculate_d_array(hkl) ** 2)
     half = parameters.width / 2
-    # a ring that takes in 1/d^2 = 0 goes to the direct beam
+    # a ring that includes 1/d^2 = 0 extends to the direct beam
     return [
         (1.0 / np.sqrt(s + half), 1.0 / np.sqrt(s - half) if s > half else np.inf)
         for s in centres.tolist()
@@ -59,7 +59,7 @@ def ice_ring_ranges(
 
 
 def _bands(panel: Panel, beam: Beam, *, parallax: bool) -> Iterator[tuple[slice, Floats]]:
-    """Yield d by bands of rows, as the vectors of all pixels of a large detector are gigabytes."""
+    """Yield d by bands of rows: the vectors of all pixels of a large detector are gigabytes."""
     seen = panel if parallax else replace(panel, use_parallax=False)
     width, height = panel.image_size
     s0 = beam.s0
@@ -70,7 +70,7 @@ def _bands(panel: Panel, beam: Beam, *, parallax: bool) -> Iterator[tuple[slice,
 
 
 def _disjoint(ranges: Ranges) -> tuple[Floats, Floats]:
-    """Return the ends of the ranges, ascending, those that meet made one."""
+    """Return the ends of the ranges, ascending, overlapping ones combined."""
     low: list[float] = []
     high: list[float] = []
     for a, b in sorted(ranges):

@@ -1,7 +1,7 @@
-"""Parts of a panel that a user marks: its border, circles, rectangles, polygons, pixels.
+"""Regions of a panel: its border, circles, rectangles, polygons, pixels.
 
-What each takes in is as in dials.generate_mask (dxtbx, ``masking/masking.h``): circles go by the
-index of a pixel, polygons by its centre; the far sides of rectangles are not included.
+The pixels of each are those of dials.generate_mask (dxtbx, ``masking/masking.h``): circles use the
+index of a pixel, polygons its centre; the far sides of rectangles are not included.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dxdask.models import Panel
 
 
 def border(shape: tuple[int, int], width: int) -> Mask:
-    """Return which pixels (slow, fast) lie within `width` pixels of an edge."""
+    """Return the pixels (slow, fast) within `width` pixels of an edge."""
     found = np.ones(shape, np.bool_)
     found[width : max(width, shape[0] - width), width : max(width, shape[1] - width)] = False
     return found
 
 
 def untrusted(panel: Panel, index: int, regions: tuple[UntrustedParameters, ...]) -> Mask:
-    """Return which pixels (slow, fast) of panel number `index` the regions take in.
+    """Return the pixels (slow, fast) of panel number `index` that are in a region.
 
     Raises
     ------
     InputError
-        A region lies, or reaches where it may not, outside the panel.
+        A region is outside the panel, or extends outside where its shape must not.
     """
     width, height = panel.image_size
     found = np.zeros((height, width), np.bool_)
@@ -38,12 +38,12 @@ def untrusted(panel: Panel, index: int, regions: tuple[UntrustedParameters, ...]
 
 
 def check_panels(regions: tuple[UntrustedParameters, ...], n_panels: int) -> None:
-    """Check that the panels of all regions are there.
+    """Check that the panels of all regions exist.
 
     Raises
     ------
     InputError
-        One is not.
+        A panel does not exist.
     """
     for region in regions:
         if (region.panel or 0) >= n_panels:
@@ -53,7 +53,7 @@ def check_panels(regions: tuple[UntrustedParameters, ...], n_panels: int) -> Non
 
 
 def _add(found: Mask, region: UntrustedParameters, where: str) -> None:
-    """Mark what one region takes in."""
+    """Mark the pixels of one region."""
     if not region.has_shape:
         found[:] = True
     if region.circle is not None:
@@ -82,14 +82,14 @@ def _circle(shape: tuple[int, ...], circle: tuple[int, int, int], where: str) ->
 
 
 def _polygon(shape: tuple[int, ...], polygon: tuple[int, ...], where: str) -> Mask:
-    """Return the pixels whose centres an odd number of sides has to its left (even-odd rule)."""
+    """Return the pixels whose centres have an odd number of sides to their left (even-odd rule)."""
     corners = np.reshape(np.asarray(polygon, np.float64), (-1, 2))
     if (corners.min(axis=0) >= (shape[1], shape[0])).any():
         raise _outside("polygon", polygon, where, shape)
     fast = np.arange(shape[1]) + 0.5
     inside = np.zeros(shape, np.bool_)
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, 1, axis=0), strict=True):
-        # centres lie half way between whole numbers, so no corner is ever level with one
+        # centres lie half way between whole numbers, so no corner is level with one
         first, last = sorted((int(y0), int(y1)))
         rows = np.arange(min(first, shape[0]), min(last, shape[0]))
         if rows.size:

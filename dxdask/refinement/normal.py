@@ -19,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Integers
-from dxdask.geometry.rays import nearest_turn, reflecting_angles, rotate, transform
+from dxdask.geometry.rays import nearest_angle, reflecting_angles, rotate, transform
 
 # Places of the parameters of one experiment: 3 of orientation, 6 of cell, 3 of beam, 6 of detector.
 N_LOCAL = 18
@@ -145,7 +145,7 @@ def _row(
     r0, r, s1, pv, erxs, v, dr, ds1, dpv = work
     transform(setting, hkl, r0)
     enters, leaves = reflecting_angles(r0, s0, m2)
-    phi = nearest_turn(enters if entering else leaves, observed[2])
+    phi = nearest_angle(enters if entering else leaves, observed[2])
     cosine, sine = math.cos(phi), math.sin(phi)
     rotate(r0, m2, cosine, sine, r)
     for i in range(3):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, has_flag, n_rows
-from dxdask.geometry.rays import is_entering, nearest_turn, reflecting_angles, rotate, transform
+from dxdask.geometry.rays import is_entering, nearest_angle, reflecting_angles, rotate, transform
 from dxdask.models import ExperimentList
 from dxdask.refinement.geometry import (
     Geometry,
@@ -35,7 +35,7 @@ def _predict(
         e = experiment[n]
         transform(settings[setting[n]], hkl[n], r)
         enters, leaves = reflecting_angles(r, s0[e], m2[e])
-        phi = nearest_turn(enters if entering[n] else leaves, phi_obs[n])
+        phi = nearest_angle(enters if entering[n] else leaves, phi_obs[n])
         rotate(r, m2[e], math.cos(phi), math.sin(phi), turned)
         for i in range(3):
             s1[n, i] = s0[e, i] + turned[i]

@@ -30,7 +30,7 @@ def nominal_detector(parameters: DetectorParameters) -> Detector:
 
 def true_detector(parameters: DetectorParameters) -> Detector:
     """Return the modules where they truly are, one panel each."""
-    turns = parameters.module_turns or (0.0,) * len(parameters.module_shifts)
+    turns = parameters.module_rotations or (0.0,) * len(parameters.module_shifts)
     panels = _modules(parameters, parameters.module_shifts)
     return Detector(panels=tuple(_turned(p, t) for p, t in zip(panels, turns, strict=True)))
 
@@ -120,7 +120,7 @@ def sweeps(parameters: SimulationParameters) -> tuple[ExperimentList, Experiment
         exposure_times=(scan.exposure,) * scan.n_images,
     )
     goniometer, detector = Goniometer(), nominal_detector(parameters.detector)
-    told, true = [], []
+    nominal, true = [], []
     moved = true_detector(parameters.detector)
     for name, transmission in zip(run_names(parameters), parameters.transmissions, strict=True):
         experiment = Experiment(
@@ -131,9 +131,9 @@ def sweeps(parameters: SimulationParameters) -> tuple[ExperimentList, Experiment
             goniometer=goniometer,
             scan=run_scan,
         )
-        told.append(experiment)
+        nominal.append(experiment)
         true.append(replace(experiment, detector=moved, crystal=crystal))
-    return ExperimentList.of(told), ExperimentList.of(true)
+    return ExperimentList.of(nominal), ExperimentList.of(true)
 
 
 def nominal_beam(parameters: SimulationParameters, transmission: float) -> Beam:

@@ -92,7 +92,7 @@ class DetectorParameters(Parameters):
         unit="px",
         min_length=1,
     )
-    module_turns: tuple[float, ...] = parameter(
+    module_rotations: tuple[float, ...] = parameter(
         (),
         "one a module: how far it is truly turned in its plane about its centre; default: none is",
         unit="degree",
@@ -117,11 +117,11 @@ class DetectorParameters(Parameters):
     raw: RawParameters = RawParameters()
 
     @model_validator(mode="after")
-    def _a_turn_for_each_module(self) -> DetectorParameters:
+    def _a_rotation_for_each_module(self) -> DetectorParameters:
         n = len(self.module_shifts)
-        if len(self.module_turns) not in (0, n):
+        if len(self.module_rotations) not in (0, n):
             raise ValueError(
-                f"detector.module_turns has {len(self.module_turns)} values and "
+                f"detector.module_rotations has {len(self.module_rotations)} values and "
                 f"detector.module_shifts {n}: give one of each for every module"
             )
         return self
@@ -249,7 +249,7 @@ def jet(**changes: object) -> SimulationParameters:
             "module_size": (400, 92),
             "gap": 12,
             "module_shifts": ((0.5, -0.4), (-0.3, 0.2), (0.2, 0.6), (-0.6, -0.2)),
-            "module_turns": (0.05, -0.08, 0.03, 0.06),
+            "module_rotations": (0.05, -0.08, 0.03, 0.06),
             "pixel_size": 0.2,
             "mu": SILICON_AT_1_3_A,
             "gain_switch": {"enabled": False},

@@ -47,19 +47,21 @@ def stills(
 ) -> tuple[ExperimentList, ExperimentList]:
     """Return the experiments of the header, one a run, and the true ones, one a hit."""
     detector, moved = nominal_detector(parameters.detector), true_detector(parameters.detector)
-    told, true = [], []
+    nominal, true = [], []
     n, exposure = parameters.scan.n_images, parameters.scan.exposure
     runs = zip(run_names(parameters), parameters.transmissions, shots, strict=True)
     for name, transmission, run in runs:
         beam = nominal_beam(parameters, transmission)
         many: Beam = replace(beam, wavelengths=tuple(run.wavelengths.tolist()))
         scan = Scan(image_range=(1, n), exposure_times=(exposure,) * n)
-        told.append(Experiment(identifier=name, run=name, beam=many, detector=detector, scan=scan))
+        nominal.append(
+            Experiment(identifier=name, run=name, beam=many, detector=detector, scan=scan)
+        )
         hits = np.flatnonzero(run.is_hit).tolist()
         true += [
             _still(parameters, name, i, run, replace(beam, wavelengths=None), moved) for i in hits
         ]
-    return ExperimentList.of(told), ExperimentList.of(true)
+    return ExperimentList.of(nominal), ExperimentList.of(true)
 
 
 def _still(

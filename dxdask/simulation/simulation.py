@@ -291,12 +291,12 @@ def simulate(parameters: SimulationParameters) -> Simulation:
     shots: tuple[Shots, ...] = ()
     if parameters.mode == "stills":
         shots = tuple(shots_of_run(parameters, i) for i in range(len(parameters.transmissions)))
-        told, true = stills(parameters, shots)
+        nominal, true = stills(parameters, shots)
     else:
-        told, true = geometry.sweeps(parameters)
+        nominal, true = geometry.sweeps(parameters)
     return Simulation(
         parameters=parameters,
-        experiments=told,
+        experiments=nominal,
         true_experiments=true,
         intensities=intensities,
         hkl=hkl,

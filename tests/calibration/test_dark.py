@@ -44,7 +44,7 @@ def test_the_common_mode_is_not_in_the_noise() -> None:
     assert run.dark[:, ~run.bad].std(axis=0).mean() > 5.0
 
 
-def test_frames_that_stand_out_are_left_out_as_if_they_had_not_been() -> None:
+def test_outlier_frames_are_rejected_as_if_they_had_not_been_recorded() -> None:
     run = raw_run(n_dark=20)
     lit, dropped = run.dark.copy(), run.dark.copy()
     lit[5] = run.frames[0]
@@ -53,7 +53,7 @@ def test_frames_that_stand_out_are_left_out_as_if_they_had_not_been() -> None:
     both[7] = 0
     for frames, out in ((lit, [5]), (dropped, [7]), (both, [5, 7])):
         found = reduce_dark_run(frames, run.detector)
-        assert found.left_out.tolist() == out
+        assert found.rejected.tolist() == out
         expected = reduce_dark_run(np.delete(run.dark, out, axis=0), run.detector)
         assert np.array_equal(found.pedestal, expected.pedestal)
         assert np.array_equal(found.noise, expected.noise)
@@ -68,7 +68,7 @@ def test_the_limits_of_bad_pixels_and_frames_are_those_asked_for() -> None:
     assert (few.reasons & FAR_NOISE).astype(bool).sum() > 10
     lit = run.dark.copy()
     lit[5] = run.frames[0]
-    assert reduce_dark_run(lit, run.detector, DarkParameters(n_mad_frame=1e4)).left_out.size == 0
+    assert reduce_dark_run(lit, run.detector, DarkParameters(n_mad_frame=1e4)).rejected.size == 0
 
 
 @given(st.lists(st.integers(1, 11), max_size=4), st.data())

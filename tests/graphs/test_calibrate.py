@@ -85,7 +85,7 @@ def test_a_dark_run_is_reduced_as_in_memory(block: int, kind: str) -> None:
     frames = RUN.dark.copy()
     frames[5], frames[11] = RUN.frames[0], 0
     expected = reduce_dark_run(frames, RUN.detector)
-    assert expected.left_out.tolist() == [5, 11]
+    assert expected.rejected.tolist() == [5, 11]
     task = dark_graph.pedestal(lazy(frames, block, kind), RUN.detector)
     assert same(dask.compute(task, scheduler="threads")[0], expected)
 

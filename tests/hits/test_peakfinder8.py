@@ -174,9 +174,9 @@ def test_presets_ask_more_or_less():
         frame[y, x : x + 2] += 30
     counts = [number(frame, preset=p) for p in ("permissive", "default", "restrictive")]
     assert counts[0] > counts[1] > counts[2]
-    asked = [HitParameters(preset=p).asked.min_peaks for p in ("permissive", "default")]
+    asked = [HitParameters(preset=p).effective.min_peaks for p in ("permissive", "default")]
     assert asked == [10, 16]
-    assert HitParameters(preset="permissive", min_peaks=3).asked.min_peaks == 3
+    assert HitParameters(preset="permissive", min_peaks=3).effective.min_peaks == 3
 
 
 def test_no_peak_starts_at_the_edge_of_a_panel():

@@ -105,10 +105,10 @@ def test_no_common_mode_and_no_noise_give_exact_counts() -> None:
 
 def test_modules_are_turned_about_their_centres(shots: Simulation) -> None:
     straight = simulate(
-        jet(detector=jet().detector.model_dump() | {"module_turns": ()})
+        jet(detector=jet().detector.model_dump() | {"module_rotations": ()})
     ).detector.panels
     for true, before, angle in zip(
-        shots.detector.panels, straight, shots.parameters.detector.module_turns, strict=True
+        shots.detector.panels, straight, shots.parameters.detector.module_rotations, strict=True
     ):
         middle = np.array(true.image_size) * true.pixel_size / 2
         np.testing.assert_allclose(true.lab_coordinates(middle), before.lab_coordinates(middle))
@@ -139,7 +139,7 @@ def test_files_hold_the_events_the_dark_run_and_the_truth(
 
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="one of each for every module"):
-        jet(detector={"module_turns": (0.1,)})
+        jet(detector={"module_rotations": (0.1,)})
     with pytest.raises(InputError, match="there are 24, from 0"):
         simulate(small()).dark_frames(0, 25)
     with pytest.raises(InputError, match="there are 0"):

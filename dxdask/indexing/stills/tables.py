@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.fate import Fate
-from dxdask.hits.tables import stretches
+from dxdask.hits.tables import intervals
 from dxdask.models import ExperimentList
 from dxdask.still_columns import Stills
 from dxdask.tables import Table
@@ -41,7 +41,7 @@ def fates_table(stills: Stills, experiments: ExperimentList) -> Table:
 def index_rate_table(stills: Stills, experiments: ExperimentList) -> Table:
     """Return the table `index_rate`: crystals in up to ten stretches of each run, in order."""
     rows = []
-    for columns, part in stretches(stills, experiments):
+    for columns, part in intervals(stills, experiments):
         hits, indexed = int(stills["hit"][part].sum()), int(stills["indexed"][part].sum())
         percent = _percent(indexed, hits) if hits else None
         rows.append({**columns, "n_hits": hits, "n_indexed": indexed, "percent": percent})
