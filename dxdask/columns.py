@@ -1,6 +1,6 @@
-"""The columns a table of reflections may have: name, dtype, shape, unit, meaning, and DIALS's name.
+"""Columns of a table of reflections: name, dtype, shape, unit, meaning, and DIALS's name.
 
-A table is a plain ``dict[str, ndarray]`` (`Reflections`), one entry a column, all of one length.
+A table is a plain ``dict[str, ndarray]`` (`Reflections`), one entry per column, all of one length.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Reflections: TypeAlias = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What one column holds; `parts` names the numbers of a row, where a row has several."""
+    """Name, dtype, unit and meaning of one column; `parts` names the values of a row of several."""
 
     name: str
     dtype: str
@@ -42,10 +42,10 @@ COLUMNS = _column_table(
         "flags",
         "uint32",
         "",
-        "what was done with it: bits of dxdask.columns.Flag",
+        "states of the reflection: bits of dxdask.columns.Flag",
         "flags",
     ),
-    C("entering", "bool", "", "whether it enters the Ewald sphere (else it leaves)", "entering"),
+    C("entering", "bool", "", "true if it enters the Ewald sphere, false if it leaves", "entering"),
     C("x", "float64", "px", "observed centroid along fast, in the panel", "xyzobs.px.value/0"),
     C("y", "float64", "px", "observed centroid along slow, in the panel", "xyzobs.px.value/1"),
     C(
@@ -142,7 +142,7 @@ COLUMNS = _column_table(
         "excitation_sigma",
         "float64",
         "1/Angstrom",
-        "of a still: standard deviation of excitation errors at which the reflection is seen",
+        "of a still: standard deviation of excitation errors at which the reflection is recorded",
     ),
     C("lp", "float64", "", "factor that corrects for Lorentz and polarisation", "lp"),
     C("qe", "float64", "", "quantum efficiency of the sensor along the ray", "qe"),
@@ -190,7 +190,7 @@ COLUMNS = _column_table(
         "profile_error",
         "float64",
         "",
-        "error of intensity_prf by its fraction, as profiles differ from the one fitted",
+        "relative error of intensity_prf by the difference of profiles from the one fitted",
     ),
 )
 for _sign in ("plus", "minus"):
@@ -240,7 +240,7 @@ def select(table: Reflections, rows: NDArray[Any]) -> Reflections:
 
 
 def concatenate(tables: Sequence[Reflections]) -> Reflections:
-    """Return the tables one below the other; their columns must agree."""
+    """Return the tables concatenated; their columns must agree."""
     filled = [t for t in tables if t]
     if not filled:
         return {}
@@ -259,14 +259,14 @@ def empty(names: Sequence[str]) -> Reflections:
 
 
 def has_flag(table: Reflections, bits: int) -> NDArray[np.bool_]:
-    """Return which reflections (n,) have any of these bits of `Flag`."""
+    """Return True (n,) for reflections with any of these bits of `Flag`."""
     return np.asarray((table["flags"] & np.uint32(bits)) != 0)
 
 
 def rows_of_images(
     table: Reflections, experiment: NDArray[Any], image: NDArray[Any]
 ) -> NDArray[np.int64]:
-    """Return which row of a list of images each reflection (n,) is of, -1 for none.
+    """Return the row (n,) of each reflection's image in a list of images, -1 for none.
 
     table : columns experiment and z. experiment, image : (m,) of the images, each once, in any
     order; an image is the integer part of z.
@@ -282,7 +282,7 @@ def rows_of_images(
 
 
 def image_keys(experiment: NDArray[Any], image: NDArray[Any]) -> NDArray[np.int64]:
-    """Return a number (n,) that images of runs are told apart and put in order by."""
+    """Return a key (n,) for images of runs, unique and in their order."""
     return (experiment.astype(np.int64) << 32) + image.astype(np.int64)
 
 
@@ -317,7 +317,7 @@ def _row_shape(spec: Column) -> tuple[int, ...]:
 
 
 def rows_by_panel(reflections: Reflections) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
-    """Yield (experiment, panel, their rows in rising order), in order of experiment, then panel."""
+    """Yield (experiment, panel, their rows in ascending order) by experiment, then panel."""
     experiment, panel = reflections["experiment"], reflections["panel"]
     order = np.lexsort((panel, experiment))
     if not len(order):

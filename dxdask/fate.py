@@ -1,4 +1,4 @@
-"""What became of an event, as numbers in a column and as words in a table."""
+"""Fates of events, as numbers in a column and as words in a table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Fate(IntEnum):
-    """Where the chain from frame to crystal ended for an event, the later the better."""
+    """The last state that an event reached, in the order of processing."""
 
     UNREADABLE = 0
     NO_WAVELENGTH = 2
@@ -20,7 +20,7 @@ class Fate(IntEnum):
 
     @property
     def words(self) -> str:
-        """What a table shows."""
+        """The text in a table."""
         return _WORDS[self]
 
 

@@ -1,4 +1,4 @@
-"""What a step gives back: models, reflections, and the tables it shows."""
+"""Results of steps: models, reflections, arrays, tables, messages and problems."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from dxdask.tables import Table
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepResult:
-    """The outcome of one step, of one shape for all steps, so that any can be stored and shown.
+    """The result of one step, of the same type for all steps.
 
     Attributes
     ----------
-    experiments : the models as this step leaves them.
+    experiments : the models after this step.
     reflections : one table with the columns of `dxdask.columns`, sorted by experiment.
-    arrays : what does not fit a table row by row (spot pixels and their offsets, histograms).
-    tables : shown to the user, in order.
-    messages : lines shown to the user before the tables.
+    arrays : data that is not one value per row (spot pixels and their offsets, histograms).
+    tables : reported to the user, in order.
+    messages : lines reported to the user before the tables.
     problems : frames or reflections that could not be processed: keys run, image, step, reason.
     """
 
@@ -41,7 +41,7 @@ class StepResult:
         Raises
         ------
         SchemaError
-            There is none.
+            There is no such table.
         """
         for table in self.tables:
             if table.name == name:

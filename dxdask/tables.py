@@ -1,4 +1,4 @@
-"""Tables as a step shows them: rows of named values, printed the way DIALS users read them."""
+"""Tables that a step reports: rows of named values, printed as in DIALS."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Table:
 
     Attributes
     ----------
-    name : by which `show --json` and `store.table(step, name)` know it.
+    name : its name in `show --json` and `store.table(step, name)`.
     title : the line above it in print.
-    rows : one mapping a row, the same keys in each, values that JSON can hold.
-    printed : false for long tables that are only kept as data.
-    headings : key -> (text above the column, format such as ".5f"); others are printed as they are.
+    rows : one mapping per row, with the same keys, of JSON values.
+    printed : false for long tables that are stored only.
+    headings : key -> (heading of the column, format such as ".5f"); by default the key, as it is.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Table:
     printed: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the table as what JSON can hold."""
+        """Return the table as JSON data."""
         return {
             "name": self.name,
             "title": self.title,
@@ -38,13 +38,13 @@ class Table:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Table:
-        """Return the table that `to_dict` wrote."""
+        """Return the table of the data of `to_dict`."""
         headings = {k: (v[0], v[1]) for k, v in values["headings"].items()}
         return cls(**{**values, "headings": headings})
 
     @classmethod
     def joined(cls, tables: Sequence[Table]) -> Table:
-        """Return one table with the rows of several of the same kind, one below the other."""
+        """Return one table with the rows of several of the same kind, concatenated."""
         return replace(tables[0], rows=[row for t in tables for row in t.rows])
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Runs of one detector, and what they say together of its pixels."""
+"""Bad pixels of runs of one detector, run by run and together."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Verdict:
 
     Attributes
     ----------
-    runs : which.
-    n_images : that were used.
-    pixels : what is bad.
-    problems : of images that could not be used: keys run, image, step, reason.
+    runs : names of the runs.
+    n_images : number of images used.
+    pixels : the bad pixels.
+    problems : images that could not be used: keys run, image, step, reason.
     """
 
     runs: tuple[str, ...]
@@ -35,9 +35,10 @@ def groups_of_runs(
     experiments: Sequence[Experiment],
     shapes: Sequence[tuple[int, ...]],
 ) -> list[list[int]]:
-    """Return which runs (by index, each once) share a detector: frames and panels of one layout.
+    """Return groups of runs (by index, each once) that share a detector: frames and panels of one
+    layout.
 
-    shapes : of the frames (slow, fast) of each run.
+    shapes : (slow, fast) of the frames of each run.
     """
     groups: dict[object, list[int]] = {}
     for i, (experiment, shape) in enumerate(zip(experiments, shapes, strict=True)):
@@ -47,9 +48,9 @@ def groups_of_runs(
 
 
 def by_votes(verdicts: Sequence[Verdict], *, every: bool) -> Verdict:
-    """Return what is bad by the verdict of any run, or of every one.
+    """Return the pixels that are bad in any run, or in every one.
 
-    A pixel is shown with the evidence of the first run that calls it bad.
+    A pixel is listed with the evidence of the first run in which it is bad.
     """
     keys = [_keys(v.pixels) for v in verdicts]
     joined = BadPixels(
@@ -65,5 +66,5 @@ def by_votes(verdicts: Sequence[Verdict], *, every: bool) -> Verdict:
 
 
 def _keys(pixels: BadPixels) -> NDArray[np.int64]:
-    """Return a number (n,) for each pixel, in the order of panel, slow, fast."""
+    """Return a key (n,) for each pixel, in the order of panel, slow, fast."""
     return np.asarray((pixels.panel << 40) | (pixels.slow << 20) | pixels.fast)

@@ -1,4 +1,4 @@
-"""The result of `find_bad_pixels`: masks, tables and lines."""
+"""The result of `find_bad_pixels`: masks, tables and messages."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def result_of_verdicts(
     Parameters
     ----------
     experiments : the first of each run is used.
-    masks : what was known of the frames (slow, fast) of each run, True is good.
+    masks : (slow, fast) of the frames of each run, as known before, True is good.
     of_runs : the verdict of each run on its own.
-    of_groups : of each group of runs, which is what counts.
+    of_groups : the verdict of each group of runs, which is applied to the masks.
     """
     runs, detectors = experiments.runs, _detectors(experiments)
     good = {run: mask.copy() for run, mask in zip(runs, masks, strict=True)}
@@ -68,7 +68,7 @@ def result_of_verdicts(
 
 
 def frame_places(verdict: Verdict, detector: Detector) -> NDArray[np.int64]:
-    """Return where the bad pixels are in the stored frame: (n, 2), slow and fast."""
+    """Return the positions of the bad pixels in the stored frame: (n, 2), slow and fast."""
     offset = np.array([p.offset[::-1] for p in detector.panels], np.int64)[verdict.pixels.panel]
     return np.stack([verdict.pixels.slow, verdict.pixels.fast], axis=1) + offset
 
@@ -93,7 +93,7 @@ def _line(verdict: Verdict, label: str, parameters: BadPixelParameters) -> str:
         f"{n['n_untrusted']} untrusted"
     )
     if verdict.n_images < parameters.min_images:
-        text += f"; hot and strong ones are told from min_images={parameters.min_images} images on"
+        text += f"; hot and strong ones need at least min_images={parameters.min_images} images"
     return text
 
 

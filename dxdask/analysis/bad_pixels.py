@@ -1,9 +1,8 @@
 """The step `find_bad_pixels`: pixels that are dead, hot or strong in too many images.
 
-What dials.find_bad_pixels asks of a pixel, to be strong in half of the images, finds bright ones.
-That dead pixels and those that are a little too bright are found too, and steep background is not
-taken for them, is by holding each pixel to its neighbours over all images: see
-`dxdask.analysis.pixel_verdict`.
+The criterion of dials.find_bad_pixels, strong in half of the images, finds bright pixels. Each
+pixel is also compared with its neighbours over all images, see `dxdask.analysis.pixel_verdict`:
+that finds dead and slightly bright pixels, and does not reject pixels on a steep background.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ Problems = tuple[Mapping[str, Any], ...]
 
 
 class RunEvidence(NamedTuple):
-    """What some images of a run tell.
+    """Evidence of images of a run.
 
     Attributes
     ----------
     panels : the evidence on each panel.
-    n_images : that were used.
-    problems : of images that could not be used.
+    n_images : number of images used.
+    problems : images that could not be used.
     """
 
     panels: tuple[PanelEvidence, ...]
@@ -50,28 +49,28 @@ def find_bad_pixels(
     masks: Sequence[Mask | None] | None = None,
     parameters: BadPixelParameters | None = None,
 ) -> StepResult:
-    """Find the bad pixels of the detectors of some runs, in memory.
+    """Return the bad pixels of the detectors of runs, in memory.
 
     Parameters
     ----------
-    frames : of each run (frame, slow, fast) integers, counts, all of the run.
+    frames : for each run (frame, slow, fast) integers, counts, all of the run.
     experiments : of the runs, in the order of the frames.
-    masks : of each run (slow, fast), True is good; None for all. What they mask is not looked for.
-    parameters : default: all images of all runs of a detector decide together.
+    masks : for each run (slow, fast), True is good; None for all. Masked pixels are not reported.
+    parameters : by default all images of all runs of a detector are combined.
 
     Returns
     -------
     StepResult
         no reflections; tables `summary` (run, n_hot, n_dead, n_strong, n_untrusted, n_images: each
-        run by its own images, then those of one detector together, which is what counts) and
-        `pixels` (run, panel, slow, fast in the panel, reason, value, expected, fraction); arrays
-        `mask` (run, slow, fast) bool, True where a pixel was good before and is still, or
-        `mask_RUN` (slow, fast) where frames differ in size. problems : images not used.
+        run by its own images, then those of one detector together, which is applied) and `pixels`
+        (run, panel, slow, fast in the panel, reason, value, expected, fraction); arrays `mask`
+        (run, slow, fast) bool, True where a pixel was good before and is not bad, or `mask_RUN`
+        (slow, fast) where frames differ in size. problems : images not used.
 
     Raises
     ------
     InputError
-        Frames do not hold the panels, or are not integers; an image is not of the run.
+        Frames do not hold the panels, or are not integers; an image is not in the run.
     ParameterError
         Both images and image_range are given.
     """
@@ -98,7 +97,7 @@ def find_bad_pixels(
 
 
 def first_of_runs(experiments: ExperimentList) -> list[Experiment]:
-    """Return an experiment for each run, in order: all of a run have one detector."""
+    """Return the first experiment of each run, in order: those of a run share a detector."""
     found: dict[str, Experiment] = {}
     for experiment in experiments:
         found.setdefault(experiment.run, experiment)
@@ -110,7 +109,7 @@ def judged_together(
     shapes: Sequence[tuple[int, ...]],
     parameters: BadPixelParameters,
 ) -> list[list[int]]:
-    """Return the runs (by index) whose verdict is one; shapes of their frames (slow, fast)."""
+    """Return groups of runs (by index) with a common verdict; shapes : (slow, fast) of frames."""
     if parameters.combine == "each":
         return [[i] for i in range(len(experiments))]
     return groups_of_runs(experiments, shapes)
@@ -124,7 +123,7 @@ def known_mask(mask: Mask | None, shape: tuple[int, ...]) -> Mask:
 def images_used(
     experiment: Experiment, frames: Any, parameters: BadPixelParameters
 ) -> frozenset[int]:
-    """Return which frames of a run are used, counted from 0; frames has a shape and a dtype.
+    """Return the frames of a run that are used, numbered from 0; frames has a shape and a dtype.
 
     Raises
     ------
@@ -143,13 +142,13 @@ def images_used(
 
 
 class EvidenceOfRun:
-    """Adds up what the images of a run tell, some frames at a time.
+    """Accumulates the evidence of the images of a run, block by block.
 
     Parameters
     ----------
     experiment, mask : of the run; mask (slow, fast), True is good.
     dtype : of the frames, integers.
-    n_most : frames there may be.
+    n_most : largest number of frames.
     """
 
     def __init__(
@@ -178,7 +177,7 @@ class EvidenceOfRun:
     ) -> None:
         """Add frames (frame, slow, fast), the first of them number `first` of the run from 0.
 
-        used : those of the run to use. unread : frame of these -> why it could not be read.
+        used : those of the run to use. unread : frame of these -> reason why it was not read.
         """
         unread = unread or {}
         for i in range(len(frames)):
@@ -201,13 +200,13 @@ class EvidenceOfRun:
                 )
 
     def result(self) -> RunEvidence:
-        """Return what was added up."""
+        """Return the evidence of the frames added."""
         panels = tuple(panel.result() for panel in self._panels)
         return RunEvidence(panels, self._n_images, tuple(self._problems))
 
 
 def combine_evidence(parts: Sequence[RunEvidence]) -> RunEvidence:
-    """Return what all images of some parts tell; problems stay in the order of the parts."""
+    """Return the evidence of all images of the parts; problems are in the order of the parts."""
     return RunEvidence(
         tuple(
             combine_panel_evidence(panel) for panel in zip(*(p.panels for p in parts), strict=True)
@@ -223,9 +222,9 @@ def verdict(
     masks: Sequence[Mask],
     parameters: BadPixelParameters,
 ) -> Verdict:
-    """Return what all images of some runs of one detector say together.
+    """Return the bad pixels by all images of runs of one detector.
 
-    masks : (slow, fast) of each; a pixel that any of them takes for good is judged.
+    masks : (slow, fast) of each; a pixel that is good in any of them is tested.
     """
     goods = [good_pixels(e, m) for e, m in zip(experiments, masks, strict=True)]
     good = [np.logical_or.reduce(panel) for panel in zip(*goods, strict=True)]
@@ -239,5 +238,5 @@ def verdict(
 
 
 def of_group(own: Sequence[Verdict], parameters: BadPixelParameters) -> Verdict:
-    """Return what the verdicts of the runs of one detector come to: that of any or all of them."""
+    """Return the verdict of runs of one detector by those of the runs: bad in any, or in all."""
     return own[0] if len(own) == 1 else by_votes(own, every=parameters.combine == "all")

@@ -16,7 +16,7 @@ LARGEST = 1 << 24
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _add_row(image: Any, good: Any, limits: Any, row: Any, sign: Any, columns: Any) -> None:
-    """Add a row of the image to the sums n, x, x^2 (3, fast) of each column, or take it away."""
+    """Add a row of the image to the sums n, x, x^2 (3, fast) of each column, or subtract it."""
     for i in range(image.shape[1]):
         v = np.int64(image[row, i])
         if good[row, i] and limits[0] <= v <= limits[1]:
@@ -77,9 +77,9 @@ def index_of_dispersion(
     Parameters
     ----------
     image : (slow, fast) integers, counts. good : (slow, fast), True is good.
-    trusted : smallest and largest count that can be believed.
+    trusted : smallest and largest trusted count.
     kernel_size : half width of the window along slow and fast, pixels.
-    pedestal : counts at no photon, taken off the mean.
+    pedestal : counts without photons, subtracted from the mean.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""The step `estimate_gain`: counts per photon, from how counts scatter around each pixel.
+"""The step `estimate_gain`: counts per photon, from the scatter of counts around each pixel.
 
-Photons obey Poisson's law, whose variance is its mean; a detector that gives g counts a photon
-multiplies the mean by g and the variance by g^2, so that their ratio is g where the background is
-flat. Spots, edges and bad pixels give ratios far out; the median of the others is the gain, by the
-rule of dials.estimate_gain.
+Photon counts are Poisson distributed, with variance equal to the mean; a gain of g counts per
+photon multiplies the mean by g and the variance by g^2, so that their ratio is g where the
+background is flat. Spots, edges and bad pixels give outliers of the ratio; the median of the others
+is the gain, as in dials.estimate_gain.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from dxdask.models import Detector, Experiment, ExperimentList
 from dxdask.results import StepResult
 from dxdask.tables import Table
 
-NO_SPREAD = "the ratios of variance to mean do not spread: is the image empty, or masked?"
+NO_SPREAD = "the ratios of variance to mean have no spread: the image is empty, or masked"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageGain:
-    """What one image tells.
+    """Gain estimated from one image.
 
     Attributes
     ----------
     image : its number.
-    gain : counts per photon, or None where it cannot be told, see `reason`.
-    quartiles : of the ratios, before any are left out.
+    gain : counts per photon, or None where it cannot be estimated, see `reason`.
+    quartiles : of all ratios, before outliers are rejected.
     panels : the gain of each panel on its own, or None.
     """
 
@@ -58,7 +58,7 @@ def estimate_gain(
     mask: Mask | None = None,
     parameters: GainParameters | None = None,
 ) -> StepResult:
-    """Estimate the gain of one run's detector, in memory.
+    """Return the gain of one run's detector, in memory.
 
     Parameters
     ----------
@@ -72,12 +72,12 @@ def estimate_gain(
     StepResult
         no reflections; tables `runs` (run, n_images, gain: the median over the images, gain_min,
         gain_max, gain_sd), `images` (run, image, gain, q1, q2, q3) and `panels` (run, panel, gain).
-        problems : images that do not tell a gain.
+        problems : images from which no gain can be estimated.
 
     Raises
     ------
     InputError
-        The frames do not hold the panels, or are not integers; no image tells a gain.
+        The frames do not hold the panels, or are not integers; no image gives a gain.
     """
     parameters = parameters or GainParameters()
     require_counts(frames, experiment)
@@ -89,7 +89,7 @@ def estimate_gain(
 
 
 def sampled_frames(experiment: Experiment, n_frames: int, parameters: GainParameters) -> Indices:
-    """Return the frames (n,) of a run that are looked at, counted from 0."""
+    """Return the frames (n,) of a run that are used, numbered from 0."""
     return chosen_frames(experiment, n_frames, max_images=parameters.max_images)
 
 
@@ -101,9 +101,9 @@ def image_gains(
     parameters: GainParameters,
     unread: Mapping[int, str] | None = None,
 ) -> tuple[ImageGain, ...]:
-    """Return what each of some frames (frame, slow, fast) tells; `images` (frame,) numbers them.
+    """Return the gain of each of the frames (frame, slow, fast); images : (frame,) their numbers.
 
-    unread : frame of these -> why it could not be read.
+    unread : frame of these -> reason why it could not be read.
     """
     unread = unread or {}
     good = good_pixels(experiment, mask)
@@ -143,7 +143,7 @@ def _gain_of_image(
 
 
 def _ratios(dispersion: Floats, parameters: GainParameters) -> Floats:
-    """Return the ratios (n,) that count; DIALS takes 1 for a pixel that has none."""
+    """Return the ratios (n,) that are used; as in DIALS 1 for a pixel without one."""
     if parameters.full_windows_only:
         return dispersion[~np.isnan(dispersion)]
     flat = dispersion.ravel()
@@ -152,13 +152,13 @@ def _ratios(dispersion: Floats, parameters: GainParameters) -> Floats:
 
 
 def robust_median(values: Floats) -> tuple[float | None, tuple[float, float, float] | None]:
-    """Return the median of the values (n,) within 1.5 interquartile ranges of the middle half, and
+    """Return the median of the values (n,) within 1.5 interquartile ranges of the quartiles, and
     the quartiles of all; None where there are no values, or where half of them are the same.
     """
     n = len(values)
     if n == 0:
         return None, None
-    # order statistics at the places that dials.estimate_gain takes
+    # order statistics at the ranks of dials.estimate_gain
     places = [_place(n, k) for k in (1, 2, 3)]
     ordered = np.partition(values, places)
     q1, q2, q3 = (float(ordered[p]) for p in places)
@@ -175,21 +175,21 @@ def _place(n: int, quarters: int) -> int:
 
 
 def result_of_gains(gains: Iterable[ImageGain], experiment: Experiment) -> StepResult:
-    """Return the result of a run from what its images tell, in order.
+    """Return the result of a run from the gains of its images, in order.
 
     Raises
     ------
     InputError
-        None of them tells a gain.
+        None of the images gives a gain.
     """
-    told = list(gains)
-    known = [g for g in told if g.gain is not None]
+    every = list(gains)
+    known = [g for g in every if g.gain is not None]
     run = experiment.run
     if not known:
-        reasons = "; ".join(sorted({g.reason or "" for g in told}))
+        reasons = "; ".join(sorted({g.reason or "" for g in every}))
         raise InputError(
-            f"{run}: none of {len(told)} images tells the gain ({reasons}); raise max_images or "
-            "give a smaller kernel_size"
+            f"{run}: no gain can be estimated from {len(every)} images ({reasons}); raise "
+            "max_images or give a smaller kernel_size"
         )
     values = np.array([g.gain for g in known], dtype=np.float64)
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
@@ -207,11 +207,11 @@ def result_of_gains(gains: Iterable[ImageGain], experiment: Experiment) -> StepR
     return StepResult(
         experiments=ExperimentList.of([experiment]),
         reflections={},
-        tables=(_runs_table([row]), _images_table(run, told), _panels_table(run, known)),
+        tables=(_runs_table([row]), _images_table(run, every), _panels_table(run, known)),
         messages=tuple(messages),
         problems=tuple(
             {"run": run, "image": g.image, "step": "estimate_gain", "reason": g.reason}
-            for g in told
+            for g in every
             if g.reason is not None
         ),
     )
@@ -251,9 +251,9 @@ def _runs_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table(name="runs", title="Gain, counts per photon", rows=rows, headings=headings)
 
 
-def _images_table(run: str, told: Sequence[ImageGain]) -> Table:
+def _images_table(run: str, gains: Sequence[ImageGain]) -> Table:
     rows = []
-    for g in told:
+    for g in gains:
         q1, q2, q3 = g.quartiles or (None, None, None)
         rows.append({"run": run, "image": g.image, "gain": g.gain, "q1": q1, "q2": q2, "q3": q3})
     headings = {k: (k, ".4f") for k in ("gain", "q1", "q2", "q3")}

@@ -1,7 +1,7 @@
-"""The step `histogram`: how often each pixel value occurs in the spots of each run.
+"""The step `histogram`: numbers of pixels by value in the spots of each run.
 
-A detector that switches gain at the wrong level leaves a notch, values that never occur; a full
-counter leaves a pile at its largest value.
+A detector that switches gain at the wrong level leaves a notch, values that never occur; a
+saturated counter leaves a peak at its largest value.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ NOTHING = int(np.iinfo(np.int64).min)
 
 
 class PixelCounts(NamedTuple):
-    """Pixels of some spots; counts and numbers of disjoint sets of spots add.
+    """Pixel values of spots; counts and numbers of disjoint sets of spots add up.
 
-    histogram: (bin,) int64, the last bin takes what is above. largest: NOTHING without pixels.
+    histogram: (bin,) int64, the last bin includes values above. largest: NOTHING without pixels.
     n_saturated: pixels at or above the saturation value, also above the bins.
     """
 
@@ -60,10 +60,10 @@ def pixel_counts(
     parameters: HistogramParameters,
     saturation: float,
 ) -> PixelCounts:
-    """Count the pixels of some spots by value; what is below `data_min` is left out.
+    """Return the numbers of pixels of spots by value; those below `data_min` are not counted.
 
-    offsets: (n_spots + 1,) where the pixels of each spot begin. values: (n_pixels,) counts.
-    rows: which spots. saturation: counts.
+    offsets: (n_spots + 1,) first pixel of each spot. values: (n_pixels,) counts.
+    rows: indices of the spots. saturation: counts.
     """
     out = np.zeros(parameters.n_slots, dtype=np.int64)
     width = (parameters.data_max - parameters.data_min) / parameters.n_slots
@@ -77,13 +77,13 @@ def histogram(
     experiments: ExperimentList,
     parameters: HistogramParameters | None = None,
 ) -> StepResult:
-    """Histogram the strong pixels of the indexed spots, run by run.
+    """Return the histogram of the strong pixels of the indexed spots, run by run.
 
     Parameters
     ----------
     reflections : spots: experiment, flags.
     arrays : their pixels, `pixel_offsets` (n_spots + 1,) and `pixel_value` (n_pixels,), counts.
-    experiments : one row of the result each run of theirs.
+    experiments : one row of the result per run.
     parameters : bins.
 
     Returns
@@ -97,7 +97,7 @@ def histogram(
     SchemaError
         A column is missing.
     ParameterError
-        There is no room between data_min and data_max.
+        data_max is not above data_min.
     InputError
         The pixels do not belong to the spots.
     """
@@ -155,8 +155,8 @@ def _row(
 
 
 def notches(counts: Counts, lower: Floats, below: int) -> str:
-    """Return the values that never occur between values that do, below a limit, such as "30-31,
-    40"; "" for none.
+    """Return the values between others that never occur, below a limit, such as "30-31, 40"; ""
+    for none.
     """
     filled = np.flatnonzero(counts)
     if not len(filled):
@@ -177,7 +177,7 @@ def _shown(
     centres: Floats,
     notch_max: int,
 ) -> StepResult:
-    """Return the result with the table that the counts of each run give."""
+    """Return the result of the step from the counts of each run."""
     lower = (
         np.ceil(centres - (centres[1] - centres[0]) / 2) if len(centres) > 1 else np.floor(centres)
     )

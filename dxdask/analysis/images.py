@@ -1,4 +1,4 @@
-"""Which images of a run, which pixels of a panel and which counts an analysis of frames uses."""
+"""Images of a run, pixels of a panel and counts that the analyses of frames use."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def chosen_frames(
     image_range: tuple[int, int] | None = None,
     max_images: int | None = None,
 ) -> Indices:
-    """Return the frames (n,) of a run, counted from 0, in ascending order.
+    """Return the selected frames (n,) of a run, numbered from 0, in ascending order.
 
     Parameters
     ----------
     images, image_range : numbers of images, or the first and the last; neither: all of the run.
-    max_images : at most so many of them, spread evenly from the first to the last.
+    max_images : largest number of images, spread evenly from the first to the last.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def chosen_frames(
 
 
 def good_pixels(experiment: Experiment, mask: Mask | None) -> tuple[Mask, ...]:
-    """Return which pixels (slow, fast) of each panel are known to be good.
+    """Return the pixels (slow, fast) of each panel that are known to be good.
 
     mask : (slow, fast) of the stored frame, True is good; None for all.
 
@@ -73,7 +73,7 @@ def good_pixels(experiment: Experiment, mask: Mask | None) -> tuple[Mask, ...]:
 
 
 def trusted_counts(panel: Panel) -> tuple[int, int]:
-    """Return the smallest and the largest count of a panel that can be believed."""
+    """Return the smallest and the largest trusted count of a panel."""
     low, high = panel.trusted_range
     # all that 32 bits hold, where there is no limit
     low, high = max(low, -(2.0**33)), min(high, 2.0**33)
@@ -81,12 +81,12 @@ def trusted_counts(panel: Panel) -> tuple[int, int]:
 
 
 def require_counts(frames: Any, experiment: Experiment) -> None:
-    """Check that frames hold whole numbers and all panels; frames has a shape and a dtype.
+    """Check that frames are integers and hold all panels; frames has a shape and a dtype.
 
     Raises
     ------
     InputError
-        They do not.
+        The frames are not integers, or do not hold the panels.
     """
     shape = tuple(frames.shape)
     if len(shape) != 3:

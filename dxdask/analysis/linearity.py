@@ -1,8 +1,8 @@
-"""The step `linearity`: intensities of the same reflections at several transmissions, against one
-run.
+"""The step `linearity`: intensities of the same reflections at several transmissions, relative to
+a reference run.
 
-The ratio to the run of full transmission is the transmission, for every strength of reflection,
-where the detector is linear.
+The ratio to the run of full transmission is the transmission, at all intensities, if the detector
+is linear.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dxdask.tables import Table
 Rows = NDArray[np.int64]
 
 NEEDED = ("experiment", "hkl", "flags", "x_cal", "y_cal", "z_cal")
-# what is asked of summed intensities, and of those of fitted profiles
+# flags required of, and excluded from, summed intensities and those of fitted profiles
 FLAGS = {
     "sum": (
         Flag.INTEGRATED_SUM,
@@ -70,13 +70,13 @@ def _match(
 def match(
     reflections: Reflections, reference: Reflections, group: gemmi.SpaceGroup, limits: Floats
 ) -> tuple[Rows, Rows]:
-    """Return rows (m,) of both tables that are the same reflection in the same place.
+    """Return rows (m,) of both tables that are the same reflection at the same position.
 
     Parameters
     ----------
     reflections, reference : hkl, x_cal, y_cal, z_cal.
     group : indices related by its symmetry are the same (two runs may be indexed differently).
-    limits : (3,) farthest apart along x, y (px) and z (images); of several the nearest is taken.
+    limits : (3,) largest differences along x, y (px) and z (images); the nearest match is used.
     """
     ordered = []
     for table in (reflections, reference):
@@ -101,14 +101,14 @@ def linearity(
     experiments: ExperimentList,
     parameters: LinearityParameters | None = None,
 ) -> StepResult:
-    """Compare intensities of the same reflections with those of a reference run.
+    """Return the ratios of intensities to those of the same reflections in a reference run.
 
     Parameters
     ----------
     reflections : integrated: experiment, hkl, flags, x_cal, y_cal, z_cal, intensity_sum (or
         intensity_prf) and its variance (and partiality, where known).
     experiments : their runs, with transmissions and crystals.
-    parameters : which run is the reference, and which reflections count.
+    parameters : the reference run, and the selection of reflections.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def linearity(
     ParameterError
         There is no run with the name of the reference.
     InputError
-        The reference run has no reflection that counts.
+        The reference run has no selected reflection.
     """
     parameters = parameters or LinearityParameters()
     column = f"intensity_{parameters.intensity}"
@@ -191,8 +191,8 @@ def _reference(
 def _selections(
     reflections: Reflections, parameters: LinearityParameters
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which reflections (n,) are well integrated and strong, and which are well
-    integrated.
+    """Return True (n,) for reflections that are well integrated and strong, and for those that are
+    well integrated.
     """
     done, bad = FLAGS[parameters.intensity]
     column = f"intensity_{parameters.intensity}"

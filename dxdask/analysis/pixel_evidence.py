@@ -19,23 +19,23 @@ from dxdask.models import Beam, Panel
 from dxdask.spotfinding.thresholds import threshold_of
 from dxdask.spotfinding.thresholds.parameters import ThresholdParameters
 
-# of `constant`: no trusted count yet; more than one count. A count is cut at the largest int32.
+# values of `constant`: no trusted count yet; more than one. Counts are clipped to int32.
 NEVER = int(np.iinfo(np.int32).min)
 VARIES = NEVER + 1
 _CUT = int(np.iinfo(np.int32).max)
 
 
 class PanelEvidence(NamedTuple):
-    """The evidence of some images on the pixels (slow, fast) of a panel.
+    """Evidence of images on the pixels (slow, fast) of a panel.
 
     Attributes
     ----------
-    n_images : images that were looked at.
-    counts : (3, slow, fast) uint16, or uint32 where there are more images than that holds: images
-        in which the pixel is good and its count trusted; of those, in which it is strong; and in
-        which it is brighter than each of its eight neighbours.
+    n_images : number of images used.
+    counts : (3, slow, fast) uint16, or uint32 for more images: numbers of images in which the pixel
+        is good and its count trusted; of those, in which it is strong; and in which it is brighter
+        than each of its eight neighbours.
     total : sum of the trusted counts, int64.
-    constant : the one count that it always has, int32; else NEVER or VARIES.
+    constant : its count if it is always the same, int32; else NEVER or VARIES.
     """
 
     n_images: int
@@ -60,14 +60,14 @@ class PanelEvidence(NamedTuple):
 
 
 class EvidenceOfPanel:
-    """Adds up the evidence of one panel, image by image.
+    """Accumulates the evidence of one panel, image by image.
 
     Parameters
     ----------
-    panel, beam, parameters : give the threshold of strong pixels.
+    panel, beam, parameters : for the threshold of strong pixels.
     good : (slow, fast), True is good.
     dtype : of the frames, integers.
-    n_most : images there may be.
+    n_most : largest number of images.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class EvidenceOfPanel:
         self._work = np.full((good.shape[0] + 2, good.shape[1] + 2), NEVER, np.int32)
 
     def add(self, frame: NDArray[Any]) -> bool:
-        """Add a stored frame (slow, fast); return whether it has any trusted pixel on the panel."""
+        """Add a stored frame (slow, fast); return True if any pixel on the panel is trusted."""
         image = np.ascontiguousarray(frame[self._panel.slices])
         if not _usable(image, self._good, self._limits, self._work):
             return False
@@ -106,12 +106,12 @@ class EvidenceOfPanel:
         return True
 
     def result(self) -> PanelEvidence:
-        """Return what was added up."""
+        """Return the evidence of the frames added."""
         return PanelEvidence(self._n_images, self._counts, self._total, self._constant)
 
 
 def combine_panel_evidence(parts: Sequence[PanelEvidence]) -> PanelEvidence:
-    """Return the evidence of all images of some disjoint sets; associative, in any order."""
+    """Return the evidence of all images of disjoint sets; associative, in any order."""
     n_images = sum(p.n_images for p in parts)
     kind = _count_type(n_images)
     counts = np.zeros(parts[0].counts.shape, kind)
@@ -130,7 +130,7 @@ def _count_type(n_images: int) -> np.dtype[Any]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _usable(image: Any, good: Any, limits: Any, work: Any) -> bool:
-    """Put the trusted counts of good pixels in `work`, NEVER for others; whether there are any."""
+    """Copy the trusted counts of good pixels, NEVER for others; return True if there are any."""
     found = False
     for j in range(image.shape[0]):
         row = work[j + 1, 1:-1]

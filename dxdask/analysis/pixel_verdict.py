@@ -1,10 +1,10 @@
-"""Which pixels the evidence of a panel's images calls bad, and why.
+"""Bad pixels of a panel by the evidence of its images, with their reasons.
 
-Where there is light a pixel is held to its neighbours in the 5 x 5 pixels around it: a dead one
-must miss what the darker quarter of them has, a bright one stand above the brighter quarter. So
-neither side of a shadow's edge or of a ring is bad, unless it is one or two pixels wide. A bright
-one must also stand above the brightest of the eight next to it, or be strong nearly always: the
-spots of a crystal are wider than a pixel, and come and go as it turns.
+A pixel is compared with its neighbours in the 5 x 5 pixels around it: a dead one must lack the
+counts of the darker quarter of them, a bright one exceed the brighter quarter. So neither side of a
+shadow's edge or of a ring is bad, unless it is one or two pixels wide. A bright one must also
+exceed the brightest of its eight neighbours, or be strong nearly always: the spots of a crystal are
+wider than a pixel, and last for few images of a rotation.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dxdask.models import Panel
 
 REASONS = ("untrusted", "dead", "hot", "strong")
 UNTRUSTED, DEAD, HOT, STRONG = range(4)
-# fewer neighbours do not tell what a pixel should be
+# fewer neighbours do not determine the expected value of a pixel
 LEAST_NEIGHBOURS = 5
 
 
@@ -33,11 +33,11 @@ class BadPixels(NamedTuple):
 
     Attributes
     ----------
-    panel, slow, fast : which pixel of which panel.
+    panel, slow, fast : panel, and position in the panel.
     reason : index into `REASONS`.
     value : mean of its trusted counts, NaN where there is none.
-    expected : mean of the neighbours it is held to, counts; NaN where there are none.
-    fraction : of the images where it is trusted in which it is strong.
+    expected : mean of the neighbours with which it is compared, counts; NaN where there are none.
+    fraction : of the images with a trusted count, those in which it is strong.
     """
 
     panel: NDArray[np.int64]
@@ -58,11 +58,11 @@ def bad_pixels(
     """Return the bad pixels among the good ones (slow, fast) of each panel.
 
     untrusted : never within the trusted range.
-    dead : always the same count. At no photon, the Poisson probability of what its neighbours have
-        makes chance impossible; at a higher count k, that of the mean k at which it is likeliest.
-    hot : brighter than each of its eight neighbours in `fraction` of the images, where any of k + 1
-        equal pixels is the brightest in 1 / (k + 1) of them at most, so that the binomial
-        probability makes chance impossible; and its mean is above that of its neighbours.
+    dead : always the same count, improbable by chance: at no photon, by the Poisson probability
+        for the mean of its neighbours; at a higher count k, for the mean k, the most probable one.
+    hot : brighter than each of its eight neighbours in `fraction` of the images, improbable by
+        chance: any of k + 1 equal pixels is the brightest in 1 / (k + 1) of them at most
+        (binomial); and its mean is above that of its neighbours.
     strong : strong in `fraction` of the images (dials.find_bad_pixels), or in `cluster_fraction`
         where a neighbour is as bright, and above its neighbours.
     """
@@ -137,8 +137,8 @@ def _log_chance(n: Floats, photons: Floats, expected: Floats) -> Floats:
 def _surroundings(
     total: Any, n_used: Any, slow: Any, fast: Any, around: Any, n_around: Any
 ) -> None:
-    """For each pixel: how many of the eight next to it are trusted, and of mean counts (n, 3) the
-    lower and upper quartile in the 5 x 5 around it, and the largest of those eight.
+    """Fill, for each pixel, the number of trusted ones among its eight neighbours, and of mean
+    counts (n, 3) the lower and upper quartile in the 5 x 5 around it, and the largest of the eight.
     """
     height, width = total.shape
     means = np.empty(24)

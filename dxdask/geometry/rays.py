@@ -1,4 +1,4 @@
-"""Where a reciprocal lattice point crosses the Ewald sphere as the crystal turns."""
+"""Intersections of reciprocal lattice points with the Ewald sphere as the crystal rotates."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from dxdask.arrays import Floats
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def reflecting_angles(r: Any, s0: Any, m2: Any) -> Any:
-    """Return the angles (entering, leaving), rad, at which r (3,) turned about m2 meets the sphere.
+    """Return the angles (entering, leaving), rad, at which r (3,), rotated about m2, meets the
+    sphere.
 
-    NaN, NaN where it never does. With r split along and across m2, |s0 + r(phi)| = |s0| reads
-    a cos(phi) + b sin(phi) = c; s0 . r falls with phi (the point enters) at the later of the two.
+    NaN, NaN where it does not. With r split along and across m2, |s0 + r(phi)| = |s0| reads
+    a cos(phi) + b sin(phi) = c; s0 . r decreases with phi (the point enters) at the later of the
+    two.
     """
     along = r[0] * m2[0] + r[1] * m2[1] + r[2] * m2[2]
     shared = along * (s0[0] * m2[0] + s0[1] * m2[1] + s0[2] * m2[2])
@@ -38,7 +40,7 @@ def reflecting_angles(r: Any, s0: Any, m2: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def rotate(r: Any, m2: Any, cosine: Any, sine: Any, out: Any) -> None:
-    """Write into out (3,) the vector r (3,) turned about the unit vector m2 (3,) (Rodrigues)."""
+    """Write into out (3,) the vector r (3,) rotated about the unit vector m2 (3,) (Rodrigues)."""
     along = (1.0 - cosine) * (r[0] * m2[0] + r[1] * m2[1] + r[2] * m2[2])
     out[0] = along * m2[0] + cosine * r[0] + sine * (m2[1] * r[2] - m2[2] * r[1])
     out[1] = along * m2[1] + cosine * r[1] + sine * (m2[2] * r[0] - m2[0] * r[2])
@@ -54,21 +56,21 @@ def transform(matrix: Any, v: Any, out: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def nearest_angle(phi: Any, to: Any) -> Any:
-    """Return phi plus the whole turns that bring it nearest to `to`, rad."""
+    """Return phi plus the multiple of 2 pi that is nearest to `to`, rad."""
     return phi + 2.0 * math.pi * np.floor((to - phi) / (2.0 * math.pi) + 0.5)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _rays(hkl: Any, setting: Any, s0: Any, m2: Any, phi: Any, s1: Any) -> None:
     r = np.empty(3)
-    turned = np.empty(3)
+    rotated = np.empty(3)
     for n in range(hkl.shape[0]):
         transform(setting, hkl[n], r)
         phi[n, 0], phi[n, 1] = reflecting_angles(r, s0, m2)
         for k in range(2):
-            rotate(r, m2, math.cos(phi[n, k]), math.sin(phi[n, k]), turned)
+            rotate(r, m2, math.cos(phi[n, k]), math.sin(phi[n, k]), rotated)
             for i in range(3):
-                s1[n, k, i] = s0[i] + turned[i]
+                s1[n, k, i] = s0[i] + rotated[i]
 
 
 def rays(
@@ -80,7 +82,7 @@ def rays(
     for a goniometer with axes outside and inside the scanned one. s0: (3,), 1/Angstrom.
     m2: (3,), the rotation axis in the laboratory.
     Returns phi (n, 2), rad, in (-2 pi, 2 pi), and s1 (n, 2, 3), 1/Angstrom; [:, 0] enters the
-    Ewald sphere and [:, 1] leaves it; NaN where the point never meets it.
+    Ewald sphere and [:, 1] leaves it; NaN where the point does not meet it.
     """
     indices = np.ascontiguousarray(hkl, dtype=np.float64)
     phi = np.empty((len(indices), 2))
@@ -98,7 +100,7 @@ def rays(
 
 
 def is_entering(s1: Floats, s0: Floats, m2: Floats) -> NDArray[np.bool_]:
-    """Return whether rays s1 (n, 3) belong to points that enter the Ewald sphere as phi grows.
+    """Return True (n,) for rays s1 (n, 3) of points that enter the Ewald sphere as phi increases.
 
     The rate of |s0 + r|^2 with phi is 2 s0 . (m2 x r), so a point enters where s1 . (s0 x m2) < 0.
 

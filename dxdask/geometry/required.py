@@ -1,4 +1,4 @@
-"""The models that a step cannot do without: a scan that turns, a crystal, a profile."""
+"""Models that a step requires: a rotation scan, a crystal, a profile."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dxdask.models import Crystal, Experiment, GaussianProfile, Goniometer, Scan
 
 
 class Rotation(NamedTuple):
-    """The goniometer and the scan of an experiment that turns."""
+    """The goniometer and the scan of a rotation experiment."""
 
     goniometer: Goniometer
     scan: Scan
 
 
 def require_rotation(experiment: Experiment) -> Rotation:
-    """Return the goniometer and the scan, which must turn.
+    """Return the goniometer and the scan, which must be a rotation scan.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def require_rotation(experiment: Experiment) -> Rotation:
     goniometer, scan = experiment.goniometer, experiment.scan
     if scan is None or goniometer is None or scan.is_still:
         raise InputError(
-            f"run {experiment.run} is a still: it has no rotation scan; leave it out, only "
+            f"run {experiment.run} is a still: it has no rotation scan; exclude it, only "
             "rotation data can be processed here"
         )
     return Rotation(goniometer, scan)
@@ -41,7 +41,7 @@ def require_crystal(experiment: Experiment) -> Crystal:
         There is none.
     """
     if experiment.crystal is None:
-        raise InputError(f"run {experiment.run} has no crystal; index it first, or leave it out")
+        raise InputError(f"run {experiment.run} has no crystal; index it first, or exclude it")
     return experiment.crystal
 
 

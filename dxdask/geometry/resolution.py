@@ -1,4 +1,4 @@
-"""Lattice spacings that diffract to places on a detector."""
+"""Lattice spacings at positions on a detector."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def resolution_at(panel: Panel, xy: ArrayLike, s0: Floats) -> Floats:
 
 
 def corner_resolution(detector: Detector, s0: Floats) -> float:
-    """Return the finest d, Angstrom, at any corner of any panel."""
+    """Return the smallest d, Angstrom, at the corners of the panels."""
     finest = np.inf
     for panel in detector.panels:
         width, height = panel.image_size

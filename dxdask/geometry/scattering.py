@@ -20,7 +20,7 @@ class Scattering(NamedTuple):
 
     Attributes
     ----------
-    s1 : (n, 3) diffracted beams, q : (n, 3) s1 - s0, 1/A; NaN where a spot is of no still.
+    s1 : (n, 3) diffracted beams, q : (n, 3) s1 - s0, 1/A; NaN for a spot of no still.
     still : (n,) row of the table of stills, -1 for none.
     """
 
@@ -38,7 +38,7 @@ class Scattering(NamedTuple):
 def scattering_of(
     reflections: Reflections, stills: Stills, experiments: ExperimentList
 ) -> Scattering:
-    """Return where the spots scatter.
+    """Return the diffracted beams and scattering vectors of spots.
 
     reflections : columns experiment, panel, x, y, z. stills : experiment, image, wavelength; spots
     of one without a wavelength (NaN, 0) are of no still.
@@ -71,7 +71,7 @@ def scattering_of(
 
 
 def rows_of_stills(reflections: Reflections, stills: Stills) -> Integers:
-    """Return the row of the table of stills (n,) that each spot is of, -1 for none.
+    """Return the row (n,) of the still of each spot in the table of stills, -1 for none.
 
     Raises
     ------

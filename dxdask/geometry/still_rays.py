@@ -1,10 +1,10 @@
-"""Where a still shows a lattice point that lies near the Ewald sphere, and how far from it it is.
+"""Diffracted beams of a still for lattice points near the Ewald sphere, and excitation errors.
 
-A block of a crystal is small, so its lattice points have a width: what a still shows of one is
-where the sphere cuts it, and that is brightest at the point of the sphere nearest to its centre. So
-a spot lies along s0 + q, whatever the distance from the sphere. (Turning the point onto the sphere,
-as if all of its width were mosaicity, puts spots off by up to half a pixel.) The angle by which it
-would have to be turned is delta psi (Brewster et al. 2018, Acta Cryst. D74, 877).
+Coherent blocks of a crystal are small, so its lattice points have a width. A still records the
+intersection of a point with the sphere, which is brightest where the sphere is nearest to its
+centre. So a spot lies along s0 + q at any distance from the sphere. (Rotating the point onto the
+sphere, as if all of its width were mosaicity, displaces spots by up to half a pixel.) The angle of
+that rotation is delta psi (Brewster et al. 2018, Acta Cryst. D74, 877).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dxdask.arrays import Floats
 
 
 class StillRays(NamedTuple):
-    """Rays of lattice points q (n, 3), and what their derivatives need.
+    """Rays of lattice points q (n, 3), with the terms of their derivatives.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class StillRays(NamedTuple):
     for points beyond 2/wavelength.
     q : the points. beam, wavelength : of the incident beam. length : (n,) of s0 + q.
     along, across : (n,) parts of q along the beam and across it. radial : (n, 3) unit vectors
-    across it. depth, root : (n,) the same parts of the point when turned onto the sphere.
+    across it. depth, root : (n,) the same parts of the point when rotated onto the sphere.
     """
 
     s1: Floats
@@ -66,12 +66,12 @@ def still_rays(q: Floats, beam: Floats, wavelength: Floats) -> StillRays:
 
 
 def derivatives(rays: StillRays, dq: Floats) -> tuple[Floats, Floats]:
-    """Return how s1 (..., n, 3) and delta psi (..., n) change as q changes by dq (..., n, 3) a
-    unit.
+    """Return the derivatives of s1 (..., n, 3) and delta psi (..., n) from those of q, dq
+    (..., n, 3).
     """
     unit_s1 = rays.s1 * rays.wavelength[:, None]
-    turning = dq - unit_s1 * (unit_s1 * dq).sum(axis=-1)[..., None]
-    ds1 = turning / (rays.length * rays.wavelength)[:, None]
+    transverse = dq - unit_s1 * (unit_s1 * dq).sum(axis=-1)[..., None]
+    ds1 = transverse / (rays.length * rays.wavelength)[:, None]
     q_dq = (rays.q * dq).sum(axis=-1)
     q2 = rays.across**2 + rays.along**2
     d_along = dq @ rays.beam

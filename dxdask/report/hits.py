@@ -1,4 +1,4 @@
-"""A plot of runs of stills: their hits over time."""
+"""Plot of runs of stills: hits and spots over time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVENTS_OF_A_RATE = 12
 
 
 def plot_hits(store: Store, ax: Axes | None = None, *, n_bins: int | None = None) -> Axes:
-    """Plot the spots of each event, in order, and how many events are hits and are indexed.
+    """Plot the spots of each event, in order, and the rates of hits and of indexed events.
 
     n_bins : of the rates; None: at least 12 events in each. Runs follow each other.
     """
@@ -34,7 +34,7 @@ def plot_hits(store: Store, ax: Axes | None = None, *, n_bins: int | None = None
     ax.set(xlabel="event", ylabel="spots", ylim=(0, None))
     edges = np.linspace(0, n, (n_bins or max(1, min(40, n // EVENTS_OF_A_RATE))) + 1).astype(int)
     rates = ax.twinx()
-    # hits drawn broad: the two are often the same
+    # a broad line for hits: the two are often the same
     for name, which, colour, width in (
         ("hits", hit, "tab:orange", 3.0),
         ("indexed", indexed, "tab:blue", 1.0),
@@ -48,7 +48,7 @@ def plot_hits(store: Store, ax: Axes | None = None, *, n_bins: int | None = None
 
 
 def _events(store: Store) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """Return the table of events, and which (n,) are indexed, as far as the store knows."""
+    """Return the table of events, and True (n,) for those that are indexed in the store."""
     if store.has_step("index"):
         stills = store.table("index", "stills")
         return stills, stills["indexed"].to_numpy(dtype=bool)

@@ -1,4 +1,4 @@
-"""A picture of how the panels of a detector moved, seen along the beam."""
+"""Plot of the moves of the panels of a detector, seen along the beam."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 80
 LONGEST = 0.3
-"""Of the longest move as it is drawn, in sides of a panel."""
+"""Length of the longest move in the plot, in sides of a panel."""
 
 
 def plot_metrology(store: Store, ax: Axes | None = None) -> Axes:
-    """Draw how `refine_metrology` moved the panels of a store's detector."""
+    """Plot the moves of the panels of a store's detector by `refine_metrology`."""
     from dxdask.pipeline.metrology.shifts import refined_in
 
     moved = refined_in(store)
@@ -35,7 +35,7 @@ def plot_metrology(store: Store, ax: Axes | None = None) -> Axes:
 def plot_panel_moves(
     before: Detector, after: Detector, ax: Axes | None = None, *, beam: ArrayLike = (0, 0, -1)
 ) -> Axes:
-    """Draw the panels where they were, and outlines and arrows of where they went, magnified.
+    """Plot the panels before, with outlines and arrows of their moves, magnified.
 
     before, after : the same panels in the same order. beam : (3,) unit vector along the beam; x is
     to the right and y up (imgCIF). The colour is the move along the beam.
@@ -82,7 +82,7 @@ def plot_panel_moves(
 
 
 def write_picture(path: str | Path, ax: Axes) -> None:
-    """Write the figure of an axes to a file, of the kind that its suffix says.
+    """Write the figure of an axes to a file, in the format of its suffix.
 
     Raises
     ------
@@ -93,14 +93,14 @@ def write_picture(path: str | Path, ax: Axes) -> None:
     if figure is None:
         return
     try:
-        # no date in it: the same picture is the same file
+        # without a date, equal pictures are equal files
         figure.savefig(path, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
     except OSError as error:
         raise StoreWriteError(f"cannot write {path}: {error}; check the folder") from error
 
 
 def _names(detector: Detector) -> list[str]:
-    """Return the names of the panels, without what all begin with up to a "_"."""
+    """Return the names of the panels, without a common prefix that ends in "_"."""
     names = [p.name.rsplit("/", 1)[-1] for p in detector.panels]
     first = names[0].partition("_")[0] + "_"
     return (
@@ -109,7 +109,7 @@ def _names(detector: Detector) -> list[str]:
 
 
 def magnification(largest: float, wanted: float) -> float:
-    """Return 1, 2 or 5 times a power of ten, at which `largest` is drawn about as long as `wanted`.
+    """Return the magnification of `largest` to about `wanted`, 1, 2 or 5 times a power of ten.
 
     It is 1 where nothing moved.
     """
@@ -117,19 +117,19 @@ def magnification(largest: float, wanted: float) -> float:
 
 
 def _round(value: float) -> float:
-    """Return the largest of 1, 2, 5 times a power of ten that is not beyond a value."""
+    """Return the largest of 1, 2, 5 times a power of ten that does not exceed a value."""
     power = 10.0 ** np.floor(np.log10(value))
     return float(power * max(step for step in (1, 2, 5) if step * power <= value * (1 + 1e-9)))
 
 
 def _corners(panel: Panel) -> Floats:
-    """Return the corners (4, 3) of a panel, mm, one after the other around it."""
+    """Return the corners (4, 3) of a panel, mm, in order around it."""
     width, height = np.asarray(panel.image_size) * panel.pixel_size
     return panel.lab_coordinates([(0, 0), (width, 0), (width, height), (0, height)])
 
 
 def _view(beam: Floats) -> tuple[Floats, Floats]:
-    """Return the axes (2, 3) across the beam that are drawn to the right and up, and the beam."""
+    """Return the axes (2, 3) across the beam that point right and up in the plot, and the beam."""
     right = np.cross(beam, (0.0, 1.0, 0.0))
     right /= np.linalg.norm(right)
     return np.array([right, np.cross(right, beam)]), beam

@@ -1,4 +1,4 @@
-"""The plots of the detector tutorial: pixel histograms, paired intensities, RMSDs, merging."""
+"""Plots of an ensemble: pixel histograms, paired intensities, RMSDs, merging statistics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def plot_histograms(store: Store, ax: Axes | None = None, *, maximum: int = 50) -> Axes:
-    """Plot how often each pixel value occurs in each run's indexed spots, on a log scale.
+    """Plot the histogram of pixel values in each run's indexed spots, on a log scale.
 
     maximum: largest value shown, counts. A notch in all runs is a fault of the detector.
     """
@@ -31,7 +31,7 @@ def plot_histograms(store: Store, ax: Axes | None = None, *, maximum: int = 50) 
 
 
 def plot_pairs(store: Store, ax: Axes | None = None) -> Axes:
-    """Plot each reflection's intensity against its own in the run of full transmission."""
+    """Plot intensities of reflections against those in the run of full transmission."""
     ax = ax or _axes()
     arrays = store.arrays("linearity")
     offsets = arrays["pair_offsets"]
@@ -81,7 +81,7 @@ def plot_merging(store: Store, ax: Axes | None = None) -> Axes:
 
 
 def plot_ensemble(store: Store) -> Figure:
-    """Return one figure with the four plots; those whose step is not in the store are left out."""
+    """Return one figure with the four plots; empty where a step is not in the store."""
     parts = {
         "histogram": (plot_histograms, "pixel values"),
         "linearity": (plot_pairs, "linearity"),

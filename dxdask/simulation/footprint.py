@@ -1,4 +1,4 @@
-"""Where on the detector a reflection falls, how it spreads, and how many photons are recorded."""
+"""Position, widths and recorded photons of reflections on the detector."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARGIN_PX = 12.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spots:
-    """The reflections that fall on a panel, or within some pixels of it; one row a panel met.
+    """The reflections on a panel, or within some pixels of it; one row per panel.
 
     Attributes
     ----------
@@ -59,7 +59,8 @@ def spots_on_detector(
 ) -> Spots:
     """Return the spots of `rays`.
 
-    Their `row` counts hkl (n, 3), unique (n,) and strength (n,): photons before L, P, absorption.
+    `rays.row` is a row of hkl (n, 3), unique (n,) and strength (n,), photons before L, P and
+    absorption.
     """
     s0 = beam.s0
     widths = profile_widths(rays.s1, s0, parameters)
@@ -102,10 +103,10 @@ def kabsch_axes(s1: Floats, s0: Floats) -> tuple[Floats, Floats]:
 def profile_widths(s1: Floats, s0: Floats, parameters: SimulationParameters) -> Floats:
     """Return the rms of eps1, eps2, eps3 (n, 3), rad, in Kabsch's frame.
 
-    Turning a point r by a misorientation eta moves it by eta |r| along e1, 2 sin(theta) eta in
-    eps1, and delays it by eta in eps3. A point of radius rho spreads the ray by rho lambda and the
-    rotation by rho lambda / sin(2 theta). Wavelengths spread eps2 by 2 tan(theta) and eps3 by
-    tan(theta) times the bandwidth.
+    A misorientation eta moves a point r by eta |r| along e1, 2 sin(theta) eta in eps1, and delays
+    it by eta in eps3. A radius rho of the point spreads the ray by rho lambda and the rotation by
+    rho lambda / sin(2 theta). Wavelengths spread eps2 by 2 tan(theta) and eps3 by tan(theta) times
+    the bandwidth.
     """
     wavelength = 1 / float(np.linalg.norm(s0))
     cos_two_theta = np.clip(s1 @ s0 * wavelength**2, -1.0, 1.0)
@@ -153,7 +154,7 @@ def _path(panel: Panel, s1: Floats) -> Floats:
 
 
 def _pixels(panel: Panel, s1: Floats) -> Floats:
-    """Return where rays fall on the panel (n, 2), px, by its own parallax; NaN if they do not."""
+    """Return the positions (n, 2), px, of rays on the panel, with parallax; NaN if they miss it."""
     xy = panel.ray_intersection(s1)
     found = np.isfinite(xy).all(axis=1)
     px = np.full(xy.shape, np.nan)
@@ -164,8 +165,8 @@ def _pixels(panel: Panel, s1: Floats) -> Floats:
 def _covariance(panel: Panel, s1: Floats, s0: Floats, widths: Floats, psf: float) -> Floats:
     """Return xx, xy, yy (n, 3), px^2: profile on the panel, sensor depth and point spread.
 
-    The depths at which photons stop are those of an exponential cut at the sensor's back; their
-    variance is kept, as that of a Gaussian, and their mean is the panel's own parallax.
+    The depths of absorption follow an exponential cut off at the back of the sensor; their variance
+    is that of a Gaussian here, and their mean is the panel's parallax.
     """
     if len(s1) == 0:
         return np.empty((0, 3))

@@ -1,4 +1,4 @@
-"""The experiments of a simulation: as the header tells them, and as they truly are."""
+"""The experiments of a simulation: nominal, as in the header, and true."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def nominal_detector(parameters: DetectorParameters) -> Detector:
 
 
 def true_detector(parameters: DetectorParameters) -> Detector:
-    """Return the modules where they truly are, one panel each."""
-    turns = parameters.module_rotations or (0.0,) * len(parameters.module_shifts)
+    """Return the modules at their true positions, one panel each."""
+    angles = parameters.module_rotations or (0.0,) * len(parameters.module_shifts)
     panels = _modules(parameters, parameters.module_shifts)
-    return Detector(panels=tuple(_turned(p, t) for p, t in zip(panels, turns, strict=True)))
+    return Detector(panels=tuple(_rotated(p, a) for p, a in zip(panels, angles, strict=True)))
 
 
 def frame_size(parameters: DetectorParameters) -> tuple[int, int]:
@@ -43,7 +43,7 @@ def frame_size(parameters: DetectorParameters) -> tuple[int, int]:
 
 
 def module_rows(parameters: DetectorParameters) -> tuple[slice, ...]:
-    """Return the rows of the stored frame that each module takes."""
+    """Return the rows of the stored frame of each module."""
     size, pitch = parameters.module_size[1], parameters.module_size[1] + parameters.gap
     return tuple(slice(i * pitch, i * pitch + size) for i in range(len(parameters.module_shifts)))
 
@@ -57,8 +57,8 @@ def _modules(
     )
 
 
-def _turned(panel: Panel, angle: float) -> Panel:
-    """Return the panel turned in its plane about its centre by an angle, degree."""
+def _rotated(panel: Panel, angle: float) -> Panel:
+    """Return the panel rotated in its plane about its centre by an angle, degree."""
     if angle == 0.0:
         return panel
     centre = panel.lab_coordinates(np.array(panel.image_size) * panel.pixel_size / 2)
@@ -96,9 +96,9 @@ def orientation_matrix(
     parameters: SimulationParameters,
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Return U (3, 3)."""
-    turn = np.deg2rad(parameters.crystal.orientation)
-    angle = float(np.linalg.norm(turn))
-    return rotation_matrix(turn, angle) if angle > 0 else np.eye(3)
+    rotation = np.deg2rad(parameters.crystal.orientation)
+    angle = float(np.linalg.norm(rotation))
+    return rotation_matrix(rotation, angle) if angle > 0 else np.eye(3)
 
 
 def run_names(parameters: SimulationParameters) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ def run_names(parameters: SimulationParameters) -> tuple[str, ...]:
 
 
 def sweeps(parameters: SimulationParameters) -> tuple[ExperimentList, ExperimentList]:
-    """Return the experiments of the header (no crystal) and the true ones, one a run."""
+    """Return the nominal experiments (no crystal) and the true ones, one per run."""
     crystal = Crystal.from_cell(
         parameters.crystal.unit_cell,
         u_matrix=orientation_matrix(parameters),

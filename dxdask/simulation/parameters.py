@@ -1,4 +1,4 @@
-"""Parameters of the simulation: the crystal, the beam, the detector with its faults, the scan."""
+"""Parameters of the simulation: crystal, beam, detector with its faults, scan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST_RAW = 65535
 
 
 class CrystalParameters(Parameters):
-    """The crystal whose frames are made."""
+    """The crystal that is simulated."""
 
     unit_cell: tuple[float, float, float, float, float, float] = parameter(
         (78.0, 78.0, 78.0, 90.0, 90.0, 90.0), "a, b, c, alpha, beta, gamma", unit="A, degree"
@@ -23,7 +23,7 @@ class CrystalParameters(Parameters):
     space_group: str = parameter("I 21 3", "symbol or number of the space group")
     d_min: float | None = parameter(
         None,
-        "finest spacing that scatters; default: that of the detector's corners",
+        "smallest d of reflections. None: that of the detector's corners",
         unit="A",
         gt=0,
     )
@@ -53,18 +53,18 @@ class BeamParameters(Parameters):
 
 
 class GainSwitchParameters(Parameters):
-    """A detector that changes gain at a count and gets the second gain a little wrong."""
+    """A detector that switches its gain at a count, with an error of the second gain."""
 
-    enabled: bool = parameter(True, "whether the gain switches")
-    threshold: int = parameter(30, "counts from here on are recorded wrongly", gt=0)
+    enabled: bool = parameter(True, "enable the error of the second gain")
+    threshold: int = parameter(30, "smallest count of the second gain", gt=0)
     factor: float = parameter(1.02, "recorded = round(factor * count) + offset", gt=0)
     offset: int = parameter(1, "recorded = round(factor * count) + offset", ge=0)
 
 
 class RawParameters(Parameters):
-    """A detector that records ADU, to be calibrated by whoever reads them."""
+    """A detector that records ADU, without calibration."""
 
-    enabled: bool = parameter(False, "whether frames are ADU, and a dark run is made too")
+    enabled: bool = parameter(False, "record frames in ADU, with a dark run")
     pedestal: float = parameter(1000.0, "mean of all pixels without photons", unit="ADU", ge=0)
     pedestal_spread: float = parameter(40.0, "rms over pixels", unit="ADU", ge=0)
     noise: float = parameter(3.0, "rms of a pixel from frame to frame", unit="ADU", ge=0)
@@ -73,12 +73,12 @@ class RawParameters(Parameters):
     common_mode: float = parameter(
         6.0, "rms of the offset that a module's pixels share in a frame", unit="ADU", ge=0
     )
-    n_unbonded: int = parameter(0, "pixels without sensor contact, a module", ge=0)
+    n_unbonded: int = parameter(0, "pixels without sensor contact per module", ge=0)
     n_dark: int = parameter(24, "frames of the dark run", gt=0)
 
 
 class DetectorParameters(Parameters):
-    """Modules above each other in one array, where they are and what is wrong with them."""
+    """Modules one below the other in one array, with their positions and faults."""
 
     distance: float = parameter(110.0, "from the sample to the sensor's front", unit="mm", gt=0)
     beam_centre: tuple[float, float] = parameter(
@@ -88,32 +88,32 @@ class DetectorParameters(Parameters):
     gap: int = parameter(16, "rows between modules", unit="px", ge=0)
     module_shifts: tuple[tuple[float, float], ...] = parameter(
         ((0.0, 0.0), (0.3, 1.5)),
-        "one pair a module: its true place minus the header's, fast and slow",
+        "one pair per module: true less nominal position, fast and slow",
         unit="px",
         min_length=1,
     )
     module_rotations: tuple[float, ...] = parameter(
         (),
-        "one a module: how far it is truly turned in its plane about its centre; default: none is",
+        "one per module: true rotation in its plane about its centre; default: none",
         unit="degree",
     )
     header: Literal["modules", "one_panel"] = parameter(
-        "modules", "whether the header has a panel for each module or one for the whole frame"
+        "modules", "panels in the header: one per module, or one for the whole frame"
     )
     pixel_size: float = parameter(0.15, "of the square pixels", unit="mm", gt=0)
     material: str = parameter("Si", "of the sensor")
     thickness: float = parameter(0.32, "of the sensor", unit="mm", gt=0)
     mu: float | None = parameter(
         None,
-        "absorption of the sensor (default: silicon's at 0.9 A; else to be given)",
+        "absorption of the sensor (default: silicon at 0.9 A; otherwise required)",
         unit="1/mm",
         gt=0,
     )
     psf_sigma: float = parameter(0.7, "point spread", unit="px", ge=0.3)
     saturation: int = parameter(10000, "largest count recorded", gt=0, lt=65535)
     gain_switch: GainSwitchParameters = GainSwitchParameters()
-    n_dead: int = parameter(40, "pixels that count nothing; the mask lists every other", ge=0)
-    n_hot: int = parameter(20, "pixels that count by themselves; the mask lists every other", ge=0)
+    n_dead: int = parameter(40, "dead pixels; every second one is in the mask", ge=0)
+    n_hot: int = parameter(20, "hot pixels; every second one is in the mask", ge=0)
     raw: RawParameters = RawParameters()
 
     @model_validator(mode="after")
@@ -128,7 +128,7 @@ class DetectorParameters(Parameters):
 
     @property
     def largest_value(self) -> int:
-        """Largest value that a pixel may be trusted to hold."""
+        """Largest trusted value of a pixel."""
         return LARGEST_RAW if self.raw.enabled else self.saturation
 
     @property
@@ -140,19 +140,17 @@ class DetectorParameters(Parameters):
 class ScanParameters(Parameters):
     """The images of a run."""
 
-    n_images: int = parameter(45, "images a run (shots, in stills)", gt=0)
+    n_images: int = parameter(45, "images per run (shots, for stills)", gt=0)
     start: float = parameter(0.0, "angle at the start of the first image", unit="degree")
     oscillation: float = parameter(0.8, "rotation during one image", unit="degree", gt=0)
     exposure: float = parameter(0.05, "of one image", unit="s", gt=0)
 
 
 class BackgroundParameters(Parameters):
-    """Photons a pixel that do not come from the lattice, at full transmission."""
+    """Photons per pixel of the background, at full transmission."""
 
-    flat: float = parameter(0.05, "the same everywhere", unit="photons/px", ge=0)
-    radial: float = parameter(
-        0.6, "air scatter, greatest at the beam centre", unit="photons/px", ge=0
-    )
+    flat: float = parameter(0.05, "uniform background", unit="photons/px", ge=0)
+    radial: float = parameter(0.6, "air scatter at the beam centre", unit="photons/px", ge=0)
     radial_sigma: float = parameter(
         10.0, "width in 2 theta of the air scatter", unit="degree", gt=0
     )
@@ -162,17 +160,17 @@ class BackgroundParameters(Parameters):
 
 
 class StillsParameters(Parameters):
-    """Shots that each hit another crystal, or none."""
+    """Shots, each of another crystal or of none."""
 
     blank_fraction: float = parameter(0.3, "shots without a crystal", ge=0, le=1)
-    wavelength_jitter: float = parameter(1e-3, "rms relative change of wavelength a shot", ge=0)
+    wavelength_jitter: float = parameter(1e-3, "rms relative change of wavelength per shot", ge=0)
     fluence_jitter: float = parameter(0.3, "rms of the logarithm of a shot's brightness", ge=0)
 
 
 class SimulationParameters(Parameters):
-    """Everything a simulation depends on; the same parameters give the same frames."""
+    """All parameters of a simulation; the same parameters give the same frames."""
 
-    mode: Literal["rotation", "stills"] = parameter("rotation", "turning crystal or stills")
+    mode: Literal["rotation", "stills"] = parameter("rotation", "sweeps or stills")
     name: str = parameter("simulated", "of the crystal: stem of the file names")
     seed: int = parameter(2024, "of all random numbers", ge=0)
     transmissions: tuple[float, ...] = parameter(
@@ -208,7 +206,7 @@ class SimulationParameters(Parameters):
 
 
 def tiny(**changes: object) -> SimulationParameters:
-    """Return parameters of an ensemble that is made in about a second, for tests and examples."""
+    """Return parameters of an ensemble simulated in about a second, for tests and examples."""
     values: dict[str, object] = {
         "name": "tiny",
         "transmissions": (0.25, 1.0),
@@ -228,9 +226,9 @@ def tiny(**changes: object) -> SimulationParameters:
 
 
 def jet(**changes: object) -> SimulationParameters:
-    """Return parameters of raw shots of lysozyme crystals in a jet, on four modules out of place.
+    """Return parameters of raw shots of lysozyme crystals in a jet, on four displaced modules.
 
-    As of an X-ray laser: ADU with pedestal, gain and common mode, and a dark run beside them.
+    As at an X-ray laser: ADU with pedestal, gain and common mode, and a dark run.
     """
     values: dict[str, object] = {
         "mode": "stills",

@@ -1,4 +1,4 @@
-"""What a detector that is not calibrated records of photons: ADU with pedestal and common mode."""
+"""Frames in ADU of a detector that is not calibrated: pedestal, gain and common mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dxdask.simulation.recording import GAP_VALUE, BadPixels, gaps, generator
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawPixels:
-    """What tells pixels apart, each (slow, fast).
+    """Calibration of the pixels, each (slow, fast).
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class RawPixels:
 
 
 def raw_pixels(parameters: DetectorParameters, bad: BadPixels, seed: int) -> RawPixels:
-    """Return pedestals and gains, drawn, and unbonded pixels at places drawn, none of them bad."""
+    """Return random pedestals and gains, and random unbonded pixels, none of them bad."""
     raw, empty = parameters.raw, gaps(parameters)
     rng = generator(seed, 5)
     pedestal = raw.pedestal + raw.pedestal_spread * rng.standard_normal(empty.shape)

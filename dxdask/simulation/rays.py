@@ -1,4 +1,4 @@
-"""When and along which ray each lattice point diffracts: a turning crystal, or a still one."""
+"""Diffracted beams of lattice points: of a rotating crystal, and of a still."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dxdask.arrays import Floats
 from dxdask.models import Experiment
 from dxdask.models.vectors import unit
 
-# Points nearer to the spindle stay on the Ewald sphere for most of a scan; no program keeps them.
+# Points nearer to the rotation axis stay on the Ewald sphere for most of a scan and are not used.
 MIN_ZETA = 0.02
 
 
@@ -34,7 +34,7 @@ class Rays:
 
 
 def rotation_rays(hkl: NDArray[np.int32], experiment: Experiment, *, margin: float) -> Rays:
-    """Return the rays of lattice points (n, 3) met in a scan widened by `margin` (rad) at each end.
+    """Return the rays of lattice points (n, 3) in a scan widened by `margin` (rad) at each end.
 
     With p = F A h and the axis m, r(phi) = m (m.p) + (p - m (m.p)) cos phi + (m x p) sin phi, and
     |s0 + r| = |s0| is c1 cos phi + c2 sin phi = -p.p/2 - (m.p)(m.s0): two solutions or none.
@@ -69,13 +69,13 @@ def rotation_rays(hkl: NDArray[np.int32], experiment: Experiment, *, margin: flo
 def _within(
     row: NDArray[np.int64], phi: Floats, phi_range: tuple[float, float], margin: float
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Return rows and angles with every whole turn that falls in the range."""
+    """Return rows and angles, repeated every 2 pi within the range."""
     low, high = phi_range[0] - margin, phi_range[1] + margin
-    turn = 2 * np.pi
-    phi = low + np.mod(phi - low, turn)
-    n_turns = int(np.ceil((high - low) / turn))
-    rows = np.concatenate([row] * n_turns)
-    angles = np.concatenate([phi + k * turn for k in range(n_turns)])
+    period = 2 * np.pi
+    phi = low + np.mod(phi - low, period)
+    n_periods = int(np.ceil((high - low) / period))
+    rows = np.concatenate([row] * n_periods)
+    angles = np.concatenate([phi + k * period for k in range(n_periods)])
     keep = angles < high
     return rows[keep], angles[keep]
 

@@ -1,4 +1,4 @@
-"""What the detector makes of photons: background, noise, gain switch, saturation, bad pixels."""
+"""Frames of a counting detector: background, noise, gain switch, saturation, bad pixels."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MASK_GAP, MASK_DEAD, MASK_NOISY = 1, 2, 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BadPixels:
-    """Pixels at fault: (n, 2) int64 (slow, fast), and which of them the mask lists.
+    """Bad pixels: (n, 2) int64 (slow, fast), and those of them that are in the mask.
 
-    hot_level : (n,) photons a frame, whatever the transmission.
+    hot_level : (n,) photons per frame, independent of the transmission.
     """
 
     dead: NDArray[np.int64]
@@ -35,12 +35,12 @@ class BadPixels:
 
 
 def generator(*key: int) -> np.random.Generator:
-    """Return the random numbers of this key: the same whatever was drawn before."""
+    """Return the random generator of this key, independent of earlier draws."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(key))))
 
 
 def bad_pixels(parameters: DetectorParameters, seed: int) -> BadPixels:
-    """Return dead and hot pixels at random places within the modules."""
+    """Return dead and hot pixels at random positions on the modules."""
     rng = generator(seed, 2)
     live = np.argwhere(~gaps(parameters))
     chosen = live[rng.choice(len(live), parameters.n_dead + parameters.n_hot, replace=False)]
@@ -54,7 +54,7 @@ def bad_pixels(parameters: DetectorParameters, seed: int) -> BadPixels:
 
 
 def gaps(parameters: DetectorParameters) -> NDArray[np.bool_]:
-    """Return (slow, fast) bool: where no module is."""
+    """Return True (slow, fast) in the gaps between modules."""
     width, height = frame_size(parameters)
     empty = np.ones((height, width), dtype=bool)
     for rows in module_rows(parameters):
@@ -77,7 +77,7 @@ def background(
     shape: tuple[int, int],
     wavelength: float,
 ) -> Floats:
-    """Return the background (slow, fast), photons a pixel at full transmission; 0 in gaps."""
+    """Return the background (slow, fast), photons per pixel at full transmission; 0 in gaps."""
     out = np.zeros(shape)
     for panel in detector.panels:
         width, height = panel.image_size
@@ -94,7 +94,7 @@ def background(
 
 
 def switched(counts: NDArray[np.int64], switch: GainSwitchParameters) -> NDArray[np.int64]:
-    """Return the counts as recorded by a detector that gets its second gain wrong."""
+    """Return the counts recorded by a detector with an error of its second gain."""
     if not switch.enabled:
         return counts
     wrong = np.rint(switch.factor * counts).astype(np.int64) + switch.offset

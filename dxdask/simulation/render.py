@@ -53,8 +53,8 @@ def add_spots(
     Each is a Gaussian integrated exactly along fast and by quadrature along slow, out to 5 sigma.
 
     frame: (slow, fast) float64. x, y: (n,) px of the frame. covariance: (n, 3) px^2, xx, xy, yy.
-    photons: (n,). rectangles: (n, 4) int64, x0 y0 x1 y1 of the panel a spot lies on; what falls
-    outside of it is lost.
+    photons: (n,). rectangles: (n, 4) int64, x0 y0 x1 y1 of the panel of each spot; photons outside
+    of it are lost.
     """
     x_low, y_low, x_high, y_high = np.ascontiguousarray(rectangles.T)
     _render(

@@ -1,4 +1,4 @@
-"""The shots of a stills run: which are hits, and what each hit shows."""
+"""The shots of a run of stills: hits, orientations, wavelengths, fluences."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def shots_of_run(parameters: SimulationParameters, run: int) -> Shots:
 def stills(
     parameters: SimulationParameters, shots: tuple[Shots, ...]
 ) -> tuple[ExperimentList, ExperimentList]:
-    """Return the experiments of the header, one a run, and the true ones, one a hit."""
+    """Return the nominal experiments, one per run, and the true ones, one per hit."""
     detector, moved = nominal_detector(parameters.detector), true_detector(parameters.detector)
     nominal, true = [], []
     n, exposure = parameters.scan.n_images, parameters.scan.exposure

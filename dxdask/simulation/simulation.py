@@ -1,4 +1,4 @@
-"""A simulated ensemble: its models, its truth, and its frames when they are asked for."""
+"""A simulated ensemble: its models, true values and frames, computed on request."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from dxdask.simulation.truth import truth
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """Runs of one known crystal; frames are made when asked for, the same ones every time.
+    """Runs of one known crystal; frames are computed on request, reproducibly.
 
     Attributes
     ----------
-    parameters : what it was made from.
-    experiments : the geometry that the headers tell, without crystal.
-    true_experiments : the true geometry and crystal; in stills one for each hit.
-    intensities : what the crystal truly scatters.
+    parameters : of the simulation.
+    experiments : the nominal geometry, as in the headers, without crystal.
+    true_experiments : the true geometry and crystal; for stills one per hit.
+    intensities : true intensities.
     hkl, unique : every lattice point (n, 3) and its row (n,) in `intensities`.
-    bad : pixels at fault. shots : of each run, in stills, else empty.
+    bad : bad pixels. shots : of each run of stills, else empty.
     """
 
     parameters: SimulationParameters
@@ -60,12 +60,12 @@ class Simulation:
 
     @property
     def photon_scale(self) -> float:
-        """Photons a unit of true intensity, at full transmission, before L, P and absorption."""
+        """Photons per unit of true intensity, at full transmission, before L, P and absorption."""
         return self.parameters.photons / MEAN_INTENSITY
 
     @property
     def detector(self) -> Detector:
-        """The modules where they truly are."""
+        """The modules at their true positions."""
         return geometry.true_detector(self.parameters.detector)
 
     @cached_property
@@ -109,8 +109,8 @@ class Simulation:
     def still_spots(self, run: int, image: int) -> Spots:
         """Return the reflections of shot `image` (from 0) of run number `run`, photons as partial.
 
-        A point of radius rho, spread by mosaicity and bandwidth to sigma, whose excitation error
-        is e, gives rho / sigma exp(-e^2 / 2 sigma^2) of what it would at most.
+        The partiality of a point of radius rho, spread by mosaicity and bandwidth to sigma, with
+        excitation error e, is rho / sigma exp(-e^2 / 2 sigma^2).
 
         Raises
         ------
@@ -125,7 +125,7 @@ class Simulation:
         rays, error = still_rays(self.hkl, experiment.crystal.a, s0)
         two_sines = 1 / self.intensities.d[self.unique] * experiment.beam.wavelength
         k = float(np.linalg.norm(s0))
-        # eps3 is a rotation about e1; one by w moves the point |r| cos(theta) w off the sphere.
+        # eps3 is a rotation about e1; by w, it moves the point |r| cos(theta) w off the sphere
         width = profile_widths(rays.s1, s0, self.parameters)[:, 2]
         sigma = width * two_sines * k * np.sqrt(1 - (two_sines / 2) ** 2)
         partiality = crystal.rlp_radius / sigma * np.exp(-0.5 * (error / sigma) ** 2)
@@ -204,7 +204,7 @@ class Simulation:
 
     @cached_property
     def raw_pixels(self) -> RawPixels:
-        """Pedestal and gain of each pixel, and which have no sensor contact."""
+        """Pedestal and gain of each pixel, and pixels without sensor contact."""
         p = self.parameters
         return raw_pixels(p.detector, self.bad, p.seed)
 
@@ -260,7 +260,7 @@ class Simulation:
 
     @cached_property
     def truth(self) -> dict[str, Any]:
-        """What was put in, as JSON can hold it."""
+        """The true values, as JSON data."""
         crystal = None if self.shots else self.true_experiments.crystals[0]
         known = truth(self.parameters, bad=self.bad, crystal=crystal, shots=self.shots)
         if self.parameters.detector.raw.enabled:
@@ -270,7 +270,7 @@ class Simulation:
 
 
 def simulate(parameters: SimulationParameters) -> Simulation:
-    """Return the ensemble that the parameters describe; frames are made when they are asked for.
+    """Return the ensemble of the parameters; its frames are computed on request.
 
     Raises
     ------

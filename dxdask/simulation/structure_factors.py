@@ -1,4 +1,4 @@
-"""True intensities: random, but obeying the symmetry and Wilson's statistics."""
+"""True intensities: random, with the symmetry of the space group and Wilson's statistics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_UNIQUE = 5_000_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrueIntensities:
-    """The unique reflections of a crystal and what they truly scatter.
+    """The unique reflections of a crystal and their true intensities.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What was put into a simulation, as data."""
+"""The true values of a simulation, as data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def truth(
     crystal: Crystal | None,
     shots: tuple[Shots, ...],
 ) -> dict[str, Any]:
-    """Return what was put in, as JSON can hold it; `crystal` is for sweeps, `shots` for stills."""
+    """Return the true values, as JSON data; `crystal` is for sweeps, `shots` for stills."""
     detector = parameters.detector
     panels = true_detector(detector).panels
     known: dict[str, Any] = {

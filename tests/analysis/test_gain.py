@@ -173,7 +173,7 @@ def test_runs_are_put_together_and_empty_images_are_problems() -> None:
 
 def test_bad_input_is_told() -> None:
     frames = scene(1.0)
-    with pytest.raises(InputError, match="none of 3 images tells the gain"):
+    with pytest.raises(InputError, match="no gain can be estimated from 3 images"):
         estimate_gain(np.zeros_like(frames), made(frames))
     with pytest.raises(InputError, match="none of 3 images"):
         estimate_gain(frames, made(frames), np.zeros(SHAPE, bool))
