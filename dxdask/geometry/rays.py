@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 
@@ -58,45 +58,6 @@ def transform(matrix: Any, v: Any, out: Any) -> None:
 def nearest_angle(phi: Any, to: Any) -> Any:
     """Return phi plus the multiple of 2 pi that is nearest to `to`, rad."""
     return phi + 2.0 * math.pi * np.floor((to - phi) / (2.0 * math.pi) + 0.5)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _rays(hkl: Any, setting: Any, s0: Any, m2: Any, phi: Any, s1: Any) -> None:
-    r = np.empty(3)
-    rotated = np.empty(3)
-    for n in range(hkl.shape[0]):
-        transform(setting, hkl[n], r)
-        phi[n, 0], phi[n, 1] = reflecting_angles(r, s0, m2)
-        for k in range(2):
-            rotate(r, m2, math.cos(phi[n, k]), math.sin(phi[n, k]), rotated)
-            for i in range(3):
-                s1[n, k, i] = s0[i] + rotated[i]
-
-
-def rays(
-    hkl: NDArray[Any], setting: ArrayLike, s0: ArrayLike, m2: ArrayLike
-) -> tuple[Floats, Floats]:
-    """Return both diffracted rays of each Miller index.
-
-    hkl: (n, 3) integers. setting: (3, 3), 1/Angstrom, r = R(m2, phi) setting h, which is S F U B
-    for a goniometer with axes outside and inside the scanned one. s0: (3,), 1/Angstrom.
-    m2: (3,), the rotation axis in the laboratory.
-    Returns phi (n, 2), rad, in (-2 pi, 2 pi), and s1 (n, 2, 3), 1/Angstrom; [:, 0] enters the
-    Ewald sphere and [:, 1] leaves it; NaN where the point does not meet it.
-    """
-    indices = np.ascontiguousarray(hkl, dtype=np.float64)
-    phi = np.empty((len(indices), 2))
-    s1 = np.empty((len(indices), 2, 3))
-    axis = np.asarray(m2, dtype=np.float64) / np.linalg.norm(m2)
-    _rays(
-        indices,
-        np.ascontiguousarray(setting, dtype=np.float64),
-        np.ascontiguousarray(s0, dtype=np.float64),
-        axis,
-        phi,
-        s1,
-    )
-    return phi, s1
 
 
 def is_entering(s1: Floats, s0: Floats, m2: Floats) -> NDArray[np.bool_]:

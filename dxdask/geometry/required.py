@@ -21,7 +21,7 @@ def require_rotation(experiment: Experiment) -> Rotation:
     Raises
     ------
     InputError
-        There is none, or its images have no width.
+        The run is a still: it has no scan or goniometer, or its images have no width.
     """
     goniometer, scan = experiment.goniometer, experiment.scan
     if scan is None or goniometer is None or scan.is_still:
@@ -38,7 +38,7 @@ def require_crystal(experiment: Experiment) -> Crystal:
     Raises
     ------
     InputError
-        There is none.
+        The experiment has no crystal.
     """
     if experiment.crystal is None:
         raise InputError(f"run {experiment.run} has no crystal; index it first, or exclude it")
@@ -51,7 +51,7 @@ def require_profile(experiment: Experiment) -> GaussianProfile:
     Raises
     ------
     InputError
-        There is none.
+        The experiment has no profile.
     """
     if experiment.profile is None:
         raise InputError(

@@ -97,7 +97,7 @@ def ring_thresholds(
             count, total, squares = 0, 0.0, 0.0
             for k in range(n):
                 v = values[k]
-                # what is not a number is not between any two
+                # NaN is not between any two numbers
                 if low <= v <= high:
                     count += 1
                     total += v

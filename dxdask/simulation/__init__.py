@@ -1,7 +1,7 @@
 """Simulation: the frames of a known crystal, for the demo and the tests.
 
 simulation : `simulate`, and the ensemble it returns.
-parameters : `SimulationParameters`, with the presets `tiny` and `jet`.
+parameters : `SimulationParameters`, with the preset `jet`.
 geometry : the experiments as written in headers, and the true ones.
 structure_factors : true intensities.
 rays : diffracted beams of a sweep and of a still.
@@ -14,7 +14,7 @@ truth : the true values, as JSON data.
 """
 
 from dxdask.simulation.footprint import Spots
-from dxdask.simulation.parameters import SimulationParameters, jet, tiny
+from dxdask.simulation.parameters import SimulationParameters, jet
 from dxdask.simulation.simulation import Simulation, simulate
 from dxdask.simulation.structure_factors import TrueIntensities
 
@@ -25,5 +25,4 @@ __all__ = [
     "TrueIntensities",
     "jet",
     "simulate",
-    "tiny",
 ]

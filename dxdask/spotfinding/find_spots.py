@@ -38,7 +38,7 @@ def find_spots(
     mask : (slow, fast), True is good; None for all.
     parameters : default those of DIALS.
     gain_map : (slow, fast), counts per photon of each pixel, in place of the gains of the panels.
-    experiment_index : what the column `experiment` is to hold.
+    experiment_index : value of the column `experiment`.
 
     Returns
     -------

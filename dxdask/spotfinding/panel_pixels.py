@@ -153,7 +153,7 @@ def _sum_valid(image: Any, mask: Any, low: Any, high: Any, total: Any) -> int:
         sum_ = total.dtype.type(0)
         for i in range(image.shape[1]):
             value = image[j, i]
-            # what is not a number is not between any two
+            # NaN is not between any two numbers
             valid = mask[j, i] & (low < value) & (value < high)
             n += valid
             sum_ += total.dtype.type(value) if valid else total.dtype.type(0)

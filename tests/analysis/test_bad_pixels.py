@@ -58,7 +58,7 @@ def test_all_bad_pixels_are_found_and_no_good_one(seed: int) -> None:
     assert "5 dead, 5 hot, 24 strong, 1 untrusted" in result.messages[0]
 
 
-def test_a_row_tells_the_evidence() -> None:
+def test_a_row_holds_the_evidence() -> None:
     example = bad_detector()
     rows = {(r["slow"], r["fast"]): r for r in find(example).table("pixels").rows}
     y, x = HOT[2]
@@ -72,7 +72,7 @@ def test_a_row_tells_the_evidence() -> None:
     assert rows[40, 75]["value"] is None
 
 
-def test_dead_pixels_need_counts_enough_to_be_told_from_few() -> None:
+def test_dead_pixels_need_enough_counts() -> None:
     """A good pixel of 0.15 counts an image is 0 in 60 images at a chance of 1e-4."""
     example = bad_detector(background=0.1)
     zeros = (example.frames == 0).all(axis=0) & example.mask
@@ -82,7 +82,7 @@ def test_dead_pixels_need_counts_enough_to_be_told_from_few() -> None:
     assert alone <= set(example.truth)
     sure = found_in(find(example, significance=1e6))
     assert len([r for r in sure.values() if r == "dead"]) > len(alone)
-    # what one run cannot tell, twenty can
+    # not significant in one run, significant in twenty
     runs = [bad_detector(background=0.1, seed=s) for s in range(20)]
     experiments = [replace(r.experiment, run=f"run{i}") for i, r in enumerate(runs)]
     joint = find_bad_pixels(
@@ -145,7 +145,7 @@ def test_min_images_and_the_choice_of_images() -> None:
     assert "min_images=21" in few.messages[0]
 
 
-def test_counts_of_a_detector_with_gain_tell_less() -> None:
+def test_counts_of_a_detector_with_gain_are_less_significant() -> None:
     """A good pixel of 0.1 photons an image is 0 in most images, whatever its counts add up to."""
     example = bad_detector(background=0.1)
     found = []
@@ -203,7 +203,7 @@ def test_panels_are_judged_one_by_one() -> None:
 
 
 def ensemble(**parameters: Any) -> StepResult:
-    """Return what three runs say, of which the last has not the hot column."""
+    """Return the result of three runs, of which the last lacks the hot column."""
     runs = [bad_detector(seed=s) for s in range(3)]
     frames = [r.frames for r in runs]
     frames[2] = frames[2].copy()
@@ -258,7 +258,7 @@ def test_images_without_a_trusted_pixel_are_problems() -> None:
     assert summary(result)["run"]["n_images"] == 59
 
 
-def test_bad_input_is_told() -> None:
+def test_bad_input_is_reported() -> None:
     example = bad_detector(n=12)
     with pytest.raises(InputError, match="images 11 to 22"):
         find(example, image_range=[1, 12])

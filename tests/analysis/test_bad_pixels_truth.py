@@ -27,7 +27,7 @@ def test_hidden_pixels_of_the_ensemble(shared: Path, tmp_path: Path) -> None:
     rows = store.table("find_bad_pixels", "pixels").to_dict("records")
     assert {r["run"] for r in rows} == {"all"}
     assert {(r["slow"], r["fast"]): r["reason"] for r in rows} == hidden
-    # no run on its own says anything that is not so
+    # no run on its own gives a false bad pixel
     dxdask.find_bad_pixels(store, combine="each", show=dxdask.quiet)
     rows = store.table("find_bad_pixels", "pixels").to_dict("records")
     assert {(r["slow"], r["fast"]) for r in rows} <= set(hidden)

@@ -126,7 +126,7 @@ def test_a_run_without_reflections_has_an_empty_row() -> None:
     assert (row["n"], row["mean"], row["sum_ratio"]) == (0, None, None)
 
 
-def test_fitted_intensities_are_compared_when_asked() -> None:
+def test_fitted_intensities_are_compared_with_intensity_prf() -> None:
     reflections, experiments = ensemble()
     parameters = LinearityParameters(intensity="prf")
     with pytest.raises(SchemaError, match="intensity_prf"):

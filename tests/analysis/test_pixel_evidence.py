@@ -56,7 +56,7 @@ def test_sums_are_those_of_plain_numpy() -> None:
 
 @settings(max_examples=15)
 @given(cuts=st.sets(st.integers(1, 11)), order=st.randoms(use_true_random=False))
-def test_parts_merge_to_the_whole_in_any_order(cuts: set[int], order: object) -> None:
+def test_parts_combine_to_the_whole_in_any_order(cuts: set[int], order: object) -> None:
     bounds = [0, *sorted(cuts), 12]
     parts = [evidence(a, b) for a, b in pairwise(bounds)]
     order.shuffle(parts)  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from dxdask.calibration import (
 
 
 def calibrated(run: RawRun, **others: Any) -> Calibration:
-    """Return the calibration with the pedestal as it was put in, and what else is asked for."""
+    """Return the calibration with the true pedestal, and other values given."""
     given: dict[str, Any] = {
         "pedestal": run.pedestal.astype(np.float32),
         "noise": np.full(run.pedestal.shape, 2.0, np.float32),

@@ -60,7 +60,7 @@ def test_outlier_frames_are_rejected_as_if_they_had_not_been_recorded() -> None:
         assert np.array_equal(found.reasons, expected.reasons)
 
 
-def test_the_limits_of_bad_pixels_and_frames_are_those_asked_for() -> None:
+def test_the_limits_of_bad_pixels_and_frames_are_those_given() -> None:
     run = raw_run()
     few = reduce_dark_run(run.dark, run.detector, DarkParameters(n_mad_mean=3.0))
     assert (few.reasons & FAR_MEAN).astype(bool).sum() > 10

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from support.rays import rays
 from support.refinement_cases import some_rotation
 
-from dxdask.geometry.rays import is_entering, rays
+from dxdask.geometry.rays import is_entering
 from dxdask.models.vectors import rotation_matrices
 
 

@@ -38,7 +38,7 @@ def test_delta_psi_is_the_angle_from_the_point_to_the_sphere() -> None:
     np.testing.assert_array_equal(angle > 0, outside)
 
 
-def test_a_point_on_the_sphere_is_not_turned() -> None:
+def test_a_point_on_the_sphere_is_not_rotated() -> None:
     q, wavelength = _points()
     rays = still_rays(q, BEAM, wavelength)
     on = still_rays(rays.s1 - BEAM / wavelength[:, None], BEAM, wavelength)
@@ -56,6 +56,6 @@ def test_derivatives_are_the_limits_of_differences() -> None:
     np.testing.assert_allclose(dpsi, (more.delta_psi - less.delta_psi) / (2 * step), atol=1e-7)
 
 
-def test_points_beyond_the_sphere_cannot_be_turned_onto_it() -> None:
+def test_points_beyond_the_sphere_cannot_be_rotated_onto_it() -> None:
     rays = still_rays(np.array([[0.0, 2.0, 0.0]]), BEAM, np.array([1.3]))
     assert np.isnan(rays.delta_psi).all()

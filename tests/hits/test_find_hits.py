@@ -1,4 +1,4 @@
-"""Which events are hits, by the number of spots within limits of resolution."""
+"""Hits by the number of spots within limits of resolution."""
 
 import json
 

@@ -99,7 +99,7 @@ def test_thresholds_are_those_of_numpy():
         assert out[r] == pytest.approx(mean + 5.0 * sigma, rel=1e-9)
 
 
-def test_a_sample_of_rings_is_even_and_of_the_size_asked():
+def test_a_sample_of_rings_is_even_and_of_the_size_given():
     mask = np.ones(SHAPE, bool)
     mask[10:20] = False
     rings = beam_rings(experiment().detector, Beam(), mask, 40)
@@ -147,7 +147,7 @@ def test_every_parameter_counts():
     assert sum(sampled) > sum(whole)
 
 
-def test_surroundings_of_the_radius_asked():
+def test_surroundings_of_the_radius_given():
     frame = background(level=0.0)
     frame[:] = 2
     frame[::2, ::2] = 3

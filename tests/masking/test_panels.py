@@ -1,4 +1,4 @@
-"""Which pixels may be used: geometry in closed form, and bad input."""
+"""Masks of panels: geometry in closed form, and bad input."""
 
 from __future__ import annotations
 

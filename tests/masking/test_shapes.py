@@ -23,7 +23,7 @@ Y, X = np.mgrid[0:HEIGHT, 0:WIDTH]
 
 
 def masked(*regions: dict[str, Any], panel: int = 0) -> Any:
-    """Return what these regions mask on a panel."""
+    """Return the pixels of a panel that these regions mask."""
     return masked_for(DETECTOR, BEAM, MaskParameters(untrusted=regions))[panel]["untrusted"]
 
 

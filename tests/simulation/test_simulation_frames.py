@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.tiny import tiny
 
 from dxdask.errors import InputError
-from dxdask.simulation import Simulation, simulate, tiny
+from dxdask.simulation import Simulation, simulate
 from dxdask.simulation.parameters import GainSwitchParameters
 from dxdask.simulation.recording import switched
 
@@ -22,7 +23,7 @@ def ensemble() -> Simulation:
 
 @given(cuts=st.sets(st.integers(1, 9), max_size=5), run=st.integers(0, 1))
 @settings(max_examples=8)
-def test_frames_do_not_depend_on_how_they_are_asked_for(cuts: set[int], run: int) -> None:
+def test_frames_do_not_depend_on_how_they_are_requested(cuts: set[int], run: int) -> None:
     whole = simulate(tiny()).frames(run, 0, 10)
     simulation = simulate(tiny())
     edges = [0, *sorted(cuts), 10]

@@ -35,7 +35,7 @@ def twin_of(folder: Path) -> tuple[Simulation, Path]:
             },
             "beam": {"wavelength": truth["wavelength"], "divergence": 0, "bandwidth": 0},
             "detector": {
-                # Photons stop 0.15 mm deep on the mean, the models' parallax formula says 0.04 mm.
+                # Photons stop 0.15 mm deep on the mean, by the models' parallax formula 0.04 mm.
                 "distance": 100.11,
                 "beam_centre": truth["beam_px"],
                 "module_size": (1024, 512),

@@ -103,7 +103,7 @@ def test_no_common_mode_and_no_noise_give_exact_counts() -> None:
     assert (shots.dark_frames(0, 2)[:, good] == 1000).all()
 
 
-def test_modules_are_turned_about_their_centres(shots: Simulation) -> None:
+def test_modules_are_rotated_about_their_centres(shots: Simulation) -> None:
     straight = simulate(
         jet(detector=jet().detector.model_dump() | {"module_rotations": ()})
     ).detector.panels

@@ -1,4 +1,4 @@
-"""What goes into a simulation comes out of its frames."""
+"""Frames of a simulation agree with its true values."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from support.tiny import tiny
 
 from dxdask.errors import InputError
-from dxdask.simulation import SimulationParameters, simulate, tiny
+from dxdask.simulation import SimulationParameters, simulate
 from dxdask.simulation.structure_factors import equivalents, true_intensities
 
 CELLS = {
@@ -125,12 +126,12 @@ def test_rays_end_on_the_ewald_sphere(rotation: tuple[float, float, float], star
     assert experiment.goniometer is not None
     s0 = experiment.beam.s0
     np.testing.assert_allclose(np.linalg.norm(spots.s1, axis=1), np.linalg.norm(s0), rtol=1e-9)
-    # Turn each lattice point by its own angle, by arithmetic of another kind: quaternions.
+    # Rotate each lattice point by its own angle, by arithmetic of another kind: quaternions.
     axis = experiment.goniometer.rotation_axis
-    turned = Rotation.from_rotvec(spots.phi[:, None] * axis).apply(
+    rotated = Rotation.from_rotvec(spots.phi[:, None] * axis).apply(
         spots.hkl @ experiment.crystal.a.T
     )
-    np.testing.assert_allclose(s0 + turned, spots.s1, atol=1e-9)
+    np.testing.assert_allclose(s0 + rotated, spots.s1, atol=1e-9)
     low, high = np.deg2rad(start), np.deg2rad(start + 4 * 0.8)
     assert ((spots.phi > low - 0.2) & (spots.phi < high + 0.2)).all()
 
@@ -144,7 +145,7 @@ def test_spots_lie_where_the_models_say() -> None:
         np.testing.assert_allclose(px, np.stack([spots.x[on], spots.y[on]], axis=1), atol=1e-9)
 
 
-def test_the_second_module_is_misplaced_as_told() -> None:
+def test_the_second_module_is_displaced_as_given() -> None:
     simulation = simulate(tiny())
     told, true = simulation.experiments.detectors[0], simulation.detector
     px = simulation.parameters.detector.pixel_size

@@ -1,4 +1,4 @@
-"""Frames, masks and parameters that cannot be used: an error that says so, or a problem's row."""
+"""Frames, masks and parameters that cannot be used: a clear error, or a problem's row."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_frame_of_no_numbers_is_a_problem(dtype: Any, algorithm: str, use_rang
         np.testing.assert_array_equal(here, good["bbox"][good["bbox"][:, 5] <= 2])
 
 
-def test_frames_all_masked_are_problems_and_say_what_to_try() -> None:
+def test_frames_all_masked_are_problems_with_advice() -> None:
     result = find_spots(FRAMES, experiment_for(FRAMES), np.zeros((40, 50), bool))
     assert [p["image"] for p in result.problems] == list(range(1, 7))
     assert len(result.reflections["x"]) == 0

@@ -45,7 +45,7 @@ def test_spots_are_divided_as_numpy_would(seed: int, n: int, ends: bool) -> None
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-def test_spots_are_taken_in_the_order_asked(seed: int) -> None:
+def test_spots_are_selected_in_the_order_given(seed: int) -> None:
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 5, 7)
     offsets = np.concatenate([[0], np.cumsum(lengths)])

@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from support.tiny import tiny
 
-from dxdask.simulation import SimulationParameters, simulate, tiny
+from dxdask.simulation import SimulationParameters, simulate
 from dxdask.storage.exporters.simulated import write_simulation
 from dxdask.storage.store.store import Store
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from support.rays import rays
 
 from dxdask.columns import Flag, Reflections, concatenate
-from dxdask.geometry.rays import rays
 from dxdask.models import (
     Beam,
     Crystal,

@@ -30,7 +30,7 @@ def background_slopes(
     spot's own box is excluded where the edge of a panel cuts the widened one. NaN where there are
     too few pixels for a plane.
 
-    around : the boxes, widened by `margin`; one a spot. bbox : (n, 6) of the spots themselves.
+    around : the boxes, widened by `margin`; one per spot. bbox : (n, 6) of the spots themselves.
     """
     slope_x, slope_y = np.empty(len(bbox)), np.empty(len(bbox))
     boxes = around.boxes

@@ -21,7 +21,7 @@ def estimate_global_threshold(image: NDArray[Any]) -> int:
 
     Parameters
     ----------
-    image : (slow, fast), counts; all of them, whatever the mask, as in DIALS.
+    image : (slow, fast), counts; all of them, without the mask, as in DIALS.
 
     Notes
     -----

@@ -33,7 +33,7 @@ class IdealSpotThreshold:
     -----
     The ideal spot falls off linearly with the distance from its centre to nothing at w / 2, its
     disc, within a border of two pixels of background: a picture (w + 4, w + 4). After H. Ginn's
-    blob finder, in DIALS until November 2019; what follows is our own.
+    blob finder, in DIALS until November 2019; the following is our own.
 
     1. A peak is a good pixel above `global_threshold` with no brighter one within max(1, w // 2)
        pixels along slow and fast. Peaks are processed in order of decreasing brightness, equal

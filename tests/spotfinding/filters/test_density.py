@@ -116,5 +116,5 @@ def test_verdicts_are_those_of_dials(tmp_path: Path) -> None:
         keep = is_sparse(np.zeros(len(xy), np.int32), *xy.T)
         np.testing.assert_array_equal(keep, theirs[name], err_msg=name)
         assert 50 < (~keep).sum() < len(keep) / 2
-    # with one very dense place all are left out there, but for a few on edges
+    # with one very dense region DIALS rejects all, except a few on edges
     assert theirs["dense"].sum() < 10

@@ -1,4 +1,4 @@
-"""Each parameter that leaves out pixels, by the spots: those that a mask made of it gives."""
+"""Each parameter that excludes pixels, by the spots: those that a mask made of it gives."""
 
 from __future__ import annotations
 
@@ -110,6 +110,6 @@ def test_files_are_not_read_here() -> None:
         ({"threshold": {"dispersion": {"kernel_size": (61, 3)}}}, "less than or equal to 60"),
     ],
 )
-def test_contradictions_are_told_at_once(given: dict[str, Any], says: str) -> None:
+def test_contradictions_are_reported_at_once(given: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         SpotfinderParameters.model_validate(given)

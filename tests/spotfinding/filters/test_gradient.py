@@ -54,7 +54,7 @@ def test_images_of_a_spot_add_up() -> None:
     assert len(find_spots(frames, experiment, None, asked(6.1)).reflections["x"]) == 2
 
 
-def test_the_background_is_as_far_out_as_asked_for() -> None:
+def test_the_background_has_the_size_given() -> None:
     frames = slopes(0, 0)
     frames[0, :, 10] += 40  # a bright line five pixels from the middle of the first spot
     experiment = experiment_for(frames)
@@ -100,7 +100,7 @@ def test_planes_are_found_wherever_the_spot_is(
     np.testing.assert_allclose([slope_x[0], slope_y[0]], 2 * np.array(plane[1:]), atol=1e-8)
 
 
-def test_a_background_that_cannot_be_told_does_not_count() -> None:
+def test_a_spot_without_an_estimated_background_is_kept() -> None:
     values = np.random.default_rng(0).normal(0, 50, (1, 20, 30))
     good = np.zeros(values.shape, np.uint8)
     spot = [10, 13, 10, 13, 0, 1]
@@ -168,7 +168,7 @@ def test_verdicts_are_those_of_dials(shared: Path, tmp_path: Path) -> None:
         differ = np.flatnonzero(flags != theirs[name])
         assert 0 < (~flags).sum() < 100
         assert len(differ) < 20
-        # as `background_slopes` says: an edge cuts the widened box, or pixels of it are bad on
+        # as in `background_slopes`: an edge cuts the widened box, or pixels of it are bad on
         # some image, or only their sum is above the trusted range
         for x0, x1, y0, y1, z0, z1 in bbox[differ].tolist():
             wide = margin(int(size))
@@ -180,7 +180,7 @@ def test_verdicts_are_those_of_dials(shared: Path, tmp_path: Path) -> None:
 
 
 def test_it_reads_the_run_given(tmp_path: Path) -> None:
-    """A spot that goes on to the last image, of a run that does not begin at image 1."""
+    """A spot that extends to the last image, of a run that does not begin at image 1."""
     frames = np.repeat(slopes(3, 0), 4, axis=0)
     frames[:2] = 50
     experiment = replace(experiment_for(frames, first_image=41))

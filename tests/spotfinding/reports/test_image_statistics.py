@@ -118,7 +118,7 @@ def test_spots_at_the_same_few_places_break_nothing(n: int, n_places: int, seed:
 
 
 def plain_by_growth(d_star: NDArray[np.float64]) -> float:
-    """Return Method 1 of Zhang et al. (2006), as its text says, without noisiness."""
+    """Return Method 1 of Zhang et al. (2006), as described there, without noisiness."""
     step = max(2, math.ceil(len(d_star) / 40))
     radius = np.sort(d_star)[::step][: len(d_star) // step]
     x, y = np.arange(len(radius)), radius**3

@@ -1,4 +1,4 @@
-"""What spot finding says: counts of images, their background, DIALS's plot of spots."""
+"""Reports of spot finding: counts of images, their background, DIALS's plot of spots."""
 
 from __future__ import annotations
 

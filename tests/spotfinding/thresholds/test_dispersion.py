@@ -146,7 +146,7 @@ def test_windows_exactly_on_the_limit_hold_no_signal() -> None:
 
 
 def test_min_local() -> None:
-    """Windows with fewer good pixels are not judged; 0 or less asks for all of them."""
+    """Windows with fewer good pixels are not judged; 0 or less requires all of them."""
     image = np.random.default_rng(0).poisson(1, (40, 40)).astype(np.uint16)
     image[[0, 20, 21, 39], [0, 20, 21, 39]] += 300
     mask = np.ones(image.shape, bool)

@@ -1,4 +1,4 @@
-"""The threshold that the parameters ask for, with every parameter of it."""
+"""The threshold that the parameters choose, with each of its parameters."""
 
 from __future__ import annotations
 

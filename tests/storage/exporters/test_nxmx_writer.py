@@ -12,10 +12,11 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
+from support.tiny import tiny
 
 from dxdask.errors import InputError
 from dxdask.models import Goniometer
-from dxdask.simulation import Simulation, simulate, tiny
+from dxdask.simulation import Simulation, simulate
 from dxdask.storage.exporters.nxmx import write_nxmx
 from dxdask.storage.exporters.simulated import write_simulation
 from dxdask.storage.importers import read_runs
