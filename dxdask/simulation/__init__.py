@@ -13,16 +13,12 @@ shots : the shots of a run of stills.
 truth : the true values, as JSON data.
 """
 
-from dxdask.simulation.footprint import Spots
 from dxdask.simulation.parameters import SimulationParameters, jet
 from dxdask.simulation.simulation import Simulation, simulate
-from dxdask.simulation.structure_factors import TrueIntensities
 
 __all__ = [
     "Simulation",
     "SimulationParameters",
-    "Spots",
-    "TrueIntensities",
     "jet",
     "simulate",
 ]

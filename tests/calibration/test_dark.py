@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.calibration_examples import SHAPE, raw_run, two_panels
 
-from dxdask.calibration import DarkParameters, panel_boxes, reduce_dark_run
+from dxdask.calibration import DarkParameters, panel_boxes, pedestal, reduce_dark_run
 from dxdask.calibration.dark import CONSTANT, FAR_MEAN, FAR_NOISE
 from dxdask.calibration.dark_sums import combine_dark_sums, dark_sums, without
+from dxdask.calibration.result import dark_of_result
 from dxdask.errors import InputError
+from dxdask.models import Beam, Experiment
 
 
 def test_pedestal_noise_and_bad_pixels_are_those_put_in() -> None:
@@ -69,6 +71,22 @@ def test_the_limits_of_bad_pixels_and_frames_are_those_given() -> None:
     lit = run.dark.copy()
     lit[5] = run.frames[0]
     assert reduce_dark_run(lit, run.detector, DarkParameters(n_mad_frame=1e4)).rejected.size == 0
+
+
+def test_the_step_returns_the_reduced_dark_run() -> None:
+    run = raw_run(n_dark=10)
+    frames = run.dark.copy()
+    frames[7] = 0
+    experiment = Experiment(
+        identifier="d", run="dark", beam=Beam(wavelength=1.3), detector=run.detector
+    )
+    result = pedestal(frames, experiment)
+    expected, found = reduce_dark_run(frames, run.detector), dark_of_result(result)
+    for name in ("pedestal", "noise", "reasons", "frames", "rejected"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name))
+    assert [(p["run"], p["image"], p["step"]) for p in result.problems] == [("dark", 8, "pedestal")]
+    assert {row["run"] for row in result.table("panels").rows} == {"dark"}
+    assert result.messages[0] == "Reduced 9 dark frames, rejected 1"
 
 
 @given(st.lists(st.integers(1, 11), max_size=4), st.data())
