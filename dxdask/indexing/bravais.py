@@ -12,12 +12,13 @@ from dxdask.columns import Flag, Reflections, check, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.indexing.correlation import Correlations, merge_intensities
 from dxdask.indexing.known_symmetry import cell_text
-from dxdask.indexing.lattice_symmetry import Setting, find_settings, rotations_of
+from dxdask.indexing.lattice_symmetry import Setting, find_settings
 from dxdask.indexing.parameters import BravaisParameters
 from dxdask.indexing.reduction import changed, inverse, niggli_change
 from dxdask.indexing.refinement_settings import for_indexing
 from dxdask.indexing.setting import axes_text, in_setting, only_crystal
 from dxdask.models import Crystal, ExperimentList, space_group
+from dxdask.models.metric import rotations_of
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.summary import rmsd_in_plane
 from dxdask.results import StepResult
@@ -150,7 +151,7 @@ def _correlations(
     back = inverse(setting.change)
     values = [
         symmetry.under(setting.change @ w @ back)
-        for w in rotations_of(space_group(setting.space_group))
+        for w in rotations_of(space_group(setting.space_group).operations())
         if not np.array_equal(w, np.eye(3))
     ]
     found = [v for v in values if v is not None]

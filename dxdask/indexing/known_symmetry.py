@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Integers
 from dxdask.indexing.conventional import CENTRING, centring_of
-from dxdask.indexing.lattice_symmetry import constrained, find_settings, rotations_of
+from dxdask.indexing.lattice_symmetry import constrained, find_settings
 from dxdask.indexing.parameters import KnownSymmetry
 from dxdask.indexing.reduction import changed, determinant, inverse
 from dxdask.models import Crystal, cell_of, space_group
@@ -50,7 +50,7 @@ def apply_known_symmetry(reduced_a: Floats, known: KnownSymmetry) -> Crystal | N
     a_matrix = changed(reduced_a, change)
     if group is None:
         return Crystal(a_matrix=matrix(a_matrix), space_group="P 1")
-    a_matrix = constrained(a_matrix, rotations_of(group))
+    a_matrix = constrained(a_matrix, group)
     return Crystal(a_matrix=matrix(a_matrix), space_group=group.xhm())
 
 

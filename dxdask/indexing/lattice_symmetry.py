@@ -12,12 +12,12 @@ from itertools import combinations
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Integers
 from dxdask.indexing.conventional import conventional_change, order_of
-from dxdask.indexing.reduction import changed, inverse
+from dxdask.indexing.reduction import inverse
 from dxdask.models import cell_of
+from dxdask.models.metric import rotations_of, symmetric_metric
 
 LARGEST_GROUP = 24
 SYMMETRY_ORDER = (
@@ -111,27 +111,15 @@ def _twofold_keys(group: list[Integers]) -> list[tuple[int, ...]]:
     return [_key([w])[0] for w in group if order_of(w) == 2]
 
 
-def constrained(a_matrix: Floats, rotations: list[NDArray[np.float64]]) -> Floats:
-    """Return the A nearest in orientation to A (3, 3) whose metric the rotations leave as it is.
+def constrained(a_matrix: Floats, group: gemmi.SpaceGroup) -> Floats:
+    """Return A (3, 3) with a metric that obeys a space group, in the orientation nearest to A.
 
-    `rotations` (3, 3) act on fractional coordinates. The direct metric tensor is averaged over
-    them, and the new cell is turned to the old by the polar decomposition.
+    The direct metric tensor is averaged over the rotations of the group, and the cell that has it
+    is brought to the orientation of A by the polar decomposition.
     """
     basis = np.linalg.inv(a_matrix)
-    metric = basis @ basis.T
-    mean = np.mean([w.T @ metric @ w for w in rotations], axis=0)
+    rotations = rotations_of(group.operations()).transpose(0, 2, 1)
     # Rows of the lower Cholesky factor are axes of a cell with this metric.
-    axes = np.linalg.cholesky(mean)
+    axes = np.linalg.cholesky(symmetric_metric(basis @ basis.T, rotations))
     left, _, right = np.linalg.svd(axes.T @ a_matrix.T)
     return np.asarray(np.linalg.inv(axes @ (left @ right)))
-
-
-def rotations_of(group: gemmi.SpaceGroup) -> list[NDArray[np.float64]]:
-    """Return the rotations (3, 3) of a space group, acting on fractional coordinates."""
-    return [np.array(op.rot, dtype=np.float64) / gemmi.Op.DEN for op in group.operations().sym_ops]
-
-
-def to_conventional(reduced_a: Floats, setting: Setting) -> Floats:
-    """Return A in the conventional cell of the setting, its metric made exact."""
-    a_matrix = changed(reduced_a, setting.change)
-    return constrained(a_matrix, rotations_of(gemmi.SpaceGroup(setting.space_group)))

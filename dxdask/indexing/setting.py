@@ -11,7 +11,7 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections
 from dxdask.errors import InputError
-from dxdask.indexing.lattice_symmetry import constrained, rotations_of
+from dxdask.indexing.lattice_symmetry import constrained
 from dxdask.indexing.reduction import changed
 from dxdask.models import Crystal, ExperimentList, space_group
 from dxdask.models.vectors import matrix
@@ -56,7 +56,7 @@ def in_setting(
     hkl[lost] = 0
     flags = np.where(lost, reflections["flags"] & ~np.uint32(Flag.INDEXED), reflections["flags"])
     group = space_group(symbol)
-    a_matrix = constrained(changed(only_crystal(experiments).a, change), rotations_of(group))
+    a_matrix = constrained(changed(only_crystal(experiments).a, change), group)
     crystal = Crystal(a_matrix=matrix(a_matrix), space_group=group.xhm())
     table = reflections | {"hkl": hkl.astype(np.int32), "flags": flags.astype(np.uint32)}
     return table, experiments.with_crystal(crystal)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from dxdask.arrays import Floats
 from dxdask.models.vectors import Vector, floats, unit, vector
 
@@ -44,16 +42,6 @@ class Beam:
     def s0(self) -> Floats:
         """Incident beam vector (3,), 1/Angstrom, |s0| = 1/wavelength."""
         return -unit(self.direction) / self.wavelength
-
-    def s0_of_image(self, index: int) -> Floats:
-        """Incident beam vector (3,) of image `index` (from 0 in this run), 1/Angstrom."""
-        wavelength = self.wavelength if self.wavelengths is None else self.wavelengths[index]
-        return -unit(self.direction) / wavelength
-
-    @classmethod
-    def from_s0(cls, s0: Floats, **others: Any) -> Beam:
-        """Return the beam with this s0 (3,), 1/Angstrom."""
-        return cls(direction=vector(-unit(s0)), wavelength=float(1 / np.linalg.norm(s0)), **others)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as what JSON can hold."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import gemmi
@@ -109,23 +109,6 @@ class Crystal:
     def gemmi_space_group(self) -> gemmi.SpaceGroup:
         """The space group as gemmi's."""
         return space_group(self.space_group)
-
-    def reindexed(self, change_of_basis: gemmi.Op) -> Crystal:
-        """Return the crystal with its direct basis changed: h' = h P for h a row, A' = A P^-T.
-
-        `change_of_basis` acts on Miller indices as gemmi's Op.apply_to_hkl does.
-        """
-        h = np.array(
-            [change_of_basis.apply_to_hkl(list(row)) for row in np.eye(3, dtype=int).tolist()],
-            dtype=float,
-        )
-        to_new = np.linalg.inv(h.T)
-        points = (
-            None
-            if self.scan_points is None
-            else tuple(matrix(np.asarray(a) @ to_new) for a in self.scan_points)
-        )
-        return replace(self, a_matrix=matrix(self.a @ to_new), scan_points=points, cell_su=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as what JSON can hold."""

@@ -69,6 +69,16 @@ class Panel:
         return np.asarray(np.cross(self.fast_axis, self.slow_axis))
 
     @property
+    def axes(self) -> Floats:
+        """Fast axis, slow axis and normal as rows (3, 3)."""
+        return np.stack([self.fast_axis, self.slow_axis, self.normal])
+
+    @property
+    def centre(self) -> Floats:
+        """Centre (3,) in the laboratory frame, mm."""
+        return self.lab_coordinates(np.asarray(self.image_size) * self.pixel_size / 2)
+
+    @property
     def distance(self) -> float:
         """Distance from the sample to the panel's plane along its normal, mm, positive."""
         return float(abs(self.normal @ np.asarray(self.origin)))

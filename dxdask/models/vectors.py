@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
 
 from dxdask.arrays import Floats
@@ -40,20 +41,25 @@ def unit(values: ArrayLike) -> Floats:
 
 
 def rotation_matrix(axis: ArrayLike, angle: float) -> Floats:
-    """Return the right-handed rotation (3, 3) by `angle` (rad) about `axis` (Rodrigues)."""
+    """Return the right-handed rotation (3, 3) by `angle` (rad) about `axis` (Rodrigues).
+
+    Models are read by commands that need nothing of scipy's rotations, whose import takes longer
+    than the rest of such a command: one rotation is made here.
+    """
     x, y, z = unit(axis)
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     out: Floats = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
     return out
 
 
-def rotation_matrices(axis: ArrayLike, angles: ArrayLike) -> Floats:
-    """Return the right-handed rotations (n, 3, 3) by each of `angles` (n,) (rad) about `axis`."""
-    x, y, z = unit(axis)
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    a = np.asarray(angles, dtype=np.float64)[..., None, None]
-    out: Floats = np.eye(3) + np.sin(a) * cross + (1.0 - np.cos(a)) * (cross @ cross)
-    return out
+def rotation_matrices(vectors: Floats) -> Floats:
+    """Return the right-handed rotations (n, 3, 3) of rotation vectors (n, 3), rad."""
+    return np.asarray(scipy.spatial.transform.Rotation.from_rotvec(vectors).as_matrix())
+
+
+def rotation_vector(rotation: Floats) -> Floats:
+    """Return the rotation vector (3,), rad, of a rotation matrix (3, 3)."""
+    return np.asarray(scipy.spatial.transform.Rotation.from_matrix(rotation).as_rotvec())
 
 
 def floats(values: Iterable[float] | None) -> tuple[float, ...] | None:

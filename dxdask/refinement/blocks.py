@@ -13,6 +13,7 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models import Beam, Crystal, Detector, Group
+from dxdask.models.metric import rotations_of, symmetric_metric
 from dxdask.models.vectors import unit, vector
 from dxdask.refinement import cell
 from dxdask.refinement.rotations import product
@@ -53,7 +54,7 @@ class CellBlock:
         """Return the block of this crystal; its cell is made to obey its space group."""
         group = crystal.gemmi_space_group
         basis = cell.metric_basis(group)
-        metric = cell.symmetric_metric(crystal.b.T @ crystal.b, group)
+        metric = symmetric_metric(crystal.b.T @ crystal.b, rotations_of(group.operations()))
         return cls(basis=basis, start=cell.coordinates(metric, basis))
 
     @property
@@ -129,7 +130,7 @@ class DetectorBlock:
     @classmethod
     def of(cls, detector: Detector) -> DetectorBlock:
         """Return the block of this detector; the axes are those of its most central panel."""
-        centres = np.array([panel_centre(detector, k) for k in range(len(detector))])
+        centres = np.array([p.centre for p in detector.panels])
         away = np.linalg.norm(centres - centres.mean(axis=0), axis=1)
         panel = detector[int(np.argmin(away))]
         normal = unit(panel.normal)
@@ -163,13 +164,6 @@ class DetectorBlock:
         rotation, _ = product(self.axes, values[3:])
         shift = values[:3] @ self.axes
         return moved(self.detector, rotation, shift, self.pivot)
-
-
-def panel_centre(detector: Detector, index: int) -> Floats:
-    """Return the centre (3,) of a panel in the laboratory, mm."""
-    panel = detector[index]
-    size = np.asarray(panel.image_size) * np.asarray(panel.pixel_size)
-    return panel.lab_coordinates(0.5 * size)
 
 
 def moved(detector: Detector, rotation: Floats, shift: Floats, pivot: Floats) -> Detector:

@@ -233,34 +233,3 @@ def block_sums(observations: Observations, state: State) -> BlockSums:
     i, j = np.triu_indices(N_LOCAL, 1)
     matrix[:, i, j] = matrix[:, j, i]
     return BlockSums(matrix=matrix, vector=vector, squares=squares, objective=objective, n=n)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _gradients(
-    hkl: Any, experiment: Any, panel: Any, entering: Any, xyphi: Any, settings: Any,
-    d_settings: Any, s0: Any, d_s0: Any, m2: Any, inverse_d: Any, d_panels: Any, residuals: Any,
-    gradients: Any,
-) -> None:  # fmt: skip
-    work = _work()
-    free = np.arange(N_LOCAL)
-    for row in range(hkl.shape[0]):
-        e = experiment[row]
-        _row(
-            hkl[row], entering[row], xyphi[row], settings[e], d_settings[e], s0[e], d_s0[e], m2[e],
-            inverse_d[panel[row]], d_panels[panel[row]], free, N_LOCAL, work, residuals[row],
-            gradients[row],
-        )  # fmt: skip
-
-
-def residuals_and_gradients(observations: Observations, state: State) -> tuple[Floats, Floats]:
-    """Return observed - calculated (n, 3), mm, mm, rad, and d calculated / dp (n, 3, `N_LOCAL`).
-
-    The derivatives are with all parameters of the reflection's experiment, fixed ones too.
-    """
-    n, o, s = len(observations.hkl), observations, state
-    residuals, gradients = np.full((n, 3), np.nan), np.full((n, 3, N_LOCAL), np.nan)
-    _gradients(
-        o.hkl, o.experiment, o.panel, o.entering, o.xyphi, s.settings, s.d_settings, s.s0, s.d_s0,
-        s.m2, s.inverse_d, s.d_panels, residuals, gradients,
-    )  # fmt: skip
-    return residuals, gradients

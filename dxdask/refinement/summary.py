@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.models import ExperimentList
-from dxdask.refinement.blocks import panel_centre
+from dxdask.models.vectors import rotation_vector
 from dxdask.refinement.engine import Evaluation
-from dxdask.refinement.rotations import MRAD, rotation_vector
+from dxdask.refinement.rotations import MRAD
 from dxdask.tables import Table
 
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
@@ -113,14 +113,14 @@ def panels_table(before: ExperimentList, after: ExperimentList) -> Table:
     for k, (old, new) in enumerate(zip(before.detectors, after.detectors, strict=True)):
         runs = ", ".join(dict.fromkeys(m.run for m in after.members if m.detector == k))
         for i, (p, q) in enumerate(zip(old.panels, new.panels, strict=True)):
-            shift = panel_centre(new, i) - panel_centre(old, i)
-            turn = _frame(q) @ _frame(p).T
+            shift = q.centre - p.centre
+            rotation = q.axes.T @ p.axes
             rows.append(
                 {"detector": k, "run": runs, "panel": i, "name": q.name, "distance_mm": q.distance}
                 | {f"shift_{a}_mm": float(v) for a, v in zip("xyz", shift, strict=True)}
                 | {
                     f"rotation_{a}_mrad": float(v / MRAD)
-                    for a, v in zip("xyz", rotation_vector(turn), strict=True)
+                    for a, v in zip("xyz", rotation_vector(rotation), strict=True)
                 }
             )
     headings = {
@@ -133,8 +133,3 @@ def panels_table(before: ExperimentList, after: ExperimentList) -> Table:
     headings |= {f"shift_{a}_mm": (f"Shift {a}\n(mm)", ".4f") for a in "xyz"}
     headings |= {f"rotation_{a}_mrad": (f"Rotation {a}\n(mrad)", ".4f") for a in "xyz"}
     return Table(name="panels", title="Panels, against the start", rows=rows, headings=headings)
-
-
-def _frame(panel: Any) -> NDArray[np.float64]:
-    fast, slow = np.asarray(panel.fast_axis), np.asarray(panel.slow_axis)
-    return np.column_stack([fast, slow, np.cross(fast, slow)])

@@ -28,7 +28,9 @@ def turned(e, p, a):
         else np.einsum("nij,nj->ni", a, p["hkl"])
     )
     r = r @ (g.setting_rotation @ g.fixed_rotation).T
-    return np.einsum("nij,nj->ni", rotation_matrices(g.rotation_axis, p["phi_cal_rad"]), r)
+    return np.einsum(
+        "nij,nj->ni", rotation_matrices(np.outer(p["phi_cal_rad"], g.rotation_axis)), r
+    )
 
 
 def assert_lawful(e, p, a):
@@ -71,10 +73,10 @@ def test_every_reflection_found_by_brute_force_is_predicted():
     phi = np.linspace(*e.scan.phi_range_rad, n_steps)
     r0 = hkl @ e.crystal.a.T
     distance = np.empty((n_steps, len(hkl)))
-    for i, r in enumerate(rotation_matrices(e.goniometer.rotation_axis, phi)):
+    for i, r in enumerate(rotation_matrices(np.outer(phi, e.goniometer.rotation_axis))):
         distance[i] = np.linalg.norm(r0 @ r.T + e.beam.s0, axis=1) - np.linalg.norm(e.beam.s0)
     step, which = np.nonzero(np.sign(distance[1:]) != np.sign(distance[:-1]))
-    rotation = rotation_matrices(e.goniometer.rotation_axis, phi[step])
+    rotation = rotation_matrices(np.outer(phi[step], e.goniometer.rotation_axis))
     rays = np.einsum("nij,nj->ni", rotation, r0[which]) + e.beam.s0
     xy = e.detector[0].mm_to_pixel(e.detector[0].ray_intersection(rays))
     size = np.array(e.detector[0].image_size)

@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.indexing.known_symmetry import bravais_lattice, match_symmetry
-from dxdask.indexing.lattice_symmetry import (
-    constrained,
-    find_settings,
-    rotations_of,
-    to_conventional,
-)
+from dxdask.indexing.lattice_symmetry import constrained, find_settings
 from dxdask.indexing.reduction import changed, niggli_reduced
 from dxdask.indexing.stills.known_cell import KnownCell
 from dxdask.indexing.stills.lattice_signature import mean_cell, multiple_of, signatures
 from dxdask.indexing.stills.parameters import Consensus
-from dxdask.models.crystal import b_matrix, cell_of
+from dxdask.models.crystal import b_matrix, cell_of, space_group
 from dxdask.tables import Table
 
 MOST_CELLS = 10
@@ -101,12 +96,13 @@ def _conventional(
     a_matrix = niggli_reduced(b_matrix(reduced))
     for setting in find_settings(a_matrix, max_delta):
         if group is None:
-            cell = cell_of(to_conventional(a_matrix, setting))
-            return KnownCell.of(cell, setting.space_group), setting.delta
+            lowest = space_group(setting.space_group)
+            cell = cell_of(constrained(changed(a_matrix, setting.change), lowest))
+            return KnownCell.of(cell, lowest), setting.delta
         if setting.lattice == bravais_lattice(group):
             change = match_symmetry(a_matrix, group, max_delta)
             if change is not None:
-                cell = cell_of(constrained(changed(a_matrix, change), rotations_of(group)))
+                cell = cell_of(constrained(changed(a_matrix, change), group))
                 return KnownCell.of(cell, group), setting.delta
     return None
 

@@ -12,6 +12,7 @@ from dxdask.errors import InputError
 from dxdask.indexing.reduction import changed, inverse, niggli_change
 from dxdask.models import space_group
 from dxdask.models.crystal import b_matrix
+from dxdask.models.metric import rotations_of
 
 ABSURD_VOLUME = 1e9
 SYMMETRY_WITHIN = 1.0
@@ -63,6 +64,6 @@ class KnownCell:
         found = gemmi.find_lattice_symmetry(
             gemmi.UnitCell(*cell), known.centring_type(), SYMMETRY_WITHIN
         )
-        symmetry = np.array([op.rot for op in found.sym_ops]).transpose(0, 2, 1) / gemmi.Op.DEN
+        symmetry = rotations_of(found).transpose(0, 2, 1)
         to_conventional = np.ascontiguousarray(change.T)
         return cls(tuple(float(x) for x in cell), known, basis, to_conventional, symmetry)

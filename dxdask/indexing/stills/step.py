@@ -16,7 +16,7 @@ from dxdask.indexing.stills.parameters import StillIndexParameters
 from dxdask.indexing.stills.tables import rates
 from dxdask.models import ExperimentList, space_group
 from dxdask.models.crystal import cell_of
-from dxdask.refinement.cell import symmetric_cell
+from dxdask.models.metric import symmetric_cell
 from dxdask.results import StepResult
 from dxdask.still_columns import Stills, check_stills
 from dxdask.tables import Table

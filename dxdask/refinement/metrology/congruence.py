@@ -8,7 +8,7 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models import Detector
-from dxdask.refinement.metrology.hierarchy import across, axes, centre
+from dxdask.refinement.metrology.hierarchy import across
 from dxdask.tables import Table
 
 
@@ -40,9 +40,9 @@ def congruence(before: Detector, after: Detector, beam: Floats) -> Congruence:
 
     beam : (3,) unit vector along the beam.
     """
-    right = across(axes(before[0])[0], beam)
+    right = across(before[0].axes[0], beam)
     plane = np.array([right, np.cross(beam, right)])
-    lab = [np.array([centre(p) for p in d.panels]) for d in (before, after)]
+    lab = [np.array([p.centre for p in d.panels]) for d in (before, after)]
     # as complex numbers a turn with a scale is one factor
     one, other = (points @ plane.T @ np.array([1.0, 1.0j]) for points in lab)
     factor = complex(np.vdot(one, other) / np.vdot(one, one)) if np.any(np.abs(one) > 0) else 1.0

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix
-from dxdask.refinement.metrology.strain import orientations, rotations, strain_basis
+from dxdask.models.vectors import rotation_matrices
+from dxdask.refinement.metrology.strain import orientations, strain_basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Crystals:
 
     def moved(self, steps: Floats) -> Crystals:
         """Return the crystals turned and strained by steps (n, 3 + k)."""
-        u = rotations(steps[:, :3]) @ self.u
+        u = rotation_matrices(steps[:, :3]) @ self.u
         return Crystals(u, self.strain + steps[:, 3:], self.basis, self.cell)
 
     def taken(self, which: NDArray[np.int64]) -> Crystals:
@@ -49,5 +50,4 @@ class Crystals:
         """
         basis, u = strain_basis(cell, group), orientations(a_matrices, cell)
         own = u.transpose(0, 2, 1) @ a_matrices @ np.linalg.inv(b_matrix(cell)) - np.eye(3)
-        norms = np.einsum("kij,kij->k", basis, basis)
-        return cls(u, np.einsum("nij,kij->nk", own, basis) / norms, basis, cell)
+        return cls(u, np.einsum("nij,kij->nk", own, basis), basis, cell)

@@ -13,7 +13,6 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models import Detector
-from dxdask.refinement.metrology.hierarchy import axes, centre
 from dxdask.refinement.metrology.measurements import Measurements
 from dxdask.refinement.metrology.residuals import CrystalEquations, Fit, sums_by
 
@@ -38,8 +37,8 @@ def panel_gradients(fit: Fit, measured: Measurements, detector: Detector) -> Flo
 
     The moves are shifts along the panel's fast, slow and normal, and rotations about them.
     """
-    frames = np.stack([axes(p) for p in detector.panels])[measured.panel]
-    middle = np.stack([centre(p) for p in detector.panels])[measured.panel]
+    frames = np.stack([p.axes for p in detector.panels])[measured.panel]
+    middle = np.stack([p.centre for p in detector.panels])[measured.panel]
     d = np.stack([p.d_matrix for p in detector.panels])[measured.panel]
     arm = d[:, :, 0] * fit.xy[:, :1] + d[:, :, 1] * fit.xy[:, 1:] + d[:, :, 2] - middle
     out = np.empty((len(measured.still), 2, 6))

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dxdask.arrays import Floats
-from dxdask.models import Detector, Panel
+from dxdask.models import Detector
 from dxdask.models.detector import Group
-from dxdask.models.vectors import vector
+from dxdask.models.vectors import rotation_matrices
 from dxdask.refinement.metrology.parameters import DetectorFreedom
-from dxdask.refinement.metrology.strain import rotations
 
 MOVES = {"shift": (0, 1), "distance": (2,), "tilt": (3, 4), "turn": (5,)}
 """Of the six moves of a part: shifts along fast, slow, normal; rotations about them."""
@@ -62,17 +61,6 @@ def smallest(parts: Sequence[Part]) -> list[Part]:
     ]
 
 
-def centre(panel: Panel) -> Floats:
-    """Return the centre of a panel (3,), mm."""
-    half = np.asarray(panel.image_size) * panel.pixel_size / 2
-    return np.asarray(panel.lab_coordinates(half))
-
-
-def axes(panel: Panel) -> Floats:
-    """Return fast, slow and normal as rows (3, 3)."""
-    return np.stack([panel.fast_axis, panel.slow_axis, panel.normal])
-
-
 def across(axis: Floats, beam: Floats) -> Floats:
     """Return the unit vector (3,) along an axis, what is along the beam taken away."""
     rest = axis - (axis @ beam) * beam
@@ -84,11 +72,11 @@ def part_moves(detector: Detector, part: Part) -> Floats:
 
     A part's axes are those of its first panel, its pivot the mean of its panels' centres.
     """
-    own = axes(detector[part.panels[0]])
-    pivot = np.mean([centre(detector[i]) for i in part.panels], axis=0)
+    own = detector[part.panels[0]].axes
+    pivot = np.mean([detector[i].centre for i in part.panels], axis=0)
     out = np.zeros((len(detector), 6, 6))
     for i in part.panels:
-        local, arm = axes(detector[i]), centre(detector[i]) - pivot
+        local, arm = detector[i].axes, detector[i].centre - pivot
         out[i, :3, :3] = local @ own.T
         out[i, :3, 3:] = local @ np.cross(own, arm).T
         out[i, 3:, 3:] = local @ own.T
@@ -110,14 +98,14 @@ def free_moves(part: Part, freedom: DetectorFreedom) -> tuple[list[int], list[fl
 
 def moved(detector: Detector, moves: Floats) -> Detector:
     """Return the detector with each panel moved by its six moves (panels, 6), mm and rad."""
-    turns = rotations(np.einsum("pi,pij->pj", moves[:, 3:], _all_axes(detector)))
+    turns = rotation_matrices(np.einsum("pi,pij->pj", moves[:, 3:], _all_axes(detector)))
     shifts = np.einsum("pi,pij->pj", moves[:, :3], _all_axes(detector))
     panels = tuple(
-        p.moved(turn, shift, about=vector(centre(p)))
+        p.moved(turn, shift, about=p.centre)
         for p, turn, shift in zip(detector.panels, turns, shifts, strict=True)
     )
     return replace(detector, panels=panels)
 
 
 def _all_axes(detector: Detector) -> Floats:
-    return np.stack([axes(p) for p in detector.panels])
+    return np.stack([p.axes for p in detector.panels])

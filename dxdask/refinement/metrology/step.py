@@ -12,7 +12,7 @@ from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.models import Detector, Experiment, ExperimentList
 from dxdask.refinement.metrology import Metrology, refine_metrology
-from dxdask.refinement.metrology.hierarchy import centre, smallest
+from dxdask.refinement.metrology.hierarchy import smallest
 from dxdask.refinement.metrology.parameters import MetrologyParameters
 from dxdask.refinement.metrology.solve import WEIGHED_ROUNDS
 from dxdask.results import StepResult
@@ -174,7 +174,7 @@ def _gauge(found: Metrology, given: MetrologyParameters) -> list[str]:
 
 
 def _distance(detector: Detector, found: Metrology) -> float:
-    return float(np.mean([centre(p) @ found.beam for p in detector.panels]))
+    return float(np.mean([p.centre @ found.beam for p in detector.panels]))
 
 
 def _precision(statistics: Table) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models import Detector
-from dxdask.refinement.metrology.hierarchy import Part, across, axes, centre
+from dxdask.refinement.metrology.hierarchy import Part, across
 from dxdask.tables import Table
 
 MOVES = {
@@ -45,16 +45,16 @@ def moves_between(
     """
     panels = list(part.panels)
     share = weights[panels] + 1e-9
-    before = np.array([centre(start[i]) for i in panels])
-    after = np.array([centre(end[i]) for i in panels])
+    before = np.array([start[i].centre for i in panels])
+    after = np.array([end[i].centre for i in panels])
     shift = np.average(after - before, axis=0, weights=share)
     middle = np.average(before, axis=0, weights=share)
     outwards = middle - (middle @ beam) * beam
     far = float(np.linalg.norm(outwards))
     # a part about the beam has no radius of its own: its fast axis stands for it
-    radial = outwards / far if far > 1.0 else across(axes(start[panels[0]])[0], beam)
+    radial = outwards / far if far > 1.0 else across(start[panels[0]].axes[0], beam)
     tangential = np.cross(beam, radial)
-    turn = np.mean([_turn(axes(start[i]), axes(end[i])) for i in panels], axis=0)
+    turn = np.mean([_turn(start[i].axes, end[i].axes) for i in panels], axis=0)
     about_beam = float(turn @ beam)
     tilt = turn - about_beam * beam
     return {

@@ -20,7 +20,7 @@ from dxdask.fate import Fate
 from dxdask.indexing.stills import KnownCell, StillIndexParameters, index_still
 from dxdask.indexing.stills.still import separation
 from dxdask.models.crystal import b_matrix, cell_of
-from dxdask.refinement.metrology.strain import rotations
+from dxdask.models.vectors import rotation_matrices
 
 KNOWN = KnownCell.of(LYSOZYME, "P43212")
 
@@ -176,7 +176,7 @@ def test_two_crystals_on_one_still():
 def test_parts_of_one_crystal_are_not_two():
     rng = np.random.default_rng(17)
     truth = crystal_of(LYSOZYME, rng)
-    slipped = rotations(np.array([[0.0, 0.03, 0.0]]))[0] @ truth @ TETRAGONAL[4]
+    slipped = rotation_matrices(np.array([[0.0, 0.03, 0.0]]))[0] @ truth @ TETRAGONAL[4]
     assert separation(slipped, truth, KNOWN) == pytest.approx(np.degrees(0.03), abs=1e-6)
     q = np.vstack([still_of(truth, rng, n=140)[0], still_of(slipped, rng, n=140)[0]])
     assert len(index_still(q, KNOWN, StillIndexParameters(max_lattices=2)).a_matrices) == 1

@@ -21,10 +21,10 @@ from support.made_up_stills import (
 
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.models import Detector, Group
+from dxdask.models.vectors import rotation_matrices
 from dxdask.refinement.metrology import Metrology, MetrologyParameters, refine_metrology
 from dxdask.refinement.metrology.congruence import congruence
-from dxdask.refinement.metrology.hierarchy import centre, parts_of, smallest
-from dxdask.refinement.metrology.strain import rotations
+from dxdask.refinement.metrology.hierarchy import parts_of, smallest
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_shifts_are_those_of_the_panels(made: Shots) -> None:
     _, shifts, statistics = found.tables
     rows = {row["part"]: row for row in shifts.rows}
     assert rows["detector"]["n_spots"] == sum(rows[f"p{i}"]["n_spots"] for i in range(4))
-    moved = centre(found.experiment.detector[1]) - centre(made.experiment.detector[1])
+    moved = found.experiment.detector[1].centre - made.experiment.detector[1].centre
     assert rows["p1"]["delta_xy_um"] == pytest.approx(1e3 * np.hypot(*moved[:2]), abs=1e-6)
     assert rows["p1"]["z_um"] == pytest.approx(-1e3 * moved[2], abs=1e-6)
     fast = found.experiment.detector[1].fast_axis
@@ -175,7 +175,7 @@ def test_what_did_not_move_has_no_shifts(made: Shots) -> None:
 def test_congruence_takes_a_turn_and_a_scale_away() -> None:
     rng = np.random.default_rng(3)
     start, turn, scale = panels(), np.radians(0.2), 1.001
-    whole = rotations(np.array([[0.0, 0.0, -turn]]))[0]
+    whole = rotation_matrices(np.array([[0.0, 0.0, -turn]]))[0]
     end = Detector(panels=tuple(p.moved(whole) for p in start.panels))
     middles = centres(end)
     shifts = (scale - 1) * middles * [1, 1, 0]
