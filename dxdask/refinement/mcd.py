@@ -16,7 +16,7 @@ import scipy
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.refinement.concentrate import distances, from_candidates, from_subsets
+from dxdask.refinement.c_steps import distances, from_candidates, from_subsets
 
 # The sizes of the 1999 paper: groups, how many, candidates kept, C-steps at first.
 GROUP_ROWS, MAX_GROUPS, N_KEPT, FIRST_STEPS, MAX_STEPS = 300, 5, 10, 2, 100

@@ -30,7 +30,7 @@ BLOCK_ROWS = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Observations:
+class ObservedCentroids:
     """Reflections to refine against (n), sorted by experiment, as the kernel takes them.
 
     Attributes
@@ -218,12 +218,12 @@ def _sums(
                 objective[b] += 0.5 * weights[row, i] * residual[i] * residual[i]
 
 
-def block_sums(observations: Observations, state: State) -> BlockSums:
-    """Return the sums that the normal equations are made of, for each block of `observations`.
+def block_sums(observed: ObservedCentroids, state: State) -> BlockSums:
+    """Return the sums that the normal equations are made of, for each block of `observed`.
 
     A reflection without a prediction, at this state, is left out and not counted.
     """
-    b, o, s = len(observations.blocks), observations, state
+    b, o, s = len(observed.blocks), observed, state
     matrix, vector = np.zeros((b, N_LOCAL, N_LOCAL)), np.zeros((b, N_LOCAL))
     squares, objective, n = np.zeros((b, 3)), np.zeros(b), np.zeros(b, dtype=np.int64)
     _sums(

@@ -10,12 +10,13 @@ from support.refinement_cases import CELLS, centroids, disturbed, truth
 
 from dxdask.columns import select
 from dxdask.errors import ConvergenceError
-from dxdask.refinement import RefinementParameters, cell
+from dxdask.refinement import cell
 from dxdask.refinement.engine import check_determined
-from dxdask.refinement.normal import Observations, State, block_sums, row_blocks
+from dxdask.refinement.normal import ObservedCentroids, State, block_sums, row_blocks
 from dxdask.refinement.parameterisation import parameterise
-from dxdask.refinement.parameters import Parameterisation
-from dxdask.refinement.step import _choose, _observations, evaluate
+from dxdask.refinement.parameters import Parameterisation, ReflectionSelection
+from dxdask.refinement.selection import select_reflections
+from dxdask.refinement.target import evaluate, observed_centroids
 
 # Observed centroids are moved by this (mm, mm, rad), so that every residual is positive.
 MARGIN = np.array([20.0, 20.0, 0.5])
@@ -26,13 +27,14 @@ def observed(group: str, *, n_runs: int = 2, n_panels: int = 2):
     true = truth(group, n_runs=n_runs, n_panels=n_panels)
     start = disturbed(true)
     table = centroids(true, d_min=5.0, sigma=0.2)
-    wanted = RefinementParameters.model_validate({"reflections": {"outlier": {"algorithm": None}}})
-    chosen = _choose(table, start, wanted)
+    wanted = ReflectionSelection.model_validate({"outlier": {"algorithm": None}})
+    chosen = select_reflections(table, start, wanted)
     params = parameterise(start, ALL_FREE)
-    return params, _observations(table, params, chosen.used, chosen.entering, wanted)
+    strategy = wanted.weighting_strategy
+    return params, observed_centroids(table, params, chosen.used, chosen.entering, strategy)
 
 
-def residuals_and_gradients(data: Observations, state: State, n_refined: int):
+def residuals_and_gradients(data: ObservedCentroids, state: State, n_refined: int):
     """Return residuals (n, 3) and derivatives (n, 3, k) of predictions, by sums of one row each.
 
     With a weight of 1 for one coordinate alone, the sums of a row are r^2 and r dr/dp.
@@ -57,7 +59,7 @@ def test_gradients_are_finite_differences(group):
     # Away from the start, so that derivatives of rotations about zero are not all that is seen.
     x = params.start + np.random.default_rng(1).normal(size=len(params.start)) * 0.3
     start = params.start
-    for b in params.blocks:
+    for b in params.slices:
         if b.kind in ("cell",):
             x[b.values] = start[b.values] * (1 + 1e-3 * np.arange(1, len(b.free) + 1))
         if b.kind == "beam":
@@ -188,12 +190,13 @@ def test_a_run_alone_gives_the_same_sums_as_in_company():
     true = truth(n_runs=2)
     table = centroids(true, d_min=5.0)
     alone = select(table, table["experiment"] == 0)
-    wanted = RefinementParameters.model_validate({"reflections": {"outlier": {"algorithm": None}}})
+    wanted = ReflectionSelection.model_validate({"outlier": {"algorithm": None}})
     params = parameterise(true, ALL_FREE)
     sums = []
     for t in (table, alone):
-        chosen = _choose(t, true, wanted)
-        data = _observations(t, params, chosen.used, chosen.entering, wanted)
+        chosen = select_reflections(t, true, wanted)
+        strategy = wanted.weighting_strategy
+        data = observed_centroids(t, params, chosen.used, chosen.entering, strategy)
         got = block_sums(data, params.state(params.start))
         sums.append(got.matrix[data.blocks[:, 2] == 0])
     np.testing.assert_array_equal(*sums)

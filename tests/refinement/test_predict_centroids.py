@@ -11,8 +11,8 @@ from support.refinement_cases import centroids, truth
 from dxdask.columns import Flag
 from dxdask.errors import SchemaError
 from dxdask.models.vectors import matrix
-from dxdask.refinement import predict
 from dxdask.refinement.geometry import observed_s1
+from dxdask.refinement.predict import predict
 
 
 def test_predictions_are_where_the_truth_is():

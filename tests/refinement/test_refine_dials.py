@@ -7,8 +7,9 @@ import pytest
 
 from dxdask.columns import Flag
 from dxdask.models.vectors import rotation_matrices
-from dxdask.refinement import RefinementParameters, predict, refine
+from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.geometry import goniometer_frames, observed_s1
+from dxdask.refinement.predict import predict
 from dxdask.storage.importers.dials.files import read_experiments
 
 pytestmark = pytest.mark.shared
