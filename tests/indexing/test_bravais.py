@@ -15,8 +15,8 @@ from dxdask.indexing import (
     index,
     refine_bravais_settings,
 )
-from dxdask.indexing.bravais import is_recommended
 from dxdask.indexing.correlation import correlation, merge_intensities
+from dxdask.indexing.refine_bravais_settings import is_recommended
 from dxdask.indexing.setting import axes_change, axes_text
 from dxdask.models import Crystal, ExperimentList
 from dxdask.refinement import RefinementParameters, refine

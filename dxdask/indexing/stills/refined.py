@@ -15,7 +15,8 @@ from dxdask.models.vectors import unit
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import Measurements, measurements_of
 from dxdask.refinement.metrology.outliers import rayleigh_inliers
-from dxdask.refinement.stills import RefinedStills, StillRefinementParameters, refine_stills
+from dxdask.refinement.stills import StillRefinementParameters, refine_stills
+from dxdask.refinement.stills.refine_stills import RefinedStills
 from dxdask.still_columns import Stills
 
 CYCLES = 2

@@ -25,7 +25,7 @@ from dxdask.indexing.stills.phases import (
     misfits_of_directions,
     refine_vector,
 )
-from dxdask.indexing.stills.turns import best_turn
+from dxdask.indexing.stills.rotations import best_rotation
 
 FEWEST_DIRECTIONS = 500
 LOOKED_AT = 50  # directions per candidate that is kept
@@ -70,10 +70,10 @@ def search(
     vectors = _axes(some, some_lengths, inner, directions, shortest, n_vectors)
     cell = _standing(known.basis)
     widest = max(cell[1, 1], float(np.hypot(cell[2, 1], cell[2, 2])))
-    turns = _turns(int(2.0 * np.pi * widest * some_lengths[-1] / WORST_PHASE) + 1)
+    rotations = _rotations(int(2.0 * np.pi * widest * some_lengths[-1] / WORST_PHASE) + 1)
     lattice = np.empty((3, 3))
     rounds = LATTICE_ROUNDS * np.array([[lengths[order[-1]] * (1.0 + 1e-9)], [1.0]])
-    quality = _best_lattice(some, q, lengths, vectors, cell, turns, rounds, tolerance, lattice)
+    quality = _best_lattice(some, q, lengths, vectors, cell, rotations, rounds, tolerance, lattice)
     return Orientation(lattice, quality) if quality > 0.0 else None
 
 
@@ -87,7 +87,7 @@ def _directions(at_least: int) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def _turns(n: int) -> Floats:
+def _rotations(n: int) -> Floats:
     angle = np.arange(n) * (2.0 * np.pi / n)
     return np.stack([np.cos(angle), np.sin(angle)])
 
@@ -140,7 +140,7 @@ def _refine_vectors(q: Any, lengths: Any, vectors: Any, rounds: Any, scores: Any
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _best_lattice(
-    some: Any, q: Any, lengths: Any, vectors: Any, cell: Any, turns: Any, rounds: Any,
+    some: Any, q: Any, lengths: Any, vectors: Any, cell: Any, rotations: Any, rounds: Any,
     tolerance: Any, lattice: Any,
 ) -> float:  # fmt: skip
     """Fill `lattice` (3, 3) with the A that indexes q best; return how well, 0 for not at all.
@@ -148,13 +148,13 @@ def _best_lattice(
     Each vector is tried along and against the first axis of `cell`, as one turned round is another
     lattice. The turn is found with `some` of the spots, the fit is to all.
     """
-    total = np.empty(turns.shape[1])
+    total = np.empty(rotations.shape[1])
     n = 2 * vectors.shape[0]
     bases = np.empty((n, 3, 3))
     misfit = np.empty(n)
     for i in range(n):
         axis = vectors[i // 2] if i % 2 == 0 else -vectors[i // 2]
-        misfit[i] = best_turn(some, axis, cell, turns, total, bases[i])
+        misfit[i] = best_rotation(some, axis, cell, rotations, total, bases[i])
     hkl = np.empty((q.shape[0], 3), np.int32)
     near = np.empty(q.shape[0], np.bool_)
     a_matrix = np.empty((3, 3))

@@ -16,11 +16,12 @@ from support.still_examples import (
 
 from dxdask.fate import Fate
 from dxdask.indexing.reduction import niggli_reduced
-from dxdask.indexing.stills import StillIndexParameters, index_still
+from dxdask.indexing.stills import StillIndexParameters
 from dxdask.indexing.stills.blind import lattice_of_still
 from dxdask.indexing.stills.consensus import clusters, consensus_table, propose_cells
 from dxdask.indexing.stills.lattice_signature import mean_cell, multiple_of, signatures, sublattices
 from dxdask.indexing.stills.parameters import BlindSearch, Consensus
+from dxdask.indexing.stills.still import index_still
 from dxdask.indexing.stills.transform import transform_peaks
 from dxdask.models.crystal import b_matrix, cell_of
 

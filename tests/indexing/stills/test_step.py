@@ -13,8 +13,8 @@ from dxdask.errors import ConvergenceError, InputError
 from dxdask.fate import Fate
 from dxdask.geometry.scattering import scattering_of
 from dxdask.indexing.stills import KnownCell, StillIndexParameters, index_stills
+from dxdask.indexing.stills.index_stills import known_cell, require_hits
 from dxdask.indexing.stills.many import index_known
-from dxdask.indexing.stills.step import known_cell, require_hits
 from dxdask.models import ExperimentList
 from dxdask.models.crystal import b_matrix
 from dxdask.still_columns import check_stills

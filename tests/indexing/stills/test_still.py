@@ -17,8 +17,8 @@ from support.still_examples import (
 
 from dxdask.errors import InputError
 from dxdask.fate import Fate
-from dxdask.indexing.stills import KnownCell, StillIndexParameters, index_still
-from dxdask.indexing.stills.still import separation
+from dxdask.indexing.stills import KnownCell, StillIndexParameters
+from dxdask.indexing.stills.still import index_still, separation
 from dxdask.models.crystal import b_matrix, cell_of
 from dxdask.models.vectors import rotation_matrices
 

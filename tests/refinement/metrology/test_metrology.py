@@ -22,9 +22,10 @@ from support.made_up_stills import (
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.models import Detector, Group
 from dxdask.models.vectors import rotation_matrices
-from dxdask.refinement.metrology import Metrology, MetrologyParameters, refine_metrology
+from dxdask.refinement.metrology import MetrologyParameters
 from dxdask.refinement.metrology.congruence import congruence
 from dxdask.refinement.metrology.hierarchy import parts_of, smallest
+from dxdask.refinement.metrology.joint_refinement import Metrology, refine_detector
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def made() -> Shots:
 
 def _refined(made: Shots, **parameters: Any) -> Metrology:
     given = MetrologyParameters.model_validate(parameters)
-    return refine_metrology(made.reflections, made.stills, made.experiment, CELL, GROUP, given)
+    return refine_detector(made.reflections, made.stills, made.experiment, CELL, GROUP, given)
 
 
 def _offsets_px(found: Detector, true: Detector) -> NDArray[np.float64]:
@@ -97,13 +98,13 @@ def test_a_subset_uses_so_many_stills(made: Shots) -> None:
     assert len(found.rows) == 7
 
 
-def test_bad_stills_are_left_out(made: Shots) -> None:
+def test_bad_stills_are_n_rejected(made: Shots) -> None:
     spots = {name: values.copy() for name, values in made.reflections.items()}
     bad = np.floor(spots["z"]) == 3
     spots["x"][bad] += np.random.default_rng(0).normal(0, 8, bad.sum())
     found = _refined(replace(made, reflections=spots), split_dataset=False)
     assert 3 not in found.rows
-    assert found.left_out >= 1
+    assert found.n_rejected >= 1
 
 
 def test_cells_tell_the_distance_only_where_they_are_held(made: Shots) -> None:
@@ -271,6 +272,6 @@ def test_a_whole_turn_stays_where_it_was(made: Shots) -> None:
 def test_the_limit_of_rmsds(made: Shots) -> None:
     strict = _refined(made, split_dataset=False, rmsd_filter={"iqr_multiplier": 0.0})
     loose = _refined(made, split_dataset=False, rmsd_filter={"iqr_multiplier": 20.0})
-    assert loose.left_out == 0
-    assert 5 <= strict.left_out <= 8  # a quarter of 30 lies beyond the third quartile
-    assert strict.rmsds[np.isin(strict.asked, strict.rows)].max() < strict.rmsds.max()
+    assert loose.n_rejected == 0
+    assert 5 <= strict.n_rejected <= 8  # a quarter of 30 lies beyond the third quartile
+    assert strict.rmsds[np.isin(strict.selected, strict.rows)].max() < strict.rmsds.max()

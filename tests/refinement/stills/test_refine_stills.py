@@ -8,7 +8,8 @@ from support.made_up_stills import BEAM, CELL, GROUP, Shots, shots
 from dxdask.columns import select
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import measurements_of
-from dxdask.refinement.stills import RefinedStills, StillRefinementParameters, refine_stills
+from dxdask.refinement.stills import StillRefinementParameters, refine_stills
+from dxdask.refinement.stills.refine_stills import RefinedStills
 
 
 def _refined(made: Shots, **parameters: object) -> RefinedStills:

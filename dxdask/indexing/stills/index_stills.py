@@ -1,4 +1,4 @@
-"""The door of the step: spots of many stills in, crystals out, and the tables that say how."""
+"""Indexing of the hits among many stills."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from dxdask.indexing.stills.consensus import ProposedCell, consensus_table, prop
 from dxdask.indexing.stills.known_cell import KnownCell
 from dxdask.indexing.stills.many import IndexedStills, index_known, lattices_of_stills
 from dxdask.indexing.stills.parameters import StillIndexParameters
-from dxdask.indexing.stills.tables import rates
+from dxdask.indexing.stills.tables import cell_table, rates, stills_table
 from dxdask.models import ExperimentList, space_group
-from dxdask.models.crystal import cell_of
 from dxdask.models.metric import symmetric_cell
 from dxdask.results import StepResult
 from dxdask.still_columns import Stills, check_stills
@@ -168,40 +167,3 @@ def result_of(
         tables=(*tables, cell_table(stills, known), stills_table(stills, experiments)),
         messages=tuple(messages),
     )
-
-
-def cell_table(stills: Stills, known: KnownCell) -> Table:
-    """Return the table `cell`: median and spread of the cells of the crystals, one row."""
-    cells = np.array([cell_of(a) for a in stills["a_matrix"][stills["indexed"]]]).reshape(-1, 6)
-    row: dict[str, object] = {"space_group": known.group.xhm(), "n_crystals": len(cells)}
-    for i, name in enumerate(("a", "b", "c", "alpha", "beta", "gamma")):
-        row[name] = float(np.median(cells[:, i])) if len(cells) else None
-        row[f"{name}_spread"] = float(cells[:, i].std()) if len(cells) else None
-    headings = {"space_group": ("group", ""), "n_crystals": ("crystals", "")}
-    formats = {name: (name.replace("_", "\n"), ".3f") for name in row if name not in headings}
-    title = "Cells of the crystals: median and standard deviation"
-    return Table(name="cell", title=title, rows=[row], headings={**headings, **formats})
-
-
-def stills_table(stills: Stills, experiments: ExperimentList) -> Table:
-    """Return the table `stills`: one row an event; kept as data, not printed."""
-    runs = [m.run for m in experiments.members]
-    event = stills.get("event_id", np.full(len(stills["hit"]), -1))
-    n_spots = stills.get("n_spots", np.zeros(len(stills["hit"]), np.int32))
-    rows = []
-    for i in range(len(stills["hit"])):
-        indexed = bool(stills["indexed"][i])
-        rows.append({
-            "run": runs[stills["experiment"][i]], "image": int(stills["image"][i]) + 1,
-            "event_id": int(event[i]), "hit": bool(stills["hit"][i]), "indexed": indexed,
-            "n_spots": int(n_spots[i]), "n_indexed": int(stills["n_indexed"][i]),
-            "cell": [round(x, 4) for x in cell_of(stills["a_matrix"][i])] if indexed else None,
-            "rmsd_x_px": _number(stills["rmsd_x_px"][i]),
-            "rmsd_y_px": _number(stills["rmsd_y_px"][i]),
-            "reason": Fate(int(stills["reason"][i])).words,
-        })  # fmt: skip
-    return Table(name="stills", title="Stills", rows=rows, printed=False)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
