@@ -55,8 +55,8 @@ GIVEN: dict[str, Any] = {
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
     "whole without tilt": {"detector.whole": ("shift", "distance")},
-    "panels tilt too": {"detector.parts": ("shift", "turn", "tilt")},
-    "panels move in all six": {"detector.parts": ("shift", "turn", "tilt", "distance")},
+    "panels tilt too": {"detector.parts": ("shift", "rotation", "tilt")},
+    "panels move in all six": {"detector.parts": ("shift", "rotation", "tilt", "distance")},
     "no stills left out": {"rmsd_filter.enable": False},
     "cells fixed": {"cell.fix": True},
     "cells free": {"cell.restraint": None},

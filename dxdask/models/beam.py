@@ -17,8 +17,8 @@ class Beam:
     ----------
     direction : unit vector from the sample towards the source (so s0 points the other way).
     wavelength : Angstrom.
-    wavelengths : Angstrom per image, where each image has its own (stills), 0 for a still whose
-        own is not known; else None.
+    wavelengths : Angstrom of each image, 0 where it is not known (stills); None where all images
+        have the same.
     polarization_normal : unit vector normal to the plane of polarisation.
     polarization_fraction : fraction of the beam polarised in that plane, 0.5 is unpolarised.
     divergence, sigma_divergence : radians.
@@ -44,7 +44,7 @@ class Beam:
         return -unit(self.direction) / self.wavelength
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as what JSON can hold."""
+        """Return the model as values that JSON can hold."""
         return asdict(self)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Small vectors and matrices as the models hold them: nested tuples of floats."""
+"""Vectors and matrices of the models, nested tuples of floats, and rotations."""
 
 from __future__ import annotations
 

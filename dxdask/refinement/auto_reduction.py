@@ -46,10 +46,9 @@ def auto_reduce(
             raise InputError(
                 f"too few reflections for the parameters of {what} (fewer than "
                 f"{rule.min_nref_per_parameter} for each); set parameterisation.auto_reduction."
-                "action=fix to keep these models as they are, or =remove to leave their "
-                "reflections out too"
+                "action=fix to fix these models, or =remove to exclude their reflections too"
             )
-        notes.append(f"Too few reflections for the parameters of {what}: kept as they are")
+        notes.append(f"Too few reflections for the parameters of {what}: fixed")
         if rule.action == "remove":
             gone = sorted({i for b in poor for i in params.members_of(b)})
             rows = rows[~np.isin(table["experiment"][rows], gone)]

@@ -92,7 +92,7 @@ def distances(x: Any, centre: Any, covariance: Any, out: Any) -> Any:
 def c_steps(
     x: Any, h: Any, n_steps: Any, centre: Any, covariance: Any, distance: Any, work: Any
 ) -> Any:
-    """Take up to n_steps C-steps from centre, covariance, in place; return the determinant."""
+    """Do up to n_steps C-steps from centre, covariance, in place; return the determinant."""
     before = np.inf
     det = distances(x, centre, covariance, distance)
     for _ in range(n_steps):
@@ -125,7 +125,7 @@ def keep(det: Any, centre: Any, covariance: Any, dets: Any, centres: Any, covari
 def from_subsets(
     x: Any, subsets: Any, h: Any, n_steps: Any, dets: Any, centres: Any, covariances: Any
 ) -> None:
-    """Improve the moments of the rows that each trial of subsets (t, 4) names; keep the best."""
+    """Improve the moments of the rows of each trial in subsets (t, 4); keep the best."""
     n = x.shape[0]
     distance, work = np.empty(n), np.empty(n)
     centre, covariance = np.empty(3), np.empty((3, 3))

@@ -1,4 +1,4 @@
-"""The unit cell as the parameters its symmetry leaves free, and B with its derivatives.
+"""Independent parameters of the unit cell under its symmetry, and B with its derivatives.
 
 The reciprocal metric tensors G* that obey a space group (see `dxdask.models.metric`) form a linear
 space of one (cubic) to six (triclinic) dimensions, whose coordinates are the parameters (the
@@ -72,7 +72,7 @@ def b_with_derivatives(values: Floats, basis: Floats) -> tuple[Floats, Floats]:
     Raises
     ------
     numpy.linalg.LinAlgError
-        G* is not positive definite: no cell has it.
+        G* is not positive definite: no cell has this metric.
     """
     metric = SCALE * np.einsum("k,kij->ij", values, basis)
     b: Floats = _FLIP @ np.linalg.cholesky(_FLIP @ metric @ _FLIP).T @ _FLIP

@@ -1,4 +1,4 @@
-"""What refinement shows: its steps, the RMSDs, the crystals and how the panels moved."""
+"""Tables of refinement: steps, RMSDs, crystals and moves of the panels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
 def steps_table(steps: Sequence[Evaluation]) -> Table:
-    """Return the RMSDs at the start and after each step."""
+    """Return the table of the RMSDs at the start and after each step."""
     rows = [
         {
             "step": i,
@@ -41,7 +41,7 @@ def steps_table(steps: Sequence[Evaluation]) -> Table:
 
 
 def rmsds_table(used: Reflections, experiments: ExperimentList) -> Table:
-    """Return the RMSDs by experiment of the reflections `used`, which have predictions.
+    """Return the table of RMSDs by experiment of the reflections `used`, which have predictions.
 
     Residuals in mm over the pixel's size, and in rad over the image's width, as DIALS gives them.
     """
@@ -75,7 +75,7 @@ def rmsds_table(used: Reflections, experiments: ExperimentList) -> Table:
 def rmsd_in_plane(table: Reflections) -> tuple[float, int]:
     """Return the rmsd in the detector plane, mm, and the number of reflections refined against.
 
-    What the refined models no longer predict does not count; infinite where that is all.
+    Reflections that the refined models do not predict are excluded; infinite without any.
     """
     used = select(table, has_flag(table, Flag.USED_IN_REFINEMENT))
     squares = (used["x_cal_mm"] - used["x_mm"]) ** 2 + (used["y_cal_mm"] - used["y_mm"]) ** 2
@@ -88,7 +88,7 @@ def _rms(values: NDArray[Any]) -> float:
 
 
 def crystals_table(experiments: ExperimentList) -> Table:
-    """Return the crystal of each experiment with the standard uncertainties of its cell."""
+    """Return the table of crystals with the standard uncertainties of their cells."""
     rows = []
     for i, e in enumerate(experiments):
         if e.crystal is None:
@@ -108,7 +108,7 @@ def crystals_table(experiments: ExperimentList) -> Table:
 
 
 def panels_table(before: ExperimentList, after: ExperimentList) -> Table:
-    """Return how far each panel moved: its centre and axes, in the laboratory frame."""
+    """Return the table of the moves of each panel, centre and axes, in the laboratory frame."""
     rows = []
     for k, (old, new) in enumerate(zip(before.detectors, after.detectors, strict=True)):
         runs = ", ".join(dict.fromkeys(m.run for m in after.members if m.detector == k))

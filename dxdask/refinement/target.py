@@ -23,7 +23,7 @@ def observed_centroids(
     entering: NDArray[np.bool_],
     strategy: WeightingStrategy,
 ) -> ObservedCentroids:
-    """Return the centroids of `rows` (n,) of a table as the normal equations take them.
+    """Return the centroids of `rows` (n,) of a table in the arrays of the normal equations.
 
     entering: for all rows of the table, the side of the Ewald sphere.
     """

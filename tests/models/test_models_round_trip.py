@@ -163,10 +163,10 @@ def test_panel_map_and_slices():
     assert detector.root.all_panels() == (0, 1)
 
 
-def test_a_moved_panel_keeps_its_shape_and_turns_about_the_pivot():
+def test_a_moved_panel_keeps_its_shape_and_rotates_about_the_pivot():
     panel = Panel(origin=(-50.0, 50.0, -100.0))
-    turn = rotation_matrix((0.0, 0.0, 1.0), np.pi / 2)
-    moved = panel.moved(turn, shift=(0.0, 0.0, -5.0), about=(0.0, 0.0, -100.0))
+    rotation = rotation_matrix((0.0, 0.0, 1.0), np.pi / 2)
+    moved = panel.moved(rotation, shift=(0.0, 0.0, -5.0), about=(0.0, 0.0, -100.0))
     np.testing.assert_allclose(moved.origin, (-50.0, -50.0, -105.0), atol=1e-12)
     np.testing.assert_allclose(moved.fast_axis, (0.0, 1.0, 0.0), atol=1e-12)
     group = Group(origin=(1.0, 2.0, 3.0), groups=(Group(origin=(4.0, 5.0, 6.0)),))

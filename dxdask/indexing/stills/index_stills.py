@@ -20,7 +20,7 @@ from dxdask.results import StepResult
 from dxdask.still_columns import Stills, check_stills
 from dxdask.tables import Table
 
-NEARLY = 0.01  # of an edge, and in radians of an angle: more than cells given by hand are off
+NEARLY = 0.01  # of an edge, and in radians of an angle: more than the error of a typed cell
 
 
 def index_stills(
@@ -36,14 +36,14 @@ def index_stills(
     reflections : spots: experiment, panel, x, y, z, n_pixels.
     stills : one row an event: experiment, image, wavelength, hit.
     experiments : one a run: beam and detector.
-    parameters : with no `known_symmetry.unit_cell` the cell is that which most stills share.
+    parameters : without `known_symmetry.unit_cell`, the cell is the one that most stills share.
 
     Returns
     -------
     StepResult
         reflections : with s1, rlp, hkl and the flag INDEXED. arrays : the columns of the table of
-        stills (`dxdask.still_columns`), and further_still (k,), further_a_matrix (k, 3, 3) of
-        crystals beyond the first on a still. tables : stills, cell, and consensus where the cell
+        stills (`dxdask.still_columns`), and additional_still (k,), additional_a_matrix (k, 3, 3)
+        of the additional lattices. tables : stills, cell, and consensus where the cell
         was not known.
 
     Raises
@@ -70,29 +70,31 @@ def index_stills(
 
 
 def require_hits(n_hits: int, n_events: int, reasons: NDArray[np.int32] | None = None) -> None:
-    """Refuse events of which none is a hit.
+    """Check that some events are hits.
 
-    reasons : (n_events,) why each event ended where it did (`Fate`), where that is known.
+    reasons : (n_events,) the fate of each event (`Fate`), where it is known.
 
     Raises
     ------
     InputError
-        None is.
+        None is a hit.
     """
     if n_hits:
         return
     fates, counts = np.unique([] if reasons is None else reasons, return_counts=True)
-    told = ", ".join(f"{n}: {Fate(int(fate)).words}" for fate, n in zip(fates, counts, strict=True))
+    listed = ", ".join(
+        f"{n}: {Fate(int(fate)).words}" for fate, n in zip(fates, counts, strict=True)
+    )
     raise InputError(
-        f"none of {n_events} events is a hit{told and f' ({told})'}; change the limits of hit "
+        f"none of {n_events} events is a hit{listed and f' ({listed})'}; change the limits of hit "
         "finding, or the threshold and limits of spot finding"
     )
 
 
 def known_cell(parameters: StillIndexParameters) -> KnownCell | None:
-    """Return the cell that the parameters give, None where they give none.
+    """Return the known cell of the parameters, None without one.
 
-    A cell that nearly has the symmetry of the space group is given it.
+    A cell near to the symmetry of the space group is made to obey it.
 
     Raises
     ------
@@ -109,9 +111,9 @@ def known_cell(parameters: StillIndexParameters) -> KnownCell | None:
     off = np.abs(cell - given)
     if (off[:3] > NEARLY * given[:3]).any() or (off[3:] > np.degrees(NEARLY)).any():
         raise InputError(
-            f"known_symmetry.unit_cell {_text(given)} is none of space group {group.xhm()}, whose "
-            f"symmetry would make it {_text(cell)}; is the cell given in another setting, or the "
-            "group another?"
+            f"known_symmetry.unit_cell {_text(given)} does not obey space group {group.xhm()}, "
+            f"whose symmetry would make it {_text(cell)}; check the setting of the cell and the "
+            "group"
         )
     return known if (off < 1e-6).all() else KnownCell.of(tuple(cell.tolist()), group)
 
@@ -121,7 +123,7 @@ def _text(cell: Floats) -> str:
 
 
 def agreed(lattices: Floats, parameters: StillIndexParameters) -> list[ProposedCell]:
-    """Return the cells that lattices (n, 3, 3) of stills share, that of the most first.
+    """Return the cells that lattices (n, 3, 3) of stills share, that of most stills first.
 
     Raises
     ------
@@ -144,7 +146,7 @@ def agreed(lattices: Floats, parameters: StillIndexParameters) -> list[ProposedC
 def result_of(
     indexed: IndexedStills, experiments: ExperimentList, known: KnownCell, tables: list[Table]
 ) -> StepResult:
-    """Return the result of the step for stills that were indexed by this cell."""
+    """Return the result of the step for stills indexed with a known cell."""
     stills = indexed.stills
     messages = [
         rates(stills),
@@ -152,13 +154,13 @@ def result_of(
     ]
     if stills["indexed"].any():
         x, y = (np.median(stills[c][stills["indexed"]]) for c in ("rmsd_x_px", "rmsd_y_px"))
-        messages.append(f"RMSDs of the spots of these in x and y, median: {x:.3f}, {y:.3f} px")
-    if len(indexed.further_still):
-        messages.append(f"Found {len(indexed.further_still)} further crystals on the same events")
+        messages.append(f"RMSDs of their spots in x and y, median: {x:.3f}, {y:.3f} px")
+    if len(indexed.additional_still):
+        messages.append(f"Additional lattices on the same events: {len(indexed.additional_still)}")
     arrays = {
         **stills,
-        "further_still": indexed.further_still,
-        "further_a_matrix": indexed.further_a_matrix,
+        "additional_still": indexed.additional_still,
+        "additional_a_matrix": indexed.additional_a_matrix,
     }
     return StepResult(
         experiments=experiments,

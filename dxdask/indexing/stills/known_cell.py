@@ -1,4 +1,4 @@
-"""What is known of the crystals of a run before they are indexed: cell and space group."""
+"""Known cell and space group of the crystals of a run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SYMMETRY_WITHIN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class KnownCell:
-    """A cell and what indexing needs of it, worked out once for all stills.
+    """A cell and space group, with what indexing calculates of them once for all stills.
 
     Attributes
     ----------
     cell : a, b, c (A), alpha, beta, gamma (degree), in the setting of `group`.
-    group : the space group; its centring tells the primitive lattice.
+    group : the space group, whose centring defines the primitive lattice.
     basis : (3, 3) rows are the axes of the reduced primitive cell, shortest first, right-handed,
     in the crystal's Cartesian frame, A.
     to_conventional : (3, 3) A of `cell` is A of the primitive cell times this.
@@ -41,7 +41,7 @@ class KnownCell:
 
     @classmethod
     def of(cls, cell: tuple[float, ...], group: str | int | gemmi.SpaceGroup = "P 1") -> KnownCell:
-        """Return what is known of crystals with this cell (A, degree) and space group.
+        """Return the known cell of crystals with this cell (A, degree) and space group.
 
         Raises
         ------

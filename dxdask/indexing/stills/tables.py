@@ -16,7 +16,7 @@ from dxdask.tables import Table
 
 
 def rates(stills: Stills) -> str:
-    """Return a line with the rates of hits and of crystals."""
+    """Return the message with the rates of hits and of indexed events."""
     n, hits, indexed = (int(x) for x in (len(stills["hit"]), stills["hit"].sum(),
                                          stills["indexed"].sum()))  # fmt: skip
     return (
@@ -26,7 +26,7 @@ def rates(stills: Stills) -> str:
 
 
 def fates_table(stills: Stills, experiments: ExperimentList) -> Table:
-    """Return the table `fates`: how many events of each run ended how."""
+    """Return the table `fates`: the number of events of each fate in each run."""
     rows = []
     for index, member in enumerate(experiments.members):
         reason = stills["reason"][stills["experiment"] == index]
@@ -37,11 +37,11 @@ def fates_table(stills: Stills, experiments: ExperimentList) -> Table:
                              "percent": _percent(n, len(reason))})  # fmt: skip
     headings = {"run": ("run", ""), "fate": ("fate", ""), "n_events": ("events", ""),
                 "percent": ("%", ".1f")}  # fmt: skip
-    return Table(name="fates", title="What became of the events", rows=rows, headings=headings)
+    return Table(name="fates", title="Fates of the events", rows=rows, headings=headings)
 
 
 def index_rate_table(stills: Stills, experiments: ExperimentList) -> Table:
-    """Return the table `index_rate`: crystals in up to ten stretches of each run, in order."""
+    """Return the table `index_rate`: indexed events in up to ten intervals of each run."""
     rows = []
     for columns, part in stretches(stills, experiments):
         hits, indexed = int(stills["hit"][part].sum()), int(stills["indexed"][part].sum())
@@ -52,12 +52,12 @@ def index_rate_table(stills: Stills, experiments: ExperimentList) -> Table:
         "n_events": ("events", ""), "n_hits": ("hits", ""), "n_indexed": ("indexed", ""),
         "percent": ("% of\nthe hits", ".1f"),
     }  # fmt: skip
-    title = "Crystals, over the run"
+    title = "Indexed events, over the run"
     return Table(name="index_rate", title=title, rows=rows, headings=headings)
 
 
 def summary_table(observations: Reflections, stills: Stills, experiments: ExperimentList) -> Table:
-    """Return the table `summary`: what was integrated of each run."""
+    """Return the table `summary`: integrated reflections of each run."""
     good = has_flag(observations, Flag.INTEGRATED_SUM)
     overlapped = has_flag(observations, Flag.OVERLAPPED_FG)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -99,7 +99,7 @@ def cell_table(stills: Stills, known: KnownCell) -> Table:
 
 
 def stills_table(stills: Stills, experiments: ExperimentList) -> Table:
-    """Return the table `stills`: one row an event; kept as data, not printed."""
+    """Return the table `stills`: one row an event; not printed."""
     runs = [m.run for m in experiments.members]
     event = stills.get("event_id", np.full(len(stills["hit"]), -1))
     n_spots = stills.get("n_spots", np.zeros(len(stills["hit"]), np.int32))

@@ -1,4 +1,4 @@
-"""The parts of a detector that may move, and what each does to the panels below it."""
+"""Parts of a detector, and the moves of panels with the parts that they belong to."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dxdask.models.detector import Group
 from dxdask.models.vectors import rotation_matrices
 from dxdask.refinement.metrology.parameters import DetectorFreedom
 
-MOVES = {"shift": (0, 1), "distance": (2,), "tilt": (3, 4), "turn": (5,)}
-"""Of the six moves of a part: shifts along fast, slow, normal; rotations about them."""
+MOVES = {"shift": (0, 1), "distance": (2,), "tilt": (3, 4), "rotation": (5,)}
+"""Indices among the six moves of a part: shifts along fast, slow, normal; rotations about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Part:
 
 
 def parts_of(detector: Detector, hierarchy_level: int | None) -> tuple[Part, ...]:
-    """Return the whole and the parts below down to a level; None is down to the panels."""
+    """Return the whole and the parts down to a level; None: down to the panels."""
     out = [Part("detector", 0, tuple(range(len(detector))))]
     _below(detector.root, 1, hierarchy_level, detector, out)
     return tuple(out)
@@ -37,7 +37,7 @@ def _below(group: Group, level: int, last: int | None, detector: Detector, out: 
     if last is not None and level > last:
         return
     for i, part in enumerate(group.groups):
-        if len(group.groups) == 1 and not group.panels:  # the same thing under another name
+        if len(group.groups) == 1 and not group.panels:  # the same part under another name
             _below(part, level, last, detector, out)
             return
         out.append(Part(short_name(part.name) or f"group {i}", level, part.all_panels()))
@@ -52,7 +52,7 @@ def short_name(name: str) -> str:
 
 
 def smallest(parts: Sequence[Part]) -> list[Part]:
-    """Return the parts that hold no other."""
+    """Return the parts that contain no other."""
     inner = [(p.level, set(p.panels)) for p in parts]
     return [
         p
@@ -62,13 +62,13 @@ def smallest(parts: Sequence[Part]) -> list[Part]:
 
 
 def across(axis: Floats, beam: Floats) -> Floats:
-    """Return the unit vector (3,) along an axis, what is along the beam taken away."""
+    """Return the unit vector (3,) along the component of an axis across the beam."""
     rest = axis - (axis @ beam) * beam
     return np.asarray(rest / np.linalg.norm(rest))
 
 
 def part_moves(detector: Detector, part: Part) -> Floats:
-    """Return (panels, 6, 6): the moves of each panel by its own axes for the six of the part.
+    """Return the moves (panels, 6, 6) of each panel along its own axes by the six of a part.
 
     A part's axes are those of its first panel, its pivot the mean of its panels' centres.
     """
@@ -84,13 +84,13 @@ def part_moves(detector: Detector, part: Part) -> Floats:
 
 
 def free_moves(part: Part, freedom: DetectorFreedom) -> tuple[list[int], list[float]]:
-    """Return which of the six moves of a part are free, and their expected sizes, mm and rad."""
+    """Return the indices of the free moves of a part, and their expected sizes, mm and rad."""
     wanted = freedom.whole if part.level == 0 else freedom.parts
     sigma = {
         "shift": freedom.shift_sigma,
         "distance": freedom.distance_sigma if part.level == 0 else freedom.shift_sigma,
         "tilt": np.deg2rad(freedom.rotation_sigma),
-        "turn": np.deg2rad(freedom.rotation_sigma),
+        "rotation": np.deg2rad(freedom.rotation_sigma),
     }
     pairs = sorted((i, float(sigma[name])) for name in set(wanted) for i in MOVES[name])
     return [i for i, _ in pairs], [s for _, s in pairs]
@@ -98,11 +98,11 @@ def free_moves(part: Part, freedom: DetectorFreedom) -> tuple[list[int], list[fl
 
 def moved(detector: Detector, moves: Floats) -> Detector:
     """Return the detector with each panel moved by its six moves (panels, 6), mm and rad."""
-    turns = rotation_matrices(np.einsum("pi,pij->pj", moves[:, 3:], _all_axes(detector)))
+    rotations = rotation_matrices(np.einsum("pi,pij->pj", moves[:, 3:], _all_axes(detector)))
     shifts = np.einsum("pi,pij->pj", moves[:, :3], _all_axes(detector))
     panels = tuple(
-        p.moved(turn, shift, about=p.centre)
-        for p, turn, shift in zip(detector.panels, turns, shifts, strict=True)
+        p.moved(rotation, shift, about=p.centre)
+        for p, rotation, shift in zip(detector.panels, rotations, shifts, strict=True)
     )
     return replace(detector, panels=panels)
 

@@ -28,7 +28,7 @@ def messages(
     n_indexed = int(stills["indexed"].sum())
     lines = [
         f"Refined {len(found.start.detector)} panels and {len(found.rows)} crystals against "
-        f"{int(found.whole.used.sum())} spots; rounds of least squares: {found.whole.iterations}"
+        f"{int(found.whole.used.sum())} spots; cycles of least squares: {found.whole.iterations}"
     ]
     if len(found.selected) < n_indexed:
         lines.append(
@@ -41,7 +41,7 @@ def messages(
         )
     if found.whole.iterations > WEIGHED_ROUNDS:
         lines.append(
-            f"Weights of spots did not converge and stay as in round {WEIGHED_ROUNDS}: the parts "
+            f"Weights of spots did not converge and stay as in cycle {WEIGHED_ROUNDS}: the parts "
             "that may move do not fit the spots (metrology.detector.parts)"
         )
     lines += _gauge(found, given)

@@ -1,4 +1,4 @@
-"""Small changes of a crystal's cell that its symmetry allows, as strains."""
+"""Strains of a crystal that keep its symmetry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def strain_basis(cell: tuple[float, ...], group: gemmi.SpaceGroup) -> Floats:
 
 
 def orientations(a_matrices: Floats, cell: tuple[float, ...]) -> Floats:
-    """Return the rotations U (n, 3, 3) that bring B of `cell` nearest to each A (n, 3, 3)."""
+    """Return the rotations U (n, 3, 3) for which U B, B of `cell`, is nearest to A (n, 3, 3)."""
     left, _, right = np.linalg.svd(a_matrices @ np.linalg.inv(b_matrix(cell)))
     flip = np.sign(np.linalg.det(left @ right))
     right[:, 2] *= flip[:, None]

@@ -42,10 +42,10 @@ def refine_stills(
     beam: Floats,
     parameters: StillRefinementParameters | None = None,
 ) -> RefinedStills:
-    """Refine the crystal of each still, all stills in the same rounds but each on its own.
+    """Refine the crystal of each still against its own spots.
 
     Residuals are those of positions and the angles delta psi (Brewster et al. 2018, Acta Cryst.
-    D74, 877), weighted by the still's own scatter. No still depends on the others.
+    D74, 877), weighted by the scatter of the still. Stills are independent.
 
     measured : spots with indices. beam : (3,) unit vector along the beam.
     """

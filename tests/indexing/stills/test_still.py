@@ -211,9 +211,9 @@ def test_direction_of_the_beam_does_not_matter():
     rng = np.random.default_rng(15)
     truth = crystal_of(LYSOZYME, rng)
     q, _ = still_of(truth, rng)
-    turn = random_rotation(rng)
-    found = index_still(q @ turn.T, KNOWN)
-    assert misorientation(found.a_matrices[0], turn @ truth, TETRAGONAL) < 0.3
+    rotation = random_rotation(rng)
+    found = index_still(q @ rotation.T, KNOWN)
+    assert misorientation(found.a_matrices[0], rotation @ truth, TETRAGONAL) < 0.3
 
 
 def test_group_of_another_setting():
@@ -241,7 +241,7 @@ def indexed_of(n, m, **values):
 ONCE = {"inner_fractions": (), "widened": False}
 
 
-def test_further_attempts_find_more():
+def test_repeated_attempts_find_more():
     once = indexed_of(30, 90, retry=ONCE)
     assert indexed_of(30, 90, retry={**ONCE, "widened": True}) > once
     assert indexed_of(30, 90, retry={**ONCE, "inner_fractions": (0.8, 0.6, 0.4)}) > once

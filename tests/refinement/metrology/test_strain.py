@@ -31,8 +31,8 @@ def test_a_strained_cell_keeps_its_symmetry(symbol: str, cell: tuple[float, ...]
     strained = cell_of((np.eye(3) + np.tensordot(amounts, basis, 1)) @ b_matrix(cell))
     metric = np.array(gemmi.UnitCell(*strained).metric_tensor().as_mat33())
     for op in group.operations().sym_ops:
-        turn = np.array(op.rot) / op.DEN
-        np.testing.assert_allclose(turn.T @ metric @ turn, metric, atol=1e-6 * metric.max())
+        rotation = np.array(op.rot) / op.DEN
+        np.testing.assert_allclose(rotation.T @ metric @ rotation, metric, atol=1e-6 * metric.max())
 
 
 def test_orientations_and_strains_make_the_matrices_again() -> None:

@@ -20,8 +20,8 @@ def _refined(made: Shots, **parameters: object) -> RefinedStills:
 
 
 def _misorientations(refined: RefinedStills, made: Shots) -> np.ndarray:
-    turn = refined.crystals.u @ made.true_u.transpose(0, 2, 1)
-    return np.degrees(np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1)))
+    rotation = refined.crystals.u @ made.true_u.transpose(0, 2, 1)
+    return np.degrees(np.arccos(np.clip((np.trace(rotation, axis1=1, axis2=2) - 1) / 2, -1, 1)))
 
 
 def test_exact_spots_give_the_crystals_within_their_angles_from_the_sphere() -> None:
