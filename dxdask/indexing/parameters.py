@@ -76,21 +76,12 @@ class Fft3d(Parameters):
     reciprocal_space_grid: ReciprocalSpaceGrid = ReciprocalSpaceGrid()
 
 
-class KnownSymmetry(Parameters):
-    """Known symmetry of the crystal."""
+class KnownCrystal(Parameters):
+    """Known space group and cell of the crystals."""
 
     space_group: str | None = parameter(None, "Space group, symbol or number.")
     unit_cell: Cell | None = parameter(
         None, "Unit cell a, b, c, alpha, beta, gamma.", unit="Angstrom, degree"
-    )
-    relative_length_tolerance: float = parameter(
-        0.1, "Largest difference of cell edges, as a fraction.", expert=1, ge=0
-    )
-    absolute_angle_tolerance: float = parameter(
-        5.0, "Largest difference of cell angles.", unit="degree", expert=1, ge=0
-    )
-    max_delta: float = parameter(
-        5.0, "Largest Le Page delta of a lattice symmetry.", unit="degree", expert=1, ge=0
     )
 
     @field_validator("space_group")
@@ -102,6 +93,20 @@ class KnownSymmetry(Parameters):
     @classmethod
     def _from_text(cls, value: object) -> object:
         return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+class KnownSymmetry(KnownCrystal):
+    """Known symmetry of the crystal."""
+
+    relative_length_tolerance: float = parameter(
+        0.1, "Largest difference of cell edges, as a fraction.", expert=1, ge=0
+    )
+    absolute_angle_tolerance: float = parameter(
+        5.0, "Largest difference of cell angles.", unit="degree", expert=1, ge=0
+    )
+    max_delta: float = parameter(
+        5.0, "Largest Le Page delta of a lattice symmetry.", unit="degree", expert=1, ge=0
+    )
 
 
 class Simple(Parameters):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import field_validator
-
-from dxdask.indexing.parameters import Cell
-from dxdask.models import space_group
+from dxdask.indexing.parameters import Cell, KnownCrystal
 from dxdask.parameters import Parameters, parameter
 from dxdask.refinement.stills.parameters import StillRefinementParameters
 
 
-class KnownStillSymmetry(Parameters):
+class KnownStillSymmetry(KnownCrystal):
     """Known symmetry of the crystals."""
 
-    space_group: str | None = parameter(None, "Space group, symbol or number.")
     unit_cell: Cell | None = parameter(
         None, "Unit cell a, b, c, alpha, beta, gamma. Default: found from all stills together.",
         unit="Angstrom, degree",
@@ -24,16 +20,6 @@ class KnownStillSymmetry(Parameters):
     absolute_angle_tolerance: float = parameter(
         3.0, "Largest difference of cell angles.", unit="degree", gt=0.0, lt=30.0
     )
-
-    @field_validator("space_group")
-    @classmethod
-    def _is_space_group(cls, value: str | None) -> str | None:
-        return None if value is None else space_group(value).xhm()
-
-    @field_validator("unit_cell", mode="before")
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
 class Search(Parameters):

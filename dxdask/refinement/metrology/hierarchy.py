@@ -18,7 +18,7 @@ MOVES = {"shift": (0, 1), "distance": (2,), "tilt": (3, 4), "rotation": (5,)}
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DetectorPart:
     """A part: its name, its level (0 is the whole) and the panels in it."""
 
     name: str
@@ -26,24 +26,26 @@ class Part:
     panels: tuple[int, ...]
 
 
-def parts_of(detector: Detector, hierarchy_level: int | None) -> tuple[Part, ...]:
+def parts_of(detector: Detector, hierarchy_level: int | None) -> tuple[DetectorPart, ...]:
     """Return the whole and the parts down to a level; None: down to the panels."""
-    out = [Part("detector", 0, tuple(range(len(detector))))]
+    out = [DetectorPart("detector", 0, tuple(range(len(detector))))]
     _below(detector.root, 1, hierarchy_level, detector, out)
     return tuple(out)
 
 
-def _below(group: Group, level: int, last: int | None, detector: Detector, out: list[Part]) -> None:
+def _below(
+    group: Group, level: int, last: int | None, detector: Detector, out: list[DetectorPart]
+) -> None:
     if last is not None and level > last:
         return
     for i, part in enumerate(group.groups):
         if len(group.groups) == 1 and not group.panels:  # the same part under another name
             _below(part, level, last, detector, out)
             return
-        out.append(Part(short_name(part.name) or f"group {i}", level, part.all_panels()))
+        out.append(DetectorPart(short_name(part.name) or f"group {i}", level, part.all_panels()))
         _below(part, level + 1, last, detector, out)
     if len(group.panels) > 1 or group.groups:
-        out += [Part(short_name(detector[i].name), level, (i,)) for i in group.panels]
+        out += [DetectorPart(short_name(detector[i].name), level, (i,)) for i in group.panels]
 
 
 def short_name(name: str) -> str:
@@ -51,7 +53,7 @@ def short_name(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
-def smallest(parts: Sequence[Part]) -> list[Part]:
+def smallest(parts: Sequence[DetectorPart]) -> list[DetectorPart]:
     """Return the parts that contain no other."""
     inner = [(p.level, set(p.panels)) for p in parts]
     return [
@@ -67,7 +69,7 @@ def across(axis: Floats, beam: Floats) -> Floats:
     return np.asarray(rest / np.linalg.norm(rest))
 
 
-def part_moves(detector: Detector, part: Part) -> Floats:
+def part_moves(detector: Detector, part: DetectorPart) -> Floats:
     """Return the moves (panels, 6, 6) of each panel along its own axes by the six of a part.
 
     A part's axes are those of its first panel, its pivot the mean of its panels' centres.
@@ -83,7 +85,7 @@ def part_moves(detector: Detector, part: Part) -> Floats:
     return out
 
 
-def free_moves(part: Part, freedom: DetectorFreedom) -> tuple[list[int], list[float]]:
+def free_moves(part: DetectorPart, freedom: DetectorFreedom) -> tuple[list[int], list[float]]:
     """Return the indices of the free moves of a part, and their expected sizes, mm and rad."""
     wanted = freedom.whole if part.level == 0 else freedom.parts
     sigma = {

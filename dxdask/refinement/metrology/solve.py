@@ -13,7 +13,13 @@ from dxdask.models import Detector
 from dxdask.refinement.metrology.blocks import blocks, residuals_of
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.equations import equations, panel_gradients
-from dxdask.refinement.metrology.hierarchy import Part, free_moves, moved, part_moves, parts_of
+from dxdask.refinement.metrology.hierarchy import (
+    DetectorPart,
+    free_moves,
+    moved,
+    part_moves,
+    parts_of,
+)
 from dxdask.refinement.metrology.measurements import Measurements
 from dxdask.refinement.metrology.outliers import position_scales, robust_weights
 from dxdask.refinement.metrology.parameters import MetrologyParameters
@@ -42,7 +48,7 @@ class Solution:
     crystals: Crystals
     residuals: Floats
     used: NDArray[np.bool_]
-    parts: tuple[Part, ...]
+    parts: tuple[DetectorPart, ...]
     covariance: Floats
     iterations: int
 
@@ -129,7 +135,7 @@ def _equations(
 
 
 def _spread(
-    detector: Detector, parts: tuple[Part, ...], parameters: MetrologyParameters
+    detector: Detector, parts: tuple[DetectorPart, ...], parameters: MetrologyParameters
 ) -> tuple[Floats, Floats]:
     """Return the moves (6 panels, m) of panels by each free move of a part, and expected sizes."""
     columns, sigmas = [], []

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models import Detector
-from dxdask.refinement.metrology.hierarchy import Part, across
+from dxdask.refinement.metrology.hierarchy import DetectorPart, across
 from dxdask.tables import Table
 
 MOVES = {
@@ -36,7 +36,7 @@ HEADINGS = {
 
 
 def moves_between(
-    start: Detector, end: Detector, part: Part, beam: Floats, weights: Floats
+    start: Detector, end: Detector, part: DetectorPart, beam: Floats, weights: Floats
 ) -> dict[str, float]:
     """Return the move of a part from one detector to another, as a row of `MOVES`.
 
@@ -73,7 +73,7 @@ def moves_between(
 def detector_shifts(
     start: Detector,
     end: Detector,
-    parts: Sequence[Part],
+    parts: Sequence[DetectorPart],
     beam: Floats,
     n_spots: NDArray[np.int64] | None = None,
 ) -> Table:
@@ -89,7 +89,7 @@ def detector_shifts(
 def detector_statistics(
     odd: Detector,
     even: Detector,
-    parts: Sequence[Part],
+    parts: Sequence[DetectorPart],
     beam: Floats,
     n_spots: NDArray[np.int64] | None = None,
 ) -> Table:
@@ -106,7 +106,7 @@ def detector_statistics(
 def _rows(
     start: Detector,
     end: Detector,
-    parts: Sequence[Part],
+    parts: Sequence[DetectorPart],
     beam: Floats,
     n_spots: NDArray[np.int64] | None,
 ) -> list[dict[str, Any]]:
