@@ -24,8 +24,8 @@ from dxdask.merging.stills.observations import observations_of
 from dxdask.merging.stills.partiality import partialities
 from dxdask.models import Beam, Crystal, Detector, Experiment, ExperimentList
 from dxdask.models.crystal import b_matrix
+from dxdask.models.rotations import rotation_matrices
 from dxdask.models.symmetry import asu_indices, pack
-from dxdask.models.vectors import rotation_matrices
 from dxdask.still_columns import Stills
 
 CELL = (80.0, 80.0, 40.0, 90.0, 90.0, 90.0)

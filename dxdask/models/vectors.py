@@ -1,4 +1,4 @@
-"""Vectors and matrices of the models, nested tuples of floats, and rotations."""
+"""Vectors and matrices of the models: nested tuples of floats."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike
 
 from dxdask.arrays import Floats
@@ -43,23 +42,13 @@ def unit(values: ArrayLike) -> Floats:
 def rotation_matrix(axis: ArrayLike, angle: float) -> Floats:
     """Return the right-handed rotation (3, 3) by `angle` (rad) about `axis` (Rodrigues).
 
-    Models are read by commands that need nothing of scipy's rotations, whose import takes longer
-    than the rest of such a command: one rotation is made here.
+    It is written out so that commands that only read models need not import scipy's rotations (see
+    `dxdask.models.rotations`), which takes longer than all else that they do.
     """
     x, y, z = unit(axis)
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     out: Floats = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
     return out
-
-
-def rotation_matrices(vectors: Floats) -> Floats:
-    """Return the right-handed rotations (n, 3, 3) of rotation vectors (n, 3), rad."""
-    return np.asarray(scipy.spatial.transform.Rotation.from_rotvec(vectors).as_matrix())
-
-
-def rotation_vector(rotation: Floats) -> Floats:
-    """Return the rotation vector (3,), rad, of a rotation matrix (3, 3)."""
-    return np.asarray(scipy.spatial.transform.Rotation.from_matrix(rotation).as_rotvec())
 
 
 def floats(values: Iterable[float] | None) -> tuple[float, ...] | None:

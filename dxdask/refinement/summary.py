@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.models import ExperimentList
-from dxdask.models.vectors import rotation_vector
+from dxdask.models.rotations import rotation_vector
 from dxdask.refinement.engine import Evaluation
 from dxdask.refinement.rotations import MRAD
 from dxdask.tables import Table

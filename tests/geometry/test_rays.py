@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.refinement_cases import some_rotation
 
 from dxdask.geometry.rays import is_entering, rays
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 
 
 @given(seed=st.integers(0, 10_000), wavelength=st.floats(0.02, 2.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dxdask.geometry.still_rays import derivatives, still_rays
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 
 BEAM = np.array([0.0, 0.0, -1.0])
 

@@ -16,7 +16,8 @@ from dxdask.integration import predict
 from dxdask.integration.corrections import lp_factor, quantum_efficiency
 from dxdask.integration.prediction import resolution_at_corners
 from dxdask.models import Goniometer, Scan
-from dxdask.models.vectors import matrix, rotation_matrices, rotation_matrix, vector
+from dxdask.models.rotations import rotation_matrices
+from dxdask.models.vectors import matrix, rotation_matrix, vector
 
 
 def turned(e, p, a):

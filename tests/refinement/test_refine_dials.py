@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dxdask.columns import Flag
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.geometry import goniometer_frames, observed_s1
 from dxdask.refinement.predict import predict

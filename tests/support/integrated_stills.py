@@ -12,8 +12,8 @@ from dxdask.columns import Flag, Reflections
 from dxdask.merging.stills.partiality import partialities
 from dxdask.models import Beam, Crystal, Detector, Experiment, ExperimentList
 from dxdask.models.crystal import b_matrix
+from dxdask.models.rotations import rotation_matrices
 from dxdask.models.symmetry import asu_indices, is_absent, pack, unpack
-from dxdask.models.vectors import rotation_matrices
 from dxdask.still_columns import Stills
 
 CELL = (60.0, 60.0, 40.0, 90.0, 90.0, 90.0)

@@ -12,7 +12,7 @@ from dxdask.columns import Flag, Reflections
 from dxdask.geometry.still_rays import still_rays
 from dxdask.models import Beam, Detector, Experiment, Panel
 from dxdask.models.crystal import b_matrix
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 from dxdask.still_columns import Stills
 
 CELL = (79.2, 79.2, 38.0, 90.0, 90.0, 90.0)

@@ -12,7 +12,7 @@ from dxdask.columns import Flag, Reflections
 from dxdask.integration.stills import Predictions, Setup, Spread, predict, setup, spread_of
 from dxdask.models import Beam, Detector
 from dxdask.models.crystal import b_matrix
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 from dxdask.still_columns import Stills
 
 WAVELENGTH = 1.31

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 
 LYSOZYME = (79.2, 79.2, 38.0, 90.0, 90.0, 90.0)
 BEAM = np.array([0.0, 0.0, -1.0])

@@ -21,7 +21,7 @@ from dxdask.merging.stills.rejection import agreement_of, rejected
 from dxdask.merging.stills.statistics import deviations, merging_tables
 from dxdask.merging.stills.tables import cycles_table, stills_table
 from dxdask.models import ExperimentList
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 from dxdask.results import StepResult
 from dxdask.scaling.observations import common_symmetry
 from dxdask.still_columns import Stills

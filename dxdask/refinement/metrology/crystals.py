@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 from dxdask.refinement.metrology.strain import orientations, strain_basis
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.models import Detector
 from dxdask.models.detector import Group
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 from dxdask.refinement.metrology.parameters import DetectorFreedom
 
 MOVES = {"shift": (0, 1), "distance": (2,), "tilt": (3, 4), "rotation": (5,)}

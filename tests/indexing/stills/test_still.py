@@ -20,7 +20,7 @@ from dxdask.fate import Fate
 from dxdask.indexing.stills import KnownCell, StillIndexParameters
 from dxdask.indexing.stills.still import index_still, separation
 from dxdask.models.crystal import b_matrix, cell_of
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 
 KNOWN = KnownCell.of(LYSOZYME, "P43212")
 

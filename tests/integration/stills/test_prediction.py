@@ -13,7 +13,7 @@ from dxdask.integration.stills import Setup, Spread, predict, setup, spread_of
 from dxdask.integration.stills.spread import profile
 from dxdask.models import Beam, Detector
 from dxdask.models.crystal import b_matrix
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 
 WAVELENGTH = 1.31
 A_MATRIX = rotation_matrices(np.array([[0.3, -1.1, 0.7]]))[0] @ b_matrix(CELL)

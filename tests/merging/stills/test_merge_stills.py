@@ -13,8 +13,8 @@ from dxdask.columns import Reflections
 from dxdask.errors import InputError, SchemaError
 from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.merging.stills.observations import observations_of
+from dxdask.models.rotations import rotation_matrices
 from dxdask.models.symmetry import pack
-from dxdask.models.vectors import rotation_matrices
 from dxdask.scaling.observations import common_symmetry
 
 

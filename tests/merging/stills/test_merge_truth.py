@@ -23,8 +23,8 @@ from dxdask.columns import Reflections
 from dxdask.integration.stills import integrate_stills, setup
 from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.models import Crystal, Detector, ExperimentList
+from dxdask.models.rotations import rotation_matrices
 from dxdask.models.symmetry import asu_indices, pack
-from dxdask.models.vectors import rotation_matrices
 from dxdask.still_columns import Stills
 from dxdask.storage.importers import read_runs
 

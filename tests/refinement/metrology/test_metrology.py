@@ -21,7 +21,7 @@ from support.made_up_stills import (
 
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.models import Detector, Group
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 from dxdask.refinement.metrology import MetrologyParameters
 from dxdask.refinement.metrology.congruence import congruence
 from dxdask.refinement.metrology.hierarchy import parts_of, smallest

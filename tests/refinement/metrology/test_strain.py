@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dxdask.models.crystal import b_matrix, cell_of
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.strain import orientations, strain_basis
 
