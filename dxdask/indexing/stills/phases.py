@@ -64,7 +64,7 @@ def misfits_of_directions(q: Any, directions: Any, length: float, out: Any) -> N
 def best_apart(directions: Any, order: Any, cosine: float, out: Any) -> int:
     """Fill out (m,) with indices of the best directions, none within an angle of a better one.
 
-    order : indices, the best first. cosine : of that angle. Returns how many there are.
+    order : indices, the best first. cosine : of that angle. Returns their number.
     """
     n = 0
     for k in order:

@@ -41,7 +41,7 @@ def events(n=6, *, blanks=2, noise_px=0.2, seed=0):
 
 
 def right(result, made):
-    """Return how many of the made-up crystals were found within half a degree."""
+    """Return the number of made-up crystals found within half a degree."""
     good = 0
     for i, u in enumerate(made.true_u):
         a_matrix = result.arrays["a_matrix"][i]
