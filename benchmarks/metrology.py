@@ -36,9 +36,9 @@ from dxdask.pipeline.metrology.shifts import compare
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
 from dxdask.pipeline.stills.process import stills_process
 from dxdask.refinement.metrology import MetrologyParameters
-from dxdask.refinement.metrology import refine_metrology as fit
 from dxdask.refinement.metrology.congruence import Congruence, congruence
-from dxdask.refinement.metrology.step import at_places
+from dxdask.refinement.metrology.joint_refinement import refine_detector as fit
+from dxdask.refinement.metrology.panel_frames import with_panel_frames
 from dxdask.results import StepResult
 from dxdask.storage.store.store import Store
 
@@ -55,8 +55,8 @@ GIVEN: dict[str, Any] = {
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
     "whole without tilt": {"detector.whole": ("shift", "distance")},
-    "panels tilt too": {"detector.parts": ("shift", "turn", "tilt")},
-    "panels move in all six": {"detector.parts": ("shift", "turn", "tilt", "distance")},
+    "panels tilt too": {"detector.parts": ("shift", "rotation", "tilt")},
+    "panels move in all six": {"detector.parts": ("shift", "rotation", "tilt", "distance")},
     "no stills left out": {"rmsd_filter.enable": False},
     "cells fixed": {"cell.fix": True},
     "cells free": {"cell.restraint": None},
@@ -80,7 +80,9 @@ class Truth:
     def off(self, path: Path, panels: np.ndarray[Any, Any] | None = None) -> Congruence:
         """Return how far the detector of a store, or panels given, are off."""
         compared = compare(path, self.geometry)
-        found: Detector = compared.before if panels is None else at_places(compared.after, panels)
+        found: Detector = (
+            compared.before if panels is None else with_panel_frames(compared.after, panels)
+        )
         return congruence(compared.after, found, compared.beam)
 
 

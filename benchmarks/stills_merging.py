@@ -24,8 +24,8 @@ from dxdask.merging.stills.observations import observations_of
 from dxdask.merging.stills.partiality import partialities
 from dxdask.models import Beam, Crystal, Detector, Experiment, ExperimentList
 from dxdask.models.crystal import b_matrix
+from dxdask.models.rotations import rotation_matrices
 from dxdask.models.symmetry import asu_indices, pack
-from dxdask.refinement.metrology.strain import rotations
 from dxdask.still_columns import Stills
 
 CELL = (80.0, 80.0, 40.0, 90.0, 90.0, 90.0)
@@ -52,7 +52,7 @@ def made_up(n: int) -> Made:
     hkl = hkl[(length > 0) & (length < 1 / D_MIN)].astype(np.int32)
     _, place = np.unique(pack(asu_indices(hkl, GROUP)[0]), return_inverse=True)
     full = rng.exponential(300.0, place.max() + 1)
-    u = rotations(rng.normal(0, 2, (n, 3)))
+    u = rotation_matrices(rng.normal(0, 2, (n, 3)))
     tables = []
     for i in range(n):
         off = np.linalg.norm(hkl @ (u[i] @ b).T + [0, 0, -1 / 1.3], axis=1) - 1 / 1.3

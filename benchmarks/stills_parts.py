@@ -27,7 +27,7 @@ from dxdask.columns import Flag, has_flag
 from dxdask.graphs.blocked import BlockedFrames
 from dxdask.graphs.stills.process import RunOfFrames, process_stills
 from dxdask.graphs.stills.run import stills_run
-from dxdask.indexing.stills.step import known_cell
+from dxdask.indexing.stills.index_stills import known_cell
 from dxdask.pipeline.frames import stored
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
 from dxdask.storage.store.store import Store

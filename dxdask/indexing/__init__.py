@@ -1,9 +1,20 @@
-"""Indexing: the crystal from the spots, and the symmetries its lattice may have."""
+"""Indexing: the crystal from the spots, and the settings that its lattice allows.
 
-from dxdask.indexing.bravais import refine_bravais_settings
+index : the step. parameters : its parameters. together, separate : one crystal for all runs, or one
+    for each run.
+reciprocal, max_cell, overlaps : centroids in reciprocal space, and the longest cell edge.
+fft3d, lattice, lattice_fit, reduction : basis vectors, and the lattices that they span.
+candidates, assign, macrocycles, refinement_settings : the best lattice, Miller indices, refinement.
+known_symmetry, conventional, lattice_symmetry : space group and cell of a lattice.
+refine_bravais_settings, correlation, setting : the settings of higher symmetry, and the choice of
+    one.
+stills : indexing of stills.
+"""
+
+from dxdask.indexing.index import index
 from dxdask.indexing.parameters import BravaisParameters, IndexParameters
+from dxdask.indexing.refine_bravais_settings import refine_bravais_settings
 from dxdask.indexing.setting import apply_setting
-from dxdask.indexing.step import index
 
 __all__ = [
     "BravaisParameters",

@@ -1,4 +1,4 @@
-"""Miller indices of spots, given the crystals."""
+"""Assignment of Miller indices to spots of known crystals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLEARED = Flag.INDEXED | Flag.USED_IN_REFINEMENT | Flag.CENTROID_OUTLIER | Flag
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _drop_repeats(starts: Any, phi: Any, misfit: Any, keep: Any, same_pass: Any) -> None:
-    """Of rows in one group nearer in phi than `same_pass`, keep the one with the least misfit."""
+    """Keep, of rows of one group nearer in phi than `same_pass`, the one of least misfit."""
     for g in range(starts.shape[0] - 1):
         for i in range(starts[g], starts[g + 1]):
             for j in range(i + 1, starts[g + 1]):
@@ -36,10 +36,10 @@ def without_repeats(
     phi: Floats,
     misfit: Floats,
 ) -> NDArray[np.bool_]:
-    """Return which rows (n,) to keep so that no reflection has two spots in one pass of the sphere.
+    """Return true for rows (n,) to keep, so that no reflection has two spots in one crossing.
 
-    Spots of one experiment, index and side of the sphere within 45 degrees of rotation are the same
-    event; the one with the least misfit stays (of equal ones the first).
+    Spots of one experiment, index and side of the Ewald sphere within 45 degrees of rotation are of
+    the same crossing; that of least misfit is kept (of equal ones the first).
     """
     keep = np.ones(len(phi), dtype=np.bool_)
     if not len(phi):
@@ -57,12 +57,12 @@ def without_repeats(
 def assign(
     reflections: Reflections, experiments: ExperimentList, *, tolerance: float, d_min: float = 0.0
 ) -> Reflections:
-    """Return the table with new columns hkl and flags: every spot the nearest index of its crystal.
+    """Return the table with hkl and flags: the nearest Miller index of each spot.
 
     A spot is indexed where A^-1 rlp is within `tolerance` of integers in each of h, k and l, the
-    index is not 0 0 0, and the spot is no repeat (see `without_repeats`). All others get 0 0 0 and
-    lose the flag INDEXED; so do spots with d below `d_min` (Angstrom), and those of experiments
-    without a crystal.
+    index is not 0 0 0, and the spot is no repeat (see `without_repeats`). All others have 0 0 0 and
+    no flag INDEXED, as have spots with d below `d_min` (Angstrom) and those of experiments without
+    a crystal.
 
     reflections: columns experiment, rlp, phi_rad, entering, flags.
     """

@@ -1,4 +1,4 @@
-"""The best of the candidate lattices: each is refined a little against some of the spots."""
+"""Choice among the candidate lattices, each refined shortly against a sample of the spots."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ LARGEST_RMSD_PX = 6.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A crystal that may be the right one, with the models refined for it.
+    """A candidate crystal with the models refined for it.
 
     Attributes
     ----------
     volume : of the primitive cell, Angstrom^3.
-    n_indexed : spots of the sample indexed after refinement; `n_sample` there are.
-    rmsd_xy_mm : of those from their predictions; `rmsd_xy_px` in pixels.
+    n_indexed : spots indexed after refinement, of `n_sample`.
+    rmsd_xy_mm, rmsd_xy_px : of those against their predictions.
     """
 
     experiments: ExperimentList
@@ -57,7 +57,7 @@ def best_candidate(
     parameters: IndexParameters,
     refinement: RefinementParameters,
 ) -> tuple[Candidate, Table]:
-    """Return the candidate with the best score, and the table of those compared.
+    """Return the candidate with the best score, and the table of all candidates.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def _crystals(
 def _no_lattice_message(
     lattices: Sequence[Lattice], spots: Reflections, parameters: IndexParameters
 ) -> str:
-    """Return why there is no crystal to refine."""
+    """Return the message for no lattice that can be refined."""
     n = n_rows(spots)
     if not lattices:
         return f"no lattice was found in {n} spots; {_ADVICE}"

@@ -1,4 +1,4 @@
-"""The conventional cell of a lattice that a group of rotations maps onto itself."""
+"""Conventional cells of lattices by the rotations that map them onto themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from dxdask.arrays import Floats, Integers
 from dxdask.indexing.reduction import determinant
 
-# Proper rotations in a holohedry, and the crystal system that their number tells.
+# Crystal system by the number of proper rotations in the holohedry.
 _SYSTEMS = {1: "a", 2: "m", 4: "o", 6: "r", 8: "t", 12: "h", 24: "c"}
 _CENTRINGS = {"a": "P", "m": "PC", "o": "PCFI", "t": "PI", "h": "PR", "c": "PIF"}
 
@@ -26,7 +26,7 @@ def order_of(w: Integers) -> int:
 
 
 def axis_of(w: Integers) -> Integers:
-    """Return the shortest integer vector (3,) that a rotation leaves as it is."""
+    """Return the shortest integer vector (3,) along the axis of a rotation."""
     total = np.zeros((3, 3), dtype=np.int64)
     power = np.eye(3, dtype=np.int64)
     for _ in range(order_of(w)):
@@ -47,7 +47,7 @@ def conventional_change(group: list[Integers], basis: Floats) -> tuple[str, Inte
     """Return Bravais type and basis change P (3, 3) for the rotations of a holohedry.
 
     `group` are integer matrices acting on coordinates along `basis` (rows a, b, c). None where the
-    group is none of the holohedries, or belongs to another lattice.
+    group is no holohedry, or belongs to another lattice.
     """
     system = _SYSTEMS.get(len(group))
     build = {
@@ -85,7 +85,7 @@ def _triclinic(group: list[Integers], basis: Floats) -> Integers:
 
 
 def _normal_plane(w: Integers, basis: Floats) -> list[Integers]:
-    """Return lattice vectors that the two-fold rotation w turns round, shortest first."""
+    """Return the lattice vectors that the two-fold rotation w reverses, shortest first."""
     grid = np.stack(np.meshgrid(*[np.arange(-3, 4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     plane = grid[np.all(grid @ w.T == -grid, axis=1) & np.any(grid != 0, axis=1)]
     return sorted(plane, key=lambda v: (_length(v, basis), tuple(-v)))
@@ -128,7 +128,7 @@ def _tetragonal(group: list[Integers], basis: Floats) -> Integers:
 
 
 def _hexagonal(group: list[Integers], basis: Floats) -> Integers:
-    """Axis c along the three-fold one, a the shortest two-fold, b that turned by 120 degrees."""
+    """Axis c along the three-fold one, a the shortest two-fold, b at 120 degrees to it."""
     w = next(w for w in group if order_of(w) == 3)
     c = axis_of(w)
     others = [v for v in _axes(group, 2) if tuple(v) != tuple(c)]

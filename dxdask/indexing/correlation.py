@@ -1,4 +1,4 @@
-"""How well intensities agree under a rotation of the lattice."""
+"""Correlation of intensities under rotations of the lattice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEWEST_PAIRS = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MergedIntensities:
-    """Mean intensity of each index in each experiment, Friedel pairs merged; sorted by code.
+    """Mean intensities of unique indices of each experiment, Friedel pairs merged; sorted by code.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class MergedIntensities:
 
 
 def _friedel(hkl: Integers) -> Integers:
-    """Return hkl (n, 3) or -hkl: that whose first index other than 0 is positive."""
+    """Return hkl (n, 3) or -hkl, whose first index other than 0 is positive."""
     h, k, l = hkl.T
     negative = (h < 0) | ((h == 0) & ((k < 0) | ((k == 0) & (l < 0))))
     return np.where(negative[:, None], -hkl, hkl)
@@ -46,7 +46,7 @@ def _code(experiment: NDArray[np.int64], hkl: Integers) -> NDArray[np.int64]:
 def merge_intensities(reflections: Reflections, hkl: Integers) -> MergedIntensities:
     """Return the merged `intensity_sum` of reflections with indices hkl (n, 3) in the reduced cell.
 
-    Experiments are kept apart: they may differ in exposure.
+    Experiments are merged apart, as they may differ in exposure.
     """
     experiment = reflections["experiment"].astype(np.int64)
     unique = _friedel(np.asarray(hkl, dtype=np.int64))
@@ -63,14 +63,13 @@ def merge_intensities(reflections: Reflections, hkl: Integers) -> MergedIntensit
 def correlation(merged: MergedIntensities, rotation: NDArray[np.float64]) -> float | None:
     """Return the correlation of I(h) and I(h W) for the rotation W (3, 3) of direct coordinates.
 
-    It is that of their ranks (Spearman): intensities are not yet corrected, and a few hot pixels or
-    reflections near the rotation axis would decide over any other. None where there are no more
-    than ten pairs.
+    It is the rank correlation (Spearman): intensities are not yet corrected, and a few hot pixels
+    or reflections near the rotation axis would dominate any other. None for ten pairs or fewer.
     """
-    turned = _friedel(np.rint(merged.hkl @ rotation).astype(np.int64))
-    codes = _code(merged.experiment, turned)
+    rotated = _friedel(np.rint(merged.hkl @ rotation).astype(np.int64))
+    codes = _code(merged.experiment, rotated)
     place = np.minimum(np.searchsorted(merged.codes, codes), len(merged.codes) - 1)
-    pairs = (merged.codes[place] == codes) & np.any(turned != merged.hkl, axis=1)
+    pairs = (merged.codes[place] == codes) & np.any(rotated != merged.hkl, axis=1)
     if np.count_nonzero(pairs) <= FEWEST_PAIRS:
         return None
     x = scipy.stats.rankdata(merged.intensity[pairs])
@@ -81,7 +80,7 @@ def correlation(merged: MergedIntensities, rotation: NDArray[np.float64]) -> flo
 
 
 class Correlations:
-    """The correlation under each rotation asked for, worked out once."""
+    """Correlations under rotations, each calculated once."""
 
     def __init__(self, merged: MergedIntensities) -> None:
         self._merged = merged

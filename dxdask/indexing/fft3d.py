@@ -42,8 +42,8 @@ def power_spectrum(
 ) -> NDArray[np.float32]:
     """Return |F|^2, (n, n, n // 2 + 1) float32, of points rlp (m, 3) put on a grid of n^3 voxels.
 
-    A voxel is 2 / (n d_min) wide; the one nearest to a point holds exp(-B |r|^2 / 4), however many
-    points it takes. The other half of the transform follows from F(-k) = F(k)*. Memory: 12 n^3
+    A voxel is 2 / (n d_min) wide; that nearest to a point holds exp(-B |r|^2 / 4), once for any
+    number of points. The other half of the transform follows from F(-k) = F(k)*. Memory: 12 n^3
     bytes.
     """
     b = -4.0 * d_min**2 * np.log(0.05) if b_iso is None else b_iso
@@ -52,7 +52,7 @@ def power_spectrum(
     index = index[inside] % n_points
     weights = np.exp(-b * np.einsum("ij,ij->i", rlp[inside], rlp[inside]) / 4.0)
     grid = np.zeros((n_points, n_points, n_points), dtype=np.float32)
-    # The largest weight of a voxel, whatever the order of the points.
+    # The largest weight of a voxel, so that the order of the points does not matter.
     np.maximum.at(grid, tuple(index.T), weights.astype(np.float32))
     transform = scipy.fft.rfftn(grid, workers=1, overwrite_x=True)
     return np.asarray(transform.real**2 + transform.imag**2, dtype=np.float32)
@@ -65,7 +65,7 @@ def find_peaks(
 
     Voxels above `rmsd_cutoff` times the rms are joined through their faces, across the edges of the
     periodic grid too. Peaks are kept whose volume is above `volume_cutoff` of the largest; peaks
-    far larger than all others (the origin) do not count as largest.
+    far larger than all others (the origin) are not taken as the largest.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def find_peaks(
 def _voxels_above(power: NDArray[np.float32], cutoff: float) -> NDArray[np.int64]:
     """Return the voxels (m, 3) of the whole grid above `cutoff` rms, each once."""
     n = power.shape[0]
-    weight = np.full(power.shape[2], 2.0)  # every voxel stands for its mirror image too
+    weight = np.full(power.shape[2], 2.0)  # every voxel has a mirror image in the other half
     weight[0] = 1.0
     if n % 2 == 0:
         weight[-1] = 1.0
@@ -109,7 +109,7 @@ def _code(voxels: NDArray[np.int64], n: int) -> NDArray[np.int64]:
 
 
 def _label(voxels: NDArray[np.int64], n: int) -> NDArray[np.int32]:
-    """Return the peak (m,) that each voxel (m, 3), sorted by code, belongs to."""
+    """Return the label (m,) of the peak of each voxel (m, 3), sorted by code."""
     codes = _code(voxels, n)
     m = len(codes)
     if not m:
@@ -141,8 +141,8 @@ def find_basis_vectors(
 ) -> BasisVectors:
     """Return candidate vectors of the direct lattice that fits points rlp (m, 3), 1/Angstrom.
 
-    Only points with d >= d_min count. The vectors come largest peak first, without those that are
-    near another (10 %, 5 degrees) or a multiple of a shorter one.
+    Only points with d >= d_min are used. The vectors are sorted by peak, largest first, without
+    those near another (10 %, 5 degrees) and multiples of a shorter one.
     """
     n = parameters.reciprocal_space_grid.n_points
     used = rlp[np.einsum("ij,ij->i", rlp, rlp) <= 1.0 / d_min**2]
@@ -159,18 +159,18 @@ def find_basis_vectors(
 
 
 def _upper_half(vectors: Floats) -> NDArray[np.bool_]:
-    """Return which vectors (n, 3) lie above the plane z = 0 (or y, or x, where they lie in it)."""
+    """Return true for vectors (n, 3) with z > 0 (with z = 0, y > 0, and so on)."""
     x, y, z = np.round(vectors, 6).T
     return np.asarray((z > 0) | ((z == 0) & ((y > 0) | ((y == 0) & (x > 0)))))
 
 
 def _order(vectors: Floats, volumes: Floats) -> NDArray[np.intp]:
-    """Return largest peak first, then shortest."""
+    """Return the order by volume, largest first, then length, shortest first."""
     return np.lexsort((np.linalg.norm(vectors, axis=1), -volumes))
 
 
 def _without_near(vectors: Floats, volumes: Floats) -> tuple[Floats, Floats]:
-    """Return one vector for each group alike within 10 % of length and 5 degrees."""
+    """Return one vector of each group within 10 % of length and 5 degrees."""
     order = _order(vectors, volumes)
     kept: list[int] = []
     for i in order:
@@ -193,7 +193,7 @@ def _angle(v: Floats, w: Floats) -> float:
 
 
 def _without_multiples(vectors: Floats, volumes: Floats) -> tuple[Floats, Floats]:
-    """Return the vectors but for integer multiples (5 degrees, 0.2) of a shorter one."""
+    """Return the vectors that are no integer multiple (5 degrees, 0.2) of a shorter one."""
     length = np.linalg.norm(vectors, axis=1)
     kept: list[int] = []
     for i in np.argsort(length, kind="stable"):

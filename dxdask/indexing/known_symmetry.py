@@ -1,4 +1,4 @@
-"""A lattice brought to the space group and cell that are known of the crystal."""
+"""Transformation of a lattice to the known space group and cell of the crystal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Integers
 from dxdask.indexing.conventional import CENTRING, centring_of
-from dxdask.indexing.lattice_symmetry import constrained, find_settings, rotations_of
+from dxdask.indexing.lattice_symmetry import constrained, find_settings
 from dxdask.indexing.parameters import KnownSymmetry
 from dxdask.indexing.reduction import changed, determinant, inverse
 from dxdask.models import Crystal, cell_of, space_group
@@ -32,10 +32,10 @@ def bravais_lattice(group: gemmi.SpaceGroup) -> str:
 
 
 def apply_known_symmetry(reduced_a: Floats, known: KnownSymmetry) -> Crystal | None:
-    """Return the crystal on the lattice of A (3, 3, Niggli reduced) that agrees with what is known.
+    """Return the crystal of known symmetry on the lattice of A (3, 3, Niggli reduced).
 
-    With nothing known it is the reduced cell in P 1. A known space group makes the metric exact.
-    None where the lattice does not have the symmetry or the cell.
+    Without known symmetry it is the reduced cell in P 1. The metric is made to obey a known space
+    group. None where the lattice does not have the symmetry or the cell.
     """
     group = None if known.space_group is None else space_group(known.space_group)
     if known.unit_cell is not None:
@@ -50,30 +50,30 @@ def apply_known_symmetry(reduced_a: Floats, known: KnownSymmetry) -> Crystal | N
     a_matrix = changed(reduced_a, change)
     if group is None:
         return Crystal(a_matrix=matrix(a_matrix), space_group="P 1")
-    a_matrix = constrained(a_matrix, rotations_of(group))
+    a_matrix = constrained(a_matrix, group)
     return Crystal(a_matrix=matrix(a_matrix), space_group=group.xhm())
 
 
 def match_symmetry(reduced_a: Floats, group: gemmi.SpaceGroup, max_delta: float) -> Integers | None:
     """Return the basis change to the cell of a space group, by the symmetry of the lattice alone.
 
-    Of several ways (a monoclinic crystal whose lattice looks orthorhombic), the one with the
-    smallest Le Page delta is taken.
+    Of several (a monoclinic crystal on a lattice that is orthorhombic within the tolerance), that
+    of the smallest Le Page delta is used.
     """
     wanted = bravais_lattice(group)
     found = next((s for s in find_settings(reduced_a, max_delta) if s.lattice == wanted), None)
     if found is None:
         return None
-    # basisop takes coordinates of the reference setting to this one.
+    # basisop transforms coordinates of the reference setting to this one.
     to_reference = np.array(group.basisop.rot, dtype=np.float64) / gemmi.Op.DEN
     change = np.rint(found.change @ np.linalg.inv(to_reference)).astype(np.int64)
     if centring_of(change) == group.centring_type():
         return change
     for order in permutations(range(3)):
-        turned = change[:, order]
-        turned = turned if determinant(turned) > 0 else -turned
-        if centring_of(turned) == group.centring_type():
-            return turned
+        reordered = change[:, order]
+        reordered = reordered if determinant(reordered) > 0 else -reordered
+        if centring_of(reordered) == group.centring_type():
+            return reordered
     return None
 
 
@@ -82,7 +82,7 @@ def match_cell(
 ) -> Integers | None:
     """Return the basis change to the cell (A, degree) of this centring that is nearest, or None.
 
-    All triplets of lattice vectors are tried whose lengths and angles are within the tolerances.
+    All triplets of lattice vectors with lengths and angles within the tolerances are tried.
     """
     basis = inverse(reduced_a)
     target, tolerance = np.asarray(cell[:3]), known.relative_length_tolerance
@@ -106,7 +106,7 @@ def _best_triplet(
     centring: str,
     known: KnownSymmetry,
 ) -> Integers | None:
-    """Return the triplet, one of each of `edges`, of the centring that fits the cell best."""
+    """Return the triplet, one vector of each of `edges`, of this centring nearest to the cell."""
     p, q, r = (e @ basis for e in edges)
     tolerance = known.absolute_angle_tolerance
     alpha, beta, gamma = (
@@ -136,7 +136,7 @@ def _angles(u: Floats, v: Floats) -> NDArray[np.float64]:
 
 
 def description(known: KnownSymmetry) -> str:
-    """Return what is known, in words for a message."""
+    """Return the known symmetry in words, for a message."""
     parts = []
     if known.space_group is not None:
         parts.append(f"space group {known.space_group}")

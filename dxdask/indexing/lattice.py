@@ -1,4 +1,4 @@
-"""Lattices from basis vectors: which triplets of them index the spots best."""
+"""Lattices from triplets of basis vectors, ranked by the spots that they index."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SAME_LATTICE = 0.1
 
 
 def triplets(vectors: Floats) -> Iterator[Floats]:
-    """Yield direct bases (3, 3), rows a, b, c, of vectors (n, 3) that come best first.
+    """Yield direct bases (3, 3), rows a, b, c, of vectors (n, 3), sorted best first.
 
-    Triplets come by rising sum of their places; those with an angle below 20 degrees, or nearly in
-    one plane, are left out. Axes are turned so that angles are obtuse where they can be.
+    Triplets come by rising sum of their indices, without those that have an angle below 20 degrees
+    or lie nearly in one plane. Axes are reversed so that angles are obtuse where they can be.
     """
     v = vectors[:MOST_VECTORS]
     n = len(v)
@@ -41,16 +41,16 @@ def triplets(vectors: Floats) -> Iterator[Floats]:
 
 
 def _obtuse(basis: Floats) -> Floats:
-    """Return the right-handed basis with b and c turned round where that makes angles obtuse."""
+    """Return the right-handed basis with b and c reversed where that makes angles obtuse."""
     a, b, c = basis
     b = -b if a @ b > 0 else b
     c = -c if a @ c + b @ c > 0 else c
-    turned: Floats = np.array([a, b, c])
-    return turned if np.linalg.det(turned) > 0 else -turned
+    obtuse: Floats = np.array([a, b, c])
+    return obtuse if np.linalg.det(obtuse) > 0 else -obtuse
 
 
 def is_among(lattices: list[Lattice], a_matrix: Floats) -> bool:
-    """Return whether A spans the same lattice as one of these, to a tenth of an index."""
+    """Return true if A spans the same lattice as one of these, within a tenth of an index."""
     if not lattices:
         return False
     relation = np.linalg.inv([x.a_matrix for x in lattices]) @ a_matrix
@@ -60,7 +60,7 @@ def is_among(lattices: list[Lattice], a_matrix: Floats) -> bool:
 
 
 def is_plausible(lattice: Lattice, parameters: IndexParameters) -> bool:
-    """Return whether the lattice indexes more than a handful of spots with a cell that can be."""
+    """Return true if the lattice indexes enough spots and its cell is not too small."""
     shortest = np.linalg.norm(np.linalg.inv(lattice.a_matrix), axis=1).min()
     return bool(
         lattice.n_indexed >= FEWEST_INDEXED
@@ -72,10 +72,10 @@ def is_plausible(lattice: Lattice, parameters: IndexParameters) -> bool:
 def score(
     volumes: Floats, n_indexed: Floats, rmsds: Floats, weights: tuple[float, float, float]
 ) -> Floats:
-    """Return the scores (n,) of lattices, smallest best: small cells that index much and well.
+    """Return the scores (n,) of lattices, the smallest is the best.
 
-    The sum of log2 of volume, of rmsd and of the inverse fraction indexed, each against the best
-    of the lattices compared, with their weights (DIALS's weighted scorer: Gildea et al. 2014,
+    They are the weighted sums of log2 of volume, rmsd and inverse fraction indexed, each relative
+    to the best of the lattices compared (DIALS's weighted scorer: Gildea et al. 2014,
     Acta Cryst. D70, 2652).
     """
     terms = (volumes / volumes.min(), n_indexed.max() / n_indexed, rmsds / rmsds.min())
@@ -92,15 +92,15 @@ def ranked(lattices: list[Lattice], weights: tuple[float, float, float]) -> list
 
 
 def sample(rlp: Floats, n: int = SAMPLE) -> Floats:
-    """Return about n of the points rlp (m, 3), evenly by order."""
+    """Return about n of the points rlp (m, 3), at equal intervals."""
     return rlp[:: max(len(rlp) // n, 1)]
 
 
 def find_lattices(vectors: Floats, rlp: Floats, parameters: IndexParameters) -> list[Lattice]:
-    """Return the distinct lattices, best first, that triplets of basis vectors give.
+    """Return the distinct lattices of triplets of basis vectors, best first.
 
-    Each is fitted to a sample of the points rlp (n, 3), brought to its primitive cell, and reduced.
-    At most `max_combinations` distinct ones are looked at.
+    Each is fitted to a sample of the points rlp (n, 3), transformed to its primitive cell, and
+    reduced. At most `max_combinations` distinct ones are tried.
     """
     combine = parameters.basis_vector_combinations
     tolerance = parameters.index_assignment.simple.hkl_tolerance

@@ -18,13 +18,13 @@ FURTHEST = (0.5, 2.0)  # change of the volume in one round of fitting
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lattice:
-    """A primitive lattice and how it indexes a sample of the spots.
+    """A primitive lattice fitted to a sample of the spots.
 
     Attributes
     ----------
     a_matrix : A (3, 3), 1/Angstrom.
-    n_indexed : spots of the sample within the tolerance; `n_sample` there are.
-    rmsd : distance of those from their lattice points, 1/Angstrom.
+    n_indexed : spots within the tolerance, of `n_sample`.
+    rmsd : of those from their lattice points, 1/Angstrom.
     """
 
     a_matrix: Floats
@@ -40,7 +40,7 @@ class Lattice:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sums(a_matrix: Any, inverse: Any, rlp: Any, tolerance: Any, normal: Any, cross: Any) -> Any:
-    """Add h h^T and r h^T over points near their index; return their number and squared misfit."""
+    """Sum h h^T and r h^T over points near their index; return their number and squared misfit."""
     normal[:] = 0.0
     cross[:] = 0.0
     h = np.empty(3)
@@ -70,7 +70,7 @@ def _sums(a_matrix: Any, inverse: Any, rlp: Any, tolerance: Any, normal: Any, cr
 def indices_near(
     a_matrix: Floats, rlp: Floats, tolerance: float
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return nearest indices (n, 3) of points rlp (n, 3), and which lie within the tolerance."""
+    """Return the nearest indices (n, 3) of points rlp (n, 3), and true (n,) within tolerance."""
     fractional = rlp @ np.linalg.inv(a_matrix).T
     hkl = np.rint(fractional)
     near = np.max(np.abs(fractional - hkl), axis=1) <= tolerance
@@ -81,9 +81,9 @@ def indices_near(
 def fit(a_matrix: Floats, rlp: Floats, tolerance: float) -> Lattice:
     """Return the lattice after a few rounds of least squares of A h against the points rlp (n, 3).
 
-    In each round the indices are frozen: A = (sum r h^T) (sum h h^T)^-1 over the points within the
-    tolerance of integers. A round that loses the lattice (too few points, or points in one plane,
-    or a volume that jumps) is not taken.
+    In each round the indices are fixed: A = (sum r h^T) (sum h h^T)^-1 over the points within the
+    tolerance of integers. A round that loses the lattice (too few points, points in one plane, or
+    a jump of the volume) is not accepted.
     """
     points = np.ascontiguousarray(rlp, dtype=np.float64)
     normal, cross = np.zeros((3, 3)), np.zeros((3, 3))

@@ -26,7 +26,7 @@ _GROWN = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolution:
-    """The d_min (Angstrom) of the first cycle, what it falls by in each, and where it ends."""
+    """The d_min (Angstrom) of the first cycle, its decrease in each, and its final value."""
 
     start: float
     step: float
@@ -38,9 +38,9 @@ class Resolution:
 
 
 def resolution_steps(rlp: Floats, d_min: float, protocol: RefinementProtocol) -> Resolution:
-    """Return how d_min opens from that of the lattice search to that of the spots rlp (n, 3)."""
+    """Return d_min of the cycles, from that of the lattice search to that of spots rlp (n, 3)."""
     start = d_min if protocol.d_min_start is None else protocol.d_min_start
-    # The furthest spot itself must not be lost to rounding.
+    # The outermost spot itself must not be lost to rounding.
     finest = (1.0 - 1e-9) / float(np.sqrt(np.einsum("ij,ij->i", rlp, rlp).max()))
     final = finest if protocol.d_min_final is None else max(finest, protocol.d_min_final)
     step = protocol.d_min_step
@@ -58,12 +58,14 @@ def run_macrocycles(
     parameters: IndexParameters,
     refinement: RefinementParameters,
 ) -> StepResult:
-    """Return models and indexed spots after the macrocycles; the tables are the last refinement's.
+    """Return models and indexed spots after the macrocycles.
+
+    The tables are those of the last refinement.
 
     Raises
     ------
     ConvergenceError
-        No spot is indexed, or the first refinement already blows up the cell.
+        No spot is indexed, or the cell grows by more than half in the first refinement.
     InputError
         Too few spots are indexed to refine the models.
     """

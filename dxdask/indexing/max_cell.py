@@ -1,4 +1,4 @@
-"""The longest cell edge, from how near neighbours lie in reciprocal space."""
+"""Estimate of the longest cell edge from nearest neighbours in reciprocal space."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def find_max_cell(reflections: Reflections, parameters: MaxCellEstimation) -> fl
     """Return an upper estimate of the longest cell edge, Angstrom.
 
     Neighbours are sought among spots of one experiment, one step of rotation and one side of the
-    Ewald sphere: the same lattice point seen twice would look like a neighbour very close by. The
+    Ewald sphere: a lattice point recorded twice would give a neighbour very near. The
     inverse distances make a histogram in log d; the upper edge of the last bin that is denser than
     `max_height_fraction` of the densest, times `multiplier`, is the estimate (the method of DIALS:
     Winter et al. 2018, Acta Cryst. D74, 85).
@@ -32,7 +32,7 @@ def find_max_cell(reflections: Reflections, parameters: MaxCellEstimation) -> fl
     Raises
     ------
     ConvergenceError
-        Fewer than ten neighbours further apart than 1 Angstrom in direct space.
+        Fewer than ten neighbours of inverse distance above 1 Angstrom.
     """
     keep = np.ones(len(reflections["rlp"]), dtype=bool)
     if parameters.filter_ice:
@@ -85,7 +85,7 @@ def _inverse_distances(
 
 
 def in_ice_ring(rlp: Floats) -> NDArray[np.bool_]:
-    """Return which points (n, 3) of reciprocal space lie at the spacings of hexagonal ice."""
+    """Return true for points (n, 3) of reciprocal space at the spacings of hexagonal ice."""
     inverse_d2 = np.einsum("ij,ij->i", rlp, rlp)
     rings = 1.0 / np.asarray(ICE_SPACINGS) ** 2
     return np.asarray(np.any(np.abs(inverse_d2[:, None] - rings) < ICE_HALF_WIDTH, axis=1))

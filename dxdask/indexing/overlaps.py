@@ -1,4 +1,4 @@
-"""Which boxes of spots overlap."""
+"""Overlaps of the bounding boxes of spots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dxdask.errors import SchemaError
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _overlapping(keys: Any, boxes: Any, found: Any) -> None:
-    """Mark boxes that meet another of the same key; rows sorted by key, then first image."""
+    """Mark boxes that overlap another of the same key; rows sorted by key, then first image."""
     n = boxes.shape[0]
     for i in range(n):
         for j in range(i + 1, n):
@@ -31,7 +31,7 @@ def _overlapping(keys: Any, boxes: Any, found: Any) -> None:
 
 
 def overlapping(reflections: Reflections, border: int = 0) -> NDArray[np.bool_]:
-    """Return which spots (n,) have a box that meets another's in the same experiment and panel.
+    """Return true for spots (n,) whose box overlaps another of the same experiment and panel.
 
     Boxes `bbox` (n, 6) int32, half open, are widened by `border` pixels along x and y.
     """

@@ -1,26 +1,28 @@
-"""From centroids in pixels and images to points of the reciprocal lattice."""
+"""Mapping of centroids in pixels and images to points of the reciprocal lattice."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Reflections, rows_by_panel
 from dxdask.geometry.rays import is_entering
 from dxdask.models import Experiment, ExperimentList
+from dxdask.models.vectors import unit
 
 Rows = NDArray[np.intp]
 
 
 def map_centroids(reflections: Reflections, experiments: ExperimentList) -> Reflections:
-    """Return the table with the columns that follow from the observed centroids and the models.
+    """Return the table with columns calculated from the observed centroids and the models.
 
     Adds x_mm, y_mm (with the sensor's parallax), phi_rad and their variances (the pixel variances
     times the squared pixel size and image width, as DIALS does), s1 (scaled to 1/wavelength), rlp
-    and entering. Rows are kept as they are.
+    and entering.
     """
     n = len(reflections["x"])
     names = ("x_mm", "y_mm", "phi_rad", "x_mm_variance", "y_mm_variance", "phi_rad_variance")
@@ -69,25 +71,26 @@ def _s0_of_rows(experiment: Experiment, z: Floats) -> Floats:
 
 
 def to_datum(vectors: Floats, phi: Floats, experiment: Experiment) -> Floats:
-    """Return F^-1 R(phi)^-1 S^-1 v for reciprocal vectors v (n, 3) seen at angles phi (n,), rad."""
+    """Return F^-1 R(phi)^-1 S^-1 v for reciprocal vectors v (n, 3) observed at phi (n,), rad."""
     goniometer = experiment.goniometer
     if goniometer is None:
         return vectors
     v = vectors @ goniometer.setting_rotation  # rows times S are S^-1 v, S being a rotation
-    m2 = goniometer.rotation_axis_datum
-    cos, sin = np.cos(phi)[:, None], np.sin(phi)[:, None]
-    turned = v * cos - np.cross(m2, v) * sin + np.outer(v @ m2, m2) * (1.0 - cos)
-    return np.asarray(turned @ goniometer.fixed_rotation)
+    vectors_of_rotation = np.outer(-phi, unit(goniometer.rotation_axis_datum))
+    rotations = scipy.spatial.transform.Rotation.from_rotvec(vectors_of_rotation)
+    return np.asarray(rotations.apply(v) @ goniometer.fixed_rotation)
 
 
-def within_first_turn(reflections: Reflections, experiments: ExperimentList) -> NDArray[np.bool_]:
-    """Return which spots (n,) lie within the first 360 degrees of their scan."""
+def within_first_rotation(
+    reflections: Reflections, experiments: ExperimentList
+) -> NDArray[np.bool_]:
+    """Return true for spots (n,) within the first 360 degrees of their scan."""
     starts = np.array([0.0 if e.scan is None else e.scan.phi_range_rad[0] for e in experiments])
-    turned = np.abs(reflections["phi_rad"] - starts[reflections["experiment"]])
-    return np.asarray(turned <= 2.0 * np.pi)
+    rotated = np.abs(reflections["phi_rad"] - starts[reflections["experiment"]])
+    return np.asarray(rotated <= 2.0 * np.pi)
 
 
 def without_crystals(experiments: ExperimentList) -> ExperimentList:
-    """Return the experiments with crystals and profiles taken away."""
+    """Return the experiments without crystals and profiles."""
     members = tuple(replace(m, crystal=None, profile=None) for m in experiments.members)
     return replace(experiments, crystals=(), members=members)

@@ -1,4 +1,4 @@
-"""Changes of basis of a lattice: Niggli reduction, and the removal of needless multiples.
+"""Changes of basis of a lattice: Niggli reduction, and reduction to the primitive cell.
 
 Throughout indexing a change of basis is a matrix P (3, 3) whose columns are the new axes in terms
 of the old: the direct basis (rows a, b, c) becomes P^T (a, b, c), A becomes A P^-T, and a Miller
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats, Integers
 from dxdask.models import cell_of
 
-FEWEST_TO_TELL = 20
-ENOUGH_TO_TELL = 500
+FEWEST_INDICES = 20
+ENOUGH_INDICES = 500
 
 
 def inverse(matrix: NDArray[np.generic]) -> Floats:
@@ -63,13 +63,13 @@ def reflection_condition(
 ) -> tuple[int, Integers] | None:
     """Return (m, v) where more than `threshold` of the indices hkl (n, 3) have h . v = 0 (mod m).
 
-    Such a condition shows a cell that is m-fold too large (Sauter & Zwart 2009, Acta Cryst. D65,
-    553); m of 2, 3 and 5 are tried. None where none holds, or where there are too few indices to
-    tell, or all lie in a plane.
+    Such a condition holds for a cell that is m-fold too large (Sauter & Zwart 2009, Acta Cryst.
+    D65, 553); m of 2, 3 and 5 are tried. None where none holds, there are too few indices, or all
+    lie in a plane.
     """
-    if len(hkl) < FEWEST_TO_TELL or np.linalg.matrix_rank(hkl.T @ hkl) < 3:
+    if len(hkl) < FEWEST_INDICES or np.linalg.matrix_rank(hkl.T @ hkl) < 3:
         return None
-    hkl = hkl[:: max(len(hkl) // ENOUGH_TO_TELL, 1)]
+    hkl = hkl[:: max(len(hkl) // ENOUGH_INDICES, 1)]
     for modulus, directions in _TESTS:
         met = np.count_nonzero(hkl @ directions.T % modulus == 0, axis=0)
         found = np.flatnonzero(met > threshold * len(hkl))
@@ -79,16 +79,16 @@ def reflection_condition(
 
 
 def primitive(a_matrix: Floats, hkl: NDArray[np.integer], *, threshold: float) -> Floats:
-    """Return A in the reduced primitive cell that its indices hkl (n, 3) need; A if it is that."""
+    """Return A in the reduced primitive cell of indices hkl (n, 3); A itself if it is primitive."""
     indices = np.asarray(hkl, dtype=np.int64)
     indices = indices[np.any(indices != 0, axis=1)]
     start = a_matrix
     while (found := reflection_condition(indices, threshold=threshold)) is not None:
         modulus, direction = found
-        # The direct lattice gains v / m, which takes the place of the axis where v has its first 1.
+        # The direct lattice gains v / m, which replaces the axis where v has its first 1.
         change = np.eye(3, dtype=np.int64) * modulus
         change[:, np.flatnonzero(direction)[0]] = direction
         a_matrix = changed(a_matrix, change / modulus)
-        turned = indices @ change
-        indices = turned[np.all(turned % modulus == 0, axis=1)] // modulus
+        new = indices @ change
+        indices = new[np.all(new % modulus == 0, axis=1)] // modulus
     return start if a_matrix is start else niggli_reduced(a_matrix)

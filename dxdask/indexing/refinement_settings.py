@@ -1,4 +1,4 @@
-"""Parameters of the refinements within indexing, made from those of the last refinement."""
+"""Parameters of the refinements within indexing, from those of the step refine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ITERATIONS = 4
 
 
 def for_indexing(refinement: RefinementParameters) -> RefinementParameters:
-    """Return the parameters with "auto" settled: outliers by Tukey's rule, 100 spots a degree."""
+    """Return the parameters with "auto" resolved: Tukey's rule, 100 spots for each degree."""
     chosen = refinement.reflections
     update: dict[str, Any] = {}
     if chosen.outlier.algorithm == "auto":
@@ -23,7 +23,7 @@ def for_indexing(refinement: RefinementParameters) -> RefinementParameters:
 
 def for_candidates(refinement: RefinementParameters) -> RefinementParameters:
     """Return the parameters to refine a candidate lattice: few steps, against all spots given."""
-    settled = for_indexing(refinement)
-    refinery = settled.refinery.model_copy(update={"max_iterations": ITERATIONS})
-    chosen = settled.reflections.model_copy(update={"reflections_per_degree": None})
-    return settled.model_copy(update={"refinery": refinery, "reflections": chosen})
+    resolved = for_indexing(refinement)
+    refinery = resolved.refinery.model_copy(update={"max_iterations": ITERATIONS})
+    chosen = resolved.reflections.model_copy(update={"reflections_per_degree": None})
+    return resolved.model_copy(update={"refinery": refinery, "reflections": chosen})

@@ -1,4 +1,4 @@
-"""Indexing of each run by itself."""
+"""Separate indexing: one crystal for each run."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def index_separately(
     parameters: IndexParameters,
     refinement: RefinementParameters,
 ) -> StepResult:
-    """Return the results of each run by itself, one below the other.
+    """Return the concatenated results of indexing each run by itself.
 
-    A run that cannot be indexed stays without a crystal and is named in `problems`.
+    A run that cannot be indexed has no crystal, and a row in `problems`.
     """
     members, parts, order = list(experiments), [], []
     out, messages, problems = list(members), [], []
@@ -80,7 +80,7 @@ def _index_run(
 
 
 def _with_run(table: Table, run: str, ids: list[int]) -> list[dict[str, Any]]:
-    """Return the rows with their run, and with experiments counted in the whole list."""
+    """Return the rows with their run, and with experiments by their index in the whole list."""
     rows = []
     for row in table.rows:
         new = {"run": run, **row}
@@ -93,7 +93,7 @@ def _with_run(table: Table, run: str, ids: list[int]) -> list[dict[str, Any]]:
 def _in_order(
     reflections: Reflections, parts: list[Reflections], order: list[NDArray[np.intp]]
 ) -> Reflections:
-    """Return all input rows in their order; those of runs that failed have no index."""
+    """Return all input rows in their order; those of failed runs without Miller index."""
     done = concatenate(parts)
     rows = np.concatenate(order)
     table: Reflections = {}

@@ -1,4 +1,4 @@
-"""Crystal and indices brought to another cell."""
+"""Transformation of crystal and Miller indices to another setting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections
 from dxdask.errors import InputError
-from dxdask.indexing.lattice_symmetry import constrained, rotations_of
+from dxdask.indexing.lattice_symmetry import constrained
 from dxdask.indexing.reduction import changed
 from dxdask.models import Crystal, ExperimentList, space_group
 from dxdask.models.vectors import matrix
@@ -25,12 +25,12 @@ def axes_text(change: Floats) -> str:
 
 
 def axes_change(text: str) -> Floats:
-    """Return the basis change (3, 3) that `axes_text` wrote."""
+    """Return the basis change (3, 3) of a text of `axes_text`."""
     try:
         rot = gemmi.Op(text).rot
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"change of basis {text!r} is none such as b+c,a+c,a+b: {error}"
+            f"change of basis {text!r} is not of the form b+c,a+c,a+b: {error}"
         ) from error
     return np.array(rot, dtype=np.float64).T / gemmi.Op.DEN
 
@@ -48,15 +48,15 @@ def only_crystal(experiments: ExperimentList) -> Crystal:
 def in_setting(
     reflections: Reflections, experiments: ExperimentList, change: Floats, symbol: str
 ) -> tuple[Reflections, ExperimentList]:
-    """Return indices and crystal in another cell, with the metric that a space group asks for."""
-    turned = reflections["hkl"] @ change
-    hkl = np.rint(turned)
-    # Where the new cell is smaller, indices that it does not have are lost.
-    lost = np.any(np.abs(turned - hkl) > 1e-3, axis=1)
+    """Return reflections and experiments in another cell, its metric obeying a space group."""
+    new = reflections["hkl"] @ change
+    hkl = np.rint(new)
+    # Where the new cell is smaller, indices that are no integers in it are lost.
+    lost = np.any(np.abs(new - hkl) > 1e-3, axis=1)
     hkl[lost] = 0
     flags = np.where(lost, reflections["flags"] & ~np.uint32(Flag.INDEXED), reflections["flags"])
     group = space_group(symbol)
-    a_matrix = constrained(changed(only_crystal(experiments).a, change), rotations_of(group))
+    a_matrix = constrained(changed(only_crystal(experiments).a, change), group)
     crystal = Crystal(a_matrix=matrix(a_matrix), space_group=group.xhm())
     table = reflections | {"hkl": hkl.astype(np.int32), "flags": flags.astype(np.uint32)}
     return table, experiments.with_crystal(crystal)
@@ -67,9 +67,9 @@ def apply_setting(
 ) -> tuple[ExperimentList, Reflections]:
     """Return experiments and reflections in a setting: a row of the table bravais.
 
-    The crystal gets the row's cb_op and space_group, its metric made exact; run `refine` next. What
-    does not have integer indices in the new cell is no longer indexed.
+    The crystal has the cb_op and space_group of the row, its metric made to obey it; run `refine`
+    next. Reflections without integer indices in the new cell are no longer indexed.
     """
     change = axes_change(str(solution["cb_op"]))
-    table, turned = in_setting(reflections, experiments, change, str(solution["space_group"]))
-    return turned, table
+    table, transformed = in_setting(reflections, experiments, change, str(solution["space_group"]))
+    return transformed, table

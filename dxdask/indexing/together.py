@@ -1,4 +1,4 @@
-"""Indexing of all spots by one crystal."""
+"""Joint indexing: one crystal for the spots of all runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dxdask.indexing.lattice import find_lattices
 from dxdask.indexing.macrocycles import resolution_steps, run_macrocycles
 from dxdask.indexing.max_cell import find_max_cell
 from dxdask.indexing.parameters import IndexParameters
-from dxdask.indexing.reciprocal import map_centroids, within_first_turn
+from dxdask.indexing.reciprocal import map_centroids, within_first_rotation
 from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters
 from dxdask.refinement.summary import panels_table
@@ -37,7 +37,7 @@ def index_together(
         No lattice indexes the spots, or none has the known symmetry.
     """
     spots = map_centroids(reflections, experiments)
-    search = select(spots, within_first_turn(spots, experiments))
+    search = select(spots, within_first_rotation(spots, experiments))
     max_cell, messages = _max_cell(search, parameters)
     grid = parameters.fft3d.reciprocal_space_grid
     d_min = grid_d_min(search["rlp"], max_cell=max_cell, n_points=grid.n_points, d_min=grid.d_min)
@@ -69,7 +69,7 @@ def index_together(
 
 
 def _max_cell(search: Reflections, parameters: IndexParameters) -> tuple[float, list[str]]:
-    """Return the longest cell edge (Angstrom), given, of the known cell, or estimated."""
+    """Return the longest cell edge (A), given, of the known cell, or estimated; and a message."""
     known, multiplier = (
         parameters.known_symmetry.unit_cell,
         parameters.max_cell_estimation.multiplier,
@@ -84,7 +84,7 @@ def _max_cell(search: Reflections, parameters: IndexParameters) -> tuple[float, 
 
 
 def imagesets_table(reflections: Reflections, experiments: ExperimentList) -> Table:
-    """Return how many spots of each run are indexed."""
+    """Return the table of the indexed spots of each run."""
     indexed = has_flag(reflections, Flag.INDEXED)
     runs = experiments.runs
     of_run = experiments.run_indices[reflections["experiment"]]

@@ -1,4 +1,4 @@
-"""How strongly the material of a sensor absorbs X-rays."""
+"""Absorption of X-rays by the material of a sensor."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ _NAMES = {
 
 
 def material_name(text: str) -> str:
-    """Return the name of a sensor's material ("Si", "CdTe", "GaAs", "Ge") for what a file calls it.
+    """Return the name of a sensor's material ("Si", "CdTe", "GaAs", "Ge") for the text in a file.
 
     Raises
     ------
     InputError
-        A material for which there is no table.
+        There is no table for the material.
     """
     name = _NAMES.get(text.strip().lower())
     if name is None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from dxdask.arrays import Floats
 from dxdask.models.vectors import Vector, floats, unit, vector
 
@@ -19,8 +17,8 @@ class Beam:
     ----------
     direction : unit vector from the sample towards the source (so s0 points the other way).
     wavelength : Angstrom.
-    wavelengths : Angstrom per image, where each image has its own (stills), 0 for a still whose
-        own is not known; else None.
+    wavelengths : Angstrom of each image, 0 where it is not known (stills); None where all images
+        have the same.
     polarization_normal : unit vector normal to the plane of polarisation.
     polarization_fraction : fraction of the beam polarised in that plane, 0.5 is unpolarised.
     divergence, sigma_divergence : radians.
@@ -45,18 +43,8 @@ class Beam:
         """Incident beam vector (3,), 1/Angstrom, |s0| = 1/wavelength."""
         return -unit(self.direction) / self.wavelength
 
-    def s0_of_image(self, index: int) -> Floats:
-        """Incident beam vector (3,) of image `index` (from 0 in this run), 1/Angstrom."""
-        wavelength = self.wavelength if self.wavelengths is None else self.wavelengths[index]
-        return -unit(self.direction) / wavelength
-
-    @classmethod
-    def from_s0(cls, s0: Floats, **others: Any) -> Beam:
-        """Return the beam with this s0 (3,), 1/Angstrom."""
-        return cls(direction=vector(-unit(s0)), wavelength=float(1 / np.linalg.norm(s0)), **others)
-
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as what JSON can hold."""
+        """Return the model as values that JSON can hold."""
         return asdict(self)
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import gemmi
@@ -15,7 +15,7 @@ from dxdask.models.vectors import Matrix, floats, matrix
 
 
 def space_group(symbol: str | int | gemmi.SpaceGroup) -> gemmi.SpaceGroup:
-    """Return gemmi's space group for a symbol ("I213", "I 21 3"), a number or itself.
+    """Return the space group of a symbol ("I213", "I 21 3") or number; a space group as it is.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Crystal:
     ----------
     a_matrix : A = U B, rows of a 3 x 3 matrix.
     space_group : extended Hermann-Mauguin symbol, as gemmi writes it ("I 21 3").
-    scan_points : A at each image's start and the last one's end, where it varies; else None.
+    scan_points : A at the start of each image and the end of the last; None where it is static.
     cell_su : standard uncertainties of the six cell constants, where refined.
     """
 
@@ -76,7 +76,7 @@ class Crystal:
     def from_cell(
         cls, cell: tuple[float, ...], *, u_matrix: ArrayLike | None = None, space_group: str = "P 1"
     ) -> Crystal:
-        """Return the crystal with this cell (A, degree) and orientation U (3, 3; default none)."""
+        """Return the crystal with this cell (A, degree) and orientation U (3, 3; default unity)."""
         u = np.eye(3) if u_matrix is None else np.asarray(u_matrix)
         return cls(a_matrix=matrix(u @ b_matrix(cell)), space_group=space_group)
 
@@ -110,25 +110,8 @@ class Crystal:
         """The space group as gemmi's."""
         return space_group(self.space_group)
 
-    def reindexed(self, change_of_basis: gemmi.Op) -> Crystal:
-        """Return the crystal with its direct basis changed: h' = h P for h a row, A' = A P^-T.
-
-        `change_of_basis` acts on Miller indices as gemmi's Op.apply_to_hkl does.
-        """
-        h = np.array(
-            [change_of_basis.apply_to_hkl(list(row)) for row in np.eye(3, dtype=int).tolist()],
-            dtype=float,
-        )
-        to_new = np.linalg.inv(h.T)
-        points = (
-            None
-            if self.scan_points is None
-            else tuple(matrix(np.asarray(a) @ to_new) for a in self.scan_points)
-        )
-        return replace(self, a_matrix=matrix(self.a @ to_new), scan_points=points, cell_su=None)
-
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as what JSON can hold."""
+        """Return the model as values that JSON can hold."""
         return asdict(self)
 
     @classmethod

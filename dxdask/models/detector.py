@@ -1,4 +1,4 @@
-"""The detector: panels in space, and the hierarchy that holds them."""
+"""The detector: panels in space, and their hierarchy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Panel:
     """A rectangle of the stored frame and its place in space (dxtbx's conventions).
 
     Pixel (x, y) has its outer corner at origin + x pixel_size[0] fast + y pixel_size[1] slow and
-    its centre half a pixel further; x and y count from the panel's own first pixel.
+    its centre at x + 0.5, y + 0.5; x and y are relative to the panel's own first pixel.
 
     Attributes
     ----------
@@ -29,11 +29,11 @@ class Panel:
     pixel_size : mm along fast and slow.
     image_size : pixels along fast and slow.
     offset : first pixel (fast, slow) of this panel in the stored frame.
-    trusted_range : counts strictly between the two can be believed (dxtbx 3.12: neither end is).
+    trusted_range : open interval of the pixel values that are used (dxtbx 3.12: ends excluded).
     thickness : of the sensor, mm; mu : its absorption, 1/mm; material : "Si", ...
-    use_parallax : whether the depth at which photons are absorbed shifts their position.
+    use_parallax : correct positions for the depth at which photons are absorbed.
     gain : counts per photon; pedestal : counts at no photon.
-    mask : rectangles (x0, y0, x1, y1), pixels of this panel, half open, never to be used.
+    mask : rectangles (x0, y0, x1, y1), pixels of this panel, half open, that are masked.
     """
 
     name: str = "panel"
@@ -69,13 +69,23 @@ class Panel:
         return np.asarray(np.cross(self.fast_axis, self.slow_axis))
 
     @property
+    def axes(self) -> Floats:
+        """Fast axis, slow axis and normal as rows (3, 3)."""
+        return np.stack([self.fast_axis, self.slow_axis, self.normal])
+
+    @property
+    def centre(self) -> Floats:
+        """Centre (3,) in the laboratory frame, mm."""
+        return self.lab_coordinates(np.asarray(self.image_size) * self.pixel_size / 2)
+
+    @property
     def distance(self) -> float:
         """Distance from the sample to the panel's plane along its normal, mm, positive."""
         return float(abs(self.normal @ np.asarray(self.origin)))
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Where the panel lies in the stored frame: (slow, fast)."""
+        """Slices (slow, fast) of the stored frame that are this panel."""
         (x, y), (width, height) = self.offset, self.image_size
         return slice(y, y + height), slice(x, x + width)
 
@@ -99,7 +109,7 @@ class Panel:
         return np.asarray(mm @ self.d_matrix[:, :2].T + np.asarray(self.origin))
 
     def ray_intersection(self, s1: ArrayLike) -> Floats:
-        """Return where rays s1 (n, 3) from the sample meet the panel: (n, 2), mm; NaN if never."""
+        """Return the intersections (n, 2), mm, of rays s1 (n, 3) with the panel; NaN where none."""
         uvw = np.asarray(s1, dtype=np.float64) @ self.inverse_d_matrix.T
         with np.errstate(divide="ignore", invalid="ignore"):
             xy = uvw[..., :2] / uvw[..., 2:]
@@ -111,7 +121,7 @@ class Panel:
         shift: ArrayLike = (0.0, 0.0, 0.0),
         about: ArrayLike = (0.0, 0.0, 0.0),
     ) -> Panel:
-        """Return the panel turned by `rotation` (3, 3) about a point (mm), then shifted (mm)."""
+        """Return the panel rotated by `rotation` (3, 3) about a point (mm), then shifted (mm)."""
         r, pivot = np.asarray(rotation), np.asarray(about)
         return replace(
             self,
@@ -123,7 +133,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """A node of the hierarchy: a frame in space that carries groups and panels (by index).
+    """A node of the hierarchy: a coordinate frame with groups and panels (by index) in it.
 
     origin, fast_axis, slow_axis are in the laboratory frame (mm, unit vectors), as for panels.
     """
@@ -140,7 +150,7 @@ class Group:
         return (*self.panels, *(i for g in self.groups for i in g.all_panels()))
 
     def shifted(self, shift: ArrayLike) -> Group:
-        """Return the node and all below moved by `shift` (3,), mm; panels on their own."""
+        """Return the node and all groups below shifted by `shift` (3,), mm; not the panels."""
         return replace(
             self,
             origin=vector(np.asarray(self.origin) + np.asarray(shift)),
@@ -160,7 +170,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Detector:
-    """Panels, and the hierarchy by which refinement may move them together."""
+    """Panels, and the hierarchy in which refinement may move them together."""
 
     panels: tuple[Panel, ...]
     root: Group = field(default_factory=Group)
@@ -186,9 +196,9 @@ class Detector:
         )
 
     def require_room(self, shape: tuple[int, ...], what: str) -> None:
-        """Check that frames, or what has a value for each of their pixels, hold every panel.
+        """Check that frames, or arrays with a value for each of their pixels, hold every panel.
 
-        shape : (..., slow, fast), pixels. what : it is, for the message.
+        shape : (..., slow, fast), pixels. what : name of the array, for the message.
 
         Raises
         ------
@@ -212,7 +222,7 @@ class Detector:
         return out
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as what JSON can hold."""
+        """Return the model as values that JSON can hold."""
         return asdict(self)
 
     @classmethod

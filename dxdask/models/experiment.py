@@ -1,4 +1,4 @@
-"""Experiments: which beam, detector, goniometer, scan and crystal belong together."""
+"""Experiments: the beam, detector, goniometer, scan and crystal that belong together."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GaussianProfile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
-    """One run (or still) with its models; `crystal` and `profile` are None until they are known."""
+    """One run (or still) with its models; `crystal` and `profile` are None while not known."""
 
     identifier: str
     run: str
@@ -48,7 +48,7 @@ class Experiment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """An experiment of a list: its models by their place in the list's tuples."""
+    """An experiment of a list: its models by their index in the list's tuples."""
 
     identifier: str
     run: str
@@ -61,15 +61,15 @@ class Member:
 
 
 class _Pool(Generic[Model]):
-    """Models, each object once, in the order they first come."""
+    """Models, each object once, in the order of first occurrence."""
 
     def __init__(self) -> None:
         self.models: list[Model] = []
         self._places: dict[int, int] = {}
 
     def place(self, model: Model) -> int:
-        """Return the place of this very object, which is added where it is new."""
-        # an id stays that object's own as long as `models` holds it
+        """Return the index of this object (by identity), which is added where it is new."""
+        # an id is not reused while `models` holds the object
         place = self._places.setdefault(id(model), len(self.models))
         if place == len(self.models):
             self.models.append(model)
@@ -78,9 +78,9 @@ class _Pool(Generic[Model]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExperimentList:
-    """Experiments that may share models; a model shared is one that refinement moves once.
+    """Experiments that may share models; a shared model is refined once.
 
-    The column `experiment` of a table of reflections counts `members` from 0.
+    The column `experiment` of a table of reflections is the index in `members`.
     """
 
     beams: tuple[Beam, ...] = ()
@@ -116,13 +116,13 @@ class ExperimentList:
 
     @property
     def run_indices(self) -> NDArray[np.int64]:
-        """Which of `runs` each member (e,) belongs to."""
+        """Index (e,) in `runs` of the run of each member."""
         place = {run: i for i, run in enumerate(self.runs)}
         return np.array([place[m.run] for m in self.members], dtype=np.int64)
 
     @classmethod
     def of(cls, experiments: Sequence[Experiment]) -> ExperimentList:
-        """Return a list of these; one object in several is a shared model, equal ones are not."""
+        """Return the list of these; models are shared where they are the same object."""
         beams, detectors = _Pool[Beam](), _Pool[Detector]()
         goniometers, scans, crystals = _Pool[Goniometer](), _Pool[Scan](), _Pool[Crystal]()
         members = tuple(
@@ -153,7 +153,7 @@ class ExperimentList:
         return replace(self, crystals=(crystal,), members=members)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the list as what JSON can hold."""
+        """Return the list as values that JSON can hold."""
         return asdict(self)
 
     @classmethod

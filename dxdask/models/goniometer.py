@@ -1,4 +1,4 @@
-"""The goniometer: axes that turn the crystal, one of which scans."""
+"""The goniometer: the axes that rotate the crystal, one of which scans."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from dxdask.models.vectors import IDENTITY, Matrix, Vector, matrix, rotation_mat
 class Goniometer:
     """Several axes, listed from the crystal outwards (to the laboratory), as in dxtbx.
 
-    A reciprocal lattice vector in the laboratory is r = S R(phi) F U B h, where R turns about
-    `rotation_axis` (in the datum frame), F are the axes between the crystal and the scanned one and
-    S those outside it.
+    A reciprocal lattice vector in the laboratory is r = S R(phi) F U B h, where R is the
+    rotation about `rotation_axis` (in the datum frame), F are the axes between the crystal and the
+    scanned one and S those outside it.
 
     Attributes
     ----------
     axes : unit vectors, datum frame.
     angles : degrees, one per axis; that of the scan axis is not used in F and S.
     names : one per axis.
-    scan_axis : which of them turns during the scan.
-    setting : a further rotation outside all axes (what refinement may move).
+    scan_axis : index of the axis that rotates during the scan.
+    setting : an additional rotation outside all axes (which refinement may move). fixed : one
+        inside all axes.
     """
 
     axes: tuple[Vector, ...] = ((1.0, 0.0, 0.0),)
@@ -64,7 +65,7 @@ class Goniometer:
         return product
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as what JSON can hold."""
+        """Return the model as values that JSON can hold."""
         return asdict(self)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Where in the sensor a photon stops, and how that shifts its pixel."""
+"""Parallax: the shift of recorded positions by the depth of absorption in the sensor."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dxdask.arrays import Floats
 
 
 def shift(xy_mm: Floats, d_matrix: Floats, *, mu: float, thickness: float) -> Floats:
-    """Return by how much (n, 2), mm, photons aimed at `xy_mm` (n, 2) are recorded further out.
+    """Return the outward shifts (n, 2), mm, of the recorded positions of rays to `xy_mm` (n, 2).
 
-    A ray that meets the front of the sensor at an angle travels sideways until it is absorbed. Its
+    A ray that meets the front of the sensor at an angle moves sideways until it is absorbed. Its
     mean path is o = 1/mu - (t/cos + 1/mu) exp(-mu t/cos) for thickness t and angle to the normal;
     the shift is o times the ray's direction along fast and slow. Source: the correction of dxtbx
     (Parkhurst et al. 2022, "dxtbx", J. Appl. Cryst.; Waterman et al. 2016, Acta Cryst. D72, 558).

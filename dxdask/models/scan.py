@@ -1,4 +1,4 @@
-"""The scan: which images, and the angle at each."""
+"""The scan: images and their rotation angles."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Scan:
 
     @property
     def array_range(self) -> tuple[int, int]:
-        """First z and the one behind the last: (image_range[0] - 1, image_range[1])."""
+        """Half-open range of z: (image_range[0] - 1, image_range[1])."""
         return (self.image_range[0] - 1, self.image_range[1])
 
     @property
@@ -70,7 +70,7 @@ class Scan:
         return np.asarray((np.asarray(phi, dtype=np.float64) - start) / width + self.array_range[0])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as what JSON can hold."""
+        """Return the model as values that JSON can hold."""
         return asdict(self)
 
     @classmethod

@@ -1,5 +1,4 @@
-"""Symmetry of Miller indices, many at a time: asymmetric unit, Friedel mates, absences, the full
-set.
+"""Symmetry of arrays of Miller indices: asymmetric unit, Friedel mates, absences, the full set.
 
 Conventions (asymmetric unit, numbering of operators in M/ISYM) are gemmi's, which are CCP4's.
 """
@@ -31,7 +30,7 @@ def unpack(packed: NDArray[np.int64]) -> Indices:
 
 
 def _moved(hkl: Indices, op: gemmi.Op) -> Indices:
-    """Return h R of each row: what gemmi's Op.apply_to_hkl does."""
+    """Return h R of each row, as gemmi's Op.apply_to_hkl does."""
     rotation = np.array(op.rot, dtype=np.int64)
     return (hkl.astype(np.int64) @ rotation // op.DEN).astype(np.int32)
 
@@ -76,14 +75,14 @@ def asu_indices(hkl: Indices, group: gemmi.SpaceGroup) -> tuple[Indices, NDArray
 
 
 def is_centric(hkl: Indices, group: gemmi.SpaceGroup) -> NDArray[np.bool_]:
-    """Return which Miller indices (n, 3) are centric."""
+    """Return true for the centric ones (n,) of Miller indices (n, 3)."""
     return np.asarray(
         group.operations().centric_flag_array(np.ascontiguousarray(hkl, dtype=np.int32)), dtype=bool
     )
 
 
 def is_absent(hkl: Indices, group: gemmi.SpaceGroup) -> NDArray[np.bool_]:
-    """Return which Miller indices (n, 3) are systematically absent."""
+    """Return true for the systematically absent ones (n,) of Miller indices (n, 3)."""
     return np.asarray(
         group.operations().systematic_absences(np.ascontiguousarray(hkl, dtype=np.int32)),
         dtype=bool,
@@ -91,8 +90,9 @@ def is_absent(hkl: Indices, group: gemmi.SpaceGroup) -> NDArray[np.bool_]:
 
 
 def epsilon(hkl: Indices, group: gemmi.SpaceGroup) -> NDArray[np.float64]:
-    """Return how many times brighter than others the Miller indices (n, 3) are on average by
-    symmetry, centring apart.
+    """Return the factors epsilon (n,) of the mean intensities of Miller indices (n, 3) by symmetry.
+
+    Centring is not included.
     """
     array = np.ascontiguousarray(hkl, dtype=np.int32)
     return np.asarray(
@@ -110,9 +110,7 @@ def spacings(hkl: Indices, cell: gemmi.UnitCell) -> NDArray[np.float64]:
 def possible_reflections(
     cell: gemmi.UnitCell, group: gemmi.SpaceGroup, *, d_min: float, d_max: float = 0.0
 ) -> Indices:
-    """Return the unique reflections (n, 3) that can exist from d_max (0: no limit) to d_min,
-    Angstrom.
-    """
+    """Return the unique reflections (n, 3) between d_max (0: no limit) and d_min, Angstrom."""
     return np.asarray(
         gemmi.make_miller_array(cell, group, d_min, d_max, unique=True), dtype=np.int32
     )

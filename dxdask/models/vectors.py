@@ -1,4 +1,4 @@
-"""Small vectors and matrices as the models hold them: nested tuples of floats."""
+"""Vectors and matrices of the models: nested tuples of floats."""
 
 from __future__ import annotations
 
@@ -40,19 +40,14 @@ def unit(values: ArrayLike) -> Floats:
 
 
 def rotation_matrix(axis: ArrayLike, angle: float) -> Floats:
-    """Return the right-handed rotation (3, 3) by `angle` (rad) about `axis` (Rodrigues)."""
+    """Return the right-handed rotation (3, 3) by `angle` (rad) about `axis` (Rodrigues).
+
+    It is written out so that commands that only read models need not import scipy's rotations (see
+    `dxdask.models.rotations`), which takes longer than all else that they do.
+    """
     x, y, z = unit(axis)
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     out: Floats = np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
-    return out
-
-
-def rotation_matrices(axis: ArrayLike, angles: ArrayLike) -> Floats:
-    """Return the right-handed rotations (n, 3, 3) by each of `angles` (n,) (rad) about `axis`."""
-    x, y, z = unit(axis)
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    a = np.asarray(angles, dtype=np.float64)[..., None, None]
-    out: Floats = np.eye(3) + np.sin(a) * cross + (1.0 - np.cos(a)) * (cross @ cross)
     return out
 
 

@@ -88,7 +88,7 @@ def stills_table(store: Store, step: str) -> dict[str, NDArray[Any]] | None:
     if "a_matrix" not in kept or "indexed" not in kept:
         return None
     n = len(store.arrays(step, ["indexed"])["indexed"])
-    found = store.arrays(step, [name for name in kept if not name.startswith("further_")])
+    found = store.arrays(step, [name for name in kept if not name.startswith("additional_")])
     return {name: values for name, values in found.items() if len(values) == n}
 
 

@@ -1,10 +1,8 @@
-"""The unit cell as the parameters its symmetry leaves free, and B with its derivatives.
+"""Independent parameters of the unit cell under its symmetry, and B with its derivatives.
 
-The reciprocal metric tensor G* = B^T B of a crystal of space group S obeys G* = W G* W^T for every
-rotation W of S (acting on fractional coordinates), since |h|^2 = h G* h^T must equal that of h W.
-The tensors that do form a linear space of one (cubic) to six (triclinic) dimensions, whose
-coordinates are the parameters (the symmetry-reduced metrical matrix of Waterman et al. 2016,
-Acta Cryst. D72, 558, section 2.3).
+The reciprocal metric tensors G* that obey a space group (see `dxdask.models.metric`) form a linear
+space of one (cubic) to six (triclinic) dimensions, whose coordinates are the parameters (the
+symmetry-reduced metrical matrix of Waterman et al. 2016, Acta Cryst. D72, 558, section 2.3).
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import gemmi
 import numpy as np
 
 from dxdask.arrays import Floats
-from dxdask.models.crystal import b_matrix, cell_of
+from dxdask.models.metric import rotations_of, symmetric_metric
 
 # Parameters are 10^5 times elements of G* (1/Angstrom^2), so that they are of the order of 10.
 SCALE = 1e-5
@@ -22,37 +20,17 @@ _FLIP = np.eye(3)[::-1]
 _ROWS, _COLUMNS = np.array([0, 1, 2, 0, 0, 1]), np.array([0, 1, 2, 1, 2, 2])
 
 
-def _rotations(group: gemmi.SpaceGroup) -> Floats:
-    ops = [np.array(op.rot, dtype=np.float64) / gemmi.Op.DEN for op in group.operations().sym_ops]
-    return np.array(ops)
-
-
-def symmetric_metric(metric: Floats, group: gemmi.SpaceGroup) -> Floats:
-    """Return the metric tensor G* (3, 3) that obeys the symmetry and lies nearest to this one."""
-    w = _rotations(group)
-    mean: Floats = np.einsum("gij,jk,glk->gil", w, metric, w).mean(axis=0)
-    return 0.5 * (mean + mean.T)
-
-
-def symmetric_cell(cell: tuple[float, ...], group: gemmi.SpaceGroup) -> Floats:
-    """Return the cell (6,) that obeys the symmetry and whose metric tensor is nearest to this's."""
-    b = b_matrix(cell)
-    reciprocal = symmetric_metric(b.T @ b, group)
-    # any B with B^T B = G* will do
-    return np.array(cell_of(np.linalg.cholesky(reciprocal).T))
-
-
 def metric_basis(group: gemmi.SpaceGroup) -> Floats:
     """Return a basis (k, 3, 3) of the metric tensors G* that obey the symmetry, k from 1 to 6.
 
     In reduced echelon form, so that each coordinate is one element of G* (the first six of which
     are a*a*, b*b*, c*c*, a*b*, a*c*, b*c*).
     """
-    rows = []
+    rows, rotations = [], rotations_of(group.operations())
     for i, j in zip(_ROWS, _COLUMNS, strict=True):
         element = np.zeros((3, 3))
         element[i, j] = element[j, i] = 1.0
-        rows.append(symmetric_metric(element, group)[_ROWS, _COLUMNS])
+        rows.append(symmetric_metric(element, rotations)[_ROWS, _COLUMNS])
     reduced = _echelon(np.array(rows))
     basis = np.empty((len(reduced), 3, 3))
     basis[:, _ROWS, _COLUMNS] = reduced
@@ -94,7 +72,7 @@ def b_with_derivatives(values: Floats, basis: Floats) -> tuple[Floats, Floats]:
     Raises
     ------
     numpy.linalg.LinAlgError
-        G* is not positive definite: no cell has it.
+        G* is not positive definite: no cell has this metric.
     """
     metric = SCALE * np.einsum("k,kij->ij", values, basis)
     b: Floats = _FLIP @ np.linalg.cholesky(_FLIP @ metric @ _FLIP).T @ _FLIP

@@ -13,19 +13,19 @@ from dxdask.errors import ConvergenceError
 MAX_ITERATIONS = 100
 MAX_REJECTED = 12
 
-# Of the diagonal; starting models are near the minimum, so that most steps may be nearly full ones.
+# Relative to the diagonal; starting models are near the minimum, where nearly full steps are right.
 FIRST_DAMPING = 1e-5
 
 # Relative change of every RMSD below which refinement has converged (DIALS's).
 RMSD_CHANGE = 1e-4
 
-# Smallest eigenvalue of the normal matrix, scaled to a unit diagonal, that is not rounding.
+# Smallest eigenvalue of the normal matrix, scaled to a unit diagonal, above rounding.
 SMALLEST_EIGENVALUE = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """The target function at one place.
+    """The target function at one set of values.
 
     Attributes
     ----------
@@ -44,14 +44,14 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Minimum:
-    """Where refinement ended.
+    """The minimum reached.
 
     Attributes
     ----------
     values : (k,) refined parameters.
     covariance : (k, k), the inverse normal matrix times the reduced chi squared.
     steps : the target function at the start and after each step.
-    reason : why it ended, in words.
+    reason : of termination, in words.
     """
 
     values: Floats
@@ -66,11 +66,11 @@ def minimise(
     names: Sequence[str],
     max_iterations: int | None = None,
 ) -> Minimum:
-    """Minimise from `start` (k,) until no RMSD changes by more than 1e-4 of itself.
+    """Return the minimum from `start` (k,), reached when no RMSD changes by more than 1e-4.
 
     Damping after Nielsen (1999), as in cctbx: mu times max(1/3, 1 - (2 rho - 1)^3) after a step
-    that gains rho of what was expected, else times nu, which doubles. The damping is relative to
-    the diagonal (Marquardt, 1963), so that units of parameters play no part.
+    with rho of the expected gain, else times nu, which doubles. The damping is relative to
+    the diagonal (Marquardt, 1963), so that it does not depend on the units of parameters.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def minimise(
     while len(steps) <= limit:
         step, expected = _step(now, damping)
         if expected <= 0.0 or rejected >= MAX_REJECTED:
-            reason = "No further decrease of the target"
+            reason = "Target no longer decreasing"
             break
         then = _try(evaluate, x + step)
         gain = (
@@ -114,7 +114,7 @@ def _try(evaluate: Callable[[Floats], Evaluation], x: Floats) -> Evaluation | No
 
 
 def _step(now: Evaluation, damping: float) -> tuple[Floats, float]:
-    """Return the damped step (k,) and by how much it should lower the objective."""
+    """Return the damped step (k,) and the expected decrease of the objective."""
     scale = 1.0 / np.sqrt(np.diag(now.matrix))
     rhs = now.vector * scale
     scaled = now.matrix * np.outer(scale, scale)
@@ -123,7 +123,7 @@ def _step(now: Evaluation, damping: float) -> tuple[Floats, float]:
 
 
 def _has_converged(before: Evaluation, now: Evaluation) -> bool:
-    """Return whether no RMSD changed, and a full step would not lower the objective either."""
+    """Return true if no RMSD changed and a full step would not lower the objective."""
     change = np.abs(before.rmsds - now.rmsds)
     _, expected = _step(now, 0.0)
     return (
@@ -140,9 +140,14 @@ def _covariance(now: Evaluation) -> Floats:
 
 
 def check_determined(matrix: Floats, names: Sequence[str]) -> None:
-    """Raise ConvergenceError, naming the parameters, where they are not determined by the data.
+    """Check that the data determine the parameters.
 
     matrix: normal matrix (k, k) of the parameters `names`.
+
+    Raises
+    ------
+    ConvergenceError
+        They do not; the message names the parameters.
     """
     diagonal = np.diag(matrix)
     idle = [
@@ -150,8 +155,8 @@ def check_determined(matrix: Floats, names: Sequence[str]) -> None:
     ]
     if idle:
         raise ConvergenceError(
-            f"no reflection depends on {', '.join(idle)}; keep them as they are "
-            "(parameterisation....fix) or leave out models without reflections"
+            f"no reflection depends on {', '.join(idle)}; fix them "
+            "(parameterisation....fix) or exclude models without reflections"
         )
     scale = 1.0 / np.sqrt(diagonal)
     values, vectors = np.linalg.eigh(matrix * np.outer(scale, scale))
@@ -159,7 +164,6 @@ def check_determined(matrix: Floats, names: Sequence[str]) -> None:
         share = np.abs(vectors[:, 0])
         mixed = [name for name, s in zip(names, share, strict=True) if s > 0.1 * share.max()]
         raise ConvergenceError(
-            f"the normal matrix is singular: these reflections cannot tell "
-            f"{', '.join(mixed)} apart; "
-            "keep one of them as it is (parameterisation....fix)"
+            f"the normal matrix is singular: these reflections do not determine "
+            f"{', '.join(mixed)} separately; fix one of them (parameterisation....fix)"
         )

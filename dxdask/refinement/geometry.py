@@ -1,4 +1,4 @@
-"""The models of an experiment list as plain arrays, which is what prediction works on."""
+"""The models of an experiment list as arrays, for prediction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Geometry:
     s0 : (e, 3), 1/Angstrom.
     m2 : (e, 3), rotation axes in the laboratory, unit vectors.
     inverse_d : (p, 3, 3), D of each panel: D s1 = w (x_mm, y_mm, 1).
-    first_panel : (e,), where the panels of the experiment's detector start.
+    first_panel : (e,), index of the first panel of the experiment's detector.
     """
 
     settings: Floats
@@ -37,13 +37,13 @@ class Geometry:
 
 
 def first_panels(experiments: ExperimentList) -> Integers:
-    """Return where each detector's panels start when all are listed one after the other."""
+    """Return the index of the first panel of each detector among the panels of all."""
     counts = [len(d) for d in experiments.detectors]
     return np.concatenate([[0], np.cumsum(counts)])[:-1].astype(np.int64)
 
 
 def goniometer_frames(experiments: ExperimentList) -> tuple[Floats, Floats]:
-    """Return S F (e, 3, 3), what stands before U B at phi = 0, and the rotation axes (e, 3)."""
+    """Return S F (e, 3, 3), the factors before U B at phi = 0, and the rotation axes (e, 3)."""
     frames, axes = np.empty((len(experiments), 3, 3)), np.empty((len(experiments), 3))
     for i, e in enumerate(experiments):
         goniometer = require_rotation(e).goniometer
@@ -100,7 +100,7 @@ def settings_at(experiments: ExperimentList, rows: NDArray[Any], z: Floats) -> F
 
 
 def panel_rows(table: Reflections, first_panel: Integers) -> Integers:
-    """Return which of all panels (n,) each reflection lies on."""
+    """Return the index (n,) of the panel of each reflection among the panels of all detectors."""
     return np.asarray(first_panel[table["experiment"]] + table["panel"], dtype=np.int64)
 
 

@@ -2,7 +2,7 @@
 
 Rousseeuw & Van Driessen (1999), Technometrics 41, 212: among all subsets of h of the n
 observations, the one whose covariance has the smallest determinant. Random subsets of d + 1 are
-improved by C-steps (take the h observations nearest to the subset's own centre in its own metric),
+improved by C-steps (to the h observations nearest to the centre of the subset in its own metric),
 which never raise the determinant; for many observations this is done on groups of a random sample
 first.
 """
@@ -16,16 +16,16 @@ import scipy
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.refinement.concentrate import distances, from_candidates, from_subsets
+from dxdask.refinement.c_steps import distances, from_candidates, from_subsets
 
-# The sizes of the 1999 paper: groups, how many, candidates kept, C-steps at first.
+# The sizes of the 1999 paper: of groups, their number, candidates kept, first C-steps.
 GROUP_ROWS, MAX_GROUPS, N_KEPT, FIRST_STEPS, MAX_STEPS = 300, 5, 10, 2, 100
 SEED = 42
 DECIMALS = 9
 
 
 def subset_size(n: int, alpha: float, n_dim: int = 3) -> int:
-    """Return h, how many of n observations the covariance is taken over, for a fraction `alpha`."""
+    """Return h, the number of n observations in the covariance, for a fraction `alpha`."""
     half = (n + n_dim + 1) // 2
     return min(n, int(2 * half - n + 2 * (n - half) * alpha))
 
@@ -101,8 +101,8 @@ def robust_distances(residuals: NDArray[Any], *, alpha: float = 0.5, n_trials: i
     scale = x.std(axis=0) if len(x) > 4 else np.zeros(3)
     if not (scale > 0.0).all():
         return out
-    # rounded far below any spread: where two subsets are nearly as good, the last bits, which come
-    # of units and processors, must not choose between them
+    # rounded far below any spread: of two nearly equal subsets, the last bits, which depend on
+    # units and processors, must not select one
     x = np.round((x - x.mean(axis=0)) / scale, DECIMALS)
     best = _best(x, alpha, n_trials)
     if best is None:
@@ -122,13 +122,13 @@ def _consistency(fraction: float) -> float:
 
 
 # Pison, Van Aelst & Willems (2002): for subsets of half and of 7/8 of the data, gamma, beta and q
-# of the two curves that their fit of the bias for any number of dimensions goes through.
+# of the two curves of their fit of the bias for any number of dimensions.
 _HALF = ((-1.42764571687802, 1.26263336932151, 2.0), (-1.06141115981725, 1.28907991440387, 3.0))
 _MOST = ((-0.455179464070565, 1.11192541278794, 2.0), (-0.294241208320834, 1.09649329149811, 3.0))
 
 
 def _small_sample(n: int, alpha: float, n_dim: int = 3) -> float:
-    """Return the factor that makes up for the covariance of n observations being too small."""
+    """Return the factor that corrects the covariance of n observations for its bias."""
 
     def bias(curves: tuple[tuple[float, float, float], ...]) -> float:
         gamma, beta, q = np.array(curves).T

@@ -1,4 +1,4 @@
-"""One pass over the reflections: residuals, gradients and sums for the normal equations.
+"""Residuals, gradients and sums for the normal equations, in one pass over the reflections.
 
 Gradients after Waterman et al. (2016), Acta Cryst. D72, 558: with r = R(phi) S F U B h and
 s1 = s0 + r, the reflecting angle moves by dphi = -(dr . s1) / ((m2 x r) . s0) for a crystal
@@ -25,21 +25,21 @@ from dxdask.geometry.rays import nearest_angle, reflecting_angles, rotate, trans
 N_LOCAL = 18
 FIRST_BEAM, FIRST_DETECTOR = 9, 12
 
-# Rows whose sums are kept apart: the order of additions depends on it, and on nothing else.
+# Rows of a block of sums: the order of additions depends on it only.
 BLOCK_ROWS = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Observations:
-    """Reflections to refine against (n), sorted by experiment, as the kernel takes them.
+class ObservedCentroids:
+    """Reflections to refine against (n), sorted by experiment, in arrays for the kernel.
 
     Attributes
     ----------
     hkl : (n, 3) float64.
-    experiment, panel : (n,) int64; panel counts the panels of all detectors.
+    experiment, panel : (n,) int64; panel is the index among those of all detectors.
     entering : (n,) bool.
     xyphi, weights : (n, 3) observed x, y (mm), phi (rad) and 1 / variance.
-    blocks : (b, 3) int64: first row, row behind the last, experiment.
+    blocks : (b, 3) int64: first row, row after the last, experiment.
     """
 
     hkl: Floats
@@ -61,7 +61,7 @@ class State:
     s0, d_s0 : (e, 3), 1/Angstrom, and (e, 3, 3), one derivative a row.
     m2 : (e, 3) rotation axes.
     inverse_d, d_panels : (p, 3, 3) D, and (p, 6, 3, 3) the derivatives of d.
-    columns : (e, `N_LOCAL`) int64, place of each parameter among the refined, -1 where fixed.
+    columns : (e, `N_LOCAL`) int64, index of each parameter among the refined, -1 where fixed.
     """
 
     settings: Floats
@@ -113,7 +113,7 @@ def _ds1(
 ) -> Any:  # fmt: skip
     """Write ds1 of crystal or beam parameter k into out (3,); return dphi.
 
-    erxs: m2 x r, and behind it (m2 x r) . s0.
+    erxs: m2 x r, followed by (m2 x r) . s0.
     """
     if k < FIRST_BEAM:
         transform(d_settings[k], hkl, work)
@@ -130,7 +130,7 @@ def _ds1(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _work() -> Any:
-    """Return the vectors that `_row` works in: r0, r, s1, pv, erxs and four more."""
+    """Return the workspace of `_row`: r0, r, s1, pv, erxs and four more vectors."""
     v = np.empty((9, 4))
     return v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]
 
@@ -141,7 +141,7 @@ def _row(
     m2: Any, inverse_d: Any, d_panel: Any, free: Any, n_free: Any, work: Any, residual: Any,
     gradient: Any,
 ) -> Any:  # fmt: skip
-    """Fill residual (3,) and gradient (3, n_free) of one reflection; return if it is predicted."""
+    """Fill residual (3,) and gradient (3, n_free) of a reflection; return true if predicted."""
     r0, r, s1, pv, erxs, v, dr, ds1, dpv = work
     transform(setting, hkl, r0)
     enters, leaves = reflecting_angles(r0, s0, m2)
@@ -218,12 +218,12 @@ def _sums(
                 objective[b] += 0.5 * weights[row, i] * residual[i] * residual[i]
 
 
-def block_sums(observations: Observations, state: State) -> BlockSums:
-    """Return the sums that the normal equations are made of, for each block of `observations`.
+def block_sums(observed: ObservedCentroids, state: State) -> BlockSums:
+    """Return the sums of the normal equations for each block of `observed`.
 
-    A reflection without a prediction, at this state, is left out and not counted.
+    A reflection without a prediction at this state is not included.
     """
-    b, o, s = len(observations.blocks), observations, state
+    b, o, s = len(observed.blocks), observed, state
     matrix, vector = np.zeros((b, N_LOCAL, N_LOCAL)), np.zeros((b, N_LOCAL))
     squares, objective, n = np.zeros((b, 3)), np.zeros(b), np.zeros(b, dtype=np.int64)
     _sums(
@@ -233,34 +233,3 @@ def block_sums(observations: Observations, state: State) -> BlockSums:
     i, j = np.triu_indices(N_LOCAL, 1)
     matrix[:, i, j] = matrix[:, j, i]
     return BlockSums(matrix=matrix, vector=vector, squares=squares, objective=objective, n=n)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _gradients(
-    hkl: Any, experiment: Any, panel: Any, entering: Any, xyphi: Any, settings: Any,
-    d_settings: Any, s0: Any, d_s0: Any, m2: Any, inverse_d: Any, d_panels: Any, residuals: Any,
-    gradients: Any,
-) -> None:  # fmt: skip
-    work = _work()
-    free = np.arange(N_LOCAL)
-    for row in range(hkl.shape[0]):
-        e = experiment[row]
-        _row(
-            hkl[row], entering[row], xyphi[row], settings[e], d_settings[e], s0[e], d_s0[e], m2[e],
-            inverse_d[panel[row]], d_panels[panel[row]], free, N_LOCAL, work, residuals[row],
-            gradients[row],
-        )  # fmt: skip
-
-
-def residuals_and_gradients(observations: Observations, state: State) -> tuple[Floats, Floats]:
-    """Return observed - calculated (n, 3), mm, mm, rad, and d calculated / dp (n, 3, `N_LOCAL`).
-
-    The derivatives are with all parameters of the reflection's experiment, fixed ones too.
-    """
-    n, o, s = len(observations.hkl), observations, state
-    residuals, gradients = np.full((n, 3), np.nan), np.full((n, 3, N_LOCAL), np.nan)
-    _gradients(
-        o.hkl, o.experiment, o.panel, o.entering, o.xyphi, s.settings, s.d_settings, s.s0, s.d_s0,
-        s.m2, s.inverse_d, s.d_panels, residuals, gradients,
-    )  # fmt: skip
-    return residuals, gradients

@@ -1,4 +1,4 @@
-"""Centroids that lie too far from their predictions."""
+"""Outliers among the centroids, by their residuals."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dxdask.refinement.parameters import Mcd, Outlier, Tukey
 
 
 def tukey_outliers(residuals: Floats, parameters: Tukey) -> Mask:
-    """Return which rows (n,) of residuals (n, 3) have one beyond Tukey's fences of its column."""
+    """Return true for rows (n,) of residuals (n, 3) with one beyond Tukey's fences."""
     low, high = np.quantile(residuals, [0.25, 0.75], axis=0)
     reach = parameters.iqr_multiplier * (high - low)
     return np.asarray(((residuals < low - reach) | (residuals > high + reach)).any(axis=1))
 
 
 def mcd_outliers(residuals: Floats, parameters: Mcd) -> Mask:
-    """Return which rows (n,) of residuals (n, 3) lie beyond the robust ellipsoid."""
+    """Return true for rows (n,) of residuals (n, 3) beyond the robust ellipsoid."""
     limit = scipy.special.chdtri(3, 1.0 - parameters.threshold_probability)
     distances = robust_distances(residuals, alpha=parameters.alpha, n_trials=parameters.n_trials)
     return np.asarray(distances > limit)
@@ -35,11 +35,11 @@ def centroid_outliers(
     phi: Floats,
     parameters: Outlier,
 ) -> Mask:
-    """Return which centroids (n,) are outliers among their like.
+    """Return true for centroids (n,) that are outliers of their group.
 
     residuals: (n, 3) observed - calculated, mm, mm, rad. experiment, panel: (n,) integers.
-    phi: (n,) observed angle, rad. Groups are experiments, panels and blocks of phi, as asked for;
-    all of a group that is too small are outliers.
+    phi: (n,) observed angle, rad. Groups are experiments, panels and blocks of phi, by the
+    parameters; all of a group that is too small are outliers.
     """
     out = np.zeros(len(residuals), dtype=bool)
     if parameters.algorithm is None:

@@ -1,4 +1,4 @@
-"""All parameters of an experiment list as one vector, and the models at any value of it."""
+"""All parameters of an experiment list as one vector, and the models at its values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,23 @@ from dxdask.geometry.required import require_crystal
 from dxdask.models import ExperimentList
 from dxdask.models.vectors import matrix
 from dxdask.refinement import cell
-from dxdask.refinement.blocks import BeamBlock, CellBlock, DetectorBlock, OrientationBlock
 from dxdask.refinement.geometry import goniometer_frames
+from dxdask.refinement.model_parameterisations import (
+    BeamParameterisation,
+    CrystalOrientationParameterisation,
+    CrystalUnitCellParameterisation,
+    DetectorParameterisation,
+)
 from dxdask.refinement.normal import FIRST_BEAM, FIRST_DETECTOR, N_LOCAL, State
-from dxdask.refinement.parameters import Parameterisation as Choices
+from dxdask.refinement.parameters import Parameterisation
 
-Block: TypeAlias = OrientationBlock | CellBlock | BeamBlock | DetectorBlock
-_Unplaced: TypeAlias = tuple[str, int, Block, Iterable[int]]
+ModelParameterisation: TypeAlias = (
+    CrystalOrientationParameterisation
+    | CrystalUnitCellParameterisation
+    | BeamParameterisation
+    | DetectorParameterisation
+)
+_WithFixed: TypeAlias = tuple[str, int, ModelParameterisation, Iterable[int]]
 
 FIXED_OF_DETECTOR = {
     None: (),
@@ -33,20 +43,21 @@ FIXED_OF_DETECTOR = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Placed:
-    """One block: of which model, where its values stand, and which of them are free.
+class ParameterSlice:
+    """The parameterisation of one model and its slice of the vector of all parameters.
 
     Attributes
     ----------
     kind : "orientation", "cell", "beam" or "detector".
     model : index of the model in the list's tuple of its kind.
-    first : place of its first value among all values, fixed ones too.
-    free : (k,) bool.
+    parameterisation : of that model.
+    first : index of its first parameter in the vector, fixed ones counted.
+    free : (k,) bool, the parameters that are refined.
     """
 
     kind: str
     model: int
-    block: Block
+    parameterisation: ModelParameterisation
     first: int
     free: NDArray[np.bool_]
 
@@ -54,49 +65,49 @@ class Placed:
     def names(self) -> tuple[str, ...]:
         """Names as DIALS gives them: "Detector1Dist", "Crystal1g_star_0"."""
         of = "Crystal" if self.kind in ("orientation", "cell") else self.kind.capitalize()
-        return tuple(f"{of}{self.model + 1}{name}" for name in self.block.names)
+        return tuple(f"{of}{self.model + 1}{name}" for name in self.parameterisation.names)
 
     @property
     def values(self) -> slice:
-        """Where its values stand among all values."""
+        """Slice of the vector of all parameters."""
         return slice(self.first, self.first + len(self.free))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Parameterisation:
-    """The blocks of an experiment list: a model that experiments share has one.
+class PredictionParameterisation:
+    """The parameters of an experiment list; a model that experiments share has one slice of them.
 
     Attributes
     ----------
     experiments : the models at the start.
-    blocks : in the order beams, orientations, cells, detectors.
+    slices : in the order beams, orientations, cells, detectors.
     start : values (m,) of all parameters at the start, fixed ones too.
     free : (m,) bool, those that are refined.
     """
 
     experiments: ExperimentList
-    blocks: tuple[Placed, ...]
+    slices: tuple[ParameterSlice, ...]
     start: Floats
     free: NDArray[np.bool_]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters that are refined."""
-        every = [name for b in self.blocks for name in b.names]
+        every = [name for b in self.slices for name in b.names]
         return tuple(name for name, is_free in zip(every, self.free, strict=True) if is_free)
 
-    def block(self, kind: str, model: int) -> Placed:
-        """Return the block of one model."""
-        return next(b for b in self.blocks if b.kind == kind and b.model == model)
+    def slice_of(self, kind: str, model: int) -> ParameterSlice:
+        """Return the slice of one model."""
+        return next(b for b in self.slices if b.kind == kind and b.model == model)
 
-    def members_of(self, block: Placed) -> list[int]:
-        """Return the experiments whose models the block describes."""
-        kind = "crystal" if block.kind in ("orientation", "cell") else block.kind
+    def members_of(self, part: ParameterSlice) -> list[int]:
+        """Return the indices of the experiments that have the model of a slice."""
+        kind = "crystal" if part.kind in ("orientation", "cell") else part.kind
         members = self.experiments.members
-        return [i for i, m in enumerate(members) if getattr(m, kind) == block.model]
+        return [i for i, m in enumerate(members) if getattr(m, kind) == part.model]
 
     def every(self, refined: Floats) -> Floats:
-        """Return all values (m,) for those that are refined."""
+        """Return the values (m,) of all parameters for those (k,) of the refined ones."""
         out = self.start.copy()
         out[self.free] = refined
         return out
@@ -107,10 +118,10 @@ class Parameterisation:
         Raises
         ------
         ConvergenceError
-            The values make no cell.
+            No cell has these values.
         """
         values = self.every(refined)
-        done = {(b.kind, b.model): self._compose(b, values[b.values]) for b in self.blocks}
+        done = {(b.kind, b.model): self._compose(b, values[b.values]) for b in self.slices}
         frames, m2 = goniometer_frames(self.experiments)
         n = len(self.experiments)
         settings, d_settings = np.full((n, 3, 3), np.nan), np.zeros((n, FIRST_BEAM, 3, 3))
@@ -138,21 +149,21 @@ class Parameterisation:
         )
 
     @staticmethod
-    def _compose(block: Placed, values: Floats) -> tuple[Floats, Floats]:
+    def _compose(part: ParameterSlice, values: Floats) -> tuple[Floats, Floats]:
         try:
-            return block.block.compose(values)
+            return part.parameterisation.compose(values)
         except np.linalg.LinAlgError:
             raise ConvergenceError(
-                f"the cell of crystal {block.model + 1} is impossible (G* is not positive); "
+                f"the cell of crystal {part.model + 1} is impossible (G* is not positive); "
                 "start from a better model or set parameterisation.crystal.fix=cell"
             ) from None
 
     def columns(self) -> NDArray[np.int64]:
-        """Return the place (e, `N_LOCAL`) of each parameter among the refined, or -1."""
+        """Return the index (e, `N_LOCAL`) of each parameter among the refined ones, -1 if fixed."""
         place = np.where(self.free, np.cumsum(self.free) - 1, -1)
         at = {"orientation": 0, "cell": 3, "beam": FIRST_BEAM, "detector": FIRST_DETECTOR}
         out = np.full((len(self.experiments), N_LOCAL), -1, dtype=np.int64)
-        for b in self.blocks:
+        for b in self.slices:
             out[self.members_of(b), at[b.kind] : at[b.kind] + len(b.free)] = place[b.values]
         return out
 
@@ -160,40 +171,46 @@ class Parameterisation:
         """Return the experiments at these values; their `covariance` (k, k) gives the cells' su."""
         values, new = self.every(refined), self.experiments
         beams, crystals, detectors = list(new.beams), list(new.crystals), list(new.detectors)
-        for b in self.blocks:
-            part = values[b.values]
-            if isinstance(b.block, BeamBlock):
-                beams[b.model] = b.block.model(part)
-            elif isinstance(b.block, DetectorBlock):
-                detectors[b.model] = b.block.model(part)
-            elif isinstance(b.block, CellBlock):
-                o = self.block("orientation", b.model)
-                u, _ = o.block.compose(values[o.values])
-                crystals[b.model] = replace(
-                    crystals[b.model],
-                    a_matrix=matrix(u @ b.block.compose(part)[0]),
+        for part in self.slices:
+            model, own = part.parameterisation, values[part.values]
+            if isinstance(model, BeamParameterisation):
+                beams[part.model] = model.model(own)
+            elif isinstance(model, DetectorParameterisation):
+                detectors[part.model] = model.model(own)
+            elif isinstance(model, CrystalUnitCellParameterisation):
+                orientation = self.slice_of("orientation", part.model)
+                u, _ = orientation.parameterisation.compose(values[orientation.values])
+                crystals[part.model] = replace(
+                    crystals[part.model],
+                    a_matrix=matrix(u @ model.compose(own)[0]),
                     scan_points=None,
-                    cell_su=self._cell_su(b, b.block, part, covariance),
+                    cell_su=self._cell_su(part, model, own, covariance),
                 )
         return replace(
             new, beams=tuple(beams), crystals=tuple(crystals), detectors=tuple(detectors)
         )
 
     def _cell_su(
-        self, placed: Placed, block: CellBlock, values: Floats, covariance: Floats | None
+        self,
+        part: ParameterSlice,
+        model: CrystalUnitCellParameterisation,
+        values: Floats,
+        covariance: Floats | None,
     ) -> tuple[float, ...] | None:
-        if covariance is None or not placed.free.any():
+        if covariance is None or not part.free.any():
             return None
-        place = (np.cumsum(self.free) - 1)[placed.values][placed.free]
-        slopes = cell.cell_derivatives(values, block.basis)[:, placed.free]
+        place = (np.cumsum(self.free) - 1)[part.values][part.free]
+        slopes = cell.cell_derivatives(values, model.basis)[:, part.free]
         variances = np.einsum("ij,jk,ik->i", slopes, covariance[np.ix_(place, place)], slopes)
         return tuple(float(v) for v in np.sqrt(np.maximum(variances, 0.0)))
 
 
-def parameterise(experiments: ExperimentList, choices: Choices) -> Parameterisation:
-    """Return the parameters of these experiments, with what `choices` keeps fixed.
+def parameterise(
+    experiments: ExperimentList, parameters: Parameterisation
+) -> PredictionParameterisation:
+    """Return the parameterisation of experiments, with the parameters fixed that are to be.
 
-    Models of experiments without a crystal only have none.
+    Models that only experiments without a crystal have are not parameterised.
 
     Raises
     ------
@@ -209,30 +226,35 @@ def parameterise(experiments: ExperimentList, choices: Choices) -> Parameterisat
             seen.setdefault(getattr(m, kind), i)
     if experiments.members and not first["crystal"]:
         require_crystal(experiments[0])
-    keep = _fixed_of_beam(choices)
-    blocks: list[_Unplaced] = [
-        ("beam", k, BeamBlock.of(experiments.beams[k], m2[i]), keep)
+    fixed = _fixed_of_beam(parameters)
+    models: list[_WithFixed] = [
+        ("beam", k, BeamParameterisation.of(experiments.beams[k], m2[i]), fixed)
         for k, i in sorted(first["beam"].items())
     ]
     for k in sorted(first["crystal"]):
-        blocks += _crystal_blocks(experiments, k, choices)
+        models += _crystal_parameterisations(experiments, k, parameters)
     for k, detector in enumerate(experiments.detectors):
-        fix = choices.detector.fix if k in first["detector"] else "all"
-        blocks.append(("detector", k, DetectorBlock.of(detector), FIXED_OF_DETECTOR[fix]))
-    return _placed(experiments, blocks)
+        fix = parameters.detector.fix if k in first["detector"] else "all"
+        models.append(
+            ("detector", k, DetectorParameterisation.of(detector), FIXED_OF_DETECTOR[fix])
+        )
+    return _with_slices(experiments, models)
 
 
-def _crystal_blocks(experiments: ExperimentList, index: int, choices: Choices) -> list[_Unplaced]:
-    crystal, fix = experiments.crystals[index], choices.crystal.fix
-    orientation, lattice = OrientationBlock.of(crystal), CellBlock.of(crystal)
+def _crystal_parameterisations(
+    experiments: ExperimentList, index: int, parameters: Parameterisation
+) -> list[_WithFixed]:
+    crystal, fix = experiments.crystals[index], parameters.crystal.fix
+    orientation = CrystalOrientationParameterisation.of(crystal)
+    lattice = CrystalUnitCellParameterisation.of(crystal)
     return [
         ("orientation", index, orientation, range(3) if fix in ("all", "orientation") else ()),
         ("cell", index, lattice, range(len(lattice.start)) if fix in ("all", "cell") else ()),
     ]
 
 
-def _fixed_of_beam(choices: Choices) -> list[int]:
-    fix = choices.beam.fix
+def _fixed_of_beam(parameters: Parameterisation) -> list[int]:
+    fix = parameters.beam.fix
     if "all" in fix:
         return [0, 1, 2]
     return [
@@ -240,29 +262,36 @@ def _fixed_of_beam(choices: Choices) -> list[int]:
     ]
 
 
-def _placed(experiments: ExperimentList, blocks: list[_Unplaced]) -> Parameterisation:
+def _with_slices(
+    experiments: ExperimentList, models: list[_WithFixed]
+) -> PredictionParameterisation:
     out, first = [], 0
-    for kind, model, block, fixed in blocks:
-        free = np.ones(len(block.start), dtype=bool)
+    for kind, index, model, fixed in models:
+        free = np.ones(len(model.start), dtype=bool)
         free[list(fixed)] = False
-        out.append(Placed(kind=kind, model=model, block=block, first=first, free=free))
+        part = ParameterSlice(
+            kind=kind, model=index, parameterisation=model, first=first, free=free
+        )
+        out.append(part)
         first += len(free)
-    return Parameterisation(
+    return PredictionParameterisation(
         experiments=experiments,
-        blocks=tuple(out),
-        start=np.concatenate([b.block.start for b in out]),
-        free=np.concatenate([b.free for b in out]),
+        slices=tuple(out),
+        start=np.concatenate([part.parameterisation.start for part in out]),
+        free=np.concatenate([part.free for part in out]),
     )
 
 
-def with_fixed(parameters: Parameterisation, fixed: Iterable[Placed]) -> Parameterisation:
-    """Return the parameters with these blocks fixed at their start."""
-    free = parameters.free.copy()
-    chosen = {(b.kind, b.model) for b in fixed}
-    blocks = []
-    for b in parameters.blocks:
-        if (b.kind, b.model) in chosen:
-            free[b.values] = False
-            b = replace(b, free=np.zeros_like(b.free))
-        blocks.append(b)
-    return replace(parameters, blocks=tuple(blocks), free=free)
+def with_fixed(
+    parameterisation: PredictionParameterisation, fixed: Iterable[ParameterSlice]
+) -> PredictionParameterisation:
+    """Return the parameterisation with these slices fixed at their start."""
+    free = parameterisation.free.copy()
+    chosen = {(part.kind, part.model) for part in fixed}
+    slices = []
+    for part in parameterisation.slices:
+        if (part.kind, part.model) in chosen:
+            free[part.values] = False
+            part = replace(part, free=np.zeros_like(part.free))
+        slices.append(part)
+    return replace(parameterisation, slices=tuple(slices), free=free)

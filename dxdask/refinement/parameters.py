@@ -10,46 +10,47 @@ BeamFix = Literal["all", "in_spindle_plane", "out_spindle_plane", "wavelength"]
 
 
 class AutoReduction(Parameters):
-    """What to do with a model that too few reflections determine."""
+    """Treatment of models that too few reflections determine."""
 
     min_nref_per_parameter: int = parameter(
-        5, "fewest reflections for each parameter of a model", expert=1, ge=1
+        5, "Fewest reflections for each parameter of a model.", expert=1, ge=1
     )
     action: Literal["fail", "fix", "remove"] = parameter(
         "fail",
-        "with fewer reflections: stop, keep the model as it is, or also leave its reflections out",
+        "With fewer reflections: stop, fix the model, or also exclude its reflections.",
         expert=1,
     )
 
 
 class BeamParameters(Parameters):
-    """Which of the beam's parameters are refined."""
+    """Refined parameters of the beam."""
 
     fix: tuple[BeamFix, ...] = parameter(
         ("in_spindle_plane", "wavelength"),
-        "kept as they are: the turn about the axis in the spindle-beam plane (in_spindle_plane, "
-        "Mu1), that about the plane's normal (out_spindle_plane, Mu2), the wavelength, or all",
+        "Fixed parameters: the rotation about the axis in the spindle-beam plane "
+        "(in_spindle_plane, Mu1), that about the plane's normal (out_spindle_plane, Mu2), the "
+        "wavelength, or all.",
     )
 
 
 class CrystalParameters(Parameters):
-    """Which of the crystals' parameters are refined."""
+    """Refined parameters of the crystals."""
 
-    fix: Literal["all", "cell", "orientation"] | None = parameter(None, "what is kept as it is")
+    fix: Literal["all", "cell", "orientation"] | None = parameter(None, "Fixed parameters.")
 
 
 class DetectorParameters(Parameters):
-    """Which of the detectors' parameters are refined; a detector moves as one rigid body."""
+    """Refined parameters of the detectors; a detector moves as one rigid body."""
 
     fix: Literal["all", "position", "orientation", "distance"] | None = parameter(
         None,
-        "what is kept as it is; distance keeps the two tilts (Tau2, Tau3) too, as they are "
-        "badly determined where it is",
+        "Fixed parameters; distance fixes the two tilts (Tau2, Tau3) too, which are badly "
+        "determined with it.",
     )
 
 
 class Parameterisation(Parameters):
-    """Which parameters describe the models."""
+    """Parameterisation of the models."""
 
     auto_reduction: AutoReduction = AutoReduction()
     beam: BeamParameters = BeamParameters()
@@ -62,7 +63,7 @@ class Tukey(Parameters):
 
     iqr_multiplier: float = parameter(
         1.5,
-        "outliers lie further than this many interquartile ranges outside the quartiles",
+        "Interquartile ranges outside the quartiles beyond which a residual is an outlier.",
         ge=0.0,
     )
 
@@ -71,12 +72,12 @@ class Mcd(Parameters):
     """Minimum covariance determinant (Rousseeuw & Van Driessen, 1999)."""
 
     alpha: float = parameter(
-        0.5, "fraction of the data whose covariance is made smallest", expert=1, ge=0.5, le=1.0
+        0.5, "Fraction of the data whose covariance is made smallest.", expert=1, ge=0.5, le=1.0
     )
-    n_trials: int = parameter(500, "random subsets to start from", expert=1, ge=1)
+    n_trials: int = parameter(500, "Number of random subsets to start from.", expert=1, ge=1)
     threshold_probability: float = parameter(
         0.975,
-        "quantile of chi squared beyond which a robust squared distance marks an outlier",
+        "Quantile of chi squared beyond which a robust squared distance is that of an outlier.",
         expert=1,
         gt=0.0,
         lt=1.0,
@@ -87,17 +88,17 @@ class Outlier(Parameters):
     """Rejection of centroids that lie too far from their predictions."""
 
     algorithm: Literal["auto", "mcd", "tukey"] | None = parameter(
-        "auto", "method; auto is mcd for rotation data, none keeps all"
+        "auto", "Method. auto: mcd for rotation data; none: reject nothing."
     )
     minimum_number_of_reflections: int = parameter(
-        20, "in a group with fewer all are rejected", expert=1, ge=0
+        20, "All of a group with fewer are rejected.", expert=1, ge=0
     )
-    separate_experiments: bool = parameter(True, "each experiment on its own", expert=1)
-    separate_panels: bool = parameter(False, "each panel on its own", expert=1)
-    separate_blocks: bool = parameter(True, "each block of rotation on its own", expert=1)
+    separate_experiments: bool = parameter(True, "Treat each experiment separately.", expert=1)
+    separate_panels: bool = parameter(False, "Treat each panel separately.", expert=1)
+    separate_blocks: bool = parameter(True, "Treat each block of rotation separately.", expert=1)
     block_width: float = parameter(
         18.0,
-        "width of a block; a scan is cut into equal ones near to it",
+        "Width of a block; a scan is divided into equal ones near to it.",
         unit="degree",
         expert=1,
         ge=1.0,
@@ -110,30 +111,30 @@ class WeightingStrategy(Parameters):
     """Weights of the residuals."""
 
     override: Literal["statistical", "constant"] | None = parameter(
-        None, "statistical: 1 / variance (the default); constant: the same for all", expert=1
+        None, "statistical: 1 / variance (the default); constant: the same for all.", expert=1
     )
     constants: tuple[float, float, float] = parameter(
-        (1.0, 1.0, 1.0), "weights of x, y (1/mm^2) and phi (1/rad^2) where constant", expert=1
+        (1.0, 1.0, 1.0), "Weights of x, y (1/mm^2) and phi (1/rad^2) where constant.", expert=1
     )
 
 
 class ReflectionSelection(Parameters):
-    """Which reflections are refined against."""
+    """Selection of the reflections to refine against."""
 
     reflections_per_degree: float | Literal["auto"] | None = parameter(
         "auto",
-        "centroids used for each degree of a scan; auto: all, but beyond one turn as many as in "
-        "one turn, at least 100; none: all",
+        "Centroids used for each degree of a scan. auto: all, but beyond 360 degrees as many as "
+        "in 360 degrees, at least 100; none: all.",
         unit="1/degree",
         expert=1,
     )
-    minimum_sample_size: int = parameter(1000, "fewest centroids to sample down to", expert=1, ge=0)
+    minimum_sample_size: int = parameter(1000, "Fewest centroids in a sample.", expert=1, ge=0)
     maximum_sample_size: int | None = parameter(
-        None, "most centroids to use for each run", expert=1, ge=1
+        None, "Most centroids used for each run.", expert=1, ge=1
     )
-    random_seed: int = parameter(42, "seed of the sampling", expert=1, ge=0)
+    random_seed: int = parameter(42, "Seed of the sampling.", expert=1, ge=0)
     close_to_spindle_cutoff: float = parameter(
-        0.02, "least |m2 . (s1 x s0)|; what is nearer to the rotation axis is left out",
+        0.02, "Least |m2 . (s1 x s0)|; reflections nearer to the rotation axis are excluded.",
         unit="1/Angstrom^2", expert=1, ge=0.0,
     )  # fmt: skip
     weighting_strategy: WeightingStrategy = WeightingStrategy()
@@ -143,7 +144,9 @@ class ReflectionSelection(Parameters):
 class Refinery(Parameters):
     """The minimiser: Levenberg-Marquardt."""
 
-    max_iterations: int | None = parameter(None, "most steps; none: 100", expert=1, ge=1)
+    max_iterations: int | None = parameter(
+        None, "Largest number of steps. none: 100.", expert=1, ge=1
+    )
 
 
 class RefinementParameters(Parameters):

@@ -1,4 +1,4 @@
-"""Predicted centroids of reflections whose Miller index is known."""
+"""Predicted centroids of reflections of known Miller index."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def _predict(
     s0: Any, m2: Any, inverse_d: Any, xyphi: Any, s1: Any,
 ) -> None:  # fmt: skip
     r = np.empty(3)
-    turned = np.empty(3)
+    rotated = np.empty(3)
     for n in range(hkl.shape[0]):
         e = experiment[n]
         transform(settings[setting[n]], hkl[n], r)
         enters, leaves = reflecting_angles(r, s0[e], m2[e])
         phi = nearest_angle(enters if entering[n] else leaves, phi_obs[n])
-        rotate(r, m2[e], math.cos(phi), math.sin(phi), turned)
+        rotate(r, m2[e], math.cos(phi), math.sin(phi), rotated)
         for i in range(3):
-            s1[n, i] = s0[e, i] + turned[i]
+            s1[n, i] = s0[e, i] + rotated[i]
         transform(inverse_d[panel[n]], s1[n], r)
         xyphi[n, 0] = r[0] / r[2] if r[2] > 0.0 else np.nan
         xyphi[n, 1] = r[1] / r[2] if r[2] > 0.0 else np.nan
@@ -50,8 +50,9 @@ def predict_mm(
 ) -> tuple[Floats, Floats]:
     """Return predicted x, y (mm) and phi (rad) as (n, 3), and s1 (n, 3), 1/Angstrom.
 
-    Each reflection is predicted on the panel it was seen on, on the side of the Ewald sphere that
-    `entering` (n,) names, at the turn nearest to its observed angle; NaN where it never diffracts.
+    Each reflection is predicted on the panel of its observation, on the side of the Ewald sphere of
+    `entering` (n,), at the angle modulo 360 degrees nearest to the observed one; NaN where it never
+    diffracts.
 
     settings: (n, 3, 3), one for each reflection, where the crystal varies; else those of `geom`.
     """
@@ -90,10 +91,10 @@ def to_pixels(table: Reflections, experiments: ExperimentList, xyphi: Floats) ->
 
 
 def predict(reflections: Reflections, experiments: ExperimentList) -> Reflections:
-    """Predict the centroids of indexed reflections.
+    """Return the table with predicted centroids of indexed reflections.
 
-    The side of the Ewald sphere is that of the column `entering` where the table has it, else of
-    the observed ray. A crystal that varies over the scan is taken at the observed angle.
+    The side of the Ewald sphere is that of the column `entering` where the table has it, else that
+    of the observed ray. A crystal that varies over the scan is evaluated at the observed angle.
 
     Returns
     -------

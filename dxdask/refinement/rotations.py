@@ -36,19 +36,3 @@ def _chain(factors: list[Floats]) -> Floats:
     for f in factors:
         out = f @ out
     return out
-
-
-def rotation_vector(rotation: Floats) -> Floats:
-    """Return axis times angle (3,), rad, of a rotation (3, 3) by less than half a turn."""
-    x = np.array(
-        [
-            rotation[2, 1] - rotation[1, 2],
-            rotation[0, 2] - rotation[2, 0],
-            rotation[1, 0] - rotation[0, 1],
-        ]
-    )
-    sine, cosine = 0.5 * np.linalg.norm(x), 0.5 * (np.trace(rotation) - 1.0)
-    if sine == 0.0:
-        return np.zeros(3)
-    out: Floats = x * (np.arctan2(sine, cosine) / (2.0 * sine))
-    return out

@@ -1,28 +1,93 @@
-"""Which reflections are refined against."""
+"""Selection of the reflections to refine against, and their weights."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.columns import Flag, Reflections, has_flag, select
+from dxdask.errors import InputError
+from dxdask.geometry.rays import is_entering
 from dxdask.models import ExperimentList, Scan
+from dxdask.refinement.geometry import geometry, observed_s1
+from dxdask.refinement.outliers import centroid_outliers
 from dxdask.refinement.parameters import ReflectionSelection, WeightingStrategy
+from dxdask.refinement.predict import predict_mm
 
 Rows = NDArray[np.int64]
 
 VARIANCES = ("x_mm_variance", "y_mm_variance", "phi_rad_variance")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """Reflections to refine against.
+
+    Attributes
+    ----------
+    used : rows of the table.
+    outliers : rows rejected as outliers.
+    n_matched : number of usable reflections with a prediction.
+    entering : (n,) bool, of all rows: the side of the Ewald sphere on which they are predicted.
+    """
+
+    used: Rows
+    outliers: Rows
+    n_matched: int
+    entering: NDArray[np.bool_]
+
+
+def select_reflections(
+    table: Reflections, experiments: ExperimentList, parameters: ReflectionSelection
+) -> Selection:
+    """Return the reflections to refine against.
+
+    They are predicted from the starting models, outliers are rejected, and the others sampled.
+
+    Raises
+    ------
+    InputError
+        No reflection is left.
+    """
+    indexed = np.flatnonzero(has_flag(table, Flag.INDEXED))
+    part = select(table, indexed)
+    s1 = observed_s1(part, experiments)
+    geom = geometry(experiments)
+    entering = is_entering(s1, geom.s0[part["experiment"]], geom.m2[part["experiment"]])
+    xyphi, _ = predict_mm(part, geom, entering)
+    good = np.flatnonzero(
+        usable(part, experiments, s1, parameters) & np.isfinite(xyphi).all(axis=1)
+    )
+    observed = np.column_stack([part[k][good] for k in ("x_mm", "y_mm", "phi_rad")])
+    out = centroid_outliers(
+        observed - xyphi[good],
+        part["experiment"][good],
+        part["panel"][good],
+        observed[:, 2],
+        parameters.outlier,
+    )
+    rows = sample(table, experiments, indexed[good[~out]], parameters)
+    if not len(rows):
+        raise InputError(
+            f"no reflection is left to refine against: {len(indexed)} are indexed, {len(good)} are "
+            f"predicted and away from the rotation axis, {int(out.sum())} of these are outliers; "
+            "check the indexing, or lower reflections.outlier.minimum_number_of_reflections"
+        )
+    every = np.zeros(len(table["flags"]), dtype=bool)
+    every[indexed] = entering
+    return Selection(used=rows, outliers=indexed[good[out]], n_matched=len(good), entering=every)
+
+
 def usable(
     table: Reflections, experiments: ExperimentList, s1: Floats, parameters: ReflectionSelection
 ) -> NDArray[np.bool_]:
-    """Return which reflections (n,) may be refined against.
+    """Return true for reflections (n,) that may be refined against.
 
-    Left out are those not indexed, overloaded, observed outside the scan, without a variance, and
+    Excluded are those not indexed, overloaded, observed outside the scan, without a variance, and
     near the rotation axis: |m2 . (s1 x s0)| not above the cutoff.
 
     s1: (n, 3), observed rays, 1/Angstrom.
@@ -46,7 +111,7 @@ def usable(
 def sample(
     table: Reflections, experiments: ExperimentList, rows: Rows, parameters: ReflectionSelection
 ) -> Rows:
-    """Return the rows, sorted, after sampling each experiment to what is asked for."""
+    """Return the rows, sorted, of a random sample of each experiment."""
     rng, out = np.random.default_rng(parameters.random_seed), []
     for i, e in enumerate(experiments):
         mine = np.sort(rows[table["experiment"][rows] == i])

@@ -1,4 +1,4 @@
-"""What refinement shows: its steps, the RMSDs, the crystals and how the panels moved."""
+"""Tables of refinement: steps, RMSDs, crystals and moves of the panels."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.models import ExperimentList
-from dxdask.refinement.blocks import panel_centre
+from dxdask.models.rotations import rotation_vector
 from dxdask.refinement.engine import Evaluation
-from dxdask.refinement.rotations import MRAD, rotation_vector
+from dxdask.refinement.rotations import MRAD
 from dxdask.tables import Table
 
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
 def steps_table(steps: Sequence[Evaluation]) -> Table:
-    """Return the RMSDs at the start and after each step."""
+    """Return the table of the RMSDs at the start and after each step."""
     rows = [
         {
             "step": i,
@@ -41,7 +41,7 @@ def steps_table(steps: Sequence[Evaluation]) -> Table:
 
 
 def rmsds_table(used: Reflections, experiments: ExperimentList) -> Table:
-    """Return the RMSDs by experiment of the reflections `used`, which have predictions.
+    """Return the table of RMSDs by experiment of the reflections `used`, which have predictions.
 
     Residuals in mm over the pixel's size, and in rad over the image's width, as DIALS gives them.
     """
@@ -75,7 +75,7 @@ def rmsds_table(used: Reflections, experiments: ExperimentList) -> Table:
 def rmsd_in_plane(table: Reflections) -> tuple[float, int]:
     """Return the rmsd in the detector plane, mm, and the number of reflections refined against.
 
-    What the refined models no longer predict does not count; infinite where that is all.
+    Reflections that the refined models do not predict are excluded; infinite without any.
     """
     used = select(table, has_flag(table, Flag.USED_IN_REFINEMENT))
     squares = (used["x_cal_mm"] - used["x_mm"]) ** 2 + (used["y_cal_mm"] - used["y_mm"]) ** 2
@@ -88,7 +88,7 @@ def _rms(values: NDArray[Any]) -> float:
 
 
 def crystals_table(experiments: ExperimentList) -> Table:
-    """Return the crystal of each experiment with the standard uncertainties of its cell."""
+    """Return the table of crystals with the standard uncertainties of their cells."""
     rows = []
     for i, e in enumerate(experiments):
         if e.crystal is None:
@@ -108,19 +108,19 @@ def crystals_table(experiments: ExperimentList) -> Table:
 
 
 def panels_table(before: ExperimentList, after: ExperimentList) -> Table:
-    """Return how far each panel moved: its centre and axes, in the laboratory frame."""
+    """Return the table of the moves of each panel, centre and axes, in the laboratory frame."""
     rows = []
     for k, (old, new) in enumerate(zip(before.detectors, after.detectors, strict=True)):
         runs = ", ".join(dict.fromkeys(m.run for m in after.members if m.detector == k))
         for i, (p, q) in enumerate(zip(old.panels, new.panels, strict=True)):
-            shift = panel_centre(new, i) - panel_centre(old, i)
-            turn = _frame(q) @ _frame(p).T
+            shift = q.centre - p.centre
+            rotation = q.axes.T @ p.axes
             rows.append(
                 {"detector": k, "run": runs, "panel": i, "name": q.name, "distance_mm": q.distance}
                 | {f"shift_{a}_mm": float(v) for a, v in zip("xyz", shift, strict=True)}
                 | {
                     f"rotation_{a}_mrad": float(v / MRAD)
-                    for a, v in zip("xyz", rotation_vector(turn), strict=True)
+                    for a, v in zip("xyz", rotation_vector(rotation), strict=True)
                 }
             )
     headings = {
@@ -133,8 +133,3 @@ def panels_table(before: ExperimentList, after: ExperimentList) -> Table:
     headings |= {f"shift_{a}_mm": (f"Shift {a}\n(mm)", ".4f") for a in "xyz"}
     headings |= {f"rotation_{a}_mrad": (f"Rotation {a}\n(mrad)", ".4f") for a in "xyz"}
     return Table(name="panels", title="Panels, against the start", rows=rows, headings=headings)
-
-
-def _frame(panel: Any) -> NDArray[np.float64]:
-    fast, slow = np.asarray(panel.fast_axis), np.asarray(panel.slow_axis)
-    return np.column_stack([fast, slow, np.cross(fast, slow)])

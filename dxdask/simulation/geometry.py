@@ -61,8 +61,7 @@ def _rotated(panel: Panel, angle: float) -> Panel:
     """Return the panel rotated in its plane about its centre by an angle, degree."""
     if angle == 0.0:
         return panel
-    centre = panel.lab_coordinates(np.array(panel.image_size) * panel.pixel_size / 2)
-    return panel.moved(rotation_matrix(panel.normal, np.deg2rad(angle)), about=centre)
+    return panel.moved(rotation_matrix(panel.normal, np.deg2rad(angle)), about=panel.centre)
 
 
 def _panel(

@@ -139,8 +139,8 @@ def index_events(part: StillsPart, run: StillsRun, known: KnownCell) -> StillsPa
         part,
         stills=stills,
         indexed=found.reflections,
-        further_image=stills["image"][found.further_still].astype(np.int64),
-        further_a_matrix=found.further_a_matrix,
+        further_image=stills["image"][found.additional_still].astype(np.int64),
+        further_a_matrix=found.additional_a_matrix,
         problems=(*part.problems, *problems),
     )
 

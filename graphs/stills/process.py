@@ -28,8 +28,8 @@ from dxdask.graphs.stills.parts import StillsPart, join_stills
 from dxdask.graphs.stills.run import StillsRun
 from dxdask.indexing.stills import KnownCell
 from dxdask.indexing.stills.consensus import ProposedCell
+from dxdask.indexing.stills.index_stills import agreed, require_hits
 from dxdask.indexing.stills.parameters import StillIndexParameters
-from dxdask.indexing.stills.step import agreed, require_hits
 from dxdask.spotfinding.images import is_used
 from dxdask.spotfinding.workspaces import Workspace, Workspaces
 

@@ -18,8 +18,8 @@ from dxdask.graphs.stills.run import StillsRun
 from dxdask.hits import find_hits
 from dxdask.indexing.stills import KnownCell
 from dxdask.indexing.stills.consensus import ProposedCell, consensus_table
+from dxdask.indexing.stills.index_stills import require_hits, result_of
 from dxdask.indexing.stills.many import IndexedStills
-from dxdask.indexing.stills.step import require_hits, result_of
 from dxdask.indexing.stills.tables import fates_table, index_rate_table, summary_table
 from dxdask.models import ExperimentList
 from dxdask.models.crystal import Crystal

@@ -56,8 +56,8 @@ def part_of_index(
     of_run = stills["experiment"] == run.index
     table = select(indexed.reflections, mine)
     of_mine = {name: values[of_run] for name, values in stills.items()}
-    further = of_run[indexed.arrays["further_still"]]
-    image = stills["image"][indexed.arrays["further_still"][further]]
+    further = of_run[indexed.arrays["additional_still"]]
+    image = stills["image"][indexed.arrays["additional_still"][further]]
     return StillsPart(
         stills=of_mine,
         spots=(
@@ -67,7 +67,7 @@ def part_of_index(
         ),
         indexed=table,
         further_image=image.astype(np.int64),
-        further_a_matrix=indexed.arrays["further_a_matrix"][further],
+        further_a_matrix=indexed.arrays["additional_a_matrix"][further],
         problems=(*_problems_of(indexed, run), *without_wavelength(of_mine, run)),
     )
 

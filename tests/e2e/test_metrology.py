@@ -16,7 +16,7 @@ from dxdask.indexing.stills import KnownCell
 from dxdask.indexing.stills.still import separation
 from dxdask.pipeline.metrology.shifts import compare
 from dxdask.refinement.metrology.congruence import Congruence, congruence
-from dxdask.refinement.metrology.step import at_places
+from dxdask.refinement.metrology.panel_frames import with_panel_frames
 from dxdask.storage.store.store import Store
 
 pytestmark = pytest.mark.shared
@@ -52,7 +52,7 @@ def refined(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
 def off(shared: Path, store: Store, which: str = "refined") -> Congruence:
     """Return how far the detector of all stills, of odd or even ones, or the first one is off."""
     compared = compare(store.path, shared / "data/stills/geometry_true.json")
-    found = at_places(compared.after, store.arrays("refine_metrology")[f"panels_{which}"])
+    found = with_panel_frames(compared.after, store.arrays("refine_metrology")[f"panels_{which}"])
     return congruence(compared.after, found, compared.beam)
 
 

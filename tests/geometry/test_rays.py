@@ -9,7 +9,7 @@ from support.rays import rays
 from support.refinement_cases import some_rotation
 
 from dxdask.geometry.rays import is_entering
-from dxdask.models.vectors import rotation_matrices
+from dxdask.models.rotations import rotation_matrices
 
 
 @given(seed=st.integers(0, 10_000), wavelength=st.floats(0.02, 2.0))
@@ -22,7 +22,7 @@ def test_rays_lie_on_the_sphere_and_lead_back_to_the_index(seed, wavelength):
     phi, s1 = rays(hkl, setting, s0, m2)
     for side in (0, 1):
         ok = np.isfinite(phi[:, side])
-        back = rotation_matrices(m2, -phi[ok, side])
+        back = rotation_matrices(np.outer(-phi[ok, side], m2))
         r = np.einsum("nij,nj->ni", back, s1[ok, side] - s0)
         np.testing.assert_allclose(r @ np.linalg.inv(setting).T, hkl[ok], atol=1e-8)
         lengths = np.linalg.norm(s1[ok, side], axis=1) * wavelength

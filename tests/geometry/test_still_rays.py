@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dxdask.geometry.still_rays import derivatives, still_rays
-from dxdask.refinement.metrology.strain import rotations
+from dxdask.models.rotations import rotation_matrices
 
 BEAM = np.array([0.0, 0.0, -1.0])
 
@@ -28,9 +28,9 @@ def test_delta_psi_is_the_angle_from_the_point_to_the_sphere() -> None:
     angle = still_rays(q, BEAM, wavelength).delta_psi
     axis = np.cross(q, BEAM)
     axis /= np.linalg.norm(axis, axis=1)[:, None]
-    turned = np.einsum("nij,nj->ni", rotations(axis * angle[:, None]), q)
+    turned = np.einsum("nij,nj->ni", rotation_matrices(axis * angle[:, None]), q)
     lengths = np.linalg.norm(turned + BEAM / wavelength[:, None], axis=1)
-    other = np.einsum("nij,nj->ni", rotations(-axis * angle[:, None]), q)
+    other = np.einsum("nij,nj->ni", rotation_matrices(-axis * angle[:, None]), q)
     wrong = np.linalg.norm(other + BEAM / wavelength[:, None], axis=1)
     on_sphere = np.minimum(np.abs(lengths * wavelength - 1), np.abs(wrong * wavelength - 1))
     np.testing.assert_allclose(on_sphere, 0, atol=1e-12)

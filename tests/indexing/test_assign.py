@@ -75,7 +75,7 @@ def test_of_two_spots_of_one_reflection_the_nearer_stays():
     found = has_flag(assign(both, experiments, tolerance=0.3), Flag.INDEXED)
     assert not found[:50].any()
     assert found[50:].all()
-    # A turn later it is another event.
+    # 360 degrees later it is another crossing.
     later = {**far, "phi_rad": far["phi_rad"] + 2 * np.pi}
     found = has_flag(assign(concatenate([later, one]), experiments, tolerance=0.3), Flag.INDEXED)
     assert found.all()

@@ -15,8 +15,8 @@ from dxdask.indexing import (
     index,
     refine_bravais_settings,
 )
-from dxdask.indexing.bravais import is_recommended
 from dxdask.indexing.correlation import correlation, merge_intensities
+from dxdask.indexing.refine_bravais_settings import is_recommended
 from dxdask.indexing.setting import axes_change, axes_text
 from dxdask.models import Crystal, ExperimentList
 from dxdask.refinement import RefinementParameters, refine
@@ -58,16 +58,16 @@ def test_the_true_lattice_is_recommended(lattice):
     last = table.rows[-1]
     assert (last["lattice"], last["metric_fit"], last["min_cc"]) == ("aP", 0.0, None)
     assert str(table).count("\n") == len(table.rows) + 4
-    turned, reflections = apply_setting(result.reflections, result.experiments, best)
-    assert turned.crystals[0].gemmi_space_group.hm == best["space_group"].split(":")[0]
-    refined = refine(reflections, turned, RefinementParameters()).experiments.crystals[0]
+    transformed, reflections = apply_setting(result.reflections, result.experiments, best)
+    assert transformed.crystals[0].gemmi_space_group.hm == best["space_group"].split(":")[0]
+    refined = refine(reflections, transformed, RefinementParameters()).experiments.crystals[0]
     edges = experiments.crystals[0].unit_cell[:3]
     np.testing.assert_allclose(sorted(refined.unit_cell[:3]), sorted(edges), rtol=2e-3)
     found = has_flag(reflections, Flag.INDEXED)
     assert np.count_nonzero(found) == np.count_nonzero(has_flag(result.reflections, Flag.INDEXED))
 
 
-def test_intensities_tell_true_symmetry_from_that_of_the_lattice():
+def test_intensities_distinguish_true_symmetry_from_that_of_the_lattice():
     # A monoclinic crystal whose cell is by chance orthorhombic.
     truth = experiments_of("oP")
     crystal = truth.crystals[0]
@@ -107,11 +107,11 @@ def test_indices_that_a_smaller_cell_lacks_are_lost():
     spots = spots_of(experiments)
     spots["flags"] |= np.uint32(Flag.INDEXED)
     half = {"cb_op": "a/2,b,c", "space_group": "P 1"}
-    turned, table = apply_setting(spots, experiments, half)
+    transformed, table = apply_setting(spots, experiments, half)
     even = spots["hkl"][:, 0] % 2 == 0
     np.testing.assert_array_equal(has_flag(table, Flag.INDEXED), even)
     np.testing.assert_array_equal(table["hkl"][even, 0] * 2, spots["hkl"][even, 0])
-    assert turned.crystals[0].unit_cell[0] == pytest.approx(21.0)
+    assert transformed.crystals[0].unit_cell[0] == pytest.approx(21.0)
     assert n_rows(table) == n_rows(spots)
 
 

@@ -63,8 +63,8 @@ def _agreement(ours, theirs):
     rows = np.array([place[k] for k in _positions(ours)])
     both = has_flag(ours, Flag.INDEXED) & has_flag(theirs, Flag.INDEXED)[rows]
     h, k = ours["hkl"][both], theirs["hkl"][rows][both]
-    turn = np.rint(np.linalg.lstsq(h, k, rcond=None)[0])
-    return np.all(h @ turn == k, axis=1).mean()
+    change = np.rint(np.linalg.lstsq(h, k, rcond=None)[0])
+    return np.all(h @ change == k, axis=1).mean()
 
 
 def _positions(table):

@@ -51,9 +51,9 @@ def test_cell_is_right_where_the_space_group_is_known(lattice):
     table = select(result.reflections, np.any(spots["hkl"] != 0, axis=1))
     h, k = spots["hkl"][np.any(spots["hkl"] != 0, axis=1)], table["hkl"]
     good = has_flag(table, Flag.INDEXED)
-    turn = np.rint(np.linalg.lstsq(h[good], k[good], rcond=None)[0])
-    assert abs(np.linalg.det(turn)) == pytest.approx(1.0)
-    assert np.all(h[good] @ turn == k[good], axis=1).mean() > 0.999
+    change = np.rint(np.linalg.lstsq(h[good], k[good], rcond=None)[0])
+    assert abs(np.linalg.det(change)) == pytest.approx(1.0)
+    assert np.all(h[good] @ change == k[good], axis=1).mean() > 0.999
 
 
 def test_runs_of_one_crystal_are_indexed_together():

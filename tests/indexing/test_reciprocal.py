@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.indexing_examples import experiments_of, spots_of
 
 from dxdask.columns import check, n_rows, select
-from dxdask.indexing.reciprocal import map_centroids, within_first_turn
+from dxdask.indexing.reciprocal import map_centroids, within_first_rotation
 from dxdask.storage.importers.dials.files import read_experiments, read_npz
 
 
@@ -31,7 +31,7 @@ def test_entering_spots_move_into_the_sphere():
     spots = spots_of(experiments, sigma=0.0)
     table = map_centroids(spots, experiments)
     e = experiments[0]
-    # Turning the lattice point on by a little: inside means |r + s0| < |s0|.
+    # After a small rotation of the lattice point: inside means |r + s0| < |s0|.
     step = 1e-4
     axis = e.goniometer.rotation_axis
     r = table["s1"] - e.beam.s0
@@ -58,11 +58,13 @@ def test_no_spots():
     assert n_rows(map_centroids(spots, experiments)) == 0
 
 
-def test_only_the_first_turn_is_searched():
+def test_only_the_first_rotation_is_searched():
     experiments = experiments_of("oP")
     phi = np.deg2rad([0.0, 10.0, 359.0, 361.0])
     table = {"phi_rad": phi, "experiment": np.zeros(4, dtype=np.int32)}
-    np.testing.assert_array_equal(within_first_turn(table, experiments), [True, True, True, False])
+    np.testing.assert_array_equal(
+        within_first_rotation(table, experiments), [True, True, True, False]
+    )
 
 
 @pytest.mark.shared

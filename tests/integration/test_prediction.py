@@ -16,7 +16,8 @@ from dxdask.integration import predict
 from dxdask.integration.corrections import lp_factor, quantum_efficiency
 from dxdask.integration.prediction import resolution_at_corners
 from dxdask.models import Goniometer, Scan
-from dxdask.models.vectors import matrix, rotation_matrices, rotation_matrix, vector
+from dxdask.models.rotations import rotation_matrices
+from dxdask.models.vectors import matrix, rotation_matrix, vector
 
 
 def turned(e, p, a):
@@ -28,7 +29,9 @@ def turned(e, p, a):
         else np.einsum("nij,nj->ni", a, p["hkl"])
     )
     r = r @ (g.setting_rotation @ g.fixed_rotation).T
-    return np.einsum("nij,nj->ni", rotation_matrices(g.rotation_axis, p["phi_cal_rad"]), r)
+    return np.einsum(
+        "nij,nj->ni", rotation_matrices(np.outer(p["phi_cal_rad"], g.rotation_axis)), r
+    )
 
 
 def assert_lawful(e, p, a):
@@ -71,10 +74,10 @@ def test_every_reflection_found_by_brute_force_is_predicted():
     phi = np.linspace(*e.scan.phi_range_rad, n_steps)
     r0 = hkl @ e.crystal.a.T
     distance = np.empty((n_steps, len(hkl)))
-    for i, r in enumerate(rotation_matrices(e.goniometer.rotation_axis, phi)):
+    for i, r in enumerate(rotation_matrices(np.outer(phi, e.goniometer.rotation_axis))):
         distance[i] = np.linalg.norm(r0 @ r.T + e.beam.s0, axis=1) - np.linalg.norm(e.beam.s0)
     step, which = np.nonzero(np.sign(distance[1:]) != np.sign(distance[:-1]))
-    rotation = rotation_matrices(e.goniometer.rotation_axis, phi[step])
+    rotation = rotation_matrices(np.outer(phi[step], e.goniometer.rotation_axis))
     rays = np.einsum("nij,nj->ni", rotation, r0[which]) + e.beam.s0
     xy = e.detector[0].mm_to_pixel(e.detector[0].ray_intersection(rays))
     size = np.array(e.detector[0].image_size)

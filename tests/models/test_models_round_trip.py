@@ -131,16 +131,6 @@ def test_b_matrix_is_gemmi_s_fractionalisation():
     np.testing.assert_allclose(b_matrix(cell), expected, atol=1e-15)
 
 
-@given(cells, rotations)
-def test_reindexing_keeps_the_reciprocal_lattice_points(cell, u):
-    crystal = Crystal.from_cell(cell, u_matrix=u)
-    op = gemmi.Op("y,z,x")
-    hkl = [2, -3, 5]
-    old = crystal.a @ hkl
-    new = crystal.reindexed(op).a @ op.apply_to_hkl(hkl)
-    np.testing.assert_allclose(new, old, atol=1e-9)
-
-
 def test_space_group_by_symbol_and_number():
     assert space_group("I213").number == space_group("199").number == space_group(199).number
     with pytest.raises(InputError, match="unknown space group 'P 99'"):
@@ -173,10 +163,10 @@ def test_panel_map_and_slices():
     assert detector.root.all_panels() == (0, 1)
 
 
-def test_a_moved_panel_keeps_its_shape_and_turns_about_the_pivot():
+def test_a_moved_panel_keeps_its_shape_and_rotates_about_the_pivot():
     panel = Panel(origin=(-50.0, 50.0, -100.0))
-    turn = rotation_matrix((0.0, 0.0, 1.0), np.pi / 2)
-    moved = panel.moved(turn, shift=(0.0, 0.0, -5.0), about=(0.0, 0.0, -100.0))
+    rotation = rotation_matrix((0.0, 0.0, 1.0), np.pi / 2)
+    moved = panel.moved(rotation, shift=(0.0, 0.0, -5.0), about=(0.0, 0.0, -100.0))
     np.testing.assert_allclose(moved.origin, (-50.0, -50.0, -105.0), atol=1e-12)
     np.testing.assert_allclose(moved.fast_axis, (0.0, 1.0, 0.0), atol=1e-12)
     group = Group(origin=(1.0, 2.0, 3.0), groups=(Group(origin=(4.0, 5.0, 6.0)),))

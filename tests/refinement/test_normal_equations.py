@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.refinement_cases import CELLS, centroids, disturbed, truth
 
 from dxdask.columns import select
 from dxdask.errors import ConvergenceError
-from dxdask.refinement import RefinementParameters, cell
+from dxdask.refinement import cell
 from dxdask.refinement.engine import check_determined
-from dxdask.refinement.normal import block_sums, residuals_and_gradients, row_blocks
+from dxdask.refinement.normal import ObservedCentroids, State, block_sums, row_blocks
 from dxdask.refinement.parameterisation import parameterise
-from dxdask.refinement.parameters import Parameterisation
-from dxdask.refinement.step import _choose, _observations, evaluate
+from dxdask.refinement.parameters import Parameterisation, ReflectionSelection
+from dxdask.refinement.selection import select_reflections
+from dxdask.refinement.target import evaluate, observed_centroids
 
+# Observed centroids are moved by this (mm, mm, rad), so that every residual is positive.
+MARGIN = np.array([20.0, 20.0, 0.5])
 ALL_FREE = Parameterisation.model_validate({"beam": {"fix": []}})
 
 
@@ -22,10 +27,30 @@ def observed(group: str, *, n_runs: int = 2, n_panels: int = 2):
     true = truth(group, n_runs=n_runs, n_panels=n_panels)
     start = disturbed(true)
     table = centroids(true, d_min=5.0, sigma=0.2)
-    wanted = RefinementParameters.model_validate({"reflections": {"outlier": {"algorithm": None}}})
-    chosen = _choose(table, start, wanted)
+    wanted = ReflectionSelection.model_validate({"outlier": {"algorithm": None}})
+    chosen = select_reflections(table, start, wanted)
     params = parameterise(start, ALL_FREE)
-    return params, _observations(table, params, chosen.used, chosen.entering, wanted)
+    strategy = wanted.weighting_strategy
+    return params, observed_centroids(table, params, chosen.used, chosen.entering, strategy)
+
+
+def residuals_and_gradients(data: ObservedCentroids, state: State, n_refined: int):
+    """Return residuals (n, 3) and derivatives (n, 3, k) of predictions, by sums of one row each.
+
+    With a weight of 1 for one coordinate alone, the sums of a row are r^2 and r dr/dp.
+    """
+    n = len(data.hkl)
+    rows = np.column_stack([np.arange(n), np.arange(1, n + 1), data.experiment])
+    moved = replace(data, blocks=rows, xyphi=data.xyphi + MARGIN)
+    residuals, gradients = np.empty((n, 3)), np.zeros((n, 3, n_refined))
+    for dim, weights in enumerate(np.eye(3)):
+        sums = block_sums(replace(moved, weights=np.tile(weights, (n, 1))), state)
+        r = np.sqrt(sums.squares[:, dim])
+        residuals[:, dim] = r - MARGIN[dim]
+        for row, e in enumerate(data.experiment):
+            at = state.columns[e][state.columns[e] >= 0]
+            gradients[row, dim, at] = sums.vector[row, : len(at)] / r[row]
+    return residuals, gradients
 
 
 @pytest.mark.parametrize("group", ["P 1", "P 61 2 2", "I 21 3"])
@@ -34,25 +59,21 @@ def test_gradients_are_finite_differences(group):
     # Away from the start, so that derivatives of rotations about zero are not all that is seen.
     x = params.start + np.random.default_rng(1).normal(size=len(params.start)) * 0.3
     start = params.start
-    for b in params.blocks:
+    for b in params.slices:
         if b.kind in ("cell",):
             x[b.values] = start[b.values] * (1 + 1e-3 * np.arange(1, len(b.free) + 1))
         if b.kind == "beam":
             x[b.first + 2] = start[b.first + 2] * 1.001
     state = params.state(x)
-    _, gradients = residuals_and_gradients(data, state)
-    columns = params.columns()[data.experiment]
+    _, gradients = residuals_and_gradients(data, state, len(x))
     for k, name in enumerate(params.names):
         h = 1e-5 * max(1.0, abs(x[k]))
         step = np.zeros(len(x))
         step[k] = h
-        up, _ = residuals_and_gradients(data, params.state(x + step))
-        down, _ = residuals_and_gradients(data, params.state(x - step))
-        numeric = (down - up) / (2 * h)
-        rows, places = np.nonzero(columns == k)
-        assert len(rows), name
-        analytic = np.zeros_like(numeric)
-        analytic[rows] = gradients[rows, :, places]
+        up, _ = residuals_and_gradients(data, params.state(x + step), len(x))
+        down, _ = residuals_and_gradients(data, params.state(x - step), len(x))
+        numeric, analytic = (down - up) / (2 * h), gradients[:, :, k]
+        assert analytic.any(), name
         for dim in range(3):
             largest = np.abs(numeric[:, dim]).max()
             np.testing.assert_allclose(
@@ -63,13 +84,8 @@ def test_gradients_are_finite_differences(group):
 def test_sums_are_those_of_the_gradients():
     params, data = observed("P 43 21 2")
     state = params.state(params.start)
-    residuals, gradients = residuals_and_gradients(data, state)
+    residuals, jacobian = residuals_and_gradients(data, state, len(params.start))
     found = evaluate(params, data, params.start)
-    n, k = len(residuals), len(params.start)
-    jacobian = np.zeros((n, 3, k))
-    columns = params.columns()[data.experiment]
-    rows, places = np.nonzero(columns >= 0)
-    jacobian[rows, :, columns[rows, places]] = gradients[rows, :, places]
     matrix = np.einsum("nda,nd,ndb->ab", jacobian, data.weights, jacobian)
     vector = np.einsum("nda,nd,nd->a", jacobian, data.weights, residuals)
     scale = np.sqrt(np.outer(np.diag(matrix), np.diag(matrix)))
@@ -104,8 +120,6 @@ def test_blocks_add_up_whatever_they_are_cut_into():
     params, data = observed("P 43 21 2", n_runs=1)
     state = params.state(params.start)
     whole = block_sums(data, state)
-    from dataclasses import replace
-
     half = len(data.hkl) // 2
     cut = replace(data, blocks=np.array([[0, half, 0], [half, len(data.hkl), 0]]))
     parts = block_sums(cut, state)
@@ -176,12 +190,13 @@ def test_a_run_alone_gives_the_same_sums_as_in_company():
     true = truth(n_runs=2)
     table = centroids(true, d_min=5.0)
     alone = select(table, table["experiment"] == 0)
-    wanted = RefinementParameters.model_validate({"reflections": {"outlier": {"algorithm": None}}})
+    wanted = ReflectionSelection.model_validate({"outlier": {"algorithm": None}})
     params = parameterise(true, ALL_FREE)
     sums = []
     for t in (table, alone):
-        chosen = _choose(t, true, wanted)
-        data = _observations(t, params, chosen.used, chosen.entering, wanted)
+        chosen = select_reflections(t, true, wanted)
+        strategy = wanted.weighting_strategy
+        data = observed_centroids(t, params, chosen.used, chosen.entering, strategy)
         got = block_sums(data, params.state(params.start))
         sums.append(got.matrix[data.blocks[:, 2] == 0])
     np.testing.assert_array_equal(*sums)

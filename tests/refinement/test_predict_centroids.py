@@ -1,4 +1,4 @@
-"""Predicted centroids: where the truth has them, on the side and at the turn asked for."""
+"""Predicted centroids against the truth, by side of the sphere and number of rotations."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from support.refinement_cases import centroids, truth
 from dxdask.columns import Flag
 from dxdask.errors import SchemaError
 from dxdask.models.vectors import matrix
-from dxdask.refinement import predict
 from dxdask.refinement.geometry import observed_s1
+from dxdask.refinement.predict import predict
 
 
 def test_predictions_are_where_the_truth_is():
@@ -35,7 +35,7 @@ def test_predictions_are_where_the_truth_is():
         assert np.abs(xy * 0.1 - mm).max() > 0.02
 
 
-def test_the_prediction_is_at_the_turn_that_was_observed():
+def test_the_prediction_is_in_the_rotation_that_was_observed():
     true = truth()
     table = centroids(true)
     later = {**table, "phi_rad": table["phi_rad"] + 2 * np.pi}

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from dxdask.columns import Flag
-from dxdask.models.vectors import rotation_matrices
-from dxdask.refinement import RefinementParameters, predict, refine
+from dxdask.models.rotations import rotation_matrices
+from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.geometry import goniometer_frames, observed_s1
+from dxdask.refinement.predict import predict
 from dxdask.storage.importers.dials.files import read_experiments
 
 pytestmark = pytest.mark.shared
@@ -82,7 +83,7 @@ def insulin_table(shared, experiments):
     s1 = observed_s1(table, experiments)
     for i, e in enumerate(experiments):
         mine = of == i
-        back = rotation_matrices(axes[i], -table["phi_rad"][mine])
+        back = rotation_matrices(np.outer(-table["phi_rad"][mine], axes[i]))
         r = np.einsum("nij,nj->ni", back, s1[mine] - e.beam.s0)
         h = r @ np.linalg.inv(frames[i] @ e.crystal.a).T
         ok = (np.abs(h - np.round(h)) < 0.3).all(axis=1)

@@ -11,7 +11,8 @@ from support.refinement_cases import CELLS, centroids, disturbed, misorientation
 from dxdask.columns import Flag, check, select
 from dxdask.errors import ConvergenceError, InputError, SchemaError
 from dxdask.models import ExperimentList
-from dxdask.refinement import RefinementParameters, predict, refine
+from dxdask.refinement import RefinementParameters, refine
+from dxdask.refinement.predict import predict
 from dxdask.refinement.summary import rmsd_in_plane
 
 

@@ -12,8 +12,8 @@ from dxdask.columns import Flag, Reflections
 from dxdask.merging.stills.partiality import partialities
 from dxdask.models import Beam, Crystal, Detector, Experiment, ExperimentList
 from dxdask.models.crystal import b_matrix
+from dxdask.models.rotations import rotation_matrices
 from dxdask.models.symmetry import asu_indices, is_absent, pack, unpack
-from dxdask.refinement.metrology.strain import rotations
 from dxdask.still_columns import Stills
 
 CELL = (60.0, 60.0, 40.0, 90.0, 90.0, 90.0)
@@ -53,7 +53,7 @@ def simulated(
     unique = np.unique(keys)
     s2 = np.array([0.5 * np.sum((b @ h) ** 2) for h in unpack(unique)])
     full = rng.exponential(1.0, len(unique)) * np.exp(-10 * s2) * bright
-    u = rotations(rng.normal(0, 2, (n, 3)))
+    u = rotation_matrices(rng.normal(0, 2, (n, 3)))
     turns = np.concatenate([rng.normal(0, turn, (n, 2)), np.zeros((n, 1))], axis=1)
     wavelength = 1.3 * (1 + rng.normal(0, 1e-3, n))
     scale, radius = np.exp(rng.normal(0, 0.5, n)), RADIUS * np.exp(rng.normal(0, 0.15, n))
@@ -73,7 +73,7 @@ def simulated(
             "intensity_sum_variance": np.maximum(counts, 0) + background,
         })  # fmt: skip
     reflections = {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
-    wrong = rotations(-turns) @ u @ b / (1 + stretch)
+    wrong = rotation_matrices(-turns) @ u @ b / (1 + stretch)
     stills = {
         "experiment": np.zeros(n, np.int32), "image": np.arange(n, dtype=np.int32),
         "wavelength": wavelength, "indexed": np.ones(n, np.bool_), "a_matrix": wrong,

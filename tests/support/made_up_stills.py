@@ -12,8 +12,7 @@ from dxdask.columns import Flag, Reflections
 from dxdask.geometry.still_rays import still_rays
 from dxdask.models import Beam, Detector, Experiment, Panel
 from dxdask.models.crystal import b_matrix
-from dxdask.refinement.metrology.hierarchy import centre
-from dxdask.refinement.metrology.strain import rotations
+from dxdask.models.rotations import rotation_matrices
 from dxdask.still_columns import Stills
 
 CELL = (79.2, 79.2, 38.0, 90.0, 90.0, 90.0)
@@ -51,9 +50,8 @@ def moved_panels(
 ) -> Detector:
     """Return the detector with panels shifted (n, 3), mm, and turned (n, 3), rad, about centres."""
     out = []
-    for panel, shift, matrix in zip(detector.panels, shifts, rotations(turns), strict=True):
-        middle = panel.lab_coordinates(np.asarray(panel.image_size) * panel.pixel_size / 2)
-        out.append(panel.moved(matrix, shift, about=tuple(middle)))
+    for panel, shift, matrix in zip(detector.panels, shifts, rotation_matrices(turns), strict=True):
+        out.append(panel.moved(matrix, shift, about=panel.centre))
     return replace(detector, panels=tuple(out))
 
 
@@ -68,7 +66,7 @@ def displaced() -> Detector:
 
 def centres(detector: Detector) -> NDArray[np.float64]:
     """Return the centres of panels (n, 3), mm."""
-    return np.array([centre(p) for p in detector.panels])
+    return np.array([p.centre for p in detector.panels])
 
 
 def shots(
@@ -83,7 +81,7 @@ def shots(
     rng = np.random.default_rng(seed)
     nominal = panels()
     detector = true_detector or nominal
-    u = rotations(rng.normal(0, 2, (n, 3)))
+    u = rotation_matrices(rng.normal(0, 2, (n, 3)))
     wavelength = 1.3 * (1 + rng.normal(0, 1e-3, n))
     tables = []
     hkl = np.stack(np.meshgrid(*[np.arange(-m, m + 1) for m in (30, 30, 15)]), -1).reshape(-1, 3)
@@ -105,7 +103,7 @@ def shots(
         "image": np.arange(n, dtype=np.int32),
         "indexed": np.ones(n, np.bool_),
         "wavelength": wavelength,
-        "a_matrix": rotations(rng.normal(0, 1e-3, (n, 3))) @ a_matrices,
+        "a_matrix": rotation_matrices(rng.normal(0, 1e-3, (n, 3))) @ a_matrices,
     }
     experiment = Experiment(
         identifier="made up", run="made_up", beam=Beam(wavelength=1.3), detector=nominal

@@ -12,7 +12,7 @@ from dxdask.columns import Flag, Reflections
 from dxdask.integration.stills import Predictions, Setup, Spread, predict, setup, spread_of
 from dxdask.models import Beam, Detector
 from dxdask.models.crystal import b_matrix
-from dxdask.refinement.metrology.strain import rotations
+from dxdask.models.rotations import rotation_matrices
 from dxdask.still_columns import Stills
 
 WAVELENGTH = 1.31
@@ -23,7 +23,7 @@ SPREAD = spread_of(SIZE, MOSAICITY, BANDWIDTH)
 
 def orientation(seed: int) -> NDArray[np.float64]:
     """Return A (3, 3) of a crystal in an orientation drawn."""
-    return rotations(np.random.default_rng(seed).normal(0, 2, (1, 3)))[0] @ b_matrix(CELL)
+    return rotation_matrices(np.random.default_rng(seed).normal(0, 2, (1, 3)))[0] @ b_matrix(CELL)
 
 
 def common(detector: Detector | None = None, **changed: object) -> Setup:

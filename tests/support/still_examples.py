@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix
-from dxdask.refinement.metrology.strain import rotations
+from dxdask.models.rotations import rotation_matrices
 
 LYSOZYME = (79.2, 79.2, 38.0, 90.0, 90.0, 90.0)
 BEAM = np.array([0.0, 0.0, -1.0])
@@ -57,7 +57,7 @@ def still_of(
 def noise_of(q: Floats, n: int, rng: np.random.Generator) -> Floats:
     """Return n spots (n, 3) of no lattice, as far out as those of q (m, 3)."""
     some = q[rng.integers(len(q), size=n)]
-    turn = rotations(rng.uniform(-np.pi, np.pi, n)[:, None] * BEAM)
+    turn = rotation_matrices(rng.uniform(-np.pi, np.pi, n)[:, None] * BEAM)
     return np.asarray(np.einsum("nij,nj->ni", turn, some))
 
 

@@ -1,4 +1,4 @@
-"""The lattice of one still whose cell is not known."""
+"""Lattice of one still of unknown cell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dxdask.indexing.stills.still import assign, evidence, quality_of
 from dxdask.indexing.stills.transform import transform_peaks
 
 MOST_AXES = 25
-# Mean distance from integers, at most 0.15 a spot: 0.13 where a vector means nothing.
+# Mean distance from integers, at most 0.15 for a spot; 0.13 for a vector that is no axis.
 MEANINGFUL = 0.11
 AS_GOOD = 0.85
 FLATTEST = 0.05
@@ -26,10 +26,10 @@ MORE_EVIDENCE = 10.0
 
 
 def lattice_of_still(q: Floats, parameters: StillIndexParameters | None = None) -> Floats | None:
-    """Return A (3, 3), 1/A, of the reduced primitive cell that the spots of one still show.
+    """Return A (3, 3), 1/A, of the reduced primitive cell from the spots of one still.
 
     It is the smallest cell of three peaks of the Fourier transform that indexes nearly as many
-    spots as any. None where it is not better than chance.
+    spots as the best. None where it is not better than chance.
 
     q : (n, 3) scattering vectors of the spots, 1/A.
     """
@@ -49,10 +49,10 @@ def lattice_of_still(q: Floats, parameters: StillIndexParameters | None = None) 
     basis = np.empty((3, 3))
     if _smallest_good(q, vectors, tolerance, basis) <= 0.0:
         return None
-    return _settled(q, lengths, basis, parameters)
+    return _fitted(q, lengths, basis, parameters)
 
 
-def _settled(
+def _fitted(
     q: Floats, lengths: Floats, basis: Floats, parameters: StillIndexParameters
 ) -> Floats | None:
     """Return A, fitted and reduced, of a basis (3, 3) if it is better than chance."""
@@ -74,9 +74,9 @@ def _settled(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _smallest_good(q: Any, vectors: Any, tolerance: float, basis: Any) -> float:
-    """Fill basis (3, 3) with three vectors that index nearly as well as any and have least volume.
+    """Fill basis (3, 3) with the vectors of least volume that index nearly as well as the best.
 
-    Returns how well they do, 0 for not at all.
+    Returns their quality (`indexed_by`), 0 where there are none.
     """
     n = vectors.shape[0]
     inverse = np.empty((3, 3))

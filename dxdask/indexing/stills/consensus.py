@@ -1,4 +1,4 @@
-"""The cell that most stills of a run share, from lattices found on each without knowing it."""
+"""The cell that most stills of a run share, from the lattice of each."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.indexing.known_symmetry import bravais_lattice, match_symmetry
-from dxdask.indexing.lattice_symmetry import (
-    constrained,
-    find_settings,
-    rotations_of,
-    to_conventional,
-)
+from dxdask.indexing.lattice_symmetry import constrained, find_settings
 from dxdask.indexing.reduction import changed, niggli_reduced
 from dxdask.indexing.stills.known_cell import KnownCell
 from dxdask.indexing.stills.lattice_signature import mean_cell, multiple_of, signatures
 from dxdask.indexing.stills.parameters import Consensus
-from dxdask.models.crystal import b_matrix, cell_of
+from dxdask.models.crystal import b_matrix, cell_of, space_group
 from dxdask.tables import Table
 
 MOST_CELLS = 10
@@ -32,9 +27,9 @@ class ProposedCell:
 
     Attributes
     ----------
-    n_crystals : stills that show it. reduced : its primitive cell, A and degree; the median.
-    known : lattice and conventional cell of the highest symmetry that it has.
-    delta : Le Page delta of that symmetry, degree. relation : to a cell that more stills show.
+    n_crystals : stills with it. reduced : its primitive cell, A and degree; the median.
+    known : its lattice and conventional cell of the highest symmetry.
+    delta : Le Page delta of that symmetry, degree. relation : to a cell of more stills.
     """
 
     n_crystals: int
@@ -54,14 +49,14 @@ def propose_cells(
 ) -> list[ProposedCell]:
     """Return the cells that stills share, that of the most stills first.
 
-    lattices : (n, 3, 3) reduced A of the stills on which a lattice was found. group : the space
-    group where it is known; cells that cannot have it are left out.
+    lattices : (n, 3, 3) reduced A of the stills on which a lattice was found. group : the
+    space group where it is known; cells that cannot have it are excluded.
     """
     parameters = parameters or Consensus()
     if len(lattices) > parameters.max_crystals:
         evenly = np.linspace(0, len(lattices) - 1, parameters.max_crystals).round().astype(int)
         lattices = lattices[evenly]
-    # where only one or two stills show a lattice, these must agree
+    # where only one or two stills have a lattice, these must agree
     fewest = min(parameters.min_crystals, len(lattices))
     out: list[ProposedCell] = []
     for members in clusters(lattices, parameters.relative_length_tolerance):
@@ -76,9 +71,9 @@ def propose_cells(
 
 
 def clusters(lattices: Floats, tolerance: float) -> list[NDArray[np.int64]]:
-    """Return which lattices A (n, 3, 3) are alike, the largest set first, each in one set.
+    """Return sets of indices of similar lattices A (n, 3, 3), the largest set first.
 
-    A set is all that are like the one that most of those left are like.
+    Each lattice is in one set: all that are similar to the one with most similar ones.
     """
     if len(lattices) == 0:
         return []
@@ -101,18 +96,19 @@ def _conventional(
     a_matrix = niggli_reduced(b_matrix(reduced))
     for setting in find_settings(a_matrix, max_delta):
         if group is None:
-            cell = cell_of(to_conventional(a_matrix, setting))
-            return KnownCell.of(cell, setting.space_group), setting.delta
+            lowest = space_group(setting.space_group)
+            cell = cell_of(constrained(changed(a_matrix, setting.change), lowest))
+            return KnownCell.of(cell, lowest), setting.delta
         if setting.lattice == bravais_lattice(group):
             change = match_symmetry(a_matrix, group, max_delta)
             if change is not None:
-                cell = cell_of(constrained(changed(a_matrix, change), rotations_of(group)))
+                cell = cell_of(constrained(changed(a_matrix, change), group))
                 return KnownCell.of(cell, group), setting.delta
     return None
 
 
 def _relation(reduced: tuple[float, ...], others: list[ProposedCell], tolerance: float) -> str:
-    """Return how a cell follows from one of the others by integers, in words; empty if not."""
+    """Return the integer relation of a cell to one of the others, in words; empty if none."""
     for i, other in enumerate(others, start=1):
         times = multiple_of(reduced, other.reduced, tolerance)
         if times is not None:
@@ -124,7 +120,7 @@ def _relation(reduced: tuple[float, ...], others: list[ProposedCell], tolerance:
 
 
 def consensus_table(cells: list[ProposedCell], n_lattices: int) -> Table:
-    """Return the cells as a table; the first is the one proposed."""
+    """Return the table of cells; the first is proposed."""
     rows = []
     for i, found in enumerate(cells, start=1):
         values = zip(("a", "b", "c", "alpha", "beta", "gamma"), found.known.cell, strict=True)
@@ -141,5 +137,5 @@ def consensus_table(cells: list[ProposedCell], n_lattices: int) -> Table:
         **{k: (k, ".2f") for k in ("a", "b", "c", "alpha", "beta", "gamma")},
         "relation": ("relation", ""),
     }  # fmt: skip
-    title = f"Cells that {n_lattices} stills show"
+    title = f"Cells of the lattices of {n_lattices} stills"
     return Table(name="consensus", title=title, rows=rows, headings=headings)

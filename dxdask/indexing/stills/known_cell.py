@@ -1,4 +1,4 @@
-"""What is known of the crystals of a run before they are indexed: cell and space group."""
+"""Known cell and space group of the crystals of a run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dxdask.errors import InputError
 from dxdask.indexing.reduction import changed, inverse, niggli_change
 from dxdask.models import space_group
 from dxdask.models.crystal import b_matrix
+from dxdask.models.metric import rotations_of
 
 ABSURD_VOLUME = 1e9
 SYMMETRY_WITHIN = 1.0
@@ -19,12 +20,12 @@ SYMMETRY_WITHIN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class KnownCell:
-    """A cell and what indexing needs of it, worked out once for all stills.
+    """A cell and space group, with what indexing calculates of them once for all stills.
 
     Attributes
     ----------
     cell : a, b, c (A), alpha, beta, gamma (degree), in the setting of `group`.
-    group : the space group; its centring tells the primitive lattice.
+    group : the space group, whose centring defines the primitive lattice.
     basis : (3, 3) rows are the axes of the reduced primitive cell, shortest first, right-handed,
     in the crystal's Cartesian frame, A.
     to_conventional : (3, 3) A of `cell` is A of the primitive cell times this.
@@ -40,7 +41,7 @@ class KnownCell:
 
     @classmethod
     def of(cls, cell: tuple[float, ...], group: str | int | gemmi.SpaceGroup = "P 1") -> KnownCell:
-        """Return what is known of crystals with this cell (A, degree) and space group.
+        """Return the known cell of crystals with this cell (A, degree) and space group.
 
         Raises
         ------
@@ -63,6 +64,6 @@ class KnownCell:
         found = gemmi.find_lattice_symmetry(
             gemmi.UnitCell(*cell), known.centring_type(), SYMMETRY_WITHIN
         )
-        symmetry = np.array([op.rot for op in found.sym_ops]).transpose(0, 2, 1) / gemmi.Op.DEN
+        symmetry = rotations_of(found).transpose(0, 2, 1)
         to_conventional = np.ascontiguousarray(change.T)
         return cls(tuple(float(x) for x in cell), known, basis, to_conventional, symmetry)

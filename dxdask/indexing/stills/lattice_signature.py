@@ -1,4 +1,4 @@
-"""Numbers that tell lattices apart, whatever axes they are given by."""
+"""Numbers that characterise a lattice, independent of the choice of its axes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ LARGEST_INDEX = 6
 def signatures(reduced: Floats) -> Floats:
     """Return seven lengths (n, 7), A, in rising order, of lattices given by reduced A (n, 3, 3).
 
-    They are those of the axes and of the shortest diagonals of faces and body. They change
-    steadily with the lattice, where the axes of reduced cells jump (Andrews & Bernstein 2014,
+    They are those of the axes and of the shortest diagonals of faces and body. They are
+    continuous in the lattice, while the axes of reduced cells jump (Andrews & Bernstein 2014,
     J. Appl. Cryst. 47, 346; their DC7).
     """
     a, b, c = np.moveaxis(np.linalg.inv(reduced), 1, 0)
@@ -52,10 +52,10 @@ def sublattices(index: int) -> list[NDArray[np.int64]]:
 
 
 def multiple_of(larger: Cell, smaller: Cell, tolerance: float) -> int | None:
-    """Return how many times larger one primitive cell is, where it is a multiple of the other.
+    """Return the index of one primitive cell as a superlattice of the other.
 
-    Cells (A, degree) are taken for alike whose signatures differ by at most `tolerance`, relative.
-    None where the larger is no superlattice of the smaller, 1 where they are alike.
+    Cells (A, degree) are equal if their signatures differ by at most `tolerance`, relative. None
+    where the larger is no superlattice of the smaller, 1 where they are equal.
     """
     ratio = gemmi.UnitCell(*larger).volume / gemmi.UnitCell(*smaller).volume
     index = round(ratio)
@@ -81,8 +81,8 @@ def mean_cell(reduced: Floats) -> Cell:
 
 def _nearest_metric(basis: Floats, metric: Floats) -> Floats:
     """Return the metric tensor (3, 3) of the basis (rows) in its setting nearest to `metric`."""
-    turned = _UNIMODULAR @ basis
-    tensors = turned @ turned.transpose(0, 2, 1)
+    bases = _UNIMODULAR @ basis
+    tensors = bases @ bases.transpose(0, 2, 1)
     scale = np.sqrt(np.outer(np.diag(metric), np.diag(metric)))
     off = (((tensors - metric) / scale) ** 2).sum(axis=(1, 2))
     return np.asarray(tensors[np.argmin(np.round(off, 12))])

@@ -1,4 +1,4 @@
-"""Least squares of a lattice against the spots of one still, from few inner spots to all."""
+"""Least squares of a lattice against the spots of one still, from the inner spots to all."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def nearest(q: Any, s: int, basis: Any, h: Any) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fit_lattice(q: Any, lengths: Any, reach: Any, tolerance: Any, a_matrix: Any, basis: Any) -> int:
-    """Refine A (3, 3) and its inverse `basis` in place: q = A h by least squares, h frozen.
+    """Refine A (3, 3) and its inverse `basis` in place: q = A h by least squares, h fixed.
 
-    In each round spots up to `reach` (1/A) count whose indices lie within `tolerance` of integers;
-    both (rounds,). Columns of A that the spots do not tell are held by a weak spring at where
-    they were. Returns the number of spots of the last round, 0 where the lattice is lost.
+    In each round spots up to `reach` (1/A) with indices within `tolerance` of integers are used;
+    both (rounds,). Columns of A that the spots do not determine are weakly restrained to their
+    last values. Returns the number of spots of the last round, 0 where the lattice is lost.
     """
     normal, right = np.empty((3, 3)), np.empty((3, 3))
     h, x, b = np.empty(3), np.empty(3), np.empty(3)
@@ -70,7 +70,7 @@ def fit_lattice(q: Any, lengths: Any, reach: Any, tolerance: Any, a_matrix: Any,
         if n < FEWEST:
             continue
         for i in range(3):
-            # as one spot would that has a small index on this axis alone
+            # the weight of a spot with a small index along this axis only
             normal[i, i] += STIFFNESS * n
             for j in range(3):
                 right[i, j] += STIFFNESS * n * a_matrix[j, i]
@@ -88,12 +88,12 @@ def fit_lattice(q: Any, lengths: Any, reach: Any, tolerance: Any, a_matrix: Any,
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def indexed_by(q: Any, basis: Any, tolerance: float, hkl: Any, near: Any) -> Any:
-    """Fill hkl (n, 3) with nearest indices and near (n,) with which lie within the tolerance.
+    """Fill hkl (n, 3) with the nearest indices and near (n,) with true within the tolerance.
 
     Returns
     -------
     int, float
-        How many there are, and how well: each counts 1 on a lattice point, 0 at the tolerance.
+        The number of these, and their quality: 1 for a spot on a lattice point, 0 at the tolerance.
     """
     h = np.empty(3)
     n, quality = 0, 0.0

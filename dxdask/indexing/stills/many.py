@@ -1,4 +1,4 @@
-"""The crystals of many stills, one still after the other: what one task does to its frames."""
+"""Indexing of many stills, one after the other, as one task does it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class IndexedStills(NamedTuple):
     Attributes
     ----------
     reflections : as given, with s1, rlp, hkl and the flag INDEXED. stills : as given, with indexed,
-    n_indexed, a_matrix, rmsd_x_px, rmsd_y_px and reason. further_still : (k,) row of the still that
-    a further crystal is on, and its further_a_matrix : (k, 3, 3), 1/A; these have no spots here.
+    n_indexed, a_matrix, rmsd_x_px, rmsd_y_px and reason. additional_still : (k,) row of the
+    still of an additional lattice, and additional_a_matrix : (k, 3, 3), 1/A; no spots of these.
     """
 
     reflections: Reflections
     stills: Stills
-    further_still: NDArray[np.int64]
-    further_a_matrix: Floats
+    additional_still: NDArray[np.int64]
+    additional_a_matrix: Floats
 
 
 def lattices_of_stills(
@@ -42,7 +42,7 @@ def lattices_of_stills(
     experiments: ExperimentList,
     parameters: StillIndexParameters | None = None,
 ) -> Floats:
-    """Return the reduced A (k, 3, 3), 1/A, of the hits on which a lattice shows, cell unknown."""
+    """Return the reduced A (k, 3, 3), 1/A, of the hits with a lattice, cell not known."""
     parameters = parameters or StillIndexParameters()
     spots = scattering_of(reflections, stills, experiments)
     rows = spots.by_still(len(stills["hit"]))
@@ -63,28 +63,28 @@ def index_known(
     """
     parameters = parameters or StillIndexParameters()
     spots = scattering_of(reflections, stills, experiments)
-    table, hkl, further = _searched(spots, stills, known, parameters)
+    table, hkl, additional = _searched(spots, stills, known, parameters)
     reflections = _with_indices(reflections, spots, hkl)
     if parameters.refine and table["indexed"].any():
         reflections, table = refined(
             reflections, table, spots, experiments, known, parameters.refinement
         )
-    rows = np.array([row for row, _ in further], dtype=np.int64)
+    rows = np.array([row for row, _ in additional], dtype=np.int64)
     return IndexedStills(
-        reflections, table, rows, np.array([a for _, a in further]).reshape(-1, 3, 3)
+        reflections, table, rows, np.array([a for _, a in additional]).reshape(-1, 3, 3)
     )
 
 
 def _searched(
     spots: Scattering, stills: Stills, known: KnownCell, parameters: StillIndexParameters
 ) -> tuple[Stills, NDArray[np.int32], list[tuple[int, Floats]]]:
-    """Return the table of stills with crystals, indices (n, 3) of the spots, further crystals."""
+    """Return the table of stills with crystals, hkl (n, 3) of the spots, additional lattices."""
     n = len(stills["hit"])
     a_matrix = np.full((n, 3, 3), np.nan)
     reason = stills.get("reason", np.full(n, Fate.NO_HIT)).astype(np.int32)
     n_indexed = np.zeros(n, np.int32)
     hkl = np.zeros((len(spots.q), 3), np.int32)
-    further: list[tuple[int, Floats]] = []
+    additional: list[tuple[int, Floats]] = []
     rows = spots.by_still(n)
     for i in np.flatnonzero(stills["hit"]):
         found = index_still(spots.q[rows[i]], known, parameters)
@@ -95,12 +95,12 @@ def _searched(
         of_main = rows[i][found.lattice == main]
         hkl[of_main] = found.hkl[found.lattice == main]
         a_matrix[i], n_indexed[i] = found.a_matrices[main], len(of_main)
-        further += [(int(i), a) for k, a in enumerate(found.a_matrices) if k != main]
+        additional += [(int(i), a) for k, a in enumerate(found.a_matrices) if k != main]
     table = {
         **stills, "a_matrix": a_matrix, "n_indexed": n_indexed, "reason": reason,
         "indexed": n_indexed > 0, "rmsd_x_px": np.full(n, np.nan), "rmsd_y_px": np.full(n, np.nan),
     }  # fmt: skip
-    return table, hkl, further
+    return table, hkl, additional
 
 
 def _with_indices(

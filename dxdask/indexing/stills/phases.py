@@ -1,4 +1,4 @@
-"""How well direct-space vectors put spots on lattice planes: q . v of a spot is then an integer."""
+"""Direct-space vectors v against spots q: q . v is an integer for a spot on a lattice plane."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numba import njit
 
 from dxdask.arrays import Floats
 
-# A lattice plane is missed where the phase at the outermost spots is off by much more than this.
+# Largest error of the phase at the outermost spots at which a lattice plane is still found.
 WORST_PHASE = 0.35
 BLOCK = 256
 
@@ -27,9 +27,9 @@ def half_sphere(n: int) -> Floats:
 
 
 def directions_needed(length: float, q_max: float) -> int:
-    """Return how many directions of vectors of this length (A) tell the phases of spots to q_max.
+    """Return the number of directions of vectors of this length (A) for spots up to q_max.
 
-    q_max : 1/A. Neighbours are then `WORST_PHASE` apart in phase at most.
+    q_max : 1/A. Neighbours are then at most `WORST_PHASE` apart in phase.
     """
     return int(np.ceil(2.0 * np.pi * (length * q_max / WORST_PHASE) ** 2))
 
@@ -38,7 +38,7 @@ def directions_needed(length: float, q_max: float) -> int:
 def misfits_of_directions(q: Any, directions: Any, length: float, out: Any) -> None:
     """Write to out (n,) the mean distance of q . v from integers, for v = length times directions.
 
-    q : (spots, 3), 1/A. directions : (3, n) unit vectors. It is 0.25 where v has no meaning.
+    q : (spots, 3), 1/A. directions : (3, n) unit vectors. It is 0.25 where v is no axis.
     """
     n = directions.shape[1]
     total = np.empty(BLOCK)
@@ -50,7 +50,7 @@ def misfits_of_directions(q: Any, directions: Any, length: float, out: Any) -> N
             directions[1, start : start + size],
             directions[2, start : start + size],
         )
-        # spots outside, directions inside: the sums of many directions go on side by side
+        # spots in the outer loop, so that the sums over directions are vectorised
         for s in range(q.shape[0]):
             a, b, c = q[s, 0] * length, q[s, 1] * length, q[s, 2] * length
             for j in range(size):
@@ -62,9 +62,9 @@ def misfits_of_directions(q: Any, directions: Any, length: float, out: Any) -> N
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def best_apart(directions: Any, order: Any, cosine: float, out: Any) -> int:
-    """Fill out (m,) with indices of the first directions, none within an angle of an earlier one.
+    """Fill out (m,) with indices of the best directions, none within an angle of a better one.
 
-    order : indices, the best first. cosine : of that angle. Returns how many there are.
+    order : indices, the best first. cosine : of that angle. Returns their number.
     """
     n = 0
     for k in order:
@@ -89,8 +89,8 @@ def refine_vector(q: Any, lengths: Any, v: Any, reach: Any, tolerance: Any) -> f
     """Refine v (3,) in place by least squares of q . v against the nearest integers.
 
     q : (spots, 3) and lengths : (spots,) theirs. reach, tolerance : (rounds,): in each round spots
-    up to this length count that lie this near to integers. Returns the mean distance from integers
-    of all spots, each at most the last tolerance.
+    up to this length and this near to integers are used. Returns the mean distance from integers of
+    all spots, each at most the last tolerance.
     """
     m = np.empty((3, 3))
     b = np.empty(3)

@@ -1,4 +1,4 @@
-"""Refinement of the crystals just indexed, spots taken anew as they come to fit."""
+"""Refinement of indexed crystals, their spots indexed anew after each cycle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from dxdask.models.vectors import unit
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import Measurements, measurements_of
 from dxdask.refinement.metrology.outliers import rayleigh_inliers
-from dxdask.refinement.stills import RefinedStills, StillRefinementParameters, refine_stills
+from dxdask.refinement.stills import StillRefinementParameters, refine_stills
+from dxdask.refinement.stills.refine_stills import RefinedStills
 from dxdask.still_columns import Stills
 
 CYCLES = 2
@@ -31,8 +32,8 @@ def refined(
 ) -> tuple[Reflections, Stills]:
     """Return reflections and stills with the indexed crystals refined, each on its own.
 
-    After each refinement the spots are indexed anew. A crystal that is left with too few spots, or
-    fits them badly, is given up (`Fate.NOT_REFINED`).
+    After each refinement the spots are indexed anew. A crystal with too few spots or too large an
+    RMSD is rejected (`Fate.NOT_REFINED`).
     """
     reflections, stills = dict(reflections), dict(stills)
     names = ("a_matrix", "n_indexed", "indexed", "reason", "rmsd_x_px", "rmsd_y_px")
@@ -49,7 +50,7 @@ def refined(
             stills["a_matrix"][measured.rows] = result.crystals.a_matrices()
             own["a_matrix"] = stills["a_matrix"]
             pixel = np.array([p.pixel_size for p in member.detector.panels])[measured.panel]
-            _judge(stills, measured, result, pixel, parameters)
+            _apply_limits(stills, measured, result, pixel, parameters)
             own["indexed"] = own["indexed"] & stills["indexed"]
             _index_again(reflections, stills, spots, own["indexed"], measured.rows, parameters)
             if not own["indexed"].any():
@@ -57,16 +58,16 @@ def refined(
     return reflections, stills
 
 
-def _judge(
+def _apply_limits(
     stills: Stills,
     measured: Measurements,
     result: RefinedStills,
     pixel: Floats,
     parameters: StillRefinementParameters,
 ) -> None:
-    """Write the RMSDs of the stills refined, and give up those that are not good enough.
+    """Write the RMSDs of the refined stills, and reject those beyond the limits.
 
-    RMSDs leave out outliers, as DIALS's do.
+    Outliers are excluded from RMSDs, as in DIALS.
     """
     n = len(measured.rows)
     residuals = result.fit.residuals[:, :2] / pixel

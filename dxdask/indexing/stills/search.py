@@ -1,8 +1,8 @@
-"""The orientation of a known cell on one still: its shortest axis first, then the turn about it.
+"""The orientation of a known cell on one still: its shortest axis, then the rotation about it.
 
 After TORO (Gasparotto et al. 2024, J. Appl. Cryst. 57, 931) and DIALS's real_space_grid_search
-(Gildea et al. 2014, Acta Cryst. D70, 2652): the axis is sought among directions spread over a half
-sphere, and for each of the best the whole cell is turned about it.
+(Gildea et al. 2014, Acta Cryst. D70, 2652): the axis is searched for among directions spread over
+a half sphere, and for each of the best the cell is rotated about it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from dxdask.indexing.stills.phases import (
     misfits_of_directions,
     refine_vector,
 )
-from dxdask.indexing.stills.turns import best_turn
+from dxdask.indexing.stills.rotations import best_rotation
 
 FEWEST_DIRECTIONS = 500
-LOOKED_AT = 50  # directions per candidate that is kept
+DIRECTIONS_A_CANDIDATE = 50
 APART = 2.0  # spacings of the directions between two candidates
 LONGEST_OFF = 0.1  # of the length of the axis
 
@@ -40,7 +40,7 @@ LATTICE_ROUNDS = np.array(
 
 
 class Orientation(NamedTuple):
-    """A of the primitive cell (3, 3), 1/A, and how well it indexes the spots (`indexed_by`)."""
+    """A of the primitive cell (3, 3), 1/A, and its quality (`indexed_by`)."""
 
     a_matrix: Floats
     quality: float
@@ -51,7 +51,7 @@ def search(
 ) -> Orientation | None:
     """Return the orientation of the known cell that indexes the spots best.
 
-    q : (n, 3) of the spots, 1/A. n_vectors : candidates for the shortest axis that are followed.
+    q : (n, 3) of the spots, 1/A. n_vectors : number of candidates for the shortest axis.
     tolerance : largest distance of an index from an integer. None where no candidate is left.
     """
     lengths = np.sqrt((q * q).sum(axis=1))
@@ -70,16 +70,16 @@ def search(
     vectors = _axes(some, some_lengths, inner, directions, shortest, n_vectors)
     cell = _standing(known.basis)
     widest = max(cell[1, 1], float(np.hypot(cell[2, 1], cell[2, 2])))
-    turns = _turns(int(2.0 * np.pi * widest * some_lengths[-1] / WORST_PHASE) + 1)
+    rotations = _rotations(int(2.0 * np.pi * widest * some_lengths[-1] / WORST_PHASE) + 1)
     lattice = np.empty((3, 3))
     rounds = LATTICE_ROUNDS * np.array([[lengths[order[-1]] * (1.0 + 1e-9)], [1.0]])
-    quality = _best_lattice(some, q, lengths, vectors, cell, turns, rounds, tolerance, lattice)
+    quality = _best_lattice(some, q, lengths, vectors, cell, rotations, rounds, tolerance, lattice)
     return Orientation(lattice, quality) if quality > 0.0 else None
 
 
 @lru_cache(maxsize=64)
 def _directions(at_least: int) -> Floats:
-    """Return directions (3, n), n of a short series so that few sets are ever made."""
+    """Return at least this many directions (3, n), n of a series, so that few sets are cached."""
     step = int(np.ceil(np.log(at_least) / np.log(1.1)))
     directions = half_sphere(int(1.1**step))
     directions.flags.writeable = False
@@ -87,13 +87,13 @@ def _directions(at_least: int) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def _turns(n: int) -> Floats:
+def _rotations(n: int) -> Floats:
     angle = np.arange(n) * (2.0 * np.pi / n)
     return np.stack([np.cos(angle), np.sin(angle)])
 
 
 def _standing(basis: Floats) -> Floats:
-    """Return the basis (3, 3) turned so that a is along e1 and b in the plane of e1 and e2."""
+    """Return the basis (3, 3) rotated so that a is along e1 and b in the plane of e1 and e2."""
     lower = np.linalg.cholesky(basis @ basis.T)
     return np.ascontiguousarray(lower * np.array([1.0, 1.0, np.sign(np.linalg.det(basis))]))
 
@@ -103,12 +103,13 @@ def _axes(
 ) -> Floats:
     """Return the candidates (n, 3) for an axis of this length, A, best first.
 
-    q : (n, 3), by rising `lengths`; the first `inner` tell the direction, all the vector itself.
+    q : (n, 3), by rising `lengths`; the direction is found with the first `inner`, the vector
+    with all.
     """
     n = directions.shape[1]
     misfit = np.empty(n)
     misfits_of_directions(q[:inner], directions, length, misfit)
-    k = min(LOOKED_AT * n_vectors, n - 1)
+    k = min(DIRECTIONS_A_CANDIDATE * n_vectors, n - 1)
     order = np.sort(np.argpartition(misfit, k)[:k])
     order = order[np.argsort(misfit[order], kind="stable")]
     chosen = np.empty(n_vectors, np.int64)
@@ -122,9 +123,9 @@ def _axes(
 
 
 def refined_vectors(q: Floats, lengths: Floats, vectors: Floats) -> tuple[Floats, Floats]:
-    """Return vectors (n, 3), A, refined against spots q (m, 3), and their scores (n,), low is good.
+    """Return vectors (n, 3), A, refined against spots q (m, 3), and their scores (n,).
 
-    lengths : (m,) of the spots, 1/A. See `refine_vector`.
+    The lowest score is the best. lengths : (m,) of the spots, 1/A. See `refine_vector`.
     """
     refined, scores = np.array(vectors, order="C"), np.empty(len(vectors))
     rounds = VECTOR_ROUNDS * np.array([[lengths.max() * (1.0 + 1e-9)], [1.0]])
@@ -140,21 +141,21 @@ def _refine_vectors(q: Any, lengths: Any, vectors: Any, rounds: Any, scores: Any
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _best_lattice(
-    some: Any, q: Any, lengths: Any, vectors: Any, cell: Any, turns: Any, rounds: Any,
+    some: Any, q: Any, lengths: Any, vectors: Any, cell: Any, rotations: Any, rounds: Any,
     tolerance: Any, lattice: Any,
 ) -> float:  # fmt: skip
-    """Fill `lattice` (3, 3) with the A that indexes q best; return how well, 0 for not at all.
+    """Fill `lattice` (3, 3) with the A that indexes q best; return the quality, 0 for none.
 
-    Each vector is tried along and against the first axis of `cell`, as one turned round is another
-    lattice. The turn is found with `some` of the spots, the fit is to all.
+    Each vector is tried along and against the first axis of `cell`, as its reverse gives another
+    lattice. The rotation is found with `some` of the spots, the fit is to all.
     """
-    total = np.empty(turns.shape[1])
+    total = np.empty(rotations.shape[1])
     n = 2 * vectors.shape[0]
     bases = np.empty((n, 3, 3))
     misfit = np.empty(n)
     for i in range(n):
         axis = vectors[i // 2] if i % 2 == 0 else -vectors[i // 2]
-        misfit[i] = best_turn(some, axis, cell, turns, total, bases[i])
+        misfit[i] = best_rotation(some, axis, cell, rotations, total, bases[i])
     hkl = np.empty((q.shape[0], 3), np.int32)
     near = np.empty(q.shape[0], np.bool_)
     a_matrix = np.empty((3, 3))

@@ -1,4 +1,4 @@
-"""The crystals of one still, their cell known."""
+"""Crystals of one still of known cell."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from dxdask.indexing.stills.parameters import KnownStillSymmetry, StillIndexPara
 from dxdask.indexing.stills.search import Orientation, search
 from dxdask.models import cell_of
 
-# Of spots that lie anywhere: mean of what each adds to the quality, per (2 tolerance)^3.
+# Mean contribution of a spot at random to the quality, per (2 tolerance)^3.
 CHANCE = 0.4
 WIDER = 5
 SUPERCELL = 0.95
 
 
 class StillLattices(NamedTuple):
-    """Crystals found on one still, and the spots each explains.
+    """Crystals of one still, and the spots that each indexes.
 
     Attributes
     ----------
     a_matrices : (k, 3, 3) A = U B of each, 1/A. hkl : (n, 3) int32 indices of the spots.
-    lattice : (n,) int32 which crystal a spot is of, -1 for none. fate : of the still.
+    lattice : (n,) int32 index of the crystal of a spot, -1 for none. fate : of the still.
     """
 
     a_matrices: Floats
@@ -45,7 +45,7 @@ def index_still(
 ) -> StillLattices:
     """Index the spots of one still by crystals of a known cell.
 
-    Nothing else is needed of other stills, and the same spots give the same result.
+    Stills are independent: the same spots give the same result.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def index_still(
     Returns
     -------
     StillLattices
-        Up to `max_lattices` crystals; each further one is sought among spots that are left.
+        Up to `max_lattices` crystals; each additional one is searched for among the other spots.
     """
     parameters = parameters or StillIndexParameters()
     q = np.ascontiguousarray(q, dtype=np.float64)
@@ -75,13 +75,13 @@ def index_still(
         found.append(a_matrix)
         fate, left = Fate.INDEXED, left[~near]
     a_matrices = np.array(found).reshape(-1, 3, 3)
-    return StillLattices(a_matrices, *_share_out(q, a_matrices, parameters.hkl_tolerance), fate)
+    return StillLattices(a_matrices, *_distributed(q, a_matrices, parameters.hkl_tolerance), fate)
 
 
-def _share_out(
+def _distributed(
     q: Floats, a_matrices: Floats, tolerance: float
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return indices (n, 3) and crystals (n,) of spots, each given to the one it fits best."""
+    """Return indices (n, 3) and crystals (n,) of spots, each of the crystal that it fits best."""
     hkl = np.zeros((len(q), 3), np.int32)
     lattice = np.full(len(q), -1, np.int32)
     best = np.full(len(q), tolerance)
@@ -104,18 +104,18 @@ def separation(a_matrix: Floats, other: Floats, known: KnownCell) -> float:
 def assign(
     q: Floats, a_matrix: Floats, tolerance: float
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Return the nearest indices (n, 3) of spots q (n, 3), and which (n,) are within tolerance."""
+    """Return the nearest indices (n, 3) of spots q (n, 3), and true (n,) within tolerance."""
     hkl, near = np.empty((len(q), 3), np.int32), np.empty(len(q), np.bool_)
     indexed_by(q, np.ascontiguousarray(np.linalg.inv(a_matrix)), tolerance, hkl, near)
     return hkl, near
 
 
 def evidence(quality: float, n: int, tolerance: float) -> float:
-    """Return -ln of the chance, roughly, that a lattice indexes n spots of noise so well.
+    """Return -ln of the approximate probability that a lattice indexes n random spots as well.
 
-    quality : of `indexed_by`. It is the tail of a Poisson distribution with the mean that spots
-    anywhere would give (Chernoff bound). The best of all orientations of a lattice on noise comes
-    to 9 to 12, with 8 spots or 300.
+    quality : of `indexed_by`. It is the tail of a Poisson distribution with the mean of random
+    spots (Chernoff bound). The best of all orientations of a lattice on noise has 9 to 12, for 8
+    spots as for 300.
     """
     expected = CHANCE * (2.0 * tolerance) ** 3 * n
     if quality <= expected or expected <= 0.0:
@@ -126,7 +126,7 @@ def evidence(quality: float, n: int, tolerance: float) -> float:
 def _one_lattice(
     q: Floats, known: KnownCell, parameters: StillIndexParameters
 ) -> tuple[Floats | None, Fate]:
-    """Return A of the known cell that indexes the spots, or None and why there is none."""
+    """Return A of the known cell that indexes the spots, or None and the fate of the still."""
     if len(q) < parameters.min_indexed:
         return None, Fate.NOT_INDEXED
     reason = Fate.NOT_INDEXED
@@ -147,7 +147,7 @@ def _one_lattice(
 def _attempts(
     q: Floats, known: KnownCell, parameters: StillIndexParameters
 ) -> Iterator[Orientation]:
-    """Yield what searches find: with all spots, with the inner ones, among more candidates."""
+    """Yield orientations of searches with all spots, the inner ones, and more candidates."""
     options, tolerance = parameters.search, parameters.hkl_tolerance
     found = search(q, known, options, options.n_vectors, tolerance)
     if found is not None:
@@ -167,7 +167,7 @@ def _attempts(
 
 
 def quality_of(q: Floats, a_matrix: Floats, tolerance: float) -> float:
-    """Return how well A indexes the spots: each counts 1 on a lattice point, 0 at the tolerance."""
+    """Return the quality of A: the sum over spots of 1 on a lattice point to 0 at the tolerance."""
     hkl, near = np.empty((len(q), 3), np.int32), np.empty(len(q), np.bool_)
     basis = np.ascontiguousarray(np.linalg.inv(a_matrix))
     return float(indexed_by(q, basis, tolerance, hkl, near)[1])
@@ -178,8 +178,8 @@ def in_known_setting(
 ) -> Floats | None:
     """Return A (3, 3) of the known cell from that of the primitive one, None where cells differ.
 
-    Where axes were taken for others that are about as long, the right ones of the same lattice are
-    sought.
+    Where axes were confused with others of about the same length, the right ones of the same
+    lattice are searched for.
     """
     a_matrix = np.asarray(primitive @ known.to_conventional)
     if is_near(a_matrix, known.cell, tolerances):
@@ -194,7 +194,7 @@ def in_known_setting(
 
 
 def is_near(a_matrix: Floats, cell: tuple[float, ...], tolerances: KnownStillSymmetry) -> bool:
-    """Return whether the cell of A is within the tolerances of the cell given."""
+    """Return true if the cell of A is within the tolerances of the cell given."""
     found = np.array(cell_of(a_matrix))
     lengths = np.abs(found[:3] / np.array(cell[:3]) - 1.0)
     angles = np.abs(found[3:] - np.array(cell[3:]))
@@ -205,5 +205,5 @@ def is_near(a_matrix: Floats, cell: tuple[float, ...], tolerances: KnownStillSym
 
 
 def _is_supercell(hkl: NDArray[np.int32]) -> bool:
-    """Return whether indices (n, 3) of a primitive cell are all of a sublattice of it."""
+    """Return true if indices (n, 3) of a primitive cell are all of a sublattice."""
     return reflection_condition(hkl.astype(np.int64), threshold=SUPERCELL) is not None

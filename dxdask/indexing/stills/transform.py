@@ -1,4 +1,4 @@
-"""Axes of an unknown cell: peaks of the Fourier transform of the spots of one still.
+"""Axes of an unknown cell as peaks of the Fourier transform of the spots of one still.
 
 Source: Bricogne 1986; Campbell 1998, J. Appl. Cryst. 31, 407; DIALS's fft3d. The spots of a still
 lie on a cap of the Ewald sphere, thin along the beam, so few grid points do along it; and the
@@ -21,12 +21,12 @@ PADDING = 1.5
 
 
 def transform_peaks(q: Floats, parameters: BlindSearch) -> Floats:
-    """Return vectors (n, 3), A, at which many spots q (m, 3), 1/A, are in phase; highest first."""
+    """Return vectors (n, 3), A, at which spots q (m, 3), 1/A, are in phase; highest first."""
     across = np.linalg.eigh(np.einsum("ni,nj->ij", q, q))[1][:, ::-1].T
-    turned = q @ across.T
+    rotated = q @ across.T
     n, pitch = parameters.n_points, 0.5 / parameters.max_cell
     reach = 0.5 * n * pitch * 0.98
-    inner = turned[np.all(np.abs(turned[:, :2]) < reach, axis=1)]
+    inner = rotated[np.all(np.abs(rotated[:, :2]) < reach, axis=1)]
     if len(inner) == 0:
         return np.empty((0, 3))
     low, high = inner[:, 2].min(), inner[:, 2].max()
@@ -51,7 +51,7 @@ def _highest(
 ) -> int:
     """Fill places (m, 3), A, and heights (m,) with the highest local maxima of power (z, y, x).
 
-    x is half a transform of real numbers: not negative. Returns how many there are.
+    x is not negative, as in the half transform of real numbers. Returns the number of maxima.
     """
     nz, ny, nx = power.shape
     most, n = heights.shape[0], 0
@@ -67,7 +67,7 @@ def _highest(
                 r2 = x * x + y * y + z * z
                 if r2 > longest * longest or r2 < shortest * shortest:
                     continue
-                # of the plane x = 0 one half is the other's image
+                # in the plane x = 0 one half is the image of the other
                 if i == 0 and (y < 0.0 or (y == 0.0 and z < 0.0)):
                     continue
                 if not _is_peak(power, k, j, i):
@@ -85,7 +85,7 @@ def _highest(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _is_peak(power: Any, k: int, j: int, i: int) -> bool:
-    """Return whether no neighbour is higher, and none before it as high."""
+    """Return true if no neighbour is higher, and none before it equal."""
     nz, ny = power.shape[0], power.shape[1]
     value = power[k, j, i]
     for dk in range(-1, 2):

@@ -21,7 +21,7 @@ from dxdask.merging.stills.rejection import agreement_of, rejected
 from dxdask.merging.stills.statistics import deviations, merging_tables
 from dxdask.merging.stills.tables import cycles_table, stills_table
 from dxdask.models import ExperimentList
-from dxdask.refinement.metrology.strain import rotations
+from dxdask.models.rotations import rotation_matrices
 from dxdask.results import StepResult
 from dxdask.scaling.observations import common_symmetry
 from dxdask.still_columns import Stills
@@ -178,7 +178,7 @@ def _refined_table(stills: Stills, o: Observations, refined: PostRefined) -> Sti
         out[name] = np.full(n, np.nan)
         out[name][o.stills] = values
     turn = np.einsum("nk,nki->ni", theta[:, TURN : TURN + 2], o.axes)
-    moved = rotations(turn) @ stills["a_matrix"][o.stills]
+    moved = rotation_matrices(turn) @ stills["a_matrix"][o.stills]
     out["a_matrix"] = stills["a_matrix"].copy()
     out["a_matrix"][o.stills] = moved * (1.0 + theta[:, STRETCH])[:, None, None]
     return out

@@ -15,7 +15,7 @@ from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
 from dxdask.pipeline.plan import Plan, add_result, is_found, parameters_of, stored_result
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.refinement.metrology.parameters import MetrologyParameters
-from dxdask.refinement.metrology.step import metrology_step
+from dxdask.refinement.metrology.refine_metrology import refine_metrology as refine_detector
 from dxdask.results import StepResult
 from dxdask.storage.exporters.geometry import write_geometry
 from dxdask.storage.store.store import Store
@@ -95,4 +95,4 @@ def require_indexed_stills(store: Store) -> None:
 
 
 def _refine(indexed: StepResult, parameters: MetrologyParameters) -> StepResult:
-    return metrology_step(indexed.reflections, stills_of(indexed), indexed.experiments, parameters)
+    return refine_detector(indexed.reflections, stills_of(indexed), indexed.experiments, parameters)

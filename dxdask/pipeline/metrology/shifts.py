@@ -17,7 +17,7 @@ from dxdask.pipeline.metrology.refine import STEP
 from dxdask.pipeline.reference_geometry import REFINED, placed
 from dxdask.refinement.metrology.congruence import congruence_table
 from dxdask.refinement.metrology.hierarchy import parts_of
-from dxdask.refinement.metrology.step import at_places
+from dxdask.refinement.metrology.panel_frames import with_panel_frames
 from dxdask.refinement.metrology.tables import detector_shifts as shifts_table
 from dxdask.refinement.metrology.tables import detector_statistics as statistics_table
 from dxdask.storage.importers.reference_geometry import read_geometry
@@ -110,7 +110,7 @@ def refined_in(store: Store) -> Compared:
     _require_metrology(store)
     refined, arrays = store.experiments(STEP.name)[0], store.arrays(STEP.name)
     return Compared(
-        before=at_places(refined.detector, arrays["panels_start"]),
+        before=with_panel_frames(refined.detector, arrays["panels_start"]),
         after=refined.detector,
         beam=_direction(refined),
         n_spots=arrays["n_spots"],
@@ -138,7 +138,9 @@ def detector_statistics(
             f"fewer than four; run: dxdask {STEP.name} {store.path} metrology.split_dataset=true"
         )
     refined, arrays = store.experiments(STEP.name)[0], store.arrays(STEP.name)
-    odd, even = (at_places(refined.detector, arrays[f"panels_{h}"]) for h in ("odd", "even"))
+    odd, even = (
+        with_panel_frames(refined.detector, arrays[f"panels_{h}"]) for h in ("odd", "even")
+    )
     level = (parameters or DetectorShiftsParameters()).max_hierarchy_level
     beam, n_spots = _direction(refined), arrays["n_spots"]
     compared = Compared(

@@ -22,7 +22,7 @@ from dxdask.graphs.stills.stored import (
 )
 from dxdask.indexing.stills import KnownCell
 from dxdask.indexing.stills.consensus import ProposedCell
-from dxdask.indexing.stills.step import known_cell
+from dxdask.indexing.stills.index_stills import known_cell
 from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.pipeline.catalogue import Step
 from dxdask.pipeline.frames import finish

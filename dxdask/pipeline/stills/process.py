@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.errors import FormatError, ParameterError, StoreNotFoundError
-from dxdask.indexing.stills.step import known_cell
+from dxdask.indexing.stills.index_stills import known_cell
 from dxdask.pipeline import frames
 from dxdask.pipeline.ensemble import import_frames, open_or_create
 from dxdask.pipeline.reference_geometry import geometries_for

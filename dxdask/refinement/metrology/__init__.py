@@ -1,136 +1,14 @@
-"""Metrology: where the panels of the detector are, from the spots of many stills."""
+"""Metrology: the positions of the panels of a detector from the indexed spots of many stills.
 
-from __future__ import annotations
+refine_metrology : the step. parameters : its parameters. messages, tables, rmsds : its report.
+joint_refinement : detector and crystals of all stills, of odd and of even ones.
+solve, equations, residuals, blocks : least squares of detector and crystals together.
+hierarchy, panel_frames : the parts of a detector and their moves; panels as arrays.
+measurements, crystals, strain, outliers : spots and crystals of stills, outliers among them.
+congruence : the difference of two detectors, apart from what spots of stills do not determine.
+"""
 
-from dataclasses import dataclass, replace
-
-import gemmi
-import numpy as np
-from numpy.typing import NDArray
-
-from dxdask.arrays import Integers
-from dxdask.columns import Reflections
-from dxdask.errors import InputError
-from dxdask.models import Experiment
-from dxdask.models.vectors import unit
-from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.measurements import Measurements, measurements_of
-from dxdask.refinement.metrology.outliers import still_rmsds, well_fitting
 from dxdask.refinement.metrology.parameters import MetrologyParameters
-from dxdask.refinement.metrology.rmsds import rmsd_table
-from dxdask.refinement.metrology.solve import Solution, solve
-from dxdask.refinement.metrology.tables import detector_shifts, detector_statistics
-from dxdask.still_columns import Stills
-from dxdask.tables import Table
+from dxdask.refinement.metrology.refine_metrology import refine_metrology
 
-__all__ = ["Metrology", "MetrologyParameters", "refine_metrology"]
-
-
-@dataclass(frozen=True, slots=True)
-class Metrology:
-    """What metrology found: with all stills, and with odd and even ones apart where asked.
-
-    Attributes
-    ----------
-    start : the experiment before. whole, odd, even : solutions. asked : rows of the table of
-    stills that it was tried with, and rmsds, mm, what each had at first; rows : those that `whole`
-    used, which its RMSD filter did not leave out. measured, crystals : of these, as indexed.
-    n_spots : (panels,) spots used on each panel.
-    """
-
-    start: Experiment
-    whole: Solution
-    asked: Integers
-    rmsds: NDArray[np.float64]
-    rows: Integers
-    measured: Measurements
-    crystals: Crystals
-    n_spots: Integers
-    odd: Solution | None = None
-    even: Solution | None = None
-
-    @property
-    def left_out(self) -> int:
-        """How many stills were left out by their RMSD."""
-        return len(self.asked) - len(self.rows)
-
-    @property
-    def beam(self) -> NDArray[np.float64]:
-        """Unit vector (3,) along the beam."""
-        return -unit(self.start.beam.direction)
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """RMSDs, detector shifts and, where stills were split, how well the halves agree."""
-        parts, found = self.whole.parts, self.whole.detector
-        tables = [
-            rmsd_table(self.start.detector, self.whole, self.measured, self.crystals, self.beam),
-            detector_shifts(self.start.detector, found, parts, self.beam, self.n_spots),
-        ]
-        if self.odd is not None and self.even is not None:
-            halves = self.odd.detector, self.even.detector
-            tables.append(detector_statistics(*halves, parts, self.beam, self.n_spots))
-        return tuple(tables)
-
-    @property
-    def experiment(self) -> Experiment:
-        """The experiment with the refined detector."""
-        return replace(self.start, detector=self.whole.detector)
-
-
-def refine_metrology(
-    reflections: Reflections,
-    stills: Stills,
-    experiment: Experiment,
-    cell: tuple[float, ...],
-    group: gemmi.SpaceGroup,
-    parameters: MetrologyParameters | None = None,
-) -> Metrology:
-    """Refine the places of the panels against the indexed spots of all stills.
-
-    Parameters
-    ----------
-    reflections : columns experiment, panel, x, y, z, hkl, flags.
-    stills : columns experiment, image, indexed, wavelength, a_matrix.
-    experiment : beam and detector. cell : the target cell, A and degree. group : its symmetry.
-
-    Raises
-    ------
-    InputError
-        Too few indexed stills.
-    ConvergenceError
-        The least squares do not settle.
-    """
-    parameters = parameters or MetrologyParameters()
-    measured = _subset(measurements_of(reflections, stills), parameters.n_subset)
-    crystals = Crystals.of(stills["a_matrix"][measured.rows], cell, group)
-    beam = -unit(experiment.beam.direction)
-
-    def fitted(of: Measurements, which: Integers) -> Solution:
-        return solve(of, crystals.taken(which), experiment.detector, beam, parameters)
-
-    every = np.arange(len(measured.rows))
-    used, whole, kept = measured, fitted(measured, every), every
-    rmsds = still_rmsds(whole.residuals, whole.used, measured.still, len(every))
-    if parameters.rmsd_filter.enable:
-        kept = np.flatnonzero(well_fitting(rmsds, parameters.rmsd_filter.iqr_multiplier))
-        if len(kept) < len(every):
-            used = measured.of_stills(kept)
-            whole = fitted(used, kept)
-    halves: list[Solution | None] = [None, None]
-    if parameters.split_dataset and len(kept) >= 4:
-        halves = [fitted(measured.of_stills(kept[i::2]), kept[i::2]) for i in (1, 0)]
-    n_spots = np.bincount(used.panel[whole.used], minlength=len(experiment.detector))
-    return Metrology(
-        experiment, whole, measured.rows, rmsds, measured.rows[kept], used, crystals.taken(kept),
-        n_spots, *halves,
-    )  # fmt: skip
-
-
-def _subset(measured: Measurements, n_subset: int | None) -> Measurements:
-    n = len(measured.rows)
-    if n < 2:
-        raise InputError(f"{n} indexed still: metrology needs at least two; index more")
-    if n_subset is None or n_subset >= n:
-        return measured
-    return measured.of_stills(np.linspace(0, n - 1, n_subset).round().astype(np.int64))
+__all__ = ["MetrologyParameters", "refine_metrology"]

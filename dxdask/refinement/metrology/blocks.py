@@ -1,4 +1,4 @@
-"""Stills in blocks, so that what a fit needs of each spot is there for one block at a time."""
+"""Blocks of stills, which bound the memory of residuals and gradients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dxdask.refinement.metrology.measurements import Measurements
 from dxdask.refinement.metrology.residuals import fit_of
 
 STILLS = 256
-"""Stills of a block: some 40 000 spots, for which residuals and gradients take about 40 MB."""
+"""Stills of a block: some 40 000 spots, whose residuals and gradients take about 40 MB."""
 
 
 def blocks(measured: Measurements, crystals: Crystals) -> Iterator[tuple[Measurements, Crystals]]:

@@ -1,4 +1,4 @@
-"""The crystals of stills, of one symmetry: arrays, not an object each."""
+"""Crystals of stills of one symmetry, as arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix
-from dxdask.refinement.metrology.strain import orientations, rotations, strain_basis
+from dxdask.models.rotations import rotation_matrices
+from dxdask.refinement.metrology.strain import orientations, strain_basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Crystals:
 
     Attributes
     ----------
-    u : (n, 3, 3). strain : (n, k) the e_k. basis : (k, 3, 3) the S_k. cell : whose B it is.
+    u : (n, 3, 3). strain : (n, k) the e_k. basis : (k, 3, 3) the S_k. cell : of B.
     """
 
     u: Floats
@@ -33,21 +34,20 @@ class Crystals:
         return np.asarray(self.u @ strained @ b_matrix(self.cell))
 
     def moved(self, steps: Floats) -> Crystals:
-        """Return the crystals turned and strained by steps (n, 3 + k)."""
-        u = rotations(steps[:, :3]) @ self.u
+        """Return the crystals rotated (rad) and strained by steps (n, 3 + k)."""
+        u = rotation_matrices(steps[:, :3]) @ self.u
         return Crystals(u, self.strain + steps[:, 3:], self.basis, self.cell)
 
     def taken(self, which: NDArray[np.int64]) -> Crystals:
-        """Return some of the crystals."""
+        """Return the crystals of these indices."""
         return Crystals(self.u[which], self.strain[which], self.basis, self.cell)
 
     @classmethod
     def of(cls, a_matrices: Floats, cell: tuple[float, ...], group: gemmi.SpaceGroup) -> Crystals:
-        """Return the crystals with these A (n, 3, 3): turned as they are, strained as nearly so.
+        """Return the crystals nearest to these A (n, 3, 3), of the same orientations.
 
-        cell : the common one, from which each is strained. group : the symmetry that is kept.
+        cell : the target cell, from which each is strained. group : the symmetry, which is kept.
         """
         basis, u = strain_basis(cell, group), orientations(a_matrices, cell)
         own = u.transpose(0, 2, 1) @ a_matrices @ np.linalg.inv(b_matrix(cell)) - np.eye(3)
-        norms = np.einsum("kij,kij->k", basis, basis)
-        return cls(u, np.einsum("nij,kij->nk", own, basis) / norms, basis, cell)
+        return cls(u, np.einsum("nij,kij->nk", own, basis), basis, cell)

@@ -1,8 +1,8 @@
 """Normal equations of detector and crystals, the crystals eliminated still by still.
 
-Each crystal has unknowns of its own, all share the detector: the normal matrix is an arrow. A block
-of stills gives N_dd - sum N_ds N_ss^-1 N_sd (the Schur complement), a matrix as small as the
-detector; the blocks' are added. So does Millepede (Blobel & Kleinwort 2002, hep-ex/0208021).
+Each crystal has parameters of its own, all share the detector: the normal matrix is an arrowhead. A
+block of stills gives N_dd - sum N_ds N_ss^-1 N_sd (the Schur complement), a matrix as small as the
+detector; those of blocks are added, as in Millepede (Blobel & Kleinwort 2002, hep-ex/0208021).
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models import Detector
-from dxdask.refinement.metrology.hierarchy import axes, centre
 from dxdask.refinement.metrology.measurements import Measurements
 from dxdask.refinement.metrology.residuals import CrystalEquations, Fit, sums_by
 
 
 class Equations(NamedTuple):
-    """What a block of stills says of the detector, and how its crystals follow.
+    """Reduced normal equations of the detector for a block of stills, and the steps of crystals.
 
     Attributes
     ----------
     matrix, right : (6 panels, 6 panels) and (6 panels,) with the crystals eliminated; additive.
-    follow : (stills, 3 + k, 6 panels); own : (stills, 3 + k): a crystal's step is own - follow d.
+    follow : (stills, 3 + k, 6 panels); own : (stills, 3 + k): the step of a crystal is own -
+    follow d for moves d of the panels.
     """
 
     matrix: Floats
@@ -34,17 +34,17 @@ class Equations(NamedTuple):
 
 
 def panel_gradients(fit: Fit, measured: Measurements, detector: Detector) -> Floats:
-    """Return (n, 2, 6): how x and y (mm) of the predictions change by the moves of their panels.
+    """Return the derivatives (n, 2, 6) of predicted x and y (mm) by the moves of their panels.
 
     The moves are shifts along the panel's fast, slow and normal, and rotations about them.
     """
-    frames = np.stack([axes(p) for p in detector.panels])[measured.panel]
-    middle = np.stack([centre(p) for p in detector.panels])[measured.panel]
+    frames = np.stack([p.axes for p in detector.panels])[measured.panel]
+    middle = np.stack([p.centre for p in detector.panels])[measured.panel]
     d = np.stack([p.d_matrix for p in detector.panels])[measured.panel]
     arm = d[:, :, 0] * fit.xy[:, :1] + d[:, :, 1] * fit.xy[:, 1:] + d[:, :, 2] - middle
     out = np.empty((len(measured.still), 2, 6))
     for j in range(3):
-        # the point under a ray goes the other way than the panel
+        # the point of a ray on the panel moves against the panel
         out[:, :, j] = fit.on_panel(-frames[:, j])
         out[:, :, 3 + j] = fit.on_panel(-np.cross(frames[:, j], arm))
     return out

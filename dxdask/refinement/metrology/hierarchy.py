@@ -1,4 +1,4 @@
-"""The parts of a detector that may move, and what each does to the panels below it."""
+"""Parts of a detector, and the moves of panels with the parts that they belong to."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dxdask.arrays import Floats
-from dxdask.models import Detector, Panel
+from dxdask.models import Detector
 from dxdask.models.detector import Group
-from dxdask.models.vectors import vector
+from dxdask.models.rotations import rotation_matrices
 from dxdask.refinement.metrology.parameters import DetectorFreedom
-from dxdask.refinement.metrology.strain import rotations
 
-MOVES = {"shift": (0, 1), "distance": (2,), "tilt": (3, 4), "turn": (5,)}
-"""Of the six moves of a part: shifts along fast, slow, normal; rotations about them."""
+MOVES = {"shift": (0, 1), "distance": (2,), "tilt": (3, 4), "rotation": (5,)}
+"""Indices among the six moves of a part: shifts along fast, slow, normal; rotations about them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DetectorPart:
     """A part: its name, its level (0 is the whole) and the panels in it."""
 
     name: str
@@ -27,24 +26,26 @@ class Part:
     panels: tuple[int, ...]
 
 
-def parts_of(detector: Detector, hierarchy_level: int | None) -> tuple[Part, ...]:
-    """Return the whole and the parts below down to a level; None is down to the panels."""
-    out = [Part("detector", 0, tuple(range(len(detector))))]
+def parts_of(detector: Detector, hierarchy_level: int | None) -> tuple[DetectorPart, ...]:
+    """Return the whole and the parts down to a level; None: down to the panels."""
+    out = [DetectorPart("detector", 0, tuple(range(len(detector))))]
     _below(detector.root, 1, hierarchy_level, detector, out)
     return tuple(out)
 
 
-def _below(group: Group, level: int, last: int | None, detector: Detector, out: list[Part]) -> None:
+def _below(
+    group: Group, level: int, last: int | None, detector: Detector, out: list[DetectorPart]
+) -> None:
     if last is not None and level > last:
         return
     for i, part in enumerate(group.groups):
-        if len(group.groups) == 1 and not group.panels:  # the same thing under another name
+        if len(group.groups) == 1 and not group.panels:  # the same part under another name
             _below(part, level, last, detector, out)
             return
-        out.append(Part(short_name(part.name) or f"group {i}", level, part.all_panels()))
+        out.append(DetectorPart(short_name(part.name) or f"group {i}", level, part.all_panels()))
         _below(part, level + 1, last, detector, out)
     if len(group.panels) > 1 or group.groups:
-        out += [Part(short_name(detector[i].name), level, (i,)) for i in group.panels]
+        out += [DetectorPart(short_name(detector[i].name), level, (i,)) for i in group.panels]
 
 
 def short_name(name: str) -> str:
@@ -52,8 +53,8 @@ def short_name(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
-def smallest(parts: Sequence[Part]) -> list[Part]:
-    """Return the parts that hold no other."""
+def smallest(parts: Sequence[DetectorPart]) -> list[DetectorPart]:
+    """Return the parts that contain no other."""
     inner = [(p.level, set(p.panels)) for p in parts]
     return [
         p
@@ -62,47 +63,36 @@ def smallest(parts: Sequence[Part]) -> list[Part]:
     ]
 
 
-def centre(panel: Panel) -> Floats:
-    """Return the centre of a panel (3,), mm."""
-    half = np.asarray(panel.image_size) * panel.pixel_size / 2
-    return np.asarray(panel.lab_coordinates(half))
-
-
-def axes(panel: Panel) -> Floats:
-    """Return fast, slow and normal as rows (3, 3)."""
-    return np.stack([panel.fast_axis, panel.slow_axis, panel.normal])
-
-
 def across(axis: Floats, beam: Floats) -> Floats:
-    """Return the unit vector (3,) along an axis, what is along the beam taken away."""
+    """Return the unit vector (3,) along the component of an axis across the beam."""
     rest = axis - (axis @ beam) * beam
     return np.asarray(rest / np.linalg.norm(rest))
 
 
-def part_moves(detector: Detector, part: Part) -> Floats:
-    """Return (panels, 6, 6): the moves of each panel by its own axes for the six of the part.
+def part_moves(detector: Detector, part: DetectorPart) -> Floats:
+    """Return the moves (panels, 6, 6) of each panel along its own axes by the six of a part.
 
     A part's axes are those of its first panel, its pivot the mean of its panels' centres.
     """
-    own = axes(detector[part.panels[0]])
-    pivot = np.mean([centre(detector[i]) for i in part.panels], axis=0)
+    own = detector[part.panels[0]].axes
+    pivot = np.mean([detector[i].centre for i in part.panels], axis=0)
     out = np.zeros((len(detector), 6, 6))
     for i in part.panels:
-        local, arm = axes(detector[i]), centre(detector[i]) - pivot
+        local, arm = detector[i].axes, detector[i].centre - pivot
         out[i, :3, :3] = local @ own.T
         out[i, :3, 3:] = local @ np.cross(own, arm).T
         out[i, 3:, 3:] = local @ own.T
     return out
 
 
-def free_moves(part: Part, freedom: DetectorFreedom) -> tuple[list[int], list[float]]:
-    """Return which of the six moves of a part are free, and their expected sizes, mm and rad."""
+def free_moves(part: DetectorPart, freedom: DetectorFreedom) -> tuple[list[int], list[float]]:
+    """Return the indices of the free moves of a part, and their expected sizes, mm and rad."""
     wanted = freedom.whole if part.level == 0 else freedom.parts
     sigma = {
         "shift": freedom.shift_sigma,
         "distance": freedom.distance_sigma if part.level == 0 else freedom.shift_sigma,
         "tilt": np.deg2rad(freedom.rotation_sigma),
-        "turn": np.deg2rad(freedom.rotation_sigma),
+        "rotation": np.deg2rad(freedom.rotation_sigma),
     }
     pairs = sorted((i, float(sigma[name])) for name in set(wanted) for i in MOVES[name])
     return [i for i, _ in pairs], [s for _, s in pairs]
@@ -110,14 +100,14 @@ def free_moves(part: Part, freedom: DetectorFreedom) -> tuple[list[int], list[fl
 
 def moved(detector: Detector, moves: Floats) -> Detector:
     """Return the detector with each panel moved by its six moves (panels, 6), mm and rad."""
-    turns = rotations(np.einsum("pi,pij->pj", moves[:, 3:], _all_axes(detector)))
+    rotations = rotation_matrices(np.einsum("pi,pij->pj", moves[:, 3:], _all_axes(detector)))
     shifts = np.einsum("pi,pij->pj", moves[:, :3], _all_axes(detector))
     panels = tuple(
-        p.moved(turn, shift, about=vector(centre(p)))
-        for p, turn, shift in zip(detector.panels, turns, shifts, strict=True)
+        p.moved(rotation, shift, about=p.centre)
+        for p, rotation, shift in zip(detector.panels, rotations, shifts, strict=True)
     )
     return replace(detector, panels=panels)
 
 
 def _all_axes(detector: Detector) -> Floats:
-    return np.stack([axes(p) for p in detector.panels])
+    return np.stack([p.axes for p in detector.panels])

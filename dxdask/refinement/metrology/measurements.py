@@ -1,4 +1,4 @@
-"""What metrology fits: indexed spots, by still and panel."""
+"""Indexed spots of stills, by still and panel, for refinement."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Measurements(NamedTuple):
 
     Attributes
     ----------
-    still : place of its still among `rows`. panel : index of the panel.
+    still : index of its still in `rows`. panel : index of the panel.
     hkl : (n, 3) indices, float64. xy : (n, 2) observed, px, in the panel.
-    wavelength : (n,) A. rows : (stills,) rows of the table of stills.
+    wavelength : (n,) A. size : (n,) pixels. rows : (stills,) rows of the table of stills.
     """
 
     still: Integers
@@ -32,7 +32,7 @@ class Measurements(NamedTuple):
     rows: Integers
 
     def of_stills(self, which: Integers) -> Measurements:
-        """Return those of some of the stills, given by their places in `rows`."""
+        """Return the spots of the stills of these indices in `rows`."""
         place = np.full(len(self.rows), -1, np.int64)
         place[which] = np.arange(len(which))
         kept = place[self.still] >= 0
@@ -76,7 +76,7 @@ def measurements_of(reflections: Reflections, stills: Stills) -> Measurements:
 
 
 def positions_mm(measured: Measurements, detector: Detector) -> Floats:
-    """Return the observed positions (n, 2) on the panels, mm, parallax undone."""
+    """Return the observed positions (n, 2) on the panels, mm, corrected for parallax."""
     out = np.empty_like(measured.xy)
     for i, panel in enumerate(detector.panels):
         on = measured.panel == i

@@ -1,4 +1,4 @@
-"""Spots and stills that do not fit: told by the scatter of the others."""
+"""Outliers among spots and stills, by the scatter of the others."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MEDIAN_OF_NORMAL = 0.6744897501960817
 def position_scales(
     residuals: Floats, size: NDArray[np.int64], still: NDArray[np.int64], n_stills: int
 ) -> Floats:
-    """Return (n, 3) the standard deviation of x, y (mm) and delta psi (rad) of each spot.
+    """Return the standard deviations (n, 3) of x, y (mm) and delta psi (rad) of each spot.
 
     It falls as the spot grows, like 1 / min(size, LARGEST_SIZE): on simulated shots 0.38 px for 2
-    pixels, 0.26 for 3, 0.16 for 5, 0.10 for 7, 0.09 for 10. How large it is comes from the
-    median over the still's own spots, as lengths of position residuals follow a Rayleigh
-    distribution; so no still depends on others.
+    pixels, 0.26 for 3, 0.16 for 5, 0.10 for 7, 0.09 for 10. Its size is found from
+    the median over the spots of the still, as lengths of position residuals follow a Rayleigh
+    distribution; so stills are independent.
 
     size : (n,) pixels of each spot. still : (n,) in ascending order.
     """
@@ -47,11 +47,11 @@ def _medians(values: Floats, group: NDArray[np.int64], n_groups: int) -> Floats:
 
 
 def rayleigh_inliers(lengths: Floats, group: NDArray[np.int64], n_groups: int) -> Mask:
-    """Return which residuals are no outliers beside the inner ones of their group.
+    """Return true for residuals (n,) that are no outliers of their group.
 
-    A Rayleigh distribution is fitted to the shortest 40 % of the lengths (n,); those beyond where
-    it has 95 % are outliers (Sauter & Poon 2010, J. Appl. Cryst. 43, 611). So RMSDs are taken as
-    those of DIALS are; a fit needs no such cut, see `robust_weights`.
+    A Rayleigh distribution is fitted to the shortest 40 % of the lengths (n,); those beyond 95 %
+    of it are outliers (Sauter & Poon 2010, J. Appl. Cryst. 43, 611). RMSDs are
+    calculated so in DIALS; a fit needs no such limit, see `robust_weights`.
     """
     order = np.lexsort((lengths, group))
     counts = np.bincount(group, minlength=n_groups)
@@ -63,10 +63,10 @@ def rayleigh_inliers(lengths: Floats, group: NDArray[np.int64], n_groups: int) -
 
 
 def robust_weights(residuals: Floats, scales: Floats) -> Floats:
-    """Return Tukey's biweight (n,) of each spot: 1 where it fits, 0 from `CUT` sigma on.
+    """Return Tukey's biweight (n,) of each spot: 1 at no residual, 0 from `CUT` sigma on.
 
-    Centroids have longer tails than a normal distribution, so what lies far out counts less before
-    it counts nothing (Beaton & Tukey 1974, Technometrics 16, 147). Angles count likewise.
+    Centroids have longer tails than a normal distribution, so weights decrease
+    before they vanish (Beaton & Tukey 1974, Technometrics 16, 147); so do those of angles.
     """
     length = np.hypot(residuals[:, 0], residuals[:, 1]) / scales[:, 0]
     angle = np.abs(residuals[:, 2]) / scales[:, 2]
@@ -82,6 +82,6 @@ def still_rmsds(residuals: Floats, used: Mask, still: NDArray[np.int64], n: int)
 
 
 def well_fitting(rmsds: Floats, iqr_multiplier: float) -> Mask:
-    """Return which stills are not beyond Q3 + multiplier (Q3 - Q1) of the RMSDs (n,)."""
+    """Return true for stills (n,) with RMSDs up to Q3 + multiplier (Q3 - Q1)."""
     low, high = np.nanquantile(rmsds, [0.25, 0.75])
     return np.asarray(rmsds <= high + iqr_multiplier * (high - low))

@@ -1,4 +1,4 @@
-"""Observed less predicted positions of the spots of stills, and how predictions change."""
+"""Residuals of the spots of stills, and derivatives of their predictions."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import Measurements, positions_mm
 
 FREE_ORIENTATION = 1e-6
-"""One over the variance (rad^-2) expected of a crystal's turn: none, but never singular."""
+"""Inverse variance (rad^-2) of the prior of a crystal's rotation: weak, but never singular."""
 FIXED = 1e24
 
 
 class Fit(NamedTuple):
-    """Residuals and gradients of each spot (n,).
+    """Residuals and gradients of spots (n,).
 
     Attributes
     ----------
     residuals : (n, 3) x, y (mm) observed less predicted, and -delta psi (rad).
-    crystal : (n, 3, 3 + k) derivatives of the predictions by the crystal's turn and strain.
+    crystal : (n, 3, 3 + k) derivatives of the predictions by rotation and strain of the crystal.
     xy : (n, 2) predicted, mm. inverse : (n, 3, 3) D of each spot's panel.
     """
 
@@ -35,15 +35,13 @@ class Fit(NamedTuple):
     inverse: Floats
 
     def on_panel(self, change: Floats) -> Floats:
-        """Return how x and y (..., n, 2) change as the point under the ray moves by (..., n, 3),
-        mm.
-        """
+        """Return the changes of x and y (..., n, 2) by moves (..., n, 3), mm, of points of rays."""
         d = np.einsum("nij,...nj->...ni", self.inverse, change)
         return np.asarray(d[..., :2] - self.xy * d[..., 2:])
 
 
 class OnPanels(NamedTuple):
-    """What the detector makes of the spots (n,), whatever the crystals are.
+    """Spots (n,) on the panels of a detector, independent of the crystals.
 
     Attributes
     ----------
@@ -55,7 +53,7 @@ class OnPanels(NamedTuple):
 
 
 def on_panels(measured: Measurements, detector: Detector) -> OnPanels:
-    """Return where the spots are on their panels, and D of these."""
+    """Return the positions of spots on their panels, and D of these."""
     inverse = np.stack([p.inverse_d_matrix for p in detector.panels])[measured.panel]
     return OnPanels(positions_mm(measured, detector), inverse)
 
@@ -82,7 +80,7 @@ def fit_of(
     residuals[:, :2] = observed.xy - fit.xy
     residuals[:, 2] = -rays.delta_psi
     dq = np.zeros((n_crystal, n, 3))
-    for j in range(3):  # turned about axis j: e_j x q
+    for j in range(3):  # rotation about axis j: e_j x q
         k, m = (j + 1) % 3, (j + 2) % 3
         dq[j, :, k], dq[j, :, m] = -q[:, m], q[:, k]
     u, b = crystals.u[measured.still], b_matrix(crystals.cell)
@@ -95,9 +93,9 @@ def fit_of(
 
 
 def crystal_prior(crystals: Crystals, restraint: float | None, *, fixed: bool = False) -> Floats:
-    """Return one over the variance (3 + k,) expected of the turn (rad) and strain of a crystal.
+    """Return the inverse variances (3 + k,) of the prior of rotation (rad) and strain of a crystal.
 
-    restraint : relative spread of cells; None: cells are free. fixed : they are not.
+    restraint : relative standard deviation of cells, None for none. fixed : cells are fixed.
     """
     spread = 1.0 if restraint is None else restraint**-2
     return np.array([FREE_ORIENTATION] * 3 + [FIXED if fixed else spread] * len(crystals.basis))
@@ -113,10 +111,9 @@ class CrystalEquations(NamedTuple):
 def crystal_equations(
     fit: Fit, weights: Floats, measured: Measurements, crystals: Crystals, prior: Floats
 ) -> CrystalEquations:
-    """Return the normal equations of the crystals, each on its own.
+    """Return the normal equations of each crystal.
 
-    weights : (n, 3) one over the variance of each residual. prior : (3 + k,) one over the variance
-    expected of turn and strain.
+    weights : (n, 3) inverse variance of each residual. prior : (3 + k,) see `crystal_prior`.
     """
     n = len(measured.rows)
     weighted = fit.crystal * weights[:, :, None]
@@ -127,7 +124,7 @@ def crystal_equations(
 
 
 def sums_by(group: NDArray[np.int64], values: Floats, n_groups: int) -> Floats:
-    """Return the sums (groups, ...) of values (n, ...) of each group, in order of the rows."""
+    """Return the sums (groups, ...) of values (n, ...) by group, added in order of the rows."""
     flat = values.reshape(len(values), -1)
     out = np.empty((n_groups, flat.shape[1]))
     for j in range(flat.shape[1]):

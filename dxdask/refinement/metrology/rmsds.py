@@ -1,4 +1,4 @@
-"""How far observed spots lie from predicted ones before and after metrology, panel by panel."""
+"""RMSDs by panel before and after metrology."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ HEADINGS = {
 def rmsd_table(
     start: Detector, found: Solution, measured: Measurements, crystals: Crystals, beam: Floats
 ) -> Table:
-    """Return the RMSDs, px, of each panel and of all, of the same stills before and after.
+    """Return the table of RMSDs, px, of each panel and of all, before and after.
 
-    crystals : as they were indexed on `start`, each refined on its own. Outliers of each still are
-    left out as in the RMSDs of the step index; n_spots are the others, after.
+    crystals : as indexed on `start`, each refined on its own. Outliers of each still are excluded
+    as in the RMSDs of the step index; n_spots are the other spots, after.
     """
     before = residuals_of(measured, crystals, start, beam)
     after = found.residuals
@@ -45,7 +45,7 @@ def rmsd_table(
         panel = measured.panel[inlier]
         squares = (residuals[inlier, :2] / pixels[panel]) ** 2
         counts = _sums(panel, None, len(start))
-        columns["n_spots"] = counts.tolist()  # in the end those after
+        columns["n_spots"] = counts.tolist()  # those after, in the last iteration
         for axis, of_axis in zip("xy", squares.T, strict=True):
             sums = _sums(panel, of_axis, len(start))
             columns[f"rmsd_{axis}_px{suffix}"] = [
@@ -56,7 +56,7 @@ def rmsd_table(
 
 
 def _sums(panel: NDArray[np.int64], values: Floats | None, n_panels: int) -> NDArray[Any]:
-    """Return the sums (panels + 1,) on each panel and on all; None: how many there are."""
+    """Return the sums (panels + 1,) on each panel and on all; None: numbers of spots."""
     sums = np.bincount(panel, weights=values, minlength=n_panels)
     return np.append(sums, sums.sum())
 

@@ -1,4 +1,4 @@
-"""Least squares of detector and crystals together, to the one minimum there is."""
+"""Least squares of detector and crystals together."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ from dxdask.models import Detector
 from dxdask.refinement.metrology.blocks import blocks, residuals_of
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.equations import equations, panel_gradients
-from dxdask.refinement.metrology.hierarchy import Part, free_moves, moved, part_moves, parts_of
+from dxdask.refinement.metrology.hierarchy import (
+    DetectorPart,
+    free_moves,
+    moved,
+    part_moves,
+    parts_of,
+)
 from dxdask.refinement.metrology.measurements import Measurements
 from dxdask.refinement.metrology.outliers import position_scales, robust_weights
 from dxdask.refinement.metrology.parameters import MetrologyParameters
 from dxdask.refinement.metrology.residuals import crystal_equations, crystal_prior, fit_of
 
 SMALLEST_STEP, PART_OF_ERROR = 5e-5, 0.02
-"""It has settled when no panel moves by more than this (mm, rad), or this part of its error."""
+"""Convergence: no panel moves by more than this (mm, rad), or this fraction of its error."""
 WEIGHED_ROUNDS = 20
-"""From then on each spot keeps its weight: so it settles also where what may move does not fit, and
-spots would change sides, or drift away from the fit, for long."""
+"""Cycles after which the weights of spots are fixed: so that it converges also where the parts that
+may move do not fit, and the weights of some spots would alternate or drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +39,16 @@ class Solution:
     Attributes
     ----------
     detector, crystals : refined. residuals : (n, 3) of all spots at the end, x and y (mm) and
-    delta psi (rad). used : (n,) spots that were used. parts : what could move. covariance : of the
-    panels' moves (6 panels, 6 panels), mm and rad. iterations : rounds it took.
+    delta psi (rad). used : (n,) spots that were used. parts : those that could move.
+    covariance : of the moves of panels (6 panels, 6 panels), mm and rad.
+    iterations : number of cycles.
     """
 
     detector: Detector
     crystals: Crystals
     residuals: Floats
     used: NDArray[np.bool_]
-    parts: tuple[Part, ...]
+    parts: tuple[DetectorPart, ...]
     covariance: Floats
     iterations: int
 
@@ -55,16 +62,16 @@ def solve(
 ) -> Solution:
     """Refine detector and crystals against the spots of all stills.
 
-    All that may move moves in every round, at all levels of the hierarchy, each move held to its
-    expected size (a Gaussian prior about where it began): so the minimum is one, and no order of
-    freeing parameters can miss it.
+    All free moves are refined in every cycle, at all levels of the hierarchy, each restrained to
+    its expected size (a Gaussian prior about the start): so there is one minimum, and it does not
+    depend on the order in which parameters are freed.
 
     Raises
     ------
     InputError
-        Nothing may move.
+        No move is free.
     ConvergenceError
-        It does not settle.
+        It does not converge.
     """
     start, n_panels = detector, len(detector)
     parts = parts_of(detector, parameters.detector.hierarchy_level)
@@ -91,8 +98,8 @@ def solve(
             residuals = residuals_of(measured, crystals, detector, beam)
             return Solution(detector, crystals, residuals, used, parts, covariance, iteration)
     raise ConvergenceError(
-        f"the detector did not settle in {parameters.max_iterations} rounds: too few spots for "
-        f"what may move ({len(measured.still)} spots of {len(crystals.u)} stills); free less "
+        f"the detector did not converge in {parameters.max_iterations} cycles: too few spots for "
+        f"the free moves ({len(measured.still)} spots of {len(crystals.u)} stills); fix some "
         "(metrology.detector.parts, hierarchy_level) or use more stills"
     )
 
@@ -105,10 +112,10 @@ def _equations(
     prior: Floats,
     weights: list[Floats],
 ) -> tuple[Floats, Floats, list[tuple[Floats, Floats]]]:
-    """Return matrix and right side for the panels, summed over the blocks in order, and how the
-    crystals of each block follow (`own`, `follow` of `Equations`).
+    """Return matrix and right side for the panels, summed over the blocks in order, and `own`,
+    `follow` (see `Equations`) of the crystals of each block.
 
-    weights : (n, 3) of the residuals of each block; found, and put there, where it is empty.
+    weights : (n, 3) of the residuals of each block; calculated and appended where it is empty.
     """
     size = 6 * len(detector)
     matrix, right = np.zeros((size, size)), np.zeros(size)
@@ -128,16 +135,14 @@ def _equations(
 
 
 def _spread(
-    detector: Detector, parts: tuple[Part, ...], parameters: MetrologyParameters
+    detector: Detector, parts: tuple[DetectorPart, ...], parameters: MetrologyParameters
 ) -> tuple[Floats, Floats]:
-    """Return (6 panels, m): the panels' moves for each free move of a part, and expected sizes."""
+    """Return the moves (6 panels, m) of panels by each free move of a part, and expected sizes."""
     columns, sigmas = [], []
     for part in parts:
         free, sizes = free_moves(part, parameters.detector)
         columns.append(part_moves(detector, part)[:, :, free].reshape(6 * len(detector), len(free)))
         sigmas += sizes
     if not sigmas:
-        raise InputError(
-            "nothing of the detector may move; give metrology.detector.whole or .parts something"
-        )
+        raise InputError("no move of the detector is free; give metrology.detector.whole or .parts")
     return np.concatenate(columns, axis=1), np.array(sigmas)

@@ -1,4 +1,4 @@
-"""Small changes of a crystal's cell that its symmetry allows, as strains."""
+"""Strains of a crystal that keep its symmetry."""
 
 from __future__ import annotations
 
@@ -7,56 +7,25 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix
-
-_SYMMETRIC = np.array(
-    [
-        [[1, 0, 0], [0, 0, 0], [0, 0, 0]],
-        [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
-        [[0, 0, 0], [0, 0, 0], [0, 0, 1]],
-        [[0, 0, 0], [0, 0, 1], [0, 1, 0]],
-        [[0, 0, 1], [0, 0, 0], [1, 0, 0]],
-        [[0, 1, 0], [1, 0, 0], [0, 0, 0]],
-    ],
-    dtype=np.float64,
-)
+from dxdask.refinement.cell import metric_basis
 
 
 def strain_basis(cell: tuple[float, ...], group: gemmi.SpaceGroup) -> Floats:
     """Return the strains (k, 3, 3) that keep the symmetry: B' = (1 + sum e_k S_k) B.
 
-    They are the symmetric matrices, in the crystal's Cartesian frame, that the rotations of the
-    Laue group leave as they are; orthonormal, so k is 1 (cubic) to 6 (triclinic).
+    They are symmetric matrices in the crystal's Cartesian frame, orthonormal, k from 1 (cubic) to 6
+    (triclinic). A strain S changes the reciprocal metric tensor by 2 B^T S B, which is one of those
+    that obey the group (`metric_basis`).
     """
-    b = b_matrix(cell)
-    mean = np.zeros((6, 6))
-    operators = [np.array(op.rot) / op.DEN for op in group.operations().sym_ops]
-    norms = (_SYMMETRIC**2).sum(axis=(1, 2))
-    for op in operators:
-        # op turns fractional coordinates; its inverse transpose turns indices, and so B h
-        turn = b @ np.linalg.inv(op).T @ np.linalg.inv(b)
-        moved = turn @ _SYMMETRIC @ turn.T
-        mean += np.einsum("iab,jab->ij", _SYMMETRIC, moved) / norms[:, None]
-    mean /= len(operators)
-    scaled = mean * np.sqrt(norms)[:, None] / np.sqrt(norms)[None, :]
-    values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
-    kept = vectors[:, values > 0.5].T / np.sqrt(norms)
-    return np.asarray(np.einsum("ki,iab->kab", kept, _SYMMETRIC))
+    inverse = np.linalg.inv(b_matrix(cell))
+    strains = inverse.T @ metric_basis(group) @ inverse
+    orthonormal = np.linalg.qr(strains.reshape(-1, 9).T)[0].T
+    return np.asarray(orthonormal.reshape(-1, 3, 3))
 
 
 def orientations(a_matrices: Floats, cell: tuple[float, ...]) -> Floats:
-    """Return the rotations U (n, 3, 3) that bring B of `cell` nearest to each A (n, 3, 3)."""
+    """Return the rotations U (n, 3, 3) for which U B, B of `cell`, is nearest to A (n, 3, 3)."""
     left, _, right = np.linalg.svd(a_matrices @ np.linalg.inv(b_matrix(cell)))
     flip = np.sign(np.linalg.det(left @ right))
     right[:, 2] *= flip[:, None]
     return np.asarray(left @ right)
-
-
-def rotations(vectors: Floats) -> Floats:
-    """Return the matrices (n, 3, 3) of rotation vectors (n, 3), rad."""
-    angle = np.linalg.norm(vectors, axis=1)
-    axis = vectors / np.where(angle > 0, angle, 1.0)[:, None]
-    k = np.zeros((len(vectors), 3, 3))
-    k[:, 2, 1], k[:, 0, 2], k[:, 1, 0] = axis.T
-    k -= k.transpose(0, 2, 1)
-    sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
-    return np.asarray(np.eye(3) + sine * k + (1 - cosine) * (k @ k))

@@ -1,4 +1,4 @@
-"""What metrology shows: how far parts moved, and how well halves of the stills agree.
+"""Tables of metrology: moves of parts, and differences of the two halves of the stills.
 
 The tables are those of cspad.detector_shifts and cspad.detector_statistics (Brewster et al. 2018,
 Acta Cryst. D74, 877): lengths in um, angles in degree, radial and tangential about the beam.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models import Detector
-from dxdask.refinement.metrology.hierarchy import Part, across, axes, centre
+from dxdask.refinement.metrology.hierarchy import DetectorPart, across
 from dxdask.tables import Table
 
 MOVES = {
@@ -36,27 +36,27 @@ HEADINGS = {
 
 
 def moves_between(
-    start: Detector, end: Detector, part: Part, beam: Floats, weights: Floats
+    start: Detector, end: Detector, part: DetectorPart, beam: Floats, weights: Floats
 ) -> dict[str, float]:
-    """Return how a part moved from one detector to another, as a row of `MOVES`.
+    """Return the move of a part from one detector to another, as a row of `MOVES`.
 
-    beam : (3,) unit vector along the beam. weights : (panels,) spots on each. A tilt is how far the
-    normal turned; its radial share is that towards or off the beam.
+    beam : (3,) unit vector along the beam. weights : (panels,) spots on each. A tilt is the
+    rotation of the normal; its radial component is towards or off the beam.
     """
     panels = list(part.panels)
     share = weights[panels] + 1e-9
-    before = np.array([centre(start[i]) for i in panels])
-    after = np.array([centre(end[i]) for i in panels])
+    before = np.array([start[i].centre for i in panels])
+    after = np.array([end[i].centre for i in panels])
     shift = np.average(after - before, axis=0, weights=share)
     middle = np.average(before, axis=0, weights=share)
     outwards = middle - (middle @ beam) * beam
     far = float(np.linalg.norm(outwards))
-    # a part about the beam has no radius of its own: its fast axis stands for it
-    radial = outwards / far if far > 1.0 else across(axes(start[panels[0]])[0], beam)
+    # a part on the beam has no radial direction: its fast axis is used
+    radial = outwards / far if far > 1.0 else across(start[panels[0]].axes[0], beam)
     tangential = np.cross(beam, radial)
-    turn = np.mean([_turn(axes(start[i]), axes(end[i])) for i in panels], axis=0)
-    about_beam = float(turn @ beam)
-    tilt = turn - about_beam * beam
+    rotation = np.mean([_small_rotation(start[i].axes, end[i].axes) for i in panels], axis=0)
+    about_beam = float(rotation @ beam)
+    tilt = rotation - about_beam * beam
     return {
         "delta_xy_um": 1e3 * float(np.hypot(shift @ radial, shift @ tangential)),
         "radial_um": 1e3 * float(shift @ radial),
@@ -64,23 +64,23 @@ def moves_between(
         "z_um": 1e3 * float(shift @ beam),
         "rotation_z_degree": float(np.degrees(about_beam)),
         "tilt_degree": float(np.degrees(np.linalg.norm(tilt))),
-        # a turn about the tangent moves the normal along the radius
-        "tilt_radial_degree": float(np.degrees(turn @ tangential)),
-        "tilt_tangential_degree": float(np.degrees(turn @ radial)),
+        # a rotation about the tangent moves the normal along the radius
+        "tilt_radial_degree": float(np.degrees(rotation @ tangential)),
+        "tilt_tangential_degree": float(np.degrees(rotation @ radial)),
     }
 
 
 def detector_shifts(
     start: Detector,
     end: Detector,
-    parts: Sequence[Part],
+    parts: Sequence[DetectorPart],
     beam: Floats,
     n_spots: NDArray[np.int64] | None = None,
 ) -> Table:
-    """Return how each part moved, level by level, and the mean and sigma of each level.
+    """Return the table of the moves of parts, level by level, with mean and sigma of each level.
 
-    A part's move holds those of the parts that it lies in. n_spots : (panels,) used on each panel,
-    which are the weights; None: all panels weigh the same.
+    The move of a part includes those of the parts that contain it. n_spots : (panels,) used on each
+    panel, the weights; None: equal weights.
     """
     rows = _rows(start, end, parts, beam, n_spots)
     return Table(name="shifts", title="Detector shifts", rows=rows, headings=HEADINGS)
@@ -89,13 +89,14 @@ def detector_shifts(
 def detector_statistics(
     odd: Detector,
     even: Detector,
-    parts: Sequence[Part],
+    parts: Sequence[DetectorPart],
     beam: Floats,
     n_spots: NDArray[np.int64] | None = None,
 ) -> Table:
-    """Return how far the detectors that odd and even stills give lie apart, as `detector_shifts`.
+    """Return the table of differences of the detectors from odd and even stills.
 
-    With all stills the error is about half of that: either half has half of the spots.
+    Its columns are those of `detector_shifts`. The error with all stills is about half of them, as
+    each half has half of the spots.
     """
     title = "Detector statistics: even stills against odd ones"
     rows = _rows(odd, even, parts, beam, n_spots)
@@ -105,7 +106,7 @@ def detector_statistics(
 def _rows(
     start: Detector,
     end: Detector,
-    parts: Sequence[Part],
+    parts: Sequence[DetectorPart],
     beam: Floats,
     n_spots: NDArray[np.int64] | None,
 ) -> list[dict[str, Any]]:
@@ -143,9 +144,7 @@ def _summary(
     return rows
 
 
-def _turn(before: Floats, after: Floats) -> Floats:
+def _small_rotation(before: Floats, after: Floats) -> Floats:
     """Return the small rotation vector (3,), rad, between two frames of axes as rows (3, 3)."""
-    turn = after.T @ before
-    return 0.5 * np.array(
-        [turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]
-    )
+    r = after.T @ before
+    return 0.5 * np.array([r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]])

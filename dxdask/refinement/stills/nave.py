@@ -1,6 +1,4 @@
-"""Size of the coherent blocks of a crystal and their mosaicity, by how far from the Ewald sphere
-its lattice points still give spots.
-"""
+"""Domain size and mosaicity of a crystal, from the distances of its spots from the Ewald sphere."""
 
 from __future__ import annotations
 
@@ -18,16 +16,14 @@ SOFTNESS = 0.2
 """Width of the edge of the envelope, as a part of its reach."""
 MIN_SPOTS = 5
 LARGEST_SIZE = 1e5
-"""Domain size, A, of a crystal whose blocks are too large for their size to be seen."""
+"""Domain size, A, of a crystal whose blocks are too large to be measured."""
 _GOLDEN = 0.6180339887498949
 _ROUNDS_REACH = 40
 _ROUNDS_SHARE = 24
 
 
 class NaveParameters(NamedTuple):
-    """Of each still: domain_size (stills,) A, half_mosaicity (stills,) degree; NaN where too few
-    spots are known.
-    """
+    """Domain sizes (stills,), A, and half mosaicities (stills,), degree; NaN with too few spots."""
 
     domain_size: Floats
     half_mosaicity: Floats
@@ -72,8 +68,8 @@ def _best_scale(share: float, eps: Any, across: Any, band: Any, mean: float, mos
 def envelope(eps: Any, across: Any, band: Any) -> Any:
     """Return the likeliest reach by size (1/A) and by mosaicity (rad) of the spots of one still.
 
-    eps : (n,) excitation errors, 1/A. across : (n,) |q| cos theta, 1/A, by which a turn of a block
-    moves its point along the excitation error. band : (n,) reach by the spectrum, 1/A.
+    eps : (n,) excitation errors, 1/A. across : (n,) |q| cos theta, 1/A, by which the rotation of
+    a block moves its point along the excitation error. band : (n,) reach by the spectrum, 1/A.
     """
     most = max(np.abs(eps).max(), 1e-9)
     mean = np.sqrt((across * across).mean())
@@ -108,14 +104,14 @@ def nave_parameters(
 ) -> NaveParameters:
     """Return domain size and half mosaicity of each still.
 
-    A lattice point reaches 1 / (2 domain_size) far by the size of the blocks, and |q| cos theta
+    The reach of a lattice point is 1 / (2 domain_size) by the size of the blocks, and |q| cos theta
     half_mosaicity by their orientations (Nave 2014, J. Synchrotron Rad. 21, 537); the two and the
     spectrum add in quadrature. Spots occur evenly up to that reach, with a soft edge, and both
     parameters are those that make the spots seen likeliest (Sauter et al. 2014, Acta Cryst. D70,
     3299). No still depends on others.
 
     measured : spots of indexed stills, in order of stills. beam : (3,) unit vector along the beam.
-    bandwidth : full width of the spectrum, relative. used : (n,) spots that count; None: all.
+    bandwidth : full width of the spectrum, relative. used : (n,) spots to use; None: all.
     """
     chosen = np.arange(len(measured.still)) if used is None else np.flatnonzero(used)
     still, wavelength = measured.still[chosen], measured.wavelength[chosen]
@@ -129,7 +125,7 @@ def nave_parameters(
     for i in range(len(size)):
         a, b = ends[i], ends[i + 1]
         if b - a >= MIN_SPOTS:
-            reach, turn = envelope(eps[a:b], across[a:b], band[a:b])
+            reach, angle = envelope(eps[a:b], across[a:b], band[a:b])
             size[i] = min(0.5 / max(reach, 1e-9), LARGEST_SIZE)
-            mosaicity[i] = np.degrees(turn)
+            mosaicity[i] = np.degrees(angle)
     return NaveParameters(size, mosaicity)

@@ -81,11 +81,7 @@ def _members(
 
 
 def _middle(panels: Sequence[Panel]) -> tuple[float, float, float]:
-    middles = []
-    for panel in panels:
-        half = 0.5 * np.array(panel.image_size) * np.array(panel.pixel_size)
-        middles.append(panel.d_matrix @ np.array([half[0], half[1], 1.0]))
-    return vector(np.mean(middles, axis=0) + 0.0)
+    return vector(np.mean([panel.centre for panel in panels], axis=0) + 0.0)
 
 
 def group_lines(root: Group, names: Sequence[str]) -> list[str]:

@@ -16,11 +16,12 @@ from support.still_examples import (
 
 from dxdask.fate import Fate
 from dxdask.indexing.reduction import niggli_reduced
-from dxdask.indexing.stills import StillIndexParameters, index_still
+from dxdask.indexing.stills import StillIndexParameters
 from dxdask.indexing.stills.blind import lattice_of_still
 from dxdask.indexing.stills.consensus import clusters, consensus_table, propose_cells
 from dxdask.indexing.stills.lattice_signature import mean_cell, multiple_of, signatures, sublattices
 from dxdask.indexing.stills.parameters import BlindSearch, Consensus
+from dxdask.indexing.stills.still import index_still
 from dxdask.indexing.stills.transform import transform_peaks
 from dxdask.models.crystal import b_matrix, cell_of
 
@@ -60,8 +61,8 @@ def test_the_primitive_cell_of_a_centred_lattice():
 
 def test_peaks_are_lattice_vectors_however_the_beam_points():
     (truth,), (q,) = lattices_of(LYSOZYME, 1)
-    turn = crystal_of((1.0, 1.0, 1.0, 90.0, 90.0, 90.0), np.random.default_rng(5))
-    for seen, a_matrix in ((q, truth), (q @ turn.T, turn @ truth)):
+    rotation = crystal_of((1.0, 1.0, 1.0, 90.0, 90.0, 90.0), np.random.default_rng(5))
+    for seen, a_matrix in ((q, truth), (q @ rotation.T, rotation @ truth)):
         vectors = transform_peaks(seen, BlindSearch())
         whole = vectors @ a_matrix
         assert np.mean(np.abs(whole - np.rint(whole)).max(axis=1) < 0.15) > 0.9

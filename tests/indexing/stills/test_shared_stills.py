@@ -56,7 +56,7 @@ def test_all_forty_hits(run, known):
     )
     assert np.flatnonzero(result.arrays["indexed"]).tolist() == sorted(truth)
     angles = [misorientation(result.arrays["a_matrix"][i], truth[i], TETRAGONAL) for i in truth]
-    # the nominal geometry alone turns crystals by 0.06 degree
+    # the nominal geometry alone rotates crystals by 0.06 degree
     assert np.median(angles) < 0.08
     assert max(angles) < 0.15
     if not known:

@@ -13,8 +13,8 @@ from dxdask.errors import ConvergenceError, InputError
 from dxdask.fate import Fate
 from dxdask.geometry.scattering import scattering_of
 from dxdask.indexing.stills import KnownCell, StillIndexParameters, index_stills
+from dxdask.indexing.stills.index_stills import known_cell, require_hits
 from dxdask.indexing.stills.many import index_known
-from dxdask.indexing.stills.step import known_cell, require_hits
 from dxdask.models import ExperimentList
 from dxdask.models.crystal import b_matrix
 from dxdask.still_columns import check_stills
@@ -41,7 +41,7 @@ def events(n=6, *, blanks=2, noise_px=0.2, seed=0):
 
 
 def right(result, made):
-    """Return how many of the made-up crystals were found within half a degree."""
+    """Return the number of made-up crystals found within half a degree."""
     good = 0
     for i, u in enumerate(made.true_u):
         a_matrix = result.arrays["a_matrix"][i]
@@ -51,7 +51,7 @@ def right(result, made):
 
 
 def stills_of(result):
-    return {k: v for k, v in result.arrays.items() if not k.startswith("further")}
+    return {k: v for k, v in result.arrays.items() if not k.startswith("additional")}
 
 
 @pytest.mark.parametrize("values", [KNOWN, {}, {"known_symmetry": {"space_group": "P43212"}}])
@@ -147,18 +147,18 @@ def test_without_refinement_and_with_limits_of_it():
         assert refused.table("cell").rows[0]["a"] is None
 
 
-def test_further_crystals_are_kept_beside():
+def test_additional_lattices_are_kept():
     reflections, stills, experiments, made = events(2, blanks=0)
     merged = {**reflections, "z": np.full_like(reflections["z"], 0.5)}
     parameters = StillIndexParameters.model_validate({**KNOWN, "max_lattices": 2})
     one = {k: v[:1] for k, v in stills.items()}
     result = index_stills(merged, one, experiments, parameters)
-    assert result.arrays["further_still"].tolist() == [0]
-    found = [result.arrays["a_matrix"][0], result.arrays["further_a_matrix"][0]]
+    assert result.arrays["additional_still"].tolist() == [0]
+    found = [result.arrays["a_matrix"][0], result.arrays["additional_a_matrix"][0]]
     truths = [u @ b_matrix(CELL) for u in made.true_u]
     for truth in truths:
         assert min(misorientation(a, truth, TETRAGONAL) for a in found) < 1.0
-    assert any("further" in m for m in result.messages)
+    assert any("Additional lattices on the same events: 1" in m for m in result.messages)
 
 
 def test_no_hits():
@@ -229,12 +229,14 @@ def test_a_cell_has_the_symmetry_of_its_group_or_is_refused():
     assert nearly == pytest.approx((79.2, 79.2, 38.0, 90, 90, 90), abs=0.01)
     with pytest.raises(InputError, match=r"make it 77\.80, 77\.80, 38\.00, 90\.00"):
         cell((79, 79, 38, 90, 90, 80), "P43212")
-    with pytest.raises(InputError, match="is the cell given in another setting"):
+    with pytest.raises(InputError, match="check the setting of the cell and the group"):
         cell((40, 50, 60, 90, 90, 90), "P41212")
 
 
 def test_events_without_hits_say_what_became_of_them():
     reasons = np.array([Fate.NO_HIT, Fate.TOO_MANY_STRONG_PIXELS, Fate.NO_HIT], np.int32)
-    told = r"none of 3 events is a hit \(1: too many strong pixels, 2: too few spots for a hit\); "
-    with pytest.raises(InputError, match=told):
+    listed = (
+        r"none of 3 events is a hit \(1: too many strong pixels, 2: too few spots for a hit\); "
+    )
+    with pytest.raises(InputError, match=listed):
         require_hits(0, 3, reasons)

@@ -17,10 +17,10 @@ from support.still_examples import (
 
 from dxdask.errors import InputError
 from dxdask.fate import Fate
-from dxdask.indexing.stills import KnownCell, StillIndexParameters, index_still
-from dxdask.indexing.stills.still import separation
+from dxdask.indexing.stills import KnownCell, StillIndexParameters
+from dxdask.indexing.stills.still import index_still, separation
 from dxdask.models.crystal import b_matrix, cell_of
-from dxdask.refinement.metrology.strain import rotations
+from dxdask.models.rotations import rotation_matrices
 
 KNOWN = KnownCell.of(LYSOZYME, "P43212")
 
@@ -176,7 +176,7 @@ def test_two_crystals_on_one_still():
 def test_parts_of_one_crystal_are_not_two():
     rng = np.random.default_rng(17)
     truth = crystal_of(LYSOZYME, rng)
-    slipped = rotations(np.array([[0.0, 0.03, 0.0]]))[0] @ truth @ TETRAGONAL[4]
+    slipped = rotation_matrices(np.array([[0.0, 0.03, 0.0]]))[0] @ truth @ TETRAGONAL[4]
     assert separation(slipped, truth, KNOWN) == pytest.approx(np.degrees(0.03), abs=1e-6)
     q = np.vstack([still_of(truth, rng, n=140)[0], still_of(slipped, rng, n=140)[0]])
     assert len(index_still(q, KNOWN, StillIndexParameters(max_lattices=2)).a_matrices) == 1
@@ -211,9 +211,9 @@ def test_direction_of_the_beam_does_not_matter():
     rng = np.random.default_rng(15)
     truth = crystal_of(LYSOZYME, rng)
     q, _ = still_of(truth, rng)
-    turn = random_rotation(rng)
-    found = index_still(q @ turn.T, KNOWN)
-    assert misorientation(found.a_matrices[0], turn @ truth, TETRAGONAL) < 0.3
+    rotation = random_rotation(rng)
+    found = index_still(q @ rotation.T, KNOWN)
+    assert misorientation(found.a_matrices[0], rotation @ truth, TETRAGONAL) < 0.3
 
 
 def test_group_of_another_setting():
@@ -241,7 +241,7 @@ def indexed_of(n, m, **values):
 ONCE = {"inner_fractions": (), "widened": False}
 
 
-def test_further_attempts_find_more():
+def test_repeated_attempts_find_more():
     once = indexed_of(30, 90, retry=ONCE)
     assert indexed_of(30, 90, retry={**ONCE, "widened": True}) > once
     assert indexed_of(30, 90, retry={**ONCE, "inner_fractions": (0.8, 0.6, 0.4)}) > once

@@ -13,10 +13,10 @@ from dxdask.integration.stills import Setup, Spread, predict, setup, spread_of
 from dxdask.integration.stills.spread import profile
 from dxdask.models import Beam, Detector
 from dxdask.models.crystal import b_matrix
-from dxdask.refinement.metrology.strain import rotations
+from dxdask.models.rotations import rotation_matrices
 
 WAVELENGTH = 1.31
-A_MATRIX = rotations(np.array([[0.3, -1.1, 0.7]]))[0] @ b_matrix(CELL)
+A_MATRIX = rotation_matrices(np.array([[0.3, -1.1, 0.7]]))[0] @ b_matrix(CELL)
 ROUND = Spread(4e-4, 1e-9, 1e-9)
 TURNED = Spread(1e-6, 2e-3, 1e-9)
 COLOURED = Spread(1e-4, 1e-9, 2e-3)

@@ -13,8 +13,8 @@ from dxdask.columns import Reflections
 from dxdask.errors import InputError, SchemaError
 from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.merging.stills.observations import observations_of
+from dxdask.models.rotations import rotation_matrices
 from dxdask.models.symmetry import pack
-from dxdask.refinement.metrology.strain import rotations
 from dxdask.scaling.observations import common_symmetry
 
 
@@ -50,7 +50,7 @@ def test_stills_come_back(data: Simulated) -> None:
 
 def _misset(a: NDArray[np.float64], data: Simulated) -> NDArray[np.float64]:
     """Return how far A (n, 3, 3) are from the truth across the beam, as relative lengths."""
-    right = rotations(data.turns) @ data.stills["a_matrix"] * (1 + 1e-3)
+    right = rotation_matrices(data.turns) @ data.stills["a_matrix"] * (1 + 1e-3)
     off = a @ np.linalg.inv(right) - np.eye(3)
     return np.hypot(off[:, 1, 2] - off[:, 2, 1], off[:, 0, 2] - off[:, 2, 0])
 

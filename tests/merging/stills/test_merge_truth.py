@@ -23,8 +23,8 @@ from dxdask.columns import Reflections
 from dxdask.integration.stills import integrate_stills, setup
 from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.models import Crystal, Detector, ExperimentList
+from dxdask.models.rotations import rotation_matrices
 from dxdask.models.symmetry import asu_indices, pack
-from dxdask.refinement.metrology.strain import rotations
 from dxdask.still_columns import Stills
 from dxdask.storage.importers import read_runs
 
@@ -147,7 +147,7 @@ def test_wrong_orientations_and_distance_are_mended(shots: Shots) -> None:
     reflections, stills, experiments, truth = shots
     rng = np.random.default_rng(0)
     turns = rng.normal(0, 6e-4, (len(stills["image"]), 3))
-    wrong = {**stills, "a_matrix": rotations(turns) @ stills["a_matrix"] * 1.0026}
+    wrong = {**stills, "a_matrix": rotation_matrices(turns) @ stills["a_matrix"] * 1.0026}
     merged = merge_stills(
         reflections, wrong, experiments, StillsMergingParameters(min_partiality=0.3)
     )

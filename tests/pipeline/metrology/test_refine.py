@@ -68,10 +68,10 @@ def test_the_store_holds_the_refined_detector(store: Store, made: Shots) -> None
     before = centres(made.experiment.detector) - centres(made.true_detector)
     after = found - centres(made.true_detector)
     assert np.abs(after[:, 2]).max() < 0.03 < np.abs(before[:, 2]).min()
-    # a turn of all about the beam is not told by the spots
+    # the spots do not determine the rotation of the whole about the beam
     assert np.sqrt((after[:, :2] ** 2).mean()) < 0.3 * np.sqrt((before[:, :2] ** 2).mean())
     assert step.experiments[0].crystal is not None
-    assert "Gauge: a turn of all about the beam" in " ".join(step.messages)
+    assert "Gauge: the rotation of the whole about the beam" in " ".join(step.messages)
     assert "110.000 mm before, 110.2" in " ".join(step.messages)
 
 
@@ -86,7 +86,7 @@ def test_rmsds_fall_on_every_panel(store: Store) -> None:
             assert row[f"rmsd_{axis}_px_before"] > 1.5 * row[f"rmsd_{axis}_px"]
 
 
-def test_stills_used_and_left_out_are_told(store: Store, made: Shots) -> None:
+def test_stills_used_and_rejected_are_reported(store: Store, made: Shots) -> None:
     spots = {name: values.copy() for name, values in made.reflections.items()}
     bad = np.floor(spots["z"]) == 3
     spots["x"][bad] += np.random.default_rng(0).normal(0, 8, bad.sum())
@@ -95,10 +95,10 @@ def test_stills_used_and_left_out_are_told(store: Store, made: Shots) -> None:
     used = {row["image"]: row["used"] for row in step.table("stills").rows}
     assert len(used) == 12
     assert not used[4]
-    assert f"Left out {12 - sum(used.values())} of 12 stills" in " ".join(step.messages)
+    assert f"Rejected {12 - sum(used.values())} of 12 stills" in " ".join(step.messages)
     step = refined(store, metrology={"n_subset": 6}).read_step("refine_metrology")
     assert len(step.table("stills").rows) == 6
-    assert "Took 6 of 12 indexed stills" in " ".join(step.messages)
+    assert "Used 6 of 12 indexed stills" in " ".join(step.messages)
 
 
 def test_it_is_not_repeated_but_when_something_changes(store: Store, made: Shots) -> None:
@@ -156,18 +156,18 @@ def test_what_cannot_be_refined_is_said(store: Store, made: Shots, tmp_path: Pat
         detector_statistics(store.path)
 
 
-def test_weights_that_did_not_settle_are_told(store: Store) -> None:
+def test_weights_that_did_not_converge_are_reported(store: Store) -> None:
     shifts = np.zeros((4, 3))
     shifts[2, 2] = -0.3
     true = moved_panels(panels(), shifts, np.zeros((4, 3)))
     stepped = shots(30, true_detector=true, noise_px=0.05)
     stored(store.path, indexed(stepped), fingerprint="stepped")
     said = {}
-    for parts in (("shift", "turn"), ("shift", "turn", "distance")):
+    for parts in (("shift", "rotation"), ("shift", "rotation", "distance")):
         step = refined(store, metrology={"detector": {"parts": parts}, "split_dataset": False})
         said[len(parts)] = " ".join(step.read_step("refine_metrology").messages)
-    assert "what may move does not fit the spots" in said[2]
-    assert "does not fit the spots" not in said[3]
+    assert "the parts that may move do not fit the spots" in said[2]
+    assert "do not fit the spots" not in said[3]
 
 
 def test_two_stills_do(store: Store, made: Shots) -> None:
@@ -235,7 +235,7 @@ def test_commands(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(["detector_statistics", str(store.path)]) == 0
     said = capsys.readouterr().out
     assert "even stills against odd ones" in said
-    assert "but for one turn about the beam" in said
+    assert "without one rotation about the beam" in said
     assert run(["detector_shifts", str(store.path), str(tmp_path / "r.geom")]) == 0
     assert run(["show", str(store.path), "refine_metrology"]) == 0
     assert "weighted sigma" in capsys.readouterr().out

@@ -13,7 +13,6 @@ from dxdask.errors import InputError
 from dxdask.models import Detector, Group
 from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
 from dxdask.pipeline.metrology.shifts import compare, detector_shifts
-from dxdask.refinement.metrology.hierarchy import centre
 from dxdask.storage.exporters.geometry import write_geometry
 
 HALVES = Group(groups=(Group(name="left", panels=(0, 2)), Group(name="right", panels=(1, 3))))
@@ -47,7 +46,7 @@ def test_shifts_between_files(made: Shots, tmp_path: Path) -> None:
 
 def test_tilts_have_a_direction(made: Shots, tmp_path: Path) -> None:
     start = made.experiment.detector
-    middle = centre(start[0])
+    middle = start[0].centre
     outwards = np.array([*middle[:2], 0.0]) / np.hypot(*middle[:2])
     tangent = np.cross([0.0, 0.0, -1.0], outwards)
     turns = np.zeros((4, 3))

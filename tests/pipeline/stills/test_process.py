@@ -204,7 +204,7 @@ def test_a_damaged_event_is_a_row_among_the_problems(
         others = np.arange(8) != 3
         assert table["reason"][3] == Fate.UNREADABLE
         for column in expected:
-            if column.startswith("further"):
+            if column.startswith("additional"):
                 continue
             np.testing.assert_array_equal(table[column][others], expected[column][others])
 

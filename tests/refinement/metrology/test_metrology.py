@@ -1,4 +1,4 @@
-"""Where panels are, from the spots of many stills: against panels moved by known amounts."""
+"""Positions of panels from the spots of many stills, against panels moved by known amounts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from support.made_up_stills import (
 
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.models import Detector, Group
-from dxdask.refinement.metrology import Metrology, MetrologyParameters, refine_metrology
+from dxdask.models.rotations import rotation_matrices
+from dxdask.refinement.metrology import MetrologyParameters
 from dxdask.refinement.metrology.congruence import congruence
-from dxdask.refinement.metrology.hierarchy import centre, parts_of, smallest
-from dxdask.refinement.metrology.strain import rotations
+from dxdask.refinement.metrology.hierarchy import parts_of, smallest
+from dxdask.refinement.metrology.joint_refinement import Metrology, refine_detector
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,11 @@ def made() -> Shots:
 
 def _refined(made: Shots, **parameters: Any) -> Metrology:
     given = MetrologyParameters.model_validate(parameters)
-    return refine_metrology(made.reflections, made.stills, made.experiment, CELL, GROUP, given)
+    return refine_detector(made.reflections, made.stills, made.experiment, CELL, GROUP, given)
 
 
 def _offsets_px(found: Detector, true: Detector) -> NDArray[np.float64]:
-    """Return (panels, 2) how far centres are off, a turn about the beam and a scale taken away."""
+    """Return the errors (panels, 2) of centres, without a rotation about the beam and a scale."""
     a = centres(found)[:, :2]
     b = centres(true)[:, :2]
     design = np.concatenate([np.c_[b[:, 0], -b[:, 1]], np.c_[b[:, 1], b[:, 0]]])
@@ -92,21 +93,21 @@ def test_what_is_fixed_does_not_move(made: Shots) -> None:
     np.testing.assert_allclose(moves, [moves[0]] * 4, atol=1e-9)
 
 
-def test_a_subset_uses_so_many_stills(made: Shots) -> None:
+def test_a_subset_has_the_number_of_stills_given(made: Shots) -> None:
     found = _refined(made, n_subset=7, split_dataset=False, rmsd_filter={"enable": False})
     assert len(found.rows) == 7
 
 
-def test_bad_stills_are_left_out(made: Shots) -> None:
+def test_bad_stills_are_n_rejected(made: Shots) -> None:
     spots = {name: values.copy() for name, values in made.reflections.items()}
     bad = np.floor(spots["z"]) == 3
     spots["x"][bad] += np.random.default_rng(0).normal(0, 8, bad.sum())
     found = _refined(replace(made, reflections=spots), split_dataset=False)
     assert 3 not in found.rows
-    assert found.left_out >= 1
+    assert found.n_rejected >= 1
 
 
-def test_cells_tell_the_distance_only_where_they_are_held(made: Shots) -> None:
+def test_cells_determine_the_distance_only_where_they_are_restrained(made: Shots) -> None:
     held = _refined(made, split_dataset=False, cell={"restraint": 2e-4})
     free = _refined(made, split_dataset=False, cell={"restraint": None})
     fixed = _refined(made, split_dataset=False, cell={"fix": True})
@@ -144,7 +145,7 @@ def test_one_still_is_too_few(made: Shots) -> None:
 
 
 def test_something_must_move(made: Shots) -> None:
-    with pytest.raises(InputError, match="nothing of the detector may move"):
+    with pytest.raises(InputError, match="no move of the detector is free"):
         _refined(made, detector={"whole": (), "parts": ()})
 
 
@@ -153,12 +154,12 @@ def test_shifts_are_those_of_the_panels(made: Shots) -> None:
     _, shifts, statistics = found.tables
     rows = {row["part"]: row for row in shifts.rows}
     assert rows["detector"]["n_spots"] == sum(rows[f"p{i}"]["n_spots"] for i in range(4))
-    moved = centre(found.experiment.detector[1]) - centre(made.experiment.detector[1])
+    moved = found.experiment.detector[1].centre - made.experiment.detector[1].centre
     assert rows["p1"]["delta_xy_um"] == pytest.approx(1e3 * np.hypot(*moved[:2]), abs=1e-6)
     assert rows["p1"]["z_um"] == pytest.approx(-1e3 * moved[2], abs=1e-6)
     fast = found.experiment.detector[1].fast_axis
-    turned = np.degrees(np.arctan2(fast[1], fast[0]))
-    assert rows["p1"]["rotation_z_degree"] == pytest.approx(-turned, abs=1e-3)
+    rotated = np.degrees(np.arctan2(fast[1], fast[0]))
+    assert rows["p1"]["rotation_z_degree"] == pytest.approx(-rotated, abs=1e-3)
     assert "weighted sigma" in str(statistics)
     whole = next(row for row in statistics.rows if row["part"] == "weighted mean")
     assert abs(whole["radial_um"]) < 10
@@ -172,10 +173,10 @@ def test_what_did_not_move_has_no_shifts(made: Shots) -> None:
     assert first["z_um"] == pytest.approx(0, abs=1e-6)
 
 
-def test_congruence_takes_a_turn_and_a_scale_away() -> None:
+def test_congruence_removes_a_rotation_and_a_scale() -> None:
     rng = np.random.default_rng(3)
-    start, turn, scale = panels(), np.radians(0.2), 1.001
-    whole = rotations(np.array([[0.0, 0.0, -turn]]))[0]
+    start, rotation, scale = panels(), np.radians(0.2), 1.001
+    whole = rotation_matrices(np.array([[0.0, 0.0, -rotation]]))[0]
     end = Detector(panels=tuple(p.moved(whole) for p in start.panels))
     middles = centres(end)
     shifts = (scale - 1) * middles * [1, 1, 0]
@@ -183,17 +184,17 @@ def test_congruence_takes_a_turn_and_a_scale_away() -> None:
     end = moved_panels(end, shifts, np.zeros((4, 3)))
     beam = np.array([0.0, 0.0, -1.0])
     found = congruence(start, end, beam)
-    assert found.turn == pytest.approx(0.2, abs=1e-9)
+    assert found.rotation == pytest.approx(0.2, abs=1e-9)
     assert found.scale == pytest.approx(scale, abs=1e-9)
     assert found.distances == pytest.approx((110.0, 110.3))
     assert max(found.centres, found.worst, found.rotations) < 1e-9
-    turns = np.zeros((4, 3))
+    rotations = np.zeros((4, 3))
     shifts = rng.normal(0, 0.1, (4, 3)) * [1, 1, 0]
-    turns[:, 2] = np.radians(rng.normal(0, 0.1, 4))
-    found = congruence(start, moved_panels(end, shifts, turns), beam)
+    rotations[:, 2] = np.radians(rng.normal(0, 0.1, 4))
+    found = congruence(start, moved_panels(end, shifts, rotations), beam)
     assert found.worst >= np.sqrt(2) * found.centres > 0.03
     assert found.rotations == pytest.approx(
-        np.sqrt(np.mean((np.degrees(-turns[:, 2]) + 0.2 - found.turn) ** 2)), abs=1e-6
+        np.sqrt(np.mean((np.degrees(-rotations[:, 2]) + 0.2 - found.rotation) ** 2)), abs=1e-6
     )
 
 
@@ -211,13 +212,13 @@ def test_blocks_of_stills_give_the_same(made: Shots, monkeypatch: pytest.MonkeyP
 
 
 def test_rounds_are_limited(made: Shots) -> None:
-    with pytest.raises(ConvergenceError, match="did not settle in 1 rounds"):
+    with pytest.raises(ConvergenceError, match="did not converge in 1 cycles"):
         _refined(made, max_iterations=1)
 
 
 @pytest.mark.parametrize(
     ("sigma", "what"),
-    [("shift_sigma", "shift"), ("distance_sigma", "distance"), ("rotation_sigma", "turn")],
+    [("shift_sigma", "shift"), ("distance_sigma", "distance"), ("rotation_sigma", "rotation")],
 )
 def test_what_is_expected_not_to_move_hardly_does(made: Shots, sigma: str, what: str) -> None:
     def moved(**expected: float) -> float:
@@ -225,8 +226,8 @@ def test_what_is_expected_not_to_move_hardly_does(made: Shots, sigma: str, what:
         found = _refined(made, split_dataset=False, detector=freedom)
         start, end = made.experiment.detector, found.experiment.detector
         by = centres(end) - centres(start)
-        turns = np.array([p.fast_axis[1] for p in end.panels])
-        sizes = {"shift": by[:, :2], "distance": by[:, 2], "turn": turns}
+        rotations = np.array([p.fast_axis[1] for p in end.panels])
+        sizes = {"shift": by[:, :2], "distance": by[:, 2], "rotation": rotations}
         return float(np.abs(sizes[what]).max())
 
     assert moved(**{sigma: 1e-6}) < 1e-3 * moved()
@@ -242,35 +243,35 @@ def test_panels_may_move_along_the_beam() -> None:
         found = _refined(stepped, split_dataset=False, detector={"parts": parts})
         return centres(found.experiment.detector)[:, 2]
 
-    flat, free = heights(("shift", "turn")), heights(("shift", "turn", "distance"))
+    flat, free = heights(("shift", "rotation")), heights(("shift", "rotation", "distance"))
     assert abs(free[2] - free[[0, 1, 3]].mean() + 0.3) < 0.05
     # a plane cannot follow one panel: weights of spots would not settle, and are held
     assert abs(flat[2] - flat[[0, 1, 3]].mean() + 0.3) > 0.1
 
 
 def test_a_tilted_panel_is_found() -> None:
-    turns = np.zeros((4, 3))
-    turns[1, 1] = np.radians(1.0)
-    true = moved_panels(panels(), np.zeros((4, 3)), turns)
+    rotations = np.zeros((4, 3))
+    rotations[1, 1] = np.radians(1.0)
+    true = moved_panels(panels(), np.zeros((4, 3)), rotations)
     tilted = shots(30, true_detector=true, noise_px=0.05)
-    parts = {"parts": ("shift", "turn", "tilt")}
+    parts = {"parts": ("shift", "rotation", "tilt")}
     found = _refined(tilted, split_dataset=False, detector=parts).experiment.detector
     assert np.degrees(np.arcsin(-found[1].fast_axis[2])) == pytest.approx(1.0, abs=0.15)
 
 
-def test_a_whole_turn_stays_where_it_was(made: Shots) -> None:
-    whole = ("shift", "distance", "tilt", "turn")
+def test_the_rotation_of_the_whole_is_kept(made: Shots) -> None:
+    whole = ("shift", "distance", "tilt", "rotation")
     found = _refined(made, split_dataset=False, detector={"whole": whole})
     other = _refined(made, split_dataset=False)
     beam = np.array([0.0, 0.0, -1.0])
     apart = congruence(found.experiment.detector, other.experiment.detector, beam)
-    assert abs(apart.turn) < 1e-3
+    assert abs(apart.rotation) < 1e-3
     assert apart.worst < 1e-3
 
 
 def test_the_limit_of_rmsds(made: Shots) -> None:
     strict = _refined(made, split_dataset=False, rmsd_filter={"iqr_multiplier": 0.0})
     loose = _refined(made, split_dataset=False, rmsd_filter={"iqr_multiplier": 20.0})
-    assert loose.left_out == 0
-    assert 5 <= strict.left_out <= 8  # a quarter of 30 lies beyond the third quartile
-    assert strict.rmsds[np.isin(strict.asked, strict.rows)].max() < strict.rmsds.max()
+    assert loose.n_rejected == 0
+    assert 5 <= strict.n_rejected <= 8  # a quarter of 30 lies beyond the third quartile
+    assert strict.rmsds[np.isin(strict.selected, strict.rows)].max() < strict.rmsds.max()

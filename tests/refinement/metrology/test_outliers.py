@@ -1,4 +1,4 @@
-"""Which residuals are told to be outliers."""
+"""Outliers among residuals."""
 
 import numpy as np
 import pytest

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from dxdask.models.crystal import b_matrix, cell_of
+from dxdask.models.rotations import rotation_matrices
 from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.strain import orientations, rotations, strain_basis
+from dxdask.refinement.metrology.strain import orientations, strain_basis
 
 CASES = [
     ("P 1", (40, 50, 60, 80, 100, 95), 6),
@@ -30,15 +31,15 @@ def test_a_strained_cell_keeps_its_symmetry(symbol: str, cell: tuple[float, ...]
     strained = cell_of((np.eye(3) + np.tensordot(amounts, basis, 1)) @ b_matrix(cell))
     metric = np.array(gemmi.UnitCell(*strained).metric_tensor().as_mat33())
     for op in group.operations().sym_ops:
-        turn = np.array(op.rot) / op.DEN
-        np.testing.assert_allclose(turn.T @ metric @ turn, metric, atol=1e-6 * metric.max())
+        rotation = np.array(op.rot) / op.DEN
+        np.testing.assert_allclose(rotation.T @ metric @ rotation, metric, atol=1e-6 * metric.max())
 
 
 def test_orientations_and_strains_make_the_matrices_again() -> None:
     rng = np.random.default_rng(3)
     cell, group = (79.0, 79.0, 38.0, 90.0, 90.0, 90.0), gemmi.SpaceGroup("P 43 21 2")
     basis = strain_basis(cell, group)
-    u, amounts = rotations(rng.normal(0, 2, (5, 3))), rng.normal(0, 0.01, (5, 2))
+    u, amounts = rotation_matrices(rng.normal(0, 2, (5, 3))), rng.normal(0, 0.01, (5, 2))
     a = Crystals(u, amounts, basis, cell).a_matrices()
     found = Crystals.of(a, cell, group)
     np.testing.assert_allclose(found.u, u, atol=1e-9)

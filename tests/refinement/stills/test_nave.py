@@ -12,7 +12,7 @@ from dxdask.refinement.metrology.measurements import Measurements, measurements_
 from dxdask.refinement.stills.nave import envelope, nave_parameters
 
 EVEN = 0.76
-"""Where the soft edge that suits spots lies that are even up to a sharp one at 1."""
+"""Position of the soft edge that fits spots that are even up to a sharp edge at 1."""
 
 
 def _drawn(
@@ -39,7 +39,7 @@ def test_the_reach_of_even_spots_is_found(size: float, mosaic: float, band: floa
             assert value < least
 
 
-def test_few_spots_tell_the_size_on_average() -> None:
+def test_few_spots_give_the_size_on_average() -> None:
     found = np.array([envelope(*_drawn(8e-4, 0.0, 0.0, 60, seed)) for seed in range(60)])
     reach = np.hypot(found[:, 0], found[:, 1] * 0.3)
     assert np.median(reach) == pytest.approx(EVEN * 8e-4, rel=0.1)

@@ -8,7 +8,8 @@ from support.made_up_stills import BEAM, CELL, GROUP, Shots, shots
 from dxdask.columns import select
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import measurements_of
-from dxdask.refinement.stills import RefinedStills, StillRefinementParameters, refine_stills
+from dxdask.refinement.stills import StillRefinementParameters, refine_stills
+from dxdask.refinement.stills.refine_stills import RefinedStills
 
 
 def _refined(made: Shots, **parameters: object) -> RefinedStills:
@@ -19,8 +20,8 @@ def _refined(made: Shots, **parameters: object) -> RefinedStills:
 
 
 def _misorientations(refined: RefinedStills, made: Shots) -> np.ndarray:
-    turn = refined.crystals.u @ made.true_u.transpose(0, 2, 1)
-    return np.degrees(np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1)))
+    rotation = refined.crystals.u @ made.true_u.transpose(0, 2, 1)
+    return np.degrees(np.arccos(np.clip((np.trace(rotation, axis1=1, axis2=2) - 1) / 2, -1, 1)))
 
 
 def test_exact_spots_give_the_crystals_within_their_angles_from_the_sphere() -> None:

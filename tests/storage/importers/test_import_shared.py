@@ -101,7 +101,9 @@ def test_geometry_is_dxtbx_s(shared, name):
     # dxtbx takes the absorption at the first still's wavelength, dxdask at the mean of all.
     assert panel.mu == pytest.approx(mu, rel=1e-3 if "stills" in name else 1e-9)
     assert panel.use_parallax == (mu > 0)
-    assert beam.s0_of_image(0)[2] == pytest.approx(-1 / wavelength, rel=1e-12)
+    first = beam.wavelength if beam.wavelengths is None else beam.wavelengths[0]
+    assert beam.s0[2] * beam.wavelength == pytest.approx(-1.0, rel=1e-12)
+    assert first == pytest.approx(wavelength, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", SCANS)

@@ -25,16 +25,16 @@ def index(
     parameters: IndexParameters,
     refinement: RefinementParameters,
 ) -> StepResult:
-    """Find the crystal, give every spot its Miller index, and refine the models.
+    """Find the crystal, assign Miller indices to the spots, and refine the models.
 
     Parameters
     ----------
     reflections : spots of all runs: columns experiment, panel, flags, x, y, z and their variances;
         bbox where there is one.
-    experiments : rotation data; crystals that are there already are dropped.
+    experiments : rotation data; their crystals are replaced.
     parameters : see `IndexParameters`.
-    refinement : for the macrocycles; where they say "auto", outliers are found by Tukey's rule and
-        100 reflections are used for each degree.
+    refinement : of the macrocycles; "auto" is Tukey's rule for outliers and 100 reflections for
+        each degree.
 
     Returns
     -------
@@ -61,7 +61,13 @@ def index(
 
 
 def _check_rotation(reflections: Reflections, experiments: ExperimentList) -> None:
-    """Refuse what has no rotation, or rows of experiments that are not there."""
+    """Check that experiments rotate, and that rows belong to them.
+
+    Raises
+    ------
+    InputError
+        They do not.
+    """
     for e in experiments:
         require_rotation(e)
     if not n_rows(reflections):

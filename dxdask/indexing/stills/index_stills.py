@@ -1,4 +1,4 @@
-"""The door of the step: spots of many stills in, crystals out, and the tables that say how."""
+"""Indexing of the hits among many stills."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from dxdask.indexing.stills.consensus import ProposedCell, consensus_table, prop
 from dxdask.indexing.stills.known_cell import KnownCell
 from dxdask.indexing.stills.many import IndexedStills, index_known, lattices_of_stills
 from dxdask.indexing.stills.parameters import StillIndexParameters
-from dxdask.indexing.stills.tables import rates
+from dxdask.indexing.stills.tables import cell_table, rates, stills_table
 from dxdask.models import ExperimentList, space_group
-from dxdask.models.crystal import cell_of
-from dxdask.refinement.cell import symmetric_cell
+from dxdask.models.metric import symmetric_cell
 from dxdask.results import StepResult
 from dxdask.still_columns import Stills, check_stills
 from dxdask.tables import Table
 
-NEARLY = 0.01  # of an edge, and in radians of an angle: more than cells given by hand are off
+NEARLY = 0.01  # of an edge, and in radians of an angle: more than the error of a typed cell
 
 
 def index_stills(
@@ -37,14 +36,14 @@ def index_stills(
     reflections : spots: experiment, panel, x, y, z, n_pixels.
     stills : one row an event: experiment, image, wavelength, hit.
     experiments : one a run: beam and detector.
-    parameters : with no `known_symmetry.unit_cell` the cell is that which most stills share.
+    parameters : without `known_symmetry.unit_cell`, the cell is the one that most stills share.
 
     Returns
     -------
     StepResult
         reflections : with s1, rlp, hkl and the flag INDEXED. arrays : the columns of the table of
-        stills (`dxdask.still_columns`), and further_still (k,), further_a_matrix (k, 3, 3) of
-        crystals beyond the first on a still. tables : stills, cell, and consensus where the cell
+        stills (`dxdask.still_columns`), and additional_still (k,), additional_a_matrix (k, 3, 3)
+        of the additional lattices. tables : stills, cell, and consensus where the cell
         was not known.
 
     Raises
@@ -71,29 +70,31 @@ def index_stills(
 
 
 def require_hits(n_hits: int, n_events: int, reasons: NDArray[np.int32] | None = None) -> None:
-    """Refuse events of which none is a hit.
+    """Check that some events are hits.
 
-    reasons : (n_events,) why each event ended where it did (`Fate`), where that is known.
+    reasons : (n_events,) the fate of each event (`Fate`), where it is known.
 
     Raises
     ------
     InputError
-        None is.
+        None is a hit.
     """
     if n_hits:
         return
     fates, counts = np.unique([] if reasons is None else reasons, return_counts=True)
-    told = ", ".join(f"{n}: {Fate(int(fate)).words}" for fate, n in zip(fates, counts, strict=True))
+    listed = ", ".join(
+        f"{n}: {Fate(int(fate)).words}" for fate, n in zip(fates, counts, strict=True)
+    )
     raise InputError(
-        f"none of {n_events} events is a hit{told and f' ({told})'}; change the limits of hit "
+        f"none of {n_events} events is a hit{listed and f' ({listed})'}; change the limits of hit "
         "finding, or the threshold and limits of spot finding"
     )
 
 
 def known_cell(parameters: StillIndexParameters) -> KnownCell | None:
-    """Return the cell that the parameters give, None where they give none.
+    """Return the known cell of the parameters, None without one.
 
-    A cell that nearly has the symmetry of the space group is given it.
+    A cell near to the symmetry of the space group is made to obey it.
 
     Raises
     ------
@@ -110,9 +111,9 @@ def known_cell(parameters: StillIndexParameters) -> KnownCell | None:
     off = np.abs(cell - given)
     if (off[:3] > NEARLY * given[:3]).any() or (off[3:] > np.degrees(NEARLY)).any():
         raise InputError(
-            f"known_symmetry.unit_cell {_text(given)} is none of space group {group.xhm()}, whose "
-            f"symmetry would make it {_text(cell)}; is the cell given in another setting, or the "
-            "group another?"
+            f"known_symmetry.unit_cell {_text(given)} does not obey space group {group.xhm()}, "
+            f"whose symmetry would make it {_text(cell)}; check the setting of the cell and the "
+            "group"
         )
     return known if (off < 1e-6).all() else KnownCell.of(tuple(cell.tolist()), group)
 
@@ -122,7 +123,7 @@ def _text(cell: Floats) -> str:
 
 
 def agreed(lattices: Floats, parameters: StillIndexParameters) -> list[ProposedCell]:
-    """Return the cells that lattices (n, 3, 3) of stills share, that of the most first.
+    """Return the cells that lattices (n, 3, 3) of stills share, that of most stills first.
 
     Raises
     ------
@@ -145,7 +146,7 @@ def agreed(lattices: Floats, parameters: StillIndexParameters) -> list[ProposedC
 def result_of(
     indexed: IndexedStills, experiments: ExperimentList, known: KnownCell, tables: list[Table]
 ) -> StepResult:
-    """Return the result of the step for stills that were indexed by this cell."""
+    """Return the result of the step for stills indexed with a known cell."""
     stills = indexed.stills
     messages = [
         rates(stills),
@@ -153,13 +154,13 @@ def result_of(
     ]
     if stills["indexed"].any():
         x, y = (np.median(stills[c][stills["indexed"]]) for c in ("rmsd_x_px", "rmsd_y_px"))
-        messages.append(f"RMSDs of the spots of these in x and y, median: {x:.3f}, {y:.3f} px")
-    if len(indexed.further_still):
-        messages.append(f"Found {len(indexed.further_still)} further crystals on the same events")
+        messages.append(f"RMSDs of their spots in x and y, median: {x:.3f}, {y:.3f} px")
+    if len(indexed.additional_still):
+        messages.append(f"Additional lattices on the same events: {len(indexed.additional_still)}")
     arrays = {
         **stills,
-        "further_still": indexed.further_still,
-        "further_a_matrix": indexed.further_a_matrix,
+        "additional_still": indexed.additional_still,
+        "additional_a_matrix": indexed.additional_a_matrix,
     }
     return StepResult(
         experiments=experiments,
@@ -168,40 +169,3 @@ def result_of(
         tables=(*tables, cell_table(stills, known), stills_table(stills, experiments)),
         messages=tuple(messages),
     )
-
-
-def cell_table(stills: Stills, known: KnownCell) -> Table:
-    """Return the table `cell`: median and spread of the cells of the crystals, one row."""
-    cells = np.array([cell_of(a) for a in stills["a_matrix"][stills["indexed"]]]).reshape(-1, 6)
-    row: dict[str, object] = {"space_group": known.group.xhm(), "n_crystals": len(cells)}
-    for i, name in enumerate(("a", "b", "c", "alpha", "beta", "gamma")):
-        row[name] = float(np.median(cells[:, i])) if len(cells) else None
-        row[f"{name}_spread"] = float(cells[:, i].std()) if len(cells) else None
-    headings = {"space_group": ("group", ""), "n_crystals": ("crystals", "")}
-    formats = {name: (name.replace("_", "\n"), ".3f") for name in row if name not in headings}
-    title = "Cells of the crystals: median and standard deviation"
-    return Table(name="cell", title=title, rows=[row], headings={**headings, **formats})
-
-
-def stills_table(stills: Stills, experiments: ExperimentList) -> Table:
-    """Return the table `stills`: one row an event; kept as data, not printed."""
-    runs = [m.run for m in experiments.members]
-    event = stills.get("event_id", np.full(len(stills["hit"]), -1))
-    n_spots = stills.get("n_spots", np.zeros(len(stills["hit"]), np.int32))
-    rows = []
-    for i in range(len(stills["hit"])):
-        indexed = bool(stills["indexed"][i])
-        rows.append({
-            "run": runs[stills["experiment"][i]], "image": int(stills["image"][i]) + 1,
-            "event_id": int(event[i]), "hit": bool(stills["hit"][i]), "indexed": indexed,
-            "n_spots": int(n_spots[i]), "n_indexed": int(stills["n_indexed"][i]),
-            "cell": [round(x, 4) for x in cell_of(stills["a_matrix"][i])] if indexed else None,
-            "rmsd_x_px": _number(stills["rmsd_x_px"][i]),
-            "rmsd_y_px": _number(stills["rmsd_y_px"][i]),
-            "reason": Fate(int(stills["reason"][i])).words,
-        })  # fmt: skip
-    return Table(name="stills", title="Stills", rows=rows, printed=False)
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The turn of a known cell about one of its axes that brings the other two onto the spots."""
+"""Rotation of a known cell about one of its axes that fits the other two to the spots."""
 
 from __future__ import annotations
 
@@ -33,22 +33,23 @@ def frame_about(axis: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def best_turn(q: Any, axis: Any, cell: Any, turns: Any, total: Any, basis: Any) -> float:
-    """Turn the known cell about `axis`, on which its first vector lies; keep the best turn.
+def best_rotation(q: Any, axis: Any, cell: Any, rotations: Any, total: Any, basis: Any) -> float:
+    """Rotate the known cell about `axis`, on which its first vector lies, to fit the spots best.
 
     q : (spots, 3), 1/A. cell : (3, 3) lower triangular: its vectors along e1, e2, e3 of the frame
-    about the axis before it is turned. turns : (2, n) cosines and sines. total : (n,) workspace.
-    basis : (3, 3) is filled with the rows a, b, c so found.
+    about the axis before the rotation. rotations : (2, n) cosines and sines. total : (n,)
+    workspace. basis : (3, 3) is filled with the rows a, b, c.
 
     Returns
     -------
     float
-        Mean distance of b and c from integers of spots on the planes of a; 1 where too few are.
+        Mean distance of the indices along b and c from integers, of spots on the lattice planes of
+        a; 1 where these are too few.
     """
     frame = np.empty((3, 3))
     frame_about(axis, frame)
-    n = turns.shape[1]
-    cosine, sine = turns[0], turns[1]
+    n = rotations.shape[1]
+    cosine, sine = rotations[0], rotations[1]
     total[:] = 0.0
     used = 0
     for s in range(q.shape[0]):

@@ -1,4 +1,4 @@
-"""C-steps: from a subset of observations to one whose covariance has a smaller determinant.
+"""C-steps: subsets of observations whose covariance has a smaller and smaller determinant.
 
 Kernels of the minimum covariance determinant for three dimensions (Rousseeuw & Van Driessen, 1999,
 Technometrics 41, 212, theorem 1): the h observations nearest to a centre, in the metric of a
@@ -89,10 +89,10 @@ def distances(x: Any, centre: Any, covariance: Any, out: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def concentrate(
+def c_steps(
     x: Any, h: Any, n_steps: Any, centre: Any, covariance: Any, distance: Any, work: Any
 ) -> Any:
-    """Take up to n_steps C-steps from centre, covariance, in place; return the determinant."""
+    """Do up to n_steps C-steps from centre, covariance, in place; return the determinant."""
     before = np.inf
     det = distances(x, centre, covariance, distance)
     for _ in range(n_steps):
@@ -106,7 +106,7 @@ def concentrate(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def keep(det: Any, centre: Any, covariance: Any, dets: Any, centres: Any, covariances: Any) -> None:
-    """Put a candidate into the list (k,) sorted by determinant where it is good enough."""
+    """Insert a candidate into the list (k,) sorted by determinant if it is among the best k."""
     last = dets.shape[0] - 1
     if det == 0.0 or det >= dets[last]:
         return
@@ -125,7 +125,7 @@ def keep(det: Any, centre: Any, covariance: Any, dets: Any, centres: Any, covari
 def from_subsets(
     x: Any, subsets: Any, h: Any, n_steps: Any, dets: Any, centres: Any, covariances: Any
 ) -> None:
-    """Improve the moments of the rows that each trial of subsets (t, 4) names; keep the best."""
+    """Improve the moments of the rows of each trial in subsets (t, 4); keep the best."""
     n = x.shape[0]
     distance, work = np.empty(n), np.empty(n)
     centre, covariance = np.empty(3), np.empty((3, 3))
@@ -134,7 +134,7 @@ def from_subsets(
         for i in range(subsets.shape[1]):
             few[i] = x[subsets[t, i]]
         moments(few, ones, 2.0, centre, covariance)
-        det = concentrate(x, h, n_steps, centre, covariance, distance, work)
+        det = c_steps(x, h, n_steps, centre, covariance, distance, work)
         keep(det, centre, covariance, dets, centres, covariances)
 
 
@@ -150,5 +150,5 @@ def from_candidates(
     for t in range(starts.shape[0]):
         centre[:] = starts[t]
         covariance[:] = start_covariances[t]
-        det = concentrate(x, h, n_steps, centre, covariance, distance, work)
+        det = c_steps(x, h, n_steps, centre, covariance, distance, work)
         keep(det, centre, covariance, dets, centres, covariances)

@@ -1,4 +1,4 @@
-"""All settings of higher symmetry that a lattice may have, each refined: which is the right one?"""
+"""Refinement of the crystal in every Bravais setting that its lattice allows."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from dxdask.columns import Flag, Reflections, check, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.indexing.correlation import Correlations, merge_intensities
 from dxdask.indexing.known_symmetry import cell_text
-from dxdask.indexing.lattice_symmetry import Setting, find_settings, rotations_of
+from dxdask.indexing.lattice_symmetry import Setting, find_settings
 from dxdask.indexing.parameters import BravaisParameters
 from dxdask.indexing.reduction import changed, inverse, niggli_change
 from dxdask.indexing.refinement_settings import for_indexing
 from dxdask.indexing.setting import axes_text, in_setting, only_crystal
 from dxdask.models import Crystal, ExperimentList, space_group
+from dxdask.models.metric import rotations_of
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.summary import rmsd_in_plane
 from dxdask.results import StepResult
@@ -25,7 +26,7 @@ from dxdask.tables import Table
 
 SAMPLE = 10_000
 MOST_PASSES = 4
-SETTLED = 0.01
+CONVERGED = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +53,7 @@ def refine_bravais_settings(
 
     Parameters
     ----------
-    reflections : indexed spots: what `refine` needs, and intensity_sum for the correlations.
+    reflections : indexed spots: the columns of `refine`, and intensity_sum for correlations.
     experiments : rotation data that share one crystal.
     parameters : see `BravaisParameters`.
     refinement : as for the macrocycles of `index`.
@@ -60,7 +61,7 @@ def refine_bravais_settings(
     Returns
     -------
     StepResult
-        Experiments and reflections as they were given, and the table bravais, highest symmetry
+        Experiments and reflections as given, and the table bravais, highest symmetry
         first: solution, metric_fit (Le Page delta, degrees), rmsd (mm), min_cc and max_cc of the
         intensities under the rotations, n_spots, lattice, unit_cell, volume, cb_op (new axes in
         terms of the old), space_group, recommended. See `apply_setting` for the next step.
@@ -129,13 +130,13 @@ def _solve(
 def _refined(
     table: Reflections, start: ExperimentList, refinement: RefinementParameters
 ) -> StepResult:
-    """Return the last of a few refinements; each judges outliers anew, from better models."""
+    """Return the last of a few refinements, each of which rejects outliers anew."""
     result = refine(table, start, refinement)
     before = rmsd_in_plane(result.reflections)[0]
     for _ in range(MOST_PASSES - 1):
         result = refine(table, result.experiments, refinement)
         after = rmsd_in_plane(result.reflections)[0]
-        if abs(after - before) <= SETTLED * before:
+        if abs(after - before) <= CONVERGED * before:
             break
         before = after
     return result
@@ -150,7 +151,7 @@ def _correlations(
     back = inverse(setting.change)
     values = [
         symmetry.under(setting.change @ w @ back)
-        for w in rotations_of(space_group(setting.space_group))
+        for w in rotations_of(space_group(setting.space_group).operations())
         if not np.array_equal(w, np.eye(3))
     ]
     found = [v for v in values if v is not None]
@@ -160,9 +161,9 @@ def _correlations(
 def is_recommended(
     *, metric_fit: float, rmsd: float | None, min_cc: float | None, rmsd_p1: float
 ) -> bool:
-    """Return whether a setting fits about as well as the triclinic one (DIALS's ladder).
+    """Return true if a setting fits about as well as the triclinic one (DIALS's criteria).
 
-    The closer the metric, and the better intensities agree, the larger an rmsd is allowed.
+    The closer the metric, and the higher the correlation, the larger an rmsd is accepted.
     """
     if rmsd is None:
         return False

@@ -1,8 +1,8 @@
-"""The parameters of one model: their names, their start, and the model they make.
+"""Parameterisations of single models: names and initial values of parameters, and the model.
 
-Each block is a rigid recipe fixed at the start of refinement; `compose` gives the model's state and
-its derivatives at any values. The parameters are those of Waterman et al. (2016), Acta Cryst. D72,
-558.
+Each is fixed at the start of refinement; `compose` returns the state of the model and its
+derivatives at any values of the parameters. They are those of Waterman et al. (2016), Acta Cryst.
+D72, 558.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models import Beam, Crystal, Detector, Group
+from dxdask.models.metric import rotations_of, symmetric_metric
 from dxdask.models.vectors import unit, vector
 from dxdask.refinement import cell
 from dxdask.refinement.rotations import product
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OrientationBlock:
-    """U = Phi3 Phi2 Phi1 U0: turns about the laboratory axes, mrad."""
+class CrystalOrientationParameterisation:
+    """U = Phi3 Phi2 Phi1 U0: rotations about the laboratory axes, mrad."""
 
     u_start: Floats
     names = ("Phi1", "Phi2", "Phi3")
 
     @classmethod
-    def of(cls, crystal: Crystal) -> OrientationBlock:
-        """Return the block of this crystal."""
+    def of(cls, crystal: Crystal) -> CrystalOrientationParameterisation:
+        """Return the parameterisation of a crystal's orientation."""
         return cls(u_start=crystal.u)
 
     @property
@@ -42,18 +43,18 @@ class OrientationBlock:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CellBlock:
-    """The elements of G* that the symmetry leaves free, in units of 1e-5 / Angstrom^2."""
+class CrystalUnitCellParameterisation:
+    """The independent elements of G* under the symmetry, in units of 1e-5 / Angstrom^2."""
 
     basis: Floats
     start: Floats
 
     @classmethod
-    def of(cls, crystal: Crystal) -> CellBlock:
-        """Return the block of this crystal; its cell is made to obey its space group."""
+    def of(cls, crystal: Crystal) -> CrystalUnitCellParameterisation:
+        """Return the parameterisation of a crystal's cell, made to obey its space group."""
         group = crystal.gemmi_space_group
         basis = cell.metric_basis(group)
-        metric = cell.symmetric_metric(crystal.b.T @ crystal.b, group)
+        metric = symmetric_metric(crystal.b.T @ crystal.b, rotations_of(group.operations()))
         return cls(basis=basis, start=cell.coordinates(metric, basis))
 
     @property
@@ -67,11 +68,11 @@ class CellBlock:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BeamBlock:
+class BeamParameterisation:
     """s0 = nu Mu2 Mu1 s0_start / |s0_start|.
 
-    Mu1 turns about the axis normal to the beam in the spindle-beam plane, Mu2 about the normal of
-    that plane (mrad); nu is the wavenumber, 1/Angstrom.
+    Mu1 is the rotation about the axis normal to the beam in the spindle-beam plane, Mu2 that about
+    the normal of that plane (mrad); nu is the wavenumber, 1/Angstrom.
     """
 
     beam: Beam
@@ -79,8 +80,11 @@ class BeamBlock:
     names = ("Mu1", "Mu2", "nu")
 
     @classmethod
-    def of(cls, beam: Beam, m2: Floats) -> BeamBlock:
-        """Return the block of this beam; m2: rotation axis (3,) of an experiment that has it."""
+    def of(cls, beam: Beam, m2: Floats) -> BeamParameterisation:
+        """Return the parameterisation of a beam.
+
+        m2: rotation axis (3,) of an experiment with this beam.
+        """
         normal = np.cross(beam.s0, m2)
         if np.linalg.norm(normal) < 1e-6 * np.linalg.norm(beam.s0):
             normal = np.cross(beam.s0, np.eye(3)[np.argmin(np.abs(beam.s0))])
@@ -100,7 +104,7 @@ class BeamBlock:
         return s0, np.vstack([values[2] * (slopes @ direction), rotation @ direction])
 
     def model(self, values: Floats) -> Beam:
-        """Return the beam at these values; its polarisation turns with it."""
+        """Return the beam at these values, its plane of polarisation rotated with it."""
         rotation, _ = product(self.axes, values[:2])
         if not values[:2].any() and values[2] == self.start[2]:
             return self.beam
@@ -113,12 +117,12 @@ class BeamBlock:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DetectorBlock:
-    """A detector as one rigid body: shifts (mm) and turns (mrad) along the axes of one panel.
+class DetectorParameterisation:
+    """A detector as one rigid body: shifts (mm) and rotations (mrad) along the axes of one panel.
 
     Dist is along the panel's normal, Shift1 and Shift2 along its fast and slow axis; Tau1 to Tau3
-    turn about the normal, fast and slow axis through the point of its plane that is nearest to the
-    sample. All are counted from the start.
+    are rotations about the normal, fast and slow axis through the point of its plane that is
+    nearest to the sample. All are relative to the start.
     """
 
     detector: Detector
@@ -127,9 +131,9 @@ class DetectorBlock:
     names = ("Dist", "Shift1", "Shift2", "Tau1", "Tau2", "Tau3")
 
     @classmethod
-    def of(cls, detector: Detector) -> DetectorBlock:
-        """Return the block of this detector; the axes are those of its most central panel."""
-        centres = np.array([panel_centre(detector, k) for k in range(len(detector))])
+    def of(cls, detector: Detector) -> DetectorParameterisation:
+        """Return the parameterisation of a detector, along the axes of its most central panel."""
+        centres = np.array([p.centre for p in detector.panels])
         away = np.linalg.norm(centres - centres.mean(axis=0), axis=1)
         panel = detector[int(np.argmin(away))]
         normal = unit(panel.normal)
@@ -165,15 +169,8 @@ class DetectorBlock:
         return moved(self.detector, rotation, shift, self.pivot)
 
 
-def panel_centre(detector: Detector, index: int) -> Floats:
-    """Return the centre (3,) of a panel in the laboratory, mm."""
-    panel = detector[index]
-    size = np.asarray(panel.image_size) * np.asarray(panel.pixel_size)
-    return panel.lab_coordinates(0.5 * size)
-
-
 def moved(detector: Detector, rotation: Floats, shift: Floats, pivot: Floats) -> Detector:
-    """Return the detector, its hierarchy with it, turned about `pivot`, then shifted (mm)."""
+    """Return the detector with its hierarchy, rotated about `pivot`, then shifted (mm)."""
 
     def move(group: Group) -> Group:
         return replace(
