@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
 from dxdask.integration.blocks import sum_block
+from dxdask.integration.context import integration_context, usable_pixels
 from dxdask.integration.local_profile import LocalProfile, local_profiles
 from dxdask.integration.parameters import IntegrationParameters
-from dxdask.integration.plan import plan, usable_pixels
 from dxdask.integration.profile_model import estimate_profile
-from dxdask.integration.run import combine, finish, predict, predict_as_asked
+from dxdask.integration.run import combine, finish, predict, predict_from_parameters
 from dxdask.models import Experiment
 from dxdask.results import StepResult
 
@@ -64,7 +64,9 @@ def integrate(
     """
     parameters = parameters or IntegrationParameters()
     if predicted is None:
-        predicted = predict_as_asked(experiment, parameters, experiment_index)
-    asked = plan(predicted, experiment, parameters, local=local, n_frames=len(frames))
+        predicted = predict_from_parameters(experiment, parameters, experiment_index)
+    context = integration_context(
+        predicted, experiment, parameters, local=local, n_frames=len(frames)
+    )
     good = usable_pixels(mask, experiment, frames.shape[1:])
-    return finish(sum_block(frames, 0, asked, good), predicted, asked, experiment)
+    return finish(sum_block(frames, 0, context, good), predicted, context, experiment)

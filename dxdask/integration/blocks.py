@@ -16,20 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
-from dxdask.integration.background import backgrounds
-from dxdask.integration.boxes import Ellipsoids
-from dxdask.integration.collect import (
+from dxdask.integration.accumulate import (
     N_BINS,
+    accumulate_frame,
     active_on_frames,
-    collect,
     count_distinct,
     encode,
 )
-from dxdask.integration.foreground import claim, nobody, release
+from dxdask.integration.background import backgrounds
+from dxdask.integration.boxes import Ellipsoids
+from dxdask.integration.context import IntegrationContext
+from dxdask.integration.foreground import clear_foreground, empty_owner_map, label_foreground
 from dxdask.integration.gaussian import fill_weights
 from dxdask.integration.parameters import GlmParameters
-from dxdask.integration.plan import Plan
-from dxdask.integration.sums import N_FRAMES, N_SUMS, Sums, add_equal_rows, ordered, stack, take
+from dxdask.integration.sums import (
+    N_FRAMES,
+    N_SUMS,
+    PixelSums,
+    add_equal_rows,
+    ordered,
+    stack,
+    take,
+)
 
 # Background pixels gathered before they are turned into histograms (4 bytes each).
 _BUDGET = 8_000_000
@@ -39,18 +47,18 @@ _LARGEST = 2.0**62
 def sum_block(
     frames: NDArray[Any],
     first: int,
-    plan: Plan,
+    context: IntegrationContext,
     mask: NDArray[np.bool_],
     *,
     unreadable: Container[int] = (),
-) -> Sums:
+) -> PixelSums:
     """Return what a block of frames says about the reflections on it.
 
     Parameters
     ----------
     frames : (n, slow, fast) integers, counts.
     first : index in the run of the first frame.
-    plan : of the run.
+    context : of the run.
     mask : (slow, fast), True is good, from `usable_pixels`.
     unreadable : indices in the block of frames of which no pixel can be used.
 
@@ -61,21 +69,21 @@ def sum_block(
     """
     if frames.dtype.kind not in "iu" or frames.shape[1:] != mask.shape:
         raise InputError(
-            f"run {plan.run}: frames are {frames.dtype} {frames.shape}; integration needs integer "
-            f"counts (frame, slow, fast) of the shape of the mask {mask.shape}"
+            f"run {context.run}: frames are {frames.dtype} {frames.shape}; integration needs "
+            f"integer counts (frame, slow, fast) of the shape of the mask {mask.shape}"
         )
-    owner = nobody(mask.shape)
+    owner = empty_owner_map(mask.shape)
     bad = np.zeros_like(mask) if unreadable else mask
     usable = [bad if i in unreadable else mask for i in range(len(frames))]
-    start = plan.shapes.first + first
+    start = context.shapes.first + first
     parts = [
-        _sum_few(frames[a:b], start + a, plan, usable[a:b], owner)
-        for a, b in _pieces(plan.shapes.box, start, len(frames))
+        _sum_few(frames[a:b], start + a, context, usable[a:b], owner)
+        for a, b in _pieces(context.shapes.box, start, len(frames))
     ]
-    return merge(parts, plan.glm)
+    return combine_sums(parts, context.glm)
 
 
-def merge(parts: Sequence[Sums], glm: GlmParameters) -> Sums:
+def combine_sums(parts: Sequence[PixelSums], glm: GlmParameters) -> PixelSums:
     """Return the record of all frames of all parts; what has become whole gets its background."""
     if len(parts) == 1:
         return parts[0]
@@ -104,11 +112,11 @@ def _pieces(box: NDArray[np.int32], start: int, n: int) -> list[tuple[int, int]]
 def _sum_few(
     frames: NDArray[Any],
     start: int,
-    plan: Plan,
+    context: IntegrationContext,
     masks: list[NDArray[np.bool_]],
     owner: NDArray[np.int32],
-) -> Sums:
-    shapes, end = plan.shapes, start + len(frames)
+) -> PixelSums:
+    shapes, end = context.shapes, start + len(frames)
     rows = np.flatnonzero((shapes.box[:, 4] < end) & (shapes.box[:, 5] > start))
     own = shapes.box[rows].astype(np.int64)
     n_frames = np.minimum(own[:, 5], end) - np.maximum(own[:, 4], start)
@@ -123,18 +131,18 @@ def _sum_few(
     )
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     offsets, active = _lists(rows, own, shapes, start, len(frames))
-    trusted = _whole(plan.trusted)
+    trusted = _whole(context.trusted)
     profile, weights = _weights(rows, shapes)
     for i, frame in enumerate(frames):
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
-        claim(here, rows, shapes, phi, profile, weights, owner, sums)
-        collect(
+        label_foreground(here, rows, shapes, phi, profile, weights, owner, sums)
+        accumulate_frame(
             frame, masks[i], trusted, z, phi, here, rows, shapes, owner, profile, weights, sums,
             *background,
         )  # fmt: skip
-        release(here, rows, shapes, owner)
-    return _finished(_record(rows, own[:, 5] - own[:, 4], sums, background), plan.glm)
+        clear_foreground(here, rows, shapes, owner)
+    return _finished(_record(rows, own[:, 5] - own[:, 4], sums, background), context.glm)
 
 
 def _weights(
@@ -168,7 +176,7 @@ def _whole(trusted: tuple[float, float]) -> NDArray[np.int64]:
 
 
 class _Background(NamedTuple):
-    """Background pixels of n reflections, as `collect` fills them."""
+    """Background pixels of n reflections, as `accumulate_frame` fills them."""
 
     tally: NDArray[np.int32]
     starts: NDArray[np.int64]
@@ -181,13 +189,13 @@ def _record(
     needed: NDArray[np.int64],
     sums: NDArray[np.int64],
     background: _Background,
-) -> Sums:
+) -> PixelSums:
     distinct = np.empty(len(rows), dtype=np.int64)
     count_distinct(*background, distinct)
     offsets = np.concatenate([[0], np.cumsum(distinct)])
     values, counts = np.empty(offsets[-1], dtype=np.int32), np.empty(offsets[-1], dtype=np.int64)
     encode(*background, offsets, values, counts)
-    return Sums(
+    return PixelSums(
         rows=rows,
         sums=sums,
         needed=needed,
@@ -200,7 +208,7 @@ def _record(
     )
 
 
-def _finished(s: Sums, glm: GlmParameters) -> Sums:
+def _finished(s: PixelSums, glm: GlmParameters) -> PixelSums:
     """Return the record with a background for each histogram of which all frames are seen."""
     whole = s.sums[:, N_FRAMES] >= s.needed
     mean = backgrounds(

@@ -10,7 +10,7 @@ from numba import njit
 from dxdask.integration.gaussian import rotated_fraction
 from dxdask.integration.sums import N_INVALID, PROFILE
 
-NOBODY = -1
+NO_OWNER = -1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -41,7 +41,7 @@ def xy_term(e: Any, r: int, x: int, y: int) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def claim(
+def label_foreground(
     active: Any, rows: Any, e: Any, phi: Any, starts: Any, weights: Any, owner: Any, sums: Any
 ) -> None:
     """Write into `owner` (slow, fast) which reflection's ellipsoid reaches the pixel deepest.
@@ -67,7 +67,7 @@ def claim(
                     sums[i, N_INVALID] += 1
                     continue
                 other = owner[y, x]
-                if other != NOBODY:
+                if other != NO_OWNER:
                     o = rows[other]
                     if d >= phi_term(e, o, phi) + xy_term(e, o, x, y):
                         continue
@@ -75,15 +75,15 @@ def claim(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def release(active: Any, rows: Any, e: Any, owner: Any) -> None:
-    """Reset the pixels of `owner` that `claim` may have written."""
+def clear_foreground(active: Any, rows: Any, e: Any, owner: Any) -> None:
+    """Reset the pixels of `owner` that `label_foreground` may have written."""
     for i in active:
         r = rows[i]
         for y in range(max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])):
             for x in range(max(e.inner[r, 0], e.panel[r, 0]), min(e.inner[r, 1], e.panel[r, 1])):
-                owner[y, x] = NOBODY
+                owner[y, x] = NO_OWNER
 
 
-def nobody(shape: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.int32]]:
+def empty_owner_map(shape: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.int32]]:
     """Return a map (slow, fast) int32 of pixels that belong to no reflection."""
-    return np.full(shape, NOBODY, dtype=np.int32)
+    return np.full(shape, NO_OWNER, dtype=np.int32)

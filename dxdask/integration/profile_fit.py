@@ -13,8 +13,8 @@ import numpy as np
 
 from dxdask.columns import Flag, Reflections
 from dxdask.integration.calibration import Calibration, calibrate
+from dxdask.integration.context import IntegrationContext
 from dxdask.integration.gaussian import weight_of_sums
-from dxdask.integration.plan import Plan
 from dxdask.integration.sums import (
     FITTED,
     FITTED_2,
@@ -22,7 +22,7 @@ from dxdask.integration.sums import (
     FITTED_COUNTS,
     N_SUMS,
     PROFILE,
-    Sums,
+    PixelSums,
 )
 from dxdask.models import Experiment
 
@@ -30,7 +30,7 @@ _UNSEEN = 0.5  # the part of a profile that is not seen is known to this fractio
 
 
 def fitted(
-    reflections: Reflections, sums: Sums, plan: Plan, experiment: Experiment
+    reflections: Reflections, sums: PixelSums, context: IntegrationContext, experiment: Experiment
 ) -> tuple[Reflections, Calibration]:
     """Return what `summed` returned with the intensities of fitted profiles, and their calibration.
 
@@ -43,9 +43,9 @@ def fitted(
     n = len(reflections["panel"])
     s = np.zeros((n, N_SUMS))
     s[sums.rows] = sums.sums
-    scale = weight_of_sums(plan.shapes.profile)
+    scale = weight_of_sums(context.shapes.profile)
     p, p2, p3 = s[:, FITTED] * scale, s[:, FITTED_2] * scale**2, s[:, FITTED_3] * scale**3
-    covered = s[:, FITTED] >= plan.fit.valid_foreground_threshold * s[:, PROFILE]
+    covered = s[:, FITTED] >= context.fit.valid_foreground_threshold * s[:, PROFILE]
     failed = (reflections["flags"] & np.uint32(Flag.FAILED_DURING_BACKGROUND_MODELLING)) != 0
     good = covered & (p2 > 0) & ~failed
     norm = np.where(good, reflections["partiality"], 0.0) / np.where(p2 > 0, p2, 1.0)

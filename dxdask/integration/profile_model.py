@@ -49,11 +49,11 @@ def estimate_profile(
     InputError
         Too few spots, or columns or pixels are missing.
     """
-    asked = parameters.profile
-    _check(reflections, arrays, asked)
+    given = parameters.profile
+    _check(reflections, arrays, given)
     members = []
     for i, experiment in enumerate(experiments):
-        profile = _profile(reflections, arrays, experiment, i, asked)
+        profile = _profile(reflections, arrays, experiment, i, given)
         members.append(replace(experiments.members[i], profile=profile))
     return replace(experiments, members=tuple(members))
 

@@ -10,13 +10,13 @@ import numpy as np
 from dxdask.columns import Reflections, check, concatenate, n_rows, select
 from dxdask.errors import InputError
 from dxdask.integration.boxes import add_boxes
+from dxdask.integration.context import IntegrationContext
 from dxdask.integration.parameters import IntegrationParameters
-from dxdask.integration.plan import Plan
 from dxdask.integration.prediction import predict_rays
 from dxdask.integration.profile_fit import fitted
 from dxdask.integration.summary import messages, tables
 from dxdask.integration.summation import summed
-from dxdask.integration.sums import Sums
+from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 from dxdask.tables import Table
@@ -61,7 +61,7 @@ def predict(
     return check({"experiment": index} | rays)
 
 
-def predict_as_asked(
+def predict_from_parameters(
     experiment: Experiment, parameters: IntegrationParameters, experiment_index: int = 0
 ) -> Reflections:
     """Return `predict` with what the parameters say."""
@@ -77,17 +77,17 @@ def predict_as_asked(
 
 
 def finish(
-    sums: Sums,
+    sums: PixelSums,
     predicted: Reflections,
-    plan: Plan,
+    context: IntegrationContext,
     experiment: Experiment,
     problems: Sequence[Mapping[str, Any]] = (),
 ) -> StepResult:
     """Return the result of one run from the sums over all its frames."""
-    reflections = summed(predicted, sums, plan.shapes, experiment.detector)
+    reflections = summed(predicted, sums, context.shapes, experiment.detector)
     calibration = None
-    if plan.fit.fitting:
-        reflections, calibration = fitted(reflections, sums, plan, experiment)
+    if context.fit.fitting:
+        reflections, calibration = fitted(reflections, sums, context, experiment)
     return StepResult(
         experiments=ExperimentList.of([experiment]),
         reflections=check(reflections),

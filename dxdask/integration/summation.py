@@ -22,13 +22,13 @@ from dxdask.integration.sums import (
     PIXELS_X,
     PIXELS_Y,
     PIXELS_Z,
-    Sums,
+    PixelSums,
 )
 from dxdask.models import Detector
 
 
 def summed(
-    predicted: Reflections, sums: Sums, shapes: Ellipsoids, detector: Detector
+    predicted: Reflections, sums: PixelSums, shapes: Ellipsoids, detector: Detector
 ) -> Reflections:
     """Return the predictions with what was measured of each.
 

@@ -168,8 +168,8 @@ def followed(shared):
     found = find_spots(frames, e, mask, SpotfinderParameters())
     seen = ("x", "y", "z", "x_variance", "y_variance", "z_variance")
     spots = index_by(e, found.reflections) | {n: found.reflections[n] for n in seen}
-    asked = IntegrationParameters().profile
-    local = local_profiles(spots, found.arrays, ExperimentList.of([e]), asked)[0]
+    parameters = IntegrationParameters().profile
+    local = local_profiles(spots, found.arrays, ExperimentList.of([e]), parameters)[0]
     r = integrate(frames, mask, e, local=local).reflections
     both = has_flag(r, Flag.INTEGRATED_PRF) & has_flag(r, Flag.INTEGRATED_SUM)
     keep = clean(shared, r) & both & (r["partiality"] > 0.99)

@@ -182,10 +182,12 @@ def test_tables_are_plain_data_and_add_up(result):
     np.testing.assert_allclose(result.table("profile").rows[0]["sigma_b_deg"], 0.08)
 
 
-def test_too_little_background_is_told(painted):
-    asked = IntegrationParameters.model_validate({"background": {"glm": {"min_pixels": 100000}}})
+def test_too_little_background_is_flagged(painted):
+    parameters = IntegrationParameters.model_validate(
+        {"background": {"glm": {"min_pixels": 100000}}}
+    )
     r = integrate(
-        painted.frames, painted.mask, painted.experiment, painted.predicted, asked
+        painted.frames, painted.mask, painted.experiment, painted.predicted, parameters
     ).reflections
     assert has_flag(r, Flag.FAILED_DURING_BACKGROUND_MODELLING).all()
     assert not has_flag(r, Flag.INTEGRATED_SUM).any()

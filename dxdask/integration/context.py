@@ -17,7 +17,7 @@ from dxdask.models import Experiment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class IntegrationContext:
     """What every block of one run needs to know.
 
     Attributes
@@ -64,14 +64,14 @@ def usable_pixels(
     return good
 
 
-def plan(
+def integration_context(
     predicted: Reflections,
     experiment: Experiment,
     parameters: IntegrationParameters,
     *,
     local: LocalProfile | None = None,
     n_frames: int | None = None,
-) -> Plan:
+) -> IntegrationContext:
     """Return the plan for reflections that `predict` returned for this experiment.
 
     local : where and how wide the profiles are that are fitted; None: as predicted.
@@ -93,7 +93,7 @@ def plan(
             "import it with one trusted range for all"
         )
     shapes = ellipsoids(predicted, experiment, local)
-    return Plan(
+    return IntegrationContext(
         run=experiment.run,
         shapes=shapes,
         trusted=ranges.pop(),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.integration.foreground import NOBODY, phi_term, xy_term
+from dxdask.integration.foreground import NO_OWNER, phi_term, xy_term
 from dxdask.integration.gaussian import rotated_fraction
 from dxdask.integration.sums import (
     COUNTS,
@@ -55,7 +55,7 @@ def add_foreground(
 ) -> None:  # fmt: skip
     """Add the foreground of reflection r, at place i, on one frame to its sums (N_SUMS,).
 
-    start: where in `weights` its profile begins. The others as in `collect`.
+    start: where in `weights` its profile begins. The others as in `accumulate_frame`.
     """
     d3, fraction = phi_term(e, r, phi), rotated_fraction(e, r, phi)
     if d3 > 1.0:
@@ -92,7 +92,7 @@ def add_foreground(
                 cy += v * dy
                 px += dx
                 py += dy
-            elif owners[dx] != NOBODY and xy_term(e, r, x0 + dx, y) + d3 <= 1.0:
+            elif owners[dx] != NO_OWNER and xy_term(e, r, x0 + dx, y) + d3 <= 1.0:
                 overlapped += 1
     # moments are about the corner of the box
     ox, oy, oz = x0 - e.box[r, 0], y0 - e.box[r, 2], z - e.box[r, 4]
@@ -114,7 +114,7 @@ def add_foreground(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def collect(
+def accumulate_frame(
     frame: Any, mask: Any, trusted: Any, z: int, phi: Any, active: Any, rows: Any, e: Any,
     owner: Any, profile: Any, weights: Any, sums: Any, tally: Any, starts: Any, used: Any,
     values: Any,
@@ -139,7 +139,7 @@ def collect(
         for y in range(max(e.box[r, 2], e.panel[r, 2]), min(e.box[r, 3], e.panel[r, 3])):
             counts, good, owners = frame[y, x0:x1], mask[y, x0:x1], owner[y, x0:x1]
             for k in range(len(counts)):
-                if owners[k] != NOBODY:
+                if owners[k] != NO_OWNER:
                     continue
                 v = np.int64(counts[k])
                 if good[k] and first <= v < end:
