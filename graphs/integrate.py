@@ -125,7 +125,7 @@ def integrate(
 
 def combine(results: Sequence[Delayed], experiments: ExperimentList | Delayed) -> Delayed:
     """Return the results of several runs as one StepResult, runs in the order given. Tasks: 1."""
-    lazy: Delayed = delayed(integration.combine, pure=True)(list(results), experiments)
+    lazy: Delayed = delayed(integration.combine_runs, pure=True)(list(results), experiments)
     return lazy
 
 

@@ -13,14 +13,14 @@ from dxdask.integration.context import integration_context, usable_pixels
 from dxdask.integration.local_profile import LocalProfile, local_profiles
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.profile_model import estimate_profile
-from dxdask.integration.run import combine, finish, predict, predict_from_parameters
+from dxdask.integration.run import combine_runs, finish, predict, predict_from_parameters
 from dxdask.models import Experiment
 from dxdask.results import StepResult
 
 __all__ = [
     "IntegrationParameters",
     "LocalProfile",
-    "combine",
+    "combine_runs",
     "estimate_profile",
     "integrate",
     "local_profiles",

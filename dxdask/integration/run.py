@@ -14,7 +14,7 @@ from dxdask.integration.context import IntegrationContext
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.prediction import predict_rays
 from dxdask.integration.profile_fit import fitted
-from dxdask.integration.summary import messages, tables
+from dxdask.integration.summary import integration_messages, integration_tables
 from dxdask.integration.summation import summed
 from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment, ExperimentList
@@ -91,13 +91,13 @@ def finish(
     return StepResult(
         experiments=ExperimentList.of([experiment]),
         reflections=check(reflections),
-        tables=tables(reflections, experiment),
-        messages=messages(reflections, experiment, calibration),
+        tables=integration_tables(reflections, experiment),
+        messages=integration_messages(reflections, experiment, calibration),
         problems=tuple(problems),
     )
 
 
-def combine(results: Sequence[StepResult], experiments: ExperimentList) -> StepResult:
+def combine_runs(results: Sequence[StepResult], experiments: ExperimentList) -> StepResult:
     """Return the results of several runs as one; `experiments` are theirs, in order."""
     if not results:
         raise InputError("no run was integrated; index and refine some first")

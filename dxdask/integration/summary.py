@@ -44,7 +44,7 @@ _SUMMARY = {
 }
 
 
-def tables(r: Reflections, experiment: Experiment) -> tuple[Table, ...]:
+def integration_tables(r: Reflections, experiment: Experiment) -> tuple[Table, ...]:
     """Return the tables `summary`, `shells`, `images` and `profile` of one run."""
     run = {"run": experiment.run}
     return (
@@ -81,7 +81,7 @@ def tables(r: Reflections, experiment: Experiment) -> tuple[Table, ...]:
     )
 
 
-def messages(
+def integration_messages(
     r: Reflections, experiment: Experiment, calibration: Calibration | None
 ) -> tuple[str, ...]:
     """Return the lines about one run, as DIALS prints them; no calibration: nothing is fitted."""

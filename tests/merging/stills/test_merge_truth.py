@@ -124,16 +124,16 @@ def test_well_recorded_intensities_are_better_than_crystfels(shots: Shots) -> No
     merged = merge_stills(
         reflections, stills, experiments, StillsMergingParameters(min_partiality=0.3)
     )
-    cc, completeness, z = _against_truth(merged.result.reflections, truth)
+    cc, completeness, z = _against_truth(merged.reflections, truth)
     assert cc > 0.998
     assert completeness > 0.53
-    _check_bins(merged.result.reflections, z, 0.3)
+    _check_bins(merged.reflections, z, 0.3)
 
 
 def test_all_observations_are_in_at_their_weights(shots: Shots) -> None:
     reflections, stills, experiments, truth = shots
     merged = merge_stills(reflections, stills, experiments)
-    table = merged.result.reflections
+    table = merged.reflections
     cc, completeness, z = _against_truth(table, truth)
     assert cc > 0.995
     assert completeness > 0.69
@@ -151,12 +151,12 @@ def test_wrong_orientations_and_distance_are_mended(shots: Shots) -> None:
     merged = merge_stills(
         reflections, wrong, experiments, StillsMergingParameters(min_partiality=0.3)
     )
-    cc, completeness, _ = _against_truth(merged.result.reflections, truth)
+    cc, completeness, _ = _against_truth(merged.reflections, truth)
     assert cc > 0.985
     assert completeness > 0.5
     hits = stills["indexed"]
     true = stills["a_matrix"][hits]
     before, after = (
-        np.linalg.norm(s["a_matrix"][hits] - true, axis=(1, 2)) for s in (wrong, merged.stills)
+        np.linalg.norm(s["a_matrix"][hits] - true, axis=(1, 2)) for s in (wrong, merged.arrays)
     )
     assert np.median(after) < 0.6 * np.median(before)
