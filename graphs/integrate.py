@@ -18,7 +18,8 @@ from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import IntegrationContext, integration_context, usable_pixels
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters
-from dxdask.integration.run import finish, predict_from_parameters
+from dxdask.integration.prediction import predict_from_parameters
+from dxdask.integration.result import finish
 from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult

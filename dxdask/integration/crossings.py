@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from dxdask.integration.centring import is_centring_absence
 from dxdask.integration.rays import find_panel
 
 _VARYING_ROUNDS = 20
@@ -65,14 +66,6 @@ def _settle(
             return new
         phi = new
     return phi
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _absent(h: int, k: int, l: int, centring: Any) -> bool:
-    for i in range(len(centring)):
-        if (h * centring[i, 0] + k * centring[i, 1] + l * centring[i, 2]) % 24 != 0:
-            return True
-    return False
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -135,7 +128,7 @@ def predict_all(
     for h in range(-h_max[0], h_max[0] + 1):
         for k in range(-h_max[1], h_max[1] + 1):
             for l in range(-h_max[2], h_max[2] + 1):
-                if _absent(h, k, l, centring):
+                if is_centring_absence(h, k, l, centring):
                     continue
                 _point(a_points, middle, h, k, l, r)
                 square = r[0] * r[0] + r[1] * r[1] + r[2] * r[2]

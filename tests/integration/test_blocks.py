@@ -12,7 +12,7 @@ from dxdask.columns import Flag, has_flag
 from dxdask.integration import IntegrationParameters, blocks
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import integration_context
-from dxdask.integration.run import finish
+from dxdask.integration.result import finish
 from dxdask.integration.sums import COUNTS, N_FOREGROUND, N_OVERLAPPED
 
 GLM = IntegrationParameters().background.glm

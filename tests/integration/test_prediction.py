@@ -12,9 +12,9 @@ from support.painted_frames import experiment
 
 from dxdask.columns import Flag, check
 from dxdask.errors import InputError
+from dxdask.geometry.resolution import corner_resolution
 from dxdask.integration import predict
 from dxdask.integration.corrections import lp_factor, quantum_efficiency
-from dxdask.integration.prediction import resolution_at_corners
 from dxdask.models import Goniometer, Scan
 from dxdask.models.vectors import matrix, rotation_matrices, rotation_matrix, vector
 
@@ -169,7 +169,7 @@ def test_resolution_limits_are_kept():
     p = predict(e, d_min=3.0, d_max=8.0)
     assert (p["d"] >= 3.0).all()
     assert (p["d"] <= 8.0).all()
-    corner = resolution_at_corners(e.detector, e.beam.s0)
+    corner = corner_resolution(e.detector, e.beam.s0)
     assert corner <= predict(e)["d"].min() < corner * 1.1
 
 

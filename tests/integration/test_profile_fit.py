@@ -16,7 +16,7 @@ from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import integration_context
 from dxdask.integration.gaussian import fill_weights, profiles, weight_of_sums
 from dxdask.integration.regions import RegionMeans
-from dxdask.integration.run import finish
+from dxdask.integration.result import finish
 from dxdask.integration.sums import FITTED, FITTED_2, N_SUMS, PROFILE
 from dxdask.models import Detector
 

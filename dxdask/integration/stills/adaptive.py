@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.integration.stills.context import StillsContext
 from dxdask.integration.stills.extents import SeenSpots
 from dxdask.integration.stills.parameters import StillIntegrationParameters
-from dxdask.integration.stills.prediction import Setup
 from dxdask.integration.stills.spread import Spread
 from dxdask.integration.stills.still import integrate_still
 from dxdask.integration.stills.width import width_factor
@@ -36,7 +36,7 @@ def integrate_adapted(
     mask: NDArray[np.bool_],
     a_matrix: Floats,
     wavelength: float,
-    shared: Setup,
+    context: StillsContext,
     spread: Spread,
     *,
     shifts: Floats | None,
@@ -55,7 +55,7 @@ def integrate_adapted(
         of_mosaicity = factor if given.half_mosaicity is None else 1.0
         now = Spread(spread.size * of_size, spread.mosaic * of_mosaicity, spread.band)
         table = integrate_still(
-            frame, mask, a_matrix, wavelength, shared, now, shifts=shifts, seen=seen,
+            frame, mask, a_matrix, wavelength, context, now, shifts=shifts, seen=seen,
             parameters=parameters,
         )  # fmt: skip
         change = _width_of(table)

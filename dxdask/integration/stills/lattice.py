@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from dxdask.integration.centring import is_centring_absence
 from dxdask.integration.rays import find_panel
 from dxdask.integration.stills.footprint import (
     excitation,
@@ -34,14 +35,6 @@ def _within(start: Any, step: Any, centre: Any, radius: float) -> Any:
         return 1.0, 0.0
     root = np.sqrt(root)
     return (-b - root) / a, (-b + root) / a
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _absent(h: int, k: int, l: int, centring: Any) -> bool:
-    for i in range(len(centring)):
-        if (h * centring[i, 0] + k * centring[i, 1] + l * centring[i, 2]) % 24 != 0:
-            return True
-    return False
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -101,7 +94,9 @@ def near_sphere(
                 for i in range(3):
                     q[i] = start[i] + l * step[i]
                 q2 = q[0] * q[0] + q[1] * q[1] + q[2] * q[2]
-                good = q2 > 0.0 and limits[2] ** 2 <= q2 and not _absent(h, k, l, centring)
+                good = (
+                    q2 > 0.0 and limits[2] ** 2 <= q2 and not is_centring_absence(h, k, l, centring)
+                )
                 if good and _record(q, s0, spread, limits[0], panels, work, row):
                     if n < len(hkl):
                         hkl[n, 0], hkl[n, 1], hkl[n, 2] = h, k, l

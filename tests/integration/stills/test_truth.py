@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag
-from dxdask.integration.stills import IntegratedStills, integrate_stills, setup
+from dxdask.integration.stills.block import IntegratedStills, integrate_block
+from dxdask.integration.stills.context import stills_context
 from dxdask.models import Detector
 from dxdask.still_columns import Stills
 from dxdask.storage.importers import read_runs
@@ -67,12 +68,12 @@ def integrated(shared: Path) -> tuple[IntegratedStills, NDArray[np.float64]]:
     with h5py.File(folder / "corrected.h5") as file:
         events = file["entry/event_id"][:].tolist()
     stills = _stills(folder, events, run.experiment.beam.wavelengths)
-    common = setup(
+    common = stills_context(
         _true_detector(folder, run.experiment.detector), run.experiment.beam, "P 43 21 2", d_min=2.4
     )
     none = {"z": np.zeros(0), "flags": np.zeros(0, np.uint32), "panel": np.zeros(0, np.int32),
             "hkl": np.zeros((0, 3), np.int32), "x": np.zeros(0), "y": np.zeros(0)}  # fmt: skip
-    out = integrate_stills(run.reader.read(0, len(events)), 0, stills, none, run.mask, common)
+    out = integrate_block(run.reader.read(0, len(events)), 0, stills, none, run.mask, common)
     return out, _true_intensities(folder, out.reflections["hkl"])
 
 

@@ -20,7 +20,8 @@ import pytest
 
 from dxdask.arrays import Floats
 from dxdask.columns import Reflections
-from dxdask.integration.stills import integrate_stills, setup
+from dxdask.integration.stills.block import integrate_block
+from dxdask.integration.stills.context import stills_context
 from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.models import Crystal, Detector, ExperimentList
 from dxdask.models.symmetry import asu_indices, pack
@@ -57,13 +58,13 @@ def shots(shared: Path) -> Shots:
         detector=_true_detector(folder, run.experiment.detector),
         crystal=Crystal.from_cell(CELL, space_group="P 43 21 2"),
     )
-    common = setup(experiment.detector, experiment.beam, "P 43 21 2", d_min=2.4)
+    common = stills_context(experiment.detector, experiment.beam, "P 43 21 2", d_min=2.4)
     none = {
         "z": np.zeros(0), "flags": np.zeros(0, np.uint32), "panel": np.zeros(0, np.int32),
         "hkl": np.zeros((0, 3), np.int32), "x": np.zeros(0), "y": np.zeros(0),
     }  # fmt: skip
     frames = run.reader.read(0, len(own))
-    table = integrate_stills(frames, 0, stills, none, run.mask, common).reflections
+    table = integrate_block(frames, 0, stills, none, run.mask, common).reflections
     return table, stills, [experiment], _truth(folder)
 
 
