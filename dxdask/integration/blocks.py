@@ -1,9 +1,9 @@
-"""Counts of a block of frames added up per reflection; no shoebox is kept.
+"""Sums over the pixels of each reflection in a block of frames; no shoebox is kept.
 
-Each frame is read once. Every reflection on it claims the pixels of its ellipsoid; then each pixel
-of its box goes to its sums (its own foreground) or to its background (nobody's foreground). A
-reflection seen on all its frames has its background fitted at once; the others carry a histogram of
-theirs to where blocks meet.
+Each frame is read once. Its pixels are labelled with the reflection whose ellipsoid they are in;
+then each pixel of a reflection's box is added to its sums (its own foreground) or to its background
+(pixels without a label). The background of a reflection with all its frames is fitted at once; the
+others keep a histogram of theirs until blocks are combined.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from dxdask.integration.sums import (
     take,
 )
 
-# Background pixels gathered before they are turned into histograms (4 bytes each).
+# Background pixels accumulated before they are made histograms (4 bytes each).
 _BUDGET = 8_000_000
 _LARGEST = 2.0**62
 
@@ -52,7 +52,7 @@ def sum_block(
     *,
     unreadable: Container[int] = (),
 ) -> PixelSums:
-    """Return what a block of frames says about the reflections on it.
+    """Return the sums of the reflections on a block of frames.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def sum_block(
     first : index in the run of the first frame.
     context : of the run.
     mask : (slow, fast), True is good, from `usable_pixels`.
-    unreadable : indices in the block of frames of which no pixel can be used.
+    unreadable : indices in the block of frames without valid pixels.
 
     Raises
     ------
@@ -84,17 +84,17 @@ def sum_block(
 
 
 def combine_sums(parts: Sequence[PixelSums], glm: GlmParameters) -> PixelSums:
-    """Return the record of all frames of all parts; what has become whole gets its background."""
+    """Return the sums of all frames of all parts, with backgrounds of what has become whole."""
     if len(parts) == 1:
         return parts[0]
     both = stack(parts)
     done = take(both, both.whole)
-    rest = _finished(add_equal_rows(take(both, ~both.whole)), glm)
+    rest = _with_backgrounds(add_equal_rows(take(both, ~both.whole)), glm)
     return ordered(stack([done, rest]))
 
 
 def _pieces(box: NDArray[np.int32], start: int, n: int) -> list[tuple[int, int]]:
-    """Return the block cut into pieces of few enough background pixels; at least one frame each."""
+    """Return ranges of frames with at most `_BUDGET` background pixels, or one frame each."""
     x0, x1, y0, y1 = box[:, :4].astype(np.int64).T
     area = (x1 - x0) * (y1 - y0)
     change = np.zeros(n + 1, dtype=np.int64)
@@ -122,16 +122,16 @@ def _sum_few(
     n_frames = np.minimum(own[:, 5], end) - np.maximum(own[:, 4], start)
     area = (own[:, 1] - own[:, 0]) * (own[:, 3] - own[:, 2])
     room = np.concatenate([[0], np.cumsum(n_frames * area)])
-    # room for all pixels, of which the system gives only what is written to
+    # room for all pixels; memory is committed only where it is written
     background = _Background(
-        tally=np.zeros((len(rows), N_BINS), dtype=np.int32),
+        histogram=np.zeros((len(rows), N_BINS), dtype=np.int32),
         starts=room[:-1],
         used=np.zeros(len(rows), dtype=np.int64),
         values=np.empty(room[-1], dtype=np.int32),
     )
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     offsets, active = _lists(rows, own, shapes, start, len(frames))
-    trusted = _whole(context.trusted)
+    trusted = _integer_range(context.trusted)
     profile, weights = _weights(rows, shapes)
     for i, frame in enumerate(frames):
         here, z = active[offsets[i] : offsets[i + 1]], start + i
@@ -142,13 +142,13 @@ def _sum_few(
             *background,
         )  # fmt: skip
         clear_foreground(here, rows, shapes, owner)
-    return _finished(_record(rows, own[:, 5] - own[:, 4], sums, background), context.glm)
+    return _with_backgrounds(_record(rows, own[:, 5] - own[:, 4], sums, background), context.glm)
 
 
 def _weights(
     rows: NDArray[np.int64], shapes: Ellipsoids
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the profiles' weights and where those of each of `rows` begin."""
+    """Return the first place in the weights of each of `rows`, and the profiles' weights."""
     inner = shapes.inner[rows].astype(np.int64)
     area = (inner[:, 1] - inner[:, 0]) * (inner[:, 3] - inner[:, 2])
     starts = np.concatenate([[0], np.cumsum(area)])
@@ -160,7 +160,7 @@ def _weights(
 def _lists(
     rows: NDArray[np.int64], own: NDArray[np.int64], shapes: Ellipsoids, start: int, n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return what is on each of n frames: offsets (n + 1,) into places (m,) in `rows`."""
+    """Return the reflections on each of n frames: offsets (n + 1,) and places (m,) in `rows`."""
     change = np.bincount(np.clip(own[:, 4] - start, 0, n), minlength=n + 1)
     change = change - np.bincount(np.clip(own[:, 5] - start, 0, n), minlength=n + 1)
     offsets = np.concatenate([[0], np.cumsum(np.cumsum(change)[:n])])
@@ -169,8 +169,8 @@ def _lists(
     return offsets, active
 
 
-def _whole(trusted: tuple[float, float]) -> NDArray[np.int64]:
-    """Return integers that the same integers are strictly between."""
+def _integer_range(trusted: tuple[float, float]) -> NDArray[np.int64]:
+    """Return the trusted range as integers, with the same integers strictly between."""
     low, high = np.clip(trusted, -_LARGEST, _LARGEST)
     return np.array([np.floor(low), np.ceil(high)], dtype=np.int64)
 
@@ -178,7 +178,7 @@ def _whole(trusted: tuple[float, float]) -> NDArray[np.int64]:
 class _Background(NamedTuple):
     """Background pixels of n reflections, as `accumulate_frame` fills them."""
 
-    tally: NDArray[np.int32]
+    histogram: NDArray[np.int32]
     starts: NDArray[np.int64]
     used: NDArray[np.int64]
     values: NDArray[np.int32]
@@ -201,15 +201,15 @@ def _record(
         needed=needed,
         whole=np.zeros(len(rows), dtype=bool),
         background=np.full(len(rows), np.nan),
-        n_background=background.tally.sum(axis=1, dtype=np.int64) + background.used,
+        n_background=background.histogram.sum(axis=1, dtype=np.int64) + background.used,
         offsets=offsets,
         values=values,
         counts=counts,
     )
 
 
-def _finished(s: PixelSums, glm: GlmParameters) -> PixelSums:
-    """Return the record with a background for each histogram of which all frames are seen."""
+def _with_backgrounds(s: PixelSums, glm: GlmParameters) -> PixelSums:
+    """Return the sums with the backgrounds of the reflections that have all their frames."""
     whole = s.sums[:, N_FRAMES] >= s.needed
     mean = backgrounds(
         np.flatnonzero(whole),

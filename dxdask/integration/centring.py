@@ -20,7 +20,7 @@ def centring_translations(group: gemmi.SpaceGroup) -> NDArray[np.int64]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def is_centring_absence(h: int, k: int, l: int, centring: Any) -> bool:
-    """Return whether the reflection is absent by the centring, of `centring_translations`."""
+    """Return True if the reflection is absent by the centring, of `centring_translations`."""
     for i in range(len(centring)):
         if (h * centring[i, 0] + k * centring[i, 1] + l * centring[i, 2]) % _UNIT != 0:
             return True

@@ -39,7 +39,7 @@ def finish(
 
 
 def combine_runs(results: Sequence[StepResult], experiments: ExperimentList) -> StepResult:
-    """Return the results of several runs as one; `experiments` are theirs, in order."""
+    """Return the results of several runs as one; experiments : of the runs, in order."""
     if not results:
         raise InputError("no run was integrated; index and refine some first")
     names = [t.name for t in results[0].tables]

@@ -1,4 +1,4 @@
-"""Sums over the pixels of each reflection: integers, so that blocks of frames add up exactly."""
+"""Sums over the pixels of each reflection: integers, exact in any order of the frames."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Columns of the sums, int64 each. Moments are about the corner of the reflection's box. P is the
-# weight of a pixel in the profile: FITTED* add up over the pixels that can be used, P, P^2, P^3 and
-# P times the counts; PROFILE over all of the foreground.
+# weight of a pixel in the profile: FITTED* are sums over the usable pixels of P, P^2, P^3 and P
+# times the counts; PROFILE is the sum of P over all of the foreground.
 (
     N_FRAMES,
     N_FOREGROUND,
@@ -36,11 +36,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PixelSums:
-    """What some frames say about some reflections.
+    """Sums of some reflections over some frames.
 
-    Those seen on all their frames are `whole`, and have a background; of the others the histogram
-    of background counts is kept. `combine_sums` of two records gives the record of all their
-    frames.
+    Reflections with all their frames are `whole`, and have a background; the others keep the
+    histogram of background counts. `combine_sums` of two records is the record of all their frames.
 
     Attributes
     ----------

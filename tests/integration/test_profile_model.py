@@ -96,5 +96,5 @@ def test_what_is_missing_is_named(painted):
         estimate_profile(table, {}, e, parameters)
     with pytest.raises(InputError, match="x_cal_mm"):
         estimate_profile({"experiment": table["experiment"]}, arrays, e, parameters)
-    with pytest.raises(InputError, match="do not go with 9 reflections"):
+    with pytest.raises(InputError, match="do not match 9 reflections"):
         estimate_profile(few, arrays, e, parameters)

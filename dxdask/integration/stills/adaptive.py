@@ -1,4 +1,4 @@
-"""A still integrated with the width of reflections that its own intensities show."""
+"""Integration of a still with the width of reflections fitted to its own intensities."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from dxdask.integration.stills.width import width_factor
 
 ROUNDS = 3
 CLOSE_ENOUGH = 1.1
-"""Widths that differ by less than this factor are not told apart: one still tells that much."""
+"""Widths that differ by less than this factor are taken as equal: the precision of one still."""
 
 
 class Adapted(NamedTuple):
-    """Reflections, and the factors by which the widths of lattice points by the size of blocks, and
-    by their mosaicity, are larger than they were thought.
+    """Reflections of a still, and the factors between the fitted and the given widths.
+
+    Attributes
+    ----------
+    of_size, of_mosaicity : of the widths of lattice points by the size of blocks, and by their
+    mosaicity.
     """
 
     reflections: Reflections
@@ -43,11 +47,11 @@ def integrate_adapted(
     seen: SeenSpots | None,
     parameters: StillIntegrationParameters,
 ) -> Adapted:
-    """Return the reflections of a still (see `integrate_still`), predicted as wide as they are.
+    """Return the reflections of a still (see `integrate_still`), with fitted widths.
 
-    Spots tell little of that: strong reflections are seen far from the sphere. So it is integrated
-    again, as long as the intensities show that points are wider or narrower than was thought.
-    Of domain size and mosaicity, one that `parameters` give stays as it is.
+    Spots do not determine the width: strong reflections are seen far from the sphere. So the still
+    is integrated again with the width fitted to its intensities, until that does not change. A
+    domain size or mosaicity that `parameters` set is kept.
     """
     given, factor = parameters.prediction, 1.0
     for i in range(ROUNDS):

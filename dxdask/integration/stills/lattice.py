@@ -1,4 +1,4 @@
-"""Lattice points near the Ewald sphere of a still, and where the detector records them."""
+"""Lattice points near the Ewald sphere of a still, and their positions on the detector."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ N_NUMBERS = 12
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _within(start: Any, step: Any, centre: Any, radius: float) -> Any:
-    """Return the real l between which start + l step lies in a sphere; an empty range for none."""
+    """Return the range of real l with start + l step in a sphere; an empty range for none."""
     a, b, c = 0.0, 0.0, -radius * radius
     for i in range(3):
         from_centre = start[i] - centre[i]
@@ -39,7 +39,7 @@ def _within(start: Any, step: Any, centre: Any, radius: float) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _record(q: Any, s0: Any, spread: Any, n_sigma: float, panels: Any, work: Any, row: Any) -> bool:
-    """Fill row (N_NUMBERS,) of the point q; return whether it is near enough and on a panel."""
+    """Fill row (N_NUMBERS,) of the point q; return True if it is near enough and on a panel."""
     unit, pull, s1 = work[0], work[1], work[2]
     eps = excitation(q, s0, unit)
     variance, g = reach(q, s0, unit, spread, pull)
@@ -63,7 +63,7 @@ def near_sphere(
     a_matrix: Any, s0: Any, limits: Any, centring: Any, spread: Any, panels: Any, hkl: Any,
     out: Any,
 ) -> int:  # fmt: skip
-    """Fill hkl (n, 3) and out (n, N_NUMBERS); return how many there are, be there room or not.
+    """Fill hkl (n, 3) and out (n, N_NUMBERS); return the number of points, which may exceed n.
 
     limits : n_sigma, largest |eps| of any point (1/A), least and largest 1/d (1/A), and largest
     |h|, |k|. For each h and k only those l are visited that lie in the shell.

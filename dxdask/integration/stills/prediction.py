@@ -20,10 +20,10 @@ class Predictions(NamedTuple):
 
     Attributes
     ----------
-    hkl : (n, 3). panel : (n,). s1 : (n, 3), 1/A, the mean ray of what meets the Ewald sphere.
-    x, y : px, where that is recorded. excitation_error : |q + s0| - |s0|, 1/A; sigma : of
-    excitation errors at which the reflection is seen. covariance : (n, 3) xx, xy, yy of the spot,
-    px^2. d : A. lp : counts times this are free of the effect of polarisation.
+    hkl : (n, 3). panel : (n,). s1 : (n, 3), 1/A, the mean ray. x, y : px, of that ray.
+    excitation_error : |q + s0| - |s0|, 1/A; sigma : standard deviation of excitation errors by the
+    spread of the lattice point. covariance : (n, 3) xx, xy, yy of the spot, px^2. d : A.
+    lp : correction of counts for polarisation.
     """
 
     hkl: NDArray[np.int32]
@@ -53,7 +53,7 @@ def predict_still(
 ) -> Predictions:
     """Return the reflections of a still whose lattice points reach the Ewald sphere.
 
-    Points are normal distributions (`Spread`), wavelengths too; what of a point meets the sphere
+    Points are normal distributions (`Spread`), wavelengths too; the part of a point on the sphere
     is again one, whose mean gives the position of the spot and whose covariance its shape (compare
     Parkhurst & Thompson 2020 and the ellipsoid model of DIALS).
 

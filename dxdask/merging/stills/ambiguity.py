@@ -1,7 +1,7 @@
 """Indexing ambiguity of stills, resolved.
 
-Where the lattice has a higher symmetry than the crystal, each still is indexed in one of several
-settings by chance; reindexing brings all to one.
+A still of a crystal of lower symmetry than its lattice is indexed in one of several settings by
+chance; reindexing brings all to one.
 """
 
 from __future__ import annotations

@@ -34,8 +34,7 @@ def merge_stills(
 ) -> StepResult:
     """Post-refine stills and merge their observations, weighted by their modelled errors.
 
-    Where the lattice has a higher symmetry than the crystal, the indexing ambiguity is resolved
-    first.
+    An indexing ambiguity, by a lattice of higher symmetry than the crystal, is resolved first.
 
     Parameters
     ----------

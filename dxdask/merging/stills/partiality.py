@@ -14,8 +14,7 @@ import numpy as np
 from numba import njit
 
 from dxdask.arrays import Floats
-
-TAIL_WIDTH = 2.0  # half width of the tail at half its height, in standard deviations
+from dxdask.integration.stills.spread import TAIL_WIDTH
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
