@@ -34,9 +34,9 @@ from dxdask.integration.sums import (
     N_SUMS,
     PixelSums,
     add_equal_rows,
-    ordered,
-    stack,
-    take,
+    concatenate_sums,
+    select_rows,
+    sorted_by_row,
 )
 
 # Background pixels accumulated before they are made histograms (4 bytes each).
@@ -87,10 +87,10 @@ def combine_sums(parts: Sequence[PixelSums], glm: GlmParameters) -> PixelSums:
     """Return the sums of all frames of all parts, with backgrounds of what has become whole."""
     if len(parts) == 1:
         return parts[0]
-    both = stack(parts)
-    done = take(both, both.whole)
-    rest = _with_backgrounds(add_equal_rows(take(both, ~both.whole)), glm)
-    return ordered(stack([done, rest]))
+    both = concatenate_sums(parts)
+    done = select_rows(both, both.whole)
+    rest = _with_backgrounds(add_equal_rows(select_rows(both, ~both.whole)), glm)
+    return sorted_by_row(concatenate_sums([done, rest]))
 
 
 def _pieces(box: NDArray[np.int32], start: int, n: int) -> list[tuple[int, int]]:

@@ -55,7 +55,7 @@ class ProfileParameters(Parameters):
     )
     min_zeta: float = parameter(
         0.05,
-        "Minimum |zeta|; reflections closer to the rotation axis are left out.",
+        "Minimum |zeta|; reflections closer to the rotation axis are excluded.",
         ge=0,
         lt=1,
         expert=1,

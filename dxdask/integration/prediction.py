@@ -33,10 +33,10 @@ def predict(
     Parameters
     ----------
     experiment : with crystal, scan and goniometer. With a profile, reflections that do not reach
-        into the scan are left out, and there are the columns bbox and partiality.
+        into the scan are excluded, and there are the columns bbox and partiality.
     d_min, d_max : Angstrom; d_min None is the highest resolution at the detector's corners.
     padding : degrees by which centres may lie outside the scan.
-    min_zeta : reflections of smaller |zeta|, close to the spindle, are left out.
+    min_zeta : reflections of smaller |zeta|, close to the rotation axis, are excluded.
     experiment_index : value of the column `experiment`.
 
     Returns
@@ -94,7 +94,7 @@ def predict_rays(
     Reflections
         Sorted by h, k, l, then angle; columns panel, hkl, flags, entering, s1, x_cal, y_cal, z_cal
         (px, images), x_cal_mm, y_cal_mm, phi_cal_rad, d, zeta, lp, qe. Absences of the centring
-        are left out; other systematic absences are predicted.
+        are excluded; other systematic absences are predicted.
 
     Raises
     ------

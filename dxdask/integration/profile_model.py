@@ -37,7 +37,7 @@ def estimate_profile(
     Parameters
     ----------
     reflections : spots, indexed and predicted: columns experiment, panel, flags, x_cal_mm,
-        y_cal_mm, phi_cal_rad. Those used in refinement are taken, or else those indexed.
+        y_cal_mm, phi_cal_rad. Those used in refinement are used, or else those indexed.
     arrays : the spots' strong pixels: pixel_offsets (n + 1,), and pixel_x, pixel_y (px of the
         panel), pixel_z (images), pixel_value (counts); row i owns [pixel_offsets[i],
         pixel_offsets[i + 1]).

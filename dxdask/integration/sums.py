@@ -64,8 +64,8 @@ class PixelSums:
     counts: NDArray[np.int64]
 
 
-def take(s: PixelSums, rows: NDArray[np.bool_]) -> PixelSums:
-    """Return the rows given by a mask (n,)."""
+def select_rows(s: PixelSums, rows: NDArray[np.bool_]) -> PixelSums:
+    """Return the rows of a mask (n,)."""
     lengths = np.diff(s.offsets)
     kept = np.repeat(rows, lengths)
     return PixelSums(
@@ -81,8 +81,8 @@ def take(s: PixelSums, rows: NDArray[np.bool_]) -> PixelSums:
     )
 
 
-def stack(parts: Sequence[PixelSums]) -> PixelSums:
-    """Return the records one below the other, as they are."""
+def concatenate_sums(parts: Sequence[PixelSums]) -> PixelSums:
+    """Return the records one below the other."""
     lengths = np.concatenate([np.diff(p.offsets) for p in parts])
     return PixelSums(
         rows=np.concatenate([p.rows for p in parts]),
@@ -98,7 +98,7 @@ def stack(parts: Sequence[PixelSums]) -> PixelSums:
 
 
 def add_equal_rows(s: PixelSums) -> PixelSums:
-    """Return the record with rows that occur several times, none of them whole, added up."""
+    """Return the record with equal rows, none of them whole, added up."""
     rows, one, place = np.unique(s.rows, return_index=True, return_inverse=True)
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     np.add.at(sums, place, s.sums)
@@ -125,8 +125,8 @@ def add_equal_rows(s: PixelSums) -> PixelSums:
     )
 
 
-def ordered(s: PixelSums) -> PixelSums:
-    """Return the record with its rows ascending."""
+def sorted_by_row(s: PixelSums) -> PixelSums:
+    """Return the record in ascending order of its rows."""
     order = np.argsort(s.rows, kind="stable")
     lengths = np.diff(s.offsets)[order]
     offsets = _offsets(lengths)

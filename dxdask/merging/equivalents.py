@@ -82,7 +82,7 @@ def mergeable(
 ) -> NDArray[np.int64]:
     """Return the rows to merge, sorted by index, experiment, z and place in the table.
 
-    Reflections rejected or left out by scaling, those outside the limits of `parameters` and
+    Reflections rejected or excluded by scaling, those outside the limits of `parameters` and
     systematic absences are not among them.
     """
     check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)

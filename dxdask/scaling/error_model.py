@@ -79,7 +79,7 @@ def refine_error_model(
     Parameters
     ----------
     obs : n observations.
-    weight : (n,) of the observations in `mean`; 0 for those left out.
+    weight : (n,) of the observations in `mean`; 0 for those rejected.
     g : (n,) scales.
     mean : (n_groups,)
     """

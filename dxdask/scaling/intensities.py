@@ -36,7 +36,7 @@ BAD_SUM = (
     | Flag.FOREGROUND_INCLUDES_BAD_PIXELS
     | Flag.FAILED_DURING_SUMMATION
 )
-# a fit leaves out bad pixels and those of neighbours
+# a fit excludes bad pixels and those of neighbours
 BAD_FIT = Flag.OVERLOADED | Flag.FAILED_DURING_PROFILE_FITTING
 LEAST_VARIANCE = 0.25  # counts^2: the error of any sum of pixels is at least half a photon
 

@@ -54,7 +54,7 @@ def good(shared, runs):
 
 
 def clean(shared, r):
-    """Which reflections are away from the known bad pixels."""
+    """Return the reflections (n,) away from the known bad pixels, a mask."""
     bad = json.loads((shared / "data" / "insulin" / "truth.json").read_text())["bad_pixels"]
     keep = np.ones(len(r["d"]), dtype=bool)
     for y, x, *_ in bad["dead"] + bad["hot"]:
@@ -185,7 +185,7 @@ def test_the_displaced_module_is_seen_in_the_shifts(followed):
 
 
 def test_fits_follow_the_truth_as_sums_do_and_are_better_where_weak(shared, followed):
-    """What both are off by is the gain switch (NOTES.md): 2.5 per cent of weak reflections."""
+    """The gain switch (NOTES.md) is in both: 2.5 per cent of weak reflections."""
     _, r = followed
     true = truth_of(r["hkl"], shared / "data" / "insulin" / "truth_intensities.csv")
     true *= r["qe"] / r["lp"]

@@ -1,4 +1,4 @@
-"""Where spots lie and how wide they are is found, and followed."""
+"""Centres and widths of spots, and profiles fitted there."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from dxdask.models import Goniometer, Scan
 from dxdask.models.vectors import matrix, rotation_matrices, rotation_matrix, vector
 
 
-def turned(e, p, a):
+def rotated(e, p, a):
     """R(phi) S F A h for each prediction; a: (3, 3) or (n, 3, 3)."""
     g = e.goniometer
     r = (
@@ -34,7 +34,7 @@ def turned(e, p, a):
 def assert_lawful(e, p, a):
     s0 = e.beam.s0
     np.testing.assert_allclose(np.linalg.norm(p["s1"], axis=1), np.linalg.norm(s0), rtol=1e-9)
-    np.testing.assert_allclose(p["s1"], s0 + turned(e, p, a), atol=1e-9)
+    np.testing.assert_allclose(p["s1"], s0 + rotated(e, p, a), atol=1e-9)
     for i, panel in enumerate(e.detector.panels):
         at = p["panel"] == i
         xy = panel.mm_to_pixel(panel.ray_intersection(p["s1"][at]))
@@ -54,7 +54,7 @@ def test_rays_fulfil_the_laue_equation():
     )
     # entering: inside the sphere a moment later
     later = dict(p, phi_cal_rad=p["phi_cal_rad"] + 1e-6)
-    inside = np.linalg.norm(e.beam.s0 + turned(e, later, e.crystal.a), axis=1) < np.linalg.norm(
+    inside = np.linalg.norm(e.beam.s0 + rotated(e, later, e.crystal.a), axis=1) < np.linalg.norm(
         e.beam.s0
     )
     np.testing.assert_array_equal(p["entering"], inside)

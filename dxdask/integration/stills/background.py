@@ -59,8 +59,8 @@ def background(ring: Any, n: int, gain: float, n_sigma: float, fit: Any) -> Any:
     """Return number and variance of the background pixels; fit (3,) becomes the plane.
 
     ring : (m, 3) dx and dy from the reflection, px, and counts; the first n rows are used. A pixel
-    more than n_sigma standard deviations and one photon (`gain` counts) above the plane is left
-    out. The variance is that about the plane, at least that of one photon in all the pixels.
+    more than n_sigma standard deviations and one photon (`gain` counts) above the plane is
+    rejected. The variance is that about the plane, at least that of one photon in all the pixels.
     """
     fit[0], fit[1], fit[2] = 0.0, 0.0, 0.0
     kept = _plane(ring, n, np.inf, fit)

@@ -60,7 +60,7 @@ class StillSummationParameters(Parameters):
     )
     background_n_sigma: float = parameter(
         4.0,
-        "Standard deviations above the background beyond which a pixel is left out of it.",
+        "Standard deviations above the background beyond which a pixel is rejected.",
         gt=0.0,
         expert=1,
     )

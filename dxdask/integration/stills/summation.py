@@ -87,7 +87,7 @@ def sum_pixels(
     """Fill sums (n, N_SUMS) and counts (n, N_COUNTS) of every reflection.
 
     settings : inner and outer border of the background, as multiples of the foreground, and the
-    standard deviations beyond which its pixels are left out. The background is NaN without pixels.
+    standard deviations beyond which its pixels are rejected. The background is NaN without pixels.
     """
     inner, outer, n_sigma = settings[0], settings[1], settings[2]
     room = 0

@@ -38,14 +38,13 @@ class Resolved(NamedTuple):
 
     Attributes
     ----------
-    setting : (stills,) index of the operator that was applied to each. chance : (stills,) its
-    probability; nan for stills without observations. table : operators and counts.
+    setting : (stills,) index of the operator that was applied to each. table : operators and
+    counts.
     """
 
     reflections: Reflections
     stills: Stills
     setting: NDArray[np.int64]
-    chance: Floats
     table: Table
 
 
@@ -80,8 +79,7 @@ def resolve_ambiguity(
     cell, group = common_symmetry(experiments)
     given = parameters.ambiguity
     operators = ambiguous_operators(cell, group, given.max_obliquity)
-    n = len(stills["indexed"])
-    setting, chance = np.zeros(n, np.int64), np.full(n, np.nan)
+    setting = np.zeros(len(stills["indexed"]), np.int64)
     if len(operators) > 1 and given.resolve:
         o = observations_of(reflections, stills, experiments, cell, group, parameters)
         hkl = reflections["hkl"][o.rows]
@@ -93,7 +91,6 @@ def resolve_ambiguity(
         ]
         chances, _ = max(found, key=lambda f: f[1])
         setting[o.stills] = chances.argmax(axis=1)
-        chance[o.stills] = chances.max(axis=1)
         reflections, stills = _reindexed_stills(reflections, stills, setting, operators)
     counts = np.bincount(setting[stills["indexed"]], minlength=len(operators))
     table = Table(
@@ -104,7 +101,7 @@ def resolve_ambiguity(
             for op, c in zip(operators, counts, strict=True)
         ],
     )
-    return Resolved(reflections, stills, setting, chance, table)
+    return Resolved(reflections, stills, setting, table)
 
 
 def _places(

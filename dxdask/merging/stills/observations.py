@@ -29,7 +29,7 @@ NEEDED_OF_STILLS = ("experiment", "image", "wavelength", "indexed", "a_matrix")
 
 
 class StillObservations(NamedTuple):
-    """StillObservations (n,), by still and, within a still, by reflection.
+    """Observations (n,), by still and, within a still, by reflection.
 
     Attributes
     ----------

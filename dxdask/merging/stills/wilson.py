@@ -18,6 +18,7 @@ from dxdask.arrays import Floats
 from dxdask.merging.stills.observations import StillObservations
 
 _FEWEST = 100  # reflections of a shell
+_MOST_SHELLS = 20
 _ROOT_2, _ROOT_2_OVER_PI = math.sqrt(2.0), math.sqrt(2.0 / math.pi)
 
 
@@ -38,10 +39,10 @@ def posterior(top, bottom, expected):  # type: ignore[no-untyped-def]
     return s * h, s * s * max(1.0 - hazard * h, 1e-12)
 
 
-def shells_of(observations: StillObservations, n_largest: int = 20) -> NDArray[np.int64]:
+def shells_of(observations: StillObservations) -> NDArray[np.int64]:
     """Return the shell (m,) of each reflection, of equal numbers, from low to high resolution."""
     m = len(observations.d)
-    n = max(1, min(n_largest, m // _FEWEST))
+    n = max(1, min(_MOST_SHELLS, m // _FEWEST))
     rank = np.empty(m, np.int64)
     rank[np.argsort(-observations.d, kind="stable")] = np.arange(m)
     return rank * n // m

@@ -1,4 +1,4 @@
-"""How large spots are seen to be, and that ellipses follow them."""
+"""Sizes of spots, and ellipses of their size."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def test_extents_are_those_that_were_painted() -> None:
     seen = extents(shot.frame, mask, spots, shared.panels, shared.gain)
     strong = shot.photons > 50
     painted_in = 0.5 * (shot.found.covariance[strong, 0] + shot.found.covariance[strong, 2])
-    told = np.isfinite(seen)
-    assert told.sum() > 50
+    known = np.isfinite(seen)
+    assert known.sum() > 50
     # counts are of whole pixels
-    assert np.median(seen[told] / (painted_in[told] + 1 / 12)) == pytest.approx(1.0, abs=0.1)
+    assert np.median(seen[known] / (painted_in[known] + 1 / 12)) == pytest.approx(1.0, abs=0.1)
 
 
 def test_what_is_faint_or_bad_or_without_a_box_is_not_measured() -> None:

@@ -19,7 +19,7 @@ from dxdask.refinement.metrology.strain import rotations
 WAVELENGTH = 1.31
 A_MATRIX = rotations(np.array([[0.3, -1.1, 0.7]]))[0] @ b_matrix(CELL)
 ROUND = Spread(4e-4, 1e-9, 1e-9)
-TURNED = Spread(1e-6, 2e-3, 1e-9)
+TILTED = Spread(1e-6, 2e-3, 1e-9)
 COLOURED = Spread(1e-4, 1e-9, 2e-3)
 MIXED = Spread(3e-4, 8e-4, 6e-4)
 
@@ -34,14 +34,14 @@ def _drawn(
     """Return excitation errors of blocks and wavelengths drawn, and pixels of their rays."""
     rng = np.random.default_rng(seed)
     n = 400_000
-    turns = rng.normal(0, spread.mosaic, (n, 3))
-    points = q + np.cross(turns, q) + rng.normal(0, spread.size, (n, 3))
+    tilts = rng.normal(0, spread.mosaic, (n, 3))
+    points = q + np.cross(tilts, q) + rng.normal(0, spread.size, (n, 3))
     wave = (1 + rng.normal(0, spread.band, n)) / WAVELENGTH
     rays = points + np.stack([0 * wave, 0 * wave, -wave], axis=1)
     return np.linalg.norm(rays, axis=1) - wave, detector.panels[panel].ray_intersection(rays) / 0.1
 
 
-@pytest.mark.parametrize("spread", [ROUND, TURNED, COLOURED, MIXED])
+@pytest.mark.parametrize("spread", [ROUND, TILTED, COLOURED, MIXED])
 def test_spots_lie_where_blocks_and_wavelengths_drawn_at_random_meet_the_sphere(
     spread: Spread,
 ) -> None:

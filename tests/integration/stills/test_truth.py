@@ -37,13 +37,13 @@ def _stills(folder: Path, run_events: list[int], wavelengths: tuple[float, ...])
 
 
 def _true_detector(folder: Path, nominal: Detector) -> Detector:
-    told = json.loads((folder / "geometry_true.json").read_text())["panels"]
+    true = json.loads((folder / "geometry_true.json").read_text())["panels"]
     return replace(
         nominal,
         panels=tuple(
             replace(p, origin=tuple(t["origin"]), fast_axis=tuple(t["fast"]),
                     slow_axis=tuple(t["slow"]))
-            for p, t in zip(nominal.panels, told, strict=True)
+            for p, t in zip(nominal.panels, true, strict=True)
         ),
     )  # fmt: skip
 
@@ -94,7 +94,7 @@ def test_reflections_near_the_sphere_have_the_true_intensities_but_for_a_scale(
         found.append(np.corrcoef(observed, true[own])[0, 1])
     assert len(found) == 40
     assert np.median(found) > 0.998
-    # a few strong ones fall into the shadow of the beam stop, which no mask tells
+    # a few strong ones fall into the shadow of the beam stop, which is in no mask
     assert np.quantile(found, 0.12) > 0.98
 
 

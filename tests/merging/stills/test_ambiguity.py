@@ -27,7 +27,7 @@ def scrambled(data: Simulated, operators: list[gemmi.Op], seed: int) -> tuple[Si
         a[i] = a[i] @ np.linalg.inv(rotation).T
     mixed = Simulated(
         {**data.reflections, "hkl": hkl.astype(np.int32)}, {**data.stills, "a_matrix": a},
-        data.experiments, data.truth, data.scale, data.turns,
+        data.experiments, data.truth, data.scale, data.tilts,
     )  # fmt: skip
     return mixed, chosen.tolist()
 

@@ -49,8 +49,8 @@ def test_stills_come_back(data: Simulated) -> None:
 
 
 def _misset(a: NDArray[np.float64], data: Simulated) -> NDArray[np.float64]:
-    """Return how far A (n, 3, 3) are from the truth across the beam, as relative lengths."""
-    right = rotations(data.turns) @ data.stills["a_matrix"] * (1 + 1e-3)
+    """Return the errors of A (n, 3, 3) across the beam, as relative lengths."""
+    right = rotations(data.tilts) @ data.stills["a_matrix"] * (1 + 1e-3)
     off = a @ np.linalg.inv(right) - np.eye(3)
     return np.hypot(off[:, 1, 2] - off[:, 2, 1], off[:, 0, 2] - off[:, 2, 0])
 

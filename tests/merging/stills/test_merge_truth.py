@@ -69,12 +69,12 @@ def shots(shared: Path) -> Shots:
 
 
 def _true_detector(folder: Path, nominal: Detector) -> Detector:
-    told = json.loads((folder / "geometry_true.json").read_text())["panels"]
+    true_panels = json.loads((folder / "geometry_true.json").read_text())["panels"]
     panels = tuple(
         replace(
             p, origin=tuple(t["origin"]), fast_axis=tuple(t["fast"]), slow_axis=tuple(t["slow"])
         )
-        for p, t in zip(nominal.panels, told, strict=True)
+        for p, t in zip(nominal.panels, true_panels, strict=True)
     )
     return replace(nominal, panels=panels)
 
@@ -147,8 +147,8 @@ def test_all_observations_are_in_at_their_weights(shots: Shots) -> None:
 def test_wrong_orientations_and_distance_are_mended(shots: Shots) -> None:
     reflections, stills, experiments, truth = shots
     rng = np.random.default_rng(0)
-    turns = rng.normal(0, 6e-4, (len(stills["image"]), 3))
-    wrong = {**stills, "a_matrix": rotations(turns) @ stills["a_matrix"] * 1.0026}
+    tilts = rng.normal(0, 6e-4, (len(stills["image"]), 3))
+    wrong = {**stills, "a_matrix": rotations(tilts) @ stills["a_matrix"] * 1.0026}
     merged = merge_stills(
         reflections, wrong, experiments, StillsMergingParameters(min_partiality=0.3)
     )

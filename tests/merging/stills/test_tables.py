@@ -63,7 +63,7 @@ def mean_of(
 def expected_row(
     o: StillObservations, r: PostRefined, inside: Floats, possible: int
 ) -> dict[str, Any]:
-    """Return what a row of the table should be, of the unique reflections `inside`."""
+    """Return the expected row of the table for the unique reflections `inside`."""
     used = r.model.partiality >= LEAST
     whole = o.intensity / (r.model.scale * r.model.partiality)
     n_obs, ratio, halves, sums = 0, [], [], np.zeros(4)
