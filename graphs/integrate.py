@@ -10,16 +10,16 @@ import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
-from dxdask import integration
 from dxdask.columns import Reflections
 from dxdask.graphs.blocked import Frames
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
+from dxdask.integration import local_profile, profile_model
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import IntegrationContext, integration_context, usable_pixels
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
-from dxdask.integration.result import finish
+from dxdask.integration.result import combine_runs, finish
 from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
@@ -73,7 +73,7 @@ def integrate(
     *,
     predicted: Reflections | Delayed | None = None,
     experiment_index: int = 0,
-    local: integration.LocalProfile | Delayed | None = None,
+    local: local_profile.LocalProfile | Delayed | None = None,
     fan_in: int = 8,
 ) -> Delayed:
     """Return the integrated reflections of one run, as `integration.integrate` does.
@@ -126,14 +126,14 @@ def integrate(
 
 def combine(results: Sequence[Delayed], experiments: ExperimentList | Delayed) -> Delayed:
     """Return the results of several runs as one StepResult, runs in the order given. Tasks: 1."""
-    lazy: Delayed = delayed(integration.combine_runs, pure=True)(list(results), experiments)
+    lazy: Delayed = delayed(combine_runs, pure=True)(list(results), experiments)
     return lazy
 
 
 def _profiled(
     refined: StepResult, spots: StepResult, parameters: IntegrationParameters
 ) -> ExperimentList:
-    return integration.estimate_profile(
+    return profile_model.estimate_profile(
         refined.reflections, spots.arrays, refined.experiments, parameters
     )
 
@@ -143,8 +143,8 @@ def _local(
     spots: StepResult,
     experiments: ExperimentList,
     parameters: IntegrationParameters,
-) -> tuple[integration.LocalProfile | None, ...]:
-    return integration.local_profiles(
+) -> tuple[local_profile.LocalProfile | None, ...]:
+    return local_profile.local_profiles(
         refined.reflections, spots.arrays, experiments, parameters.profile
     )
 

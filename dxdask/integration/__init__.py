@@ -1,34 +1,22 @@
 """Integration of sweeps: intensities of predicted reflections, by summation and profile fitting.
 
-integrate: the step.
-parameters: its parameters.
-prediction, crossings, rays, centring: reflections that a scan records, and their positions.
-profile_model, widths: widths of the reflections, from strong spots.
-local_profile, regions: centres and widths of strong spots over the detector.
-boxes: boxes and ellipsoids of foreground around the reflections.
-context: constants of a run that every block of frames shares.
-blocks, accumulate, foreground, sums: sums over the pixels of each reflection, block by block.
-background: background under a reflection, a robust Poisson mean.
-summation, summed_columns: summed intensities.
-gaussian, profile_fit, calibration: profile-fitted intensities.
-corrections: Lorentz, polarisation and absorption corrections, and partialities.
-result, summary: result of a run and of several, with its tables.
-stills: integration of stills.
+integrate : the step.
+parameters : its parameters.
+prediction, crossings, rays, centring : reflections that a scan records, and their positions.
+profile_model, widths : widths of the reflections, from strong spots.
+local_profile, regions : centres and widths of strong spots over the detector.
+boxes : boxes and ellipsoids of foreground around the reflections.
+context : constants of a run that every block of frames shares.
+blocks, accumulate, foreground, sums : sums over the pixels of each reflection, block by block.
+background : background under a reflection, a robust Poisson mean.
+summation, summed_columns : summed intensities.
+gaussian, profile_fit, calibration : profile-fitted intensities.
+corrections : Lorentz, polarisation and absorption corrections, and partialities.
+result, summary : result of a run and of several, with its tables.
+stills : integration of stills.
 """
 
 from dxdask.integration.integrate import integrate
-from dxdask.integration.local_profile import LocalProfile, local_profiles
 from dxdask.integration.parameters import IntegrationParameters
-from dxdask.integration.prediction import predict
-from dxdask.integration.profile_model import estimate_profile
-from dxdask.integration.result import combine_runs
 
-__all__ = [
-    "IntegrationParameters",
-    "LocalProfile",
-    "combine_runs",
-    "estimate_profile",
-    "integrate",
-    "local_profiles",
-    "predict",
-]
+__all__ = ["IntegrationParameters", "integrate"]

@@ -1,11 +1,11 @@
 """Merging: unique reflections and merging statistics from scaled observations.
 
-merge: the step.
-parameters: its parameters.
-equivalents: sums over the observations of each unique reflection, in two passes.
-statistics: R factors and correlations of half-sets.
-tables: merging statistics by resolution shell, and overall.
-stills: merging of stills, with post-refinement.
+merge : the step.
+parameters : its parameters.
+equivalents : sums over the observations of each unique reflection, in two passes.
+statistics : R factors and correlations of half-sets.
+tables : merging statistics by resolution shell, and overall.
+stills : merging of stills, with post-refinement.
 """
 
 from dxdask.merging.merge import merge

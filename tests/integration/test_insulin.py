@@ -14,13 +14,10 @@ import pytest
 from scipy.spatial import cKDTree
 
 from dxdask.columns import Flag, has_flag
-from dxdask.integration import (
-    IntegrationParameters,
-    estimate_profile,
-    integrate,
-    local_profiles,
-    predict,
-)
+from dxdask.integration import IntegrationParameters, integrate
+from dxdask.integration.local_profile import local_profiles
+from dxdask.integration.prediction import predict
+from dxdask.integration.profile_model import estimate_profile
 from dxdask.models import ExperimentList
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.storage.importers.dials.files import read_experiments

@@ -13,8 +13,8 @@ from support.painted_frames import experiment
 from dxdask.columns import Flag, check
 from dxdask.errors import InputError
 from dxdask.geometry.resolution import corner_resolution
-from dxdask.integration import predict
 from dxdask.integration.corrections import lp_factor, quantum_efficiency
+from dxdask.integration.prediction import predict
 from dxdask.models import Goniometer, Scan
 from dxdask.models.vectors import matrix, rotation_matrices, rotation_matrix, vector
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from support.painted_frames import SIGMA_B, SIGMA_M, Painted, experiment, paint
 
 from dxdask.columns import Flag, check, has_flag
-from dxdask.integration import IntegrationParameters, LocalProfile, integrate
+from dxdask.integration import IntegrationParameters, integrate
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import integration_context
 from dxdask.integration.gaussian import fill_weights, profiles, weight_of_sums
+from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.regions import RegionMeans
 from dxdask.integration.result import finish
 from dxdask.integration.sums import FITTED, FITTED_2, N_SUMS, PROFILE

@@ -10,7 +10,8 @@ from support.painted_frames import SIGMA_B, SIGMA_M, experiment, paint
 
 from dxdask.columns import Flag
 from dxdask.errors import InputError
-from dxdask.integration import IntegrationParameters, estimate_profile
+from dxdask.integration import IntegrationParameters
+from dxdask.integration.profile_model import estimate_profile
 from dxdask.models import ExperimentList
 
 
