@@ -18,7 +18,8 @@ import gemmi
 import numpy as np
 
 from dxdask.columns import Flag, Reflections
-from dxdask.merging.stills import StillsMergingParameters, merge_stills, resolve_ambiguity
+from dxdask.merging.stills import StillsMergingParameters, merge_stills
+from dxdask.merging.stills.ambiguity import resolve_ambiguity
 from dxdask.merging.stills.cycles import post_refine
 from dxdask.merging.stills.observations import observations_of
 from dxdask.merging.stills.partiality import partialities
@@ -111,7 +112,7 @@ def main() -> None:
         post_refine(o, parameters.post_refinement)
         peak = tracemalloc.get_traced_memory()[1] / len(o.still)
         tracemalloc.stop()
-        cc = merged.result.table("overall").rows[0]["cc_half"]
+        cc = merged.table("overall").rows[0]["cc_half"]
         costs = "".join(f"{1e3 * t / n:10.2f}" for t in (settings, cycle, whole))
         print(f"{n:8d}{costs}{refined.n_cycles:8d}{peak:10.0f} B{cc:8.3f}")
 

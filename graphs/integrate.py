@@ -10,21 +10,22 @@ import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
-from dxdask import integration
 from dxdask.columns import Reflections
 from dxdask.graphs.blocked import Frames
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.frames import FrameBlock, frame_blocks
-from dxdask.integration.blocks import merge, sum_block
+from dxdask.integration import local_profile, profile_model
+from dxdask.integration.blocks import combine_sums, sum_block
+from dxdask.integration.context import IntegrationContext, integration_context, usable_pixels
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters
-from dxdask.integration.plan import Plan, plan, usable_pixels
-from dxdask.integration.run import finish, predict_as_asked
-from dxdask.integration.sums import Sums
+from dxdask.integration.prediction import predict_from_parameters
+from dxdask.integration.result import combine_runs, finish
+from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 
 Problems: TypeAlias = tuple[Mapping[str, Any], ...]
-BlockRecord: TypeAlias = tuple[Sums, Problems]
+BlockRecord: TypeAlias = tuple[PixelSums, Problems]
 
 PIECE_BYTES = 1 << 25  # of frames read at a time: a record each of single frames would be large
 
@@ -58,7 +59,9 @@ def predict(
     experiment_index: int = 0,
 ) -> Delayed:
     """Return the reflections of one run, a table. Tasks: 1."""
-    lazy: Delayed = delayed(predict_as_asked, pure=True)(experiment, parameters, experiment_index)
+    lazy: Delayed = delayed(predict_from_parameters, pure=True)(
+        experiment, parameters, experiment_index
+    )
     return lazy
 
 
@@ -70,7 +73,7 @@ def integrate(
     *,
     predicted: Reflections | Delayed | None = None,
     experiment_index: int = 0,
-    local: integration.LocalProfile | Delayed | None = None,
+    local: local_profile.LocalProfile | Delayed | None = None,
     fan_in: int = 8,
 ) -> Delayed:
     """Return the integrated reflections of one run, as `integration.integrate` does.
@@ -89,7 +92,7 @@ def integrate(
     Returns
     -------
     Delayed
-        Tasks: 3 (predict, plan, finish; 2 where predicted is given) + 2 (mask) + 2 x groups of
+        Tasks: 3 (predict, context, finish; 2 where predicted is given) + 2 (mask) + 2 x groups of
         blocks + folds, with `n_groups` groups. The result is the same to the last bit for any
         chunks. A group's task holds `PIECE_BYTES` of frames at a time, or one block if that is
         more, and one int32 per pixel of a frame; the last holds the table of the run, some 300
@@ -111,26 +114,26 @@ def integrate(
         predicted = predict(experiment, parameters, experiment_index=experiment_index)
     elif not isinstance(predicted, Delayed):
         predicted = delayed(predicted, pure=True, traverse=False)
-    asked = delayed(plan, pure=True)(
+    context = delayed(integration_context, pure=True)(
         predicted, experiment, parameters, local=local, n_frames=frames.shape[0]
     )
     part = delayed(_sum_one, pure=True)
-    records = [part(block, asked, good) for block, _ in blocks]
+    records = [part(block, context, good) for block, _ in blocks]
     record = tree_fold(records, partial(_merge, glm=glm), fan_in=fan_in, label="integrate-merge")
-    result: Delayed = delayed(_finish, pure=True)(record, predicted, asked, experiment)
+    result: Delayed = delayed(_finish, pure=True)(record, predicted, context, experiment)
     return result
 
 
 def combine(results: Sequence[Delayed], experiments: ExperimentList | Delayed) -> Delayed:
     """Return the results of several runs as one StepResult, runs in the order given. Tasks: 1."""
-    lazy: Delayed = delayed(integration.combine, pure=True)(list(results), experiments)
+    lazy: Delayed = delayed(combine_runs, pure=True)(list(results), experiments)
     return lazy
 
 
 def _profiled(
     refined: StepResult, spots: StepResult, parameters: IntegrationParameters
 ) -> ExperimentList:
-    return integration.estimate_profile(
+    return profile_model.estimate_profile(
         refined.reflections, spots.arrays, refined.experiments, parameters
     )
 
@@ -140,34 +143,38 @@ def _local(
     spots: StepResult,
     experiments: ExperimentList,
     parameters: IntegrationParameters,
-) -> tuple[integration.LocalProfile | None, ...]:
-    return integration.local_profiles(
+) -> tuple[local_profile.LocalProfile | None, ...]:
+    return local_profile.local_profiles(
         refined.reflections, spots.arrays, experiments, parameters.profile
     )
 
 
-def _sum_one(block: FrameBlock, plan: Plan, mask: NDArray[np.bool_]) -> BlockRecord:
-    pieces = [_sum_piece(piece, plan, mask) for piece in block.pieces(PIECE_BYTES)]
-    return _merge(pieces, plan.glm)
+def _sum_one(
+    block: FrameBlock, context: IntegrationContext, mask: NDArray[np.bool_]
+) -> BlockRecord:
+    pieces = [_sum_piece(piece, context, mask) for piece in block.pieces(PIECE_BYTES)]
+    return _merge(pieces, context.glm)
 
 
-def _sum_piece(piece: FrameBlock, plan: Plan, mask: NDArray[np.bool_]) -> BlockRecord:
+def _sum_piece(
+    piece: FrameBlock, context: IntegrationContext, mask: NDArray[np.bool_]
+) -> BlockRecord:
     frames, reasons = piece.read_all_it_can()
-    sums = sum_block(frames, piece.first, plan, mask, unreadable=reasons)
-    image = plan.shapes.first + piece.first + 1
+    sums = sum_block(frames, piece.first, context, mask, unreadable=reasons)
+    image = context.shapes.first + piece.first + 1
     problems = tuple(
-        {"run": plan.run, "image": image + i, "step": "integrate", "reason": reason}
+        {"run": context.run, "image": image + i, "step": "integrate", "reason": reason}
         for i, reason in sorted(reasons.items())
     )
     return sums, problems
 
 
 def _merge(records: list[BlockRecord], glm: GlmParameters) -> BlockRecord:
-    sums = merge([s for s, _ in records], glm)
+    sums = combine_sums([s for s, _ in records], glm)
     return sums, tuple(p for _, problems in records for p in problems)
 
 
 def _finish(
-    record: BlockRecord, predicted: Reflections, plan: Plan, experiment: Experiment
+    record: BlockRecord, predicted: Reflections, context: IntegrationContext, experiment: Experiment
 ) -> StepResult:
-    return finish(record[0], predicted, plan, experiment, record[1])
+    return finish(record[0], predicted, context, experiment, record[1])

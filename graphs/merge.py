@@ -10,7 +10,7 @@ from dask.delayed import Delayed, delayed
 
 from dxdask.columns import Reflections
 from dxdask.graphs.fold import tree_fold
-from dxdask.merging.equivalents import combine
+from dxdask.merging.equivalents import combine_equivalents
 from dxdask.merging.merge import finish, first_sums, second_sums
 from dxdask.merging.parameters import MergingParameters
 from dxdask.models import ExperimentList
@@ -49,11 +49,14 @@ def merge(
     parts = [r if isinstance(r, Delayed) else delayed(r, pure=True, traverse=False) for r in runs]
     once, twice = delayed(first_sums, pure=True), delayed(second_sums, pure=True)
     first = tree_fold(
-        [once(p, models, parameters) for p in parts], combine, fan_in=fan_in, label="merge-first"
+        [once(p, models, parameters) for p in parts],
+        combine_equivalents,
+        fan_in=fan_in,
+        label="merge-first",
     )
     second = tree_fold(
         [twice(p, models, parameters, first) for p in parts],
-        combine,
+        combine_equivalents,
         fan_in=fan_in,
         label="merge-second",
     )

@@ -1,70 +1,22 @@
-"""Integration: predict every reflection, sum its counts above the background, fit its profile."""
+"""Integration of sweeps: intensities of predicted reflections, by summation and profile fitting.
 
-from __future__ import annotations
+integrate : the step.
+parameters : its parameters.
+prediction, crossings, rays, centring : reflections that a scan records, and their positions.
+profile_model, widths : widths of the reflections, from strong spots.
+local_profile, regions : centres and widths of strong spots over the detector.
+boxes : boxes and ellipsoids of foreground around the reflections.
+context : constants of a run that every block of frames shares.
+blocks, accumulate, foreground, sums : sums over the pixels of each reflection, block by block.
+background : background under a reflection, a robust Poisson mean.
+summation, summed_columns : summed intensities.
+gaussian, profile_fit, calibration : profile-fitted intensities.
+corrections : Lorentz, polarisation and absorption corrections, and partialities.
+result, summary : result of a run and of several, with its tables.
+stills : integration of stills.
+"""
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from dxdask.columns import Reflections
-from dxdask.integration.blocks import sum_block
-from dxdask.integration.local_profile import LocalProfile, local_profiles
+from dxdask.integration.integrate import integrate
 from dxdask.integration.parameters import IntegrationParameters
-from dxdask.integration.plan import plan, usable_pixels
-from dxdask.integration.profile_model import estimate_profile
-from dxdask.integration.run import combine, finish, predict, predict_as_asked
-from dxdask.models import Experiment
-from dxdask.results import StepResult
 
-__all__ = [
-    "IntegrationParameters",
-    "LocalProfile",
-    "combine",
-    "estimate_profile",
-    "integrate",
-    "local_profiles",
-    "predict",
-]
-
-
-def integrate(
-    frames: NDArray[Any],
-    mask: NDArray[np.bool_] | None,
-    experiment: Experiment,
-    predicted: Reflections | None = None,
-    parameters: IntegrationParameters | None = None,
-    *,
-    experiment_index: int = 0,
-    local: LocalProfile | None = None,
-) -> StepResult:
-    """Integrate the reflections of one run by summation and by profile fitting.
-
-    Parameters
-    ----------
-    frames : (frame, slow, fast) integers, counts; one per image of the scan.
-    mask : (slow, fast) bool, True is good; None for all.
-    experiment : with crystal, scan, goniometer and profile.
-    predicted : from `predict` with the same experiment; None to predict them here.
-    parameters : None for the defaults.
-    experiment_index : what the column `experiment` is to hold, where they are predicted here.
-    local : from `local_profiles`, followed by the profiles that are fitted; None: they are
-        Gaussians of the experiment's widths, where reflections are predicted.
-
-    Returns
-    -------
-    StepResult
-        Reflections as predicted, with the columns of the summation and of the fit; tables
-        `summary`, `shells`, `images`, `profile`.
-
-    Raises
-    ------
-    InputError
-        Frames, mask, detector and scan do not go together, or the experiment lacks a model.
-    """
-    parameters = parameters or IntegrationParameters()
-    if predicted is None:
-        predicted = predict_as_asked(experiment, parameters, experiment_index)
-    asked = plan(predicted, experiment, parameters, local=local, n_frames=len(frames))
-    good = usable_pixels(mask, experiment, frames.shape[1:])
-    return finish(sum_block(frames, 0, asked, good), predicted, asked, experiment)
+__all__ = ["IntegrationParameters", "integrate"]

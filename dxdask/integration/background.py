@@ -68,7 +68,7 @@ def _median(values: Any, counts: Any, n: int) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, max_iter: int) -> Any:
-    """Return the robust mean of a histogram: counts `values` (m,), ascending, and how often.
+    """Return the robust mean of a histogram: `values` (m,), ascending, and their `counts`.
 
     Solves sum psi(r_i) = n E[psi(r)], r = (y - mean) / sqrt(mean), psi(r) = r clipped at +- c, by
     Fisher scoring of log(mean) from the median, until it changes by less than `tolerance`. The
@@ -87,7 +87,7 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
     mean = _median(values, counts, n)
     if mean <= 0.0:
         mean = 1.0
-    low, high = 0.0, np.inf  # between these is the root
+    low, high = 0.0, np.inf  # bracket of the root
     for n_done in range(max_iter):
         width = math.sqrt(mean)
         total = 0.0
@@ -96,10 +96,10 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
         psi, psi_r = _expectations(mean, c)
         step = (total / n - psi) / (psi_r * width)
         low, high = (mean, high) if step > 0.0 else (low, mean)
-        # where many counts are clipped steps are too short: lengthen them, until they go too far
+        # with many clipped counts steps are too short: lengthen them, until they overshoot
         step *= 2.0 ** max(0, n_done - _SCORING_ROUNDS)
         new = mean * math.exp(min(max(step, -2.0), 2.0))
-        # psi has kinks, around which steps may go back and forth: then halve what is left
+        # steps may oscillate about the kinks of psi: then bisect
         bracketed = low > 0.0 and high < np.inf
         if bracketed and (n_done >= _SCORING_ROUNDS or not low < new < high):
             new = math.sqrt(low * high)
@@ -113,7 +113,7 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
 def fit_backgrounds(
     rows: Any, offsets: Any, values: Any, counts: Any, robust: Any, min_pixels: int, out: Any
 ) -> None:
-    """Fill out[i] for each i of `rows` with the background of histogram i, NaN for none."""
+    """Fill out[i] for each i of `rows` with the background of histogram i, or NaN."""
     for i in rows:
         a, b = offsets[i], offsets[i + 1]
         n = 0

@@ -1,9 +1,9 @@
-"""Counts of a block of frames added up per reflection; no shoebox is kept.
+"""Sums over the pixels of each reflection in a block of frames; no shoebox is kept.
 
-Each frame is read once. Every reflection on it claims the pixels of its ellipsoid; then each pixel
-of its box goes to its sums (its own foreground) or to its background (nobody's foreground). A
-reflection seen on all its frames has its background fitted at once; the others carry a histogram of
-theirs to where blocks meet.
+Each frame is read once. Its pixels are labelled with the reflection whose ellipsoid they are in;
+then each pixel of a reflection's box is added to its sums (its own foreground) or to its background
+(pixels without a label). The background of a reflection with all its frames is fitted at once; the
+others keep a histogram of theirs until blocks are combined.
 """
 
 from __future__ import annotations
@@ -16,22 +16,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
-from dxdask.integration.background import backgrounds
-from dxdask.integration.boxes import Ellipsoids
-from dxdask.integration.collect import (
+from dxdask.integration.accumulate import (
     N_BINS,
+    accumulate_frame,
     active_on_frames,
-    collect,
     count_distinct,
     encode,
 )
-from dxdask.integration.foreground import claim, nobody, release
+from dxdask.integration.background import backgrounds
+from dxdask.integration.boxes import Ellipsoids
+from dxdask.integration.context import IntegrationContext
+from dxdask.integration.foreground import clear_foreground, empty_owner_map, label_foreground
 from dxdask.integration.gaussian import fill_weights
 from dxdask.integration.parameters import GlmParameters
-from dxdask.integration.plan import Plan
-from dxdask.integration.sums import N_FRAMES, N_SUMS, Sums, add_equal_rows, ordered, stack, take
+from dxdask.integration.sums import (
+    N_FRAMES,
+    N_SUMS,
+    PixelSums,
+    add_equal_rows,
+    concatenate_sums,
+    select_rows,
+    sorted_by_row,
+)
 
-# Background pixels gathered before they are turned into histograms (4 bytes each).
+# Background pixels accumulated before they are made histograms (4 bytes each).
 _BUDGET = 8_000_000
 _LARGEST = 2.0**62
 
@@ -39,20 +47,20 @@ _LARGEST = 2.0**62
 def sum_block(
     frames: NDArray[Any],
     first: int,
-    plan: Plan,
+    context: IntegrationContext,
     mask: NDArray[np.bool_],
     *,
     unreadable: Container[int] = (),
-) -> Sums:
-    """Return what a block of frames says about the reflections on it.
+) -> PixelSums:
+    """Return the sums of the reflections on a block of frames.
 
     Parameters
     ----------
     frames : (n, slow, fast) integers, counts.
     first : index in the run of the first frame.
-    plan : of the run.
+    context : of the run.
     mask : (slow, fast), True is good, from `usable_pixels`.
-    unreadable : indices in the block of frames of which no pixel can be used.
+    unreadable : indices in the block of frames without valid pixels.
 
     Raises
     ------
@@ -61,32 +69,32 @@ def sum_block(
     """
     if frames.dtype.kind not in "iu" or frames.shape[1:] != mask.shape:
         raise InputError(
-            f"run {plan.run}: frames are {frames.dtype} {frames.shape}; integration needs integer "
-            f"counts (frame, slow, fast) of the shape of the mask {mask.shape}"
+            f"run {context.run}: frames are {frames.dtype} {frames.shape}; integration needs "
+            f"integer counts (frame, slow, fast) of the shape of the mask {mask.shape}"
         )
-    owner = nobody(mask.shape)
+    owner = empty_owner_map(mask.shape)
     bad = np.zeros_like(mask) if unreadable else mask
     usable = [bad if i in unreadable else mask for i in range(len(frames))]
-    start = plan.shapes.first + first
+    start = context.shapes.first + first
     parts = [
-        _sum_few(frames[a:b], start + a, plan, usable[a:b], owner)
-        for a, b in _pieces(plan.shapes.box, start, len(frames))
+        _sum_few(frames[a:b], start + a, context, usable[a:b], owner)
+        for a, b in _pieces(context.shapes.box, start, len(frames))
     ]
-    return merge(parts, plan.glm)
+    return combine_sums(parts, context.glm)
 
 
-def merge(parts: Sequence[Sums], glm: GlmParameters) -> Sums:
-    """Return the record of all frames of all parts; what has become whole gets its background."""
+def combine_sums(parts: Sequence[PixelSums], glm: GlmParameters) -> PixelSums:
+    """Return the sums of all frames of all parts, with backgrounds of what has become whole."""
     if len(parts) == 1:
         return parts[0]
-    both = stack(parts)
-    done = take(both, both.whole)
-    rest = _finished(add_equal_rows(take(both, ~both.whole)), glm)
-    return ordered(stack([done, rest]))
+    both = concatenate_sums(parts)
+    done = select_rows(both, both.whole)
+    rest = _with_backgrounds(add_equal_rows(select_rows(both, ~both.whole)), glm)
+    return sorted_by_row(concatenate_sums([done, rest]))
 
 
 def _pieces(box: NDArray[np.int32], start: int, n: int) -> list[tuple[int, int]]:
-    """Return the block cut into pieces of few enough background pixels; at least one frame each."""
+    """Return ranges of frames with at most `_BUDGET` background pixels, or one frame each."""
     x0, x1, y0, y1 = box[:, :4].astype(np.int64).T
     area = (x1 - x0) * (y1 - y0)
     change = np.zeros(n + 1, dtype=np.int64)
@@ -104,43 +112,43 @@ def _pieces(box: NDArray[np.int32], start: int, n: int) -> list[tuple[int, int]]
 def _sum_few(
     frames: NDArray[Any],
     start: int,
-    plan: Plan,
+    context: IntegrationContext,
     masks: list[NDArray[np.bool_]],
     owner: NDArray[np.int32],
-) -> Sums:
-    shapes, end = plan.shapes, start + len(frames)
+) -> PixelSums:
+    shapes, end = context.shapes, start + len(frames)
     rows = np.flatnonzero((shapes.box[:, 4] < end) & (shapes.box[:, 5] > start))
     own = shapes.box[rows].astype(np.int64)
     n_frames = np.minimum(own[:, 5], end) - np.maximum(own[:, 4], start)
     area = (own[:, 1] - own[:, 0]) * (own[:, 3] - own[:, 2])
     room = np.concatenate([[0], np.cumsum(n_frames * area)])
-    # room for all pixels, of which the system gives only what is written to
+    # room for all pixels; memory is committed only where it is written
     background = _Background(
-        tally=np.zeros((len(rows), N_BINS), dtype=np.int32),
+        histogram=np.zeros((len(rows), N_BINS), dtype=np.int32),
         starts=room[:-1],
         used=np.zeros(len(rows), dtype=np.int64),
         values=np.empty(room[-1], dtype=np.int32),
     )
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     offsets, active = _lists(rows, own, shapes, start, len(frames))
-    trusted = _whole(plan.trusted)
+    trusted = _integer_range(context.trusted)
     profile, weights = _weights(rows, shapes)
     for i, frame in enumerate(frames):
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
-        claim(here, rows, shapes, phi, profile, weights, owner, sums)
-        collect(
+        label_foreground(here, rows, shapes, phi, profile, weights, owner, sums)
+        accumulate_frame(
             frame, masks[i], trusted, z, phi, here, rows, shapes, owner, profile, weights, sums,
             *background,
         )  # fmt: skip
-        release(here, rows, shapes, owner)
-    return _finished(_record(rows, own[:, 5] - own[:, 4], sums, background), plan.glm)
+        clear_foreground(here, rows, shapes, owner)
+    return _with_backgrounds(_record(rows, own[:, 5] - own[:, 4], sums, background), context.glm)
 
 
 def _weights(
     rows: NDArray[np.int64], shapes: Ellipsoids
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the profiles' weights and where those of each of `rows` begin."""
+    """Return the first place in the weights of each of `rows`, and the profiles' weights."""
     inner = shapes.inner[rows].astype(np.int64)
     area = (inner[:, 1] - inner[:, 0]) * (inner[:, 3] - inner[:, 2])
     starts = np.concatenate([[0], np.cumsum(area)])
@@ -152,7 +160,7 @@ def _weights(
 def _lists(
     rows: NDArray[np.int64], own: NDArray[np.int64], shapes: Ellipsoids, start: int, n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return what is on each of n frames: offsets (n + 1,) into places (m,) in `rows`."""
+    """Return the reflections on each of n frames: offsets (n + 1,) and places (m,) in `rows`."""
     change = np.bincount(np.clip(own[:, 4] - start, 0, n), minlength=n + 1)
     change = change - np.bincount(np.clip(own[:, 5] - start, 0, n), minlength=n + 1)
     offsets = np.concatenate([[0], np.cumsum(np.cumsum(change)[:n])])
@@ -161,16 +169,16 @@ def _lists(
     return offsets, active
 
 
-def _whole(trusted: tuple[float, float]) -> NDArray[np.int64]:
-    """Return integers that the same integers are strictly between."""
+def _integer_range(trusted: tuple[float, float]) -> NDArray[np.int64]:
+    """Return the trusted range as integers, with the same integers strictly between."""
     low, high = np.clip(trusted, -_LARGEST, _LARGEST)
     return np.array([np.floor(low), np.ceil(high)], dtype=np.int64)
 
 
 class _Background(NamedTuple):
-    """Background pixels of n reflections, as `collect` fills them."""
+    """Background pixels of n reflections, as `accumulate_frame` fills them."""
 
-    tally: NDArray[np.int32]
+    histogram: NDArray[np.int32]
     starts: NDArray[np.int64]
     used: NDArray[np.int64]
     values: NDArray[np.int32]
@@ -181,27 +189,27 @@ def _record(
     needed: NDArray[np.int64],
     sums: NDArray[np.int64],
     background: _Background,
-) -> Sums:
+) -> PixelSums:
     distinct = np.empty(len(rows), dtype=np.int64)
     count_distinct(*background, distinct)
     offsets = np.concatenate([[0], np.cumsum(distinct)])
     values, counts = np.empty(offsets[-1], dtype=np.int32), np.empty(offsets[-1], dtype=np.int64)
     encode(*background, offsets, values, counts)
-    return Sums(
+    return PixelSums(
         rows=rows,
         sums=sums,
         needed=needed,
         whole=np.zeros(len(rows), dtype=bool),
         background=np.full(len(rows), np.nan),
-        n_background=background.tally.sum(axis=1, dtype=np.int64) + background.used,
+        n_background=background.histogram.sum(axis=1, dtype=np.int64) + background.used,
         offsets=offsets,
         values=values,
         counts=counts,
     )
 
 
-def _finished(s: Sums, glm: GlmParameters) -> Sums:
-    """Return the record with a background for each histogram of which all frames are seen."""
+def _with_backgrounds(s: PixelSums, glm: GlmParameters) -> PixelSums:
+    """Return the sums with the backgrounds of the reflections that have all their frames."""
     whole = s.sums[:, N_FRAMES] >= s.needed
     mean = backgrounds(
         np.flatnonzero(whole),

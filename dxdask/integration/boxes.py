@@ -1,4 +1,4 @@
-"""The box around each predicted reflection, and its ellipsoid of foreground."""
+"""Boxes around the predicted reflections, and their ellipsoids of foreground."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def _shape_and_extent(
 def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
     """Return the reflections whose boxes reach into the scan, with columns bbox and partiality.
 
-    A box holds the foreground, an ellipsoid of n_sigma widths, twice as wide in x and y; in z it is
-    cut at the ends of the scan, in x and y it is not cut at the edges of the panel.
+    A box contains the foreground, an ellipsoid of n_sigma widths, twice as wide in x and y; in z it
+    is cut at the ends of the scan, in x and y it is not cut at the edges of the panel.
 
     Raises
     ------
@@ -114,12 +114,12 @@ def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
 
 
 class Ellipsoids(NamedTuple):
-    """What the kernels need of each reflection, in pixels of the stored frame.
+    """Foreground, box and profile of each reflection, in pixels of the stored frame.
 
     centre: (n, 3), x and y (px), phi (rad). shape: (n, 4), qxx, qxy, qyy (1/px^2) and
     (zeta / delta_m)^2 (1/rad^2): foreground is where
     qxx dx^2 + 2 qxy dx dy + qyy dy^2 + shape[3] dphi^2 <= 1. box: (n, 6) int32. inner: (n, 4)
-    int32, the pixels that foreground can reach. panel: (n, 4) int32, the first and last pixel of
+    int32, bounds of the foreground. panel: (n, 4) int32, the first and last pixel of
     the panel. phi: (n_images + 1,), rad, at the borders of the images; first: z of the first image.
     """
 
@@ -136,9 +136,9 @@ class Ellipsoids(NamedTuple):
 def ellipsoids(
     predicted: Reflections, experiment: Experiment, local: LocalProfile | None = None
 ) -> Ellipsoids:
-    """Return the ellipsoids of reflections that `add_boxes` returned.
+    """Return the ellipsoids of reflections from `add_boxes`.
 
-    local : of the run, followed by the profiles that are fitted; None: they are those predicted.
+    local : centres and widths of the fitted profiles; None: the predicted ones.
     """
     profile, scan = require_profile(experiment), require_rotation(experiment).scan
     q, _ = _shape_and_extent(predicted, experiment, profile)
@@ -148,7 +148,7 @@ def ellipsoids(
     xy = np.stack([predicted["x_cal"], predicted["y_cal"]], axis=1) + offset
     det = q[:, 0] * q[:, 2] - q[:, 1] ** 2
     reach = np.sqrt(np.stack([q[:, 2], q[:, 0]], axis=1) / det[:, None])
-    # a pixel belongs where any of its corners does
+    # a pixel is foreground if any of its corners is
     low, high = np.ceil(xy - reach) - 1, np.floor(xy + reach) + 1
     inner = np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], axis=1)
     moved = np.repeat(offset, 2, axis=1)
@@ -177,7 +177,7 @@ def _profiles(
     experiment: Experiment,
     local: LocalProfile | None,
 ) -> Profiles:
-    """Return the profiles of ellipsoids q (n, 3) about centre (n, 3): they follow `local`."""
+    """Return the profiles of ellipsoids q (n, 3) about centre (n, 3), shifted by `local`."""
     given = require_profile(experiment)
     det = (q[:, 0] * q[:, 2] - q[:, 1] ** 2) * given.n_sigma**2
     xx, xy, yy = q[:, 2] / det, -q[:, 1] / det, q[:, 0] / det

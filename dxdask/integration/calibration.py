@@ -1,9 +1,10 @@
-"""The factor that makes fitted intensities agree with summed ones, over the detector.
+"""Calibration of fitted intensities by summed ones, over the detector.
 
-A profile is no Gaussian, and not quite where and as wide as it was taken to be: fitted intensities
-are off by a factor that varies with the place on the detector (and so with resolution). Summed ones
-are not. The factor of a region is the ratio of the two over all its reflections, strong and weak,
-with weights that do not depend on the error of a reflection: so it is not biased by a selection.
+Profiles are not exactly Gaussian, nor exactly at the place and of the width that are fitted: fitted
+intensities are off by a factor that varies with the place on the detector (and so with resolution).
+Summed ones are not. The factor of a region is the ratio of the two over all its reflections, strong
+and weak, with weights that do not depend on the error of a reflection: so there is no selection
+bias.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
-from dxdask.integration.regions import Places, region_means
+from dxdask.integration.regions import DetectorPositions, region_means
 from dxdask.models import Experiment
 
-_STRONG = 10.0  # I / sigma from which a reflection's own intensity is its weight
-_FEWEST = 50  # strong reflections, without which there is no calibration
-_SHELL = 2000  # reflections of like resolution, whose mean intensity weighs the weaker ones
-_MODEL = 0.05  # fraction by which profiles differ among themselves
+_STRONG = 10.0  # I / sigma from which a reflection is weighted by its own intensity
+_FEWEST = 50  # strong reflections of a calibration
+_SHELL = 2000  # weak reflections of a resolution shell, weighted by its mean intensity
+_MODEL = 0.05  # relative variation of profiles
 _CLIP = 4.0  # standard deviations
-_SPREAD = 0.05  # between a region and the one it is part of
+_SPREAD = 0.05  # relative difference of a region from the one it is part of
 _GOOD_PARTIALITY = 0.99
 _NORMAL = 1.4826  # standard deviation over median deviation, of a normal distribution
 
 
 class Calibration(NamedTuple):
-    """What fitted intensities are to be multiplied by, and what is left of their errors.
+    """Calibration of fitted intensities.
 
-    factor: (n,). error: as a fraction of an intensity, how far profiles differ from those fitted.
-    n_strong: how many strong reflections there were; too few: factor is 1.
+    factor: (n,) of each intensity; 1 for too few strong reflections. error: of an intensity by its
+    profile, relative. n_strong: number of strong reflections.
     """
 
     factor: Floats
@@ -40,15 +41,15 @@ class Calibration(NamedTuple):
     n_strong: int
 
     @property
-    def done(self) -> bool:
-        """Whether there were enough to tell."""
+    def is_determined(self) -> bool:
+        """True if there were enough strong reflections."""
         return self.n_strong >= _FEWEST
 
 
 def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
-    """Return the factor of the fitted intensities of one run.
+    """Return the calibration of the fitted intensities of one run.
 
-    reflections : with summed and fitted intensities, `profile_weights` not calibrated yet.
+    reflections : with summed and fitted intensities, `profile_weights` not yet calibrated.
     """
     every = np.ones(len(reflections["panel"]))
     rows = np.flatnonzero(_comparable(reflections))
@@ -64,13 +65,13 @@ def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
         return Calibration(every, _MODEL, n_strong)
     first = float(np.median(total[strong] / fit[strong]))
     mean = 0.5 * (total + first * fit)
-    expected = np.where(strong, mean, _mean_of_like(own["d"], total, ~strong))
+    expected = np.where(strong, mean, _mean_at_resolution(own["d"], total, ~strong))
     strength = np.maximum(expected, 0.0)
     variance = flat + slope * strength + (_MODEL * strength) ** 2
-    # what may be there, for what is far off: a weak one may be stronger than others like it
+    # for clipping: a weak reflection may be stronger than the mean of its resolution
     wide = flat + slope * np.maximum(mean, strength) + (_MODEL * np.maximum(mean, strength)) ** 2
     means = region_means(
-        Places(experiment.detector, own["panel"], own["x_cal"], own["y_cal"]),
+        DetectorPositions(experiment.detector, own["panel"], own["x_cal"], own["y_cal"]),
         first=first,
         value=total,
         unit=fit,
@@ -85,13 +86,13 @@ def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
 
 
 def _excess(left: Floats, variance: Floats) -> float:
-    """Return the standard deviation of what is left besides errors of these variances, robustly."""
+    """Return the robust standard deviation of residuals beyond errors of these variances."""
     spread = (_NORMAL * float(np.median(np.abs(left)))) ** 2
     return float(np.sqrt(max(spread - float(np.median(variance)), 0.0)))
 
 
 def _comparable(r: Reflections) -> NDArray[np.bool_]:
-    """Return which reflections (n,) are whole, summed and fitted, and share no pixel."""
+    """Return the reflections (n,) that are whole, summed and fitted, and not overlapped."""
     both = has_flag(r, Flag.INTEGRATED_SUM) & has_flag(r, Flag.INTEGRATED_PRF)
     return np.asarray(
         both & ~has_flag(r, Flag.OVERLAPPED_FG) & (r["partiality"] > _GOOD_PARTIALITY)
@@ -99,17 +100,17 @@ def _comparable(r: Reflections) -> NDArray[np.bool_]:
 
 
 def _variance_of_difference(r: Reflections, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Return the variance of summed less fitted intensity: of the background, and per intensity."""
+    """Return the variance of summed less fitted intensity: of the background, and by intensity."""
     n, b = r["n_foreground"][rows], r["background_mean"][rows]
     w, w2, w2p = r["profile_weights"][rows].T
     # the two have the counts of a pixel in common with weights 1 and w; sum w p is 1
     flat = b * (n + w2 - 2.0 * w) + (n - w) ** 2 * b / np.maximum(r["n_background"][rows], 1)
-    # no background, no counts: as good as half a count
+    # without background or counts the error is half a count
     return np.maximum(flat, 0.25), np.maximum(w2p - 1.0, 0.0)
 
 
-def _mean_of_like(d: Floats, intensity: Floats, weak: NDArray[np.bool_]) -> Floats:
-    """Return the mean intensity (n,) of the weak reflections of about the resolution of each."""
+def _mean_at_resolution(d: Floats, intensity: Floats, weak: NDArray[np.bool_]) -> Floats:
+    """Return the mean intensity (n,) of the weak reflections of similar resolution."""
     if not weak.any():
         return np.zeros(len(d))
     order = np.argsort(-d, kind="stable")

@@ -1,4 +1,4 @@
-"""Factors that turn counts into intensities: Lorentz, polarisation, absorption in the sensor."""
+"""Corrections from counts to intensities: Lorentz, polarisation, absorption in the sensor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def lorentz(s1: Floats, *, s0: Floats, m2: Floats) -> Floats:
 
 
 def polarisation(s1: Floats, beam: Beam) -> Floats:
-    """Return P (n,), the fraction that polarisation leaves of rays s1 (n, 3).
+    """Return the polarisation factor P (n,) of rays s1 (n, 3).
 
     P = (1 - 2 p) (1 - (n . s1)^2) + p (1 + cos^2 2theta), n the normal to the plane of polarisation
     and p the fraction polarised in it (Kahn et al. 1982, J. Appl. Cryst. 15, 330).
@@ -34,14 +34,14 @@ def polarisation(s1: Floats, beam: Beam) -> Floats:
 
 
 def lp_factor(s1: Floats, *, beam: Beam, m2: Floats) -> Floats:
-    """Return L / P (n,): counts times this are free of the Lorentz and polarisation effects."""
+    """Return the correction L / P (n,) of counts for the Lorentz and polarisation effects."""
     return lorentz(s1, s0=beam.s0, m2=m2) / polarisation(s1, beam)
 
 
 def quantum_efficiency(s1: Floats, panel: NDArray[np.int32], detector: Detector) -> Floats:
-    """Return the fraction (n,) of rays s1 (n, 3) that the sensor stops: 1 - exp(-mu t / cos alpha).
+    """Return the fraction (n,) of rays s1 (n, 3) absorbed in the sensor.
 
-    Where the absorption or thickness of a panel's sensor is not known it is 1.
+    It is 1 - exp(-mu t / cos alpha), and 1 if absorption or thickness of the sensor are not known.
     """
     normal = np.array([p.normal for p in detector.panels])[panel]
     depth = np.array([p.mu * p.thickness for p in detector.panels])[panel]

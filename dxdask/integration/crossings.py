@@ -1,4 +1,4 @@
-"""Angles at which reflections cross the Ewald sphere, and where the detector records them."""
+"""Angles at which reflections cross the Ewald sphere, and their positions on the detector."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from dxdask.integration.centring import is_centring_absence
 from dxdask.integration.rays import find_panel
 
 _VARYING_ROUNDS = 20
@@ -17,7 +18,7 @@ _VARYING_TOLERANCE = 1e-10  # rad
 def _crossing(r: Any, s0: Any, m2: Any, sign: float) -> Any:
     """Return the angle at which s0 + R(phi) r has the length of s0; NaN if never.
 
-    2 s0 . R r + r^2 = 0 is a cos phi + b sin phi = v: two roots, told apart by `sign`.
+    2 s0 . R r + r^2 = 0 is a cos phi + b sin phi = v: two roots, distinguished by `sign`.
     """
     along = m2[0] * r[0] + m2[1] * r[1] + m2[2] * r[2]
     s0_along = m2[0] * s0[0] + m2[1] * s0[1] + m2[2] * s0[2]
@@ -36,7 +37,7 @@ def _crossing(r: Any, s0: Any, m2: Any, sign: float) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _point(a_points: Any, t: float, h: float, k: float, l: float, out: Any) -> None:
-    """Put A h into `out`, A taken `t` images from the start of the scan, linear in between."""
+    """Put A h into `out`, A at `t` images from the start of the scan, linear in between."""
     last = len(a_points) - 1
     if last == 0:
         i, f = 0, 0.0
@@ -68,16 +69,8 @@ def _settle(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _absent(h: int, k: int, l: int, centring: Any) -> bool:
-    for i in range(len(centring)):
-        if (h * centring[i, 0] + k * centring[i, 1] + l * centring[i, 2]) % 24 != 0:
-            return True
-    return False
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _record(phi: float, r: Any, s0: Any, m2: Any, panels: Any, row: Any) -> Any:
-    """Fill row (8,) of r turned by phi: s1, phi, x_mm, y_mm, x, y; return the panel or -1."""
+    """Fill row (8,) of r rotated by phi: s1, phi, x_mm, y_mm, x, y; return the panel or -1."""
     c, s = np.cos(phi), np.sin(phi)
     along = (m2[0] * r[0] + m2[1] * r[1] + m2[2] * r[2]) * (1.0 - c)
     row[0] = s0[0] + c * r[0] + s * (m2[1] * r[2] - m2[2] * r[1]) + along * m2[0]
@@ -92,11 +85,11 @@ def _record(phi: float, r: Any, s0: Any, m2: Any, panels: Any, row: Any) -> Any:
 def _predict_one(
     index: Any, beam: Any, a_points: Any, scan: Any, panels: Any, r: Any, found: Any
 ) -> int:
-    """Fill `found` (m, 9), panel and a row of `_record`, for one hkl; return how many."""
+    """Fill `found` (m, 9), panel and a row of `_record`, for one hkl; return their number."""
     s0, m2 = beam[0], beam[1]
     n = 0
     middle = (0.5 * (scan[2] + scan[3]) - scan[0]) / scan[1]
-    # a varying crystal may bring in what the middle one has outside: look a little further
+    # a crystal that varies may cross where the one at the middle does not
     slack = 0.05 if len(a_points) > 1 else 0.0
     for sign in (-1.0, 1.0):
         _point(a_points, middle, index[0], index[1], index[2], r)
@@ -124,10 +117,10 @@ def predict_all(
     h_max: Any, d_star: Any, centring: Any, beam: Any, a_points: Any, scan: Any, panels: Any,
     found: Any, hkl: Any, out: Any,
 ) -> int:  # fmt: skip
-    """Fill hkl (n, 3) and out (n, 9); return how many there are, be there room or not.
+    """Fill hkl (n, 3) and out (n, 9); return the number of reflections, which may exceed n.
 
     beam: (2, 3), s0 and m2. scan: start and width of an image, first and last angle (rad) accepted.
-    d_star: smallest and largest, 1/Angstrom. found: (turns, 9), workspace.
+    d_star: smallest and largest, 1/Angstrom. found: (crossings, 9), workspace.
     """
     n = 0
     r, index = np.empty(3), np.empty(3)
@@ -135,7 +128,7 @@ def predict_all(
     for h in range(-h_max[0], h_max[0] + 1):
         for k in range(-h_max[1], h_max[1] + 1):
             for l in range(-h_max[2], h_max[2] + 1):
-                if _absent(h, k, l, centring):
+                if is_centring_absence(h, k, l, centring):
                     continue
                 _point(a_points, middle, h, k, l, r)
                 square = r[0] * r[0] + r[1] * r[1] + r[2] * r[2]

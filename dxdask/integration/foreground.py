@@ -1,4 +1,4 @@
-"""Which reflection each pixel of a frame belongs to."""
+"""Labels of the foreground: the reflection that each pixel of a frame is of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numba import njit
 from dxdask.integration.gaussian import rotated_fraction
 from dxdask.integration.sums import N_INVALID, PROFILE
 
-NOBODY = -1
+NO_OWNER = -1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -25,7 +25,7 @@ def phi_term(e: Any, r: int, phi: Any) -> Any:
 def xy_term(e: Any, r: int, x: int, y: int) -> Any:
     """Return (eps1^2 + eps2^2) / delta_b^2 of r, smallest over the corners of pixel (x, y).
 
-    It is 0 in the pixel that holds the centre, however small the reflection.
+    It is 0 in the pixel of the centre, however small the reflection.
     """
     dx, dy = x - e.centre[r, 0], y - e.centre[r, 1]
     if -1.0 < dx <= 0.0 and -1.0 < dy <= 0.0:
@@ -41,14 +41,15 @@ def xy_term(e: Any, r: int, x: int, y: int) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def claim(
+def label_foreground(
     active: Any, rows: Any, e: Any, phi: Any, starts: Any, weights: Any, owner: Any, sums: Any
 ) -> None:
-    """Write into `owner` (slow, fast) which reflection's ellipsoid reaches the pixel deepest.
+    """Label the pixels of `owner` (slow, fast) with the reflection of the smallest distance.
 
-    active: (m,), the places in `rows` of the reflections on this frame, ascending; the first wins a
-    tie. Pixels of an ellipsoid that lie off the panel are counted as invalid in `sums` (one row
-    each). starts, weights: of the profiles, from `fill_weights`; all of an ellipsoid is added up.
+    active: (m,), places in `rows` of the reflections on this frame, ascending, which are the
+    labels; of equal distances the first wins. Pixels of an ellipsoid that lie off the panel are
+    counted as invalid in `sums` (one row each). starts, weights: of the profiles, from
+    `fill_weights`; the weights of the whole ellipsoid are added up.
     """
     for i in active:
         r = rows[i]
@@ -67,7 +68,7 @@ def claim(
                     sums[i, N_INVALID] += 1
                     continue
                 other = owner[y, x]
-                if other != NOBODY:
+                if other != NO_OWNER:
                     o = rows[other]
                     if d >= phi_term(e, o, phi) + xy_term(e, o, x, y):
                         continue
@@ -75,15 +76,15 @@ def claim(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def release(active: Any, rows: Any, e: Any, owner: Any) -> None:
-    """Reset the pixels of `owner` that `claim` may have written."""
+def clear_foreground(active: Any, rows: Any, e: Any, owner: Any) -> None:
+    """Reset the pixels of `owner` that `label_foreground` may have labelled."""
     for i in active:
         r = rows[i]
         for y in range(max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])):
             for x in range(max(e.inner[r, 0], e.panel[r, 0]), min(e.inner[r, 1], e.panel[r, 1])):
-                owner[y, x] = NOBODY
+                owner[y, x] = NO_OWNER
 
 
-def nobody(shape: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Return a map (slow, fast) int32 of pixels that belong to no reflection."""
-    return np.full(shape, NOBODY, dtype=np.int32)
+def empty_owner_map(shape: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Return a map (slow, fast) int32 of pixels without a label."""
+    return np.full(shape, NO_OWNER, dtype=np.int32)

@@ -1,8 +1,8 @@
-"""The profile of a reflection that is fitted: a Gaussian in Kabsch's frame, over pixels and frames.
+"""Fitted profile of a reflection: a Gaussian in Kabsch's frame, over pixels and frames.
 
-It is the product of a part over the pixels, alike on all frames, and of the fraction of the
-rotation in each frame. A pixel's weight is kept as an integer, so that sums over pixels are exact
-whatever their order. Source: Kabsch (2010), Acta Cryst. D66, 133.
+It is the product of a part over the pixels, the same on all frames, and of the fraction of the
+rotation in each frame. A pixel's weight is an integer, so that sums over pixels are exact in any
+order. Source: Kabsch (2010), Acta Cryst. D66, 133.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 
-# Weight of the centre of a profile all of which is on one frame. The cubes of 512 such pixels can
-# be added up in 64 bits.
+# Weight of the centre of a profile on a single frame. The cubes of 512 such pixels fit 64 bits.
 PEAK = 1 << 18
 _MOST_SAMPLES = 5  # along a side of a pixel
 _SAMPLED = 0.8  # px, the width from which one sample a pixel is enough: sum p^2 is right to 0.4 %
@@ -28,22 +27,22 @@ class Profiles(NamedTuple):
     """Gaussians of n reflections over the pixels of the stored frame and the rotation.
 
     centre: (n, 3), x and y (px), phi (rad). inverse: (n, 3), xx, xy, yy of the inverse of the
-    covariance, 1/px^2. samples: (n,) int64, places along each side of a pixel that its weight is
-    the mean of. turn: (n,), |zeta| / (sqrt2 sigma_m), 1/rad.
+    covariance, 1/px^2. samples: (n,) int64, points along each side of a pixel, over which its
+    weight is averaged. rotation: (n,), |zeta| / (sqrt2 sigma_m), 1/rad.
     """
 
     centre: Floats
     inverse: Floats
     samples: NDArray[np.int64]
-    turn: Floats
+    rotation: Floats
 
 
 def profiles(centre: Floats, covariance: Floats, zeta: Floats, sigma_m: float) -> Profiles:
     """Return the profiles of n reflections.
 
-    The widths are of recorded counts, so they hold the size of a pixel. One sample a pixel gives
-    them back where they are large enough; else the pixel is taken out of them (1/12 px^2, but
-    for what the samples leave out), and put back by taking several samples.
+    The widths are of recorded counts, so they include the size of a pixel. One sample a pixel
+    reproduces large widths; for small ones the pixel is subtracted from them (1/12 px^2, less the
+    spacing of the samples), and several samples are averaged.
 
     Parameters
     ----------
@@ -59,12 +58,12 @@ def profiles(centre: Floats, covariance: Floats, zeta: Floats, sigma_m: float) -
     xx, yy = xx - taken, yy - taken
     det = xx * yy - xy**2
     inverse = np.stack([yy / det, -xy / det, xx / det], axis=1)
-    turn = np.abs(zeta) / (np.sqrt(2.0) * sigma_m)
-    return Profiles(centre, inverse, samples.astype(np.int64), turn)
+    rotation = np.abs(zeta) / (np.sqrt(2.0) * sigma_m)
+    return Profiles(centre, inverse, samples.astype(np.int64), rotation)
 
 
 def weight_of_sums(p: Profiles) -> Floats:
-    """Return what makes of P the fraction p (n,) of a reflection that is in a pixel."""
+    """Return the factors (n,) from weights P to the fraction p of a reflection in a pixel."""
     i = p.inverse
     return np.asarray(np.sqrt(i[:, 0] * i[:, 2] - i[:, 1] ** 2) / (2.0 * np.pi * PEAK))
 
@@ -73,7 +72,7 @@ def weight_of_sums(p: Profiles) -> Floats:
 def fill_weights(rows: Any, e: Any, starts: Any, weights: Any) -> None:
     """Fill weights[starts[i]:] with the weights of the pixels `e.inner` of reflection rows[i].
 
-    They run along x, then y, int32, of the part of the profile that is alike on all frames.
+    They run along x, then y, int32, of the part of the profile that is the same on all frames.
     """
     for i in range(len(rows)):
         r = rows[i]
@@ -93,6 +92,6 @@ def fill_weights(rows: Any, e: Any, starts: Any, weights: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def rotated_fraction(e: Any, r: int, phi: Any) -> float:
-    """Return the fraction of the rotation of reflection r that is between two angles."""
-    c, at = e.profile.turn[r], e.profile.centre[r, 2]
+    """Return the fraction of reflection r that is recorded between two angles."""
+    c, at = e.profile.rotation[r], e.profile.centre[r, 2]
     return 0.5 * abs(math.erf(c * (phi[1] - at)) - math.erf(c * (phi[0] - at)))

@@ -1,8 +1,8 @@
-"""Where strong spots lie against their predictions, and how wide they are, over the detector.
+"""Centres and widths of strong spots against their predictions, over the detector.
 
-Geometry that is not quite right (a module out of its place, a cell that makes up for it) shifts
-spots by a fraction of a pixel and of an image, and makes the widths about predicted places larger
-than those of the spots. A profile that is fitted follows the spots.
+Errors of the geometry (a displaced module, a cell that compensates for it) shift spots by a
+fraction of a pixel and of an image, and make the widths about predicted places larger than those of
+the spots. Fitted profiles have the centres and widths of the spots.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.geometry.required import require_profile, require_rotation
 from dxdask.integration.parameters import ProfileParameters
 from dxdask.integration.profile_model import mosaicity, rays, spots_of
-from dxdask.integration.regions import Places, RegionMeans, region_means
+from dxdask.integration.regions import DetectorPositions, RegionMeans, region_means
 from dxdask.integration.widths import moments
 from dxdask.models import Experiment, ExperimentList
 
 Pixels = Mapping[str, NDArray[Any]]
 _FARTHEST = 3.0  # px and images
-_PRECISION = 0.1  # px and images, of the centre of a spot, besides its own error
+_PRECISION = 0.1  # px and images, of the centre of a spot, beside its own error
 _SHIFT_SPREAD, _SHIFT_CLIP = 0.2, 1.5  # px and images
 _WIDTH_SPREAD, _WIDTH_CLIP = 0.2, 1.5  # of the logarithm of a variance
-# of the logarithm of the largest over the least pixel of a spot: below the first too much of the
-# spot is cut off to tell its width, from the second on it counts in full
+# logarithm of the largest over the least pixel of a spot: below the first too much of the spot is
+# cut off to measure its width, from the second on its weight is 1
 _CUT, _WHOLE = 2.0, 4.0
-# a profile too wide costs less than one too narrow, and spots have tails
+# a profile too wide is less wrong than one too narrow, and spots have tails
 _WIDENED = 1.4
 _MOST_SPOTS = 10_000  # of a run, for the width along the rotation
 
 
 class LocalProfile(NamedTuple):
-    """What the strong spots of a run tell of it.
+    """Centres and widths of the strong spots of a run.
 
     x, y, z: observed less predicted centre, px and images. log_xx, log_yy: logarithms of the
     variances along x and y, px^2. All are means over the regions of the detector. sigma_m: rad, of
@@ -57,7 +57,7 @@ def local_profiles(
     experiments: ExperimentList,
     parameters: ProfileParameters,
 ) -> tuple[LocalProfile | None, ...]:
-    """Return the local profile of each experiment; None where too few spots are fit to tell.
+    """Return the local profile of each experiment; None for too few suitable spots.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def local_profiles(
     out: list[LocalProfile | None] = []
     for i, experiment in enumerate(experiments):
         rows = np.flatnonzero(good & (reflections["experiment"] == i))
-        worth = _worth(spots[rows, 3])
-        if np.count_nonzero(worth) < parameters.min_spots:
+        reliability = _reliability(spots[rows, 3])
+        if np.count_nonzero(reliability) < parameters.min_spots:
             out.append(None)
             continue
         own = select(reflections, rows)
@@ -89,8 +89,8 @@ def local_profiles(
                 x=_shift(own, "x", experiment),
                 y=_shift(own, "y", experiment),
                 z=z,
-                log_xx=_width(own, spots[rows], 0, worth, experiment),
-                log_yy=_width(own, spots[rows], 1, worth, experiment),
+                log_xx=_width(own, spots[rows], 0, reliability, experiment),
+                log_yy=_width(own, spots[rows], 1, reliability, experiment),
                 sigma_m=sigma_m,
             )
         )
@@ -113,7 +113,7 @@ def _means(
     clip: float,
 ) -> RegionMeans:
     return region_means(
-        Places(experiment.detector, spots["panel"], spots["x_cal"], spots["y_cal"]),
+        DetectorPositions(experiment.detector, spots["panel"], spots["x_cal"], spots["y_cal"]),
         first=float(np.median(value)),
         value=value,
         unit=np.ones(len(value)),
@@ -123,26 +123,26 @@ def _means(
     )
 
 
-def _worth(t: Floats) -> Floats:
-    """Return what the widths of spots are worth, 0 to 1, of which 1 / e^t of the peak is cut."""
+def _reliability(t: Floats) -> Floats:
+    """Return weights (n,), 0 to 1, of the widths of spots cut at 1 / e^t of their peak."""
     return np.asarray(np.clip((t - _CUT) / (_WHOLE - _CUT), 0.0, 1.0))
 
 
 def _width(
-    spots: Reflections, shape: Floats, axis: int, worth: Floats, experiment: Experiment
+    spots: Reflections, shape: Floats, axis: int, reliability: Floats, experiment: Experiment
 ) -> RegionMeans:
     """Return the logarithm of the variance along an axis.
 
-    A Gaussian of which only what is above 1 / e^t of its peak is seen, and that level taken away,
-    has the fraction (1 - e^-t (1 + t + t^2 / 2)) / (1 - e^-t (1 + t)) of its variance.
+    A Gaussian cut at 1 / e^t of its peak, less that level, has the fraction
+    (1 - e^-t (1 + t + t^2 / 2)) / (1 - e^-t (1 + t)) of its variance.
     """
-    told = worth > 0
-    counts, t = shape[told, 2], shape[told, 3]
+    used = reliability > 0
+    counts, t = shape[used, 2], shape[used, 3]
     seen = (1.0 - np.exp(-t) * (1.0 + t + 0.5 * t**2)) / (1.0 - np.exp(-t) * (1.0 + t))
-    variance = np.maximum(_WIDENED * shape[told, axis] / seen, 1.0 / 12.0)
+    variance = np.maximum(_WIDENED * shape[used, axis] / seen, 1.0 / 12.0)
     # the variance of a variance of n counts is some 2 / n of its square; shapes vary by a tenth
-    weight = worth[told] / (0.1 + 2.0 / counts)
-    own, log = select(spots, told), np.log(variance)
+    weight = reliability[used] / (0.1 + 2.0 / counts)
+    own, log = select(spots, used), np.log(variance)
     return _means(own, log, weight, experiment, spread=_WIDTH_SPREAD, clip=_WIDTH_CLIP)
 
 
@@ -167,7 +167,7 @@ def _sigma_m(
 
 
 def _spots(arrays: Pixels) -> Floats:
-    """Return what `moments` says of each spot (n, 4)."""
+    """Return the `moments` of each spot (n, 4)."""
     offsets = arrays["pixel_offsets"]
     out = np.zeros((len(offsets) - 1, 4))
     moments(offsets, arrays["pixel_x"], arrays["pixel_y"], arrays["pixel_value"], out)

@@ -1,4 +1,4 @@
-"""Which reflections of a crystal a scan records, and where."""
+"""Reflections of a crystal that a scan records."""
 
 from __future__ import annotations
 
@@ -6,13 +6,71 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.columns import Flag, Reflections
+from dxdask.columns import Flag, Reflections, check, n_rows, select
 from dxdask.errors import InputError
 from dxdask.geometry.required import require_crystal, require_rotation
+from dxdask.geometry.resolution import corner_resolution
+from dxdask.integration.boxes import add_boxes
+from dxdask.integration.centring import centring_translations
 from dxdask.integration.corrections import lp_factor, quantum_efficiency
 from dxdask.integration.crossings import predict_all
+from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.rays import panel_arrays
-from dxdask.models import Crystal, Detector, Experiment
+from dxdask.models import Experiment
+
+
+def predict(
+    experiment: Experiment,
+    *,
+    d_min: float | None = None,
+    d_max: float | None = None,
+    padding: float = 1.0,
+    min_zeta: float = 0.0,
+    experiment_index: int = 0,
+) -> Reflections:
+    """Return all reflections of a crystal that a scan records.
+
+    Parameters
+    ----------
+    experiment : with crystal, scan and goniometer. With a profile, reflections that do not reach
+        into the scan are excluded, and there are the columns bbox and partiality.
+    d_min, d_max : Angstrom; d_min None is the highest resolution at the detector's corners.
+    padding : degrees by which centres may lie outside the scan.
+    min_zeta : reflections of smaller |zeta|, close to the rotation axis, are excluded.
+    experiment_index : value of the column `experiment`.
+
+    Returns
+    -------
+    Reflections
+        Columns experiment, panel, hkl, flags, entering, s1, x_cal, y_cal, z_cal, x_cal_mm,
+        y_cal_mm, phi_cal_rad, d, zeta, lp, qe, and with a profile bbox, partiality; sorted by hkl.
+
+    Raises
+    ------
+    InputError
+        The experiment has no crystal or is not a rotation.
+    """
+    rays = predict_rays(experiment, d_min=d_min, d_max=d_max, padding=padding)
+    rays = select(rays, np.abs(rays["zeta"]) >= min_zeta)
+    if experiment.profile is not None:
+        rays = add_boxes(rays, experiment)
+    index = np.full(n_rows(rays), experiment_index, dtype=np.int32)
+    return check({"experiment": index} | rays)
+
+
+def predict_from_parameters(
+    experiment: Experiment, parameters: IntegrationParameters, experiment_index: int = 0
+) -> Reflections:
+    """Return the reflections that `predict` gives with these parameters."""
+    p = parameters.prediction
+    return predict(
+        experiment,
+        d_min=p.d_min,
+        d_max=p.d_max,
+        padding=p.padding,
+        min_zeta=parameters.profile.min_zeta,
+        experiment_index=experiment_index,
+    )
 
 
 def predict_rays(
@@ -35,8 +93,8 @@ def predict_rays(
     -------
     Reflections
         Sorted by h, k, l, then angle; columns panel, hkl, flags, entering, s1, x_cal, y_cal, z_cal
-        (px, images), x_cal_mm, y_cal_mm, phi_cal_rad, d, zeta, lp, qe. Only absences of the
-        centring are left out: other systematic absences are there to be seen.
+        (px, images), x_cal_mm, y_cal_mm, phi_cal_rad, d, zeta, lp, qe. Absences of the centring
+        are excluded; other systematic absences are predicted.
 
     Raises
     ------
@@ -49,7 +107,7 @@ def predict_rays(
     margin = abs(np.deg2rad(padding) / scan.image_width_rad)
     ends = scan.phi_from_z(np.array([first - margin, last + margin]))
     limits = np.array([scan.phi_range_rad[0], scan.image_width_rad, ends.min(), ends.max()])
-    d_min = resolution_at_corners(detector, s0) if d_min is None else d_min
+    d_min = corner_resolution(detector, s0) if d_min is None else d_min
     a_points = _a_points(experiment)
     lengths = np.linalg.norm(np.linalg.inv(a_points), axis=-1).max(axis=0)
     h_max = np.floor(lengths / d_min).astype(np.int64)
@@ -58,7 +116,7 @@ def predict_rays(
     args = (
         h_max,
         d_star,
-        _centring(crystal),
+        centring_translations(crystal.gemmi_space_group),
         np.array([s0, m2]),
         a_points,
         limits,
@@ -74,18 +132,6 @@ def predict_rays(
         room = n
 
 
-def resolution_at_corners(detector: Detector, s0: Floats) -> float:
-    """Return the highest resolution (Angstrom) that any corner of any panel reaches."""
-    best = np.inf
-    for panel in detector.panels:
-        width, height = panel.image_size
-        corners = panel.pixel_to_mm([(0, 0), (width, 0), (0, height), (width, height)])
-        rays = panel.lab_coordinates(corners)
-        rays *= np.linalg.norm(s0) / np.linalg.norm(rays, axis=1, keepdims=True)
-        best = min(best, 1.0 / np.linalg.norm(rays - s0, axis=1).max())
-    return float(best)
-
-
 def _a_points(experiment: Experiment) -> Floats:
     """Return S F A (n, 3, 3) at the start of each image and the end of the last, or (1, 3, 3)."""
     crystal, (goniometer, scan) = require_crystal(experiment), require_rotation(experiment)
@@ -96,15 +142,8 @@ def _a_points(experiment: Experiment) -> Floats:
             f"{scan.n_images} images and needs one more; refine it again"
         )
     points = crystal.a[None] if given is None else np.asarray(given)
-    turned = goniometer.setting_rotation @ goniometer.fixed_rotation @ points
-    return np.ascontiguousarray(turned, dtype=np.float64)
-
-
-def _centring(crystal: Crystal) -> NDArray[np.int64]:
-    """Return the translations (n, 3) of the lattice's centring, in 1/24 (gemmi's unit)."""
-    ops = crystal.gemmi_space_group.operations()
-    moved = [t for t in ops.cen_ops if any(t)]
-    return np.array(moved, dtype=np.int64).reshape(len(moved), 3)
+    rotated = goniometer.setting_rotation @ goniometer.fixed_rotation @ points
+    return np.ascontiguousarray(rotated, dtype=np.float64)
 
 
 def _table(hkl: NDArray[np.int32], out: Floats, experiment: Experiment, m2: Floats) -> Reflections:
@@ -117,7 +156,7 @@ def _table(hkl: NDArray[np.int32], out: Floats, experiment: Experiment, m2: Floa
         "panel": panel,
         "hkl": hkl,
         "flags": np.full(len(hkl), Flag.PREDICTED, dtype=np.uint32),
-        # it enters where turning brings it towards the inside of the sphere
+        # entering: the rotation moves it towards the inside of the sphere
         "entering": s1 @ np.cross(m2, s0) > 0,
         "s1": s1,
         "phi_cal_rad": out[:, 4].copy(),

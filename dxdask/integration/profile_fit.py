@@ -1,10 +1,10 @@
-"""Intensities from fitted profiles, from the sums over pixels.
+"""Intensities by profile fitting, from the sums over pixels.
 
-Where counts are those of a flat background b, the best estimate of an intensity whose fraction p is
-in each pixel is I = sum p (c - b) / sum p^2 (Diamond 1969, Acta Cryst. A25, 43; Rossmann 1979, J.
-Appl. Cryst. 12, 225; Kabsch 2010, Acta Cryst. D66, 133). Its sums do not depend on b or I, so they
-add up frame by frame. A sum over all of the foreground is better for strong reflections: the two
-are combined in scaling.
+With counts c of a flat background b, the best estimate of an intensity whose fraction p is in each
+pixel is I = sum p (c - b) / sum p^2 (Diamond 1969, Acta Cryst. A25, 43; Rossmann 1979, J. Appl.
+Cryst. 12, 225; Kabsch 2010, Acta Cryst. D66, 133). Its sums do not depend on b or I, so they are
+accumulated frame by frame. A sum over all of the foreground is better for strong reflections: the
+two are combined in scaling.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 
 from dxdask.columns import Flag, Reflections
 from dxdask.integration.calibration import Calibration, calibrate
+from dxdask.integration.context import IntegrationContext
 from dxdask.integration.gaussian import weight_of_sums
-from dxdask.integration.plan import Plan
 from dxdask.integration.sums import (
     FITTED,
     FITTED_2,
@@ -22,30 +22,30 @@ from dxdask.integration.sums import (
     FITTED_COUNTS,
     N_SUMS,
     PROFILE,
-    Sums,
+    PixelSums,
 )
 from dxdask.models import Experiment
 
-_UNSEEN = 0.5  # the part of a profile that is not seen is known to this fraction
+_UNSEEN = 0.5  # relative error of the part of a profile on unusable pixels
 
 
 def fitted(
-    reflections: Reflections, sums: Sums, plan: Plan, experiment: Experiment
+    reflections: Reflections, sums: PixelSums, context: IntegrationContext, experiment: Experiment
 ) -> tuple[Reflections, Calibration]:
-    """Return what `summed` returned with the intensities of fitted profiles, and their calibration.
+    """Return the summed reflections with their fitted intensities, and the calibration of these.
 
     I = sum w (c - b), w = f q p / sum p^2, p the profile's fraction in a pixel, q the partiality
     (so that I is what was recorded, as the summed intensity is) and f the calibration. The sums of
     w, w^2 and w^2 p / (f q) make the variance: sum w^2 (b + I p / (f q)) + (sum w)^2 b / n_bg. It
-    is that of the counts; `profile_error` is what profiles differ by from those fitted.
-    Reflections are fitted where enough of the profile is on pixels that can be used.
+    is that of the counts; `profile_error` is the relative error by the shape of the profile.
+    Reflections are fitted if enough of the profile is on usable pixels.
     """
     n = len(reflections["panel"])
     s = np.zeros((n, N_SUMS))
     s[sums.rows] = sums.sums
-    scale = weight_of_sums(plan.shapes.profile)
+    scale = weight_of_sums(context.shapes.profile)
     p, p2, p3 = s[:, FITTED] * scale, s[:, FITTED_2] * scale**2, s[:, FITTED_3] * scale**3
-    covered = s[:, FITTED] >= plan.fit.valid_foreground_threshold * s[:, PROFILE]
+    covered = s[:, FITTED] >= context.fit.valid_foreground_threshold * s[:, PROFILE]
     failed = (reflections["flags"] & np.uint32(Flag.FAILED_DURING_BACKGROUND_MODELLING)) != 0
     good = covered & (p2 > 0) & ~failed
     norm = np.where(good, reflections["partiality"], 0.0) / np.where(p2 > 0, p2, 1.0)

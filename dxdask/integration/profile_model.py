@@ -22,7 +22,7 @@ from dxdask.models import Experiment, ExperimentList, GaussianProfile
 Pixels = Mapping[str, NDArray[Any]]
 _NEEDED = ("experiment", "panel", "flags", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
 _ARRAYS = ("pixel_offsets", "pixel_x", "pixel_y", "pixel_z", "pixel_value")
-# sigma_m is looked for between these many image widths and this many degrees
+# limits of sigma_m: image widths, degrees
 _NARROWEST, _WIDEST_DEG = 0.01, 20.0
 
 
@@ -37,23 +37,22 @@ def estimate_profile(
     Parameters
     ----------
     reflections : spots, indexed and predicted: columns experiment, panel, flags, x_cal_mm,
-        y_cal_mm, phi_cal_rad. Those used in refinement are taken, or, where none were, those
-        indexed.
+        y_cal_mm, phi_cal_rad. Those used in refinement are used, or else those indexed.
     arrays : the spots' strong pixels: pixel_offsets (n + 1,), and pixel_x, pixel_y (px of the
         panel), pixel_z (images), pixel_value (counts); row i owns [pixel_offsets[i],
         pixel_offsets[i + 1]).
-    parameters : widths given there (`profile.sigma_b`, `profile.sigma_m`) are not estimated.
+    parameters : widths set there (`profile.sigma_b`, `profile.sigma_m`) are not estimated.
 
     Raises
     ------
     InputError
         Too few spots, or columns or pixels are missing.
     """
-    asked = parameters.profile
-    _check(reflections, arrays, asked)
+    given = parameters.profile
+    _check(reflections, arrays, given)
     members = []
     for i, experiment in enumerate(experiments):
-        profile = _profile(reflections, arrays, experiment, i, asked)
+        profile = _profile(reflections, arrays, experiment, i, given)
         members.append(replace(experiments.members[i], profile=profile))
     return replace(experiments, members=tuple(members))
 
@@ -70,7 +69,7 @@ def _check(reflections: Reflections, arrays: Pixels, p: ProfileParameters) -> No
     rows, owners = len(reflections["flags"]), len(arrays["pixel_offsets"]) - 1
     if rows != owners:
         raise InputError(
-            f"pixels of {owners} spots do not go with {rows} reflections; find spots again"
+            f"pixels of {owners} spots do not match {rows} reflections; find spots again"
         )
 
 

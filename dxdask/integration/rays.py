@@ -1,4 +1,4 @@
-"""Where diffracted rays meet the detector, in numba: panels as arrays, and one ray at a time."""
+"""Rays on the detector, in numba: panels as arrays, and the pixel that a ray strikes."""
 
 from __future__ import annotations
 
@@ -47,10 +47,9 @@ def panel_arrays(detector: Detector) -> PanelArrays:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def strike(panels: Any, p: int, sx: float, sy: float, sz: float) -> Any:
-    """Return x_mm, y_mm (mm) and x, y (px) where a ray meets the plane of panel p; NaN if never.
+    """Return x_mm, y_mm (mm) and x, y (px) of a ray on the plane of panel p; NaN if it misses.
 
-    The pixel is that in which the ray is recorded: with the shift by parallax, as in
-    `dxdask.models.parallax`.
+    x, y include the shift by parallax, as in `dxdask.models.parallax`.
     """
     m = panels.inverse_d[p]
     w = m[2, 0] * sx + m[2, 1] * sy + m[2, 2] * sz

@@ -1,4 +1,4 @@
-"""Means of something over the regions of a detector, from coarse to fine."""
+"""Means over the regions of a detector, from coarse to fine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEEPEST = 6
 
 
 class RegionMeans(NamedTuple):
-    """Means over regions: each panel is cut into as many along x as along y.
+    """Means over regions; each panel has as many along x as along y.
 
     values: (panel, n, n), y before x. size: (panel, 2) px, of the panels.
     """
@@ -29,8 +29,8 @@ class RegionMeans(NamedTuple):
         return np.asarray(self.values.ravel()[_region(self.size, panel, x, y, n)])
 
 
-class Places(NamedTuple):
-    """Where on which detector things were seen; panel, x, y: (n,), px."""
+class DetectorPositions(NamedTuple):
+    """Positions on a detector; panel, x, y: (n,), px."""
 
     detector: Detector
     panel: NDArray[np.int32]
@@ -39,7 +39,7 @@ class Places(NamedTuple):
 
 
 def region_means(
-    places: Places,
+    places: DetectorPositions,
     *,
     first: float,
     value: Floats,
@@ -50,19 +50,19 @@ def region_means(
 ) -> RegionMeans:
     """Return robust means m with value = m unit over the regions of a detector.
 
-    From the first mean come those of the panels, their quarters, the quarters of those and so on:
-    the mean of a region is that of the one it is part of, moved by what its own values say. So
-    where there are few values the mean is that of a larger region.
+    The first mean is refined for the panels, their quarters, the quarters of those and so on: the
+    mean of a region is that of the one it is part of, plus a step by its own values. So the mean of
+    a region with few values is that of a larger one.
 
     Parameters
     ----------
     places : of the n values.
-    first : the mean to start from.
+    first : mean of the whole detector, to begin with.
     value, unit : (n,).
-    weight : (n,), of value - m unit; it should not depend on the errors of the two. In the sum of
-        weight * unit each value counts as one over the variance of its mean.
-    clip : (n,), differences farther from 0 than this count as this.
-    spread : by how much a region is expected to differ from the one it is part of.
+    weight : (n,), of value - m unit; it should not depend on the errors of the two. weight * unit
+        is one over the variance of the mean by that value.
+    clip : (n,), largest absolute difference; larger ones are clipped.
+    spread : standard deviation of a region's mean from that of the one it is part of.
     """
     size = np.array([p.image_size for p in places.detector.panels], dtype=np.float64)
     side = max(float(size.max()) / _SIDE, 1.0)

@@ -1,4 +1,4 @@
-"""Tables and lines about integrated reflections, as DIALS users know them."""
+"""Tables and messages of integrated reflections, as those of DIALS."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SUMMARY = {
 }
 
 
-def tables(r: Reflections, experiment: Experiment) -> tuple[Table, ...]:
+def integration_tables(r: Reflections, experiment: Experiment) -> tuple[Table, ...]:
     """Return the tables `summary`, `shells`, `images` and `profile` of one run."""
     run = {"run": experiment.run}
     return (
@@ -81,17 +81,17 @@ def tables(r: Reflections, experiment: Experiment) -> tuple[Table, ...]:
     )
 
 
-def messages(
+def integration_messages(
     r: Reflections, experiment: Experiment, calibration: Calibration | None
 ) -> tuple[str, ...]:
-    """Return the lines about one run, as DIALS prints them; no calibration: nothing is fitted."""
+    """Return the messages of one run; calibration : None without profile fitting."""
     profile = _profile(experiment)
     n_sum = int(has_flag(r, Flag.INTEGRATED_SUM).sum())
     fits: tuple[str, ...] = ()
     if calibration is not None:
         n_prf = int(has_flag(r, Flag.INTEGRATED_PRF).sum())
         fits = (f" Integrated {n_prf} reflections by profile fitting",)
-        if calibration.done:
+        if calibration.is_determined:
             fits += (f" Profiles differ from those fitted by {100 * calibration.error:.1f} %",)
         else:
             fits += (
@@ -124,7 +124,7 @@ def _profile(experiment: Experiment) -> dict[str, Any]:
 
 
 def _statistics(r: Reflections, groups: NDArray[np.int64], n_groups: int) -> list[dict[str, Any]]:
-    """Return numbers of each group (0 .. n_groups - 1) that the rows fall into."""
+    """Return the statistics of each group; groups : (n,) group of each row, 0 .. n_groups - 1."""
     done, fits = has_flag(r, Flag.INTEGRATED_SUM), has_flag(r, Flag.INTEGRATED_PRF)
 
     def count(rows: NDArray[np.bool_]) -> NDArray[np.int64]:

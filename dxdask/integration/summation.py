@@ -1,4 +1,4 @@
-"""Integrated intensities from the sums over pixels."""
+"""Summed intensities of sweeps, from the sums over pixels."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.columns import Flag, Reflections
+from dxdask.columns import Reflections
 from dxdask.integration.boxes import Ellipsoids
+from dxdask.integration.summed_columns import PixelCounts, summation_flags, summed_columns
 from dxdask.integration.sums import (
     COUNTS,
     COUNTS_X,
@@ -22,19 +23,19 @@ from dxdask.integration.sums import (
     PIXELS_X,
     PIXELS_Y,
     PIXELS_Z,
-    Sums,
+    PixelSums,
 )
 from dxdask.models import Detector
 
 
 def summed(
-    predicted: Reflections, sums: Sums, shapes: Ellipsoids, detector: Detector
+    predicted: Reflections, sums: PixelSums, shapes: Ellipsoids, detector: Detector
 ) -> Reflections:
-    """Return the predictions with what was measured of each.
+    """Return the predictions with their summed intensities, backgrounds and centroids.
 
     I = counts - n_fg b and variance |I| + n_fg b (1 + n_fg / n_bg), b the background of a pixel.
-    Where a foreground pixel is masked, untrusted or saturated, or there is no background, the
-    intensity is not flagged as integrated; numbers are given where they can be.
+    A reflection is not flagged as integrated if a foreground pixel is masked, untrusted or
+    saturated, or if there is no background; numbers are given as far as they are known.
     """
     n = len(predicted["panel"])
     s = np.zeros((n, N_SUMS), dtype=np.int64)
@@ -46,44 +47,35 @@ def summed(
     )
     known = np.isfinite(background)
     mean = np.where(known, background, 0.0)
-    n_foreground = s[:, N_FOREGROUND]
-    under = mean * n_foreground
+    pixels = _pixel_counts(s, n_background)
+    under: Floats = np.asarray(mean * pixels.foreground, dtype=np.float64)
     intensity = np.where(known, s[:, COUNTS] - under, 0.0)
-    ratio = n_foreground / np.maximum(n_background, 1)
-    variance = np.where(known, np.abs(intensity) + np.abs(under) * (1.0 + ratio), 0.0)
+    under_variance = np.abs(under) * (1.0 + pixels.foreground / np.maximum(n_background, 1))
+    variance = np.where(known, np.abs(intensity) + under_variance, 0.0)
     return (
         predicted
         | _centroids(predicted, s, mean, intensity, variance, shapes, detector)
-        | {
-            "flags": predicted["flags"] | _flags(s, known),
-            "intensity_sum": intensity,
-            "intensity_sum_variance": variance,
-            "background_mean": mean,
-            "background_sum": under,
-            "background_sum_variance": np.abs(under) * (1.0 + ratio),
-            "n_foreground": n_foreground.astype(np.int32),
-            "n_background": n_background.astype(np.int32),
-            "n_invalid": s[:, N_INVALID].astype(np.int32),
-            "n_saturated": s[:, N_SATURATED].astype(np.int32),
-        }
+        | {"flags": predicted["flags"] | summation_flags(pixels, known)}
+        | summed_columns(
+            pixels,
+            intensity=intensity,
+            variance=variance,
+            background_mean=mean,
+            background_sum=under,
+            background_sum_variance=under_variance,
+        )
     )
 
 
-def _flags(s: NDArray[np.int64], known: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    bad, saturated = s[:, N_INVALID] > 0, s[:, N_SATURATED] > 0
-    good = known & ~bad & ~saturated & (s[:, N_FOREGROUND] > 0)
-    flags = np.zeros(len(s), dtype=np.uint32)
-    for rows, bit in (
-        (good, Flag.INTEGRATED_SUM),
-        (~good, Flag.FAILED_DURING_SUMMATION),
-        (~known, Flag.FAILED_DURING_BACKGROUND_MODELLING),
-        (saturated, Flag.OVERLOADED),
-        (bad, Flag.FOREGROUND_INCLUDES_BAD_PIXELS),
-        (s[:, N_BACKGROUND_BAD] > 0, Flag.BACKGROUND_INCLUDES_BAD_PIXELS),
-        (s[:, N_OVERLAPPED] > 0, Flag.OVERLAPPED_FG),
-    ):
-        flags[rows] |= np.uint32(bit)
-    return flags
+def _pixel_counts(s: NDArray[np.int64], n_background: NDArray[np.int64]) -> PixelCounts:
+    return PixelCounts(
+        foreground=s[:, N_FOREGROUND],
+        background=n_background,
+        invalid=s[:, N_INVALID],
+        saturated=s[:, N_SATURATED],
+        overlapped=s[:, N_OVERLAPPED],
+        background_bad=s[:, N_BACKGROUND_BAD],
+    )
 
 
 def _centroids(
@@ -107,7 +99,7 @@ def _centroids(
     ):
         centre = corner[:, axis] + 0.5 + (s[:, first] - mean * s[:, pixels]) / safe
         width = shapes.box[:, 2 * axis + 1] - shapes.box[:, 2 * axis]
-        # noise under a weak spot may pull the centre out of its box: that is no position
+        # the noise of a weak spot may move the centre out of its box
         inside = seen & (centre >= corner[:, axis]) & (centre <= corner[:, axis] + width)
         out[name] = np.where(inside, centre, predicted[f"{name}_cal"])
     return out

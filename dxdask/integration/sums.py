@@ -1,4 +1,4 @@
-"""Sums over the pixels of each reflection: integers, so that blocks of frames merge exactly."""
+"""Sums over the pixels of each reflection: integers, exact in any order of the frames."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Columns of the sums, int64 each. Moments are about the corner of the reflection's box. P is the
-# weight of a pixel in the profile: FITTED* add up over the pixels that can be used, P, P^2, P^3 and
-# P times the counts; PROFILE over all of the foreground.
+# weight of a pixel in the profile: FITTED* are sums over the usable pixels of P, P^2, P^3 and P
+# times the counts; PROFILE is the sum of P over all of the foreground.
 (
     N_FRAMES,
     N_FOREGROUND,
@@ -35,12 +35,11 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sums:
-    """What some frames say about some reflections.
+class PixelSums:
+    """Sums of some reflections over some frames.
 
-    Those seen on all their frames are `whole`, and have a background; of the others the histogram
-    of background counts is kept. Merge law: `merge` of two records is the record of all their
-    frames.
+    Reflections with all their frames are `whole`, and have a background; the others keep the
+    histogram of background counts. `combine_sums` of two records is the record of all their frames.
 
     Attributes
     ----------
@@ -65,11 +64,11 @@ class Sums:
     counts: NDArray[np.int64]
 
 
-def take(s: Sums, rows: NDArray[np.bool_]) -> Sums:
-    """Return the rows given by a mask (n,)."""
+def select_rows(s: PixelSums, rows: NDArray[np.bool_]) -> PixelSums:
+    """Return the rows of a mask (n,)."""
     lengths = np.diff(s.offsets)
     kept = np.repeat(rows, lengths)
-    return Sums(
+    return PixelSums(
         rows=s.rows[rows],
         sums=s.sums[rows],
         needed=s.needed[rows],
@@ -82,10 +81,10 @@ def take(s: Sums, rows: NDArray[np.bool_]) -> Sums:
     )
 
 
-def stack(parts: Sequence[Sums]) -> Sums:
-    """Return the records one below the other, as they are."""
+def concatenate_sums(parts: Sequence[PixelSums]) -> PixelSums:
+    """Return the records one below the other."""
     lengths = np.concatenate([np.diff(p.offsets) for p in parts])
-    return Sums(
+    return PixelSums(
         rows=np.concatenate([p.rows for p in parts]),
         sums=np.concatenate([p.sums for p in parts]),
         needed=np.concatenate([p.needed for p in parts]),
@@ -98,8 +97,8 @@ def stack(parts: Sequence[Sums]) -> Sums:
     )
 
 
-def add_equal_rows(s: Sums) -> Sums:
-    """Return the record with rows that occur several times, none of them whole, added up."""
+def add_equal_rows(s: PixelSums) -> PixelSums:
+    """Return the record with equal rows, none of them whole, added up."""
     rows, one, place = np.unique(s.rows, return_index=True, return_inverse=True)
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     np.add.at(sums, place, s.sums)
@@ -113,7 +112,7 @@ def add_equal_rows(s: Sums) -> Sums:
     lengths = np.bincount(owner[starts], minlength=len(rows))
     n_background = np.zeros(len(rows), dtype=np.int64)
     np.add.at(n_background, place, s.n_background)
-    return Sums(
+    return PixelSums(
         rows=rows,
         sums=sums,
         needed=s.needed[one],
@@ -126,14 +125,14 @@ def add_equal_rows(s: Sums) -> Sums:
     )
 
 
-def ordered(s: Sums) -> Sums:
-    """Return the record with its rows ascending."""
+def sorted_by_row(s: PixelSums) -> PixelSums:
+    """Return the record in ascending order of its rows."""
     order = np.argsort(s.rows, kind="stable")
     lengths = np.diff(s.offsets)[order]
     offsets = _offsets(lengths)
     # place of each histogram entry: that of its row's first, and how far it is from there
     entry = np.repeat(s.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return Sums(
+    return PixelSums(
         rows=s.rows[order],
         sums=s.sums[order],
         needed=s.needed[order],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-_SMALLEST = 1e-9  # fraction of a reflection below which a frame does not count as its
+_SMALLEST = 1e-9  # least fraction of a reflection on a frame
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -21,7 +21,7 @@ def spreads(
     The angle is that between the ray to the centre of the pixel and s1 (n, 3), unit vectors; its
     chord is taken, which is exact to angle^2 / 24 and without the loss of an arc cosine. panel:
     (n,). x, y: (m,), px. d: (p, 3, 3), columns fast, slow, origin (mm). The others as in
-    `PanelArrays`; the photon stops at the depth that `dxdask.models.parallax` says.
+    `PanelArrays`; the photon is absorbed at the depth of `dxdask.models.parallax`.
     """
     for j in range(len(owner)):
         i = owner[j]
@@ -53,9 +53,9 @@ def minus_log_likelihood(
 ) -> float:
     """Return -(sum n ln z - (sum n - 1) ln sum z) over spots, z the fractions of their frames.
 
-    zeta: (n,), of its size. start: (n,), rad, from the predicted angle to the border at which the
-    first frame begins. offsets: (n + 1,), where in `counts` the frames of each spot begin. width:
-    rad, of a frame; it and `start` may be negative.
+    zeta: (n,), absolute. start: (n,), rad, start of the first frame less the predicted angle.
+    offsets: (n + 1,), first place in `counts` of the frames of each spot. width: rad, of a frame;
+    it and `start` may be negative.
     """
     likelihood = 0.0
     for i in range(len(zeta)):
@@ -76,11 +76,10 @@ def minus_log_likelihood(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def moments(offsets: Any, x: Any, y: Any, value: Any, out: Any) -> None:
-    """Fill out (n, 4): of each spot variances along x and y (px^2), counts, and what is cut off.
+    """Fill out (n, 4): variances of each spot along x and y (px^2), counts, and level of its cut.
 
-    Counts are those above the least of the spot's pixels, for the background's sake; the last is
-    the logarithm of the largest pixel over the least. offsets: (n + 1,), where the pixels of each
-    spot begin.
+    Counts are those above the least of the spot's pixels, to subtract the background; the last is
+    the logarithm of the largest pixel over the least. offsets: (n + 1,), first pixel of each spot.
     """
     for i in range(len(out)):
         first, last = offsets[i], offsets[i + 1]

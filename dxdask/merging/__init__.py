@@ -1,4 +1,12 @@
-"""Merging: scaled reflections to unique intensities."""
+"""Merging: unique reflections and merging statistics from scaled observations.
+
+merge : the step.
+parameters : its parameters.
+equivalents : sums over the observations of each unique reflection, in two passes.
+statistics : R factors and correlations of half-sets.
+tables : merging statistics by resolution shell, and overall.
+stills : merging of stills, with post-refinement.
+"""
 
 from dxdask.merging.merge import merge
 from dxdask.merging.parameters import MergingParameters

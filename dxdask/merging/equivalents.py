@@ -1,10 +1,8 @@
-"""Merging: sums over the observations of each unique reflection, in two passes that can be split
-and joined.
+"""Sums over the observations of each unique reflection, in two passes.
 
 First pass: number, sum w, sum w I of I(+) and of I(-). They give <I> = sum w I / sum w, w =
-1/variance. Second pass, which needs <I>: sum |I - <I>|, sum w (I - <I>)^2 and sum I of the two
-together. Both are `Sums`, and the sums of two sets of observations are the `combine` of the sums of
-each.
+1/variance. Second pass, which needs <I>: sum |I - <I>|, sum w (I - <I>)^2 and sum I, Friedel mates
+together. Sums of two sets of observations are added by `combine_equivalents`.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ N_SECOND = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sums:
+class EquivalentSums:
     """Sums by unique reflection.
 
     Attributes
@@ -68,12 +66,12 @@ def _add_rows(place, values, out):  # type: ignore[no-untyped-def]
             out[place[i], k] += values[i, k]
 
 
-def combine(parts: Sequence[Sums]) -> Sums:
+def combine_equivalents(parts: Sequence[EquivalentSums]) -> EquivalentSums:
     """Return the sums of all parts, added in their order."""
     keys, place = np.unique(np.concatenate([p.keys for p in parts]), return_inverse=True)
     values = np.zeros((len(keys), parts[0].values.shape[1]))
     _add_rows(place, np.concatenate([p.values for p in parts]), values)
-    return Sums(keys=keys, values=values)
+    return EquivalentSums(keys=keys, values=values)
 
 
 def mergeable(
@@ -82,10 +80,10 @@ def mergeable(
     group: gemmi.SpaceGroup,
     parameters: MergingParameters,
 ) -> NDArray[np.int64]:
-    """Return the rows to merge, in the order of their sums: by index, experiment, z and place in
-    the table.
+    """Return the rows to merge, sorted by index, experiment, z and place in the table.
 
-    Left out: what scaling rejected or did not scale, the cuts, and systematic absences.
+    Reflections rejected or excluded by scaling, those outside the limits of `parameters` and
+    systematic absences are not among them.
     """
     check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
     good = has_flag(reflections, Flag.SCALED) & ~has_flag(reflections, Flag.BAD_FOR_SCALING)
@@ -105,10 +103,12 @@ def mergeable(
     return rows[np.lexsort((rows, z, reflections["experiment"][rows], pack(hkl)))]
 
 
-def first_pass(reflections: Reflections, rows: NDArray[np.int64], group: gemmi.SpaceGroup) -> Sums:
+def first_pass(
+    reflections: Reflections, rows: NDArray[np.int64], group: gemmi.SpaceGroup
+) -> EquivalentSums:
     """Return number, sum w and sum w I of these rows, by unique reflection, for I(+) and I(-).
 
-    A centric reflection is its own Friedel mate: all of it counts as I(+).
+    A centric reflection is its own Friedel mate: all its observations count as I(+).
     """
     asu, isym = asu_indices(reflections["hkl"][rows], group)
     keys, place = np.unique(pack(asu), return_inverse=True)
@@ -117,14 +117,18 @@ def first_pass(reflections: Reflections, rows: NDArray[np.int64], group: gemmi.S
     _first_sums(
         place, minus, reflections["intensity"][rows], reflections["intensity_variance"][rows], out
     )
-    return Sums(keys=keys, values=out)
+    return EquivalentSums(keys=keys, values=out)
 
 
 def second_pass(
-    reflections: Reflections, rows: NDArray[np.int64], group: gemmi.SpaceGroup, first: Sums
-) -> Sums:
-    """Return sum |I - <I>|, sum w (I - <I>)^2 and sum I of these rows; <I> is that of all rows, in
-    `first`.
+    reflections: Reflections,
+    rows: NDArray[np.int64],
+    group: gemmi.SpaceGroup,
+    first: EquivalentSums,
+) -> EquivalentSums:
+    """Return sum |I - <I>|, sum w (I - <I>)^2 and sum I of these rows.
+
+    first : sums of the first pass over all rows, which give <I>.
     """
     asu, _ = asu_indices(reflections["hkl"][rows], group)
     keys, place = np.unique(pack(asu), return_inverse=True)
@@ -134,26 +138,26 @@ def second_pass(
     _second_sums(
         place, mean, reflections["intensity"][rows], reflections["intensity_variance"][rows], out
     )
-    return Sums(keys=keys, values=out)
+    return EquivalentSums(keys=keys, values=out)
 
 
-def mean_intensity(first: Sums) -> Floats:
+def mean_intensity(first: EquivalentSums) -> Floats:
     """Return <I> (n,), Friedel mates together."""
     v = first.values
     return np.asarray((v[:, 2] + v[:, 5]) / (v[:, 1] + v[:, 4]))
 
 
-def internal_variance(first: Sums, second: Sums) -> Floats:
-    """Return the variance of <I> (n,) that the scatter of the observations gives; nan where there
-    is one only.
-    """
+def internal_variance(first: EquivalentSums, second: EquivalentSums) -> Floats:
+    """Return the variance of <I> (n,) by their scatter; nan where there is one observation."""
     v = first.values
     n = v[:, 0] + v[:, 3]
     degrees = np.where(n > 1, n - 1, np.nan)
     return np.asarray(second.values[:, 1] / degrees / (v[:, 1] + v[:, 4]))
 
 
-def merged_table(first: Sums, second: Sums, parameters: MergingParameters) -> Reflections:
+def merged_table(
+    first: EquivalentSums, second: EquivalentSums, parameters: MergingParameters
+) -> Reflections:
     """Return the merged reflections, sorted by index: hkl, intensity, sigma, I(+), I(-).
 
     I(+) and I(-) are nan where there is none.

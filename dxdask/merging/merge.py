@@ -1,21 +1,24 @@
-"""The step `merge`: scaled observations in, unique reflections and merging statistics out."""
+"""The step `merge`, in memory and as its two passes over parts of the observations."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from dxdask.arrays import Mask
 from dxdask.columns import Reflections, select
 from dxdask.errors import InputError
 from dxdask.merging.equivalents import (
-    Sums,
-    combine,
+    EquivalentSums,
+    combine_equivalents,
     first_pass,
+    internal_variance,
     mergeable,
     merged_table,
     second_pass,
 )
 from dxdask.merging.parameters import MergingParameters
-from dxdask.merging.statistics import merging_tables
+from dxdask.merging.statistics import cc_half_sigma_tau, r_factors
+from dxdask.merging.tables import MergedIntensities, Statistics, merging_tables
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
 from dxdask.results import StepResult
@@ -34,7 +37,7 @@ def merge(
     reflections : scaled: experiment, hkl, flags, intensity, intensity_variance (and z_cal,
         partiality, where known).
     experiments : with crystals of one space group.
-    parameters : which observations, and how shown.
+    parameters : None for the defaults.
 
     Returns
     -------
@@ -70,36 +73,41 @@ def _parts(reflections: Reflections) -> list[Reflections]:
 
 def first_sums(
     reflections: Reflections, experiments: ExperimentList, parameters: MergingParameters
-) -> Sums:
-    """Return the sums of the first pass over these reflections; those of several sets are their
-    `combine`.
+) -> EquivalentSums:
+    """Return the sums of the first pass over these reflections.
+
+    Those of several sets of reflections are added by `combine_equivalents`.
     """
     cell, group = common_symmetry(experiments)
     parts = [
         first_pass(p, mergeable(p, cell, group, parameters), group) for p in _parts(reflections)
     ]
-    return combine(parts)
+    return combine_equivalents(parts)
 
 
 def second_sums(
     reflections: Reflections,
     experiments: ExperimentList,
     parameters: MergingParameters,
-    first: Sums,
-) -> Sums:
-    """Return the sums of the second pass over these reflections, given those of the first over
-    all.
+    first: EquivalentSums,
+) -> EquivalentSums:
+    """Return the sums of the second pass over these reflections.
+
+    first : sums of the first pass over all reflections.
     """
     cell, group = common_symmetry(experiments)
     parts = [
         second_pass(p, mergeable(p, cell, group, parameters), group, first)
         for p in _parts(reflections)
     ]
-    return combine(parts)
+    return combine_equivalents(parts)
 
 
 def finish(
-    first: Sums, second: Sums, experiments: ExperimentList, parameters: MergingParameters
+    first: EquivalentSums,
+    second: EquivalentSums,
+    experiments: ExperimentList,
+    parameters: MergingParameters,
 ) -> StepResult:
     """Return the merged reflections and statistics of the sums over all observations."""
     cell, group = common_symmetry(experiments)
@@ -110,8 +118,18 @@ def finish(
         )
     table = merged_table(first, second, parameters)
     table["d"] = spacings(table["hkl"], cell)
+    merged = MergedIntensities(
+        d=table["d"],
+        n=table["n_observations"].astype(np.float64),
+        intensity=table["intensity"],
+        sigma=table["sigma"],
+    )
     shells, overall = merging_tables(
-        first, second, table["sigma"], cell, group, n_shells=parameters.merging.nbins
+        merged,
+        _statistics_of(merged, first, second),
+        cell,
+        group,
+        n_shells=parameters.merging.nbins,
     )
     row = overall.rows[0]
     messages = (
@@ -121,3 +139,16 @@ def finish(
     return StepResult(
         experiments=experiments, reflections=table, tables=(shells, overall), messages=messages
     )
+
+
+def _statistics_of(
+    merged: MergedIntensities, first: EquivalentSums, second: EquivalentSums
+) -> Statistics:
+    variance = internal_variance(first, second)
+    deviation, _, total = second.values.T
+
+    def statistics(rows: Mask) -> dict[str, float | None]:
+        factors = r_factors(deviation[rows], merged.n[rows], total[rows])
+        return factors | {"cc_half": cc_half_sigma_tau(merged.intensity[rows], variance[rows])}
+
+    return statistics

@@ -6,27 +6,29 @@ from dxdask.parameters import Parameters, parameter
 
 
 class BinningParameters(Parameters):
-    """Resolution shells of the table."""
+    """Resolution shells of the tables."""
 
-    nbins: int = parameter(10, "resolution shells, of equal volume in reciprocal space", ge=1)
+    nbins: int = parameter(
+        10, "Number of resolution shells, of equal volume in reciprocal space.", ge=1
+    )
 
 
 class MergingParameters(Parameters):
     """Parameters of `merge`."""
 
     d_min: float | None = parameter(
-        None, "leave out reflections beyond this resolution", unit="Angstrom", gt=0
+        None, "High resolution limit. None: no limit.", unit="Angstrom", gt=0
     )
     d_max: float | None = parameter(
-        None, "leave out reflections below this resolution", unit="Angstrom", gt=0
+        None, "Low resolution limit. None: no limit.", unit="Angstrom", gt=0
     )
-    anomalous: bool = parameter(
-        True, "whether Friedel mates are also merged apart, to I(+) and I(-)"
-    )
+    anomalous: bool = parameter(True, "Output I(+) and I(-) too.")
     partiality_threshold: float = parameter(
-        0.4, "leave out reflections less complete than this", ge=0, le=1
+        0.4, "Minimum partiality of the reflections that are merged.", ge=0, le=1
     )
     use_internal_variance: bool = parameter(
-        False, "whether sigma is at least what the scatter of the equivalents gives", expert=1
+        False,
+        "Use the internal variance of the equivalents where it is larger than the propagated one.",
+        expert=1,
     )
-    merging: BinningParameters = parameter(BinningParameters(), "resolution shells of the table")
+    merging: BinningParameters = parameter(BinningParameters(), "Resolution shells of the tables.")

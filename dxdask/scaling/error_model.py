@@ -1,5 +1,4 @@
-"""Errors of scaled intensities: v = a^2 (sigma^2 + (b I)^2), with a and b from how equivalents
-agree.
+"""Error model of scaled intensities: v = a^2 (sigma^2 + (b I)^2).
 
 The model is the basic one of DIALS (Beilstein-Edmands et al. 2020, Acta Cryst. D76, 385). a and b
 are found by maximum likelihood rather than from a normal probability plot and binned variances: for
@@ -34,18 +33,14 @@ class ErrorModel:
     b: float = START_B
 
     def variance(self, obs: Observations, expected: Floats) -> Floats:
-        """Return the variance (n,) of `obs.intensity` where `expected` (n,) = g <I> is its true
-        value.
-        """
+        """Return the variance (n,) of `obs.intensity` for true values `expected` (n,) = g <I>."""
         counted = obs.variance + obs.counts * np.maximum(expected, 0.0)
         return np.asarray(self.a**2 * (counted + (self.b * expected) ** 2))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _likelihood(r2, base, strength2, left, b):  # type: ignore[no-untyped-def]
-    """Return the variance scale a^2 that is best for b, and minus two log likelihood per
-    observation there.
-    """
+    """Return the most likely a^2 for b, and minus two log likelihood per observation there."""
     chi2, log_sum = 0.0, 0.0
     for i in range(len(r2)):
         u = (base[i] + b * b * strength2[i]) * left[i]
@@ -65,7 +60,7 @@ def _likelihood_of(r2, base, strength2, left, a2, b):  # type: ignore[no-untyped
 
 
 def shares(obs: Observations, weight: Floats, g: Floats) -> Floats:
-    """Return h (n,): how much of the mean of its group each observation is (0 to 1)."""
+    """Return h (n,), the share (0 to 1) of each observation in the mean of its group."""
     w = weight * g * g
     total = np.add.reduceat(w, obs.offsets[:-1]) if len(w) else w
     return np.divide(w, total[obs.group], out=np.zeros_like(w), where=total[obs.group] > 0)
@@ -84,7 +79,7 @@ def refine_error_model(
     Parameters
     ----------
     obs : n observations.
-    weight : (n,) with which `mean` was made; 0 for what is left out.
+    weight : (n,) of the observations in `mean`; 0 for those rejected.
     g : (n,) scales.
     mean : (n_groups,)
     """
@@ -92,7 +87,7 @@ def refine_error_model(
     share = shares(obs, weight, g)
     use = (weight > 0) & (share < 0.95) & (share > 0)
     strong = use & (mean[obs.group] > parameters.min_Ih)
-    # data on a small scale have no mean above min_Ih: then the stronger half of all
+    # data on a small scale have few means above min_Ih: then the stronger half is used
     if strong.sum() < _FEWEST and use.any():
         strong = use & (mean[obs.group] >= np.median(mean[obs.group][use]))
     if strong.sum() < _FEWEST:

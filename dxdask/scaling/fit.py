@@ -1,5 +1,4 @@
-"""Minimise sum w (I - g <I>)^2 over the parameters of log g, by Gauss-Newton with a trust
-parameter.
+"""Fit of the scales: minimise sum w (I - g <I>)^2 over the parameters of log g, by Gauss-Newton.
 
 The means <I> = sum w g I / sum w g^2 of the groups of equivalents are not parameters: they follow
 the scales (variable projection, Golub & Pereyra 1973, SIAM J. Num. Anal. 10, 413; Kaufman's form
@@ -91,9 +90,7 @@ def _apply_normal(offsets, weight, g, mean, norm, index, value, v, out):  # type
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FitResult:
-    """Parameters (m,), the scales g (n,) and means (n_groups,) they give, and sum w r^2 at each
-    step.
-    """
+    """Parameters (m,), their scales g (n,) and means (n_groups,), and the cost at each step."""
 
     parameters: Floats
     scales: Floats
@@ -104,8 +101,9 @@ class FitResult:
 def group_means(
     offsets: NDArray[np.int64], weight: Floats, g: Floats, intensity: Floats
 ) -> tuple[Floats, Floats]:
-    """Return <I> = sum w g I / sum w g^2 and sum w g^2, each (n_groups,), of observations (n,)
-    sorted by group.
+    """Return <I> = sum w g I / sum w g^2 and sum w g^2, each (n_groups,).
+
+    offsets : (n_groups + 1,) of the observations (n,), sorted by group.
     """
     mean, norm = np.empty(len(offsets) - 1), np.empty(len(offsets) - 1)
     _group_means(offsets, weight, g, intensity, mean, norm)
@@ -113,14 +111,14 @@ def group_means(
 
 
 def scales_of(index: Index, value: Floats, parameters: Floats) -> Floats:
-    """Return g (n,) of the design (n, m) and the parameters."""
+    """Return g (n,) of the design (n, k) and the parameters (m,)."""
     out = np.empty(len(index))
     _log_scales(index, value, parameters, out)
     return np.asarray(np.exp(np.clip(out, -50.0, 50.0)))
 
 
 class _Problem:
-    """The observations and design of one minimisation, and where it stands."""
+    """Observations and design of one minimisation, at its present parameters."""
 
     def __init__(
         self,
@@ -135,7 +133,7 @@ class _Problem:
         self.index, self.value, self.restraint = index, value, restraint
 
     def move(self, p: Floats) -> float:
-        """Go to the parameters `p` and return the cost there."""
+        """Return the cost at the parameters `p`, which become the present ones."""
         self.p = p
         self.g = scales_of(self.index, self.value, p)
         self.mean, self.norm = group_means(self.offsets, self.weight, self.g, self.intensity)
@@ -145,9 +143,7 @@ class _Problem:
         )
 
     def gradient(self) -> tuple[Floats, Floats]:
-        """Return the right side of the normal equations and a bound of the diagonal of their left
-        side.
-        """
+        """Return the right-hand side of the normal equations, and a bound of their diagonal."""
         right, diagonal = np.empty_like(self.p), np.empty_like(self.p)
         _gradient(
             self.offsets,
@@ -163,8 +159,13 @@ class _Problem:
         return right - self.restraint * self.p, diagonal + self.restraint
 
     def solve(self, right: Floats, diagonal: Floats, damping: float) -> Floats:
-        """Return the step: conjugate gradients, preconditioned by the diagonal, on (N + damping
-        diag) s = right.
+        """Return the step s of (N + damping diag) s = right.
+
+        Conjugate gradients, preconditioned by the diagonal, stopping by the preconditioned
+        residual. scipy's `cg` stops by the plain one; on the symmetrically scaled equations, which
+        make the two equal, it takes as long (2.2 s for the fits of 464 000 observations, this one
+        2.1 s), but its rounding moves scales by 8e-11 and, through the error model, merged
+        intensities by up to 4e-7.
         """
         scale = np.where(diagonal > 0, diagonal, 1.0)
         step, residual = np.zeros_like(right), right.copy()
@@ -206,22 +207,18 @@ def fit_scales(
     max_iterations: int = 20,
     tolerance: float = 1e-4,
 ) -> FitResult:
-    """Fit the parameters of log g to observations sorted by group.
+    """Return the parameters of log g fitted to observations sorted by group.
 
     Parameters
     ----------
     offsets : (n_groups + 1,) where each group begins.
     weight : (n,) one over the variance of `intensity`; 0 leaves the observation out.
     intensity : (n,)
-    index, value : (n, k) the design: which parameters act, d log g / d p.
-    start : (m,) parameters to start from.
-    restraint : (m,) weight of p^2 added to the sum.
-    max_iterations, tolerance : stop after so many steps, or when a step gains less than this
-        fraction.
-
-    Returns
-    -------
-    FitResult
+    index, value : (n, k) design: places of the parameters of each observation, and d log g / d p.
+    start : (m,) first parameters.
+    restraint : (m,) weights of p^2 added to the sum.
+    max_iterations : maximum number of steps.
+    tolerance : smallest relative gain of a step, which ends the fit.
     """
     problem = _Problem(offsets, weight, intensity, index, value, restraint)
     cost = problem.move(start)

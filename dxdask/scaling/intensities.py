@@ -1,11 +1,11 @@
-"""Two estimates of an intensity, summed and fitted, and the best mean of them.
+"""Summed and fitted estimates of an intensity, and their best combination.
 
-A sum over all of the foreground is best where counts are mostly the reflection's, a fitted profile
-where they are mostly background. Their variances and covariance are known for any true intensity,
-from the weights that the fit gave to pixels; the combination of least variance follows from the
-intensity that is expected. That must not be the observation's own, or errors would choose their
-weights: it is that of its equivalents. Source: the choice itself as in DIALS (Winter et al. 2018,
-Acta Cryst. D74, 85), which goes from one to the other around an intensity.
+A sum over all of the foreground is best where the counts are mostly of the reflection, a fitted
+profile where they are mostly background. Their variances and covariance are known for any true
+intensity, from the weights of the pixels in the fit; the combination of least variance follows from
+the expected intensity. That is taken from the equivalents, not from the observation itself, whose
+error would bias the weights. Source: the combination as in DIALS (Winter et al. 2018, Acta Cryst.
+D74, 85), which goes from one estimate to the other around an intensity.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ BAD_SUM = (
     | Flag.FOREGROUND_INCLUDES_BAD_PIXELS
     | Flag.FAILED_DURING_SUMMATION
 )
-# pixels of neighbours and bad pixels are left out of a fit
+# a fit excludes bad pixels and those of neighbours
 BAD_FIT = Flag.OVERLOADED | Flag.FAILED_DURING_PROFILE_FITTING
-LEAST_VARIANCE = 0.25  # counts^2: no box of pixels is known better than half a photon
+LEAST_VARIANCE = 0.25  # counts^2: the error of any sum of pixels is at least half a photon
 
 
 def usable(reflections: Reflections, choice: Choice) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which reflections (n,) have a good summed intensity, and which a good fitted one.
+    """Return the reflections (n,) with a good summed intensity, and those with a good fitted one.
 
-    Of those that `choice` does not want there are none. Without the columns of a fit `combine` is
+    Estimates other than `choice` are False throughout. Without the columns of a fit, `combine` is
     `sum`.
 
     Raises
     ------
     InputError
-        Fitted intensities are asked for and there are none.
+        `choice` is `profile` and there are no fitted intensities.
     """
     fits = all(name in reflections for name in NEEDED_BY_FIT)
     if choice == "profile" and not fits:
@@ -73,16 +73,16 @@ def usable(reflections: Reflections, choice: Choice) -> tuple[NDArray[np.bool_],
 class Estimates:
     """Summed and fitted intensities of n observations, in counts.
 
-    The variance of each, and their covariance, is a part of the background plus the true intensity
+    The variance of each, and their covariance, is that of the background plus the true intensity
     times a slope. The slopes of the sum and of the covariance are `own` (1 for counts of photons).
 
     Attributes
     ----------
-    has_sum, has_fit : (n,), which there are.
-    total, fit : (n,), intensities; 0 where there is none.
-    total_variance, fit_variance, covariance : (n,), parts of the background, counts^2.
-    own, fit_slope : (n,), slopes, counts.
-    fit_error : (n,), the error of the fit for its profile, as a fraction of the true intensity.
+    has_sum, has_fit : (n,) bool.
+    total, fit : (n,) intensities; 0 where there is none.
+    total_variance, fit_variance, covariance : (n,) parts of the background, counts^2.
+    own, fit_slope : (n,) slopes, counts.
+    fit_error : (n,) error of the fit by its profile, as a fraction of the true intensity.
     """
 
     has_sum: NDArray[np.bool_]
@@ -97,7 +97,7 @@ class Estimates:
     fit_error: Floats
 
     def share_of_sum(self, expected: Floats) -> Floats:
-        """Return the weight (n,), 0 to 1, of the summed intensity where `expected` is the true."""
+        """Return the weight (n,), 0 to 1, of the summed intensity; expected : (n,) true ones."""
         true = np.maximum(expected, 0.0)
         both = self.covariance + self.own * true
         of_sum = np.maximum(self.total_variance + self.own * true - both, 0.0)
@@ -109,7 +109,7 @@ class Estimates:
         return np.where(self.has_sum & self.has_fit, sum_is_best, self.has_sum)
 
     def combined(self, expected: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return the best intensity (n,), its variance but for the own counts', and the slope."""
+        """Return the best intensity (n,), its variance without the own counts, and their slope."""
         a = self.share_of_sum(expected)
         b = 1.0 - a
         variance = a**2 * self.total_variance + b**2 * self.fit_variance
@@ -124,14 +124,14 @@ def estimates(
 ) -> Estimates:
     """Return the estimates of these rows of a table.
 
-    expected : whether the variance of a reflection's own counts is told apart, to be replaced by
-        what the mean of its equivalents makes expect; else it is what was counted, and slopes are
-        0.
+    expected : True to give the variance of a reflection's own counts as a slope, to be multiplied
+        by the intensity expected from its equivalents; False to add the observed one to the
+        variances, with slopes of 0.
     """
     total, fit = (mask[rows] for mask in usable(reflections, choice))
     summed = reflections["intensity_sum"][rows]
     variance = reflections["intensity_sum_variance"][rows]
-    # the part that is the reflection's own counts: all of |I| for a counting detector of gain 1
+    # variance of the own counts: |I| for a counting detector of gain 1
     counted = np.minimum(np.abs(summed), variance)
     own = np.divide(counted, np.abs(summed), out=np.ones_like(counted), where=summed != 0)
     zero = np.zeros(len(rows))
@@ -162,7 +162,7 @@ def estimates(
 
 
 def _as_observed(e: Estimates) -> Estimates:
-    """Return the estimates with the variances of the counts that were seen, and no slopes."""
+    """Return the estimates with the variances of the observed counts, and no slopes."""
     seen = np.abs(np.where(e.has_sum, e.total, e.fit))
     zero = np.zeros_like(seen)
     return Estimates(

@@ -1,10 +1,10 @@
-"""The scaling model: which parameters make the scale of an observation, and with what weights.
+"""Scaling model: scale and relative B factor of each experiment, smooth along its scan.
 
-log g = sum_k u_k p_k + 1/(2 d^2) sum_k v_k B_k: a scale and a relative B factor, each smooth along
-the scan of its experiment. This is the physical model of DIALS (Beilstein-Edmands et al. 2020, Acta
-Cryst. D76, 385) but for smoothing the logarithm of the scale, which makes the model linear and the
-scale positive. Points and weights of the smoother are Aimless's (Evans & Murshudov 2013, Acta
-Cryst. D69, 1204): a Gaussian of 0.65 or 0.7 spacings over the three nearest points.
+log g = sum_k u_k p_k + 1/(2 d^2) sum_k v_k B_k. This is the physical model of DIALS
+(Beilstein-Edmands et al. 2020, Acta Cryst. D76, 385) but for smoothing the logarithm of the scale,
+which makes the model linear and the scale positive. Points and weights of the smoother are those of
+Aimless (Evans & Murshudov 2013, Acta Cryst. D69, 1204): a Gaussian of 0.65 or 0.7 spacings over the
+three nearest points.
 """
 
 from __future__ import annotations
@@ -20,15 +20,19 @@ from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import PhysicalParameters, ScalingParameters
 
 N_NEAR = 3
-# scans shorter than so many degrees have points so many degrees apart: scale, B (DIALS)
+# length of short scans, and the spacings of the points of scale and B; degrees (DIALS)
 _SHORT_SCANS = ((5.0, 1.0, 1.5), (10.0, 2.0, 3.0), (25.0, 4.0, 5.0), (90.0, 8.0, 10.0))
 _DEFAULT_INTERVALS = (15.0, 20.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Smoother:
-    """Points along the scan of one experiment, `n_intervals` apart in all; 0 intervals is one
-    constant.
+    """Points along the scan of one experiment.
+
+    Attributes
+    ----------
+    start, width : first image and number of images of the scan. n_intervals : between the points;
+    0 for one constant.
     """
 
     start: float
@@ -42,16 +46,12 @@ class Smoother:
 
     @property
     def positions(self) -> Floats:
-        """Where the points are, in intervals: at the borders, or in the middles where there are
-        enough.
-        """
+        """Positions of the points, in intervals: their borders, or the centres of three or more."""
         first = -0.5 if self.n_intervals > 2 else 0.0
         return np.arange(self.n_points, dtype=np.float64) + first
 
     def weights(self, z: Floats) -> tuple[NDArray[np.int32], Floats]:
-        """Return the points (n, N_NEAR) int32 that act at z (n,), images, and their weights, of sum
-        1.
-        """
+        """Return the nearest points (n, N_NEAR) int32 of z (n,), images, and weights of sum 1."""
         index = np.zeros((len(z), N_NEAR), dtype=np.int32)
         weight = np.zeros((len(z), N_NEAR))
         if self.n_intervals == 0:
@@ -87,9 +87,7 @@ class ScalingModel:
     def design(
         self, experiment: NDArray[np.int32], z: Floats, d: Floats
     ) -> tuple[NDArray[np.int32], Floats]:
-        """Return the parameters (n, m) int32 that act on each observation and d log g / d p (n,
-        m).
-        """
+        """Return the parameters (n, k) int32 of each observation, and d log g / d p (n, k)."""
         parts = [self._part(self.scales, experiment, z, 0)]
         if self.decays:
             index, weight = self._part(self.decays, experiment, z, self.n_scales)
@@ -112,9 +110,7 @@ class ScalingModel:
 
 
 def intervals(total_degrees: float, parameters: PhysicalParameters) -> tuple[float, float]:
-    """Return the spacing of the points of scale and B factor, degrees, for a scan of this many
-    degrees.
-    """
+    """Return the spacings of the points of scale and B factor, degrees, by length of scan."""
     scale, decay = next((s[1:] for s in _SHORT_SCANS if total_degrees < s[0]), _DEFAULT_INTERVALS)
     return parameters.scale_interval or scale, parameters.decay_interval or decay
 
@@ -141,5 +137,5 @@ def scaling_model(experiments: ExperimentList, parameters: ScalingParameters) ->
 
 
 def observation_design(model: ScalingModel, obs: Observations) -> tuple[NDArray[np.int32], Floats]:
-    """Return the design of `obs`, whose sums are in the order of its rows."""
+    """Return the design of `obs`, in the order of its rows."""
     return model.design(obs.experiment, obs.z, obs.d[obs.group])

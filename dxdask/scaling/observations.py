@@ -1,4 +1,4 @@
-"""The observations that scaling works on: usable reflections, corrected, grouped by symmetry."""
+"""Observations of scaling: usable reflections, corrected and grouped by symmetry."""
 
 from __future__ import annotations
 
@@ -32,25 +32,23 @@ _SHELL = 2000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observations:
-    """Columns of one row an observation, sorted by symmetry group, then experiment, then z: a fixed
-    order of sums.
+    """Observations (n,), sorted by unique reflection, then experiment, then z: the order of sums.
 
     Attributes
     ----------
-    rows : (n,) place in the table of reflections.
+    rows : (n,) rows of the table of reflections.
     experiment : (n,) int32.
     z : (n,) images.
     intensity : (n,) corrected for lp, qe and partiality.
-    counts : (n,) factor that took the counts to `intensity`; 0 where the variance is to be as
-        observed.
-    variance : (n,) of the background and, where `counts` is 0, of all.
+    counts : (n,) variance of the own counts, by intensity; 0 where `variance` includes it.
+    variance : (n,) of the background and, where `counts` is 0, of the own counts.
     partiality : (n,)
     offsets : (n_groups + 1,) where each group begins.
-    group : (n,) which group an observation is in.
+    group : (n,) group of each observation.
     hkl : (n_groups, 3) index in the asymmetric unit.
     d : (n_groups,) Angstrom.
-    factor : (n,) what takes counts to intensities.
-    estimates : of the counts, summed and fitted, that `intensity` is the combination of.
+    factor : (n,) correction from counts to intensities.
+    estimates : summed and fitted, in counts, that `intensity` combines.
     """
 
     rows: NDArray[np.int64]
@@ -71,7 +69,7 @@ class Observations:
         return len(self.rows)
 
     def combined(self, expected: Floats) -> Observations:
-        """Return them with the intensities that are best where `expected` (n,) are the true."""
+        """Return the observations with the best intensities; expected : (n,) true ones."""
         counts, variance, slope = self.estimates.combined(expected / self.factor)
         return replace(
             self,
@@ -104,13 +102,12 @@ def common_symmetry(experiments: ExperimentList) -> tuple[gemmi.UnitCell, gemmi.
 def usable_rows(
     reflections: Reflections, d: Floats, parameters: CutDataParameters, choice: Choice
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which reflections (n,) were integrated well, and which of them the user's cuts
-    leave.
+    """Return the reflections (n,) that were integrated well, and those within the limits too.
 
     Raises
     ------
     InputError
-        The intensities that are chosen are not there.
+        There are no intensities of this choice.
     """
     summed, fitted = usable(reflections, choice)
     well = (summed | fitted) & (reflections["hkl"] != 0).any(axis=1)
@@ -135,16 +132,17 @@ def observations(
     expected: bool,
     choice: Choice,
 ) -> Observations:
-    """Return the observations of these rows; where there are two estimates of an intensity they are
-    combined as for the mean intensity of their resolution.
+    """Return the observations of these rows.
+
+    Two estimates of an intensity are combined for the mean intensity of their resolution.
 
     Parameters
     ----------
     reflections : columns `NEEDED`.
-    rows : (n,) which of them.
-    anomalous : whether Friedel mates are different reflections.
-    expected : whether the variance of the counts themselves is left out of `variance`, to be
-        replaced by what the mean of the equivalents makes expect.
+    rows : (n,) rows that are used.
+    anomalous : True if Friedel mates are different reflections.
+    expected : True to leave the variance of the own counts out of `variance`; it is then expected
+        from the mean of the equivalents.
     choice : of summed and fitted intensities.
     """
     check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
@@ -176,13 +174,13 @@ def observations(
         factor=factor,
         estimates=estimates(reflections, rows, choice, expected=expected),
     )
-    return obs.combined(mean_of_like(obs))
+    return obs.combined(median_at_resolution(obs))
 
 
-def mean_of_like(obs: Observations, g: Floats | None = None) -> Floats:
-    """Return the mean intensity (n,) of observations of the resolution and experiment of each.
+def median_at_resolution(obs: Observations, g: Floats | None = None) -> Floats:
+    """Return the median intensity (n,) of the observations of similar resolution.
 
-    g : (n,) scales; None: each experiment has its own.
+    g : (n,) scales, for observations of all experiments; None: of the same experiment.
     """
     e = obs.estimates
     simple = np.where(e.has_sum, e.total, e.fit) * obs.factor

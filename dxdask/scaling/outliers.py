@@ -1,12 +1,11 @@
-"""Outliers among equivalents, and reflections too strong to be true.
+"""Outliers among equivalents, and intensities too strong for Wilson statistics.
 
 `outliers_of_groups`: the deviation of each observation from the weighted mean of the others of its
-group (DIALS's "standard" rejection; Evans 2006, Acta Cryst. D62, 72); the worst of a group goes if
-it is above z_max, and the rest is judged anew. Of a pair nobody knows which is wrong: it is kept,
-unless it is what rejection left of three or more and still disagrees; then both go. Weights come
-from the median of the group, which the outliers themselves do not move.
-`too_strong`: normalised intensity E^2 beyond what Wilson statistics allow (Read 1999, Acta Cryst.
-D55, 1759).
+group (the "standard" rejection of DIALS; Evans 2006, Acta Cryst. D62, 72); the worst of a group is
+rejected if it is above z_max, and the others are tested again. A pair is kept, as either may be
+wrong, unless it is left of three or more and still disagrees; then both are rejected. Weights come
+from the median of the group, which outliers do not move.
+`too_strong`: normalised intensity E^2 beyond Wilson statistics (Read 1999, Acta Cryst. D55, 1759).
 """
 
 from __future__ import annotations
@@ -75,14 +74,14 @@ def _reject(offsets, intensity, counts, variance, g, a, b, z_max, use, weight, b
 def outliers_of_groups(
     obs: Observations, g: Floats, use: NDArray[np.bool_], model: ErrorModel, *, z_max: float
 ) -> NDArray[np.bool_]:
-    """Return which observations (n,) are outliers.
+    """Return the outliers (n,) among the observations.
 
     Parameters
     ----------
     obs : n observations.
     g : (n,) scales.
-    use : (n,) observations that are neither judged nor in the means where False.
-    model : the errors.
+    use : (n,) observations that are tested and in the means.
+    model : of the errors.
     z_max : largest deviation, in standard deviations.
     """
     out = np.zeros(len(obs), dtype=np.bool_)
@@ -114,11 +113,10 @@ def too_strong(
     e_max: float,
     z_max: float,
 ) -> NDArray[np.bool_]:
-    """Return which observations (n,) have E^2 = I / (epsilon <I>) > e_max^2, and that by more than
-    z_max sigma.
+    """Return the observations (n,) with E^2 = I / (epsilon <I>) > e_max^2 and I > z_max sigma.
 
     <I> is the mean of resolution shells of at least 2000 observations, so that one hot pixel does
-    not make it.
+    not determine it.
     """
     if e_max == 0 or not use.any():
         return np.zeros(len(obs), dtype=np.bool_)

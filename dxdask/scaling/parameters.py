@@ -1,4 +1,4 @@
-"""Parameters of scaling and merging, with DIALS's names and defaults (dials.scale, dials.merge)."""
+"""Parameters of scaling, with the names and defaults of dials.scale."""
 
 from __future__ import annotations
 
@@ -8,68 +8,70 @@ from dxdask.parameters import Parameters, parameter
 
 
 class PhysicalParameters(Parameters):
-    """The physical model: a scale and a relative B, both smooth along the scan."""
+    """Parameters of the physical model: a scale and a relative B factor, smooth along the scan."""
 
     scale_interval: float | None = parameter(
         None,
-        "rotation between the points of the scale; None: 15, or less for short scans",
+        "Rotation between the points of the scale. None: 15, or less for short scans.",
         unit="degree",
         gt=0,
     )
-    decay_correction: bool = parameter(True, "whether a relative B factor is refined")
+    decay_correction: bool = parameter(True, "Refine a relative B factor.")
     decay_interval: float | None = parameter(
         None,
-        "rotation between the points of the B factor; None: 20, or less for short scans",
+        "Rotation between the points of the B factor. None: 20, or less for short scans.",
         unit="degree",
         gt=0,
     )
     decay_restraint: float = parameter(
-        0.1, "weight of the restraint that pulls the B factors to zero", expert=1, ge=0
+        0.1, "Weight of the restraint of the B factors to zero.", expert=1, ge=0
     )
 
 
 class CutDataParameters(Parameters):
-    """Which reflections are scaled at all."""
+    """Limits of the reflections that are scaled."""
 
     d_min: float | None = parameter(
-        None, "leave out reflections beyond this resolution", unit="Angstrom", gt=0
+        None, "High resolution limit. None: no limit.", unit="Angstrom", gt=0
     )
     d_max: float | None = parameter(
-        None, "leave out reflections below this resolution", unit="Angstrom", gt=0
+        None, "Low resolution limit. None: no limit.", unit="Angstrom", gt=0
     )
-    partiality_cutoff: float = parameter(
-        0.4, "leave out reflections less complete than this", ge=0, le=1
-    )
-    min_isigi: float = parameter(-5.0, "leave out reflections with a lower I/sigma")
+    partiality_cutoff: float = parameter(0.4, "Minimum partiality.", ge=0, le=1)
+    min_isigi: float = parameter(-5.0, "Minimum I/sigma.")
 
 
 class ReflectionSelectionParameters(Parameters):
-    """Which intensities are scaled, and which reflections determine the model."""
+    """Intensities that are scaled, and reflections that determine the model."""
 
-    min_partiality: float = parameter(0.95, "use only reflections at least so complete", ge=0, le=1)
+    min_partiality: float = parameter(
+        0.95, "Minimum partiality of the reflections that determine the model.", ge=0, le=1
+    )
     intensity_choice: Literal["combine", "sum", "profile"] = parameter(
         "combine",
-        "summed or fitted intensities, or of each reflection the combination that is best for the "
-        "mean intensity of its equivalents",
+        "Summed or profile-fitted intensities, or the best combination for the mean intensity of "
+        "the equivalents.",
     )
 
 
 class BasicErrorModelParameters(Parameters):
-    """The error model sigma'^2 = a^2 (sigma^2 + (b I)^2)."""
+    """Parameters of the error model sigma'^2 = a^2 (sigma^2 + (b I)^2)."""
 
-    a: float | None = parameter(None, "fix a at this value; None: determine it", expert=1, gt=0)
-    b: float | None = parameter(None, "fix b at this value; None: determine it", expert=1, ge=0)
-    min_Ih: float = parameter(25.0, "use only reflections whose mean intensity is larger", expert=1)
-    n_bins: int = parameter(10, "intensity bins of the table", expert=1, ge=1)
+    a: float | None = parameter(None, "Fixed value of a. None: refined.", expert=1, gt=0)
+    b: float | None = parameter(None, "Fixed value of b. None: refined.", expert=1, ge=0)
+    min_Ih: float = parameter(
+        25.0, "Minimum mean intensity of the reflections that determine the model.", expert=1
+    )
+    n_bins: int = parameter(10, "Number of intensity bins of the table.", expert=1, ge=1)
 
 
 class ErrorModelParameters(Parameters):
-    """How errors are corrected by how well equivalents agree."""
+    """Parameters of the error model, by the scatter of the equivalents."""
 
     error_model: Literal["basic", "None"] = parameter(
-        "basic", "the model, or None to keep the errors of integration"
+        "basic", "Error model. None: keep the errors of integration."
     )
-    basic: BasicErrorModelParameters = parameter(BasicErrorModelParameters(), "of the basic model")
+    basic: BasicErrorModelParameters = parameter(BasicErrorModelParameters(), "Basic error model.")
 
 
 class WeightingParameters(Parameters):
@@ -77,35 +79,37 @@ class WeightingParameters(Parameters):
 
     counting_variance: Literal["expected", "observed"] = parameter(
         "expected",
-        "whether the variance of a reflection's own counts is what the mean of its equivalents "
-        "makes expect, or what "
-        "was counted (which makes the weighted mean of weak reflections too small)",
+        "Variance of a reflection's own counts: expected from the mean of its equivalents, or as "
+        "observed (which makes the weighted mean of weak reflections too small).",
         expert=1,
     )
-    error_model: ErrorModelParameters = parameter(ErrorModelParameters(), "of the error model")
+    error_model: ErrorModelParameters = parameter(ErrorModelParameters(), "Error model.")
 
 
 class ScalingOptionsParameters(Parameters):
-    """Outliers."""
+    """Outlier rejection."""
 
     outlier_rejection: Literal["standard", "None"] = parameter(
         "standard",
-        "compare each reflection with the mean of its equivalents without it, or reject none",
+        "Outlier rejection. standard: by the deviation from the mean of the other equivalents.",
     )
     outlier_zmax: float = parameter(
-        6.0, "reject reflections that deviate more, in standard deviations", gt=0
+        6.0, "Maximum deviation of a reflection, in standard deviations.", gt=0
     )
-    emax: float = parameter(
-        10.0, "reject reflections with a larger normalised amplitude E; 0: none", ge=0
-    )
+    emax: float = parameter(10.0, "Maximum normalised amplitude E. 0: no limit.", ge=0)
 
 
 class ScalingRefineryParameters(Parameters):
-    """The minimiser."""
+    """Parameters of the minimiser."""
 
-    max_iterations: int = parameter(20, "most steps of a round of minimisation", expert=1, ge=1)
+    max_iterations: int = parameter(
+        20, "Maximum number of steps of a round of minimisation.", expert=1, ge=1
+    )
     rmsd_tolerance: float = parameter(
-        1e-4, "stop when the residual changes by a smaller fraction", expert=1, gt=0
+        1e-4,
+        "Stop when the relative change of the residual is less than this.",
+        expert=1,
+        gt=0,
     )
 
 
@@ -114,19 +118,21 @@ class ScalingParameters(Parameters):
 
     model: Literal["auto", "physical", "KB"] = parameter(
         "auto",
-        "physical: smooth along the scan; KB: one scale and B per experiment; auto: KB below "
-        "one degree",
+        "Scaling model. physical: smooth along the scan; KB: one scale and B factor per "
+        "experiment; auto: KB for scans below one degree.",
     )
-    physical: PhysicalParameters = parameter(PhysicalParameters(), "of the physical model")
-    cut_data: CutDataParameters = parameter(CutDataParameters(), "which reflections are scaled")
+    physical: PhysicalParameters = parameter(PhysicalParameters(), "Physical model.")
+    cut_data: CutDataParameters = parameter(CutDataParameters(), "Limits of the reflections.")
     reflection_selection: ReflectionSelectionParameters = parameter(
-        ReflectionSelectionParameters(), "which reflections determine the model"
+        ReflectionSelectionParameters(), "Reflections that determine the model."
     )
-    weighting: WeightingParameters = parameter(WeightingParameters(), "errors and weights")
-    scaling_options: ScalingOptionsParameters = parameter(ScalingOptionsParameters(), "outliers")
+    weighting: WeightingParameters = parameter(WeightingParameters(), "Errors and weights.")
+    scaling_options: ScalingOptionsParameters = parameter(
+        ScalingOptionsParameters(), "Outlier rejection."
+    )
     scaling_refinery: ScalingRefineryParameters = parameter(
-        ScalingRefineryParameters(), "the minimiser"
+        ScalingRefineryParameters(), "Minimiser."
     )
     anomalous: bool = parameter(
-        False, "whether Friedel mates are kept apart in scaling and in the error model"
+        False, "Keep Friedel mates separate in scaling and in the error model."
     )

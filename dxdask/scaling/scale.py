@@ -1,4 +1,4 @@
-"""The step `scale`: integrated reflections in, scaled ones out."""
+"""The step `scale`, in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dxdask.scaling.observations import (
     usable_rows,
 )
 from dxdask.scaling.parameters import ScalingParameters
-from dxdask.scaling.scaling import Scaled, scale_observations
+from dxdask.scaling.rounds import Scaled, scale_observations
 from dxdask.tables import Table
 
 _OWN_FLAGS = Flag.BAD_FOR_SCALING | Flag.SCALED
@@ -32,11 +32,11 @@ def scale(
     experiments: ExperimentList,
     parameters: ScalingParameters | None = None,
 ) -> StepResult:
-    """Bring all observations to one scale, reject outliers and correct the errors.
+    """Scale all observations, reject outliers and correct the errors.
 
     The scale of an observation is a function, smooth along the scan of its experiment, of the
-    rotation and (as a relative B factor) the resolution; see `dxdask.scaling.model`. It is what
-    makes symmetry equivalents agree. The intensity is lp / (qe partiality) times the
+    rotation and (as a relative B factor) the resolution; see `dxdask.scaling.model`. It is fitted
+    to the differences between symmetry equivalents. The intensity is lp / (qe partiality) times the
     summed or fitted one, or the best combination of the two (`dxdask.scaling.intensities`).
 
     All reflections are needed at once: memory is some 300 bytes for each.
@@ -44,10 +44,10 @@ def scale(
     Parameters
     ----------
     reflections : integrated: experiment, hkl, flags, z_cal, partiality, lp, qe, intensity_sum and
-        its variance; and what there is of fitted intensities.
-    experiments : with crystals of one space group (P 1 too: then repeated runs and Friedel mates
-        scale).
-    parameters : defaults are DIALS's.
+        its variance, and the columns of the fitted intensities where there are any.
+    experiments : with crystals of one space group (in P 1, repeated runs and Friedel mates are the
+        equivalents).
+    parameters : None for the defaults, which are those of DIALS.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def scale(
         raise InputError(
             f"no reflection of {n_rows(reflections)} can be scaled: {int(well.sum())} were "
             "integrated well, the others lack the flags INTEGRATED_SUM and INTEGRATED_PRF or have "
-            "bad pixels; look at cut_data and at the summary of integrate"
+            "bad pixels; check cut_data and the summary of integrate"
         )
     obs = observations(
         reflections,

@@ -21,7 +21,8 @@ from dxdask.graphs.stills.run import StillsRun
 from dxdask.hits import Peakfinder8, find_hits
 from dxdask.indexing.stills import KnownCell
 from dxdask.indexing.stills.many import IndexedStills, index_known, lattices_of_stills
-from dxdask.integration.stills import integrate_stills, setup
+from dxdask.integration.stills.block import integrate_block
+from dxdask.integration.stills.context import stills_context
 from dxdask.models.vectors import unit
 from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import measurements_of
@@ -160,14 +161,14 @@ def integrate_events(
     if part.indexed is None:
         raise InputError("the events are not indexed; index them first")
     given = run.parameters.integration
-    shared = setup(
+    context = stills_context(
         run.experiment.detector, run.experiment.beam, known.group.xhm(),
         d_min=given.prediction.d_min, d_max=given.prediction.d_max,
     )  # fmt: skip
     image_of_spot = np.floor(part.indexed["z"]).astype(np.int64)
     none = np.empty((0, *run.mask.shape), np.int32)
     nothing = {name: values[:0] for name, values in part.stills.items()}
-    start = integrate_stills(none, 0, nothing, part.indexed, run.mask, shared, given)
+    start = integrate_block(none, 0, nothing, part.indexed, run.mask, context, given)
     stills = _filled(part.stills, start.stills)
     tables = [start.reflections]
     for row in np.flatnonzero(part.stills["indexed"]):
@@ -176,7 +177,7 @@ def integrate_events(
             continue
         own = select(part.indexed, image_of_spot == image)
         one = {name: values[row : row + 1] for name, values in part.stills.items()}
-        found = integrate_stills(frames[image][None], image, one, own, run.mask, shared, given)
+        found = integrate_block(frames[image][None], image, one, own, run.mask, context, given)
         tables.append(found.reflections)
         for name in stills:
             stills[name][row] = found.stills[name][0]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError, ParameterError
 from dxdask.graphs.stills.parameters import StillsParameters
-from dxdask.integration.plan import usable_pixels
+from dxdask.integration.context import usable_pixels
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment, ExperimentList
 from dxdask.spotfinding.filters import needs_surroundings

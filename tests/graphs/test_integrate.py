@@ -80,12 +80,13 @@ def test_no_task_returns_frames(painted):
 
 
 def test_models_and_predictions_may_still_be_to_come(painted, in_memory):
-    asked = IntegrationParameters()
+    parameters = IntegrationParameters()
     run = delayed(painted.experiment, traverse=False)
-    predicted = graph.predict(run, asked)
+    predicted = graph.predict(run, parameters)
     frames = lazy_frames(painted, 4)
     assert_same(
-        graph.integrate(frames, painted.mask, run, asked, predicted=predicted).compute(), in_memory
+        graph.integrate(frames, painted.mask, run, parameters, predicted=predicted).compute(),
+        in_memory,
     )
 
 

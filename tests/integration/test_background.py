@@ -73,9 +73,9 @@ def test_nothing_but_zeros_is_a_background_of_zero():
 def test_too_few_pixels_give_none():
     values, counts = np.array([1, 3], dtype=np.int32), np.array([4, 5], dtype=np.int64)
     offsets = np.array([0, 2, 2])
-    asked = {"tuning_constant": C, "tolerance": 1e-3, "max_iter": 100}
-    none = backgrounds(np.array([0, 1]), offsets, values, counts, min_pixels=10, **asked)
+    fit = {"tuning_constant": C, "tolerance": 1e-3, "max_iter": 100}
+    none = backgrounds(np.array([0, 1]), offsets, values, counts, min_pixels=10, **fit)
     assert np.isnan(none).all()
-    some = backgrounds(np.array([0]), offsets, values, counts, min_pixels=9, **asked)
+    some = backgrounds(np.array([0]), offsets, values, counts, min_pixels=9, **fit)
     assert 1 < some[0] < 3
     assert np.isnan(some[1])

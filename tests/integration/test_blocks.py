@@ -10,9 +10,9 @@ from support.painted_frames import experiment, paint
 
 from dxdask.columns import Flag, has_flag
 from dxdask.integration import IntegrationParameters, blocks
-from dxdask.integration.blocks import merge, sum_block
-from dxdask.integration.plan import plan
-from dxdask.integration.run import finish
+from dxdask.integration.blocks import combine_sums, sum_block
+from dxdask.integration.context import integration_context
+from dxdask.integration.result import finish
 from dxdask.integration.sums import COUNTS, N_FOREGROUND, N_OVERLAPPED
 
 GLM = IntegrationParameters().background.glm
@@ -24,13 +24,13 @@ def painted():
 
 
 @pytest.fixture(scope="module")
-def asked(painted):
-    return plan(painted.predicted, painted.experiment, IntegrationParameters())
+def context(painted):
+    return integration_context(painted.predicted, painted.experiment, IntegrationParameters())
 
 
 @pytest.fixture(scope="module")
-def whole(painted, asked):
-    return sum_block(painted.frames, 0, asked, painted.mask)
+def whole(painted, context):
+    return sum_block(painted.frames, 0, context, painted.mask)
 
 
 def assert_same(a, b):
@@ -39,33 +39,33 @@ def assert_same(a, b):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 9])
-def test_any_size_of_block_gives_the_same(painted, asked, whole, size):
+def test_any_size_of_block_gives_the_same(painted, context, whole, size):
     parts = [
-        sum_block(painted.frames[i : i + size], i, asked, painted.mask)
+        sum_block(painted.frames[i : i + size], i, context, painted.mask)
         for i in range(0, len(painted.frames), size)
     ]
-    assert_same(merge(parts, GLM), whole)
+    assert_same(combine_sums(parts, GLM), whole)
     assert whole.whole.all()
 
 
 @given(st.permutations(range(10)), st.lists(st.integers(2, 4), min_size=12, max_size=12))
-def test_any_tree_of_merges_gives_the_same(painted, asked, whole, order, groups):
-    parts = [sum_block(painted.frames[i : i + 1], i, asked, painted.mask) for i in order]
+def test_any_tree_of_merges_gives_the_same(painted, context, whole, order, groups):
+    parts = [sum_block(painted.frames[i : i + 1], i, context, painted.mask) for i in order]
     for n in groups:
         if len(parts) > 1:
-            parts = [*parts[n:], merge(parts[:n], GLM)]
-    assert_same(merge(parts, GLM), whole)
+            parts = [*parts[n:], combine_sums(parts[:n], GLM)]
+    assert_same(combine_sums(parts, GLM), whole)
 
 
-def test_little_room_for_background_gives_the_same(painted, asked, whole, monkeypatch):
+def test_little_room_for_background_gives_the_same(painted, context, whole, monkeypatch):
     monkeypatch.setattr(blocks, "_BUDGET", 1000)
-    assert_same(sum_block(painted.frames, 0, asked, painted.mask), whole)
+    assert_same(sum_block(painted.frames, 0, context, painted.mask), whole)
 
 
-def test_pixels_go_where_a_plain_search_puts_them(painted, asked, whole):
+def test_pixels_go_where_a_plain_search_puts_them(painted, context, whole):
     """Owner of each pixel of one frame by distances to all reflections, no boxes, no maps."""
     e, p = painted.experiment, painted.predicted
-    f, shapes = 4, asked.shapes
+    f, shapes = 4, context.shapes
     low, high = np.sort(shapes.phi[f : f + 2])
     away = np.maximum(0, np.maximum(low - p["phi_cal_rad"], p["phi_cal_rad"] - high))
     d3 = shapes.shape[:, 3] * away**2
@@ -86,7 +86,7 @@ def test_pixels_go_where_a_plain_search_puts_them(painted, asked, whole):
         inside_of[i] = (d <= 1).sum()
         won = (d <= 1) & ((owner < 0) | (d < best))
         best[won], owner[won] = d[won], i
-    one = sum_block(painted.frames[f : f + 1], f, asked, painted.mask)
+    one = sum_block(painted.frames[f : f + 1], f, context, painted.mask)
     n = np.bincount(owner[owner >= 0], minlength=len(p["d"]))
     total = np.bincount(owner[owner >= 0], painted.frames[f][owner >= 0], minlength=len(p["d"]))
     np.testing.assert_array_equal(one.sums[:, N_FOREGROUND], n[one.rows])
@@ -96,17 +96,17 @@ def test_pixels_go_where_a_plain_search_puts_them(painted, asked, whole):
     assert e.profile.n_sigma == 3.0
 
 
-def test_a_frame_that_cannot_be_read_costs_its_reflections_only(painted, asked, whole):
-    first = sum_block(painted.frames[:3], 0, asked, painted.mask)
+def test_a_frame_that_cannot_be_read_costs_its_reflections_only(painted, context, whole):
+    first = sum_block(painted.frames[:3], 0, context, painted.mask)
     lost = sum_block(
-        np.zeros_like(painted.frames[3:6]), 3, asked, painted.mask, unreadable={0, 1, 2}
+        np.zeros_like(painted.frames[3:6]), 3, context, painted.mask, unreadable={0, 1, 2}
     )
-    rest = sum_block(painted.frames[6:], 6, asked, painted.mask)
+    rest = sum_block(painted.frames[6:], 6, context, painted.mask)
     r = finish(
-        merge([first, lost, rest], GLM), painted.predicted, asked, painted.experiment
+        combine_sums([first, lost, rest], GLM), painted.predicted, context, painted.experiment
     ).reflections
-    ref = finish(whole, painted.predicted, asked, painted.experiment).reflections
-    f0 = asked.shapes.first
+    ref = finish(whole, painted.predicted, context, painted.experiment).reflections
+    f0 = context.shapes.first
     touched = (r["bbox"][:, 4] < f0 + 6) & (r["bbox"][:, 5] > f0 + 3)
     assert touched.any()
     assert not touched.all()

@@ -14,13 +14,10 @@ import pytest
 from scipy.spatial import cKDTree
 
 from dxdask.columns import Flag, has_flag
-from dxdask.integration import (
-    IntegrationParameters,
-    estimate_profile,
-    integrate,
-    local_profiles,
-    predict,
-)
+from dxdask.integration import IntegrationParameters, integrate
+from dxdask.integration.local_profile import local_profiles
+from dxdask.integration.prediction import predict
+from dxdask.integration.profile_model import estimate_profile
 from dxdask.models import ExperimentList
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.storage.importers.dials.files import read_experiments
@@ -54,7 +51,7 @@ def good(shared, runs):
 
 
 def clean(shared, r):
-    """Which reflections are away from the known bad pixels."""
+    """Return the reflections (n,) away from the known bad pixels, a mask."""
     bad = json.loads((shared / "data" / "insulin" / "truth.json").read_text())["bad_pixels"]
     keep = np.ones(len(r["d"]), dtype=bool)
     for y, x, *_ in bad["dead"] + bad["hot"]:
@@ -168,8 +165,8 @@ def followed(shared):
     found = find_spots(frames, e, mask, SpotfinderParameters())
     seen = ("x", "y", "z", "x_variance", "y_variance", "z_variance")
     spots = index_by(e, found.reflections) | {n: found.reflections[n] for n in seen}
-    asked = IntegrationParameters().profile
-    local = local_profiles(spots, found.arrays, ExperimentList.of([e]), asked)[0]
+    parameters = IntegrationParameters().profile
+    local = local_profiles(spots, found.arrays, ExperimentList.of([e]), parameters)[0]
     r = integrate(frames, mask, e, local=local).reflections
     both = has_flag(r, Flag.INTEGRATED_PRF) & has_flag(r, Flag.INTEGRATED_SUM)
     keep = clean(shared, r) & both & (r["partiality"] > 0.99)
@@ -185,7 +182,7 @@ def test_the_displaced_module_is_seen_in_the_shifts(followed):
 
 
 def test_fits_follow_the_truth_as_sums_do_and_are_better_where_weak(shared, followed):
-    """What both are off by is the gain switch (NOTES.md): 2.5 per cent of weak reflections."""
+    """The gain switch (NOTES.md) is in both: 2.5 per cent of weak reflections."""
     _, r = followed
     true = truth_of(r["hkl"], shared / "data" / "insulin" / "truth_intensities.csv")
     true *= r["qe"] / r["lp"]

@@ -182,10 +182,12 @@ def test_tables_are_plain_data_and_add_up(result):
     np.testing.assert_allclose(result.table("profile").rows[0]["sigma_b_deg"], 0.08)
 
 
-def test_too_little_background_is_told(painted):
-    asked = IntegrationParameters.model_validate({"background": {"glm": {"min_pixels": 100000}}})
+def test_too_little_background_is_flagged(painted):
+    parameters = IntegrationParameters.model_validate(
+        {"background": {"glm": {"min_pixels": 100000}}}
+    )
     r = integrate(
-        painted.frames, painted.mask, painted.experiment, painted.predicted, asked
+        painted.frames, painted.mask, painted.experiment, painted.predicted, parameters
     ).reflections
     assert has_flag(r, Flag.FAILED_DURING_BACKGROUND_MODELLING).all()
     assert not has_flag(r, Flag.INTEGRATED_SUM).any()
@@ -200,7 +202,7 @@ def test_what_does_not_fit_is_refused(painted):
         integrate(p.frames, p.mask[:-1], p.experiment, p.predicted)
     with pytest.raises(InputError, match="integer counts"):
         integrate(p.frames.astype(float), p.mask, p.experiment, p.predicted)
-    with pytest.raises(InputError, match="do not hold all panels"):
+    with pytest.raises(InputError, match="do not contain all panels"):
         integrate(p.frames[:, :-9], p.mask[:-9], p.experiment, p.predicted)
     with pytest.raises(InputError, match="no profile"):
         integrate(p.frames, p.mask, replace(p.experiment, profile=None))

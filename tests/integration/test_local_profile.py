@@ -1,4 +1,4 @@
-"""Where spots lie and how wide they are is found, and followed."""
+"""Centres and widths of spots, and profiles fitted there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from support.painted_frames import SIGMA_M, experiment, paint
 
 from dxdask.columns import Flag, has_flag
-from dxdask.integration import IntegrationParameters, integrate, local_profiles
+from dxdask.integration import IntegrationParameters, integrate
+from dxdask.integration.local_profile import local_profiles
 from dxdask.models import ExperimentList
 
 PARAMETERS = IntegrationParameters()

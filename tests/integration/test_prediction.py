@@ -12,15 +12,15 @@ from support.painted_frames import experiment
 
 from dxdask.columns import Flag, check
 from dxdask.errors import InputError
-from dxdask.integration import predict
+from dxdask.geometry.resolution import corner_resolution
 from dxdask.integration.corrections import lp_factor, quantum_efficiency
-from dxdask.integration.prediction import resolution_at_corners
+from dxdask.integration.prediction import predict
 from dxdask.models import Goniometer, Scan
 from dxdask.models.rotations import rotation_matrices
 from dxdask.models.vectors import matrix, rotation_matrix, vector
 
 
-def turned(e, p, a):
+def rotated(e, p, a):
     """R(phi) S F A h for each prediction; a: (3, 3) or (n, 3, 3)."""
     g = e.goniometer
     r = (
@@ -37,7 +37,7 @@ def turned(e, p, a):
 def assert_lawful(e, p, a):
     s0 = e.beam.s0
     np.testing.assert_allclose(np.linalg.norm(p["s1"], axis=1), np.linalg.norm(s0), rtol=1e-9)
-    np.testing.assert_allclose(p["s1"], s0 + turned(e, p, a), atol=1e-9)
+    np.testing.assert_allclose(p["s1"], s0 + rotated(e, p, a), atol=1e-9)
     for i, panel in enumerate(e.detector.panels):
         at = p["panel"] == i
         xy = panel.mm_to_pixel(panel.ray_intersection(p["s1"][at]))
@@ -57,7 +57,7 @@ def test_rays_fulfil_the_laue_equation():
     )
     # entering: inside the sphere a moment later
     later = dict(p, phi_cal_rad=p["phi_cal_rad"] + 1e-6)
-    inside = np.linalg.norm(e.beam.s0 + turned(e, later, e.crystal.a), axis=1) < np.linalg.norm(
+    inside = np.linalg.norm(e.beam.s0 + rotated(e, later, e.crystal.a), axis=1) < np.linalg.norm(
         e.beam.s0
     )
     np.testing.assert_array_equal(p["entering"], inside)
@@ -172,7 +172,7 @@ def test_resolution_limits_are_kept():
     p = predict(e, d_min=3.0, d_max=8.0)
     assert (p["d"] >= 3.0).all()
     assert (p["d"] <= 8.0).all()
-    corner = resolution_at_corners(e.detector, e.beam.s0)
+    corner = corner_resolution(e.detector, e.beam.s0)
     assert corner <= predict(e)["d"].min() < corner * 1.1
 
 

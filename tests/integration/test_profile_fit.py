@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from support.painted_frames import SIGMA_B, SIGMA_M, Painted, experiment, paint
 
 from dxdask.columns import Flag, check, has_flag
-from dxdask.integration import IntegrationParameters, LocalProfile, integrate
-from dxdask.integration.blocks import merge, sum_block
+from dxdask.integration import IntegrationParameters, integrate
+from dxdask.integration.blocks import combine_sums, sum_block
+from dxdask.integration.context import integration_context
 from dxdask.integration.gaussian import fill_weights, profiles, weight_of_sums
-from dxdask.integration.plan import plan
+from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.regions import RegionMeans
-from dxdask.integration.run import finish
+from dxdask.integration.result import finish
 from dxdask.integration.sums import FITTED, FITTED_2, N_SUMS, PROFILE
 from dxdask.models import Detector
 
@@ -157,19 +158,21 @@ def test_saturated_pixels_are_left_out(painted):
 
 @pytest.mark.parametrize("size", [1, 3, 7])
 def test_any_size_of_block_gives_the_same(painted, fitted, size):
-    asked = plan(painted.predicted, painted.experiment, PARAMETERS, local=local())
+    context = integration_context(painted.predicted, painted.experiment, PARAMETERS, local=local())
     parts = [
-        sum_block(painted.frames[i : i + size], i, asked, painted.mask)
+        sum_block(painted.frames[i : i + size], i, context, painted.mask)
         for i in range(0, len(painted.frames), size)
     ]
-    r = finish(merge(parts, asked.glm), painted.predicted, asked, painted.experiment).reflections
+    r = finish(
+        combine_sums(parts, context.glm), painted.predicted, context, painted.experiment
+    ).reflections
     for name, values in fitted.reflections.items():
         np.testing.assert_array_equal(r[name], values, err_msg=name)
 
 
 def test_sums_are_the_same_whatever_is_fitted(painted, fitted):
-    asked = IntegrationParameters.model_validate({"profile": {"fitting": False}})
-    result = run(painted, parameters=asked)
+    parameters = IntegrationParameters.model_validate({"profile": {"fitting": False}})
+    result = run(painted, parameters=parameters)
     r = result.reflections
     assert not has_flag(r, Flag.INTEGRATED_PRF).any()
     assert "intensity_prf" not in r
@@ -230,13 +233,13 @@ def test_tables_count_fits(fitted):
 )
 def test_weights_are_the_fractions_of_a_whole(painted, xx, yy, c, x, y):
     """However narrow, and wherever in a pixel its centre is, a profile's weights add up to 1."""
-    asked = plan(painted.predicted, painted.experiment, PARAMETERS).shapes
+    shapes = integration_context(painted.predicted, painted.experiment, PARAMETERS).shapes
     covariance = np.array([[xx, c * np.sqrt(xx * yy), yy]])
     centre = np.array([[50.0 + x, 60.0 + y, 0.0]])
     p = profiles(centre, covariance, np.ones(1), SIGMA_M)
     inner = np.array([[30, 72, 40, 82]], dtype=np.int32)
     weights = np.empty(42 * 42, dtype=np.int32)
-    e = asked._replace(profile=p, inner=inner)
+    e = shapes._replace(profile=p, inner=inner)
     fill_weights(np.array([0]), e, np.array([0]), weights)
     total = weights.sum() * weight_of_sums(p)[0]
     np.testing.assert_allclose(total, 1.0, atol=0.03 if min(xx, yy) < 0.3 else 0.002)
@@ -246,10 +249,10 @@ def test_sums_of_weights_are_those_of_a_plain_sum(painted):
     e = painted.experiment
     panel = replace(e.detector[0], trusted_range=(-1.0, np.inf))
     e = replace(e, detector=Detector(panels=(panel,)))
-    asked = plan(painted.predicted, e, PARAMETERS, local=local())
-    sums = sum_block(painted.frames, 0, asked, painted.mask)
+    context = integration_context(painted.predicted, e, PARAMETERS, local=local())
+    sums = sum_block(painted.frames, 0, context, painted.mask)
     assert sums.sums.shape[1] == N_SUMS
-    scale = weight_of_sums(asked.shapes.profile)[sums.rows]
+    scale = weight_of_sums(context.shapes.profile)[sums.rows]
     whole = sums.sums[:, PROFILE] == sums.sums[:, FITTED]
     whole &= painted.predicted["partiality"][sums.rows] > 0.9999
     assert whole.sum() > 300

@@ -10,7 +10,8 @@ from support.painted_frames import SIGMA_B, SIGMA_M, experiment, paint
 
 from dxdask.columns import Flag
 from dxdask.errors import InputError
-from dxdask.integration import IntegrationParameters, estimate_profile
+from dxdask.integration import IntegrationParameters
+from dxdask.integration.profile_model import estimate_profile
 from dxdask.models import ExperimentList
 
 
@@ -84,17 +85,17 @@ def test_spots_used_in_refinement_come_first(painted):
 def test_what_is_missing_is_named(painted):
     table, arrays = spots_of(painted)
     e = ExperimentList.of([painted.experiment])
-    asked = IntegrationParameters()
+    parameters = IntegrationParameters()
     few = {n: v[:9] for n, v in table.items()}
     cut = arrays | {"pixel_offsets": arrays["pixel_offsets"][:10]}
     cut = {
         n: v[: arrays["pixel_offsets"][9]] if n != "pixel_offsets" else v for n, v in cut.items()
     }
     with pytest.raises(InputError, match="has 9 indexed strong spots, a profile needs 50"):
-        estimate_profile(few, cut, e, asked)
+        estimate_profile(few, cut, e, parameters)
     with pytest.raises(InputError, match="lack pixel_offsets"):
-        estimate_profile(table, {}, e, asked)
+        estimate_profile(table, {}, e, parameters)
     with pytest.raises(InputError, match="x_cal_mm"):
-        estimate_profile({"experiment": table["experiment"]}, arrays, e, asked)
-    with pytest.raises(InputError, match="do not go with 9 reflections"):
-        estimate_profile(few, arrays, e, asked)
+        estimate_profile({"experiment": table["experiment"]}, arrays, e, parameters)
+    with pytest.raises(InputError, match="do not match 9 reflections"):
+        estimate_profile(few, arrays, e, parameters)

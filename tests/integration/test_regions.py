@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.painted_frames import experiment
 
-from dxdask.integration.regions import Places, region_means
+from dxdask.integration.regions import DetectorPositions, region_means
 
 DETECTOR = experiment(panels=2).detector  # of 300 x 140 px each
 
@@ -16,7 +16,7 @@ DETECTOR = experiment(panels=2).detector  # of 300 x 140 px each
 def scattered(n, seed=0):
     rng = np.random.default_rng(seed)
     panel = rng.integers(0, 2, n).astype(np.int32)
-    return Places(DETECTOR, panel, rng.uniform(0, 300, n), rng.uniform(0, 140, n)), rng
+    return DetectorPositions(DETECTOR, panel, rng.uniform(0, 300, n), rng.uniform(0, 140, n)), rng
 
 
 def means(places, value, *, spread=1.0, clip=5.0, weight=100.0, first=0.0):
@@ -45,7 +45,7 @@ def test_a_smooth_shift_and_a_step_between_panels_are_followed():
 def test_where_there_is_nothing_the_mean_is_that_around():
     places, rng = scattered(2000)
     left = places.x < 150
-    half = Places(DETECTOR, places.panel[left], places.x[left], places.y[left])
+    half = DetectorPositions(DETECTOR, places.panel[left], places.x[left], places.y[left])
     found = means(half, 0.7 + rng.normal(0, 0.1, left.sum()))
     right = found.at(places.panel[~left], places.x[~left], places.y[~left])
     np.testing.assert_allclose(right, 0.7, atol=0.05)
@@ -55,9 +55,9 @@ def test_few_values_move_the_mean_little():
     places, _ = scattered(1)
     found = means(places, np.ones(1), spread=0.1, weight=1.0)
     assert found.values.max() < 0.05
-    assert means(Places(DETECTOR, *(v[:0] for v in places[1:])), np.zeros(0), first=0.3).values == (
-        pytest.approx(0.3)
-    )
+    assert means(
+        DetectorPositions(DETECTOR, *(v[:0] for v in places[1:])), np.zeros(0), first=0.3
+    ).values == (pytest.approx(0.3))
 
 
 def test_outliers_move_it_no_more_than_the_clip():

@@ -14,7 +14,7 @@ from support.made_up import MadeUp, made_up, unmerged_mtz
 from dxdask.columns import Flag, check, select
 from dxdask.errors import InputError, SchemaError
 from dxdask.merging import MergingParameters, merge
-from dxdask.merging.equivalents import combine
+from dxdask.merging.equivalents import combine_equivalents
 from dxdask.merging.merge import first_sums, second_sums
 from dxdask.models.symmetry import asu_indices, pack, possible_reflections
 from dxdask.scaling import scale
@@ -168,12 +168,12 @@ def test_sums_of_parts_are_sums_of_all(scaled: MadeUp) -> None:
     parts = [select(table, table["experiment"] == i) for i in range(3)]
     whole = first_sums(table, experiments, parameters)
     first = [first_sums(p, experiments, parameters) for p in parts]
-    joined = combine(first)
+    joined = combine_equivalents(first)
     np.testing.assert_array_equal(joined.keys, whole.keys)
     np.testing.assert_array_equal(joined.values, whole.values)
-    other = combine([first[0], combine(first[1:])])
+    other = combine_equivalents([first[0], combine_equivalents(first[1:])])
     np.testing.assert_allclose(other.values, whole.values, rtol=1e-13, atol=1e-13)
-    second = combine([second_sums(p, experiments, parameters, whole) for p in parts])
+    second = combine_equivalents([second_sums(p, experiments, parameters, whole) for p in parts])
     expected = second_sums(table, experiments, parameters, whole)
     np.testing.assert_array_equal(second.values, expected.values)
 

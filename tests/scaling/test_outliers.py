@@ -1,4 +1,4 @@
-"""Which observations of a group cannot be believed."""
+"""Outliers in groups of equivalents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dxdask.scaling.outliers import outliers_of_groups
 
 
 def rejected(groups: list[list[float]], sigma: float = 1.0) -> list[list[bool]]:
-    """Return which of these intensities, all of one standard deviation, are outliers."""
+    """Return the outliers among intensities of one standard deviation, group by group."""
     sizes = [len(g) for g in groups]
     n = sum(sizes)
     zeros = np.zeros(n)
@@ -40,7 +40,7 @@ def rejected(groups: list[list[float]], sigma: float = 1.0) -> list[list[bool]]:
     [
         ([100.0, 101.0, 99.0, 300.0], [False, False, False, True]),
         ([100.0, 101.0, 99.0, 102.0], [False] * 4),
-        ([100.0, 200.0], [False, False]),  # which of a pair is wrong, nobody knows
+        ([100.0, 200.0], [False, False]),  # either of a pair may be wrong
         ([100.0], [False]),
         # a hot pixel below weak, stronger and strong runs: all that is left disagrees
         ([1600.0, 800.0, 400.0, 200.0, 100.0], [True] * 5),

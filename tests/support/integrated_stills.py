@@ -30,7 +30,7 @@ class Simulated:
     experiments: ExperimentList
     truth: dict[int, float]
     scale: NDArray[np.float64]
-    turns: NDArray[np.float64]
+    tilts: NDArray[np.float64]
 
 
 def simulated(
@@ -38,7 +38,7 @@ def simulated(
     background: float = 4.0, bright: float = 300.0, symbol: str = "P 43 21 2",
     cell: tuple[float, ...] = CELL, mosaic: float = 0.0,
 ) -> Simulated:  # fmt: skip
-    """Return stills of random orientation whose A are wrong by turns (rad) and a stretch.
+    """Return stills of random orientation whose A are wrong by tilts (rad) and a stretch.
 
     mosaic : standard deviation of the tilts of blocks, rad.
     """
@@ -54,7 +54,7 @@ def simulated(
     s2 = np.array([0.5 * np.sum((b @ h) ** 2) for h in unpack(unique)])
     full = rng.exponential(1.0, len(unique)) * np.exp(-10 * s2) * bright
     u = rotation_matrices(rng.normal(0, 2, (n, 3)))
-    turns = np.concatenate([rng.normal(0, turn, (n, 2)), np.zeros((n, 1))], axis=1)
+    tilts = np.concatenate([rng.normal(0, turn, (n, 2)), np.zeros((n, 1))], axis=1)
     wavelength = 1.3 * (1 + rng.normal(0, 1e-3, n))
     scale, radius = np.exp(rng.normal(0, 0.5, n)), RADIUS * np.exp(rng.normal(0, 0.15, n))
     tables = []
@@ -73,7 +73,7 @@ def simulated(
             "intensity_sum_variance": np.maximum(counts, 0) + background,
         })  # fmt: skip
     reflections = {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
-    wrong = rotation_matrices(-turns) @ u @ b / (1 + stretch)
+    wrong = rotation_matrices(-tilts) @ u @ b / (1 + stretch)
     stills = {
         "experiment": np.zeros(n, np.int32), "image": np.arange(n, dtype=np.int32),
         "wavelength": wavelength, "indexed": np.ones(n, np.bool_), "a_matrix": wrong,
@@ -83,4 +83,4 @@ def simulated(
         crystal=Crystal.from_cell(cell, space_group=symbol),
     )  # fmt: skip
     truth = dict(zip(unique.tolist(), full.tolist(), strict=True))
-    return Simulated(reflections, stills, [experiment], truth, scale, turns)
+    return Simulated(reflections, stills, [experiment], truth, scale, tilts)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import erf
 
 from dxdask.columns import Reflections
-from dxdask.integration import predict
+from dxdask.integration.prediction import predict
 from dxdask.models import (
     Beam,
     Crystal,

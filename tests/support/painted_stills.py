@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from support.made_up_stills import CELL, panels
 
 from dxdask.columns import Flag, Reflections
-from dxdask.integration.stills import Predictions, Setup, Spread, predict, setup, spread_of
+from dxdask.integration.stills.context import StillsContext, stills_context
+from dxdask.integration.stills.prediction import Predictions, predict_still
+from dxdask.integration.stills.spread import Spread, spread_of
 from dxdask.models import Beam, Detector
 from dxdask.models.crystal import b_matrix
 from dxdask.models.rotations import rotation_matrices
@@ -26,12 +28,12 @@ def orientation(seed: int) -> NDArray[np.float64]:
     return rotation_matrices(np.random.default_rng(seed).normal(0, 2, (1, 3)))[0] @ b_matrix(CELL)
 
 
-def common(detector: Detector | None = None, **changed: object) -> Setup:
+def common(detector: Detector | None = None, **changed: object) -> StillsContext:
     """Return the setup of the painted stills; `changed` goes to every panel."""
     base = detector or panels()
     own = tuple(replace(p, **changed) for p in base.panels)  # type: ignore[arg-type]
     beam = Beam(wavelength=1.3, polarization_fraction=1.0)
-    return setup(replace(base, panels=own), beam, "P 43 21 2", d_min=D_MIN)
+    return stills_context(replace(base, panels=own), beam, "P 43 21 2", d_min=D_MIN)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def painted(
     """
     rng = np.random.default_rng(seed + 1000)
     shared, a_matrix = common(detector), orientation(seed)
-    found = predict(a_matrix, WAVELENGTH, shared, spread, n_sigma=4.0)
+    found = predict_still(a_matrix, WAVELENGTH, shared, spread, n_sigma=4.0)
     full = scale * rng.exponential(1.0, len(found.d))
     photons = full * found.partiality / found.lp
     shape = (detector or panels()).frame_shape

@@ -1,4 +1,4 @@
-"""A still integrated with the width of reflections that its own intensities show."""
+"""Integration of a still with the width of reflections fitted to its own intensities."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.integration.stills.context import StillsContext
 from dxdask.integration.stills.extents import SeenSpots
 from dxdask.integration.stills.parameters import StillIntegrationParameters
-from dxdask.integration.stills.prediction import Setup
 from dxdask.integration.stills.spread import Spread
 from dxdask.integration.stills.still import integrate_still
 from dxdask.integration.stills.width import width_factor
 
 ROUNDS = 3
 CLOSE_ENOUGH = 1.1
-"""Widths that differ by less than this factor are not told apart: one still tells that much."""
+"""Widths that differ by less than this factor are taken as equal: the precision of one still."""
 
 
 class Adapted(NamedTuple):
-    """Reflections, and the factors by which the widths of lattice points by the size of blocks, and
-    by their mosaicity, are larger than they were thought.
+    """Reflections of a still, and the factors between the fitted and the given widths.
+
+    Attributes
+    ----------
+    of_size, of_mosaicity : of the widths of lattice points by the size of blocks, and by their
+    mosaicity.
     """
 
     reflections: Reflections
@@ -36,18 +40,18 @@ def integrate_adapted(
     mask: NDArray[np.bool_],
     a_matrix: Floats,
     wavelength: float,
-    shared: Setup,
+    context: StillsContext,
     spread: Spread,
     *,
     shifts: Floats | None,
     seen: SeenSpots | None,
     parameters: StillIntegrationParameters,
 ) -> Adapted:
-    """Return the reflections of a still (see `integrate_still`), predicted as wide as they are.
+    """Return the reflections of a still (see `integrate_still`), with fitted widths.
 
-    Spots tell little of that: strong reflections are seen far from the sphere. So it is integrated
-    again, as long as the intensities show that points are wider or narrower than was thought.
-    Of domain size and mosaicity, one that `parameters` give stays as it is.
+    Spots do not determine the width: strong reflections are seen far from the sphere. So the still
+    is integrated again with the width fitted to its intensities, until that does not change. A
+    domain size or mosaicity that `parameters` set is kept.
     """
     given, factor = parameters.prediction, 1.0
     for i in range(ROUNDS):
@@ -55,7 +59,7 @@ def integrate_adapted(
         of_mosaicity = factor if given.half_mosaicity is None else 1.0
         now = Spread(spread.size * of_size, spread.mosaic * of_mosaicity, spread.band)
         table = integrate_still(
-            frame, mask, a_matrix, wavelength, shared, now, shifts=shifts, seen=seen,
+            frame, mask, a_matrix, wavelength, context, now, shifts=shifts, seen=seen,
             parameters=parameters,
         )  # fmt: skip
         change = _width_of(table)

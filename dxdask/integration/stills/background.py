@@ -1,4 +1,4 @@
-"""Background under a spot: a plane through the pixels around it, without what is too bright."""
+"""Background of a spot: a plane fitted to the pixels around it, without bright outliers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIN_PIXELS = 10
 def _plane(ring: Any, n: int, limit: float, fit: Any) -> int:
     """Fit c = fit[0] + fit[1] dx + fit[2] dy to rows dx, dy, c with c - plane <= limit.
 
-    fit (3,) holds the plane of the last round, and gets the new one. Returns how many rows enter.
+    fit (3,) is the plane of the last round, and becomes the new one. Return the number of rows.
     The slopes are 0 where the rows do not determine them.
     """
     m, sx, sy, sc, sxx, sxy, syy, sxc, syc = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -44,7 +44,7 @@ def _plane(ring: Any, n: int, limit: float, fit: Any) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _lower_variance(ring: Any, n: int, fit: Any) -> float:
-    """Return the mean square of the residuals below the plane: bright outliers leave it alone."""
+    """Return the mean square of the residuals below the plane, free of bright outliers."""
     total, m = 0.0, 0
     for i in range(n):
         r = ring[i, 2] - (fit[0] + fit[1] * ring[i, 0] + fit[2] * ring[i, 1])
@@ -56,11 +56,11 @@ def _lower_variance(ring: Any, n: int, fit: Any) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def background(ring: Any, n: int, gain: float, n_sigma: float, fit: Any) -> Any:
-    """Return how many background pixels are kept and their variance; fit (3,) gets the plane.
+    """Return number and variance of the background pixels; fit (3,) becomes the plane.
 
-    ring : (m, 3) dx and dy from the reflection, px, and counts, of which n rows count. A pixel is
-    left out that lies more than n_sigma standard deviations and one photon (`gain` counts) above
-    the plane. The variance is that about the plane, at least that of one photon in all the pixels.
+    ring : (m, 3) dx and dy from the reflection, px, and counts; the first n rows are used. A pixel
+    more than n_sigma standard deviations and one photon (`gain` counts) above the plane is
+    rejected. The variance is that about the plane, at least that of one photon in all the pixels.
     """
     fit[0], fit[1], fit[2] = 0.0, 0.0, 0.0
     kept = _plane(ring, n, np.inf, fit)

@@ -1,4 +1,4 @@
-"""How large the spots of a still are on the detector, beside what their lattice points predict."""
+"""Sizes of the spots of a still on the detector, against those predicted."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dxdask.integration.stills.panel_shifts import rows_of
 from dxdask.integration.stills.prediction import Predictions
 
 BORDER = 2
-"""Pixels around the box of a spot that tell the background, and that its counts reach into."""
+"""Width, px, of the border of background around the box of a spot; its counts extend into it."""
 MIN_PHOTONS = 100.0
-"""Of a spot whose extent is measured."""
+"""Least photons of a spot whose extent is measured."""
 MIN_SPOTS = 5
 
 
@@ -91,12 +91,11 @@ def extents(
 
 
 def sharpness(found: Predictions, hkl: NDArray[np.int32], seen: Floats) -> float:
-    """Return by what the predicted covariance is multiplied to be that of the spots, at most 1.
+    """Return the factor, at most 1, from the predicted covariance to that of the spots.
 
-    Crystals reach far from the sphere for several reasons. Small blocks spread a lattice point in
-    all directions, which shows as large spots. Where the spots are small the spread is along the
-    excitation error only (cracked crystals, convergent beams), and ellipses for large spots would
-    run into each other.
+    Lattice points may be spread for several reasons. Small blocks spread them in all directions,
+    which makes large spots. If the spots are small, the spread is along the excitation error only
+    (cracked crystals, convergent beams), and ellipses for large spots would overlap.
 
     found : predictions of the still. hkl : (n, 3) and seen : (n,) px^2, see `extents`, of spots.
     """

@@ -1,4 +1,4 @@
-"""Where a lattice point that is spread out meets the Ewald sphere: the mean ray and its spread."""
+"""Footprint of a spread-out lattice point on the Ewald sphere: its mean ray and covariance."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def excitation(q: Any, s0: Any, unit: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def reach(q: Any, s0: Any, unit: Any, spread: Any, pull: Any) -> Any:
-    """Return the variance of excitation errors, 1/A^2, and how the spectrum changes them.
+    """Return the variance of excitation errors, 1/A^2, and their derivative by the spectrum.
 
     A point q + r in a beam s0 (1 + t), r and t normal, has the excitation error eps + unit . r +
     g t; g is the second number returned. `pull` (3,) becomes the covariance of r and unit . r.
@@ -49,10 +49,10 @@ def reach(q: Any, s0: Any, unit: Any, spread: Any, pull: Any) -> Any:
 def mean_ray(
     q: Any, s0: Any, eps: float, variance: float, g: float, spread: Any, pull: Any, s1: Any
 ) -> None:
-    """Put the mean ray of what meets the sphere into s1 (3,), as long as s0.
+    """Put the mean ray of the part on the sphere into s1 (3,), of the length of s0.
 
-    Given eps + unit . r + g t = 0, normal r and t have the means -cov eps / variance: a point that
-    is round is moved straight to the sphere, one that is spread by mosaicity is turned to it.
+    Given eps + unit . r + g t = 0, normal r and t have the means -cov eps / variance: a round point
+    is translated to the sphere, one spread by mosaicity is rotated to it.
     """
     t = -g * spread[2] * spread[2] * eps / variance
     length, wave = 0.0, 0.0
@@ -68,7 +68,7 @@ def mean_ray(
 def ray_covariance(
     q: Any, s0: Any, variance: float, g: float, spread: Any, pull: Any, out: Any
 ) -> None:
-    """Fill out (3, 3), 1/A^2: covariance of q + r + s0 (1 + t) where it meets the sphere."""
+    """Fill out (3, 3), 1/A^2: covariance of q + r + s0 (1 + t) on the sphere."""
     size, mosaic, band = spread[0] * spread[0], spread[1] * spread[1], spread[2] * spread[2]
     q2 = q[0] * q[0] + q[1] * q[1] + q[2] * q[2]
     for i in range(3):

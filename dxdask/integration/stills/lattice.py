@@ -1,4 +1,4 @@
-"""Lattice points near the Ewald sphere of a still, and where the detector records them."""
+"""Lattice points near the Ewald sphere of a still, and their positions on the detector."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from dxdask.integration.centring import is_centring_absence
 from dxdask.integration.rays import find_panel
 from dxdask.integration.stills.footprint import (
     excitation,
@@ -22,7 +23,7 @@ N_NUMBERS = 12
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _within(start: Any, step: Any, centre: Any, radius: float) -> Any:
-    """Return the real l between which start + l step lies in a sphere; an empty range for none."""
+    """Return the range of real l with start + l step in a sphere; an empty range for none."""
     a, b, c = 0.0, 0.0, -radius * radius
     for i in range(3):
         from_centre = start[i] - centre[i]
@@ -37,16 +38,8 @@ def _within(start: Any, step: Any, centre: Any, radius: float) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _absent(h: int, k: int, l: int, centring: Any) -> bool:
-    for i in range(len(centring)):
-        if (h * centring[i, 0] + k * centring[i, 1] + l * centring[i, 2]) % 24 != 0:
-            return True
-    return False
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _record(q: Any, s0: Any, spread: Any, n_sigma: float, panels: Any, work: Any, row: Any) -> bool:
-    """Fill row (N_NUMBERS,) of the point q; return whether it is near enough and on a panel."""
+    """Fill row (N_NUMBERS,) of the point q; return True if it is near enough and on a panel."""
     unit, pull, s1 = work[0], work[1], work[2]
     eps = excitation(q, s0, unit)
     variance, g = reach(q, s0, unit, spread, pull)
@@ -70,7 +63,7 @@ def near_sphere(
     a_matrix: Any, s0: Any, limits: Any, centring: Any, spread: Any, panels: Any, hkl: Any,
     out: Any,
 ) -> int:  # fmt: skip
-    """Fill hkl (n, 3) and out (n, N_NUMBERS); return how many there are, be there room or not.
+    """Fill hkl (n, 3) and out (n, N_NUMBERS); return the number of points, which may exceed n.
 
     limits : n_sigma, largest |eps| of any point (1/A), least and largest 1/d (1/A), and largest
     |h|, |k|. For each h and k only those l are visited that lie in the shell.
@@ -101,7 +94,9 @@ def near_sphere(
                 for i in range(3):
                     q[i] = start[i] + l * step[i]
                 q2 = q[0] * q[0] + q[1] * q[1] + q[2] * q[2]
-                good = q2 > 0.0 and limits[2] ** 2 <= q2 and not _absent(h, k, l, centring)
+                good = (
+                    q2 > 0.0 and limits[2] ** 2 <= q2 and not is_centring_absence(h, k, l, centring)
+                )
                 if good and _record(q, s0, spread, limits[0], panels, work, row):
                     if n < len(hkl):
                         hkl[n, 0], hkl[n, 1], hkl[n, 2] = h, k, l

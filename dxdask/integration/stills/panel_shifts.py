@@ -1,4 +1,4 @@
-"""How far off their predictions a still's spots are seen on each panel."""
+"""Shifts of the spots of a still against their predictions, panel by panel."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dxdask.models.symmetry import pack
 SPOT_ERROR = 0.3
 """Error of the position of a spot, px."""
 PANEL_ERROR = 0.8
-"""By how much panels may be off their place, px."""
+"""Standard deviation of the positions of panels, px."""
 _CUT = 3.0
 
 
 def panel_shifts(
     found: Predictions, hkl: NDArray[np.int32], panel: NDArray[np.int32], xy: Floats, n_panels: int
 ) -> Floats:
-    """Return the shifts (panels, 2), px, by which spots are seen off their predictions.
+    """Return the shifts (panels, 2), px, of the spots against their predictions.
 
-    They are medians, drawn towards 0 as far as few spots tell less than that panels are where
-    they are said to be; so a detector that is not refined yet costs no intensity.
+    They are medians, drawn towards 0 where there are few spots; so no intensity is lost by a
+    detector that is not refined yet.
 
     found : predictions of the still. hkl : (n, 3), panel : (n,) and xy : (n, 2) of its spots, px.
     """
@@ -41,7 +41,7 @@ def panel_shifts(
 
 
 def rows_of(table: NDArray[np.int32], hkl: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the rows (n,) of the table (m, 3), in order of h, k, l, with these hkl; -1: none."""
+    """Return the rows (n,) of these hkl in a table (m, 3) in order of h, k, l; -1: none."""
     if len(table) == 0:
         return np.full(len(hkl), -1, np.int64)
     keys, wanted = pack(table), pack(hkl)

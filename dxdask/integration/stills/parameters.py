@@ -8,60 +8,81 @@ from dxdask.parameters import Parameters, parameter
 
 
 class StillPredictionParameters(Parameters):
-    """Which reflections are predicted."""
+    """Limits of the predicted reflections, and widths of the lattice points."""
 
     d_min: float | None = parameter(
-        None, "Highest resolution; None: that of the detector's corners.", unit="Angstrom", gt=0.0
+        None,
+        "High resolution limit. None: the resolution at the corners of the detector.",
+        unit="Angstrom",
+        gt=0.0,
     )
     d_max: float | None = parameter(
-        None, "Lowest resolution; None: no limit.", unit="Angstrom", gt=0.0
+        None, "Low resolution limit. None: no limit.", unit="Angstrom", gt=0.0
     )
     n_sigma: float = parameter(
         3.0,
-        "Reflections are predicted whose excitation error is at most so many standard deviations.",
+        "Maximum excitation error of a predicted reflection, in standard deviations.",
         gt=0.0,
         le=10.0,
     )
     bandwidth: float = parameter(0.002, "Full width of the spectrum, relative.", ge=0.0, lt=0.2)
     domain_size: float | None = parameter(
-        None, "Of the coherent blocks; None: by the spots of each still.", unit="Angstrom", gt=0.0
+        None,
+        "Size of the coherent blocks. None: estimated from the spots of each still.",
+        unit="Angstrom",
+        gt=0.0,
     )
     half_mosaicity: float | None = parameter(
-        None, "Of the spread of blocks; None: by the spots of each still.", unit="degree", ge=0.0
+        None,
+        "Half width of the orientations of the blocks. None: estimated from the spots of each "
+        "still.",
+        unit="degree",
+        ge=0.0,
     )
 
 
 class StillSummationParameters(Parameters):
-    """Which pixels are summed."""
+    """Foreground and background of a spot."""
 
     radius: float = parameter(
-        2.5, "Half axes of the summed ellipse are so long at least.", unit="px", gt=0.5, le=50.0
+        2.5, "Minimum half axis of the ellipse of foreground.", unit="px", gt=0.5, le=50.0
     )
     n_sigma: float = parameter(
-        3.0, "To their squares, those of so many widths of the predicted spot are added.", ge=0.0
+        3.0,
+        "Widths of the predicted spot that are added in quadrature to the half axes.",
+        ge=0.0,
     )
     background_inner: float = parameter(
-        1.2, "Background is taken from here on, as a multiple of the ellipse,", ge=1.0
+        1.2, "Inner border of the background, as a multiple of the ellipse.", ge=1.0
     )
-    background_outer: float = parameter(2.4, "to here.", gt=1.0, le=10.0)
+    background_outer: float = parameter(
+        2.4, "Outer border of the background, as a multiple of the ellipse.", gt=1.0, le=10.0
+    )
     background_n_sigma: float = parameter(
-        4.0, "Pixels that stand out so far are not background.", gt=0.0, expert=1
+        4.0,
+        "Standard deviations above the background beyond which a pixel is rejected.",
+        gt=0.0,
+        expert=1,
     )
     neighbour_partiality: float = parameter(
-        0.05, "Smallest estimated partiality of a reflection whose pixels others may not use.",
-        ge=0.0, le=1.0, expert=1,
-    )  # fmt: skip
+        0.05,
+        "Minimum estimated partiality of a reflection whose pixels are not used for others.",
+        ge=0.0,
+        le=1.0,
+        expert=1,
+    )
     shadow: float = parameter(
         0.5,
-        "Reflections are flagged bad where the background on one side is less than this fraction "
-        "of what is usual at that resolution: they lie in the shadow of the beam stop. 0: none.",
-        ge=0.0, lt=1.0,
-    )  # fmt: skip
+        "Flag reflections with less than this fraction of the usual background at that resolution "
+        "on one side, as in the shadow of the beam stop. 0: none.",
+        ge=0.0,
+        lt=1.0,
+    )
     follow_panels: bool = parameter(
-        True, "Shift predictions on each panel by what the still's own indexed spots show there."
+        True, "Shift the predictions on each panel by the indexed spots of the still."
     )
     follow_spots: bool = parameter(
-        True, "Sum smaller ellipses where the still's own indexed spots are smaller than predicted."
+        True, "Sum smaller ellipses if the indexed spots of the still are smaller than predicted."
     )
 
     @model_validator(mode="after")
@@ -75,7 +96,7 @@ class StillSummationParameters(Parameters):
 
 
 class StillIntegrationParameters(Parameters):
-    """Of the integration of stills."""
+    """Parameters of the integration of stills."""
 
     prediction: StillPredictionParameters = StillPredictionParameters()
     summation: StillSummationParameters = StillSummationParameters()

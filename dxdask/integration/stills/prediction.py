@@ -1,44 +1,18 @@
-"""Which reflections a still shows, and where."""
+"""Reflections of a still, from the lattice points near the Ewald sphere."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.geometry.resolution import corner_resolution
 from dxdask.integration.corrections import polarisation
-from dxdask.integration.rays import PanelArrays, panel_arrays
 from dxdask.integration.stills import lattice
-from dxdask.integration.stills.shadows import RadialGrid, radial_grid
+from dxdask.integration.stills.context import StillsContext
 from dxdask.integration.stills.spread import Spread, profile
-from dxdask.models import Beam, Detector
-from dxdask.models.crystal import space_group
-
-
-class Setup(NamedTuple):
-    """What the stills of a run share.
-
-    Attributes
-    ----------
-    panels : of the detector, as arrays. beam : direction and polarisation. trusted : (p, 2)
-    counts between which pixels can be believed. gain : (p,) counts a photon. centring : (m, 3)
-    translations of the lattice's centring, in 1/24. grid : where background is sampled.
-    d_min, d_max : A.
-    """
-
-    panels: PanelArrays
-    beam: Beam
-    trusted: Floats
-    gain: Floats
-    centring: NDArray[np.int64]
-    grid: RadialGrid
-    d_min: float
-    d_max: float
+from dxdask.models import Beam
 
 
 class Predictions(NamedTuple):
@@ -46,10 +20,10 @@ class Predictions(NamedTuple):
 
     Attributes
     ----------
-    hkl : (n, 3). panel : (n,). s1 : (n, 3), 1/A, the mean ray of what meets the Ewald sphere.
-    x, y : px, where that is recorded. excitation_error : |q + s0| - |s0|, 1/A; sigma : of
-    excitation errors at which the reflection is seen. covariance : (n, 3) xx, xy, yy of the spot,
-    px^2. d : A. lp : counts times this are free of the effect of polarisation.
+    hkl : (n, 3). panel : (n,). s1 : (n, 3), 1/A, the mean ray. x, y : px, of that ray.
+    excitation_error : |q + s0| - |s0|, 1/A; sigma : standard deviation of excitation errors by the
+    spread of the lattice point. covariance : (n, 3) xx, xy, yy of the spot, px^2. d : A.
+    lp : correction of counts for polarisation.
     """
 
     hkl: NDArray[np.int32]
@@ -69,71 +43,44 @@ class Predictions(NamedTuple):
         return profile(self.excitation_error / self.sigma)
 
 
-def setup(
-    detector: Detector,
-    beam: Beam,
-    group: str,
+def predict_still(
+    a_matrix: Floats,
+    wavelength: float,
+    context: StillsContext,
+    spread: Spread,
     *,
-    d_min: float | None = None,
-    d_max: float | None = None,
-) -> Setup:
-    """Return what the stills of a run share; asked again it is at hand, so do not write to it.
-
-    d_min None: that at the corners of the detector.
-    """
-    return _setup(detector, replace(beam, wavelengths=None), group, d_min, d_max)
-
-
-@lru_cache(maxsize=8)
-def _setup(
-    detector: Detector, beam: Beam, group: str, d_min: float | None, d_max: float | None
-) -> Setup:
-    moved = [t for t in space_group(group).operations().cen_ops if any(t)]
-    return Setup(
-        panels=panel_arrays(detector),
-        beam=beam,
-        trusted=np.array([p.trusted_range for p in detector.panels], dtype=np.float64),
-        gain=np.array([p.gain for p in detector.panels], dtype=np.float64),
-        centring=np.array(moved, dtype=np.int64).reshape(len(moved), 3),
-        grid=radial_grid(detector, beam),
-        d_min=corner_resolution(detector, beam.s0) if d_min is None else d_min,
-        d_max=np.inf if d_max is None else d_max,
-    )
-
-
-def predict(
-    a_matrix: Floats, wavelength: float, shared: Setup, spread: Spread, *, n_sigma: float = 3.0
+    n_sigma: float = 3.0,
 ) -> Predictions:
     """Return the reflections of a still whose lattice points reach the Ewald sphere.
 
-    Points are normal distributions (`Spread`), wavelengths too; what of a point meets the sphere
+    Points are normal distributions (`Spread`), wavelengths too; the part of a point on the sphere
     is again one, whose mean gives the position of the spot and whose covariance its shape (compare
     Parkhurst & Thompson 2020 and the ellipsoid model of DIALS).
 
     Parameters
     ----------
-    a_matrix : (3, 3) A = U B, 1/A. wavelength : A. shared : see `setup`.
+    a_matrix : (3, 3) A = U B, 1/A. wavelength : A. context : of the run.
     spread : of lattice points and wavelengths. n_sigma : largest excitation error, in standard
         deviations.
     """
-    s0 = shared.beam.s0 * (shared.beam.wavelength / wavelength)
-    q_max = min(1.0 / shared.d_min, 2.0 / wavelength)
+    s0 = context.beam.s0 * (context.beam.wavelength / wavelength)
+    q_max = min(1.0 / context.d_min, 2.0 / wavelength)
     cells = np.linalg.norm(np.linalg.inv(a_matrix), axis=1)
     largest = n_sigma * np.sqrt(
         spread.size**2
         + (spread.mosaic * q_max) ** 2
         + (spread.band * 0.6 * wavelength * q_max**2) ** 2
     )
-    limits = np.array([n_sigma, largest, 1.0 / shared.d_max, q_max, *np.floor(cells[:2] * q_max)])
+    limits = np.array([n_sigma, largest, 1.0 / context.d_max, q_max, *np.floor(cells[:2] * q_max)])
     room = int(2.5 * np.pi * q_max**2 * largest / abs(np.linalg.det(a_matrix))) + 64
     while True:
         hkl, out = np.empty((room, 3), np.int32), np.empty((room, lattice.N_NUMBERS))
         n = lattice.near_sphere(
-            np.ascontiguousarray(a_matrix), s0, limits, shared.centring, np.array(spread),
-            shared.panels, hkl, out,
+            np.ascontiguousarray(a_matrix), s0, limits, context.centring, np.array(spread),
+            context.panels, hkl, out,
         )  # fmt: skip
         if n <= room:
-            return _predictions(hkl[:n].copy(), out[:n], shared.beam)
+            return _predictions(hkl[:n].copy(), out[:n], context.beam)
         room = n
 
 

@@ -1,4 +1,4 @@
-"""Spots in the shadow of a beam stop, told by how little background there is around them."""
+"""Spots in the shadow of a beam stop, found by the low background around them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from dxdask.integration.corrections import polarisation
 from dxdask.models import Beam, Detector
 
 STRIDE = 8
-"""Every so many-th pixel along both axes tells the background of a still."""
+"""Spacing, px along both axes, of the pixels that sample the background of a still."""
 N_BINS = 40
 LOW_ANGLE = 0.1
-"""Background does not rise with the angle below this 1/d, 1/A: where it seems to, is a shadow."""
+"""1/d, 1/A, below which the background does not rise with the angle, unless in a shadow."""
 N_SIGMA, N_SIGMA_AROUND = 3.5, 4.0
-"""Of the darkest of eight halves, and of all around."""
+"""Standard deviations of the darkest of eight halves, and of all around."""
 _CLIP = 5.0
 
 
 class RadialGrid(NamedTuple):
-    """Pixels on a coarse grid: row and column (n,) in the frame, bin (n,) of 1/d, polarisation
-    (n,); width of the bins, 1/A.
+    """Pixels on a coarse grid.
+
+    Attributes
+    ----------
+    row, column : (n,) in the frame. bin : (n,) of 1/d. polarisation : (n,). width : of the bins,
+    1/A.
     """
 
     row: Integers
@@ -75,8 +79,8 @@ def radial_background(
 ) -> Floats:
     """Return the background (N_BINS,) of a frame by 1/d, counts a pixel without polarisation.
 
-    Pixels of spots count as what may still be background. Towards the beam it is what it is where
-    it is largest: what is less there lies in a shadow.
+    Pixels of spots are clipped. From its largest value towards the beam it is constant: less
+    background there is a shadow.
     """
     out, counts = np.empty(N_BINS), np.empty(N_BINS, np.int64)
     caps = np.full(N_BINS, np.inf)
@@ -94,13 +98,13 @@ def shadowed(
     darkest: Floats, n_darkest: Integers, variance: Floats, background: Floats,
     n_background: Integers, expected: Floats, fraction: float,
 ) -> NDArray[np.bool_]:  # fmt: skip
-    """Return which reflections (n,) have far less background on one side than there should be, or
-    less all around.
+    """Return the reflections (n,) with too little background on one side or all around.
 
-    darkest : (n,) counts of the darkest half of the n_darkest pixels around. variance : (n,) of a
-    pixel, as expected and as seen together. background : (n,) counts a pixel, the mean of
-    n_background pixels. expected : (n,) the same as it should be. fraction : of that which is too
-    little on one side, if by `N_SIGMA` standard deviations; all around, its square root is.
+    darkest : (n,) counts of the darkest half, of n_darkest pixels. variance : (n,) of a pixel,
+    expected plus observed. background : (n,) counts a pixel, the mean of n_background pixels.
+    expected : (n,) expected counts a pixel. fraction : of the expected background, below which one
+    side is in a shadow, if by `N_SIGMA` standard deviations; its square root is the limit all
+    around.
     """
     least = n_darkest * expected
     sigma = np.sqrt(n_darkest * np.maximum(variance, 0.0))

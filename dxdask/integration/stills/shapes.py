@@ -1,4 +1,4 @@
-"""The pixels that are summed: an ellipse about each spot, longer along the streaks."""
+"""Ellipses of summed pixels about each spot, longer along the streaks."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from scipy.special import ndtr
 from dxdask.arrays import Floats
 
 OFF_PLACE = 0.5
-"""Standard deviation of what a spot is off its prediction along x and y, px."""
+"""Standard deviation of the position of a spot about its prediction along x and y, px."""
 MOST_CUT = 0.02
-"""Largest part of a spot that may lie beyond the edges of its panel: what is missing there is not
-in the error of its intensity."""
+"""Largest part of a spot beyond the edges of its panel; the error of the intensity does not include
+it."""
 
 
 def ellipses(covariance: Floats, n_sigma: float, radius: float) -> tuple[Floats, Floats]:
-    """Return ellipses that hold a spot whose middle is not known better than a pixel or so.
+    """Return xx, xy, yy (n, 3) of F^-1 of the ellipses, and their half width or height (n,), px.
 
-    The ellipse is d^T F^-1 d <= 1, F = n_sigma^2 covariance + radius^2.
+    The ellipse d^T F^-1 d <= 1, F = n_sigma^2 covariance + radius^2, contains a spot whose centre
+    is known to about a pixel.
 
     covariance : (n, 3) xx, xy, yy of the spot, px^2. radius : px.
-    Returns xx, xy, yy (n, 3) of F^-1, and how far the ellipse reaches along x or y (n,), px.
     """
     xx = n_sigma**2 * covariance[:, 0] + radius**2
     xy = n_sigma**2 * covariance[:, 1]

@@ -16,7 +16,7 @@ N_SUMS = 9
 FOREGROUND, AROUND, BAD, SATURATED, SHARED, BAD_AROUND, N_DARKEST = 0, 1, 2, 3, 4, 5, 6
 N_COUNTS = 7
 HALVES = ((1, 0), (0, 1), (1, 1), (1, -1))
-"""Directions from a spot in which, or opposite to which, its background may be darkest."""
+"""Directions of four of the eight halves of the background of a spot; the others are opposite."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -34,9 +34,10 @@ def window(p: int, x: float, y: float, half: float, panels: Any) -> Any:
 def mark(
     panel: Any, x: Any, y: Any, shapes: Any, halves: Any, strong: Any, panels: Any, marks: Any
 ) -> None:
-    """Count in marks (slow, fast) in the foreground of how many strong reflections a pixel is.
+    """Fill marks (slow, fast) with the number of strong reflections in whose foreground a pixel is.
 
-    shapes : (n, 3) xx, xy, yy of the inverse of what d^T F^-1 d <= 1 has; halves : (n,) reach, px.
+    shapes : (n, 3) xx, xy, yy of F^-1 of the ellipse d^T F^-1 d <= 1. halves : (n,) its half width
+    or height, px.
     """
     for k in range(len(panel)):
         if not strong[k]:
@@ -56,9 +57,9 @@ def mark(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _darkest_half(ring: Any, n: int) -> Any:
-    """Return the counts and the number of pixels of the half, of eight, with the least a pixel.
+    """Return the counts and the number of pixels of the darkest of eight halves, by its mean.
 
-    Halves end along x, along y and along both diagonals.
+    Halves are bounded by x, by y and by both diagonals.
     """
     least, number = 0.0, 0
     for side in range(4):
@@ -86,7 +87,7 @@ def sum_pixels(
     """Fill sums (n, N_SUMS) and counts (n, N_COUNTS) of every reflection.
 
     settings : inner and outer border of the background, as multiples of the foreground, and the
-    standard deviations beyond which its pixels are left out. NaN background where there is none.
+    standard deviations beyond which its pixels are rejected. The background is NaN without pixels.
     """
     inner, outer, n_sigma = settings[0], settings[1], settings[2]
     room = 0

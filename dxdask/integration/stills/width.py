@@ -1,4 +1,4 @@
-"""How wide reflections of a still are, by its intensities: nearly all of them tell."""
+"""Width of the reflections of a still in excitation error, fitted to its intensities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dxdask.integration.stills.spread import TAIL, TAIL_WIDTH
 
 ROUNDS = 15
 LARGEST_MISFIT = 4.0
-"""Residuals beyond so many standard deviations count no more than that."""
+"""Residuals are clipped at this number of standard deviations."""
 PRIOR_LOG_WIDTH = 0.5
 PRIOR_B = 30.0
 MIN_REFLECTIONS = 10
@@ -34,7 +34,7 @@ def _equations(
         far = 1.0 + u2 / TAIL_WIDTH**2
         p = normal + TAIL / far
         mean = np.exp(at[0] - at[1] * s2[i]) * p
-        # intensities about their mean as (acentric) structure factors make them, and noise
+        # scatter by (acentric) structure factors, and noise
         spread = np.sqrt(mean * mean + variance[i])
         misfit = min(max((intensity[i] - mean) / spread, -LARGEST_MISFIT), LARGEST_MISFIT)
         row[0], row[1] = mean / spread, -s2[i] * mean / spread
@@ -66,15 +66,14 @@ def _fit(intensity: Any, variance: Any, x: Any, s2: Any, at: Any) -> bool:
 
 
 def width_factor(intensity: Floats, variance: Floats, x: Floats, d: Floats) -> float:
-    """Return by what factor reflections are wider than was thought, 1 where that cannot be told.
+    """Return the factor from the given to the fitted width, 1 if it is not determined.
 
     Intensities fall off with excitation errors, and with resolution as exp(-b / (2 d^2)). About
-    that they vary as structure factors do (Wilson 1949), of which nothing is known, and by their
-    noise; scale, b and width are those that make the weighted residuals vanish (quasi-likelihood:
-    Wedderburn 1974, Biometrika 61, 439).
+    that they vary as unknown structure factors do (Wilson 1949) and by their noise; scale, b and
+    width are those with vanishing weighted residuals (quasi-likelihood: Wedderburn 1974, Biometrika
+    61, 439).
 
-    intensity, variance : (n,). x : (n,) excitation errors in the standard deviations thought of.
-    d : (n,) A.
+    intensity, variance : (n,). x : (n,) excitation errors in given standard deviations. d : (n,) A.
     """
     if len(x) < MIN_REFLECTIONS or not intensity.sum() > 0.0:
         return 1.0

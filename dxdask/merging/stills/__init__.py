@@ -1,20 +1,19 @@
-"""Merging of stills: settings, scales, partialities, post-refinement, statistics.
+"""Merging of stills: unique reflections and merging statistics, with post-refinement.
 
-merge : the step. observations, excitation : what is fitted. ambiguity, assignment : stills brought
-    to one setting.
-cycles : stills fitted and merged in turn, from what start says. fit, partiality, priors : of the
-    stills. means, wilson : of the intensities. model_error : how far partialities are off.
-rejection : stills that do not agree with the others. statistics, tables : what is shown.
+merge : the step.
+parameters : its parameters.
+observations, excitation : observations that are fitted, and their excitation errors.
+ambiguity, assignment : the indexing ambiguity of the stills, resolved.
+cycles : cycles of post-refinement.
+start : parameters of the stills before the first cycle.
+fit, partiality, priors : fit of each still to the merged intensities.
+means, wilson : merged intensities and their prior.
+model_error : error of the modelled partialities.
+rejection : stills that do not agree with the others.
+statistics, tables : merging statistics, and tables of the cycles and the stills.
 """
 
-from dxdask.merging.stills.ambiguity import Resolved, resolve_ambiguity
-from dxdask.merging.stills.merge import MergedStills, merge_stills
+from dxdask.merging.stills.merge import merge_stills
 from dxdask.merging.stills.parameters import StillsMergingParameters
 
-__all__ = [
-    "MergedStills",
-    "Resolved",
-    "StillsMergingParameters",
-    "merge_stills",
-    "resolve_ambiguity",
-]
+__all__ = ["StillsMergingParameters", "merge_stills"]

@@ -1,10 +1,11 @@
-"""Which of its possible settings each still is in: expectation and maximisation.
+"""Settings of stills in an indexing ambiguity, by expectation maximisation.
 
 The normalised intensities of a reflection, over all stills in their right settings, scatter about
-one value; in a wrong one about that of another reflection. What each still is in is a hidden
-variable, given by its likelihood under what the others say; what a reflection is, by all stills
-weighted with how probably they are in each setting. Nothing is compared pair by pair, so a round
-costs as much as a merge. (The problem: Brehm & Diederichs 2014, Acta Cryst. D70, 101.)
+one value; in a wrong setting they scatter about that of another reflection. The setting of a still
+is a hidden variable, its probabilities given by the likelihood under the means of the other stills;
+the mean of a reflection is over all stills, weighted by the probabilities of their settings. Stills
+are not compared pair by pair, so a round costs as much as a merge. (The problem: Brehm & Diederichs
+2014, Acta Cryst. D70, 101.)
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ def _sums(starts, place, value, weight, chance, top, bottom):  # type: ignore[no
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _chances(starts, place, value, weight, noise, top, bottom, chance):  # type: ignore[no-untyped-def]
-    """Update how probable each setting of each still is; return log likelihood and change."""
+    """Update the probability of each setting of each still; return log likelihood and change."""
     total, change = 0.0, 0.0
     n_ops = place.shape[0]
     fit = np.empty(n_ops)
     for s in range(starts.size - 1):
-        # what the still itself says is taken out of all reflections it may be of
+        # the still's own contribution is subtracted from the means it is compared to
         for g in range(n_ops):
             for i in range(starts[s], starts[s + 1]):
                 w = chance[s, g] * weight[i]
@@ -70,11 +71,11 @@ def _chances(starts, place, value, weight, noise, top, bottom, chance):  # type:
 def chances_of_settings(
     starts: Integers, place: Integers, value: Floats, weight: Floats, n_unique: int, seed: int
 ) -> tuple[Floats, float]:
-    """Return how probable each setting (stills, k) of each still is, and the log likelihood.
+    """Return the probability of each setting of each still (stills, k), and the log likelihood.
 
     starts : (stills + 1,) first observation of each still. place : (k, n) unique reflection of each
     observation in each setting. value, weight : (n,) of normalised intensities, whose mean is 0.
-    seed : a still that is taken in its first setting to begin with.
+    seed : a still that is in its first setting in the first round.
     """
     n_ops, n_stills = len(place), len(starts) - 1
     chance = np.full((n_stills, n_ops), 1.0 / n_ops)

@@ -1,4 +1,4 @@
-"""Post-refinement: stills are fitted to the merged intensities and merged again, in turn."""
+"""Cycles of post-refinement: a fit of each still to the merged intensities, then a merge."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dxdask.merging.stills.fit import (
     B_FACTOR,
     MOSAIC,
     RADIUS,
+    ROTATION,
     SCALE,
     STRETCH,
     TAIL,
-    TURN,
     Fitted,
     Target,
     fit_stills,
@@ -28,7 +28,7 @@ from dxdask.merging.stills.model_error import (
     first_error,
     scatter_of,
 )
-from dxdask.merging.stills.observations import Observations
+from dxdask.merging.stills.observations import StillObservations
 from dxdask.merging.stills.parameters import PostRefinementParameters
 from dxdask.merging.stills.partiality import partialities
 from dxdask.merging.stills.priors import FIRST_TAIL, estimate_priors, first_priors, without_scale
@@ -37,36 +37,36 @@ from dxdask.merging.stills.wilson import expected_intensities, shells_of
 
 _LARGEST_LEVERAGE = 0.9
 _LEAST_PARTIALITY = 0.05  # of what stills are fitted to
-_FREE_CYCLES = 3  # in which errors may change at will
+_FREE_CYCLES = 3  # without damping of the error model
 
 
 class Progress(NamedTuple):
-    """How a cycle went.
+    """Figures of one cycle.
 
     Attributes
     ----------
-    change : median one of the scales' logarithms. residual : sum of |I / g - p F| over that of
-    p F, where others show the intensity F.
-    error_of_scale, error_of_turn (degree), error_of_tail : of partialities. radius : usual, 1/A.
+    change : median change of the scales' logarithms. residual : sum |I / g - p F| / sum p F over
+    reflections with other observations, F their mean. error_of_scale, error_of_rotation (degree),
+    error_of_tail : parts of the error of partialities. radius : mean of the stills, 1/A.
     """
 
     change: float
     residual: float
     error_of_scale: float
-    error_of_turn: float
+    error_of_rotation: float
     error_of_tail: float
     radius: float
 
 
 class PostRefined(NamedTuple):
-    """Stills and intensities that fit each other.
+    """Parameters of stills, and the intensities merged with them.
 
     Attributes
     ----------
     fitted : parameters of the stills. priors : (2, 8). error : of partialities.
-    model : of observations. leverage : (n,) the part of its error that fitting its still takes from
-    an observation. shell : (m,) of resolution. expected : (m,) of Wilson's prior. means : merged.
-    progress : of each cycle.
+    model : of the observations. leverage : (n,) of each observation in the fit of its still.
+    shell : (m,) resolution shell. expected : (m,) mean of Wilson's prior. means : merged
+    intensities. progress : of each cycle.
     """
 
     fitted: Fitted
@@ -81,7 +81,7 @@ class PostRefined(NamedTuple):
 
     @property
     def n_cycles(self) -> int:
-        """How many cycles were done."""
+        """Number of cycles."""
         return len(self.progress)
 
     @property
@@ -90,10 +90,10 @@ class PostRefined(NamedTuple):
         return self.progress[-1].change if self.progress else np.inf
 
 
-def model_of(o: Observations, fitted: Fitted, error: ModelError, weight: Floats) -> Model:
-    """Return scale and partiality of observations by the parameters of their stills."""
+def model_of(o: StillObservations, fitted: Fitted, error: ModelError, weight: Floats) -> Model:
+    """Return scale and partiality of the observations by the parameters of their stills."""
     t = fitted.theta[o.still]
-    e = o.excitation + o.gradient[:, 0] * t[:, TURN] + o.gradient[:, 1] * t[:, TURN + 1]
+    e = o.excitation + o.gradient[:, 0] * t[:, ROTATION] + o.gradient[:, 1] * t[:, ROTATION + 1]
     radius = np.exp(t[:, RADIUS])
     width = np.sqrt(radius**2 + 2.0 * o.s2 * t[:, MOSAIC])
     u = (e + o.gradient[:, 2] * t[:, STRETCH]) / width
@@ -106,16 +106,16 @@ def model_of(o: Observations, fitted: Fitted, error: ModelError, weight: Floats)
     )  # fmt: skip
 
 
-def post_refine(o: Observations, parameters: PostRefinementParameters) -> PostRefined:
-    """Return parameters of stills and merged intensities that fit each other."""
+def post_refine(o: StillObservations, parameters: PostRefinementParameters) -> PostRefined:
+    """Return post-refined stills, after the last cycle."""
     now = _begin(o, parameters)
     while now.n_cycles < parameters.n_cycles and now.change >= parameters.tolerance:
         now = _cycle(o, parameters, now)
     return now
 
 
-def _begin(o: Observations, parameters: PostRefinementParameters) -> PostRefined:
-    """Return stills with scales only, and what they merge to."""
+def _begin(o: StillObservations, parameters: PostRefinementParameters) -> PostRefined:
+    """Return stills with scales only, and their merged intensities."""
     n, tail = len(o.still), parameters.tail or FIRST_TAIL
     shell = shells_of(o)
     radius = parameters.initial_radius or first_radius(o, tail)
@@ -131,11 +131,14 @@ def _begin(o: Observations, parameters: PostRefinementParameters) -> PostRefined
     )  # fmt: skip
 
 
-def _cycle(o: Observations, parameters: PostRefinementParameters, old: PostRefined) -> PostRefined:
-    """Return stills fitted to the intensities that others give, and merged again.
+def _cycle(
+    o: StillObservations, parameters: PostRefinementParameters, old: PostRefined
+) -> PostRefined:
+    """Return the stills after one more cycle.
 
-    The error of partialities is found from the scatter about what other stills say; then each still
-    is fitted to that; then priors are found again from what stills have in common.
+    The error of partialities is estimated from the scatter about the means of the other
+    observations; each still is fitted to these means; priors are estimated from the parameters of
+    all stills; the observations are merged.
     """
     nu = parameters.degrees_of_freedom
     model, means = old.model, old.means
@@ -166,25 +169,30 @@ def _cycle(o: Observations, parameters: PostRefinementParameters, old: PostRefin
 
 
 def _progress(
-    o: Observations, model: Model, means: Means, error: ModelError, priors: Floats, change: float
+    o: StillObservations,
+    model: Model,
+    means: Means,
+    error: ModelError,
+    priors: Floats,
+    change: float,
 ) -> Progress:
-    """Return how a cycle went."""
+    """Return the figures of a cycle."""
     several = means.n[o.place] > 1
     expected = (model.partiality * means.other)[several]
     off = np.abs((o.intensity / model.scale)[several] - expected)
-    of_scale, of_turn, of_tail = error.parts.tolist()
+    of_scale, of_rotation, of_tail = error.parts.tolist()
     return Progress(
         change=change,
         residual=float(off.sum() / max(expected.sum(), 1e-300)),
         error_of_scale=of_scale,
-        error_of_turn=float(np.degrees(of_turn)),
+        error_of_rotation=float(np.degrees(of_rotation)),
         error_of_tail=of_tail,
         radius=float(np.exp(priors[0, RADIUS])),
     )
 
 
 def _merged(
-    o: Observations,
+    o: StillObservations,
     model: Model,
     guess: Floats,
     square: Floats,
@@ -197,8 +205,8 @@ def _merged(
     )  # fmt: skip
 
 
-def _first_expected(o: Observations, shell: NDArray[np.int64], model: Model) -> Floats:
-    """Return mean intensities (m,) by shell, of what is near the Ewald sphere."""
+def _first_expected(o: StillObservations, shell: NDArray[np.int64], model: Model) -> Floats:
+    """Return mean intensities (m,) by shell, weighted by scale and partiality."""
     top = model.scale * model.partiality * o.intensity
     bottom = (model.scale * model.partiality) ** 2
     place, n = shell[o.place], int(shell.max()) + 1

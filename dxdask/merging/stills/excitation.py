@@ -1,4 +1,4 @@
-"""How far lattice points of stills lie from the Ewald sphere, and how that changes."""
+"""Excitation errors of the lattice points of stills, and their gradients."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from dxdask.arrays import Floats
 def excitation(q: Floats, s0: Floats, axes: Floats) -> tuple[Floats, Floats]:
     """Return |s0 + q| - |s0| (n,) and its gradient (n, 3), 1/A.
 
-    q, s0 : (n, 3), 1/A. axes : (n, 2, 3) of turns, by which (rad) the gradient is; its third part
-    is by a stretch of q.
+    The gradient is with respect to rotations (rad) about the two axes and to a stretch of q.
+
+    q, s0 : (n, 3), 1/A. axes : (n, 2, 3) unit vectors.
     """
     s1 = q + s0
     length = np.linalg.norm(s1, axis=1)
     s1 /= length[:, None]
-    turns = np.einsum("nki,ni->nk", np.cross(axes, q[:, None, :]), s1)
-    stretch = np.einsum("ni,ni->n", q, s1)
+    by_rotations = np.einsum("nki,ni->nk", np.cross(axes, q[:, None, :]), s1)
+    by_stretch = np.einsum("ni,ni->n", q, s1)
     error = length - np.linalg.norm(s0, axis=1)
-    return error, np.concatenate([turns, stretch[:, None]], axis=1)
+    return error, np.concatenate([by_rotations, by_stretch[:, None]], axis=1)
 
 
 def across(beam: Floats) -> Floats:

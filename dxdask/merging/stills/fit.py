@@ -1,13 +1,13 @@
-"""Fit of each still to the merged intensities: scale, B factor, two turns, stretch, width, tail and
-how the width grows with resolution.
+"""Fit of each still to the merged intensities.
 
-The intensity of an observation is exp(g - B s2) (r / w) p(e / w) F with w^2 = r^2 + m |q|^2: a
-lattice point that mosaicity m (rad^2) spreads is recorded over a longer way, and less anywhere on
-it. r and the share of the tail in p are fitted as logarithms. Derivatives are analytic; steps are
-Levenberg and Marquardt's; residuals follow Student's t distribution, so those that do not fit count
-less (Lange, Little & Taylor 1989, J. Am. Stat. Assoc. 84, 881). Parameters have normal priors,
-which the stills together give (`priors`). No still depends on the others but by F and priors, so
-any range of stills may be fitted apart.
+Its parameters are scale, B factor, two rotations, stretch, width, tail, and the growth of the width
+with resolution. The intensity of an observation is exp(g - B s2) (r / w) p(e / w) F with
+w^2 = r^2 + m |q|^2: mosaicity m (rad^2) spreads a lattice point over a larger range of excitation
+errors, with less intensity at each. r and the share of the tail in p are fitted as logarithms.
+Derivatives are analytic; steps are Levenberg and Marquardt's; residuals follow Student's t
+distribution, which weighs outliers down (Lange, Little & Taylor 1989, J. Am. Stat. Assoc. 84, 881).
+Parameters have normal priors, estimated from all stills (`priors`). Given F and the priors, stills
+do not depend on each other, so any range of stills may be fitted apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.merging.stills.observations import Observations
+from dxdask.merging.stills.observations import StillObservations
 from dxdask.merging.stills.partiality import (
     gaussian,
     lorentzian,
@@ -29,17 +29,17 @@ from dxdask.merging.stills.partiality import (
     widened,
 )
 
-SCALE, B_FACTOR, RADIUS, TURN, STRETCH, TAIL, MOSAIC = 0, 1, 2, 3, 5, 6, 7  # two turns
+SCALE, B_FACTOR, RADIUS, ROTATION, STRETCH, TAIL, MOSAIC = 0, 1, 2, 3, 5, 6, 7  # two rotations
 N_PARAMETERS = 8
 LARGEST_TAIL = 0.5
-LEAST_WIDENING = 0.2  # of w^2 / r^2: m may come out below 0
+LEAST_WIDENING = 0.2  # of w^2 / r^2: m may be negative
 _MAX_STEPS = 12
 _FIRST_DAMPING, _LARGEST_DAMPING = 1e-3, 1e6
 _CONVERGED = 1e-5
 
 
 class Target(NamedTuple):
-    """What the observations (n,) of stills are fitted to.
+    """Intensities that the observations (n,) of stills are fitted to.
 
     Attributes
     ----------
@@ -52,8 +52,12 @@ class Target(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """Parameters (stills, 8), their variances (stills, 8), and what these make of the modelled
-    intensity of each observation (n,), as a variance.
+    """Fitted stills.
+
+    Attributes
+    ----------
+    theta : (stills, 8) parameters. spread : (stills, 8) their variances. of_model : (n,) variance
+    of the modelled intensity of each observation by the errors of the parameters.
     """
 
     theta: Floats
@@ -65,7 +69,7 @@ class Fitted(NamedTuple):
 def _derivatives(theta, radius, tail, i, data, full, row):  # type: ignore[no-untyped-def]
     """Return the model of an observation and fill its derivatives (8,)."""
     _, excitation, gradient, s2 = data
-    e = excitation[i] + gradient[i, 0] * theta[TURN] + gradient[i, 1] * theta[TURN + 1]
+    e = excitation[i] + gradient[i, 0] * theta[ROTATION] + gradient[i, 1] * theta[ROTATION + 1]
     width = widened(radius, theta[MOSAIC], s2[i])
     of_radius = (radius / width) ** 2
     u = (e + gradient[i, 2] * theta[STRETCH]) / width
@@ -77,7 +81,7 @@ def _derivatives(theta, radius, tail, i, data, full, row):  # type: ignore[no-un
     row[MOSAIC] = -(model + u * slope) * s2[i] / (width * width)
     row[TAIL] = whole * tail * (lorentzian(u) - gaussian(u))
     for k in range(3):
-        row[TURN + k] = slope * gradient[i, k] / width
+        row[ROTATION + k] = slope * gradient[i, k] / width
     return model
 
 
@@ -194,17 +198,17 @@ def _fit(stills, starts, data, full, variance, prior, nu, theta, spread, of_mode
 
 def fit_stills(
     stills: NDArray[np.int64],
-    observations: Observations,
+    observations: StillObservations,
     target: Target,
     priors: Floats,
     start: Floats,
     *,
     degrees_of_freedom: float,
 ) -> Fitted:
-    """Return these stills fitted.
+    """Return these stills, fitted.
 
-    stills : places of stills; rows of others are as in `start`, their variances inf.
-    priors : (2, 8) mean and one over the variance. start : (stills, 8).
+    stills : places of the stills; rows of others are as in `start`, their variances inf.
+    priors : (2, 8) mean and one over the variance. start : (stills, 8) parameters.
     """
     theta, spread = start.copy(), np.full_like(start, np.inf)
     of_model = np.zeros(len(observations.still))

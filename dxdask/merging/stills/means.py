@@ -1,10 +1,11 @@
 """Merged intensities: the weighted means over the observations of each reflection.
 
-An observation I of scale g = exp(G - B s2) and partiality p says F = I / (g p). Its variance is
-that of counting and that of the model, (g dp F)^2, so what is hardly recorded counts hardly,
-whatever its counts; what others say F is counts in it even if nothing is seen. Sums run over the
-observations of a reflection in the order of their stills, and no reflection depends on others, so
-any range of reflections may be summed apart.
+An observation I of scale g = exp(G - B s2) and partiality p estimates F = I / (g p). Its variance
+is that of counting and that of the model, (g dp F)^2, so observations of low partiality weigh
+little, whatever their counts; F is taken from the other observations too, so an observation that
+misses an expected intensity has as large an error. Sums run over the observations of a reflection
+in the order of their stills, and no reflection depends on others, so any range of reflections may
+be summed apart.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.merging.stills.observations import Observations
+from dxdask.merging.stills.observations import StillObservations
 from dxdask.merging.stills.wilson import posterior
 
 
 class Model(NamedTuple):
-    """What the stills' parameters say of each observation (n,).
+    """Observations (n,) as modelled by the parameters of their stills.
 
     Attributes
     ----------
     scale : exp(G - B s2). partiality : p. error : dp, standard deviation of p.
     weight : robust, 0 to above 1. u : excitation error in standard deviations.
-    lever : by how many of these a turn of 1 rad changes it, at most.
-    fitted : variance of p F that the uncertain parameters of the still make.
+    lever : largest change of u by a rotation, 1/rad.
+    fitted : variance of p F by the errors of the still's parameters.
     """
 
     scale: Floats
@@ -42,14 +43,14 @@ class Model(NamedTuple):
 
 
 class Means(NamedTuple):
-    """Merged intensities (m,) and, for each observation (n,), what the others say.
+    """Merged intensities (m,) and, for each observation (n,), those of the others.
 
     Attributes
     ----------
     top, bottom : sum w p y and sum w p^2; top / bottom is the least-squares mean.
     full, sigma : mean and standard deviation of the posterior, with Wilson's prior.
     other, other_variance : (n,) the same without the observation itself.
-    n : observations of each.
+    n : number of observations of each.
     """
 
     top: Floats
@@ -62,17 +63,16 @@ class Means(NamedTuple):
 
     @property
     def square(self) -> Floats:
-        """What others say of the square of the intensity (n,), expected."""
+        """Expected square of the intensity (n,), by the other observations."""
         return self.other**2 + self.other_variance
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _weight(i, f, data, model):  # type: ignore[no-untyped-def]
-    """Return the weight of an observation whose reflection has the intensity f, and which part of
-    its variance is the model's.
+    """Return the weight of an observation of intensity f, and the model's part of its variance.
 
-    That is of the square of the intensity as observed or as others say, whichever is larger: what
-    should be seen and is not tells of an error as large.
+    That part goes with the square of the intensity as merged or by the other observations,
+    whichever is larger: an observation that misses an expected intensity has an error as large.
     """
     _, variance, slope = data
     scale, fraction, error, robust, fitted, square = model
@@ -84,13 +84,15 @@ def _weight(i, f, data, model):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _share(bottom, squares, of_model, nu):  # type: ignore[no-untyped-def]
-    """Return how much of normal information there is in sums of w p^2, of its square, and of w p^2
-    times the part of the variance that is the model's.
+    """Return the information in a sum of weights, as a fraction of that of normal errors.
 
-    Errors of the model follow Student's t: one observation tells as much as its variance,
-    nu / (nu - 2) that of its scale, says; many tell (nu + 1) / (nu + 3) of what they would if
-    errors were normal. Those of counting are normal. The robust weight of one observation that
-    nothing contradicts is (nu + 1) / nu, of many it is 1 on average.
+    bottom : sum w p^2. squares : sum (w p^2)^2. of_model : sum w p^2 times the model's part of the
+    variance.
+
+    Errors of the model follow Student's t: one observation has the information of its variance,
+    nu / (nu - 2) that of its scale; many have (nu + 1) / (nu + 3) of that of normal errors. Errors
+    of counting are normal. The robust weight of a single observation is (nu + 1) / nu, of many it
+    is 1 on average.
     """
     if bottom <= 0.0:
         return 0.0
@@ -133,7 +135,7 @@ def _means(reflections, order, bounds, data, model, used, guess, expected, nu, o
                 x -= w * p * intensity[i] / scale[i]
                 y -= w * p * p
                 z -= (w * p * p) ** 2
-            # what is left by rounding is nothing
+            # no other observation: the remainder is rounding
             if (used[i] and n == 1) or y <= 1e-12 * b:
                 x, y, z, t = 0.0, 0.0, 0.0, 0.0
             share = _share(y, z, t, nu)
@@ -142,7 +144,7 @@ def _means(reflections, order, bounds, data, model, used, guess, expected, nu, o
 
 def merged_means(
     reflections: NDArray[np.int64],
-    observations: Observations,
+    observations: StillObservations,
     model: Model,
     used: NDArray[np.bool_],
     guess: Floats,
@@ -152,9 +154,9 @@ def merged_means(
 ) -> Means:
     """Return the means of these reflections (others: nan).
 
-    used : (n,) which observations are merged. guess : (m,) intensities that the variances are
-    taken at. square : (n,) of `Means`. expected : (m,) of Wilson's prior. degrees_of_freedom : nu
-    of Student's t that errors follow.
+    used : (n,) observations that are merged. guess : (m,) intensities at which the variances are
+    taken. square : (n,) of `Means`. expected : (m,) mean of Wilson's prior. degrees_of_freedom : nu
+    of Student's t distribution of the errors.
     """
     o, m, n = observations, len(observations.hkl), len(observations.still)
     top, bottom, full, sigma = (np.full(m, np.nan) for _ in range(4))

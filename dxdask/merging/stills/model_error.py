@@ -1,13 +1,13 @@
-"""How wrong the modelled partiality is: from the scatter about what other stills say.
+"""Errors of modelled partialities, from the scatter about the means of other observations.
 
 The variance of the partiality p(u), u standard deviations from the Ewald sphere, is a sum of three
-parts, times a factor for each still: one goes with p (what its scale leaves open, and how the spot
-is summed), one is that of a lattice point turned by a small angle, which moves it the farther the
-higher its resolution, one goes with the tail. Each is found over
-all stills by the fixed point of the maximum of its posterior, as the scale of Student's t
-distribution beside what counting and the merged intensity explain. Its prior is what models of
-partiality do not do better than: with few stills, the bright observations that tell an error are
-those that the parameters of stills follow.
+parts, times a factor for each still: one goes with p (errors of the scale and of summation), one is
+that of a lattice point rotated by a small angle, which moves it the farther the higher its
+resolution, one goes with the tail. Each is estimated over all stills by the fixed point of the
+maximum of its posterior, as the scale of Student's t distribution beside the variances of counting
+and of the merged intensity. Its prior is the accuracy of the best models of partiality: with few
+stills, the bright observations that determine an error are followed by the parameters of the
+stills.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.merging.stills.observations import Observations
-from dxdask.merging.stills.partiality import TAIL_WIDTH
+from dxdask.integration.stills.spread import TAIL_WIDTH
+from dxdask.merging.stills.observations import StillObservations
 
 FIRST = np.array([0.1, 1.3e-4, 0.02])
-"""Relative, rad, and of the tail: standard deviations before anything is known."""
+"""Relative, rad, and of the tail: standard deviations of the first cycle."""
 USUAL = np.array([0.02, 2.7e-5, 0.01])
-"""The same of a model that describes stills well."""
-_PRIOR = 100.0  # observations that say that errors are as usual
+"""The same of an accurate model, the mean of the prior."""
+_PRIOR = 100.0  # weight of the prior of the parts, in observations
 _ROUNDS = 10
-_PRIOR_OF_STILL = 20.0  # observations that say that a still is like the others
+_PRIOR_OF_STILL = 20.0  # weight of the prior factor 1 of a still, in observations
 _FACTORS = (0.3, 5.0)
 
 
@@ -38,20 +38,20 @@ class ModelError(NamedTuple):
     factors: Floats
 
     def of(self, u: Floats, lever: Floats, still: NDArray[np.int64]) -> Floats:
-        """Return dp (n,) of observations at u standard deviations. lever : see `Model`."""
+        """Return dp (n,) of observations at u standard deviations; lever : see `Model`."""
         return np.asarray(np.sqrt(self.parts**2 @ _shapes(u, lever)) * self.factors[still])
 
 
 def between(old: ModelError, new: ModelError) -> ModelError:
-    """Return the error half way from the old one to the new one.
+    """Return the geometric mean of two errors.
 
-    Where few stills overlap, errors and the fits that follow from them would swing about.
+    It damps the oscillation of errors and fits where few stills overlap.
     """
     return ModelError(np.sqrt(old.parts * new.parts), np.sqrt(old.factors * new.factors))
 
 
 def first_error(n_stills: int) -> ModelError:
-    """Return the error to begin with."""
+    """Return the error of the first cycle."""
     return ModelError(FIRST.copy(), np.ones(n_stills))
 
 
@@ -63,12 +63,12 @@ def _shapes(u: Floats, lever: Floats) -> Floats:
 
 
 class Scatter(NamedTuple):
-    """Residuals (n,) about what the others say, and what of their square is expected.
+    """Residuals (n,) about the means of the other observations, and their expected squares.
 
     Attributes
     ----------
-    square : of y - p F. known : its variance without the model's error. by_error : how the
-    variance grows with dp^2.
+    square : of y - p F. known : its variance without the model's error. by_error : derivative of
+    the variance with respect to dp^2.
     """
 
     square: Floats
@@ -81,12 +81,12 @@ class Scatter(NamedTuple):
 
 
 def scatter_of(
-    o: Observations, scale: Floats, fraction: Floats, other: Floats, other_variance: Floats,
+    o: StillObservations, scale: Floats, fraction: Floats, other: Floats, other_variance: Floats,
     leverage: Floats,
 ) -> Scatter:  # fmt: skip
-    """Return the residuals of observations about the intensities that the others give.
+    """Return the residuals of observations about the means of the others.
 
-    leverage : (n,) how much of an observation's error the fit of its still took away.
+    leverage : (n,) of each observation in the fit of its still.
     """
     residual = o.intensity / scale - fraction * other
     known = (o.variance + o.slope * scale * fraction * other) / scale**2
@@ -98,7 +98,7 @@ def estimate_error(
     scatter: Scatter, u: Floats, lever: Floats, still: NDArray[np.int64], start: ModelError,
     nu: float,
 ) -> ModelError:  # fmt: skip
-    """Return dp that makes the scatter what is expected. nu : degrees of freedom of the t."""
+    """Return the error model that explains the scatter; nu : degrees of freedom of Student's t."""
     shapes, n_stills = _shapes(u, lever), len(start.factors)
     parts, factors = start.parts**2, start.factors**2
     for _ in range(_ROUNDS):
@@ -109,7 +109,7 @@ def estimate_error(
         known = own.sum(axis=1)
         parts = (_PRIOR * USUAL**2 + parts * (own @ chi)) / (_PRIOR + known)
         share, chi = _terms(scatter, (parts @ shapes) * factors[still], nu)
-        # what the scatter says of one still counts as much as it is determined by dp
+        # weighted by the share of dp in the variance
         of_still = np.bincount(still, weights=share, minlength=n_stills)
         seen = np.bincount(still, weights=share * chi, minlength=n_stills)
         factors = (_PRIOR_OF_STILL + factors * seen) / (_PRIOR_OF_STILL + of_still)

@@ -1,9 +1,9 @@
-"""What post-refinement fits: integrated intensities of stills, in two orders.
+"""Observations of stills for post-refinement, ordered by still and by reflection.
 
 All observations of all stills are held at once, 100 bytes each, and 320 more while stills are
-post-refined: 10^4 stills of 250 observations take 1 GB and half a minute of one thread. Each
-cycle brings every reflection together from all stills twice, errors and priors from all of them,
-and how many cycles there are is known only at the end, so they are one task.
+post-refined: 10^4 stills of 250 observations take 1 GB and half a minute of one thread. Each cycle
+combines every reflection from all stills twice, errors and priors are estimated from all of them,
+and the number of cycles is known only at the end, so they are one task.
 """
 
 from __future__ import annotations
@@ -21,31 +21,30 @@ from dxdask.merging.stills.excitation import across, excitation
 from dxdask.merging.stills.parameters import StillsMergingParameters
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import asu_indices, epsilon, is_absent, pack, spacings, unpack
-from dxdask.scaling.intensities import usable
+from dxdask.scaling.intensities import LEAST_VARIANCE, usable
 from dxdask.still_columns import Stills, check_stills
 
 NEEDED = ("experiment", "z", "hkl", "flags", "intensity_sum", "intensity_sum_variance")
 NEEDED_OF_STILLS = ("experiment", "image", "wavelength", "indexed", "a_matrix")
-LEAST_VARIANCE = 0.25  # counts^2: no sum of pixels is known better than half a photon
 
 
-class Observations(NamedTuple):
+class StillObservations(NamedTuple):
     """Observations (n,), by still and, within a still, by reflection.
 
     Attributes
     ----------
     still : place among `stills`. place : of the unique reflection among `hkl`.
     intensity : corrected for polarisation. variance : the part that is not the reflection's own
-        counts. slope : of the variance that is, by intensity.
-    excitation : |s0 + q| - |s0|, 1/A. gradient : (n, 3) its change by turns about two axes across
-        the beam, 1/A a rad, and by a stretch of q.
+        counts. slope : variance of the own counts, by intensity.
+    excitation : |s0 + q| - |s0|, 1/A. gradient : (n, 3) its change by rotations about two axes
+        across the beam, 1/A a rad, and by a stretch of q.
     s2 : |q|^2 / 2, so that exp(-B s2) is exp(-2 B (sin theta / wavelength)^2).
     starts : (stills + 1,) first observation of each still.
     order : (n,) observations by reflection and, within one, by still.
     bounds : (m + 1,) where each reflection begins in `order`.
     stills : rows of the table of stills. rows : (n,) rows of the table of reflections.
-    hkl : (m, 3) unique. d : (m,). multiple : (m,) brighter on average by symmetry.
-    axes : (stills, 2, 3) the axes of the turns.
+    hkl : (m, 3) unique. d : (m,), A. multiple : (m,) factor of the mean intensity by symmetry.
+    axes : (stills, 2, 3) the rotation axes.
     """
 
     still: Integers
@@ -74,7 +73,7 @@ def observations_of(
     cell: gemmi.UnitCell,
     group: gemmi.SpaceGroup,
     parameters: StillsMergingParameters,
-) -> Observations:
+) -> StillObservations:
     """Return the observations of indexed stills that were integrated well, within the limits.
 
     Raises
@@ -110,7 +109,7 @@ def observations_of(
 
 
 def rows_and_stills(reflections: Reflections, stills: Stills) -> tuple[Integers, Integers]:
-    """Return rows of reflections of indexed stills, and the row of the still of each."""
+    """Return the rows of reflections of indexed stills, and the row of the still of each."""
     indexed = np.flatnonzero(stills["indexed"])
     if not len(indexed) or not len(reflections["z"]):
         raise InputError("no reflections of indexed stills to merge; index and integrate first")
@@ -122,8 +121,8 @@ def rows_and_stills(reflections: Reflections, stills: Stills) -> tuple[Integers,
 def _ordered(
     reflections: Reflections, rows: Integers, still: Integers, q: Floats, excitation: Floats,
     gradient: Floats, axes: Floats, cell: gemmi.UnitCell, group: gemmi.SpaceGroup,
-) -> Observations:  # fmt: skip
-    """Return the observations in their two orders."""
+) -> StillObservations:  # fmt: skip
+    """Return the observations, ordered by still and by reflection."""
     asu, _ = asu_indices(reflections["hkl"][rows], group)
     keys, place = np.unique(pack(asu), return_inverse=True)
     by_still = np.lexsort((rows, pack(reflections["hkl"][rows]), place, still))
@@ -132,7 +131,7 @@ def _ordered(
     intensity, variance, slope = _intensities(reflections, rows)
     starts, order, bounds = _orders(still, place, len(kept), len(keys))
     hkl = unpack(keys)
-    return Observations(
+    return StillObservations(
         still=still, place=place, intensity=intensity, variance=variance, slope=slope,
         excitation=excitation[by_still], gradient=np.ascontiguousarray(gradient[by_still]),
         s2=0.5 * (q[by_still] ** 2).sum(axis=1), starts=starts, order=order,
@@ -141,13 +140,13 @@ def _ordered(
     )  # fmt: skip
 
 
-def of_stills(o: Observations, which: NDArray[np.bool_]) -> Observations:
-    """Return the observations of some of the stills (stills,), and the reflections they have."""
+def of_stills(o: StillObservations, which: NDArray[np.bool_]) -> StillObservations:
+    """Return the observations of a selection (stills,) of the stills, and their reflections."""
     kept = which[o.still]
     seen, place = np.unique(o.place[kept], return_inverse=True)
     still = (np.cumsum(which) - 1)[o.still[kept]]
     starts, order, bounds = _orders(still, place, int(which.sum()), len(seen))
-    return Observations(
+    return StillObservations(
         still=still, place=place, intensity=o.intensity[kept], variance=o.variance[kept],
         slope=o.slope[kept], excitation=o.excitation[kept], gradient=o.gradient[kept],
         s2=o.s2[kept], starts=starts, order=order, bounds=bounds, stills=o.stills[which],
@@ -159,14 +158,14 @@ def of_stills(o: Observations, which: NDArray[np.bool_]) -> Observations:
 def _orders(
     still: Integers, place: Integers, n_stills: int, n_unique: int
 ) -> tuple[Integers, Integers, Integers]:
-    """Return where stills begin, the order by reflection, and where these begin."""
+    """Return the first observation of each still, and the order by reflection with their first."""
     order = np.argsort(place, kind="stable")
     starts = np.searchsorted(still, np.arange(n_stills + 1))
     return starts, order, np.searchsorted(place[order], np.arange(n_unique + 1))
 
 
 def _intensities(reflections: Reflections, rows: Integers) -> tuple[Floats, Floats, Floats]:
-    """Return intensity, variance but for own counts, and slope of the variance of own counts."""
+    """Return intensity, variance without the own counts, and variance of these by intensity."""
     total = reflections["intensity_sum"][rows]
     variance = reflections["intensity_sum_variance"][rows]
     factor = reflections["lp"][rows] if "lp" in reflections else np.ones(len(rows))

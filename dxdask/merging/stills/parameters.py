@@ -9,96 +9,102 @@ from dxdask.parameters import Parameters, parameter
 
 
 class PostRefinementParameters(Parameters):
-    """Of the alternating fit of stills and of the merged intensities."""
+    """Parameters of post-refinement."""
 
-    n_cycles: int = parameter(
-        12, "Times that stills are fitted and merged in turn, at most.", ge=1, expert=1
-    )
+    n_cycles: int = parameter(12, "Maximum number of cycles.", ge=1, expert=1)
     tolerance: float = parameter(
-        2e-3, "The cycles end once scales change by less, relatively.", gt=0, expert=2
+        2e-3, "Stop when the relative change of the scales is less than this.", gt=0, expert=2
     )
-    b_factor: bool = parameter(True, "Whether each still has its own relative B factor.")
-    orientation: bool = parameter(True, "Whether each still is turned about two axes.")
+    b_factor: bool = parameter(True, "Refine a relative B factor of each still.")
+    orientation: bool = parameter(
+        True, "Refine the orientation of each still about two axes across the beam."
+    )
     stretch: bool = parameter(
-        True, "Whether the lattice of each still (or its wavelength) is stretched."
+        True, "Refine a stretch of the lattice of each still (or of its wavelength)."
     )
-    radius: bool = parameter(True, "Whether each still has its own width of partiality.")
+    radius: bool = parameter(True, "Refine the width of the partiality of each still.")
     mosaicity: bool = parameter(
-        True, "Whether the width of partiality grows with resolution, in each still on its own."
+        True, "Refine the growth with resolution of the width of the partiality of each still."
     )
     initial_radius: float | None = parameter(
         None,
-        "Standard deviation of the excitation error at which partiality falls, to begin with. "
-        "None: from the data.",
+        "Standard deviation of the partiality in the excitation error, in the first cycle. "
+        "None: estimated from the data.",
         unit="1/Angstrom",
         gt=0,
     )
     tail: float | None = parameter(
         None,
-        "Share of the Lorentzian tail in the partiality. None: each still has its own.",
+        "Share of the Lorentzian tail in the partiality. None: refined for each still.",
         gt=0,
         le=0.5,
         expert=2,
     )
     degrees_of_freedom: float = parameter(
         4.0,
-        "Of Student's t distribution of residuals: the fewer, the less an observation that does "
-        "not fit counts.",
+        "Degrees of freedom of Student's t distribution of the residuals; fewer weigh outliers "
+        "down more.",
         gt=2,
         expert=2,
     )
 
 
 class AmbiguityParameters(Parameters):
-    """Of settings that the lattice allows and the crystal's symmetry does not make the same."""
+    """Parameters of the indexing ambiguity: settings allowed by the lattice, not the crystal."""
 
-    resolve: bool = parameter(True, "Whether stills are brought to one setting, where several are.")
+    resolve: bool = parameter(True, "Reindex stills to one setting, where there are several.")
     max_obliquity: float = parameter(
-        1.0, "By how much the lattice may miss the higher symmetry.", unit="degree", ge=0, le=10
+        1.0,
+        "Maximum deviation of the lattice from the higher symmetry.",
+        unit="degree",
+        ge=0,
+        le=10,
     )
     n_seeds: int = parameter(
-        5, "Stills with the most observations to begin from; the best outcome is taken.", ge=1,
+        5,
+        "Number of stills, those with the most observations, from which the settings are "
+        "determined; the best result is taken.",
+        ge=1,
         expert=2,
-    )  # fmt: skip
+    )
 
 
 class StillsMergingParameters(Parameters):
     """Parameters of the merging of stills."""
 
     d_min: float | None = parameter(
-        None, "Leave out reflections beyond this resolution.", unit="Angstrom", gt=0
+        None, "High resolution limit. None: no limit.", unit="Angstrom", gt=0
     )
     d_max: float | None = parameter(
-        None, "Leave out reflections below this resolution.", unit="Angstrom", gt=0
+        None, "Low resolution limit. None: no limit.", unit="Angstrom", gt=0
     )
     min_partiality: float = parameter(
-        0.02, "Leave out observations of which less was recorded, when merging.", ge=0, lt=1
+        0.02, "Minimum partiality of the observations that are merged.", ge=0, lt=1
     )
     prior: Literal["wilson", "none"] = parameter(
         "wilson",
-        "Whether a merged intensity is the mean of what its observations and the distribution of "
-        "intensities at its resolution say, so that it is positive and near the mean of the shell "
-        "where hardly recorded; or the weighted mean of the observations alone.",
+        "Prior of the merged intensities. wilson: the posterior mean with Wilson's distribution at "
+        "that resolution, which is positive and near the mean of the shell where observations are "
+        "weak. none: the weighted mean of the observations.",
     )
     max_excitation: float | None = parameter(
         None,
-        "Leave out observations farther than this from the Ewald sphere. None: none, but what "
-        "integration.prediction.n_sigma has left out, by the width of each still.",
+        "Maximum excitation error of an observation. None: the limit of "
+        "integration.prediction.n_sigma, by the width of each still.",
         unit="1/Angstrom",
         gt=0,
         expert=1,
     )
     min_cc: float | None = parameter(
         0.3,
-        "Leave out stills whose observations correlate less than this with what other stills say, "
-        "beyond chance. None: keep all.",
+        "Minimum correlation of a still with the other stills, beyond chance; others are rejected. "
+        "None: keep all.",
         gt=-1,
         lt=1,
     )
     post_refinement: PostRefinementParameters = parameter(
-        PostRefinementParameters(), "Scales, B factors, orientations and partialities of stills."
+        PostRefinementParameters(),
+        "Scales, B factors, orientations and partialities of the stills.",
     )
-    ambiguity: AmbiguityParameters = parameter(
-        AmbiguityParameters(), "Settings of stills, before they are merged."
-    )
+    ambiguity: AmbiguityParameters = parameter(AmbiguityParameters(), "Indexing ambiguity.")
     merging: BinningParameters = parameter(BinningParameters(), "Resolution shells of the tables.")

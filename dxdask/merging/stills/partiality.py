@@ -1,7 +1,7 @@
-"""How much of a reflection a still records, against how far it is from the Ewald sphere.
+"""Partiality of a reflection of a still against its excitation error.
 
-The excitation error is the length of s0 + q less that of s0 (1/A). The intensity falls with it like
-a Gaussian of standard deviation r, which size, mosaicity and bandwidth make together, with a weak
+The excitation error is the length of s0 + q less that of s0 (1/A). The partiality falls with it as
+a Gaussian of standard deviation r, by size, mosaicity and bandwidth together, with a weak
 Lorentzian tail, as blocks of finite size have: p(0) = 1 (compare the `offset` model of White 2015,
 Acta Cryst. D71, 1400, and Sauter 2015, J. Synchrotron Rad. 22, 239).
 """
@@ -14,8 +14,7 @@ import numpy as np
 from numba import njit
 
 from dxdask.arrays import Floats
-
-TAIL_WIDTH = 2.0  # half width of the tail at half its height, in standard deviations
+from dxdask.integration.stills.spread import TAIL_WIDTH
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -1,8 +1,8 @@
-"""What stills have in common: the spread of each of their parameters, found from all of them.
+"""Priors of the parameters of stills, estimated from all of them.
 
 Each parameter of a still is drawn from a normal distribution whose mean and width are those of the
-stills (empirical Bayes): what the data of a still do not determine is drawn to the mean, and what
-does not vary between stills ends up the same in all.
+stills (empirical Bayes): a parameter that the data of a still do not determine takes the mean, and
+one that does not vary between stills becomes the same in all.
 """
 
 from __future__ import annotations
@@ -15,30 +15,40 @@ from dxdask.merging.stills.fit import (
     MOSAIC,
     N_PARAMETERS,
     RADIUS,
+    ROTATION,
     SCALE,
     STRETCH,
     TAIL,
-    TURN,
 )
 from dxdask.merging.stills.parameters import PostRefinementParameters
 
-_WIDTHS = {B_FACTOR: 1.0, RADIUS: 0.3, TURN: 5e-4, TURN + 1: 5e-4, STRETCH: 1e-3, TAIL: 0.3,
-           MOSAIC: 3e-7}  # fmt: skip
-_LEAST = {B_FACTOR: 0.05, RADIUS: 0.02, TURN: 1e-5, TURN + 1: 1e-5, STRETCH: 1e-5, TAIL: 0.05,
-          MOSAIC: 1e-8}  # fmt: skip
-_OWN_MEAN = (
-    RADIUS,
-    STRETCH,
-    TAIL,
-    MOSAIC,
-)  # the others have 0, by choice of the merged intensities or none
+_WIDTHS = {
+    B_FACTOR: 1.0,
+    RADIUS: 0.3,
+    ROTATION: 5e-4,
+    ROTATION + 1: 5e-4,
+    STRETCH: 1e-3,
+    TAIL: 0.3,
+    MOSAIC: 3e-7,
+}
+_LEAST = {
+    B_FACTOR: 0.05,
+    RADIUS: 0.02,
+    ROTATION: 1e-5,
+    ROTATION + 1: 1e-5,
+    STRETCH: 1e-5,
+    TAIL: 0.05,
+    MOSAIC: 1e-8,
+}
+# the means of the others are 0: by the choice of the merged intensities, or by symmetry
+_OWN_MEAN = (RADIUS, STRETCH, TAIL, MOSAIC)
 _FIXED = 1e30
-FIRST_TAIL = 0.05  # share of the Lorentzian, before anything is known
+FIRST_TAIL = 0.05  # share of the Lorentzian in the first cycle
 _DEGREES_OF_FREEDOM = 5.0
 
 
 def first_priors(radius: float, parameters: PostRefinementParameters) -> Floats:
-    """Return mean and one over the variance (2, 8) to begin with; that of scales is free."""
+    """Return the first priors (2, 8), mean and one over the variance; scales have none."""
     out = np.zeros((2, N_PARAMETERS))
     out[0, RADIUS] = np.log(radius)
     out[0, TAIL] = np.log(FIRST_TAIL if parameters.tail is None else parameters.tail)
@@ -53,7 +63,7 @@ def first_priors(radius: float, parameters: PostRefinementParameters) -> Floats:
 def estimate_priors(
     theta: Floats, spread: Floats, old: Floats, parameters: PostRefinementParameters
 ) -> Floats:
-    """Return the priors (2, 8) that parameters (stills, 8) with variances (stills, 8) show."""
+    """Return the priors (2, 8) of parameters (stills, 8) with variances (stills, 8)."""
     out = old.copy()
     for k, free in _free(parameters).items():
         if not free:
@@ -73,13 +83,18 @@ def estimate_priors(
 
 def _free(p: PostRefinementParameters) -> dict[int, bool]:
     return {
-        B_FACTOR: p.b_factor, RADIUS: p.radius, TURN: p.orientation, TURN + 1: p.orientation,
-        STRETCH: p.stretch, TAIL: p.tail is None, MOSAIC: p.mosaicity,
-    }  # fmt: skip
+        B_FACTOR: p.b_factor,
+        RADIUS: p.radius,
+        ROTATION: p.orientation,
+        ROTATION + 1: p.orientation,
+        STRETCH: p.stretch,
+        TAIL: p.tail is None,
+        MOSAIC: p.mosaicity,
+    }
 
 
 def without_scale(theta: Floats) -> Floats:
-    """Return the parameters with scales whose median is 1."""
+    """Return the parameters with scales divided by their median."""
     out = theta.copy()
     out[:, SCALE] -= np.median(out[:, SCALE])
     return out

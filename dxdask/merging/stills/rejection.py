@@ -1,9 +1,9 @@
-"""Stills that spoil the others: told by the correlation with what the others say.
+"""Stills that do not agree with the others, by their correlation with the merged intensities.
 
-CC1/2 of the data without a still, less that with it, is positive for what spoils them (delta CC1/2:
-Assmann, Brehm & Diederichs 2016, J. Appl. Cryst. 49, 1021). The same shows, at no cost, in how the
-observations of the still correlate with the intensities that the others give, both divided by what
-is usual at their resolution: that is what is used here.
+CC1/2 of the data without a still, less that with it, is positive for a still that makes the data
+worse (delta CC1/2: Assmann, Brehm & Diederichs 2016, J. Appl. Cryst. 49, 1021). The correlation of
+the observations of a still with the means of the other observations, both divided by the mean of
+their resolution, finds the same stills at no cost, and is used here.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.merging.stills.means import Means, Model
-from dxdask.merging.stills.observations import Observations
+from dxdask.merging.stills.observations import StillObservations
 
-_FEWEST = 10  # observations of a still of which others say something
-_KNOWN = 0.5  # standard deviation of what others say, as a fraction of Wilson's
+_FEWEST = 10  # observations of a still with other observations of the reflection
+_KNOWN = 0.5  # standard deviation of the others' mean, as a fraction of Wilson's
 
 
 class Agreement(NamedTuple):
-    """Of each still: correlation (nan where too few) and on how many observations it is."""
+    """Correlation of each still with the others (nan for too few), and number of observations."""
 
     cc: Floats
     n: NDArray[np.int64]
 
 
-def agreement_of(o: Observations, model: Model, means: Means, expected: Floats) -> Agreement:
-    """Return how the observations of each still (stills,) correlate with what others say.
+def agreement_of(o: StillObservations, model: Model, means: Means, expected: Floats) -> Agreement:
+    """Return the correlation of each still (stills,) with the means of the other observations.
 
-    Of those that others know at all, each weighted by its partiality.
+    Observations whose reflection has others count, weighted by the square of their partiality.
     """
     usual = expected[o.place]
     known = np.flatnonzero(means.other_variance < (_KNOWN * usual) ** 2)
@@ -55,10 +55,10 @@ def agreement_of(o: Observations, model: Model, means: Means, expected: Floats) 
 
 
 def rejected(agreement: Agreement, least: float | None) -> NDArray[np.bool_]:
-    """Return which stills (stills,) agree with the others less than `least`.
+    """Return the stills (stills,) whose correlation with the others is less than `least`.
 
-    A still with too few observations in common with others to tell is kept, and so are two
-    that are all there is: nothing tells which of them is wrong.
+    A still with too few observations in common with others is kept, and so are two stills without
+    a third: either of them may be wrong.
     """
     if least is None or len(agreement.cc) < 3:
         return np.zeros(len(agreement.cc), np.bool_)

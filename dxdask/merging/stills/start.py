@@ -1,4 +1,4 @@
-"""Where post-refinement begins: a width of partiality and a scale for each still."""
+"""First parameters of post-refinement: a width of partiality and a scale for each still."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.merging.stills.fit import N_PARAMETERS, RADIUS, SCALE, TAIL
-from dxdask.merging.stills.observations import Observations
+from dxdask.merging.stills.observations import StillObservations
 from dxdask.merging.stills.partiality import partialities
 
 _BINS = 60
 _WIDTHS = np.geomspace(1e-5, 1e-2, 121)
-_LEAST_SCALE = 0.02  # of the median: a still of noise alone has none
+_LEAST_SCALE = 0.02  # of the median: a still of noise has none
 
 
-def first_radius(o: Observations, tail: float) -> float:
-    """Return the standard deviation of the excitation error at which intensities fall, 1/A.
+def first_radius(o: StillObservations, tail: float) -> float:
+    """Return the standard deviation of the partiality in the excitation error, 1/A.
 
-    It is the one whose partiality is most like the mean intensity in bins of excitation error.
+    It is the one whose partiality fits the mean intensities in bins of excitation error best.
     """
     error = np.abs(o.excitation)
     edges = np.quantile(error, np.linspace(0, 1, _BINS + 1))
@@ -38,9 +38,9 @@ def first_radius(o: Observations, tail: float) -> float:
 
 
 def first_parameters(
-    o: Observations, shell: NDArray[np.int64], radius: float, tail: float
+    o: StillObservations, shell: NDArray[np.int64], radius: float, tail: float
 ) -> Floats:
-    """Return parameters (stills, 8) with scales only, from mean intensities by shell.
+    """Return the first parameters (stills, 8), with scales from mean intensities by shell.
 
     Raises
     ------

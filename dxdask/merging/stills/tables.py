@@ -1,4 +1,4 @@
-"""What post-refinement made of each still, and how it went."""
+"""Tables of the cycles of post-refinement and of the stills."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from dxdask.merging.stills.cycles import PostRefined, Progress
-from dxdask.merging.stills.fit import STRETCH, TAIL, TURN
-from dxdask.merging.stills.observations import Observations
+from dxdask.merging.stills.fit import ROTATION, STRETCH, TAIL
+from dxdask.merging.stills.observations import StillObservations
 from dxdask.models import ExperimentList
 from dxdask.still_columns import Stills
 from dxdask.tables import Table
 
 MOST_PRINTED = 60
-"""Rows of the table of stills, at most, for it to be printed and not only kept."""
+"""Longest table of stills that is printed; a longer one is stored only."""
 _OF_STILLS = {
     "n_obs": ("#obs", ""),
     "scale": ("scale", ".4f"),
@@ -23,7 +23,7 @@ _OF_STILLS = {
     "rlp_radius": ("radius\n1/A", ".2e"),
     "mosaicity": ("mosaicity\ndegree", ".4f"),
     "tail": ("tail", ".3f"),
-    "turn": ("turn\ndegree", ".4f"),
+    "rotation": ("rotation\ndegree", ".4f"),
     "stretch": ("stretch\n%", ".3f"),
     "error": ("error of\npartiality", ".4f"),
     "cc_to_others": ("CC to\nothers", ".3f"),
@@ -32,29 +32,25 @@ _OF_CYCLES = {
     "change": ("change of\nscales", ".4f"),
     "residual": ("residual", ".4f"),
     "error_of_scale": ("error of\nscale", ".4f"),
-    "error_of_turn": ("error of\nturn, degree", ".4f"),
+    "error_of_rotation": ("error of\nrotation, degree", ".4f"),
     "error_of_tail": ("error of\ntail", ".4f"),
     "radius": ("radius\n1/A", ".3e"),
 }
 
 
 def cycles_table(progress: Sequence[Progress]) -> Table:
-    """Return the table `cycles`: one row for each time that stills were fitted and merged.
-
-    See `Progress`.
-    """
+    """Return the table `cycles`, a row of `Progress` for each cycle."""
     rows = [{"cycle": i, **p._asdict()} for i, p in enumerate(progress, start=1)]
     return Table(name="cycles", title="Post-refinement", rows=rows, headings=_OF_CYCLES)
 
 
 def stills_table(
-    stills: Stills, experiments: ExperimentList, o: Observations, refined: PostRefined,
+    stills: Stills, experiments: ExperimentList, o: StillObservations, refined: PostRefined,
     cc: Mapping[int, float],
 ) -> Table:  # fmt: skip
-    """Return the table `stills`: one row for each with observations, those left out included.
+    """Return the table `stills`, a row for each still with observations, also those rejected.
 
-    stills : with what was refined of each. cc : by row of `stills`, how observations correlate with
-    what others say.
+    stills : with the refined parameters. cc : correlation with the others, by row of `stills`.
     """
     theta = refined.fitted.theta
     columns = {
@@ -64,7 +60,7 @@ def stills_table(
         "rlp_radius": stills["rlp_radius"][o.stills],
         "mosaicity": stills["rlp_mosaicity"][o.stills],
         "tail": np.exp(theta[:, TAIL]),
-        "turn": np.degrees(np.linalg.norm(theta[:, TURN : TURN + 2], axis=1)),
+        "rotation": np.degrees(np.linalg.norm(theta[:, ROTATION : ROTATION + 2], axis=1)),
         "stretch": 100 * theta[:, STRETCH],
         "error": refined.error.factors * refined.error.parts[0],
     }

@@ -1,9 +1,9 @@
-"""Wilson's prior: what is known of an intensity before it is measured, and after.
+"""Wilson's prior of an intensity, and its posterior with a measurement.
 
 Intensities of acentric reflections follow an exponential distribution (Wilson 1949, Acta Cryst. 2,
 318) whose mean depends on resolution. With it, a measurement x of variance v has as posterior a
 normal distribution of mean x - v / mean and variance v, cut at zero (French & Wilson 1978, Acta
-Cryst. A34, 517). Centric reflections are treated alike: their observations are as many.
+Cryst. A34, 517). Centric reflections are treated alike, as each has as many observations.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.merging.stills.observations import Observations
+from dxdask.merging.stills.observations import StillObservations
 
 _FEWEST = 100  # reflections of a shell
+_MOST_SHELLS = 20
 _ROOT_2, _ROOT_2_OVER_PI = math.sqrt(2.0), math.sqrt(2.0 / math.pi)
 
 
@@ -38,21 +39,24 @@ def posterior(top, bottom, expected):  # type: ignore[no-untyped-def]
     return s * h, s * s * max(1.0 - hazard * h, 1e-12)
 
 
-def shells_of(observations: Observations, n_largest: int = 20) -> NDArray[np.int64]:
-    """Return the shell (m,) of each reflection: equal numbers in each, from low resolution."""
+def shells_of(observations: StillObservations) -> NDArray[np.int64]:
+    """Return the shell (m,) of each reflection, of equal numbers, from low to high resolution."""
     m = len(observations.d)
-    n = max(1, min(n_largest, m // _FEWEST))
+    n = max(1, min(_MOST_SHELLS, m // _FEWEST))
     rank = np.empty(m, np.int64)
     rank[np.argsort(-observations.d, kind="stable")] = np.arange(m)
     return rank * n // m
 
 
 def expected_intensities(
-    observations: Observations, shell: NDArray[np.int64], full: Floats, known: NDArray[np.bool_]
+    observations: StillObservations,
+    shell: NDArray[np.int64],
+    full: Floats,
+    known: NDArray[np.bool_],
 ) -> Floats:
     """Return the mean of the prior of each reflection (m,), by shell, linear in 1/d^2 between.
 
-    full : (m,) posterior means. known : (m,) which to average.
+    full : (m,) posterior means. known : (m,) reflections to average.
     """
     n = int(shell.max()) + 1
     counts = np.bincount(shell[known], minlength=n)

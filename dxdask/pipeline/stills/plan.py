@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from dask.delayed import Delayed, delayed
@@ -223,5 +222,4 @@ def _integrate(parts: Sequence[StillsPart], indexed: StepResult) -> StepResult:
 def merged(integrated: StepResult, parameters: StillsMergingParameters) -> StepResult:
     """Return the result of merge, with the table of stills as it leaves it."""
     stills = stills_of(integrated)
-    found = merge_stills(integrated.reflections, stills, integrated.experiments, parameters)
-    return replace(found.result, arrays={**found.result.arrays, **found.stills})
+    return merge_stills(integrated.reflections, stills, integrated.experiments, parameters)

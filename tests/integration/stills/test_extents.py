@@ -1,4 +1,4 @@
-"""How large spots are seen to be, and that ellipses follow them."""
+"""Sizes of spots, and ellipses of their size."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from support.painted_stills import (
 )
 
 from dxdask.columns import Flag, Reflections, has_flag
-from dxdask.integration.stills import (
-    StillIntegrationParameters,
-    integrate_stills,
-    predict,
-    spread_of,
-)
+from dxdask.integration.stills import StillIntegrationParameters
+from dxdask.integration.stills.block import integrate_block
 from dxdask.integration.stills.extents import extents, sharpness
+from dxdask.integration.stills.prediction import predict_still
+from dxdask.integration.stills.spread import spread_of
 
 WIDE = {"domain_size": SIZE / 4.0, "half_mosaicity": 4.0 * MOSAICITY}
 
@@ -44,10 +42,10 @@ def test_extents_are_those_that_were_painted() -> None:
     seen = extents(shot.frame, mask, spots, shared.panels, shared.gain)
     strong = shot.photons > 50
     painted_in = 0.5 * (shot.found.covariance[strong, 0] + shot.found.covariance[strong, 2])
-    told = np.isfinite(seen)
-    assert told.sum() > 50
+    known = np.isfinite(seen)
+    assert known.sum() > 50
     # counts are of whole pixels
-    assert np.median(seen[told] / (painted_in[told] + 1 / 12)) == pytest.approx(1.0, abs=0.1)
+    assert np.median(seen[known] / (painted_in[known] + 1 / 12)) == pytest.approx(1.0, abs=0.1)
 
 
 def test_what_is_faint_or_bad_or_without_a_box_is_not_measured() -> None:
@@ -77,7 +75,7 @@ def test_sharpness_is_the_ratio_of_seen_to_predicted_and_at_most_one() -> None:
 def _summed(shot: Painted, spots: Reflections, *, follow_spots: bool) -> Reflections:
     given = {"prediction": WIDE, "summation": {"follow_spots": follow_spots}}
     frames = shot.frame[None]
-    return integrate_stills(
+    return integrate_block(
         frames, 0, table_of(shot), spots, np.ones(shot.frame.shape, np.bool_), common(),
         StillIntegrationParameters.model_validate(given),
     ).reflections  # fmt: skip
@@ -93,7 +91,7 @@ def test_small_spots_far_from_the_sphere_keep_apart() -> None:
     assert crowded[0] < 0.5 * crowded[1]
     assert np.median(follow["n_foreground"]) < 0.5 * np.median(as_predicted["n_foreground"])
     # and all of their counts are still there
-    wide = predict(
+    wide = predict_still(
         shot.a_matrix, WAVELENGTH, common(),
         spread_of(WIDE["domain_size"], WIDE["half_mosaicity"], BANDWIDTH), n_sigma=3.0,
     )  # fmt: skip

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.made_up_stills import panels
+from support.made_up_stills import CELL, panels
 from support.painted_stills import (
     BANDWIDTH,
+    D_MIN,
     MOSAICITY,
     SIZE,
     Painted,
@@ -21,13 +22,10 @@ from support.painted_stills import (
 from dxdask.columns import Flag, Reflections, check, has_flag, select
 from dxdask.errors import InputError
 from dxdask.fate import Fate
-from dxdask.integration.stills import (
-    IntegratedStills,
-    StillIntegrationParameters,
-    integrate_stills,
-    spread_of,
-)
-from dxdask.models import Detector
+from dxdask.integration.stills import StillIntegrationParameters, integrate_stills
+from dxdask.integration.stills.block import IntegratedStills, integrate_block
+from dxdask.integration.stills.spread import spread_of
+from dxdask.models import Beam, Crystal, Detector, Experiment
 from dxdask.still_columns import check_stills
 
 ONE_SHAPE = {"domain_size": SIZE, "half_mosaicity": MOSAICITY}
@@ -37,7 +35,7 @@ def _integrated(
     *shots: Painted, spots: Reflections | None = None, **groups: dict[str, object]
 ) -> IntegratedStills:
     frames = np.stack([s.frame for s in shots])
-    return integrate_stills(
+    return integrate_block(
         frames, 0, table_of(*shots), strong_spots(*shots) if spots is None else spots,
         np.ones(frames.shape[1:], np.bool_), common(),
         StillIntegrationParameters.model_validate(groups),
@@ -67,7 +65,7 @@ def test_a_still_does_not_depend_on_the_others_nor_on_blocks() -> None:
     frames = np.stack([s.frame for s in shots[1:]])
     mask = np.ones(frames.shape[1:], np.bool_)
     spots = strong_spots(*shots)
-    part = integrate_stills(frames, 1, stills, spots, mask, common())
+    part = integrate_block(frames, 1, stills, spots, mask, common())
     rows = whole.reflections["z"] > 1
     for name, values in part.reflections.items():
         np.testing.assert_array_equal(values, whole.reflections[name][rows], err_msg=name)
@@ -84,7 +82,7 @@ def test_the_width_of_reflections_is_found_wherever_it_starts(start: float) -> N
         "domain_size": np.full(12, start), "half_mosaicity": np.zeros(12)
     }  # fmt: skip
     mask = np.ones(frames.shape[1:], np.bool_)
-    out = integrate_stills(frames, 0, stills, strong_spots(*shots), mask, common())
+    out = integrate_block(frames, 0, stills, strong_spots(*shots), mask, common())
     found = out.stills["domain_size"]
     assert np.median(found) == pytest.approx(SIZE, rel=0.1)
     assert np.all((found > 0.5 * SIZE) & (found < 2 * SIZE))
@@ -114,7 +112,7 @@ def test_one_width_that_is_given_is_kept_and_the_other_found(
     }  # fmt: skip
     given = StillIntegrationParameters.model_validate({"prediction": {name: value}})
     mask = np.ones(shot.frame.shape, np.bool_)
-    out = integrate_stills(shot.frame[None], 0, stills, strong_spots(shot), mask, common(), given)
+    out = integrate_block(shot.frame[None], 0, stills, strong_spots(shot), mask, common(), given)
     assert out.stills[name][0] == value
     assert out.stills[other][0] != stills[other][0]
 
@@ -152,7 +150,7 @@ def test_blanks_and_stills_without_spots_are_no_trouble() -> None:
     assert len(_integrated(*shots, spots=none).reflections["d"]) > 50
     frames = np.stack([s.frame for s in shots])
     stills = table_of(*shots) | {"indexed": np.zeros(2, np.bool_)}
-    out = integrate_stills(frames, 0, stills, spots, np.ones(frames.shape[1:], np.bool_), common())
+    out = integrate_block(frames, 0, stills, spots, np.ones(frames.shape[1:], np.bool_), common())
     assert len(out.reflections["d"]) == 0
     check(out.reflections)
     assert np.all(out.stills["reason"] == Fate.NOT_INDEXED)
@@ -169,8 +167,38 @@ def test_a_frame_of_nothing_gives_nothing_but_no_error() -> None:
 def test_what_does_not_belong_together_is_refused() -> None:
     shot = painted(0)
     frames, stills = shot.frame[None], table_of(shot)
-    with pytest.raises(InputError, match="the mask is"):
-        integrate_stills(frames, 0, stills, strong_spots(shot), np.ones((3, 3), np.bool_), common())
+    with pytest.raises(InputError, match="must agree in shape"):
+        integrate_block(frames, 0, stills, strong_spots(shot), np.ones((3, 3), np.bool_), common())
     mask = np.ones(shot.frame.shape, np.bool_)
     with pytest.raises(InputError, match="frames are of images 5 to 5"):
-        integrate_stills(frames, 5, stills, strong_spots(shot), mask, common())
+        integrate_block(frames, 5, stills, strong_spots(shot), mask, common())
+
+
+def test_the_step_integrates_as_its_blocks_do() -> None:
+    shots = [painted(0), painted(1)]
+    frames = np.stack([s.frame for s in shots])
+    mask, stills, spots = (
+        np.ones(frames.shape[1:], np.bool_),
+        table_of(*shots),
+        strong_spots(*shots),
+    )
+    run = Experiment(
+        identifier="a",
+        run="a",
+        beam=Beam(wavelength=1.3, polarization_fraction=1.0),
+        detector=panels(),
+        crystal=Crystal.from_cell(CELL, space_group="P 43 21 2"),
+    )
+    parameters = StillIntegrationParameters.model_validate({"prediction": {"d_min": D_MIN}})
+    result = integrate_stills(frames, mask, run, stills, spots, parameters)
+    expected = _integrated(*shots)
+    assert len(result.reflections["d"]) > 100
+    for found, other in (
+        (result.reflections, expected.reflections),
+        (result.arrays, expected.stills),
+    ):
+        assert set(found) == set(other)
+        for name, values in other.items():
+            np.testing.assert_array_equal(found[name], values, err_msg=name)
+    with pytest.raises(InputError, match="no crystal"):
+        integrate_stills(frames, mask, replace(run, crystal=None), stills, spots)

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from support.made_up_stills import CELL, panels
 
-from dxdask.integration.stills import Setup, Spread, predict, setup, spread_of
-from dxdask.integration.stills.spread import profile
+from dxdask.integration.stills.context import StillsContext, stills_context
+from dxdask.integration.stills.prediction import predict_still
+from dxdask.integration.stills.spread import Spread, profile, spread_of
 from dxdask.models import Beam, Detector
 from dxdask.models.crystal import b_matrix
 from dxdask.models.rotations import rotation_matrices
@@ -18,13 +19,13 @@ from dxdask.models.rotations import rotation_matrices
 WAVELENGTH = 1.31
 A_MATRIX = rotation_matrices(np.array([[0.3, -1.1, 0.7]]))[0] @ b_matrix(CELL)
 ROUND = Spread(4e-4, 1e-9, 1e-9)
-TURNED = Spread(1e-6, 2e-3, 1e-9)
+TILTED = Spread(1e-6, 2e-3, 1e-9)
 COLOURED = Spread(1e-4, 1e-9, 2e-3)
 MIXED = Spread(3e-4, 8e-4, 6e-4)
 
 
-def _setup(d_min: float = 2.5, **beam: object) -> Setup:
-    return setup(panels(), replace(Beam(wavelength=1.3), **beam), "P 43 21 2", d_min=d_min)  # type: ignore[arg-type]
+def _setup(d_min: float = 2.5, **beam: object) -> StillsContext:
+    return stills_context(panels(), replace(Beam(wavelength=1.3), **beam), "P 43 21 2", d_min=d_min)  # type: ignore[arg-type]
 
 
 def _drawn(
@@ -33,18 +34,18 @@ def _drawn(
     """Return excitation errors of blocks and wavelengths drawn, and pixels of their rays."""
     rng = np.random.default_rng(seed)
     n = 400_000
-    turns = rng.normal(0, spread.mosaic, (n, 3))
-    points = q + np.cross(turns, q) + rng.normal(0, spread.size, (n, 3))
+    tilts = rng.normal(0, spread.mosaic, (n, 3))
+    points = q + np.cross(tilts, q) + rng.normal(0, spread.size, (n, 3))
     wave = (1 + rng.normal(0, spread.band, n)) / WAVELENGTH
     rays = points + np.stack([0 * wave, 0 * wave, -wave], axis=1)
     return np.linalg.norm(rays, axis=1) - wave, detector.panels[panel].ray_intersection(rays) / 0.1
 
 
-@pytest.mark.parametrize("spread", [ROUND, TURNED, COLOURED, MIXED])
+@pytest.mark.parametrize("spread", [ROUND, TILTED, COLOURED, MIXED])
 def test_spots_lie_where_blocks_and_wavelengths_drawn_at_random_meet_the_sphere(
     spread: Spread,
 ) -> None:
-    found = predict(A_MATRIX, WAVELENGTH, _setup(), spread, n_sigma=1.5)
+    found = predict_still(A_MATRIX, WAVELENGTH, _setup(), spread, n_sigma=1.5)
     far = np.argsort(-np.abs(found.excitation_error) - 1e-3 / found.d)[:3]
     for i in far.tolist():
         q = A_MATRIX @ found.hkl[i]
@@ -61,7 +62,7 @@ def test_spots_lie_where_blocks_and_wavelengths_drawn_at_random_meet_the_sphere(
 
 def test_all_points_near_the_sphere_are_predicted_once_and_in_order() -> None:
     spread = spread_of(600.0, 0.05, 0.002)
-    found = predict(A_MATRIX, WAVELENGTH, _setup(), spread, n_sigma=2.5)
+    found = predict_still(A_MATRIX, WAVELENGTH, _setup(), spread, n_sigma=2.5)
     hkl = np.stack(np.meshgrid(*[np.arange(-m, m + 1) for m in (40, 40, 20)], indexing="ij"), -1)
     hkl = hkl.reshape(-1, 3)
     q = hkl @ A_MATRIX.T
@@ -96,10 +97,10 @@ def test_all_points_near_the_sphere_are_predicted_once_and_in_order() -> None:
 
 def test_resolution_limits_and_centring_leave_reflections_out() -> None:
     beam = Beam(wavelength=1.3)
-    whole = predict(A_MATRIX, WAVELENGTH, setup(panels(), beam, "P 1"), ROUND)
+    whole = predict_still(A_MATRIX, WAVELENGTH, stills_context(panels(), beam, "P 1"), ROUND)
     assert 4.0 < whole.d.min() < 4.3  # the corners
-    some = setup(panels(), beam, "I 4", d_min=5.0, d_max=10.0)
-    found = predict(A_MATRIX, WAVELENGTH, some, ROUND)
+    some = stills_context(panels(), beam, "I 4", d_min=5.0, d_max=10.0)
+    found = predict_still(A_MATRIX, WAVELENGTH, some, ROUND)
     assert 5.0 <= found.d.min() < found.d.max() <= 10.0
     assert np.all(found.hkl.sum(axis=1) % 2 == 0)
     expected = (whole.d >= 5) & (whole.d <= 10) & (whole.hkl.sum(axis=1) % 2 == 0)
@@ -107,14 +108,14 @@ def test_resolution_limits_and_centring_leave_reflections_out() -> None:
 
 
 def test_a_wide_crystal_has_more_reflections_than_a_narrow_one() -> None:
-    counts = [len(predict(A_MATRIX, WAVELENGTH, _setup(), Spread(s, 0.0, 0.0)).d) for s in
+    counts = [len(predict_still(A_MATRIX, WAVELENGTH, _setup(), Spread(s, 0.0, 0.0)).d) for s in
               (1e-4, 2e-4, 4e-4)]  # fmt: skip
     assert counts[1] / counts[0] == pytest.approx(2, rel=0.15)
     assert counts[2] / counts[1] == pytest.approx(2, rel=0.15)
 
 
 def test_polarisation_of_a_beam_polarised_in_a_plane() -> None:
-    found = predict(A_MATRIX, WAVELENGTH, _setup(polarization_fraction=1.0), ROUND)
+    found = predict_still(A_MATRIX, WAVELENGTH, _setup(polarization_fraction=1.0), ROUND)
     inwards = found.s1[:, 0] * WAVELENGTH
     np.testing.assert_allclose(1 / found.lp, 1 - inwards**2, rtol=1e-12)
 

@@ -42,11 +42,11 @@ def test_weak_background_all_around_tells_a_narrow_shadow() -> None:
     in_it = np.arange(n) < 2000
     counts = rng.poisson(np.where(in_it, 0.2, 1.0) * expected * n_around)
     half = counts / 2  # no side is darker than the other
-    told = shadowed(
+    found = shadowed(
         half, n_around // 2, 2 * expected, counts / n_around, n_around, expected, fraction=0.5
     )
-    assert told[in_it].mean() > 0.99
-    assert told[~in_it].mean() < 1e-3
+    assert found[in_it].mean() > 0.99
+    assert found[~in_it].mean() < 1e-3
     without = shadowed(
         half, n_around // 2, 2 * expected, expected, n_around, expected, fraction=0.5
     )

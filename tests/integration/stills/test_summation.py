@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from support.painted_stills import SPREAD, WAVELENGTH, Painted, common, painted
 
 from dxdask.columns import Flag, Reflections, check, has_flag
-from dxdask.integration.stills import StillIntegrationParameters, integrate_still
+from dxdask.integration.stills import StillIntegrationParameters
+from dxdask.integration.stills.still import integrate_still
 
 
 def _parameters(**summation: object) -> StillIntegrationParameters:

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag
-from dxdask.integration.stills import IntegratedStills, integrate_stills, setup
+from dxdask.integration.stills.block import IntegratedStills, integrate_block
+from dxdask.integration.stills.context import stills_context
 from dxdask.models import Detector
 from dxdask.still_columns import Stills
 from dxdask.storage.importers import read_runs
@@ -36,13 +37,13 @@ def _stills(folder: Path, run_events: list[int], wavelengths: tuple[float, ...])
 
 
 def _true_detector(folder: Path, nominal: Detector) -> Detector:
-    told = json.loads((folder / "geometry_true.json").read_text())["panels"]
+    true = json.loads((folder / "geometry_true.json").read_text())["panels"]
     return replace(
         nominal,
         panels=tuple(
             replace(p, origin=tuple(t["origin"]), fast_axis=tuple(t["fast"]),
                     slow_axis=tuple(t["slow"]))
-            for p, t in zip(nominal.panels, told, strict=True)
+            for p, t in zip(nominal.panels, true, strict=True)
         ),
     )  # fmt: skip
 
@@ -67,12 +68,12 @@ def integrated(shared: Path) -> tuple[IntegratedStills, NDArray[np.float64]]:
     with h5py.File(folder / "corrected.h5") as file:
         events = file["entry/event_id"][:].tolist()
     stills = _stills(folder, events, run.experiment.beam.wavelengths)
-    common = setup(
+    common = stills_context(
         _true_detector(folder, run.experiment.detector), run.experiment.beam, "P 43 21 2", d_min=2.4
     )
     none = {"z": np.zeros(0), "flags": np.zeros(0, np.uint32), "panel": np.zeros(0, np.int32),
             "hkl": np.zeros((0, 3), np.int32), "x": np.zeros(0), "y": np.zeros(0)}  # fmt: skip
-    out = integrate_stills(run.reader.read(0, len(events)), 0, stills, none, run.mask, common)
+    out = integrate_block(run.reader.read(0, len(events)), 0, stills, none, run.mask, common)
     return out, _true_intensities(folder, out.reflections["hkl"])
 
 
@@ -93,7 +94,7 @@ def test_reflections_near_the_sphere_have_the_true_intensities_but_for_a_scale(
         found.append(np.corrcoef(observed, true[own])[0, 1])
     assert len(found) == 40
     assert np.median(found) > 0.998
-    # a few strong ones fall into the shadow of the beam stop, which no mask tells
+    # a few strong ones fall into the shadow of the beam stop, which is in no mask
     assert np.quantile(found, 0.12) > 0.98
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from support.integrated_stills import Simulated, simulated
 
-from dxdask.merging.stills import StillsMergingParameters, merge_stills, resolve_ambiguity
-from dxdask.merging.stills.ambiguity import ambiguous_operators
+from dxdask.merging.stills import StillsMergingParameters, merge_stills
+from dxdask.merging.stills.ambiguity import ambiguous_operators, resolve_ambiguity
 
 HEXAGONAL = (50.0, 50.0, 40.0, 90.0, 90.0, 120.0)
 TETRAGONAL = (50.0, 50.0, 40.0, 90.0, 90.0, 90.0)
@@ -27,7 +27,7 @@ def scrambled(data: Simulated, operators: list[gemmi.Op], seed: int) -> tuple[Si
         a[i] = a[i] @ np.linalg.inv(rotation).T
     mixed = Simulated(
         {**data.reflections, "hkl": hkl.astype(np.int32)}, {**data.stills, "a_matrix": a},
-        data.experiments, data.truth, data.scale, data.turns,
+        data.experiments, data.truth, data.scale, data.tilts,
     )  # fmt: skip
     return mixed, chosen.tolist()
 
@@ -50,7 +50,7 @@ def test_stills_come_to_one_setting(symbol: str, cell: tuple[float, ...], n_sett
     both = {(k, int(s)) for k, s in zip(chosen, resolved.setting, strict=True)}
     assert len(both) == n_settings
     assert {s for _, s in both} == set(range(n_settings))
-    cc = [m.result.table("overall").rows[0]["cc_half"] for m in (before, after)]
+    cc = [m.table("overall").rows[0]["cc_half"] for m in (before, after)]
     assert cc[1] > cc[0] + 0.1
     a_h = np.einsum("ij,j->i", mixed.stills["a_matrix"][0], mixed.reflections["hkl"][0])
     moved = np.einsum("ij,j->i", resolved.stills["a_matrix"][0], resolved.reflections["hkl"][0])

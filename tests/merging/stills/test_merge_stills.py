@@ -34,23 +34,23 @@ def against_truth(table: Reflections, data: Simulated) -> tuple[float, NDArray[n
 
 def test_intensities_and_their_errors_are_right(data: Simulated) -> None:
     merged = merge_stills(data.reflections, data.stills, data.experiments)
-    cc, z = against_truth(merged.result.reflections, data)
+    cc, z = against_truth(merged.reflections, data)
     assert cc > 0.98
     assert 0.8 < np.sqrt(np.mean(z**2)) < 1.3
 
 
 def test_stills_come_back(data: Simulated) -> None:
     merged = merge_stills(data.reflections, data.stills, data.experiments)
-    scale = merged.stills["scale"]
+    scale = merged.arrays["scale"]
     assert np.corrcoef(np.log(scale), np.log(data.scale))[0, 1] > 0.99
     before = _misset(data.stills["a_matrix"], data)
-    after = _misset(merged.stills["a_matrix"], data)
+    after = _misset(merged.arrays["a_matrix"], data)
     assert np.median(after) < 0.35 * np.median(before)
 
 
 def _misset(a: NDArray[np.float64], data: Simulated) -> NDArray[np.float64]:
-    """Return how far A (n, 3, 3) are from the truth across the beam, as relative lengths."""
-    right = rotation_matrices(data.turns) @ data.stills["a_matrix"] * (1 + 1e-3)
+    """Return the errors of A (n, 3, 3) across the beam, as relative lengths."""
+    right = rotation_matrices(data.tilts) @ data.stills["a_matrix"] * (1 + 1e-3)
     off = a @ np.linalg.inv(right) - np.eye(3)
     return np.hypot(off[:, 1, 2] - off[:, 2, 1], off[:, 0, 2] - off[:, 2, 0])
 
@@ -58,8 +58,8 @@ def _misset(a: NDArray[np.float64], data: Simulated) -> NDArray[np.float64]:
 def test_any_order_of_rows_gives_the_same(data: Simulated) -> None:
     rows = np.random.default_rng(1).permutation(len(data.reflections["z"]))
     shuffled = {k: v[rows] for k, v in data.reflections.items()}
-    one = merge_stills(data.reflections, data.stills, data.experiments).result.reflections
-    other = merge_stills(shuffled, data.stills, data.experiments).result.reflections
+    one = merge_stills(data.reflections, data.stills, data.experiments).reflections
+    other = merge_stills(shuffled, data.stills, data.experiments).reflections
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])
 
@@ -69,13 +69,13 @@ def test_mosaicity_comes_back_and_intensities_with_it() -> None:
     with_it = merge_stills(data.reflections, data.stills, data.experiments)
     off = StillsMergingParameters.model_validate({"post_refinement": {"mosaicity": False}})
     without = merge_stills(data.reflections, data.stills, data.experiments, off)
-    found = with_it.stills["rlp_mosaicity"]
+    found = with_it.arrays["rlp_mosaicity"]
     assert np.median(found) == pytest.approx(np.degrees(1.5e-3), rel=0.1)
-    assert (without.stills["rlp_mosaicity"] < 1e-6).all()
-    errors = [1 - against_truth(m.result.reflections, data)[0] for m in (with_it, without)]
+    assert (without.arrays["rlp_mosaicity"] < 1e-6).all()
+    errors = [1 - against_truth(m.reflections, data)[0] for m in (with_it, without)]
     assert errors[0] < 0.8 * errors[1]
     for merged, most in ((with_it, 1.2), (without, 1.8)):
-        assert 0.7 < np.sqrt(np.mean(against_truth(merged.result.reflections, data)[1] ** 2)) < most
+        assert 0.7 < np.sqrt(np.mean(against_truth(merged.reflections, data)[1] ** 2)) < most
 
 
 def test_min_partiality_leaves_out_what_is_hardly_recorded(data: Simulated) -> None:
@@ -83,7 +83,7 @@ def test_min_partiality_leaves_out_what_is_hardly_recorded(data: Simulated) -> N
         merge_stills(
             data.reflections, data.stills, data.experiments,
             StillsMergingParameters(min_partiality=p),
-        ).result.table("overall").rows[0]
+        ).table("overall").rows[0]
         for p in (0.5, 0.02)
     )  # fmt: skip
     assert few["n_obs"] < 0.6 * all_of_them["n_obs"]
@@ -110,9 +110,9 @@ def test_without_the_prior_intensities_may_be_negative(data: Simulated) -> None:
     merged = merge_stills(
         data.reflections, data.stills, data.experiments, StillsMergingParameters(prior="none")
     )
-    table = merged.result.reflections
+    table = merged.reflections
     assert (table["intensity"] < 0).any()
-    with_prior = merge_stills(data.reflections, data.stills, data.experiments).result.reflections
+    with_prior = merge_stills(data.reflections, data.stills, data.experiments).reflections
     assert (with_prior["intensity"] > 0).all()
     known = table["intensity"] > 20 * table["sigma"]
     np.testing.assert_allclose(table["intensity"][known], with_prior["intensity"][known], rtol=0.05)

@@ -20,7 +20,8 @@ import pytest
 
 from dxdask.arrays import Floats
 from dxdask.columns import Reflections
-from dxdask.integration.stills import integrate_stills, setup
+from dxdask.integration.stills.block import integrate_block
+from dxdask.integration.stills.context import stills_context
 from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.models import Crystal, Detector, ExperimentList
 from dxdask.models.rotations import rotation_matrices
@@ -57,23 +58,23 @@ def shots(shared: Path) -> Shots:
         detector=_true_detector(folder, run.experiment.detector),
         crystal=Crystal.from_cell(CELL, space_group="P 43 21 2"),
     )
-    common = setup(experiment.detector, experiment.beam, "P 43 21 2", d_min=2.4)
+    common = stills_context(experiment.detector, experiment.beam, "P 43 21 2", d_min=2.4)
     none = {
         "z": np.zeros(0), "flags": np.zeros(0, np.uint32), "panel": np.zeros(0, np.int32),
         "hkl": np.zeros((0, 3), np.int32), "x": np.zeros(0), "y": np.zeros(0),
     }  # fmt: skip
     frames = run.reader.read(0, len(own))
-    table = integrate_stills(frames, 0, stills, none, run.mask, common).reflections
+    table = integrate_block(frames, 0, stills, none, run.mask, common).reflections
     return table, stills, [experiment], _truth(folder)
 
 
 def _true_detector(folder: Path, nominal: Detector) -> Detector:
-    told = json.loads((folder / "geometry_true.json").read_text())["panels"]
+    true_panels = json.loads((folder / "geometry_true.json").read_text())["panels"]
     panels = tuple(
         replace(
             p, origin=tuple(t["origin"]), fast_axis=tuple(t["fast"]), slow_axis=tuple(t["slow"])
         )
-        for p, t in zip(nominal.panels, told, strict=True)
+        for p, t in zip(nominal.panels, true_panels, strict=True)
     )
     return replace(nominal, panels=panels)
 
@@ -124,16 +125,16 @@ def test_well_recorded_intensities_are_better_than_crystfels(shots: Shots) -> No
     merged = merge_stills(
         reflections, stills, experiments, StillsMergingParameters(min_partiality=0.3)
     )
-    cc, completeness, z = _against_truth(merged.result.reflections, truth)
+    cc, completeness, z = _against_truth(merged.reflections, truth)
     assert cc > 0.998
     assert completeness > 0.53
-    _check_bins(merged.result.reflections, z, 0.3)
+    _check_bins(merged.reflections, z, 0.3)
 
 
 def test_all_observations_are_in_at_their_weights(shots: Shots) -> None:
     reflections, stills, experiments, truth = shots
     merged = merge_stills(reflections, stills, experiments)
-    table = merged.result.reflections
+    table = merged.reflections
     cc, completeness, z = _against_truth(table, truth)
     assert cc > 0.995
     assert completeness > 0.69
@@ -146,17 +147,17 @@ def test_all_observations_are_in_at_their_weights(shots: Shots) -> None:
 def test_wrong_orientations_and_distance_are_mended(shots: Shots) -> None:
     reflections, stills, experiments, truth = shots
     rng = np.random.default_rng(0)
-    turns = rng.normal(0, 6e-4, (len(stills["image"]), 3))
-    wrong = {**stills, "a_matrix": rotation_matrices(turns) @ stills["a_matrix"] * 1.0026}
+    tilts = rng.normal(0, 6e-4, (len(stills["image"]), 3))
+    wrong = {**stills, "a_matrix": rotation_matrices(tilts) @ stills["a_matrix"] * 1.0026}
     merged = merge_stills(
         reflections, wrong, experiments, StillsMergingParameters(min_partiality=0.3)
     )
-    cc, completeness, _ = _against_truth(merged.result.reflections, truth)
+    cc, completeness, _ = _against_truth(merged.reflections, truth)
     assert cc > 0.985
     assert completeness > 0.5
     hits = stills["indexed"]
     true = stills["a_matrix"][hits]
     before, after = (
-        np.linalg.norm(s["a_matrix"][hits] - true, axis=(1, 2)) for s in (wrong, merged.stills)
+        np.linalg.norm(s["a_matrix"][hits] - true, axis=(1, 2)) for s in (wrong, merged.arrays)
     )
     assert np.median(after) < 0.6 * np.median(before)

@@ -16,7 +16,7 @@ from dxdask.merging.stills.cycles import PostRefined, post_refine
 from dxdask.merging.stills.fit import N_PARAMETERS, Target, _derivatives, fit_stills
 from dxdask.merging.stills.means import merged_means
 from dxdask.merging.stills.model_error import USUAL, Scatter, between, estimate_error, first_error
-from dxdask.merging.stills.observations import Observations, observations_of, of_stills
+from dxdask.merging.stills.observations import StillObservations, observations_of, of_stills
 from dxdask.merging.stills.parameters import PostRefinementParameters
 from dxdask.merging.stills.rejection import Agreement, agreement_of, rejected
 from dxdask.merging.stills.start import first_radius
@@ -24,7 +24,7 @@ from dxdask.merging.stills.wilson import posterior
 
 
 @pytest.fixture(scope="module")
-def made() -> tuple[Observations, PostRefined]:
+def made() -> tuple[StillObservations, PostRefined]:
     data = simulated()
     o = observations_of(
         data.reflections, data.stills, data.experiments, gemmi.UnitCell(*CELL),
@@ -33,7 +33,7 @@ def made() -> tuple[Observations, PostRefined]:
     return o, post_refine(o, PostRefinementParameters())
 
 
-def test_derivatives_are_those_of_the_model(made: tuple[Observations, PostRefined]) -> None:
+def test_derivatives_are_those_of_the_model(made: tuple[StillObservations, PostRefined]) -> None:
     o, refined = made
     theta = refined.fitted.theta[0]
     data = (o.intensity, o.excitation, o.gradient, o.s2)
@@ -53,7 +53,7 @@ def test_derivatives_are_those_of_the_model(made: tuple[Observations, PostRefine
 
 
 def test_blocks_of_stills_and_reflections_give_the_very_same(
-    made: tuple[Observations, PostRefined],
+    made: tuple[StillObservations, PostRefined],
 ) -> None:
     o, r = made
     target = Target(r.means.other, np.full(len(o.still), 50.0))
@@ -72,7 +72,7 @@ def test_blocks_of_stills_and_reflections_give_the_very_same(
 
 
 def test_what_should_be_seen_and_is_not_has_an_error_as_large(
-    made: tuple[Observations, PostRefined],
+    made: tuple[StillObservations, PostRefined],
 ) -> None:
     o, r = made
     alone = np.flatnonzero(np.diff(o.bounds) == 1)[:100]
@@ -110,11 +110,11 @@ def test_what_is_not_measured_is_the_prior() -> None:
     assert posterior(0.0, 0.0, 7.0) == (7.0, 49.0)
 
 
-def test_first_radius_is_near_the_truth(made: tuple[Observations, PostRefined]) -> None:
+def test_first_radius_is_near_the_truth(made: tuple[StillObservations, PostRefined]) -> None:
     assert first_radius(made[0], TAIL) == pytest.approx(RADIUS, rel=0.3)
 
 
-def test_widths_and_tails_of_stills_come_back(made: tuple[Observations, PostRefined]) -> None:
+def test_widths_and_tails_of_stills_come_back(made: tuple[StillObservations, PostRefined]) -> None:
     _, r = made
     assert np.exp(r.priors[0, 2]) == pytest.approx(RADIUS, rel=0.05)
     assert np.exp(r.priors[0, 6]) == pytest.approx(TAIL, rel=0.5)
@@ -156,16 +156,16 @@ def test_a_still_of_something_else_is_left_out() -> None:
         for name in ("intensity_sum", "intensity_sum_variance"):
             data.reflections[name][own] = data.reflections[name][rng.permutation(own)]
     merged = merge_stills(data.reflections, data.stills, data.experiments)
-    assert np.flatnonzero(np.isnan(merged.stills["scale"])).tolist() == [4, 9]
-    assert "left out 2 that do not agree" in merged.result.messages[0]
-    assert np.nanmax(merged.stills["cc_to_others"][[4, 9]]) < 0.5
+    assert np.flatnonzero(np.isnan(merged.arrays["scale"])).tolist() == [4, 9]
+    assert "rejected 2 that do not agree" in merged.messages[0]
+    assert np.nanmax(merged.arrays["cc_to_others"][[4, 9]]) < 0.5
     kept = merge_stills(
         data.reflections, data.stills, data.experiments, StillsMergingParameters(min_cc=None)
     )
-    assert np.isfinite(kept.stills["scale"]).all()
+    assert np.isfinite(kept.arrays["scale"]).all()
 
 
-def test_stills_can_be_taken_out(made: tuple[Observations, PostRefined]) -> None:
+def test_stills_can_be_taken_out(made: tuple[StillObservations, PostRefined]) -> None:
     o, r = made
     agreement = agreement_of(o, r.model, r.means, r.expected)
     assert agreement.cc.min() > 0.8
@@ -196,7 +196,7 @@ def test_errors_swing_by_half_the_way() -> None:
     [("b_factor", 1), ("radius", 2), ("orientation", 3), ("stretch", 5), ("mosaicity", 7)],
 )
 def test_each_parameter_can_be_left_fixed(
-    made: tuple[Observations, PostRefined], name: str, column: int
+    made: tuple[StillObservations, PostRefined], name: str, column: int
 ) -> None:
     o, free = made
     assert np.ptp(free.fitted.theta[:, column]) > 0
@@ -204,7 +204,7 @@ def test_each_parameter_can_be_left_fixed(
     assert np.ptp(fixed.fitted.theta[:, column]) < 1e-9
 
 
-def test_a_given_tail_and_radius_are_taken(made: tuple[Observations, PostRefined]) -> None:
+def test_a_given_tail_and_radius_are_taken(made: tuple[StillObservations, PostRefined]) -> None:
     p = PostRefinementParameters(tail=0.2, initial_radius=3e-4, radius=False, n_cycles=2)
     refined = post_refine(made[0], p)
     np.testing.assert_allclose(np.exp(refined.fitted.theta[:, 6]), 0.2)

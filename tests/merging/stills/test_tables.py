@@ -13,18 +13,19 @@ from numpy.typing import NDArray
 from support.integrated_stills import CELL, Simulated, simulated
 
 from dxdask.arrays import Floats
-from dxdask.merging.stills import MergedStills, StillsMergingParameters, merge_stills
+from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.merging.stills.cycles import PostRefined, post_refine
-from dxdask.merging.stills.observations import Observations, observations_of
+from dxdask.merging.stills.observations import StillObservations, observations_of
 from dxdask.merging.stills.wilson import posterior
 from dxdask.models.symmetry import possible_reflections, spacings
+from dxdask.results import StepResult
 
 GROUP = gemmi.SpaceGroup("P 43 21 2")
 NU, N_SHELLS, LEAST = 4.0, 4, 0.1
 PARAMETERS = StillsMergingParameters.model_validate(
     {"min_partiality": LEAST, "merging": {"nbins": N_SHELLS}}
 )
-Made = tuple[Simulated, Observations, PostRefined, MergedStills]
+Made = tuple[Simulated, StillObservations, PostRefined, StepResult]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,9 @@ def made() -> Made:
     return data, o, refined, merged
 
 
-def mean_of(o: Observations, r: PostRefined, h: int, rows: NDArray[np.int64]) -> tuple[float, ...]:
+def mean_of(
+    o: StillObservations, r: PostRefined, h: int, rows: NDArray[np.int64]
+) -> tuple[float, ...]:
     """Return the merged intensity of a reflection from these observations, and its sigma."""
     m, f = r.model, max(r.means.full[h], 0.0)
     square = r.means.other[rows] ** 2 + r.means.other_variance[rows]
@@ -57,8 +60,10 @@ def mean_of(o: Observations, r: PostRefined, h: int, rows: NDArray[np.int64]) ->
     return value, spread**0.5
 
 
-def expected_row(o: Observations, r: PostRefined, inside: Floats, possible: int) -> dict[str, Any]:
-    """Return what a row of the table should be, of the unique reflections `inside`."""
+def expected_row(
+    o: StillObservations, r: PostRefined, inside: Floats, possible: int
+) -> dict[str, Any]:
+    """Return the expected row of the table for the unique reflections `inside`."""
     used = r.model.partiality >= LEAST
     whole = o.intensity / (r.model.scale * r.model.partiality)
     n_obs, ratio, halves, sums = 0, [], [], np.zeros(4)
@@ -91,8 +96,8 @@ def expected_row(o: Observations, r: PostRefined, inside: Floats, possible: int)
 def test_statistics_are_those_of_plain_sums(made: Made) -> None:
     _, o, r, merged = made
     cell = gemmi.UnitCell(*CELL)
-    (overall,) = merged.result.table("overall").rows
-    shells = merged.result.table("shells").rows
+    (overall,) = merged.table("overall").rows
+    shells = merged.table("shells").rows
     assert len(shells) == N_SHELLS
     for row in (*shells, overall):
         low, high = row["d_min"] * (1 - 1e-9), row["d_max"] * (1 + 1e-9)
@@ -106,7 +111,7 @@ def test_statistics_are_those_of_plain_sums(made: Made) -> None:
 
 def test_rows_of_stills_say_what_was_refined(made: Made) -> None:
     data, o, r, merged = made
-    rows = merged.result.table("stills").rows
+    rows = merged.table("stills").rows
     assert [row["image"] for row in rows] == (data.stills["image"] + 1).tolist()
     for row, theta, s in zip(rows, r.fitted.theta, range(len(rows)), strict=True):
         own = np.flatnonzero(o.still == s)
@@ -115,17 +120,17 @@ def test_rows_of_stills_say_what_was_refined(made: Made) -> None:
         np.testing.assert_allclose(
             found, (np.exp(theta[0]), theta[1], np.exp(theta[2]), np.exp(theta[6]))
         )
-        assert row["turn"] == pytest.approx(np.degrees(np.hypot(theta[3], theta[4])))
+        assert row["rotation"] == pytest.approx(np.degrees(np.hypot(theta[3], theta[4])))
         assert row["stretch"] == pytest.approx(100 * theta[5])
         assert row["cc_to_others"] > 0.8
     scale = np.array([row["scale"] for row in rows])
     assert np.corrcoef(np.log(scale), np.log(data.scale))[0, 1] > 0.99
-    np.testing.assert_array_equal(scale, merged.stills["scale"])
+    np.testing.assert_array_equal(scale, merged.arrays["scale"])
 
 
 def test_cycles_say_how_it_went(made: Made) -> None:
     _, o, r, merged = made
-    rows = merged.result.table("cycles").rows
+    rows = merged.table("cycles").rows
     assert [row["cycle"] for row in rows] == list(range(1, r.n_cycles + 1))
     several = r.means.n[o.place] > 1
     model = r.model.partiality * r.means.other
@@ -142,9 +147,7 @@ def test_order_of_stills_does_not_matter(made: Made, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(data.stills["image"]))
     stills = {name: values[order] for name, values in data.stills.items()}
     again = merge_stills(data.reflections, stills, data.experiments, PARAMETERS)
-    np.testing.assert_array_equal(again.result.reflections["hkl"], merged.result.reflections["hkl"])
+    np.testing.assert_array_equal(again.reflections["hkl"], merged.reflections["hkl"])
     for name in ("intensity", "sigma"):
-        np.testing.assert_allclose(
-            again.result.reflections[name], merged.result.reflections[name], rtol=1e-6
-        )
-    np.testing.assert_allclose(again.stills["scale"], merged.stills["scale"][order], rtol=1e-6)
+        np.testing.assert_allclose(again.reflections[name], merged.reflections[name], rtol=1e-6)
+    np.testing.assert_allclose(again.arrays["scale"], merged.arrays["scale"][order], rtol=1e-6)

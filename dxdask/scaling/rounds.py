@@ -1,4 +1,4 @@
-"""Scaling: rounds of fitting the scales, rejecting outliers and correcting the errors."""
+"""Rounds of scaling: fit of the scales, outlier rejection and error correction."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from dxdask.models import ExperimentList
 from dxdask.scaling.error_model import ErrorModel, refine_error_model
 from dxdask.scaling.fit import fit_scales, group_means, scales_of
 from dxdask.scaling.model import ScalingModel, observation_design, scaling_model
-from dxdask.scaling.observations import Observations, mean_of_like
+from dxdask.scaling.observations import Observations, median_at_resolution
 from dxdask.scaling.outliers import outliers_of_groups, too_strong
 from dxdask.scaling.parameters import ScalingParameters
 
-_WEIGHTS_AGAIN = 3  # times that means and the variances they make expect are brought together
+_REWEIGHTINGS = 3  # of means by the variances expected from them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scaled:
-    """Observations with their scales g (n,), means (n_groups,), variances (n,) of the intensities,
-    outliers (n,).
+    """Scaled observations.
+
+    Attributes
+    ----------
+    observations : n of them. model, parameters : of the scales. g : (n,) scales. mean : (n_groups,)
+    scaled means. variance : (n,) of the intensities. outlier : (n,). error_model, error_rows : and
+    the rows of its table. costs : at the steps of each fit.
     """
 
     observations: Observations
@@ -55,17 +60,15 @@ def _start(model: ScalingModel, obs: Observations) -> Floats:
 def _means(
     obs: Observations, g: Floats, use: NDArray[np.bool_], errors: ErrorModel, mean: Floats
 ) -> Floats:
-    """Return means (n_groups,) whose weights are those of the variances the means themselves make
-    expect.
-    """
-    for _ in range(_WEIGHTS_AGAIN):
+    """Return means (n_groups,) weighted by the variances expected from the means themselves."""
+    for _ in range(_REWEIGHTINGS):
         weight = np.where(use, 1.0 / errors.variance(obs, g * mean[obs.group]), 0.0)
         mean, _ = group_means(obs.offsets, weight, g, obs.intensity)
     return mean
 
 
 class _Scaling:
-    """The rounds of one scaling, and where they stand."""
+    """State of the rounds of one scaling."""
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class _Scaling:
         self.whole = obs.partiality >= parameters.reflection_selection.min_partiality
         self.p = _start(self.model, obs)
         self.g = scales_of(self.index, self.value, self.p)
-        # before there is a mean, what is seen is what is to be expected
+        # without a mean yet, the observed intensity is the expected one
         self.mean = np.zeros(len(obs.hkl))
         self.variance = self.errors.variance(obs, np.abs(obs.intensity))
 
@@ -97,7 +100,7 @@ class _Scaling:
         )
 
     def fit(self) -> None:
-        """Fit the scales to what is not an outlier, and make the means of it."""
+        """Fit the scales to the observations that are no outliers, and update the means."""
         refinery = self.parameters.scaling_refinery
         restraint = np.zeros(self.model.n_parameters)
         restraint[self.model.n_scales :] = self.parameters.physical.decay_restraint
@@ -119,14 +122,14 @@ class _Scaling:
         self.average()
 
     def _fix_mean_scale(self, used: NDArray[np.bool_]) -> None:
-        """Shift all scales alike (they are only known up to that) to a mean of 1."""
+        """Divide all scales, known up to a factor only, by their mean."""
         if used.any():
             shift = float(np.log(self.g[used].mean()))
             self.p[: self.model.n_scales] -= shift
             self.g *= np.exp(-shift)
 
     def average(self) -> None:
-        """Make the means and variances of what is not an outlier."""
+        """Update means and variances, from the observations that are no outliers."""
         use = ~self.outlier
         first, _ = group_means(
             self.obs.offsets, np.where(use, 1.0 / self.variance, 0.0), self.g, self.obs.intensity
@@ -135,26 +138,26 @@ class _Scaling:
         self.variance = self.errors.variance(self.obs, self.g * self.mean[self.obs.group])
 
     def choose(self) -> None:
-        """Combine summed and fitted intensities anew, for what is expected of each observation."""
+        """Combine summed and fitted intensities for the expected intensity of each observation."""
         both = self.obs.estimates
         if (both.has_sum & both.has_fit).any():
             self.obs = self.obs.combined(self._expected())
             self.average()
 
     def _expected(self) -> Floats:
-        """Return intensities (n,) as the others of the group make expect, or those of like d."""
+        """Return intensities (n,) expected from the other equivalents, or those of similar d."""
         weight = np.where(self.outlier, 0.0, self.g / self.variance)
         own, norm = weight * self.obs.intensity, weight * self.g
         starts = self.obs.offsets[:-1]
         others = np.add.reduceat(norm, starts)[self.obs.group] - norm
         total = np.add.reduceat(own, starts)[self.obs.group] - own
-        # what is left of one that is alone is rounding
+        # without equivalents, the remainder is rounding
         alone = others <= 1e-9 * norm
         mean = np.divide(total, others, out=np.zeros_like(total), where=~alone)
-        return np.where(alone, mean_of_like(self.obs, self.g), self.g * mean)
+        return np.where(alone, median_at_resolution(self.obs, self.g), self.g * mean)
 
     def reject(self) -> None:
-        """Judge all observations for outliers."""
+        """Find the outliers among all observations."""
         options = self.parameters.scaling_options
         if options.outlier_rejection == "None":
             return
@@ -168,7 +171,7 @@ class _Scaling:
         self.average()
 
     def correct_errors(self) -> None:
-        """Determine the error model."""
+        """Refine the error model."""
         given = self.parameters.weighting.error_model
         if given.error_model == "None":
             return
@@ -185,8 +188,9 @@ def scale_observations(
     group: gemmi.SpaceGroup,
     parameters: ScalingParameters,
 ) -> Scaled:
-    """Scale observations: fit, reject, fit, errors, reject, fit, reject, errors (the order of
-    dials.scale).
+    """Return the observations scaled, in the order of rounds of dials.scale.
+
+    Fit, reject, fit, reject, errors, reject, fit, reject, errors.
     """
     run = _Scaling(obs, experiments, group, parameters)
     run.fit()

@@ -1,4 +1,4 @@
-"""What the blocks of one run need to know besides their frames."""
+"""Constants of a run that every block of its frames shares."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from dxdask.models import Experiment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What every block of one run needs to know.
+class IntegrationContext:
+    """Constants of a run that every block of its frames shares.
 
     Attributes
     ----------
-    run : its name.
+    run : name.
     shapes : of all reflections of the run.
-    trusted : counts strictly between the two can be believed.
-    glm : how backgrounds are fitted.
-    fit : how profiles are.
+    trusted : counts strictly between the two are valid.
+    glm : parameters of the background.
+    fit : parameters of the profiles.
     """
 
     run: str
@@ -39,20 +39,20 @@ class Plan:
 def usable_pixels(
     mask: NDArray[np.bool_] | None, experiment: Experiment, shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """Return the pixels (slow, fast) that may be used, True is good.
+    """Return the usable pixels (slow, fast), True is good.
 
-    mask : (slow, fast) of the stored frame, None for all; the rectangles that the detector's
-        panels rule out are taken away from it.
+    mask : (slow, fast) of the stored frame, None for all; the masked rectangles of the detector's
+        panels are not usable either.
 
     Raises
     ------
     InputError
-        Mask and frames differ in shape, or the frames do not hold all panels.
+        Mask and frames differ in shape, or the frames do not contain all panels.
     """
     run, (rows, columns) = experiment.run, experiment.detector.frame_shape
     if shape[0] < rows or shape[1] < columns:
         raise InputError(
-            f"run {run}: frames of {shape} do not hold all panels of the detector, which take up "
+            f"run {run}: frames of {shape} do not contain all panels of the detector, which take "
             f"{(rows, columns)}; check the image size and offsets of its panels"
         )
     if mask is not None and mask.shape != shape:
@@ -64,17 +64,17 @@ def usable_pixels(
     return good
 
 
-def plan(
+def integration_context(
     predicted: Reflections,
     experiment: Experiment,
     parameters: IntegrationParameters,
     *,
     local: LocalProfile | None = None,
     n_frames: int | None = None,
-) -> Plan:
-    """Return the plan for reflections that `predict` returned for this experiment.
+) -> IntegrationContext:
+    """Return the context of the reflections that `predict` gives for this experiment.
 
-    local : where and how wide the profiles are that are fitted; None: as predicted.
+    local : centres and widths of the fitted profiles; None: as predicted.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def plan(
             "import it with one trusted range for all"
         )
     shapes = ellipsoids(predicted, experiment, local)
-    return Plan(
+    return IntegrationContext(
         run=experiment.run,
         shapes=shapes,
         trusted=ranges.pop(),

@@ -1,4 +1,4 @@
-"""Loops over the pixels of one frame, and over the background pixels gathered from several."""
+"""Loops over the pixels of one frame, and over the background pixels of several."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.integration.foreground import NOBODY, phi_term, xy_term
+from dxdask.integration.foreground import NO_OWNER, phi_term, xy_term
 from dxdask.integration.gaussian import rotated_fraction
 from dxdask.integration.sums import (
     COUNTS,
@@ -30,14 +30,14 @@ from dxdask.integration.sums import (
 )
 
 _LARGEST = 2**31 - 1
-N_BINS = 64  # background counts below this are tallied at once; the rest are kept and sorted
+N_BINS = 64  # background counts below this have a bin; larger ones are kept and sorted
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def active_on_frames(rows: Any, box: Any, first: int, offsets: Any, active: Any) -> None:
-    """Fill active[offsets[f] : offsets[f + 1]] with what is on frame first + f: places in `rows`.
+    """Fill active[offsets[f] : offsets[f + 1]] with the reflections on frame first + f.
 
-    offsets: (n_frames + 1,). Places are ascending within each frame.
+    They are places in `rows`, ascending within each frame. offsets: (n_frames + 1,).
     """
     n = len(offsets) - 1
     filled = offsets[:-1].copy()
@@ -55,7 +55,7 @@ def add_foreground(
 ) -> None:  # fmt: skip
     """Add the foreground of reflection r, at place i, on one frame to its sums (N_SUMS,).
 
-    start: where in `weights` its profile begins. The others as in `collect`.
+    start: place in `weights` of its profile. The others as in `accumulate_frame`.
     """
     d3, fraction = phi_term(e, r, phi), rotated_fraction(e, r, phi)
     if d3 > 1.0:
@@ -68,7 +68,7 @@ def add_foreground(
     p, p2, p3, pc = 0, 0, 0, 0
     for y in range(y0, y1):
         at = start + (y - e.inner[r, 2]) * (e.inner[r, 1] - e.inner[r, 0]) + x0 - e.inner[r, 0]
-        # slices, counted from 0, spare the check for negative indices
+        # slices, indexed from 0, avoid the check for negative indices
         counts, good, owners = frame[y, x0:x1], mask[y, x0:x1], owner[y, x0:x1]
         line = weights[at : at + x1 - x0]
         for dx in range(len(counts)):
@@ -92,7 +92,7 @@ def add_foreground(
                 cy += v * dy
                 px += dx
                 py += dy
-            elif owners[dx] != NOBODY and xy_term(e, r, x0 + dx, y) + d3 <= 1.0:
+            elif owners[dx] != NO_OWNER and xy_term(e, r, x0 + dx, y) + d3 <= 1.0:
                 overlapped += 1
     # moments are about the corner of the box
     ox, oy, oz = x0 - e.box[r, 0], y0 - e.box[r, 2], z - e.box[r, 4]
@@ -114,22 +114,23 @@ def add_foreground(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def collect(
+def accumulate_frame(
     frame: Any, mask: Any, trusted: Any, z: int, phi: Any, active: Any, rows: Any, e: Any,
-    owner: Any, profile: Any, weights: Any, sums: Any, tally: Any, starts: Any, used: Any,
+    owner: Any, profile: Any, weights: Any, sums: Any, histogram: Any, starts: Any, used: Any,
     values: Any,
 ) -> None:  # fmt: skip
     """Add one frame (slow, fast), at array index z, to sums and backgrounds of its reflections.
 
     mask: (slow, fast) bool, True is good. trusted: (2,) int64, counts strictly between the two
-    are; those from the upper end on are saturated. profile, weights: where the profile of each
-    begins, and the weights, from `fill_weights`. tally: (n, N_BINS), background pixels by count.
-    starts, used: (n,), where in `values` are the background counts that have no bin, and how many.
+    are valid; those from the upper end on are saturated. profile, weights: first place of the
+    profile of each, and the weights, from `fill_weights`. histogram: (n, N_BINS), background pixels
+    by count. starts, used: (n,), first place in `values` of the background counts without a bin,
+    and their number.
     """
     low, high = trusted[0], trusted[1]
     first, end = max(low + 1, 0), min(high, N_BINS)  # trusted counts that have a bin
     for i in active:
-        r, row, bins = rows[i], sums[i], tally[i]
+        r, row, bins = rows[i], sums[i], histogram[i]
         row[N_FRAMES] += 1
         add_foreground(
             frame, mask, trusted, z, phi, i, r, e, owner, profile[i], weights, row
@@ -139,7 +140,7 @@ def collect(
         for y in range(max(e.box[r, 2], e.panel[r, 2]), min(e.box[r, 3], e.panel[r, 3])):
             counts, good, owners = frame[y, x0:x1], mask[y, x0:x1], owner[y, x0:x1]
             for k in range(len(counts)):
-                if owners[k] != NOBODY:
+                if owners[k] != NO_OWNER:
                     continue
                 v = np.int64(counts[k])
                 if good[k] and first <= v < end:
@@ -154,8 +155,8 @@ def collect(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def count_distinct(tally: Any, starts: Any, used: Any, values: Any, distinct: Any) -> None:
-    """Sort the counts without a bin in place; fill `distinct` (n,) with how many counts differ."""
+def count_distinct(histogram: Any, starts: Any, used: Any, values: Any, distinct: Any) -> None:
+    """Sort the counts without a bin in place; fill `distinct` (n,) with the number of values."""
     for i in range(len(starts)):
         own = values[starts[i] : starts[i] + used[i]]
         distinct[i] = len(own) > 0
@@ -164,18 +165,18 @@ def count_distinct(tally: Any, starts: Any, used: Any, values: Any, distinct: An
             for j in range(1, len(own)):
                 distinct[i] += own[j] != own[j - 1]
         for v in range(N_BINS):
-            distinct[i] += tally[i, v] > 0
+            distinct[i] += histogram[i, v] > 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def encode(
-    tally: Any, starts: Any, used: Any, values: Any, offsets: Any, out: Any, counts: Any
+    histogram: Any, starts: Any, used: Any, values: Any, offsets: Any, out: Any, counts: Any
 ) -> None:
     """Fill out and counts [offsets[i], offsets[i + 1]) with the histogram i, counts ascending."""
     for i in range(len(starts)):
         at, j, end = offsets[i], starts[i], starts[i] + used[i]
         for binned in (False, True):
-            # what has no bin lies below the bins, then above them
+            # counts without a bin are below the bins, then above them
             while j < end and (binned or values[j] < 0):
                 out[at], counts[at] = values[j], 0
                 while j < end and values[j] == out[at]:
@@ -185,6 +186,6 @@ def encode(
             if binned:
                 break
             for v in range(N_BINS):
-                if tally[i, v] > 0:
-                    out[at], counts[at] = v, tally[i, v]
+                if histogram[i, v] > 0:
+                    out[at], counts[at] = v, histogram[i, v]
                     at += 1
