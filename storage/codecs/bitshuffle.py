@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from dxdask.storage.codecs.lz4 import ENDS_EARLY, OK, WRONG_SIZE, big_endian, unpack_block
+from dxdask.storage.codecs.lz4 import ENDS_EARLY, OK, WRONG_SIZE, big_endian, decompress_block
 from dxdask.storage.codecs.words import load_word
 
 _TARGET_BYTES = 8192  # of a block whose size is left to bitshuffle
@@ -115,7 +115,7 @@ def unshuffle(data, itemsize, block, planes, out):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def unpack_lz4(data, itemsize, block, planes, rows, out):  # type: ignore[no-untyped-def]
+def decompress_lz4(data, itemsize, block, planes, rows, out):  # type: ignore[no-untyped-def]
     """Undo bitshuffle with LZ4: data behind its head of 12 bytes, out (n,) uint8.
 
     rows : (block * itemsize + `lz4.PADDING`,) uint8, scratch: the bits of one block.
@@ -130,7 +130,7 @@ def unpack_lz4(data, itemsize, block, planes, rows, out):  # type: ignore[no-unt
         at += 4
         if packed > data.size - at:
             return ENDS_EARLY
-        fault = unpack_block(data, at, at + packed, rows, 0, n * itemsize)
+        fault = decompress_block(data, at, at + packed, rows, 0, n * itemsize)
         if fault != OK:
             return fault
         _unshuffle(rows, 0, n, itemsize, planes, out, to)

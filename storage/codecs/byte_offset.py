@@ -75,7 +75,7 @@ def _decode(data, out):  # type: ignore[no-untyped-def]
     return i
 
 
-def unpack_byte_offset(data: NDArray[np.uint8], out: NDArray[np.int32]) -> None:
+def decompress_byte_offset(data: NDArray[np.uint8], out: NDArray[np.int32]) -> None:
     """Fill out (n,) int32, contiguous, from data (m,) uint8.
 
     Raises
@@ -91,9 +91,9 @@ def unpack_byte_offset(data: NDArray[np.uint8], out: NDArray[np.int32]) -> None:
 
 
 def decode_byte_offset(data: NDArray[np.uint8], n_elements: int) -> NDArray[np.int32]:
-    """Return n_elements numbers (n,) int32 from data (m,) uint8, as `unpack_byte_offset`."""
+    """Return n_elements numbers (n,) int32 from data (m,) uint8, as `decompress_byte_offset`."""
     if n_elements > data.size:  # before anything is allocated
         raise FormatError(f"{n_elements} pixels are announced in {data.size} compressed bytes")
     out = np.empty(n_elements, dtype=np.int32)
-    unpack_byte_offset(data, out)
+    decompress_byte_offset(data, out)
     return out

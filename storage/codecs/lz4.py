@@ -63,7 +63,7 @@ def _repeat(out, to, distance, length):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def unpack_block(data, at, stop, out, to, end):  # type: ignore[no-untyped-def]
+def decompress_block(data, at, stop, out, to, end):  # type: ignore[no-untyped-def]
     """Unpack the LZ4 block data[at:stop] to out[to:end], both uint8; return OK or what is wrong.
 
     Reads nothing outside of the block, writes nothing beyond end + `PADDING`, which out must have.
@@ -109,7 +109,7 @@ def unpack_block(data, at, stop, out, to, end):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def unpack_filter(data, out, n_bytes):  # type: ignore[no-untyped-def]
+def decompress_filter(data, out, n_bytes):  # type: ignore[no-untyped-def]
     """Fill out (n_bytes + PADDING,) uint8 from a chunk of filter 32004; return OK or the fault."""
     if data.size < 12:
         return ENDS_EARLY
@@ -130,7 +130,7 @@ def unpack_filter(data, out, n_bytes):  # type: ignore[no-untyped-def]
         if packed == size:
             out[to : to + size] = data[at : at + size]
         else:
-            fault = unpack_block(data, at, at + packed, out, to, to + size)
+            fault = decompress_block(data, at, at + packed, out, to, to + size)
             if fault != OK:
                 return fault
         at += packed

@@ -9,6 +9,7 @@ import numpy as np
 
 from dxdask.errors import FormatError, InputError
 from dxdask.models import Beam, Detector, Panel
+from dxdask.storage.formats import RunSource
 from dxdask.storage.importers.crystfel.geometry import (
     LARGEST,
     CrystfelGeometry,
@@ -17,10 +18,9 @@ from dxdask.storage.importers.crystfel.geometry import (
     region_mask,
 )
 from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.image_runs import mask_of
 from dxdask.storage.importers.json_geometry import models_of, read_json
 from dxdask.storage.importers.parameters import InputParameters
-from dxdask.storage.importers.runs import RunSource
-from dxdask.storage.importers.sequences import mask_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError
-from dxdask.storage.frames.places import FramePlaces
-from dxdask.storage.importers.runs import FrameReader, RunSource
+from dxdask.storage.formats import ChunkManifest, FrameReader, RunSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,11 +93,13 @@ def _chosen(run: RunSource, chosen: NDArray[np.int64], ids: NDArray[np.int64]) -
             epochs=_part(scan.epochs, chosen, run.shape[0]),
         )
 
-    def locate() -> FramePlaces:
-        places = run.locate()
-        if places.chunk[0] != 1:
-            raise FormatError(f"a chunk holds {places.chunk[0]} images, chosen ones are no file")
-        return replace(places, shape=(n, *places.shape[1:]), references=places.references[chosen])
+    def locate() -> ChunkManifest:
+        every = run.locate()
+        if every.chunk[0] != 1:
+            raise FormatError(
+                f"a chunk holds {every.chunk[0]} images, and only some of them are selected"
+            )
+        return replace(every, shape=(n, *every.shape[1:]), references=every.references[chosen])
 
     return replace(
         run,

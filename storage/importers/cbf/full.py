@@ -18,7 +18,7 @@ from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer, Group, Panel
 from dxdask.models.vectors import rotation_matrix, unit, vector
-from dxdask.storage.importers.image_files import ImageHeader
+from dxdask.storage.importers.image_header import ImageHeader
 
 Row = dict[str, str]
 

@@ -12,16 +12,11 @@ from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
 from dxdask.storage.codecs.byte_offset import decode_byte_offset
+from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES, is_compressed, read_bytes
 from dxdask.storage.importers.cbf.full import read_full_header
 from dxdask.storage.importers.cbf.mini import read_mini_header
 from dxdask.storage.importers.cbf.packed import decode_packed
-from dxdask.storage.importers.image_files import (
-    MAX_IMAGE_BYTES,
-    ImageHeader,
-    Place,
-    is_compressed,
-    read_bytes,
-)
+from dxdask.storage.importers.image_header import ImageChunk, ImageHeader
 
 _START = b"\x0c\x1a\x04\xd5"
 _MIME = b"--CIF-BINARY-FORMAT-SECTION--"
@@ -58,17 +53,17 @@ def read_header(path: Path) -> ImageHeader:
         head = read_bytes(path)
         sections = _sections(path, head)
         header = read_full_header(path, _text(head), [s.shape for s in sections])
-    return replace(header, place=_place(path, sections))
+    return replace(header, chunk=_chunk(path, sections))
 
 
-def _place(path: Path, sections: Sequence[Section]) -> Place | None:
+def _chunk(path: Path, sections: Sequence[Section]) -> ImageChunk | None:
     first = sections[0]
     if len(sections) > 1 or is_compressed(path):
         return None
     if first.compression == "x-CBF_BYTE_OFFSET":
-        return Place(first.start, first.n_bytes, "byte_offset", "<i4")
+        return ImageChunk(first.start, first.n_bytes, "byte_offset", "<i4")
     if first.compression == "x-CBF_NONE":
-        return Place(first.start, 4 * first.rows * first.shape[2], "none", "<i4")
+        return ImageChunk(first.start, 4 * first.rows * first.shape[2], "none", "<i4")
     return None
 
 

@@ -10,7 +10,7 @@ from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer, Panel
 from dxdask.models.attenuation import absorption
 from dxdask.models.vectors import Vector
-from dxdask.storage.importers.image_files import ImageHeader
+from dxdask.storage.importers.image_header import ImageHeader
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 # Pixels (fast, slow) of a module and of the gap to the next: Pilatus; Eiger; Eiger 2.

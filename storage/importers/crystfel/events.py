@@ -14,29 +14,19 @@ from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError
 from dxdask.models import Beam, Detector, Experiment, Scan
+from dxdask.storage.formats import RunSource
+from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES
 from dxdask.storage.importers.crystfel.geometry import LARGEST, region_mask
-from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES
+from dxdask.storage.importers.image_runs import mask_of
 from dxdask.storage.importers.json_geometry import models_of, parsed
 from dxdask.storage.importers.nxmx.axes import MOST_VALUES, loaded, refuse_raw_storage, text
 from dxdask.storage.importers.nxmx.event_columns import event_columns, wavelengths
+from dxdask.storage.importers.nxmx.experiment import is_class, is_nxmx
 from dxdask.storage.importers.nxmx.frames import Hdf5Reader, Part, frames_of, is_count, opened
 from dxdask.storage.importers.reference_geometry import Geometry, check_fits, read_geometry
-from dxdask.storage.importers.runs import RunSource
-from dxdask.storage.importers.sequences import mask_of
 
 _FRAMES = ("entry/data/data", "entry_1/data_1/data", "data/data", "data")
 _EMBEDDED = ("geometry_json", "nominal_geometry_json")
-
-
-def is_nxmx(path: Path) -> bool:
-    """Return whether an HDF5 file has an NXentry with an NXinstrument, as NXmx asks for."""
-    with opened(path) as file:
-        entries = [g for g in file.values() if _kind(g) == "NXentry"]
-        return any(_kind(g) == "NXinstrument" for entry in entries for g in entry.values())
-
-
-def _kind(item: Any) -> str:
-    return text(item.attrs.get("NX_class", "")) if isinstance(item, h5py.Group) else ""
 
 
 def read_raw_stills(
@@ -81,6 +71,7 @@ def read_raw_stills(
         )
         columns = event_columns(group, n_images)
         reader = Hdf5Reader(
+            format="events",
             parts=(Part(file=str(path), dataset=data.name, n_images=n_images),),
             frame_shape=frame_shape,
             dtype=data.dtype.newbyteorder("=").str,
@@ -100,7 +91,7 @@ def read_raw_stills(
         files=(path, *((geometry,) if geometry is not None else ())),
         reader=reader,
         columns=columns,
-        locate=reader.places,
+        locate=reader.manifest,
     )
 
 
@@ -120,13 +111,14 @@ def frames_in(path: Path, dataset: str | None = None) -> tuple[Hdf5Reader, int]:
         raise InputError(f"there is no file {path}; check its name and whether the disk is mounted")
     if dataset is None and is_nxmx(path):
         with opened(path) as file:
-            entry = next(g for g in file.values() if _kind(g) == "NXentry")
+            entry = next(g for g in file.values() if is_class(g, "NXentry"))
             reader, _ = frames_of(entry)
         return reader, sum(p.n_images for p in reader.parts)
     with opened(path) as file:
         data = _frames(file, dataset)
         part = Part(file=str(path), dataset=data.name, n_images=data.shape[0])
         reader = Hdf5Reader(
+            format="events",
             parts=(part,),
             frame_shape=(math.prod(data.shape[1:-1]), data.shape[-1]),
             dtype=data.dtype.newbyteorder("=").str,

@@ -18,11 +18,11 @@ from dxdask.errors import FormatError
 from dxdask.models import Beam, Experiment, Goniometer, Scan
 from dxdask.models.attenuation import KEV_ANGSTROM
 from dxdask.models.vectors import vector
+from dxdask.storage.formats import RunSource
 from dxdask.storage.importers.nxmx.axes import TO_IMGCIF, axis_chain, follow, numbers, text
 from dxdask.storage.importers.nxmx.detector import detector_of, pixel_mask
 from dxdask.storage.importers.nxmx.event_columns import event_columns, known_or_zero
 from dxdask.storage.importers.nxmx.frames import frames_of, opened
-from dxdask.storage.importers.runs import RunSource
 
 Columns = dict[str, NDArray[Any]]
 
@@ -69,24 +69,38 @@ def read_nxmx(path: Path, name: str) -> RunSource:
         files=files,
         reader=reader,
         columns=columns,
-        locate=reader.places,
+        locate=reader.manifest,
     )
 
 
+def is_nxmx(path: Path) -> bool:
+    """Return whether an HDF5 file has an NXentry with an NXinstrument, as NXmx requires.
+
+    Raises
+    ------
+    FormatError
+        Not HDF5, or truncated.
+    """
+    with opened(path) as file:
+        entries = [g for g in file.values() if is_class(g, "NXentry")]
+        return any(is_class(g, "NXinstrument") for entry in entries for g in entry.values())
+
+
 def _entry(file: h5py.File) -> h5py.Group:
-    entries = [g for g in file.values() if isinstance(g, h5py.Group) and _is(g, "NXentry")]
+    entries = [g for g in file.values() if isinstance(g, h5py.Group) and is_class(g, "NXentry")]
     marked = [g for g in entries if "definition" in g and text(g["definition"]) == "NXmx"]
     if not (marked or entries):
         raise FormatError(f"{file.filename} has no NXentry: it is no NXmx file of frames")
     return (marked or entries)[0]
 
 
-def _is(item: Any, kind: str) -> bool:
+def is_class(item: Any, kind: str) -> bool:
+    """Return whether an HDF5 object is a group of this NeXus class."""
     return isinstance(item, h5py.Group) and text(item.attrs.get("NX_class", "")) == kind
 
 
 def _child(parent: h5py.Group, kind: str) -> h5py.Group:
-    found = next((g for g in parent.values() if _is(g, kind)), None)
+    found = next((g for g in parent.values() if is_class(g, kind)), None)
     if found is None:
         raise FormatError(
             f"{parent.file.filename}: {parent.name} has no {kind}, which NXmx asks for"
@@ -104,9 +118,13 @@ def _first_number(group: h5py.Group, names: tuple[str, ...], unit: str) -> float
 
 
 def _beam(entry: h5py.Group, instrument: h5py.Group, n_images: int) -> Beam:
-    groups = [g for g in instrument.values() if _is(g, "NXbeam")]
+    groups = [g for g in instrument.values() if is_class(g, "NXbeam")]
     groups += [
-        g for s in entry.values() if _is(s, "NXsample") for g in s.values() if _is(g, "NXbeam")
+        g
+        for s in entry.values()
+        if is_class(s, "NXsample")
+        for g in s.values()
+        if is_class(g, "NXbeam")
     ]
     for group in groups:
         wavelengths = _wavelengths(group)
@@ -169,7 +187,7 @@ def _polarisation(group: h5py.Group) -> tuple[tuple[float, float, float], float]
 
 def _transmission(instrument: h5py.Group) -> float | None:
     for group in instrument.values():
-        if _is(group, "NXattenuator"):
+        if is_class(group, "NXattenuator"):
             return _first_number(group, ("attenuator_transmission",), "")
     return None
 
@@ -178,7 +196,7 @@ def _goniometer(
     entry: h5py.Group, n_images: int
 ) -> tuple[Goniometer | None, tuple[float, float], Floats | None]:
     """Return the goniometer, start and width of an image (degree), and the angle of each image."""
-    sample = next((g for g in entry.values() if _is(g, "NXsample")), None)
+    sample = next((g for g in entry.values() if is_class(g, "NXsample")), None)
     start = None
     if sample is not None and "depends_on" in sample:
         start = follow(sample, text(sample["depends_on"]))

@@ -1,4 +1,4 @@
-"""Frames in HDF5 files: which datasets hold them, and reading them."""
+"""Frames in HDF5 files: the datasets that hold them, and their reader."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
-from dxdask.storage.frames.places import FramePlaces, joined, opened_files, read_frames
-from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES
+from dxdask.storage.formats.chunk_manifest import ChunkManifest, joined
+from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES
+from dxdask.storage.frames.chunk_reading import read_frames
+from dxdask.storage.frames.source_files import opened_files
 from dxdask.storage.importers.nxmx.axes import MOST_VALUES, refuse_raw_storage, text
-from dxdask.storage.importers.nxmx.chunks import frame_places, places_of
+from dxdask.storage.importers.nxmx.chunks import frame_manifest, manifest_of
 from dxdask.storage.importers.nxmx.virtual import source_parts
 
 FILTERS_AT = hdf5plugin.PLUGINS_PATH
@@ -59,8 +61,12 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hdf5Reader:
-    """Reads frames from one or more datasets (n, slow, fast) or (n, module, slow, fast)."""
+    """Reads frames from one or more datasets (n, slow, fast) or (n, module, slow, fast).
 
+    format : name of the registered format of the files.
+    """
+
+    format: str
     parts: tuple[Part, ...]
     frame_shape: tuple[int, int]
     dtype: str
@@ -77,8 +83,8 @@ class Hdf5Reader:
             start += part.n_images
         return out
 
-    def places(self) -> FramePlaces:
-        """Return where the frames lie.
+    def manifest(self) -> ChunkManifest:
+        """Return the chunk manifest of the frames.
 
         Raises
         ------
@@ -88,17 +94,17 @@ class Hdf5Reader:
         found = []
         for part in self.parts:
             with opened(part.file) as file:
-                places = frame_places(file[part.dataset])
-            found.append(places.part(part.first, part.first + part.n_images))
+                whole = frame_manifest(file[part.dataset], self.format)
+            found.append(whole.part(part.first, part.first + part.n_images))
         return joined(found)
 
     def _read(self, part: Part, first: int, last: int, out: NDArray[Any]) -> None:
         """Fill out (last - first, slow, fast) with images of a dataset."""
         try:
-            places = places_of(part.file, part.dataset)
-            if places is not None and places.shape[1:] == self.frame_shape:
-                with opened_files(places.files) as open_file:
-                    read_frames(places, first, last, out, open_file)
+            manifest = manifest_of(part.file, part.dataset, self.format)
+            if manifest is not None and manifest.shape[1:] == self.frame_shape:
+                with opened_files(manifest.files) as open_file:
+                    read_frames(manifest, first, last, out, open_file)
                 return
             with opened(part.file) as file:
                 frames = file[part.dataset][first:last]
@@ -154,7 +160,7 @@ def frames_of(entry: h5py.Group) -> tuple[Hdf5Reader, tuple[Path, ...]]:
         )
     slow, fast = math.prod(first.shape[1:-1]), int(first.shape[-1])
     dtype = first.dtype.newbyteorder("=").str
-    reader = Hdf5Reader(parts=tuple(parts), frame_shape=(slow, fast), dtype=dtype)
+    reader = Hdf5Reader(format="nxmx", parts=tuple(parts), frame_shape=(slow, fast), dtype=dtype)
     return reader, tuple(files)
 
 

@@ -15,13 +15,8 @@ from numpy.typing import NDArray
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer, Panel
 from dxdask.models.vectors import unit, vector
-from dxdask.storage.importers.image_files import (
-    MAX_IMAGE_BYTES,
-    ImageHeader,
-    Place,
-    is_compressed,
-    read_bytes,
-)
+from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES, is_compressed, read_bytes
+from dxdask.storage.importers.image_header import ImageChunk, ImageHeader
 
 _TYPES = {"unsigned_short": "u2", "signed_short": "i2", "unsigned_char": "u1", "long_integer": "i4",
           "signed_long": "i4", "unsigned_long": "u4", "short": "i2", "mad": "u2"}  # fmt: skip
@@ -60,7 +55,7 @@ def read_header(path: Path) -> ImageHeader:
         oscillation=(_number(path, header, "OSC_START", 0.0), abs(width)),
         exposure=_number(path, header, "TIME", 0.0),
         timestamp=_timestamp(header.get("DATE", "")),
-        place=_place(path, header, shape, dtype),
+        chunk=_chunk(path, header, shape, dtype),
     )
 
 
@@ -86,13 +81,13 @@ def read_frame(path: Path) -> NDArray[Any]:
     return data.reshape(shape).astype(dtype, copy=False)
 
 
-def _place(
+def _chunk(
     path: Path, header: Mapping[str, str], shape: tuple[int, int], dtype: str
-) -> Place | None:
+) -> ImageChunk | None:
     if is_compressed(path):
         return None
     n_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
-    return Place(_header_bytes(path, header), n_bytes, "none", _order(header) + dtype)
+    return ImageChunk(_header_bytes(path, header), n_bytes, "none", _order(header) + dtype)
 
 
 def _order(header: Mapping[str, str]) -> str:

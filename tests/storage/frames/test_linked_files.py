@@ -18,8 +18,8 @@ from support.linked_examples import counts, write_hdf5, write_images
 
 import dxdask
 from dxdask.errors import DxdaskError, FormatError, LinkedFileError, SchemaError
-from dxdask.storage.frames.linked import with_checksum
-from dxdask.storage.frames.places import REFERENCE
+from dxdask.storage.formats import REFERENCE
+from dxdask.storage.frames.checksum import with_checksum
 from dxdask.storage.store.store import Store
 
 
@@ -206,13 +206,13 @@ def link_to(path: Path, **others: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-@pytest.mark.parametrize("packing", ["none", "file", "bitshuffle+lz4"])
+@pytest.mark.parametrize("compression", ["none", "file", "bitshuffle+lz4"])
 def test_a_file_that_is_no_image_gives_nothing_away(
-    folder: Path, tmp_path: Path, packing: str
+    folder: Path, tmp_path: Path, compression: str
 ) -> None:
     secret = tmp_path / "passwd"
     secret.write_text("root:x:0:0:hidden\n" * 100)
-    edit(folder / "a.zarr", link_to(secret, packing=packing, kind="cbf"))
+    edit(folder / "a.zarr", link_to(secret, compression=compression, format="cbf"))
     for image in range(5):
         point(folder / "a.zarr", image, offset=0, length=384)
     reader = Store.open(folder / "a.zarr").frame_reader("a")
@@ -245,11 +245,11 @@ def test_a_pipe_is_not_waited_for(folder: Path, tmp_path: Path) -> None:
         {"files": [[0, "a.nxs", -1, "1", ""]]},
         {"files": [[0, "a\0.nxs", 10**9, "1", ""]]},
         {"files": []},
-        {"packing": "pickle"},
+        {"compression": "pickle"},
         {"stored": "O"},
         {"stored": "<u8"},
-        {"kind": "sh"},
-        {"version": 2},
+        {"format": "sh"},
+        {"version": 1},
         {"folders": None},
     ],
 )

@@ -40,7 +40,7 @@ def test_a_sweep_of_cbf_files(tmp_path):
     panel = run.experiment.detector[0]
     np.testing.assert_allclose(panel.origin, (-0.516, 0.344, -200.0))
     assert run.experiment.goniometer.angles == (10.0,)
-    with pytest.raises(InputError, match="has images 0 to 3; 2 to 4 asked for"):
+    with pytest.raises(InputError, match=r"images 2 to 4 are out of range.*has images 0 to 3"):
         run.read(2, 5)
 
 
@@ -156,7 +156,7 @@ def test_lists_of_nothing(tmp_path):
     with pytest.raises(InputError, match="no files to import"):
         read_runs([])
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(FormatError, match="is no image that is known"):
+    with pytest.raises(FormatError, match="is of no known format"):
         read_runs([tmp_path / "notes.txt"])
 
 

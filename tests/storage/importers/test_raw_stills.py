@@ -127,8 +127,8 @@ def test_events_are_chosen_by_number_and_count(
     assert run.experiment.scan is not None
     assert run.experiment.scan.image_range == (1, len(chosen))
     linked = run_of(written(tmp_path, "b.h5", event_id=ids), **given, link=True)
-    assert linked.places is not None
-    assert linked.places.shape[0] == len(chosen)
+    assert linked.manifest is not None
+    assert linked.manifest.shape[0] == len(chosen)
 
 
 def test_events_of_several_runs(tmp_path: Path) -> None:

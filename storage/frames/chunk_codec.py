@@ -16,23 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import google_crc32c
 import numpy as np
 from numcodecs import blosc  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 
 from dxdask.errors import ChunkError, SchemaError
+from dxdask.storage.frames.checksum import CHECKSUM_BYTES, with_checksum, without_checksum
 
 CNAME: Final = "lz4"
 LEVEL = 5
-_CHECKSUM = struct.Struct("<I")
 _BLOSC_HEADER = 16
 _MOST = 2**31 - 64  # bytes in one blosc chunk
 
 
 @dataclass(frozen=True, slots=True)
-class Packing:
+class ChunkCodec:
     """How the frames of a run lie in files.
 
     Attributes
@@ -100,7 +99,7 @@ class Packing:
         }
 
     @classmethod
-    def of_array(cls, array: Any, where: str) -> Packing:
+    def of_array(cls, array: Any, where: str) -> ChunkCodec:
         """Return the packing of an opened zarr array such as `zarr_arguments` describes.
 
         Raises
@@ -126,28 +125,28 @@ class Packing:
         per_file = (array.shards or array.chunks)[0]
         return cls(tuple(array.shape), array.dtype.name, array.chunks[0], per_file)
 
-    def pack(self, images: NDArray[Any]) -> bytes:
+    def encode(self, images: NDArray[Any]) -> bytes:
         """Return the file of the images of one file, (at most `per_file`, slow, fast)."""
         starts = range(0, len(images), self.chunk)
-        chunks = [self._pack_chunk(images[i : i + self.chunk]) for i in starts]
+        chunks = [self._encode_chunk(images[i : i + self.chunk]) for i in starts]
         if not self.is_sharded:
             return chunks[0]
         index = np.full((self.per_file // self.chunk, 2), 2**64 - 1, dtype="<u8")
         lengths = np.array([len(c) for c in chunks], dtype=np.uint64)
         index[: len(chunks), 0] = np.cumsum(lengths) - lengths
         index[: len(chunks), 1] = lengths
-        return b"".join([*chunks, _with_checksum(index.tobytes())])
+        return b"".join([*chunks, with_checksum(index.tobytes())])
 
-    def _pack_chunk(self, images: NDArray[Any]) -> bytes:
+    def _encode_chunk(self, images: NDArray[Any]) -> bytes:
         little = np.dtype(self.dtype).newbyteorder("<")
         if len(images) < self.chunk:
             full = np.zeros(self.chunk_shape, dtype=little)
             full[: len(images)] = images
         else:
             full = np.ascontiguousarray(images, dtype=little)
-        return _with_checksum(blosc.compress(full, CNAME.encode(), LEVEL, blosc.BITSHUFFLE, 0))
+        return with_checksum(blosc.compress(full, CNAME.encode(), LEVEL, blosc.BITSHUFFLE, 0))
 
-    def unpack(self, data: bytes, out: NDArray[Any]) -> None:
+    def decode(self, data: bytes, out: NDArray[Any]) -> None:
         """Fill `out` (chunk, slow, fast), contiguous, with the images of one chunk.
 
         Raises
@@ -155,7 +154,7 @@ class Packing:
         SchemaError
             The data are damaged; nothing is allocated for them.
         """
-        body = _without_checksum(data)
+        body = without_checksum(data)
         n_bytes, n_packed = (-1, -1)
         if len(body) >= _BLOSC_HEADER:
             n_bytes, n_packed = struct.unpack_from("<I4xI", body, 4)
@@ -176,10 +175,10 @@ class Packing:
                 yield opened.read()
                 return
             n_chunks = self.per_file // self.chunk
-            n_index = 16 * n_chunks + _CHECKSUM.size
+            n_index = 16 * n_chunks + CHECKSUM_BYTES
             size = os.fstat(opened.fileno()).st_size
             opened.seek(max(0, size - n_index))
-            index = np.frombuffer(_without_checksum(opened.read()), dtype="<u8").reshape(-1, 2)
+            index = np.frombuffer(without_checksum(opened.read()), dtype="<u8").reshape(-1, 2)
             if len(index) != n_chunks:
                 raise SchemaError(f"has an index of {len(index)} instead of {n_chunks} chunks")
             for start, length in index[first:last].tolist():
@@ -187,14 +186,3 @@ class Packing:
                     raise SchemaError("has an index that points behind its end")
                 opened.seek(start)
                 yield opened.read(length)
-
-
-def _with_checksum(data: bytes) -> bytes:
-    return data + _CHECKSUM.pack(google_crc32c.value(data))
-
-
-def _without_checksum(data: bytes) -> bytes:
-    body, found = data[: -_CHECKSUM.size], data[-_CHECKSUM.size :]
-    if len(found) < _CHECKSUM.size or google_crc32c.value(body) != _CHECKSUM.unpack(found)[0]:
-        raise SchemaError("has a wrong checksum")
-    return body
