@@ -76,13 +76,20 @@ def formats() -> tuple[Format, ...]:
 
     A format that cannot be loaded is left out with a warning in the log.
     """
-    found = []
+    found, faults = _formats_and_faults()
+    for fault in faults:
+        log.warning("%s", fault)
+    return found
+
+
+def _formats_and_faults() -> tuple[tuple[Format, ...], list[str]]:
+    found, faults = [], []
     for point in _entry_points().values():
         try:
             found.append(_loaded(point))
         except FormatError as error:
-            log.warning("%s", error)
-    return tuple(sorted(found, key=lambda f: (-f.priority, f.name)))
+            faults.append(str(error))
+    return tuple(sorted(found, key=lambda f: (-f.priority, f.name))), faults
 
 
 def format_of(path: Path) -> Format:
@@ -94,13 +101,13 @@ def format_of(path: Path) -> Format:
         No format claims it, or it is damaged.
     """
     head = read_bytes(path, HEAD_BYTES)
-    known = formats()
+    known, faults = _formats_and_faults()
     for one in known:
         if one.claims(path, head):
             return one
-    listed = "".join(f"\n  {one.name}: {one.description}" for one in known)
+    listed = "; ".join([*(f"{one.name}: {one.description}" for one in known), *faults])
     raise FormatError(
-        f"{path} is of no known format; formats (files may be compressed, .gz or .bz2):{listed}"
+        f"{path} is of no known format; those known, also compressed as .gz or .bz2, are: {listed}"
     )
 
 

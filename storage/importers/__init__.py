@@ -6,10 +6,31 @@ adjust, geometry, reference_geometry, json_geometry : corrections of what the fi
 image_format, image_header, image_reader, image_runs : formats with one image in a file.
 pixel_maps : maps of values by pixel.
 nxmx, crystfel, cbf, smv : formats. dials : experiments and reflections of DIALS.
+
+The names exported here are imported on first use: workers that read linked frames import the
+modules of formats, and need none of the libraries that the import of files needs.
 """
 
-from dxdask.storage.formats import RunSource
-from dxdask.storage.importers.parameters import ImportParameters
-from dxdask.storage.importers.read import read_runs
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dxdask.storage.formats import RunSource
+    from dxdask.storage.importers.parameters import ImportParameters
+    from dxdask.storage.importers.read import read_runs
 
 __all__ = ["ImportParameters", "RunSource", "read_runs"]
+
+_MODULES = {
+    "ImportParameters": "dxdask.storage.importers.parameters",
+    "RunSource": "dxdask.storage.formats",
+    "read_runs": "dxdask.storage.importers.read",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
