@@ -23,7 +23,7 @@ Bytes = NDArray[np.uint8]
 _HEAD = 12
 _FAULTS = {
     lz4.ENDS_EARLY: "the compressed data end early",
-    lz4.GOES_ASTRAY: "the compressed data point outside of themselves",
+    lz4.GOES_ASTRAY: "the compressed data refer to bytes outside of them",
     lz4.WRONG_SIZE: "the compressed data hold another number of bytes than a chunk",
     lz4.NO_ROOM: "the compressed data hold more than a chunk",
 }
@@ -57,7 +57,7 @@ def _check(fault: int) -> None:
 
 def _none(data: Bytes, out: NDArray[Any]) -> None:
     if data.size != out.nbytes:
-        raise FormatError(f"{data.size} bytes are there, a chunk has {out.nbytes}")
+        raise FormatError(f"{data.size} bytes were found, a chunk has {out.nbytes}")
     _flat(out)[:] = data
 
 

@@ -32,7 +32,7 @@ class RunSource:
     experiment : its models; no crystal.
     shape : (n images, slow, fast).
     dtype : of the pixels.
-    mask : (slow, fast) bool, true where a pixel lies on a panel and is not known to be bad.
+    mask : (slow, fast) bool, true where a pixel is on a panel and is not known to be bad.
     columns : one value an image: angle (degree), exposure (s), wavelength (A), timestamp (s since
         1970), transmission, event_id; those that are known.
     files : all files the run depends on: those of its frames first, then a mask the user gave.

@@ -59,7 +59,7 @@ class ChunkCodec:
             raise ChunkError(f"frames of shape {self.shape} hold nothing: give at least one image")
         if self.chunk < 1 or self.per_file < 1 or self.per_file % self.chunk:
             raise ChunkError(
-                f"{self.per_file} images a file are no multiple of {self.chunk} images a chunk; "
+                f"{self.per_file} images a file are not a multiple of {self.chunk} images a chunk; "
                 "give whole chunks to a shard"
             )
         if self.chunk_bytes > _MOST:
@@ -80,7 +80,7 @@ class ChunkCodec:
 
     @property
     def is_sharded(self) -> bool:
-        """Whether a file holds several chunks."""
+        """True if a file holds several chunks."""
         return self.per_file > self.chunk
 
     @property

@@ -197,5 +197,5 @@ def _opened(path: str) -> int:
     except FileNotFoundError:
         raise LinkedFileError(f"{path} is not there") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no regular file"
+        reason = getattr(error, "strerror", None) or "it is not a regular file"
         raise LinkedFileError(f"{path} cannot be opened ({reason})") from None

@@ -18,7 +18,7 @@ _MODULES = (((487, 195), (7, 17)), ((1030, 514), (10, 37)), ((1028, 512), (12, 3
 
 
 def read_mini_header(path: Path, text: str, shape: tuple[int, int]) -> ImageHeader:
-    """Return what the comments of a miniCBF header say; shape: (slow, fast) of the image.
+    """Return the header in the comments of a miniCBF; shape: (slow, fast) of the image.
 
     Raises
     ------

@@ -37,11 +37,11 @@ def read_raw_stills(
     dataset: str | None = None,
     wavelength: float | None = None,
 ) -> RunSource:
-    """Return the run in an HDF5 file that is no NXmx.
+    """Return the run in an HDF5 file that is not NXmx.
 
     Parameters
     ----------
-    geometry : see `read_geometry`; None: that in the file, as JSON.
+    geometry : see `read_geometry`; None: the JSON in the file.
     dataset : of the frames, (event, slow, fast) or (event, panel, slow, fast); None: the one that
         the geometry names, or one of the usual names. Panels are stored one below the other.
     wavelength : Angstrom, where the file has none.
@@ -49,9 +49,9 @@ def read_raw_stills(
     Raises
     ------
     FormatError
-        There are no frames, no geometry or no wavelength, or a dataset is not what it should be.
+        There are no frames, no geometry or no wavelength, or a dataset has the wrong shape or type.
     InputError
-        The geometry is of other frames.
+        The geometry does not fit the frames.
     """
     with opened(path) as file:
         data, found = _frames_and_geometry(file, geometry, dataset)
@@ -96,9 +96,9 @@ def read_raw_stills(
 
 
 def frames_in(path: Path, dataset: str | None = None) -> tuple[Hdf5Reader, int]:
-    """Return the reader of the frames in an HDF5 file, NXmx or not, and how many there are.
+    """Return the reader of the frames in an HDF5 file, NXmx or not, and their number.
 
-    So the frames of a dark run are read, which needs no geometry.
+    Used for dark runs, which need no geometry.
 
     Raises
     ------
@@ -171,12 +171,14 @@ def _frames(file: h5py.File, name: str | None) -> h5py.Dataset:
     if not data.is_virtual:
         stored = data.id.get_storage_size()
         if stored == 0 or stored > os.path.getsize(file.filename):
-            raise FormatError(f"{where} holds no frames, or fewer than it says: it is truncated")
+            raise FormatError(
+                f"{where} holds no frames, or fewer than it announces: it is truncated"
+            )
     return data
 
 
 def _embedded(file: h5py.File) -> Geometry:
-    """Return the geometry that the file itself holds as JSON."""
+    """Return the geometry in the file itself, as JSON."""
     group = file.get("entry", file)
     for name in _EMBEDDED:
         item = group.get(name)
@@ -186,7 +188,7 @@ def _embedded(file: h5py.File) -> Geometry:
             detector, beam = models_of(values, where)
             return Geometry(detector=detector, beam=beam, has_wavelength="wavelength_A" in values)
     raise FormatError(
-        f"{file.filename} is no NXmx file and has no geometry of its panels; give "
+        f"{file.filename} is not an NXmx file and has no geometry of its panels; give "
         "input.reference_geometry=FILE (.geom of CrystFEL, .json or .expt)"
     )
 
@@ -227,7 +229,7 @@ def _with_limits(detector: Detector, dtype: np.dtype[Any]) -> Detector:
 
 
 def _masks(file: h5py.File, found: Geometry, frame: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return where (slow, fast) no mask that the geometry names marks a pixel as bad."""
+    """Return the mask (slow, fast), false where a mask named by the geometry marks a pixel."""
     good = np.ones(frame, dtype=np.bool_)
     if found.crystfel is None:
         return good

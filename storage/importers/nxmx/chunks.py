@@ -38,9 +38,11 @@ def frame_manifest(dataset: h5py.Dataset, format_name: str) -> ChunkManifest:
     """
     where = f"{dataset.file.filename}: {dataset.name}"
     if dataset.is_virtual:
-        raise FormatError(f"{where} is virtual, and its frames do not lie whole in other datasets")
+        raise FormatError(
+            f"{where} is virtual, and its frames are not whole frames of other datasets"
+        )
     if dataset.file.userblock_size:
-        raise FormatError(f"{where} lies behind a user block")
+        raise FormatError(f"{where} is in a file with a user block")
     shape = _flat(dataset.shape, dataset.shape[-2])
     if dataset.chunks is None:
         compression, chunk = "none", (1, *shape[1:])
@@ -61,7 +63,7 @@ def frame_manifest(dataset: h5py.Dataset, format_name: str) -> ChunkManifest:
 
 
 def _flat(shape: Sequence[int], rows: int) -> tuple[int, int, int]:
-    """Return (n, module, slow, fast) with modules of so many rows below one another."""
+    """Return the shape with modules of `rows` rows stacked along slow."""
     n_modules = shape[1] if len(shape) == 4 else 1
     return int(shape[0]), int(n_modules * rows), int(shape[-1])
 
@@ -95,7 +97,7 @@ def _compression(dataset: h5py.Dataset, where: str) -> str:
 def _contiguous(dataset: h5py.Dataset, where: str) -> NDArray[np.void]:
     start = dataset.id.get_offset()
     if start is None:
-        raise FormatError(f"{where} lies within the header of its dataset")
+        raise FormatError(f"{where} is stored in the header of its dataset")
     n_images = dataset.shape[0]
     n_bytes = dataset.nbytes // n_images
     references = np.zeros((n_images, 1, 1), dtype=REFERENCE)

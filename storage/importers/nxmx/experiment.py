@@ -1,4 +1,4 @@
-"""NXmx files: the geometry of an experiment from NeXus/HDF5.
+"""NXmx files: the models of an experiment from NeXus/HDF5.
 
 Source: the NXmx application definition (Bernstein et al. 2020, IUCrJ 7, 784).
 """
@@ -33,7 +33,7 @@ def read_nxmx(path: Path, name: str) -> RunSource:
     Raises
     ------
     FormatError
-        Truncated, not NXmx, or something in it is missing or contradicts something else.
+        Truncated, not NXmx, incomplete or contradictory.
     """
     with opened(path) as file:
         entry = _entry(file)
@@ -90,7 +90,7 @@ def _entry(file: h5py.File) -> h5py.Group:
     entries = [g for g in file.values() if isinstance(g, h5py.Group) and is_class(g, "NXentry")]
     marked = [g for g in entries if "definition" in g and text(g["definition"]) == "NXmx"]
     if not (marked or entries):
-        raise FormatError(f"{file.filename} has no NXentry: it is no NXmx file of frames")
+        raise FormatError(f"{file.filename} has no NXentry: it is not an NXmx file of frames")
     return (marked or entries)[0]
 
 
@@ -103,7 +103,7 @@ def _child(parent: h5py.Group, kind: str) -> h5py.Group:
     found = next((g for g in parent.values() if is_class(g, kind)), None)
     if found is None:
         raise FormatError(
-            f"{parent.file.filename}: {parent.name} has no {kind}, which NXmx asks for"
+            f"{parent.file.filename}: {parent.name} has no {kind}, which NXmx requires"
         )
     return found
 
@@ -179,7 +179,7 @@ def _polarisation(group: h5py.Group) -> tuple[tuple[float, float, float], float]
     linear = float(np.hypot(stokes[1], stokes[2]))
     if not stokes[0] > 0 or linear == 0.0:
         return (0.0, 1.0, 0.0), 0.5
-    # The electric vector lies at half the angle of (S1, S2) from x, the normal at right angles.
+    # The electric vector is at half the angle of (S1, S2) from x, the normal at right angles.
     half = 0.5 * float(np.arctan2(stokes[2], stokes[1]))
     normal = TO_IMGCIF @ np.array([np.sin(half), np.cos(half), 0.0])
     return vector(normal + 0.0), min(1.0, 0.5 * (1.0 + linear / float(stokes[0])))
@@ -206,13 +206,13 @@ def _goniometer(
     moving = [i for i, a in enumerate(axes) if a.values.size > 1 and np.ptp(a.values) > 0]
     if len(moving) > 1:
         names = ", ".join(axes[i].path for i in moving)
-        raise FormatError(f"{entry.file.filename}: several axes turn during the scan: {names}")
+        raise FormatError(f"{entry.file.filename}: several axes rotate during the scan: {names}")
     scan_axis = moving[0] if moving else len(axes) - 1
-    turning = axes[scan_axis]
-    angles = turning.values
+    rotating = axes[scan_axis]
+    angles = rotating.values
     if angles.size not in (1, n_images):
         raise FormatError(
-            f"{entry.file.filename}: {turning.path} has {angles.size} angles for {n_images} images"
+            f"{entry.file.filename}: {rotating.path} has {angles.size} angles for {n_images} images"
         )
     goniometer = Goniometer(
         axes=tuple(vector(TO_IMGCIF @ a.vector + 0.0) for a in axes),
@@ -220,7 +220,7 @@ def _goniometer(
         names=tuple(a.path.rsplit("/", 1)[1] for a in axes),
         scan_axis=scan_axis,
     )
-    oscillation = (float(angles[0]), _width(entry, turning.path, angles))
+    oscillation = (float(angles[0]), _width(entry, rotating.path, angles))
     return goniometer, oscillation, np.broadcast_to(angles, (n_images,)).copy()
 
 

@@ -30,7 +30,7 @@ FILTERS_AT = hdf5plugin.PLUGINS_PATH
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading, without a lock (archives are read only).
+    """Open an HDF5 file for reading, without a lock, because archives are read only.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class Hdf5Reader:
     dtype: str
 
     def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return frames first .. last - 1, (n, slow, fast); modules lie below one another."""
+        """Return frames first .. last - 1, (n, slow, fast); modules are stacked along slow."""
         out = np.empty((last - first, *self.frame_shape), dtype=self.dtype)
         start = 0
         for part in self.parts:
@@ -119,7 +119,7 @@ class Hdf5Reader:
 
 
 def is_count(dtype: np.dtype[Any]) -> bool:
-    """Return whether frames may hold such numbers: kernels take no float16 and no long double."""
+    """Return whether frames may have this dtype: kernels accept no float16 and no long double."""
     return dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8))
 
 
@@ -189,7 +189,7 @@ def _linked(group: h5py.Group, name: str) -> h5py.Dataset:
             "put the data files beside the master file"
         ) from error
     if not isinstance(found, h5py.Dataset):
-        raise FormatError(f"{group.file.filename}: {group.name}/{name} is no dataset")
+        raise FormatError(f"{group.file.filename}: {group.name}/{name} is not a dataset")
     return found
 
 
@@ -203,14 +203,14 @@ def _virtual_sources(dataset: h5py.Dataset) -> list[Path]:
     missing = [str(p) for p in paths if not p.exists()]
     if missing:
         raise FormatError(
-            f"{dataset.file.filename}: {dataset.name} is made of files that are missing: "
+            f"{dataset.file.filename}: {dataset.name} refers to files that are missing: "
             f"{', '.join(missing)}; put them beside it"
         )
     return paths
 
 
 def _check_written(dataset: h5py.Dataset) -> None:
-    """Refuse a dataset whose frames were never written or lie beyond the end of the file."""
+    """Refuse a dataset whose frames were never written or are beyond the end of the file."""
     refuse_raw_storage(dataset)
     if dataset.is_virtual:
         return

@@ -1,4 +1,4 @@
-"""Chunks unpacked by us: as HDF5's own filters pack them, and whatever damage they have."""
+"""Decompression of chunks: as HDF5's own filters wrote them, and with any damage."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_repeats_at_every_distance(seed: bytes, distance: int, tail: int) -> Non
 
 
 def guarded(compression: str, data: bytes, shape: tuple[int, int], dtype: str) -> np.ndarray | None:
-    """Unpack into the middle of a larger array; None where that is an error. Nothing else moves."""
+    """Decompress into the middle of a larger array; None on an error. Nothing else changes."""
     n = shape[0] * shape[1]
     room = np.full(3 * n, 77, dtype=dtype)
     try:

@@ -1,4 +1,4 @@
-"""Linked files that moved, shrank or changed, and stores that refer to what they should not."""
+"""Linked files that moved, shrank or changed, and malicious references in stores."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def refuse(store: Path, message: str, error: type[DxdaskError] = LinkedFileError) -> str:
-    """Check that neither frames nor a step can be had; return the message."""
+    """Check that neither frames nor a step are available; return the message."""
     with pytest.raises(error, match=message):
         Store.open(store).frames("a")
     with pytest.raises(error, match=message) as found:
@@ -233,7 +233,7 @@ def test_a_pipe_is_not_waited_for(folder: Path, tmp_path: Path) -> None:
     edit(folder / "a.zarr", link_to(file))
     file.unlink()
     os.mkfifo(file)
-    refuse(folder / "a.zarr", "no regular file")
+    refuse(folder / "a.zarr", "not a regular file")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Raw runs in HDF5 that is no NXmx: frames of panels, a geometry apart, values of each event."""
+"""Raw runs in HDF5 that is not NXmx: frames of panels, separate geometry, values of events."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_wavelengths_wherever_they_are(tmp_path: Path) -> None:
     assert some.wavelengths[0] == 0.0
     assert min(some.wavelengths[1:]) > 0.0
     assert some.wavelength == pytest.approx(np.mean(some.wavelengths[1:]))
-    with pytest.raises(FormatError, match="that is positive"):
+    with pytest.raises(FormatError, match="no positive wavelength or energy"):
         run_of(written(tmp_path, photon_energy=-1.0 - np.abs(bad)), **given)
 
 

@@ -188,7 +188,7 @@ def test_whole_files_only(store: Store) -> None:
         ({"columns": {"weather": np.zeros(6)}}, "column 'weather' that a store does not know"),
         ({"columns": {"angle": np.array([None] * 6)}}, "numbers and truth values only"),
         ({"chunk": 0}, "whole chunks to a shard"),
-        ({"chunk": 2, "shard": 3}, "no multiple of 2"),
+        ({"chunk": 2, "shard": 3}, "not a multiple of 2"),
     ],
 )
 def test_what_does_not_fit_is_refused(store: Store, others: dict[str, Any], words: str) -> None:
