@@ -74,22 +74,21 @@ def _loaded(point: metadata.EntryPoint) -> Format:
 def formats() -> tuple[Format, ...]:
     """Return all formats by descending priority, then by name.
 
-    A format that cannot be loaded is left out with a warning in the log.
+    A format that cannot be loaded is left out, with one warning in the log.
     """
-    found, faults = _formats_and_faults()
-    for fault in faults:
-        log.warning("%s", fault)
-    return found
+    return _formats_and_faults()[0]
 
 
-def _formats_and_faults() -> tuple[tuple[Format, ...], list[str]]:
+@lru_cache(maxsize=1)
+def _formats_and_faults() -> tuple[tuple[Format, ...], tuple[str, ...]]:
     found, faults = [], []
     for point in _entry_points().values():
         try:
             found.append(_loaded(point))
         except FormatError as error:
+            log.warning("%s", error)
             faults.append(str(error))
-    return tuple(sorted(found, key=lambda f: (-f.priority, f.name))), faults
+    return tuple(sorted(found, key=lambda f: (-f.priority, f.name))), tuple(faults)
 
 
 def format_of(path: Path) -> Format:
