@@ -106,6 +106,10 @@ class Link:
         SchemaError
             Something is missing, of another type, or not known.
         """
+        if found.get("version") != VERSION:
+            raise SchemaError(
+                "the frames were linked by another version of dxdask; import them again"
+            )
         try:
             link = cls(
                 format=str(found["format"]),
@@ -117,9 +121,8 @@ class Link:
                     for f, name, size, changed, digest in found["files"]
                 ),
             )
-            known = (
-                found["version"] == VERSION
-                and link.compression in (*COMPRESSIONS, WHOLE_FILE)
+            valid = (
+                link.compression in (*COMPRESSIONS, WHOLE_FILE)
                 and np.dtype(link.stored).kind in "iuf"
                 and all(0 <= f.folder < len(link.folders) and f.size >= 0 for f in link.files)
                 and all(f.name == posixpath.basename(f.name) and f.name for f in link.files)
@@ -128,10 +131,8 @@ class Link:
             raise SchemaError(
                 f"the link to the frames is damaged ({error}); import again"
             ) from None
-        if not known:
-            raise SchemaError(
-                "the link to the frames is of another version of dxdask; import again"
-            )
+        if not valid:
+            raise SchemaError("the link to the frames is damaged; import again")
         try:
             format_named(link.format)
         except FormatError as error:

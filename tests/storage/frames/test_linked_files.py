@@ -259,6 +259,17 @@ def test_a_list_of_files_that_is_damaged(folder: Path, change: dict[str, Any]) -
         Store.open(folder / "a.zarr").frames("a").compute()
 
 
+def test_a_link_of_the_version_before(folder: Path) -> None:
+    def change(configuration: dict[str, Any]) -> None:
+        configuration["kind"] = configuration.pop("format")
+        configuration["packing"] = configuration.pop("compression")
+        configuration["version"] = 1
+
+    edit(folder / "a.zarr", change)
+    with pytest.raises(SchemaError, match="linked by another version of dxdask; import them again"):
+        Store.open(folder / "a.zarr").frames("a")
+
+
 @pytest.mark.parametrize(
     "shape", [[10**12, 12, 16], [5, 10**9, 16], [5, 12], [0, 12, 16], [5, -12, 16], "x"]
 )
