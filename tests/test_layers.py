@@ -45,6 +45,7 @@ SCIENCE = ORDER[: ORDER.index("dxdask.graphs")]
 STEPS = SCIENCE[len(LOWEST) + 1 :]
 DASK = ("dask", "distributed", "dask_jobqueue")
 FILES = ("zarr", "xarray", "h5py", "hdf5plugin", "msgpack")
+OTHER_STORAGE = ("frames", "importers", "exporters", "store")
 
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(SCIENCE, (*DASK, *FILES)),
@@ -55,6 +56,9 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         "dxdask.storage",
         *(p for p in SCIENCE if p not in ("dxdask.errors", "dxdask.parameters")),
     ),
+    "dxdask.storage.codecs": tuple(f"dxdask.storage.{p}" for p in OTHER_STORAGE),
+    "dxdask.storage.formats": tuple(f"dxdask.storage.{p}" for p in OTHER_STORAGE),
+    "dxdask.storage.frames": ("dxdask.storage.importers", "dxdask.storage.exporters"),
     "dxdask.report": ("dxdask.cluster", "dxdask.graphs"),
     "dxdask.refinement.metrology": ("dxdask.refinement.stills",),
 }

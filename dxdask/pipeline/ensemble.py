@@ -21,8 +21,8 @@ from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.plan import Plan, make_plan
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.steps import Ensemble
+from dxdask.storage.formats import RunSource
 from dxdask.storage.importers import read_runs
-from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.store.store import Store
 
 PathLike = str | os.PathLike[str]

@@ -25,8 +25,8 @@ from dxdask.storage.store.store import Store
 # A step that reads frames of a store needs none of what reads raw files.
 if TYPE_CHECKING:
     from dxdask.pipeline.import_parameters import ImportStepParameters
-    from dxdask.storage.importers.runs import FrameReader as RawReader
-    from dxdask.storage.importers.runs import RunSource
+    from dxdask.storage.formats import FrameReader as RawReader
+    from dxdask.storage.formats import RunSource
 
 IMPORT_VERSION = "1"
 
@@ -133,11 +133,11 @@ def prepare(
         if store.has_run(source.name, prints[source.name]):
             continue
         files = {"files": [str(f) for f in source.files]}
-        if source.places is not None:
+        if source.manifest is not None:
             store.link_run(
                 source.name,
                 source.experiment,
-                source.places,
+                source.manifest,
                 mask=source.mask,
                 columns=source.columns,
                 fingerprint=prints[source.name],

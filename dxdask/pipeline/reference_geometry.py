@@ -10,9 +10,9 @@ import numpy as np
 
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Detector, Experiment
+from dxdask.storage.formats import RunSource
 from dxdask.storage.importers.parameters import InputParameters
 from dxdask.storage.importers.reference_geometry import check_fits, with_reference
-from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.store.store import Store
 
 REFINED = ("refine_metrology", "refine", "index")

@@ -1,9 +1,10 @@
-"""Bitshuffle, alone and with LZ4 (HDF5 filter 32008), undone.
+"""Decompression of bitshuffle, alone and with LZ4 (HDF5 filter 32008).
 
-Elements are taken in blocks; of a block first the lowest bits of all its elements are stored, eight
-elements a byte, then the next higher bits, and so on. Up to seven elements at the end are stored as
-they are. With LZ4, each block's bits are packed on their own, behind a head of the size of the data
-(8 bytes) and of a block (4 bytes), and its packed size (4 bytes), all big-endian.
+Elements are processed in blocks; of a block first the lowest bits of all its elements are stored,
+eight elements a byte, then the next higher bits, and so on. Up to seven elements at the end are
+stored unshuffled. With LZ4, each block's bits are compressed separately. A head has the size of the
+data (8 bytes) and of a block (4 bytes), and each block its compressed size (4 bytes), all
+big-endian.
 Source: Masui et al. (2015), Astronomy and Computing 12, 181; the transposition of 8 x 8 bits is
 Warren's (Hacker's Delight, 2nd ed., 7-3).
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from dxdask.storage.codecs.lz4 import ENDS_EARLY, OK, WRONG_SIZE, big_endian, unpack_block
+from dxdask.storage.codecs.lz4 import ENDS_EARLY, OK, WRONG_SIZE, big_endian, decompress_block
 from dxdask.storage.codecs.words import load_word
 
 _TARGET_BYTES = 8192  # of a block whose size is left to bitshuffle
@@ -22,7 +23,7 @@ _S7, _S14, _S28 = np.uint64(7), np.uint64(14), np.uint64(28)
 
 
 def block_elements(itemsize: int, asked: int = 0) -> int:
-    """Return how many elements of `itemsize` bytes bitshuffle puts into a block; 0 asks for it."""
+    """Return the default number of elements of `itemsize` bytes in a block."""
     if asked > 0:
         return asked
     return max(128, _TARGET_BYTES // itemsize // 8 * 8)
@@ -30,7 +31,7 @@ def block_elements(itemsize: int, asked: int = 0) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _join_bits(rows, at, n, out):  # type: ignore[no-untyped-def]
-    """Turn eight rows of n bytes of bits, at rows[at], into 8 n bytes: out (>= n,) uint64."""
+    """Transpose eight rows of n bytes of bits, at rows[at], to 8 n bytes: out (>= n,) uint64."""
     r0 = rows[at : at + n]
     r1 = rows[at + n : at + 2 * n]
     r2 = rows[at + 2 * n : at + 3 * n]
@@ -100,7 +101,7 @@ def _unshuffle(rows, at, n, itemsize, planes, out, to):  # type: ignore[no-untyp
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def unshuffle(data, itemsize, block, planes, out):  # type: ignore[no-untyped-def]
-    """Undo bitshuffle alone: data and out (n,) uint8, blocks of `block` elements."""
+    """Unshuffle data without LZ4: data and out (n,) uint8, blocks of `block` elements."""
     if data.size != out.size:
         return WRONG_SIZE
     n_left = out.size // itemsize
@@ -115,8 +116,8 @@ def unshuffle(data, itemsize, block, planes, out):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def unpack_lz4(data, itemsize, block, planes, rows, out):  # type: ignore[no-untyped-def]
-    """Undo bitshuffle with LZ4: data behind its head of 12 bytes, out (n,) uint8.
+def decompress_lz4(data, itemsize, block, planes, rows, out):  # type: ignore[no-untyped-def]
+    """Decompress and unshuffle: data behind its head of 12 bytes, out (n,) uint8.
 
     rows : (block * itemsize + `lz4.PADDING`,) uint8, scratch: the bits of one block.
     """
@@ -126,15 +127,15 @@ def unpack_lz4(data, itemsize, block, planes, rows, out):  # type: ignore[no-unt
         n = min(block, n_left // 8 * 8)
         if data.size - at < 4:
             return ENDS_EARLY
-        packed = big_endian(data, at, 4)
+        compressed = big_endian(data, at, 4)
         at += 4
-        if packed > data.size - at:
+        if compressed > data.size - at:
             return ENDS_EARLY
-        fault = unpack_block(data, at, at + packed, rows, 0, n * itemsize)
+        fault = decompress_block(data, at, at + compressed, rows, 0, n * itemsize)
         if fault != OK:
             return fault
         _unshuffle(rows, 0, n, itemsize, planes, out, to)
-        at += packed
+        at += compressed
         to += n * itemsize
         n_left -= n
     if data.size - at != out.size - to:

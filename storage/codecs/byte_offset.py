@@ -1,7 +1,7 @@
-"""The byte-offset compression of CBF files, undone.
+"""Decompression of byte-offset CBF files.
 
 Each number is stored as its difference from the one before, in one byte; the lowest value of a
-width says that the difference follows in twice the width, up to eight bytes.
+width marks a difference that follows in twice the width, up to eight bytes.
 Source: the CBFlib manual, x-CBF_BYTE_OFFSET; Hammersley, Bernstein & Westbrook (2006),
 International Tables for Crystallography G, 2.3.
 """
@@ -21,7 +21,7 @@ _ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _wide(data, at):  # type: ignore[no-untyped-def]
-    """Return the difference behind the byte -128 at data[at - 1], and where it ends (-1: never)."""
+    """Return the difference behind the byte -128 at data[at - 1], and its end (-1: none)."""
     width = 2
     while width <= 8:
         if at + width > data.size:
@@ -42,7 +42,7 @@ def _wide(data, at):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _decode(data, out):  # type: ignore[no-untyped-def]
-    """Fill out (n,) int32 with sums of the differences in data (m,) uint8; how many came."""
+    """Fill out (n,) int32 with sums of the differences in data (m,) uint8; return their number."""
     value = np.int64(0)
     at = np.int64(0)
     i = np.int64(0)
@@ -75,7 +75,7 @@ def _decode(data, out):  # type: ignore[no-untyped-def]
     return i
 
 
-def unpack_byte_offset(data: NDArray[np.uint8], out: NDArray[np.int32]) -> None:
+def decompress_byte_offset(data: NDArray[np.uint8], out: NDArray[np.int32]) -> None:
     """Fill out (n,) int32, contiguous, from data (m,) uint8.
 
     Raises
@@ -87,13 +87,13 @@ def unpack_byte_offset(data: NDArray[np.uint8], out: NDArray[np.int32]) -> None:
         raise FormatError(f"{out.size} pixels are announced in {data.size} compressed bytes")
     done = int(_decode(np.ascontiguousarray(data), out))
     if done != out.size:
-        raise FormatError(f"the compressed data end or go astray at pixel {done} of {out.size}")
+        raise FormatError(f"the compressed data end or are invalid at pixel {done} of {out.size}")
 
 
 def decode_byte_offset(data: NDArray[np.uint8], n_elements: int) -> NDArray[np.int32]:
-    """Return n_elements numbers (n,) int32 from data (m,) uint8, as `unpack_byte_offset`."""
+    """Return n_elements numbers (n,) int32 from data (m,) uint8, as `decompress_byte_offset`."""
     if n_elements > data.size:  # before anything is allocated
         raise FormatError(f"{n_elements} pixels are announced in {data.size} compressed bytes")
     out = np.empty(n_elements, dtype=np.int32)
-    unpack_byte_offset(data, out)
+    decompress_byte_offset(data, out)
     return out

@@ -1,4 +1,4 @@
-"""The byte-offset compression of CBF files: differences in as few bytes as they take.
+"""Byte-offset compression of CBF files: differences in as few bytes as possible.
 
 Source: as `byte_offset`.
 """
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _encode(values, out, write):  # type: ignore[no-untyped-def]
-    """Return how many bytes the differences of values (n,) int32 take; put them into out."""
+    """Return the number of bytes of the differences of values (n,) int32; write them to out."""
     before, at = np.int64(0), np.int64(0)
     for value in values:
         delta = np.int64(value) - before
@@ -22,7 +22,7 @@ def _encode(values, out, write):  # type: ignore[no-untyped-def]
             lowest = -(np.int64(1) << (8 * width - 1))
             if lowest < delta < -lowest:
                 break
-            if write:  # the lowest value of a width says that a wider one follows
+            if write:  # the lowest value of a width marks a wider one
                 for k in range(width):
                     out[at + k] = (lowest >> (8 * k)) & 0xFF
             at += width

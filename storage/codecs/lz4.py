@@ -1,9 +1,9 @@
-"""LZ4 blocks, and the HDF5 filter 32004 that is made of them, undone.
+"""Decompression of LZ4 blocks, and of chunks of the HDF5 filter 32004.
 
 Sources: the LZ4 block format description (lz4.org, lz4_Block_format.md); "LZ4 HDF5 filter format"
 (registered filter 32004): size of the data (8 bytes) and of a block (4 bytes), both big-endian,
-then for each block its packed size (4 bytes, big-endian) and bytes; a block that did not shrink is
-stored as it is.
+then for each block its compressed size (4 bytes, big-endian) and bytes; a block that did not shrink
+is stored uncompressed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def big_endian(data, at, n_bytes):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _length(data, at, stop, found):  # type: ignore[no-untyped-def]
-    """Return a length that goes on while its bytes are 255, and where it ends (-1: never)."""
+    """Return a length, continued while its bytes are 255, and its end (-1: none)."""
     while at < stop:
         more = np.int64(data[at])
         at += 1
@@ -41,7 +41,7 @@ def _length(data, at, stop, found):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _repeat(out, to, distance, length):  # type: ignore[no-untyped-def]
-    """Append `length` bytes that lie `distance` before; may write `PADDING` bytes beyond."""
+    """Append `length` bytes from `distance` before; may write `PADDING` bytes beyond."""
     if distance == 1:
         fill_bytes(out, to, length, out[to - 1])
         return
@@ -54,7 +54,7 @@ def _repeat(out, to, distance, length):  # type: ignore[no-untyped-def]
         else:
             for k in range(to, to + COPIED):
                 out[k] = out[k - distance]
-        # A multiple of the distance repeats the same; this one is long enough for whole copies.
+        # A multiple of the distance repeats the same bytes; this one allows whole copies.
         distance *= (COPIED + distance - 1) // distance
         to += COPIED
     while to < end:
@@ -63,8 +63,8 @@ def _repeat(out, to, distance, length):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def unpack_block(data, at, stop, out, to, end):  # type: ignore[no-untyped-def]
-    """Unpack the LZ4 block data[at:stop] to out[to:end], both uint8; return OK or what is wrong.
+def decompress_block(data, at, stop, out, to, end):  # type: ignore[no-untyped-def]
+    """Decompress the LZ4 block data[at:stop] to out[to:end], both uint8; return OK or the fault.
 
     Reads nothing outside of the block, writes nothing beyond end + `PADDING`, which out must have.
     """
@@ -109,7 +109,7 @@ def unpack_block(data, at, stop, out, to, end):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def unpack_filter(data, out, n_bytes):  # type: ignore[no-untyped-def]
+def decompress_filter(data, out, n_bytes):  # type: ignore[no-untyped-def]
     """Fill out (n_bytes + PADDING,) uint8 from a chunk of filter 32004; return OK or the fault."""
     if data.size < 12:
         return ENDS_EARLY
@@ -123,16 +123,16 @@ def unpack_filter(data, out, n_bytes):  # type: ignore[no-untyped-def]
         if data.size - at < 4:
             return ENDS_EARLY
         size = min(block, n_bytes - to)
-        packed = big_endian(data, at, 4)
+        compressed = big_endian(data, at, 4)
         at += 4
-        if packed > data.size - at:
+        if compressed > data.size - at:
             return ENDS_EARLY
-        if packed == size:
+        if compressed == size:
             out[to : to + size] = data[at : at + size]
         else:
-            fault = unpack_block(data, at, at + packed, out, to, to + size)
+            fault = decompress_block(data, at, at + compressed, out, to, to + size)
             if fault != OK:
                 return fault
-        at += packed
+        at += compressed
         to += size
     return OK

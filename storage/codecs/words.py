@@ -1,8 +1,8 @@
-"""Loads, copies and fills of a few bytes at any address, for the kernels that unpack chunks.
+"""Loads, copies and fills of a few bytes at any address, for the kernels that decompress chunks.
 
-numba copies bytes one at a time, and takes what it views as a wider type to be aligned. These four
-are single instructions. They check nothing: whoever calls them has made sure that the bytes touched
-lie within the arrays.
+numba copies bytes one at a time, and assumes that a view of a wider type is aligned. These four
+are single instructions. They check nothing: the caller has checked that the bytes touched
+are within the arrays.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-COPIED = 16  # bytes that `copy_some` moves, however few are wanted
+COPIED = 16  # bytes that `copy_some` moves, even if fewer are needed
 _IR: Any = ir  # untyped
 _WORD = _IR.IntType(64).as_pointer()
 _WORDS = _IR.VectorType(_IR.IntType(8), COPIED).as_pointer()

@@ -1,9 +1,9 @@
 """Single images as full CBF: pixels by panel, and the detector with its hierarchy as axes.
 
-A miniCBF says no more than distance and beam centre of a flat detector, so none is written. The
-sensor's material is not told, as imgCIF has no item for it. Lines end in LF: with CRLF dxtbx takes
-any byte-offset CBF for one with a goniometer. Of one panel alone dxtbx 3.12 finds no detector in
-such a file: NXmx says the same and is read.
+A miniCBF holds only distance and beam centre of a flat detector, so none is written. The
+sensor's material is left out, as imgCIF has no item for it. Lines end in LF: with CRLF dxtbx treats
+any byte-offset CBF as one with a goniometer. dxtbx 3.12 finds no detector in such a file of one
+panel; it reads the same from NXmx.
 Source: the imgCIF dictionary (Bernstein & Hammersley 2005, International Tables for
 Crystallography G); the axes and components by which dxtbx builds a hierarchy.
 """
@@ -64,7 +64,7 @@ def _array(index: int) -> str:
 
 def _section(pixels: NDArray[np.int32], number: int) -> list[bytes]:
     data = encode_byte_offset(pixels).tobytes()
-    # the digest that CBFlib checks, no protection
+    # the digest that CBFlib checks; not for security
     digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
     slow, fast = pixels.shape
     lines = (
@@ -175,7 +175,7 @@ def _loop(category: str, names: Sequence[str], rows: Iterable[Row]) -> str:
 def _axes(detector: Detector) -> tuple[list[Row], list[float]]:
     """Return the rows of the axes and the angle, degree, of each.
 
-    Each group is a rotation that carries what it holds; each panel two translations, F on S.
+    Each group is a rotation that carries its members; each panel two translations, F on S.
     """
     rows: list[Row] = [(_ARM, "translation", "detector", ".", 0, 0, 1, ".", ".", ".", "arm")]
     angles = [0.0]
@@ -183,9 +183,9 @@ def _axes(detector: Detector) -> tuple[list[Row], list[float]]:
     def add(item: Group, carrier: str, parent: Floats, depth: int) -> None:
         frame = frame_of(item)
         local = np.linalg.inv(parent) @ frame
-        turn = Rotation.from_matrix(local[:3, :3]).as_rotvec(degrees=True)
-        angle = float(np.linalg.norm(turn))
-        axis = turn / angle if angle > 0 else np.array([0.0, 0.0, 1.0])
+        rotation = Rotation.from_matrix(local[:3, :3]).as_rotvec(degrees=True)
+        angle = float(np.linalg.norm(rotation))
+        axis = rotation / angle if angle > 0 else np.array([0.0, 0.0, 1.0])
         name = f"GROUP_{len(rows)}"
         offset = local[:3, 3].tolist()
         component = f"level{depth}" if depth else "arm"  # the arm and the root are one

@@ -1,4 +1,4 @@
-"""The geometry of a detector as CrystFEL's programs read it.
+"""Geometry of a detector as a file of CrystFEL (.geom).
 
 Source: the manual page crystfel_geometry(5) of CrystFEL 0.12.
 """
@@ -28,8 +28,8 @@ def write_crystfel_geometry(
 ) -> None:
     """Write a geometry file for frames (image, slow, fast) with the panels as they are stored.
 
-    wavelength : dataset with the wavelength of each image, Angstrom; None: that of the beam holds
-    for all. mask : dataset of a mask, 0 where a pixel is good.
+    wavelength : dataset with the wavelength of each image, Angstrom; None: that of the beam, for
+    all. mask : dataset of a mask, 0 where a pixel is good.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def crystfel_text(
 
 
 def panel_names(detector: Detector) -> list[str]:
-    """Return a name for each panel that a geometry file takes: its own where all differ."""
+    """Return a name for each panel, valid in a geometry file: its own where all differ."""
     own = [p.name.rsplit("/", 1)[-1] for p in detector.panels]
     fit = all(n.replace("_", "").isalnum() and not n.startswith(("bad", "group")) for n in own)
     return own if fit and len(set(own)) == len(own) else [f"p{i}" for i in range(len(own))]

@@ -1,7 +1,7 @@
 """Merged intensities as CrystFEL's reflection list, version 2.0 (`process_hkl`, `partialator`).
 
 The file has neither cell nor space group, only the Laue group, by CrystFEL's name: its unique axis
-is told where it is not the usual one of that group.
+is added where it is not the standard one of that group.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def write_crystfel_hkl(path: str | Path, reflections: Reflections, group: gemmi.
     ----------
     path : of the file.
     reflections : of merging: hkl, intensity, sigma, n_observations. Those without an intensity
-        are left out.
+        are excluded.
     group : of the crystal.
 
     Raises
@@ -56,12 +56,12 @@ def laue_name(group: gemmi.SpaceGroup) -> str:
         return f"{name}_R"
     if name == "-3":
         return "-3_H"
-    # axes of order two lie along the cell's edges in 321 and lattices R, between them in 312
+    # axes of order two are along the cell's edges in 321 and lattices R, between them in 312
     return "-31m_H" if _has_axis_between(group) else "-3m1_H"
 
 
 def _has_axis_between(group: gemmi.SpaceGroup) -> bool:
-    """Return whether an axis of order two lies between the cell's edges a and b."""
+    """Return whether an axis of order two is between the cell's edges a and b."""
     # of Laue classes of trigonal groups, only that of 312 takes h, k, l to k, h, l
     moved = {tuple(op.apply_to_hkl([1, 2, 3])) for op in group.operations().sym_ops}
     return (2, 1, 3) in moved or (-2, -1, -3) in moved

@@ -1,8 +1,8 @@
 """Events, their spots, crystals and integrated reflections as a stream of CrystFEL, version 2.3.
 
-Source: what `indexamajig` of CrystFEL 0.12 writes, and the manual page crystfel_geometry(5). Its
-axes are those of McStas: x and z point the other way than in imgCIF. Places are those in the stored
-frame, lengths in reciprocal space in 1/nm.
+Source: the output of `indexamajig` of CrystFEL 0.12, and the manual page crystfel_geometry(5). Its
+axes are those of McStas: x and z are opposite to imgCIF. Positions are those in the stored frame,
+lengths in reciprocal space in 1/nm.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def write_stream(
     path : of the file.
     reflections : integrated stills; intensities are summed counts, without corrections, as
         `partialator` and `process_hkl` expect.
-    experiments : the runs; all are taken to have the geometry of the first.
+    experiments : the runs; the geometry of the first is used for all.
     stills : the table of stills, with `hit`.
-    spots : found ones, with panel, x, y and intensity_sum; left out where None.
+    spots : with panel, x, y and intensity_sum; omitted if None.
     frames : the files each run's events are in.
 
     Raises
@@ -81,7 +81,7 @@ def write_stream(
 def _grouped(
     table: Reflections, stills: Stills, rows: NDArray[np.int64], good: NDArray[np.bool_]
 ) -> list[NDArray[np.int64]]:
-    """Return the rows of the table of each of the stills in `rows`."""
+    """Return the rows of the table for each of the stills in `rows`."""
     place = np.where(good, place_of(table, stills, rows), -1)
     order = np.argsort(place, kind="stable")
     return np.split(order, np.searchsorted(place[order], np.arange(len(rows))))[1:]
@@ -189,7 +189,7 @@ def _measured(table: Reflections, mine: NDArray[np.int64], detector: Detector) -
 def _by_panel(
     table: Reflections, mine: NDArray[np.int64], detector: Detector, names: tuple[str, str]
 ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.int64]]]:
-    """Yield each panel with the places (n, 2) in the stored frame and the rows of what is on it."""
+    """Yield each panel with the positions (n, 2) in the stored frame, and rows, of reflections."""
     for p, panel in enumerate(detector.panels):
         rows = mine[table["panel"][mine] == p]
         xy = np.stack([table[name][rows] for name in names], axis=1) + panel.offset

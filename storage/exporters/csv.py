@@ -1,6 +1,4 @@
-"""Tables of reflections as text: one line a reflection, comma separated, with the names of
-`dxdask.columns`.
-"""
+"""Tables of reflections as comma-separated text, with the column names of `dxdask.columns`."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ def to_frame(reflections: Reflections) -> pd.DataFrame:
 
 
 def write_csv(path: str | Path, reflections: Reflections) -> None:
-    """Write reflections with a line of names first; numbers read back to the very same, nan is left
+    """Write reflections with a line of names first; numbers read back unchanged, nan is left
     empty.
 
     Raises

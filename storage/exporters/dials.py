@@ -27,7 +27,7 @@ from dxdask.storage.exporters.indexed_stills import (
     indexed_stills,
     reflections_of_stills,
 )
-from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, pack_shoeboxes
+from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, encode_shoeboxes
 from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.exporters.stills import split_stills, with_stills_apart
 
@@ -54,7 +54,7 @@ def write_experiments(
     ----------
     path : of the file to write.
     experiments : the models; a run of stills becomes one experiment an image, as in DIALS.
-    frames : the files each run's images are in, so that DIALS finds them; of a run left out DIALS
+    frames : the files of each run's images, for DIALS to open; of a run without them DIALS
         opens the models (`dials.scale`, `dials.refine`), but nothing that reads frames.
     stills : the table of stills: then those indexed are written, each with its own crystal.
 
@@ -139,7 +139,7 @@ def _imageset(
 
 def _template(files: Sequence[str], run: str) -> str:
     if not files:
-        # DIALS takes a name without place for a number for a file of one image, and asserts.
+        # DIALS assumes that a name without a number is a file of one image, and asserts.
         return f"{run}_#####"
     match = re.match(r"^(.*?)(\d+)(\.[A-Za-z]+(?:\.(?:gz|bz2))?)?$", files[0])
     if match is None:
@@ -156,7 +156,7 @@ def write_reflections(
 ) -> None:
     """Write a table as DIALS 3 reads it (`.refl`, msgpack), with the columns DIALS has.
 
-    Stills are numbered as `write_experiments` takes them apart: an experiment an image, z in 0..1.
+    Stills are numbered as `write_experiments` splits them: an experiment an image, z in 0..1.
 
     arrays : of the step that made the table; where they hold shoeboxes these are written too.
     stills : the table of stills: then reflections of those indexed are written, without shoeboxes.
@@ -164,7 +164,7 @@ def write_reflections(
     Raises
     ------
     InputError
-        The table refers to experiments that are not there, the shoeboxes are not of its rows, or
+        The table refers to experiments that do not exist, the shoeboxes are not of its rows, or
         none of the stills is indexed.
     """
     if stills is None:
@@ -186,8 +186,8 @@ def write_reflections(
         )
         data[name] = [kind, [rows, np.ascontiguousarray(values, dtype=dtype).tobytes()]]
     if arrays is not None and all(name in arrays for name in SHOEBOX_ARRAYS):
-        packed = pack_shoeboxes(table["panel"], table["bbox"], arrays)
-        data["shoebox"] = ["Shoebox<>", [rows, packed]]
+        encoded = encode_shoeboxes(table["panel"], table["bbox"], arrays)
+        data["shoebox"] = ["Shoebox<>", [rows, encoded]]
     names = {i: _identifier(m, i) for i, m in enumerate(members)}
     content = {"identifiers": names, "nrows": rows, "data": data}
     Path(path).write_bytes(_pack(["dials::af::reflection_table", 1, content]))
@@ -197,10 +197,10 @@ _pack: Callable[[Any], bytes] = msgpack.packb
 
 
 def to_dials_columns(table: Reflections) -> dict[str, NDArray[Any]]:
-    """Return the columns under DIALS's names; those that DIALS has not are left out.
+    """Return the columns under DIALS's names; those unknown to DIALS are dropped.
 
-    A column of DIALS with several parts is written where the table has all of them. Ours is the
-    scaled intensity, `intensity.scale.value` the one still to be divided by the scale.
+    A column of DIALS with several parts is written where the table has all of them. dxdask's is the
+    scaled intensity; `intensity.scale.value` is before division by the scale.
     """
     if {"scale", "intensity", "intensity_variance"} <= table.keys():
         scale = table["scale"]
@@ -228,6 +228,6 @@ def to_dials_columns(table: Reflections) -> dict[str, NDArray[Any]]:
         if len(found) == wanted[source]
     }
     if "inverse_scale_factor" in columns:
-        # dials.export asks for it; errors of the scales are not propagated.
+        # dials.export requires it; errors of the scales are not propagated.
         columns["inverse_scale_factor_variance"] = np.zeros(n_rows(table))
     return columns

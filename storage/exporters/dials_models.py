@@ -1,4 +1,4 @@
-"""Our models as a DIALS experiment list (`.expt`) has them in JSON."""
+"""Models as the JSON of a DIALS experiment list (`.expt`)."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def goniometer_to_dials(goniometer: Goniometer) -> dict[str, Any]:
     """Return the goniometer: several axes as they are, one with its fixed and setting rotations.
 
     DIALS has no further rotations beside several axes: such a goniometer is written as one axis,
-    its F and S worked out.
+    with its F and S computed.
     """
     plain = goniometer.setting == IDENTITY and goniometer.fixed == IDENTITY
     if len(goniometer.axes) > 1 and plain:

@@ -1,4 +1,4 @@
-"""The geometry of a detector in a file of its own, for other programs and for the next run."""
+"""Geometry of a detector as a file, for other programs and for the import of other runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_geometry(
     Raises
     ------
     FormatError
-        The suffix is none of these.
+        The suffix is another one.
     StoreWriteError
         The file cannot be written.
     """

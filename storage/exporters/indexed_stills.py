@@ -1,4 +1,4 @@
-"""Indexed stills as experiments of their own, as DIALS has them: a crystal and wavelength each."""
+"""Indexed stills as one experiment each, with its crystal and wavelength, as in DIALS."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class IndexedStills:
 def indexed_stills(experiments: ExperimentList, stills: Stills) -> IndexedStills:
     """Return the stills that were indexed as experiments; detectors are shared as in the runs.
 
-    experiments : the runs, each with a crystal that tells the space group.
+    experiments : the runs, each with a crystal, for the space group.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def indexed_stills(experiments: ExperimentList, stills: Stills) -> IndexedStills
     for row, image in zip(rows.tolist(), images, strict=True):
         run = experiments.members[int(stills["experiment"][row])]
         if run.crystal is None:
-            raise InputError(f"run {run.run} has no crystal, which tells the space group: index it")
+            raise InputError(f"run {run.run} has no crystal, and so no space group: index it")
         group = experiments.crystals[run.crystal].space_group
         crystals.append(Crystal(a_matrix=matrix(stills["a_matrix"][row]), space_group=group))
         wavelength = float(stills["wavelength"][row])
@@ -72,17 +72,17 @@ def indexed_stills(experiments: ExperimentList, stills: Stills) -> IndexedStills
 
 
 def place_of(reflections: Reflections, stills: Stills, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return which of the stills in `rows` (n,) each reflection is of; -1 where of none."""
+    """Return the index into the stills in `rows` (n,) for each reflection; -1 for none."""
     return rows_of_images(reflections, stills["experiment"][rows], stills["image"][rows])
 
 
 def reflections_of_stills(
     reflections: Reflections, stills: Stills, found: IndexedStills
 ) -> Reflections:
-    """Return the indexed reflections of these stills as DIALS numbers them, with places in mm.
+    """Return the indexed reflections of these stills as DIALS numbers them, with positions in mm.
 
-    `experiment` counts the stills, and z is 0.5 in each. Places are worked out where the table has
-    them in pixels only: `dials.refine` asks for them.
+    `experiment` counts the stills, and z is 0.5 in each. Positions in mm are computed where the
+    table has pixels only: `dials.refine` requires them.
     """
     place = place_of(reflections, stills, found.rows)
     kept = place >= 0

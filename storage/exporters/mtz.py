@@ -2,7 +2,7 @@
 
 Batch headers follow CCP4's layout (CCP4 library, "MTZ batch headers"): cell, orientation, rotation
 range. Their frame is the Cambridge one: z along the rotation axis, x along the beam, with U the
-rotation that takes a* along x, c along z to where they are at a rotation of zero.
+rotation from a* along x, c along z to the orientation at a rotation of zero.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from dxdask.models.vectors import unit
 
 Column = tuple[str, str, NDArray[np.generic]]
 
-_BATCH_STEP = 1000  # batches of an experiment begin behind a multiple of it
+_BATCH_STEP = 1000  # batch numbers of an experiment begin after a multiple of it
 _N_INTS, _N_FLOATS = 29, 156
-PARTIALITY_THRESHOLD = 0.4  # DIALS's, of dials.export: less of a reflection is not made whole
+PARTIALITY_THRESHOLD = 0.4  # of dials.export: reflections of lower partiality are excluded
 
 
 def empty_mtz(experiments: ExperimentList, title: str) -> gemmi.Mtz:
@@ -111,8 +111,8 @@ def write_merged(path: str | Path, reflections: Reflections, experiments: Experi
 
 
 def batch_offsets(experiments: ExperimentList) -> list[int]:
-    """Return what is added to the image numbers of each experiment to make batch numbers, unique
-    over all.
+    """Return the offsets from image numbers to batch numbers of each experiment, unique over
+    all.
     """
     offsets: list[int] = []
     last = 0
@@ -157,7 +157,7 @@ def _orientation(experiment: Experiment, to_cambridge: Floats) -> Floats:
 def batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mtz.Batch]:
     """Return the batch headers of one experiment, one an image."""
     scan = experiment.scan or Scan(image_range=(1, 1))
-    turn = _to_cambridge(experiment)
+    to_cambridge = _to_cambridge(experiment)
     ints = [_N_INTS + _N_FLOATS, _N_INTS, _N_FLOATS] + [0] * (_N_INTS - 3)
     # jump axis, one crystal, still or rotation, scan axis 1, one goniostat axis, beam, one
     # detector, data set
@@ -166,14 +166,14 @@ def batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mtz
     floats = [0.0] * _N_FLOATS
     crystal = experiment.crystal
     floats[0:6] = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0) if crystal is None else crystal.unit_cell
-    floats[6:15] = _orientation(experiment, turn).T.ravel().tolist()
+    floats[6:15] = _orientation(experiment, to_cambridge).T.ravel().tolist()
     if experiment.profile is not None:
         floats[21] = float(np.rad2deg(experiment.profile.sigma_m))
     floats[38:41] = floats[59:62] = [0.0, 0.0, 1.0]
     floats[43] = floats[45] = 1.0
     floats[47] = scan.oscillation[1]
     floats[80:83] = [-1.0, 0.0, 0.0]
-    floats[83:86] = (-turn @ unit(experiment.beam.s0)).tolist()
+    floats[83:86] = (-to_cambridge @ unit(experiment.beam.s0)).tolist()
     floats[86] = experiment.beam.wavelength
     if experiment.detector.panels:
         panel = experiment.detector.panels[0]
@@ -198,7 +198,7 @@ def batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mtz
 
 def _chosen(reflections: Reflections) -> Reflections:
     """Return the reflections to write: scaled ones, or, where nothing is scaled, those integrated
-    of which enough was recorded to be divided by their partiality.
+    of sufficient partiality, to be divided by it.
     """
     if "scale" in reflections:
         good = has_flag(reflections, Flag.SCALED) & ~has_flag(reflections, Flag.BAD_FOR_SCALING)

@@ -33,15 +33,16 @@ def write_unmerged_stills(
     """Write observations of indexed stills: H K L M/ISYM BATCH I SIGI SCALEUSED FRACTIONCALC XDET
     YDET ROT LP FLAG.
 
-    I is the summed intensity corrected by lp and made whole by the partiality that was predicted;
-    nothing is scaled. Of less than 0.4 of a reflection none is made whole (as in `dials.export`).
+    I is the summed intensity corrected by lp and divided by the predicted partiality; nothing is
+    scaled. Reflections of partiality below 0.4 are excluded (as in `dials.export`).
 
     Parameters
     ----------
     path : of the file.
     reflections : integrated stills.
     experiments : the runs, for cell, group and wavelength of the file.
-    stills : the table of stills; image i of a run is its batch i + 1, behind those of runs before.
+    stills : the table of stills; image i of a run is its batch i + 1, after those of earlier
+        runs.
 
     Raises
     ------

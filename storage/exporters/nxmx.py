@@ -15,7 +15,7 @@ from dxdask.errors import InputError
 from dxdask.models import Experiment, Goniometer, Panel, Scan
 from dxdask.models.vectors import IDENTITY
 
-# NeXus counts axes as McStas does: x and z point the other way than in imgCIF and dxtbx.
+# NeXus has the axes of McStas: x and z are opposite to imgCIF and dxtbx.
 TO_NEXUS = np.array([-1.0, 1.0, -1.0])
 DETECTOR = "/entry/instrument/detector"
 AXES = "/entry/sample/transformations"
@@ -35,9 +35,9 @@ def write_nxmx(
 ) -> None:
     """Write one run as an NXmx file: bitshuffle-LZ4, one image a chunk, one module a panel.
 
-    images: (slow, fast) each, as many as shape says. shape: images, slow, fast.
+    images: (slow, fast) each, shape[0] of them. shape: images, slow, fast.
     pixel_mask: (slow, fast) uint32, 0 is good. columns: of one value an image, such as event_id.
-    origin: where they come from, for title, source and instrument. start_time: ISO 8601, None: not
+    origin: of the frames, for title, source and instrument. start_time: ISO 8601; None if not
     known.
 
     Raises
@@ -79,12 +79,12 @@ def _write_images(
     for image in images:
         if image.shape != shape[1:] or n == shape[0]:
             raise InputError(
-                f"image {n + 1} is {image.shape}; {shape[0]} images of {shape[1:]} are due"
+                f"image {n + 1} is {image.shape}; {shape[0]} images of {shape[1:]} are required"
             )
         stored[n] = image
         n += 1
     if n != shape[0]:
-        raise InputError(f"{n} images were given; {shape[0]} are due")
+        raise InputError(f"{n} images were given; {shape[0]} are required")
 
 
 def _write_beam(instrument: h5py.Group, experiment: Experiment) -> None:
@@ -115,7 +115,7 @@ def _write_detector(
     for axis, value in zip("xy", first.pixel_size, strict=True):
         _quantity(group, f"{axis}_pixel_size", value * 1e-3, "m")
     _quantity(group, "distance", first.distance * 1e-3, "m")
-    # Without them dxtbx refuses the file; made up, they would be taken for what was measured with.
+    # Required by dxtbx; invented values would be mistaken for those of the experiment.
     if first.material:
         _quantity(group, "sensor_thickness", first.thickness * 1e-3, "m")
         group["sensor_material"] = first.material
@@ -125,7 +125,7 @@ def _write_detector(
     # dxtbx trusts counts above underload - 1 and below the saturation value.
     group["underload_value"] = int(first.trusted_range[0]) + 1
     group["saturation_value"] = int(first.trusted_range[1])
-    # dxtbx takes the two largest values of so many bits for masked
+    # dxtbx treats the two largest values of this number of bits as masked
     if dtype.kind in "iu":
         group["bit_depth_readout"] = 8 * dtype.itemsize
     group["pixel_mask_applied"] = False

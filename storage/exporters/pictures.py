@@ -1,11 +1,14 @@
-"""Pictures of frames: panels where they are in the laboratory, spots and predictions marked."""
+"""Pictures of frames: panels at their positions in the laboratory, spots and predictions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from dxdask.arrays import Floats, Integers
 from dxdask.models import Detector, Panel
@@ -19,12 +22,13 @@ _ADJUST = 0.4
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where the pixels of a stored frame go in a picture.
+    """Pixels of a stored frame for each pixel of a picture.
 
     Attributes
     ----------
     pixel : (height, width) index of the pixel in the frame, flattened; -1 between panels.
-    axes : (2, 3) unit vectors to the right and up. corner : (2,) mm along them of the upper left.
+    axes : (2, 3) unit vectors to the right and up.
+    corner : (2,) the upper left corner along them, mm.
     size : of a pixel of the picture, mm.
     """
 
@@ -101,11 +105,11 @@ def picture(
     where: Canvas,
     trusted_range: tuple[float, float],
     brightness: float,
-) -> NDArray[np.uint8]:
-    """Return a frame as red, green and blue (height, width, 3), dark where there is much.
+) -> Image.Image:
+    """Return the picture of a frame in three colours, darker for higher counts.
 
-    As in DIALS's image viewer the darkness is `brightness` / 100 x 0.4 at the 90th percentile of
-    the pixels, proportional to the count (the percentile being 0, brightness / 500 a count).
+    As in DIALS's image viewer, darkness is proportional to the count, and `brightness` / 100 x 0.4
+    at the 90th percentile of the pixels (`brightness` / 500 a count if that percentile is 0).
 
     mask : (slow, fast), True is good. trusted_range : of counts, both ends not trusted.
     """
@@ -121,17 +125,22 @@ def picture(
     colours[good & (values >= trusted_range[1])] = OVERLOADED
     out = colours[np.maximum(where.pixel, 0)]
     out[where.pixel < 0] = GAP
-    return np.ascontiguousarray(out)
+    return Image.fromarray(np.ascontiguousarray(out))
 
 
-def mark(
-    pixels: NDArray[np.uint8], places: Integers, radius: int, colour: tuple[int, int, int]
+def draw_circles(
+    image: Image.Image, centres: Integers, radius: int, colour: tuple[int, int, int]
 ) -> None:
-    """Draw a circle about each of the places (n, 2), column and row, into a picture."""
-    n = max(8, 8 * radius)
-    angles = 2 * np.pi * np.arange(n) / n
-    ring = np.unique(np.rint(radius * np.stack([np.cos(angles), np.sin(angles)], 1)), axis=0)
-    at = (places[:, None, :] + ring.astype(np.int64)).reshape(-1, 2)
-    height, width, _ = pixels.shape
-    at = at[(at >= 0).all(axis=1) & (at[:, 0] < width) & (at[:, 1] < height)]
-    pixels[at[:, 1], at[:, 0]] = colour
+    """Draw circles with these centres (n, 2), column and row, and this radius, px."""
+    draw = ImageDraw.Draw(image)
+    near = ((centres > -radius) & (centres < np.add(image.size, radius))).all(axis=1)
+    for column, row in centres[near].tolist():
+        box = (column - radius, row - radius, column + radius, row + radius)
+        draw.ellipse(box, outline=colour)
+
+
+def write_png(path: str | Path, image: Image.Image, title: str) -> None:
+    """Write a PNG file with a title; the fast compression suits many pictures of frames."""
+    text = PngInfo()
+    text.add_text("Title", title)
+    image.save(path, format="png", pnginfo=text, compress_level=3)

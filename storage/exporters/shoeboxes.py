@@ -17,10 +17,10 @@ LARGEST = (1 << 32) - 1
 """Bytes that one value of msgpack holds at most."""
 
 
-def pack_shoeboxes(
+def encode_shoeboxes(
     panel: NDArray[Any], bbox: NDArray[Any], arrays: Mapping[str, NDArray[Any]]
 ) -> bytes:
-    """Return shoeboxes as DIALS 3 writes them to a `.refl`, one behind the other.
+    """Return shoeboxes as DIALS 3 writes them to a `.refl`, one after the other.
 
     Each is its panel (uint32), its box x0 x1 y0 y1 z0 z1 (int32), a byte 1, then of all its pixels
     the counts (float32), the masks (int32) and the background (float32), of which there is none.

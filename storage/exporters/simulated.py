@@ -1,4 +1,4 @@
-"""Write a simulation: its frames as NXmx, a dark run where the detector is raw, and the truth."""
+"""A simulation as files: frames as NXmx, a dark run of a raw detector, and the truth."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Intensities(Protocol):
 
 
 class RawPixels(Protocol):
-    """What tells the pixels of a raw detector apart, each (slow, fast)."""
+    """Properties of the pixels of a raw detector, each (slow, fast)."""
 
     @property
     def pedestal(self) -> NDArray[np.float32]: ...  # noqa: D102
@@ -46,7 +46,7 @@ class RawPixels(Protocol):
 
 
 class Ensemble(Protocol):
-    """Runs whose frames are made when asked for: what `dxdask.simulation.simulate` returns."""
+    """Simulated runs, whose frames are made on demand, as `dxdask.simulation.simulate` returns."""
 
     @property
     def experiments(self) -> ExperimentList: ...  # noqa: D102
@@ -77,8 +77,8 @@ def write_simulation(
 ) -> list[Path]:
     """Write every run as RUN/RUN.nxs in `directory`, with truth.json and truth_intensities.csv.
 
-    Beside those of stills lies true.geom, where the modules truly are; beside those of a raw
-    detector dark.nxs, its dark run, and pedestal.npy, gain.npy and unbonded.npy (slow, fast).
+    Stills also get true.geom, the true geometry; a raw detector gets dark.nxs, its dark run, and
+    pedestal.npy, gain.npy and unbonded.npy (slow, fast).
 
     progress: called with the run's name, images done and images in all, after each image.
 
@@ -127,11 +127,11 @@ def _events(run: int, n: int) -> dict[str, NDArray[Any]]:
 
 def _write_dark(folder: Path, simulation: Ensemble) -> None:
     n, pixels = simulation.n_dark, simulation.raw_pixels
-    told = simulation.experiments[0]
-    beam = replace(told.beam, wavelengths=None)
+    first = simulation.experiments[0]
+    beam = replace(first.beam, wavelengths=None)
     write_nxmx(
         folder / "dark.nxs",
-        replace(told, run="dark", beam=beam, goniometer=None, scan=None),
+        replace(first, run="dark", beam=beam, goniometer=None, scan=None),
         (simulation.dark_frames(i, i + 1)[0] for i in range(n)),
         shape=(n, *simulation.shape[1:]),
         dtype=np.uint16,

@@ -1,4 +1,4 @@
-"""Where the images of a run are, for programs that read its files."""
+"""Files of the images of a run, for programs that read them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class SourceImages:
 
     Attributes
     ----------
-    files : one for each image, or one that holds them. places : where each image of the run is
-    among all that they hold; None: as in the run.
+    files : one for each image, or one that holds all.
+    places : index of each image of the run among all images of the files; None: as in the run.
     """
 
     files: tuple[str, ...]
@@ -30,15 +30,15 @@ class SourceImages:
 
     @property
     def is_container(self) -> bool:
-        """Whether one file holds all images."""
+        """True if one file holds all images."""
         return Path(self.files[0]).suffix in _CONTAINERS
 
     def place(self, image: int) -> int:
-        """Return where an image is among all that the files hold, from 0."""
+        """Return the index of an image among all images of the files, from 0."""
         return image if self.places is None else self.places[image]
 
     def name(self, image: int) -> str:
-        """Return the file that an image is in."""
+        """Return the file of an image."""
         if self.is_container:
             return self.files[0]
         return self.files[min(self.place(image), len(self.files) - 1)]

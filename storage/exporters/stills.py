@@ -1,4 +1,4 @@
-"""Runs of stills taken apart into one experiment an image, as DIALS keeps them."""
+"""Runs of stills split into one experiment an image, as in DIALS."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dxdask.storage.exporters.models_used import used_only
 
 
 class StillsSplit:
-    """An experiment list whose runs of stills are taken apart into one experiment an image.
+    """An experiment list whose runs of stills are split into one experiment an image.
 
     Attributes
     ----------
     experiments : the list of single stills and of sweeps.
-    first : for each member of the original list, the place of its first image's experiment.
-    per_image : for each member of the original list, whether it was taken apart.
+    first : for each member of the original list, the index of its first image's experiment.
+    per_image : for each member of the original list, whether it was split.
     image : for each new member, the index of its image in the run (stills), or None (sweeps).
     """
 
@@ -44,7 +44,7 @@ class StillsSplit:
             for k in range(n_images):
                 beam = m.beam
                 wavelengths = experiments.beams[m.beam].wavelengths
-                # A member of one image may sit anywhere in its run: its number says where.
+                # The number of a member of one image is its position in the run.
                 at = k if wavelengths and len(wavelengths) == n_images else base + k
                 if wavelengths and at < len(wavelengths) and wavelengths[at] > 0.0:
                     own = replace(beams[m.beam], wavelength=wavelengths[at], wavelengths=None)
@@ -60,19 +60,19 @@ class StillsSplit:
 
 
 def split_stills(experiments: ExperimentList) -> StillsSplit:
-    """Return the list with each run of stills taken apart into one experiment an image."""
+    """Return the list with each run of stills split into one experiment an image."""
     return StillsSplit(experiments)
 
 
 def with_stills_apart(
     reflections: Reflections, experiments: ExperimentList, stills: StillsSplit
 ) -> Reflections:
-    """Return the table with its experiments counted, and the z of stills, as DIALS has them.
+    """Return the table with experiment numbers and z of stills as in DIALS.
 
     Raises
     ------
     InputError
-        The table refers to experiments that are not there.
+        The table refers to experiments that do not exist.
     """
     table = dict(reflections)
     ids = table.get("experiment")

@@ -1,4 +1,4 @@
-"""The zarr array of linked frames: making it, and opening it after checks."""
+"""The zarr array of linked frames, created and opened after checks."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from typing import Any
 import numpy as np
 
 from dxdask.errors import SchemaError
-from dxdask.storage.frames.linked import Link, pack_references, unpack_references
-from dxdask.storage.frames.places import MAX_CHUNK_BYTES, FramePlaces, grid_of
+from dxdask.storage.formats.chunk_manifest import ChunkManifest, grid_of
+from dxdask.storage.frames.linked import MAX_CHUNK_BYTES, Link
+from dxdask.storage.frames.linked_references import decode_references, encode_references
 from dxdask.storage.frames.slices import LINK_CODEC
 from dxdask.storage.store import layout, read
 
-_TABLES = 64  # runs whose references a process remembers
+_MOST_KEPT = 64  # runs whose references a process keeps
 _INNER = [LINK_CODEC, "crc32c"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LinkedArray:
-    """What the array ``runs/RUN/frames`` of linked frames says.
+    """Contents of the array ``runs/RUN/frames`` of linked frames.
 
     Attributes
     ----------
-    link : to the files. places : of the frames in them; its `files` are as at the import.
+    link : to the files.
+    manifest : of the frames in them; its `files` are names without folders.
     """
 
     link: Link
-    places: FramePlaces
+    manifest: ChunkManifest
 
 
 def _names(codecs: Any) -> list[str]:
@@ -38,8 +40,8 @@ def _names(codecs: Any) -> list[str]:
     return [str(c.get("name") if isinstance(c, dict) else c) for c in found]
 
 
-def write_linked(parent: Any, places: FramePlaces, link: Link, root: Path) -> None:
-    """Make the array of linked frames in a group and its one shard; `root` is the array's folder.
+def write_linked(parent: Any, manifest: ChunkManifest, link: Link, root: Path) -> None:
+    """Create the array of linked frames in a group, with its one shard; `root` is its folder.
 
     Raises
     ------
@@ -50,18 +52,18 @@ def write_linked(parent: Any, places: FramePlaces, link: Link, root: Path) -> No
 
     from dxdask.storage.frames.linked_codec import LinkCodec
 
-    grid = grid_of(places.shape, places.chunk)
-    data = pack_references(places.references)
-    unpack_references(data, grid, link, _chunk_bytes(places))
+    grid = grid_of(manifest.shape, manifest.chunk)
+    data = encode_references(manifest.references)
+    decode_references(data, grid, link, manifest.chunk_bytes)
     parent.create_array(
         layout.FRAMES,
-        shape=places.shape,
-        dtype=places.dtype,
-        chunks=places.chunk,
-        shards=tuple(n * c for n, c in zip(grid, places.chunk, strict=True)),
+        shape=manifest.shape,
+        dtype=manifest.dtype,
+        chunks=manifest.chunk,
+        shards=tuple(n * c for n, c in zip(grid, manifest.chunk, strict=True)),
         serializer=LinkCodec(link),
         compressors=[Crc32cCodec()],
-        fill_value=places.fill,
+        fill_value=manifest.fill,
         dimension_names=("image", "slow", "fast"),
         attributes={"units": "counts", "doc": "counts as recorded, in the files they came in"},
     )
@@ -70,9 +72,9 @@ def write_linked(parent: Any, places: FramePlaces, link: Link, root: Path) -> No
     shard.write_bytes(data)
 
 
-@lru_cache(maxsize=_TABLES)
+@lru_cache(maxsize=_MOST_KEPT)
 def open_linked(path: str, _identifier: str) -> LinkedArray:
-    """Return what the array in the folder `path` says; once for each process and import.
+    """Return the array in the folder `path`; read once for each process and import.
 
     Raises
     ------
@@ -104,36 +106,32 @@ def _open(path: Path) -> LinkedArray:
         or inside.get("index_location", "end") != "end"
         or _three(whole) != tuple(n * c for n, c in zip(grid, chunk, strict=True))
     ):
-        raise SchemaError("it is not chunked as dxdask does it")
+        raise SchemaError("its chunks or codecs are not those of linked frames")
     link = Link.from_dict(inside["codecs"][0]["configuration"])
     if np.dtype(str(metadata["data_type"])) != np.dtype(link.stored).newbyteorder("="):
         raise SchemaError(f"it is {metadata['data_type']}, and its files hold {link.stored}")
     file = layout.chunk_path(path, (0, 0, 0))
     size = file.stat().st_size
     if not file.is_file() or size > 64 * math.prod(grid) + 4:
-        raise SchemaError(f"{file} is no file of {math.prod(grid)} references")
-    places = FramePlaces(
+        raise SchemaError(f"{file} is not a file of {math.prod(grid)} references")
+    manifest = ChunkManifest(
         files=tuple(f.name for f in link.files),
-        kind=link.kind,
-        packing=link.packing,
+        format=link.format,
+        compression=link.compression,
         stored=link.stored,
         shape=shape,
         chunk=chunk,
         references=np.zeros(0, dtype=np.void),
         fill=metadata["fill_value"],
     )
-    n_bytes = _chunk_bytes(places)
+    n_bytes = manifest.chunk_bytes
     slow, fast = shape[1:]
     if max(n_bytes, slow * fast * np.dtype(link.stored).itemsize) > MAX_CHUNK_BYTES:
         raise SchemaError(
             f"{slow} x {fast} pixels in chunks of {chunk} are not those of a detector"
         )
-    references = unpack_references(file.read_bytes(), grid, link, n_bytes)
-    return LinkedArray(link, places.with_references(references))
-
-
-def _chunk_bytes(places: FramePlaces) -> int:
-    return math.prod(places.chunk) * np.dtype(places.stored).itemsize
+    references = decode_references(file.read_bytes(), grid, link, n_bytes)
+    return LinkedArray(link, manifest.with_references(references))
 
 
 def _three(values: Any) -> tuple[int, int, int]:

@@ -1,8 +1,8 @@
-"""The zarr codec ``dxdask_link``: chunks that are references to chunks of other files.
+"""The zarr codec ``dxdask_link``: each chunk of the array is a reference to a chunk in a raw file.
 
-It lets zarr and xarray open linked frames wherever dxdask is installed (entry point
-``zarr.codecs``). A codec does not know where its array lies, so it finds files only where they were
-at the import; dxdask's own reader also looks beside the store, and is faster.
+zarr and xarray open linked frames through it wherever dxdask is installed (entry point
+``zarr.codecs``). A codec has no access to the folder of its array, so it finds files only at their
+absolute paths at the import; dxdask's own reader also looks beside the store, and is faster.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from zarr.abc.codec import ArrayBytesCodec
 from zarr.registry import register_codec
 
 from dxdask.errors import SchemaError, StoreWriteError
-from dxdask.storage.frames.linked import Link, check_reference
+from dxdask.storage.formats.chunk_manifest import REFERENCE, ChunkManifest
+from dxdask.storage.frames.chunk_reading import read_chunk
+from dxdask.storage.frames.linked import Link
 from dxdask.storage.frames.linked_reader import linked_files
-from dxdask.storage.frames.places import REFERENCE, FramePlaces, read_chunk
+from dxdask.storage.frames.linked_references import check_reference
 from dxdask.storage.frames.slices import LINK_CODEC
 
 if TYPE_CHECKING:
@@ -28,19 +30,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LinkCodec(ArrayBytesCodec):
-    """Reads the chunk that a reference of 20 bytes stands for; writes none."""
+    """Decodes a reference of 20 bytes to the chunk in the raw file; encodes nothing."""
 
     link: Link
     is_fixed_size = True
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Return the codec of metadata.
+        """Return the codec of an array's metadata.
 
         Raises
         ------
         SchemaError
-            They are damaged.
+            The metadata are damaged.
         """
         configuration = data.get("configuration")
         if data.get("name") != LINK_CODEC or not isinstance(configuration, dict):
@@ -48,11 +50,11 @@ class LinkCodec(ArrayBytesCodec):
         return cls(Link.from_dict(configuration))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the metadata hold."""
+        """Return the codec as metadata."""
         return {"name": LINK_CODEC, "configuration": self.link.to_dict()}
 
     def compute_encoded_size(self, input_byte_length: int, _chunk_spec: ArraySpec) -> int:
-        """Return the bytes of a reference."""
+        """Return the size of a reference in bytes."""
         return REFERENCE.itemsize
 
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
@@ -61,7 +63,7 @@ class LinkCodec(ArrayBytesCodec):
 
     async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
         raise StoreWriteError(
-            "linked frames are not written to; import with link=false to have them in the store"
+            "linked frames are read only; import with link=false to copy them to the store"
         )
 
     def _read(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
@@ -70,17 +72,17 @@ class LinkCodec(ArrayBytesCodec):
             raise SchemaError(f"a reference to a chunk has {len(data)} bytes; import again")
         reference = np.frombuffer(data, dtype=REFERENCE)[0]
         check_reference(np.asarray(reference), self.link, out.nbytes)
-        places = FramePlaces(
+        manifest = ChunkManifest(
             files=(),
-            kind=self.link.kind,
-            packing=self.link.packing,
+            format=self.link.format,
+            compression=self.link.compression,
             stored=self.link.stored,
             shape=(shape[0], shape[1], shape[2]),
             chunk=(shape[0], shape[1], shape[2]),
             references=np.zeros(0, dtype=REFERENCE),
         )
         with linked_files(self.link, None) as open_file:
-            read_chunk(places, reference, out, open_file, None)
+            read_chunk(manifest, reference, out, open_file, None)
         return out.astype(out.dtype.newbyteorder("="), copy=False)
 
 

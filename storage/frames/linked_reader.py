@@ -1,4 +1,4 @@
-"""The frames of a run that stay in the files they were recorded to, read on demand."""
+"""Reader of linked frames: each block is read from the raw files on demand."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.storage.frames.chunk_reading import read_frames
 from dxdask.storage.frames.linked import Link
 from dxdask.storage.frames.linked_array import LinkedArray, open_linked
-from dxdask.storage.frames.places import OpenFile, read_frames
 from dxdask.storage.frames.slices import FrameSlices
+from dxdask.storage.frames.source_files import OpenFile
 
 
 @dataclass(frozen=True, slots=True)
 class LinkedReader(FrameSlices):
-    """Reads the linked frames of one run; each process reads the list of files and places once.
+    """Reads the linked frames of one run; each process reads the chunk manifest once.
 
     Attributes
     ----------
@@ -32,7 +33,7 @@ class LinkedReader(FrameSlices):
 
     @classmethod
     def open(cls, path: Path, identifier: str) -> LinkedReader:
-        """Return the reader of the array in the folder `path`; opens none of the linked files.
+        """Return the reader of the array in the folder `path`; the linked files are not opened.
 
         Raises
         ------
@@ -44,26 +45,26 @@ class LinkedReader(FrameSlices):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Images, slow, fast."""
-        return self.found.places.shape
+        """Shape (images, slow, fast)."""
+        return self.found.manifest.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the counts."""
-        return self.found.places.dtype
+        """Data type of the counts."""
+        return self.found.manifest.dtype
 
     @property
     def step(self) -> int:
-        """Images in one chunk."""
-        return self.found.places.chunk[0]
+        """Number of images in one chunk."""
+        return self.found.manifest.chunk[0]
 
     @property
     def found(self) -> LinkedArray:
-        """What the array says."""
+        """The linked array."""
         return open_linked(self.path, self.identifier)
 
     def describe(self) -> str:
-        """Return where the frames are."""
+        """Return a description of the linked files."""
         return self.found.link.describe()
 
     def read_into(self, first: int, last: int, out: NDArray[Any]) -> None:
@@ -78,15 +79,15 @@ class LinkedReader(FrameSlices):
         """
         found = self.found
         with linked_files(found.link, Path(self.path)) as open_file:
-            read_frames(found.places, first, last, out, open_file)
+            read_frames(found.manifest, first, last, out, open_file)
 
     def require_files(self) -> None:
-        """Check that all files are as they were at the import.
+        """Check that all linked files are unchanged since the import.
 
         Raises
         ------
         LinkedFileError
-            One has moved, shrunk or changed.
+            A file has moved, shrunk or changed.
         """
         link = self.found.link
         for number in range(len(link.files)):
@@ -95,7 +96,7 @@ class LinkedReader(FrameSlices):
 
 @contextmanager
 def linked_files(link: Link, array: Path | None) -> Iterator[OpenFile]:
-    """Return what opens files of a link as they are needed, and closes them at the end."""
+    """Yield a function that opens files of a link as they are needed; close them at the end."""
     opened: dict[int, tuple[int, str]] = {}
 
     def open_file(number: int) -> tuple[int, str]:

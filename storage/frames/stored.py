@@ -12,7 +12,7 @@ import zarr
 from numpy.typing import NDArray
 
 from dxdask.errors import ChunkError, SchemaError, StoreNotFoundError
-from dxdask.storage.frames.packing import Packing
+from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.frames.slices import LINK_CODEC, FrameSlices
 from dxdask.storage.store import layout, read, schema
 
@@ -29,12 +29,12 @@ class FrameReader(FrameSlices):
     Attributes
     ----------
     path, identifier : as `FrameSlices`.
-    packing : how they lie in their files.
+    codec : how they lie in their files.
     """
 
     path: str
     identifier: str
-    packing: Packing
+    codec: ChunkCodec
 
     @classmethod
     def open(cls, run: Path, identifier: str) -> FrameReader:
@@ -53,22 +53,22 @@ class FrameReader(FrameSlices):
             raise SchemaError(
                 f"the frames at {path} cannot be opened ({error}); import again"
             ) from error
-        return cls(str(path), identifier, Packing.of_array(array, str(path)))
+        return cls(str(path), identifier, ChunkCodec.of_array(array, str(path)))
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Images, slow, fast."""
-        return self.packing.shape
+        return self.codec.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the counts."""
-        return np.dtype(self.packing.dtype)
+        return np.dtype(self.codec.dtype)
 
     @property
     def step(self) -> int:
         """Images in one file."""
-        return self.packing.per_file
+        return self.codec.per_file
 
     def require_files(self) -> None:
         """Do nothing: all frames are in the store."""
@@ -81,7 +81,7 @@ class FrameReader(FrameSlices):
         SchemaError
             A file is missing or damaged; the message has the images it holds.
         """
-        p = self.packing
+        p = self.codec
         spare = np.empty(p.chunk_shape, dtype=p.dtype) if p.chunk > 1 else None
         for number in range(first // p.per_file, (last - 1) // p.per_file + 1):
             start = number * p.per_file
@@ -108,11 +108,11 @@ class FrameReader(FrameSlices):
         spare: NDArray[Any] | None,
     ) -> None:
         """Unpack the chunk whose first image is `start` into its part of `out`."""
-        stop = start + self.packing.chunk
+        stop = start + self.codec.chunk
         if spare is None or (start >= first and stop <= last):
-            self.packing.unpack(data, out[start - first : stop - first])
+            self.codec.decode(data, out[start - first : stop - first])
             return
-        self.packing.unpack(data, spare)
+        self.codec.decode(data, spare)
         low, high = max(start, first), min(stop, last)
         out[low - first : high - first] = spare[low - start : high - start]
 

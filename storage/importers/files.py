@@ -1,44 +1,24 @@
-"""From what a user names (files, folders, globs, templates) to files in order."""
+"""Raw files from names, folders, globs and templates, in order."""
 
 from __future__ import annotations
 
 import glob
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dxdask.errors import InputError
+from dxdask.storage.formats import FileGroup, NumberedFile
+from dxdask.storage.formats.file_bytes import COMPRESSED_SUFFIXES
+from dxdask.storage.formats.registry import known_suffixes
 
-_SUFFIXES = (".nxs", ".h5", ".hdf5", ".cxi", ".cbf", ".img", ".smv")
-_PACKED = (".gz", ".bz2")
 _NUMBERED = re.compile(r"^(?P<prefix>.*?)(?P<number>\d+)(?P<suffix>\.[^0-9].*)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class NumberedFile:
-    """An image file, with the number in its name (None where it has none)."""
-
-    path: Path
-    number: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class FileGroup:
-    """Files of one template, by rising number.
-
-    `stem` names them: the template without its number, or the folder where nothing is left of it.
-    """
-
-    stem: str
-    folder: Path
-    files: tuple[NumberedFile, ...]
-
-
 def find_files(paths: Iterable[str | Path], template: str | None = None) -> list[Path]:
-    """Return the files that are meant, each once, in the order given; folders are searched.
+    """Return the files, each once, in the order given; folders are searched.
 
-    Paths are absolute: workers, and whoever opens the store later, may be in another folder.
+    Paths are absolute, because workers and later users of the store may run in another folder.
 
     Raises
     ------
@@ -61,7 +41,9 @@ def _expand(text: str) -> list[Path]:
         files = [p for p in sorted(path.rglob("*")) if _is_image_name(p.name) and p.is_file()]
         files = _without_data_files(files)
         if not files:
-            raise InputError(f"no images in the folder {path}: none of {', '.join(_SUFFIXES)}")
+            raise InputError(
+                f"no images in the folder {path}: none of {', '.join(known_suffixes())}"
+            )
         return files
     if path.exists():
         return [path]
@@ -77,9 +59,9 @@ def _expand(text: str) -> list[Path]:
 
 def _is_image_name(name: str) -> bool:
     lower = name.lower()
-    for packed in _PACKED:
-        lower = lower.removesuffix(packed)
-    return lower.endswith(_SUFFIXES)
+    for compressed in COMPRESSED_SUFFIXES:
+        lower = lower.removesuffix(compressed)
+    return lower.endswith(known_suffixes())
 
 
 def _without_data_files(files: Sequence[Path]) -> list[Path]:
@@ -139,8 +121,8 @@ def group_files(paths: Iterable[Path]) -> list[FileGroup]:
     groups: dict[tuple[Path, str, str], list[NumberedFile]] = {}
     for path in paths:
         name = path.name
-        for packed in _PACKED:
-            name = name.removesuffix(packed)
+        for compressed in COMPRESSED_SUFFIXES:
+            name = name.removesuffix(compressed)
         stem, _, suffix = name.rpartition(".")
         match = _NUMBERED.fullmatch(stem or name)
         prefix = match["prefix"] if match else stem or name

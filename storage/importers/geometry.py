@@ -1,4 +1,4 @@
-"""The geometry overrides of an import: what the user says instead of the files' headers."""
+"""Overrides of the geometry in the files' headers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from dxdask.storage.importers.parameters import (
 
 
 def overridden(experiment: Experiment, geometry: GeometryOverrides) -> Experiment:
-    """Return the experiment with what `geometry` says in place of what the files say.
+    """Return the experiment with the values in `geometry` in place of those of the files.
 
     Raises
     ------
     ParameterError
-        The overrides contradict each other or what there is.
+        The overrides contradict each other or the models.
     """
     beam = _beam(experiment.beam, geometry.beam)
     detector = _detector(experiment.detector, beam, geometry.detector)

@@ -1,4 +1,4 @@
-"""Geometry of panels as plain JSON: where each is in the laboratory, and where in the frame.
+"""Geometry of panels as plain JSON: their positions in the laboratory and in the stored frame.
 
 `panels` is a list of objects with `origin` (mm), `fast` and `slow` (imgCIF: beam along -z, y up)
 and `data_origin_slow_fast`; `pixel_size_mm` and `image_size_fast_slow` are given for all, or by a
@@ -27,21 +27,21 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     FormatError
-        It is too long, or no JSON object.
+        It is too long, or not a JSON object.
     """
     with path.open("rb") as stream:
         data = stream.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
-        raise FormatError(f"{path} is no geometry: it is longer than {MOST_BYTES} bytes")
+        raise FormatError(f"{path} is not a geometry: it is longer than {MOST_BYTES} bytes")
     return parsed(data, str(path))
 
 
 def parsed(data: bytes | str, where: str) -> dict[str, Any]:
-    """Return the object in a text of JSON; `where` it is from."""
+    """Return the object in a text of JSON; `where` names its origin in errors."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{where} is no JSON ({error})") from error
+        raise FormatError(f"{where} is not JSON ({error})") from error
     if not isinstance(found, dict):
         raise FormatError(f"{where} holds no JSON object but {type(found).__name__}")
     return found
@@ -53,7 +53,7 @@ def models_of(values: Mapping[str, Any], where: str) -> tuple[Detector, Beam]:
     Raises
     ------
     FormatError
-        Something is missing or no number, or axes are not at right angles.
+        Something is missing or not a number, or axes are not at right angles.
     """
     try:
         panels = tuple(
@@ -70,7 +70,7 @@ def models_of(values: Mapping[str, Any], where: str) -> tuple[Detector, Beam]:
         if isinstance(error, FormatError):
             raise
         what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise FormatError(f"{where} is no geometry of panels: {what}") from error
+        raise FormatError(f"{where} is not a geometry of panels: {what}") from error
     return Detector(panels=panels, root=root), beam
 
 
@@ -128,7 +128,7 @@ def _group(given: Mapping[str, Any], panels: tuple[Panel, ...]) -> Group:
 
 
 def json_geometry(detector: Detector, beam: Beam) -> dict[str, Any]:
-    """Return the same form, for models as they are."""
+    """Return the models in the same form."""
 
     def group(node: Group) -> dict[str, Any]:
         return {

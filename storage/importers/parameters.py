@@ -1,4 +1,4 @@
-"""The parameters of the import, with the names of dials.import."""
+"""Parameters of the import, named as those of dials.import."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dxdask.parameters import Parameters, parameter
 
 
 class BeamOverrides(Parameters):
-    """What is wrong about the beam in the files' headers."""
+    """Corrections of the beam in the files' headers."""
 
     wavelength: float | None = parameter(None, "Wavelength.", unit="Angstrom", gt=0)
     direction: tuple[float, float, float] | None = parameter(
@@ -18,59 +18,69 @@ class BeamOverrides(Parameters):
         None, "Normal to the plane of polarisation."
     )
     polarization_fraction: float | None = parameter(None, "Fraction polarised.", ge=0, le=1)
-    transmission: float | None = parameter(None, "Fraction let through by attenuators.", gt=0, le=1)
+    transmission: float | None = parameter(
+        None, "Fraction transmitted by the attenuators.", gt=0, le=1
+    )
 
 
 class PanelOverrides(Parameters):
-    """What is wrong about one panel in the files' headers; None leaves it."""
+    """Corrections of one panel in the files' headers; None keeps the header's value."""
 
-    id: int = parameter(0, "Which panel, counted from 0.", ge=0)
-    fast_axis: tuple[float, float, float] | None = parameter(None, "Along a row of pixels.")
-    slow_axis: tuple[float, float, float] | None = parameter(None, "Along a column of pixels.")
+    id: int = parameter(0, "Index of the panel, from 0.", ge=0)
+    fast_axis: tuple[float, float, float] | None = parameter(
+        None, "Direction along a row of pixels."
+    )
+    slow_axis: tuple[float, float, float] | None = parameter(
+        None, "Direction along a column of pixels."
+    )
     origin: tuple[float, float, float] | None = parameter(
-        None, "Outer corner of the first pixel.", unit="mm"
+        None, "Position of the outer corner of the first pixel.", unit="mm"
     )
-    pixel_size: tuple[float, float] | None = parameter(None, "Along fast and slow.", unit="mm")
+    pixel_size: tuple[float, float] | None = parameter(
+        None, "Size of a pixel along fast and slow.", unit="mm"
+    )
     trusted_range: tuple[float, float] | None = parameter(
-        None, "Counts strictly between the two are trusted.", unit="counts"
+        None, "Range of trusted counts, without its limits.", unit="counts"
     )
-    thickness: float | None = parameter(None, "Of the sensor.", unit="mm", ge=0)
-    material: str | None = parameter(None, "Of the sensor: Si, CdTe, GaAs or Ge.")
+    thickness: float | None = parameter(None, "Thickness of the sensor.", unit="mm", ge=0)
+    material: str | None = parameter(None, "Material of the sensor: Si, CdTe, GaAs or Ge.")
     gain: float | None = parameter(None, "Counts per photon.", gt=0)
-    pedestal: float | None = parameter(None, "Counts at no photon.", unit="counts")
+    pedestal: float | None = parameter(None, "Counts without photons.", unit="counts")
 
 
 class DetectorOverrides(Parameters):
-    """What is wrong about the detector in the files' headers."""
+    """Corrections of the detector in the files' headers."""
 
     panel: tuple[PanelOverrides, ...] = parameter((), "Panels to change, by id.")
-    distance: float | None = parameter(None, "From the sample along the normal.", unit="mm", gt=0)
+    distance: float | None = parameter(
+        None, "Distance from the sample along the normal.", unit="mm", gt=0
+    )
     fast_slow_beam_centre: tuple[float, ...] | None = parameter(
         None,
-        "Where the beam meets the detector: fast, slow and, of several panels, the panel.",
+        "Beam centre: fast, slow and, for a detector of several panels, the panel.",
         unit="px",
         min_length=2,
         max_length=3,
     )
     slow_fast_beam_centre: tuple[float, ...] | None = parameter(
-        None, "The same, slow first.", unit="px", min_length=2, max_length=3
+        None, "The beam centre, slow first.", unit="px", min_length=2, max_length=3
     )
 
 
 class GoniometerOverrides(Parameters):
-    """What is wrong about the goniometer in the files' headers."""
+    """Corrections of the goniometer in the files' headers."""
 
     axes: tuple[float, ...] | None = parameter(
-        None, "Three numbers for each axis, from the crystal outwards."
+        None, "Directions of the axes, three numbers each, from the crystal outwards."
     )
-    angles: tuple[float, ...] | None = parameter(None, "One for each axis.", unit="degree")
-    names: tuple[str, ...] | None = parameter(None, "One for each axis.")
-    scan_axis: int | None = parameter(None, "Which axis turns, counted from 0.", ge=0)
-    invert_rotation_axis: bool = parameter(False, "Turn the other way about the same axis.")
+    angles: tuple[float, ...] | None = parameter(None, "Angles of the axes.", unit="degree")
+    names: tuple[str, ...] | None = parameter(None, "Names of the axes.")
+    scan_axis: int | None = parameter(None, "Index of the rotation axis, from 0.", ge=0)
+    invert_rotation_axis: bool = parameter(False, "Reverse the direction of the rotation axis.")
 
 
 class ScanOverrides(Parameters):
-    """What is wrong about the scan in the files' headers."""
+    """Corrections of the scan in the files' headers."""
 
     image_range: tuple[int, int] | None = parameter(
         None, "First and last image to import, both included."
@@ -81,7 +91,7 @@ class ScanOverrides(Parameters):
 
 
 class GeometryOverrides(Parameters):
-    """What to believe instead of the files' headers."""
+    """Corrections of the files' headers."""
 
     beam: BeamOverrides = parameter(BeamOverrides(), "The beam.")
     detector: DetectorOverrides = parameter(DetectorOverrides(), "The detector.")
@@ -90,27 +100,29 @@ class GeometryOverrides(Parameters):
 
 
 class LookupParameters(Parameters):
-    """Further files."""
+    """Lookup files."""
 
     mask: Path | None = parameter(
-        None, "A .npy file of booleans (slow, fast), true where a pixel may be used."
+        None, "Mask, a .npy file of booleans (slow, fast), true where a pixel is used."
     )
 
 
 class InputParameters(Parameters):
-    """What the files do not say themselves."""
+    """Information that the files lack."""
 
     reference_geometry: Path | None = parameter(
         None,
-        "Models to take instead of those in the files: .expt of DIALS, .geom of CrystFEL, or .json "
-        "of panels. Raw HDF5 that is no NXmx needs one. For stills also a refined store (.zarr).",
+        "Models to use instead of those in the files: .expt of DIALS, .geom of CrystFEL, or .json "
+        "of panels. Raw HDF5 that is not NXmx needs one. For stills also a refined store (.zarr).",
     )
-    use_detector_reference: bool = parameter(True, "Take the detector from it.")
+    use_detector_reference: bool = parameter(True, "Use the detector of the reference geometry.")
     use_beam_reference: bool = parameter(
-        True, "Take the beam's direction and polarisation from it, and its wavelength if given."
+        True,
+        "Use the beam's direction and polarisation of the reference geometry, and its wavelength "
+        "if given.",
     )
     dataset: str | None = parameter(
-        None, "Dataset of the frames in HDF5 that is no NXmx, such as /entry/data/data."
+        None, "Dataset of the frames in HDF5 that is not NXmx, such as /entry/data/data."
     )
 
 
@@ -121,19 +133,19 @@ class ImportParameters(Parameters):
         None, "Files with their numbers as '#', such as lyso_####.cbf, beside any files named."
     )
     link: bool = parameter(
-        False, "Leave the frames in their files, to which the store then refers."
+        False, "Link the frames: leave them in their files, to which the store refers."
     )
     images_per_chunk: int = parameter(1, "Images in one chunk of the store.", ge=1)
     allow_mixed_detectors: bool = parameter(
-        False, "Take runs recorded on different detectors into one store."
+        False, "Allow runs recorded on different detectors in one store."
     )
     convert_stills: bool = parameter(
-        False, "Take every image as a still, whatever its header says of a rotation."
+        False, "Import every image as a still, and ignore the rotation in its header."
     )
     events: tuple[int, ...] = parameter(
-        (), "Only these events, by the facility's number, or the image's where there is none."
+        (), "Events to import, by the facility's number, or by the image's if there is none."
     )
-    max_events: int | None = parameter(None, "At most so many events, the first ones.", ge=1)
-    input: InputParameters = parameter(InputParameters(), "What files do not say themselves.")
+    max_events: int | None = parameter(None, "Maximum number of events to import.", ge=1)
+    input: InputParameters = parameter(InputParameters(), "Information that the files lack.")
     geometry: GeometryOverrides = parameter(GeometryOverrides(), "Corrections of the headers.")
-    lookup: LookupParameters = parameter(LookupParameters(), "Further files.")
+    lookup: LookupParameters = parameter(LookupParameters(), "Lookup files.")

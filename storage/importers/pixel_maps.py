@@ -1,4 +1,4 @@
-"""One value a pixel from files of the user's: gain maps, masks, unbonded pixels."""
+"""Maps of one value a pixel in the user's files: gains, masks, unbonded pixels."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _PICKLED = (".pickle", ".pkl", ".p")
 def read_pixel_map(text: str, name: str, frame: tuple[int, int]) -> NDArray[Any]:
     """Return the values (slow, fast) of a .npy file, or of FILE.h5:DATASET.
 
-    Panels that are an axis of their own, (panel, slow, fast), come to lie one below the other.
+    Panels along an axis of their own, (panel, slow, fast), are stacked along slow.
 
     name : the parameter that gave it. frame : (slow, fast) of the frames it is for.
 
     Raises
     ------
     InputError
-        There is no such file, or it is of other frames.
+        The file does not exist, or does not fit the frames.
     FormatError
         It cannot be read, holds no numbers, or is a pickle, which may run code when it is read.
     """
@@ -50,7 +50,7 @@ def read_pixel_map(text: str, name: str, frame: tuple[int, int]) -> NDArray[Any]
 
 
 def map_file(text: str) -> Path:
-    """Return the file that a map is read from."""
+    """Return the file of a map."""
     return _file_and_dataset(text)[0]
 
 

@@ -1,4 +1,4 @@
-"""A geometry from a file of its own, whatever its format: CrystFEL's, plain JSON, DIALS's."""
+"""Reference geometries: files of CrystFEL (.geom), of panels in JSON, and of DIALS (.expt)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from dxdask.errors import FormatError, InputError
 from dxdask.models import Beam, Detector, Panel
+from dxdask.storage.formats import RunSource
 from dxdask.storage.importers.crystfel.geometry import (
     LARGEST,
     CrystfelGeometry,
@@ -17,15 +18,14 @@ from dxdask.storage.importers.crystfel.geometry import (
     region_mask,
 )
 from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.image_runs import mask_of
 from dxdask.storage.importers.json_geometry import models_of, read_json
 from dxdask.storage.importers.parameters import InputParameters
-from dxdask.storage.importers.runs import RunSource
-from dxdask.storage.importers.sequences import mask_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """What a file says; `beam` is None, and `has_wavelength` false, where it says nothing of it."""
+    """Contents of a geometry file; `beam` is None, `has_wavelength` false, where it has none."""
 
     detector: Detector
     beam: Beam | None = None
@@ -36,14 +36,14 @@ class Geometry:
 def read_geometry(
     path: str | Path, *, n_slow: int | None = None, lookup: Lookup | None = None
 ) -> Geometry:
-    """Return the geometry in a .geom, .json or .expt file; see `read_crystfel` for the others.
+    """Return the geometry in a .geom, .json or .expt file; arguments as of `read_crystfel`.
 
     Raises
     ------
     InputError
-        There is no such file.
+        The file does not exist.
     FormatError
-        It is none of these.
+        It is in none of these formats.
     """
     where = Path(path)
     if where.suffix == ".zarr":
@@ -78,13 +78,13 @@ def read_geometry(
 def with_reference(run: RunSource, given: InputParameters) -> RunSource:
     """Return the run with the models of `reference_geometry`, where one is given.
 
-    What the geometry does not know stays as in the files: the sensor, limits of trusted values, and
-    the wavelength where each image has its own.
+    Values missing in the geometry stay as in the files: the sensor, the trusted range, and the
+    wavelength where each image has its own.
 
     Raises
     ------
     InputError
-        There is no such file, or it is of other frames.
+        The file does not exist, or does not fit the frames.
     FormatError
         It cannot be read.
     """
@@ -149,7 +149,7 @@ def _with_sensor(panel: Panel, own: Panel) -> Panel:
 
 
 def check_fits(detector: Detector, frame: tuple[int, int], geometry: str, run: str) -> None:
-    """Check that a geometry is of frames (slow, fast) of this size.
+    """Check that a geometry fits frames (slow, fast) of this size.
 
     Raises
     ------

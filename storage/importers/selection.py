@@ -1,4 +1,4 @@
-"""Which events of a run to import."""
+"""Selection of the events of a run."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError
-from dxdask.storage.frames.places import FramePlaces
-from dxdask.storage.importers.runs import FrameReader, RunSource
+from dxdask.storage.formats import ChunkManifest, FrameReader, RunSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ChosenFrames:
-    """Some frames of another reader, in ascending order."""
+class SelectedFrames:
+    """Selected frames of another reader, in ascending order."""
 
     reader: FrameReader
     chosen: tuple[int, ...]
 
     def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return chosen frames first .. last - 1, (n, slow, fast)."""
+        """Return selected frames first .. last - 1, (n, slow, fast)."""
         wanted = np.array(self.chosen[first:last], dtype=np.int64)
         if not wanted.size:
             return self.reader.read(0, 0)
@@ -34,15 +33,15 @@ class ChosenFrames:
 def selected(
     runs: Sequence[RunSource], events: Sequence[int], max_events: int | None
 ) -> list[RunSource]:
-    """Return the runs with the events asked for, those of which some are left.
+    """Return the runs that have selected events, with these events only.
 
-    events : by the numbers in the column event_id, or of images where a run has none; none at all:
-    every one. max_events : at most so many, the first ones, of all runs together.
+    events : numbers in the column event_id, or of images where a run has none; empty selects all.
+    max_events : limit over all runs together; the first ones are selected.
 
     Raises
     ------
     InputError
-        An event is in no run, or a run to choose from turns its sample.
+        An event is in no run, or a run is a sweep.
     """
     if not events and max_events is None:
         return list(runs)
@@ -55,7 +54,7 @@ def selected(
         chosen = chosen if left is None else chosen[:left]
         left = None if left is None else left - len(chosen)
         if len(chosen):
-            out.append(run if len(chosen) == len(ids) else _chosen(run, chosen, ids))
+            out.append(run if len(chosen) == len(ids) else _with_events(run, chosen, ids))
     if missing:
         shown = ", ".join(map(str, sorted(missing)[:10]))
         raise InputError(f"events={shown}: no run has them; give numbers of event_id, or of images")
@@ -74,12 +73,12 @@ def _require_stills(run: RunSource) -> None:
     scan = run.experiment.scan
     if scan is not None and scan.oscillation[1] != 0.0:
         raise InputError(
-            f"run {run.name} is a rotation, from which no events are chosen: give "
+            f"run {run.name} is a sweep, from which no events are selected: give "
             "geometry.scan.image_range, or convert_stills=true"
         )
 
 
-def _chosen(run: RunSource, chosen: NDArray[np.int64], ids: NDArray[np.int64]) -> RunSource:
+def _with_events(run: RunSource, chosen: NDArray[np.int64], ids: NDArray[np.int64]) -> RunSource:
     n = len(chosen)
     experiment, scan = run.experiment, run.experiment.scan
     beam = experiment.beam
@@ -94,11 +93,13 @@ def _chosen(run: RunSource, chosen: NDArray[np.int64], ids: NDArray[np.int64]) -
             epochs=_part(scan.epochs, chosen, run.shape[0]),
         )
 
-    def locate() -> FramePlaces:
-        places = run.locate()
-        if places.chunk[0] != 1:
-            raise FormatError(f"a chunk holds {places.chunk[0]} images, chosen ones are no file")
-        return replace(places, shape=(n, *places.shape[1:]), references=places.references[chosen])
+    def locate() -> ChunkManifest:
+        every = run.locate()
+        if every.chunk[0] != 1:
+            raise FormatError(
+                f"a chunk holds {every.chunk[0]} images, and only some of them are selected"
+            )
+        return replace(every, shape=(n, *every.shape[1:]), references=every.references[chosen])
 
     return replace(
         run,
@@ -109,7 +110,7 @@ def _chosen(run: RunSource, chosen: NDArray[np.int64], ids: NDArray[np.int64]) -
             "event_id": ids[chosen],
             "place_in_files": chosen.astype(np.int64),
         },
-        reader=ChosenFrames(reader=run.reader, chosen=tuple(chosen.tolist())),
+        reader=SelectedFrames(reader=run.reader, chosen=tuple(chosen.tolist())),
         locate=locate,
     )
 

@@ -22,13 +22,13 @@ from dxdask.errors import (
     StoreWriteError,
 )
 from dxdask.models import Experiment, ExperimentList
-from dxdask.storage.frames.packing import Packing
+from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.store import create, layout, read, schema
 from dxdask.storage.store.provenance import now, versions
 
 # It unpacks by kernels, which few uses of a store need.
 if TYPE_CHECKING:
-    from dxdask.storage.frames.places import FramePlaces
+    from dxdask.storage.formats.chunk_manifest import ChunkManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +39,28 @@ class RunWriter:
     """
 
     path: str
-    packing: Packing
+    codec: ChunkCodec
 
     @property
     def step(self) -> int:
         """Images to write at a time, or a multiple of it."""
-        return self.packing.per_file
+        return self.codec.per_file
 
     @property
     def pending(self) -> tuple[tuple[int, int], ...]:
         """First image and the one behind the last of each file that is not written yet."""
-        return self.pending_within(0, self.packing.shape[0])
+        return self.pending_within(0, self.codec.shape[0])
 
     def pending_within(self, first: int, last: int) -> tuple[tuple[int, int], ...]:
         """Return the `pending` files whose images all lie in `first` to `last` (not included)."""
         if read.attributes(Path(self.path)).get("complete") is True:
             return ()
         done = Path(self.path) / layout.DONE
-        p = self.packing
-        whole = last // p.per_file if last < p.shape[0] else p.n_files
+        codec = self.codec
+        whole = last // codec.per_file if last < codec.shape[0] else codec.n_files
         return tuple(
-            (k * p.per_file, min((k + 1) * p.per_file, p.shape[0]))
-            for k in range(-(-first // p.per_file), whole)
+            (k * codec.per_file, min((k + 1) * codec.per_file, codec.shape[0]))
+            for k in range(-(-first // codec.per_file), whole)
             if not layout.chunk_path(done, (k,)).is_file()
         )
 
@@ -76,24 +76,26 @@ class RunWriter:
         StoreWriteError
             The disk is full or refuses.
         """
-        p = self.packing
+        codec = self.codec
         last = first_image + len(block)
-        if block.shape[1:] != p.shape[1:] or block.dtype != np.dtype(p.dtype):
+        if block.shape[1:] != codec.shape[1:] or block.dtype != np.dtype(codec.dtype):
             raise SchemaError(
                 f"frames are {block.dtype} {block.shape[1:]}, the run {Path(self.path).name} "
-                f"holds {p.dtype} {p.shape[1:]}; import them as another run"
+                f"holds {codec.dtype} {codec.shape[1:]}; import them as another run"
             )
-        whole = first_image % p.per_file == 0 and (last % p.per_file == 0 or last == p.shape[0])
-        if not whole or not 0 <= first_image < last <= p.shape[0]:
+        whole = first_image % codec.per_file == 0 and (
+            last % codec.per_file == 0 or last == codec.shape[0]
+        )
+        if not whole or not 0 <= first_image < last <= codec.shape[0]:
             raise ChunkError(
-                f"images {first_image} to {last} are not whole files of {p.per_file} images "
-                f"of a run of {p.shape[0]}; write multiples of {p.per_file}"
+                f"images {first_image} to {last} are not whole files of {codec.per_file} images "
+                f"of a run of {codec.shape[0]}; write multiples of {codec.per_file}"
             )
         root = Path(self.path)
         try:
-            for start in range(0, len(block), p.per_file):
-                number = (first_image + start) // p.per_file
-                data = p.pack(block[start : start + p.per_file])
+            for start in range(0, len(block), codec.per_file):
+                number = (first_image + start) // codec.per_file
+                data = codec.encode(block[start : start + codec.per_file])
                 _write_file(layout.chunk_path(root / layout.FRAMES, (number, 0, 0)), data)
                 _write_file(layout.chunk_path(root / layout.DONE, (number,)), b"\x01")
         except OSError as error:
@@ -118,7 +120,7 @@ class RunWriter:
         if missing:
             first, last = missing[0]
             raise ChunkError(
-                f"run {Path(self.path).name} lacks {len(missing)} of {self.packing.n_files} files, "
+                f"run {Path(self.path).name} lacks {len(missing)} of {self.codec.n_files} files, "
                 f"the first with images {first + 1} to {last}; write them, then finish"
             )
         _remove_partial(Path(self.path))
@@ -153,7 +155,7 @@ def create_run(
     run: str,
     experiment: Experiment,
     *,
-    packing: Packing,
+    codec: ChunkCodec,
     mask: NDArray[np.bool_] | None,
     columns: Mapping[str, NDArray[Any]],
     fingerprint: str,
@@ -169,16 +171,16 @@ def create_run(
     SchemaError
         Mask or columns do not fit the frames.
     """
-    schema.check_numeric(layout.FRAMES, np.dtype(packing.dtype))
-    good = _checked_mask(run, packing.shape, mask, columns)
+    schema.check_numeric(layout.FRAMES, np.dtype(codec.dtype))
+    good = _checked_mask(run, codec.shape, mask, columns)
     path = layout.run_path(root, run)
-    writer = RunWriter(str(path), packing)
+    writer = RunWriter(str(path), codec)
     found = _replaceable(root, run, overwrite=overwrite)
-    if _can_go_on(path, found, fingerprint, packing):
+    if _can_go_on(path, found, fingerprint, codec):
         return writer
 
     def frames(group: zarr.Group) -> None:
-        _frames(group, packing)
+        _frames(group, codec)
 
     _make(root, run, found, fingerprint, source, frames, experiment, good, columns)
     return writer
@@ -189,7 +191,7 @@ def link_run(
     run: str,
     experiment: Experiment,
     *,
-    places: FramePlaces,
+    manifest: ChunkManifest,
     mask: NDArray[np.bool_] | None,
     columns: Mapping[str, NDArray[Any]],
     fingerprint: str,
@@ -208,14 +210,14 @@ def link_run(
     from dxdask.storage.frames.linked import Link
     from dxdask.storage.frames.linked_array import write_linked
 
-    good = _checked_mask(run, places.shape, mask, columns)
+    good = _checked_mask(run, manifest.shape, mask, columns)
     path = layout.run_path(root, run)
     array = path / layout.FRAMES
     found = _replaceable(root, run, overwrite=overwrite)
-    link = Link.to(places.files, places.kind, places.packing, places.stored, array)
+    link = Link.to(manifest, array)
 
     def frames(group: zarr.Group) -> None:
-        write_linked(group, places, link, array)
+        write_linked(group, manifest, link, array)
 
     source = {**source, "linked_to": link.describe()}
     _make(root, run, found, fingerprint, source, frames, experiment, good, columns)
@@ -275,16 +277,16 @@ def _make(
         ) from error
 
 
-def _frames(group: zarr.Group, packing: Packing) -> None:
+def _frames(group: zarr.Group, codec: ChunkCodec) -> None:
     group.create_array(
         layout.FRAMES,
-        **packing.zarr_arguments(),
+        **codec.zarr_arguments(),
         dimension_names=("image", "slow", "fast"),
         attributes={"units": "counts", "doc": "counts as recorded"},
     )
     group.create_array(
         layout.DONE,
-        shape=(packing.n_files,),
+        shape=(codec.n_files,),
         dtype=np.dtype(np.bool_),
         chunks=(1,),
         compressors=None,
@@ -321,7 +323,7 @@ def _checked_mask(
     return mask
 
 
-def _can_go_on(path: Path, found: Mapping[str, Any], fingerprint: str, packing: Packing) -> bool:
+def _can_go_on(path: Path, found: Mapping[str, Any], fingerprint: str, codec: ChunkCodec) -> bool:
     if (
         not found.get("prepared")
         or found.get("complete")
@@ -329,7 +331,7 @@ def _can_go_on(path: Path, found: Mapping[str, Any], fingerprint: str, packing: 
     ):
         return False
     array = zarr.open_array(path / layout.FRAMES, mode="r")
-    return Packing.of_array(array, str(path)) == packing
+    return ChunkCodec.of_array(array, str(path)) == codec
 
 
 def _metadata_files(root: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from dxdask.columns import COLUMNS, Reflections
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
-from dxdask.storage.frames.packing import Packing
+from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.frames.slices import FrameSlices
 from dxdask.storage.frames.stored import lazy_frames, open_frames
 from dxdask.storage.store import create, layout, masks, read, report, results, runs, schema, write
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from dxdask.storage.frames.places import FramePlaces
+    from dxdask.storage.formats.chunk_manifest import ChunkManifest
 
 
 class Store:
@@ -161,13 +161,13 @@ class Store:
         """
         slow, fast = shape
         size = (int(n_images), int(slow), int(fast))
-        packing = Packing(size, np.dtype(dtype).name, chunk, shard or chunk)
+        codec = ChunkCodec(size, np.dtype(dtype).name, chunk, shard or chunk)
         with self.writing():
             return runs.create_run(
                 self.path,
                 run,
                 experiment,
-                packing=packing,
+                codec=codec,
                 mask=mask,
                 columns=columns or {},
                 fingerprint=fingerprint,
@@ -179,7 +179,7 @@ class Store:
         self,
         run: str,
         experiment: Experiment,
-        places: FramePlaces,
+        manifest: ChunkManifest,
         *,
         mask: NDArray[np.bool_] | None = None,
         columns: Mapping[str, NDArray[Any]] | None = None,
@@ -201,7 +201,7 @@ class Store:
                 self.path,
                 run,
                 experiment,
-                places=places,
+                manifest=manifest,
                 mask=mask,
                 columns=columns or {},
                 fingerprint=fingerprint,

@@ -16,7 +16,7 @@ from support.store_examples import assert_same, experiment, experiments, new_sto
 from dxdask.columns import COLUMNS
 from dxdask.errors import SchemaError
 from dxdask.results import StepResult
-from dxdask.storage.frames.packing import Packing
+from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.store import documents, schema
 from dxdask.tables import Table
 
@@ -140,10 +140,10 @@ def test_frames_come_back_for_any_chunks(data: st.DataObject) -> None:
 
 @given(content=st.binary(max_size=200), chunk=st.integers(1, 2))
 def test_rubbish_is_an_error_and_never_a_frame(content: bytes, chunk: int) -> None:
-    packing = Packing((2, 3, 3), "uint16", chunk, chunk)
-    out = np.empty(packing.chunk_shape, np.uint16)
+    codec = ChunkCodec((2, 3, 3), "uint16", chunk, chunk)
+    out = np.empty(codec.chunk_shape, np.uint16)
     try:
-        packing.unpack(content, out)
+        codec.decode(content, out)
     except SchemaError:
         return
     raise AssertionError("rubbish was taken for a frame")

@@ -13,7 +13,6 @@ from dxdask.models import Experiment
 from dxdask.pipeline.dump.choice import ChosenEvents
 from dxdask.pipeline.dump.parameters import PngParameters
 from dxdask.storage.exporters import pictures
-from dxdask.storage.exporters.png import write_png
 from dxdask.storage.store.store import Store
 
 _PREDICTED = 0.6  # circles of predictions are smaller, so that both are seen
@@ -44,19 +43,19 @@ class Drawing:
 
     def write(self, path: Path, frame: NDArray[Any], events: ChosenEvents, k: int) -> None:
         """Write the picture of the k-th of these events."""
-        pixels = pictures.picture(
+        image = pictures.picture(
             frame, self._mask, self._canvas, self._trusted, self._parameters.brightness
         )
-        image = int(events.image_number[k]) - 1
+        number = int(events.image_number[k])
         for table, radius, colour in self._marks:
-            first, last = np.searchsorted(table["z"], (image, image + 1))
+            first, last = np.searchsorted(table["z"], (number - 1, number))
             mine = {name: values[first:last] for name, values in table.items()}
-            places = self._canvas.place(
+            centres = self._canvas.place(
                 self._experiment.detector, mine["panel"], mine["x"], mine["y"]
             )
-            pictures.mark(pixels, places, radius, colour)
+            pictures.draw_circles(image, centres, radius, colour)
         run, event = events.experiment.run, int(events.event_id[k])
-        write_png(path, pixels, f"run {run}, image {image + 1}, event {event}")
+        pictures.write_png(path, image, f"run {run}, image {number}, event {event}")
 
 
 def _table(store: Store, step: str, run: str, names: tuple[str, str]) -> Reflections:

@@ -19,9 +19,9 @@ from dxdask.pipeline.stills.follow import Followed, files_now, files_of, follow
 from dxdask.pipeline.stills.inputs import EventsOfRun, stills_inputs
 from dxdask.pipeline.stills.parameters import StillsProcessParameters, StillsStepParameters
 from dxdask.pipeline.stills.plan import make_stills_plan
+from dxdask.storage.formats import RunSource
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.parameters import InputParameters
-from dxdask.storage.importers.runs import RunSource
 from dxdask.storage.store.store import Store
 
 log = logging.getLogger("dxdask")
@@ -242,10 +242,10 @@ def _sources(paths: Sequence[PathLike], parameters: StillsProcessParameters) -> 
 
 
 def _linked(source: RunSource, parameters: StillsProcessParameters) -> RunSource:
-    """Return the run with the places of its frames, if asked for and its files allow to link."""
+    """Return the run with its chunk manifest, if links are requested and possible."""
     if not parameters.link:
         return source
     try:
-        return replace(source, places=source.locate())
+        return replace(source, manifest=source.locate())
     except FormatError:
         return source

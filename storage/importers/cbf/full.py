@@ -18,7 +18,7 @@ from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer, Group, Panel
 from dxdask.models.vectors import rotation_matrix, unit, vector
-from dxdask.storage.importers.image_files import ImageHeader
+from dxdask.storage.importers.image_header import ImageHeader
 
 Row = dict[str, str]
 
@@ -47,14 +47,14 @@ class _Axis:
 
 
 def read_full_header(path: Path, text: str, shapes: Sequence[tuple[int, int, int]]) -> ImageHeader:
-    """Return what a full CBF header says; shapes: (section, slow, fast) of each of its arrays.
+    """Return the header of a full CBF; shapes: (section, slow, fast) of each of its arrays.
 
     Raises
     ------
     FormatError
-        The header is no CIF, or lacks axes, arrays or the wavelength.
+        The header is not CIF, or lacks axes, arrays or the wavelength.
     """
-    # The table of binary data is not closed in what was cut off: it is left out.
+    # The table of binary data is incomplete where the header was cut: it is dropped.
     cut = text.find("_array_data.")
     head = text[: cut if cut >= 0 else len(text)].rstrip().removesuffix("loop_")
     try:
@@ -145,7 +145,7 @@ def _detector(
 ) -> Detector:
     arrays = list(dict.fromkeys(r["array_id"] for r in _rows(block, "_array_structure_list.")))
     if len(arrays) != len(shapes):
-        raise FormatError(f"{path}: {len(arrays)} arrays are described, {len(shapes)} are there")
+        raise FormatError(f"{path}: {len(arrays)} arrays are described, and {len(shapes)} found")
     first_row = dict(
         zip(arrays, np.cumsum([0] + [s[0] * s[1] for s in shapes[:-1]]).tolist(), strict=True)
     )
@@ -185,7 +185,7 @@ def _detector(
 def _panel(
     name: str, axes: Mapping[str, _Axis], steps: Mapping[str, Row], fast: Row, slow: Row
 ) -> tuple[dict[str, Any], list[_Axis]]:
-    """Return a panel's place and the axes that carry it, without those along its pixels."""
+    """Return a panel's position and the axes that carry it, without those along its pixels."""
     chains = [_chain(axes, steps[r["axis_set_id"]]["axis_id"]) for r in (fast, slow)]
     along = [c[0] for c in chains]
     pixel = [float(steps[r["axis_set_id"]]["displacement_increment"]) for r in (fast, slow)]
@@ -195,14 +195,14 @@ def _panel(
     shift = [d - 0.5 * p if d else 0.0 for d, p in zip(shift, pixel, strict=True)]
     inner = max(chains, key=len)
     frame = _placed(inner)
-    turned = [_placed(c[1:])[:3, :3] @ c[0].vector for c in chains]
-    origin = frame[:3, 3] + turned[0] * shift[0] + turned[1] * shift[1]
+    rotated = [_placed(c[1:])[:3, :3] @ c[0].vector for c in chains]
+    origin = frame[:3, 3] + rotated[0] * shift[0] + rotated[1] * shift[1]
     carriers = [a for a in inner if a.name not in {b.name for b in along}]
     place: dict[str, Any] = {
         "name": name,
         "origin": vector(origin + 0.0),
-        "fast_axis": vector(turned[0] + 0.0),
-        "slow_axis": vector(turned[1] + 0.0),
+        "fast_axis": vector(rotated[0] + 0.0),
+        "slow_axis": vector(rotated[1] + 0.0),
         "pixel_size": (pixel[0], pixel[1]),
         "image_size": (int(fast["dimension"]), int(slow["dimension"])),
     }
@@ -224,7 +224,7 @@ def _hierarchy(carriers: Sequence[Sequence[_Axis]]) -> Group:
             group(key, frame @ _last(carriers[m[0][0]], len(m[0][1])).matrix, m)
             for key, m in below.items()
         )
-        # A node with nothing but one child is passed over.
+        # A node with one child only is skipped.
         if len(groups) == 1 and not panels:
             return groups[0]
         single = [g for g in groups if len(g.panels) == 1 and not g.groups]

@@ -1,4 +1,4 @@
-"""CBF images: finding and unpacking their binary sections; miniCBF and full CBF headers."""
+"""CBF images: headers of miniCBF and full CBF, and pixels of their binary sections."""
 
 from __future__ import annotations
 
@@ -12,16 +12,11 @@ from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
 from dxdask.storage.codecs.byte_offset import decode_byte_offset
+from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES, is_compressed, read_bytes
 from dxdask.storage.importers.cbf.full import read_full_header
 from dxdask.storage.importers.cbf.mini import read_mini_header
 from dxdask.storage.importers.cbf.packed import decode_packed
-from dxdask.storage.importers.image_files import (
-    MAX_IMAGE_BYTES,
-    ImageHeader,
-    Place,
-    is_compressed,
-    read_bytes,
-)
+from dxdask.storage.importers.image_header import ImageChunk, ImageHeader
 
 _START = b"\x0c\x1a\x04\xd5"
 _MIME = b"--CIF-BINARY-FORMAT-SECTION--"
@@ -29,7 +24,7 @@ _MIME = b"--CIF-BINARY-FORMAT-SECTION--"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """A binary section: where it starts, its compressed bytes, how it is packed, its shape."""
+    """A binary section: its start, compressed size, compression and shape."""
 
     start: int
     n_bytes: int
@@ -43,7 +38,7 @@ class Section:
 
 
 def read_header(path: Path) -> ImageHeader:
-    """Return what the header of a CBF image says.
+    """Return the header of a CBF image.
 
     Raises
     ------
@@ -58,45 +53,45 @@ def read_header(path: Path) -> ImageHeader:
         head = read_bytes(path)
         sections = _sections(path, head)
         header = read_full_header(path, _text(head), [s.shape for s in sections])
-    return replace(header, place=_place(path, sections))
+    return replace(header, chunk=_chunk(path, sections))
 
 
-def _place(path: Path, sections: Sequence[Section]) -> Place | None:
+def _chunk(path: Path, sections: Sequence[Section]) -> ImageChunk | None:
     first = sections[0]
     if len(sections) > 1 or is_compressed(path):
         return None
     if first.compression == "x-CBF_BYTE_OFFSET":
-        return Place(first.start, first.n_bytes, "byte_offset", "<i4")
+        return ImageChunk(first.start, first.n_bytes, "byte_offset", "<i4")
     if first.compression == "x-CBF_NONE":
-        return Place(first.start, 4 * first.rows * first.shape[2], "none", "<i4")
+        return ImageChunk(first.start, 4 * first.rows * first.shape[2], "none", "<i4")
     return None
 
 
 def read_frame(path: Path) -> NDArray[np.int32]:
-    """Return the pixels (slow, fast) int32; several sections lie below one another.
+    """Return the pixels (slow, fast) int32; several sections are stacked along slow.
 
     Raises
     ------
     FormatError
-        The file is truncated, or packed in a way that is not known.
+        The file is truncated, or its compression is not known.
     """
     raw = read_bytes(path, MAX_IMAGE_BYTES)
     frames = []
     for section in _sections(path, raw):
         if len(raw) < section.start + section.n_bytes:
             raise FormatError(
-                f"{path} ends {section.start + section.n_bytes - len(raw)} bytes before its pixels "
-                "do: it is truncated; fetch it again"
+                f"{path} ends {section.start + section.n_bytes - len(raw)} bytes before the end of "
+                "its pixels: it is truncated; fetch it again"
             )
         data = np.frombuffer(raw, dtype=np.uint8, count=section.n_bytes, offset=section.start)
         try:
-            frames.append(_unpacked(section, data).reshape(section.rows, section.shape[2]))
+            frames.append(_decompressed(section, data).reshape(section.rows, section.shape[2]))
         except FormatError as error:
             raise FormatError(f"{path}: {error}; fetch the file again") from error
     return frames[0] if len(frames) == 1 else np.concatenate(frames)
 
 
-def _unpacked(section: Section, data: NDArray[np.uint8]) -> NDArray[np.int32]:
+def _decompressed(section: Section, data: NDArray[np.uint8]) -> NDArray[np.int32]:
     n_pixels = section.rows * section.shape[2]
     if section.compression == "x-CBF_BYTE_OFFSET":
         return decode_byte_offset(data, n_pixels)

@@ -10,7 +10,7 @@ from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer, Panel
 from dxdask.models.attenuation import absorption
 from dxdask.models.vectors import Vector
-from dxdask.storage.importers.image_files import ImageHeader
+from dxdask.storage.importers.image_header import ImageHeader
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 # Pixels (fast, slow) of a module and of the gap to the next: Pilatus; Eiger; Eiger 2.
@@ -18,7 +18,7 @@ _MODULES = (((487, 195), (7, 17)), ((1030, 514), (10, 37)), ((1028, 512), (12, 3
 
 
 def read_mini_header(path: Path, text: str, shape: tuple[int, int]) -> ImageHeader:
-    """Return what the comments of a miniCBF header say; shape: (slow, fast) of the image.
+    """Return the header in the comments of a miniCBF; shape: (slow, fast) of the image.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""The packed compression of CBF files (CCP4-style), undone.
+"""Decompression of packed CBF files (CCP4-style).
 
-Numbers are predicted from their neighbours, and what is left is stored in groups: 3 bits for the
+Numbers are predicted from their neighbours, and the residuals are stored in groups: 3 bits for the
 size of the group (1, 2, 4, .. 128), 3 bits for the width of its members, then the members, low bit
-first. Source: the CBFlib manual, x-CBF_PACKED, after J. P. Abrahams' pack_c; how neighbours are
-weighted was read off real images (CSPAD, CBFlib 0.9.5).
+first. Source: the CBFlib manual, x-CBF_PACKED, after J. P. Abrahams' pack_c; the weights of
+neighbours were derived from real images (CSPAD, CBFlib 0.9.5).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WIDTHS = np.array([0, 4, 5, 6, 7, 8, 16, 33], dtype=np.int64)
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _unpack(data, widths, out):  # type: ignore[no-untyped-def]
-    """Fill out (n,) int64 with the residuals in the bits of data (m,) uint8; how many came."""
+    """Fill out (n,) int64 with residuals from the bits of data (m,) uint8; return their number."""
     at = np.int64(0)
     end = np.int64(data.size) * 8
     done = 0
@@ -54,7 +54,7 @@ def _unpack(data, widths, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _predict(values):  # type: ignore[no-untyped-def]
-    """Turn residuals (section, slow, fast) int64 into numbers, in place."""
+    """Convert residuals (section, slow, fast) int64 to numbers, in place."""
     n_sections, n_slow, n_fast = values.shape
     for s in range(n_sections):
         for y in range(n_slow):
@@ -68,7 +68,7 @@ def _predict(values):  # type: ignore[no-untyped-def]
                         total, count = values[s - 1, 0, 0], 1
                 else:
                     for t in range(max(s - 1, 0), s + 1):
-                        # At the left edge nothing lies before, at the right nothing beyond.
+                        # The left and right edges lack one neighbour.
                         if x > 0:
                             total += values[s, y, x - 1] if t == s else values[t, y, x]
                             count += 1

@@ -14,29 +14,19 @@ from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError
 from dxdask.models import Beam, Detector, Experiment, Scan
+from dxdask.storage.formats import RunSource
+from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES
 from dxdask.storage.importers.crystfel.geometry import LARGEST, region_mask
-from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES
+from dxdask.storage.importers.image_runs import mask_of
 from dxdask.storage.importers.json_geometry import models_of, parsed
 from dxdask.storage.importers.nxmx.axes import MOST_VALUES, loaded, refuse_raw_storage, text
 from dxdask.storage.importers.nxmx.event_columns import event_columns, wavelengths
+from dxdask.storage.importers.nxmx.experiment import is_class, is_nxmx
 from dxdask.storage.importers.nxmx.frames import Hdf5Reader, Part, frames_of, is_count, opened
 from dxdask.storage.importers.reference_geometry import Geometry, check_fits, read_geometry
-from dxdask.storage.importers.runs import RunSource
-from dxdask.storage.importers.sequences import mask_of
 
 _FRAMES = ("entry/data/data", "entry_1/data_1/data", "data/data", "data")
 _EMBEDDED = ("geometry_json", "nominal_geometry_json")
-
-
-def is_nxmx(path: Path) -> bool:
-    """Return whether an HDF5 file has an NXentry with an NXinstrument, as NXmx asks for."""
-    with opened(path) as file:
-        entries = [g for g in file.values() if _kind(g) == "NXentry"]
-        return any(_kind(g) == "NXinstrument" for entry in entries for g in entry.values())
-
-
-def _kind(item: Any) -> str:
-    return text(item.attrs.get("NX_class", "")) if isinstance(item, h5py.Group) else ""
 
 
 def read_raw_stills(
@@ -47,11 +37,11 @@ def read_raw_stills(
     dataset: str | None = None,
     wavelength: float | None = None,
 ) -> RunSource:
-    """Return the run in an HDF5 file that is no NXmx.
+    """Return the run in an HDF5 file that is not NXmx.
 
     Parameters
     ----------
-    geometry : see `read_geometry`; None: that in the file, as JSON.
+    geometry : see `read_geometry`; None: the JSON in the file.
     dataset : of the frames, (event, slow, fast) or (event, panel, slow, fast); None: the one that
         the geometry names, or one of the usual names. Panels are stored one below the other.
     wavelength : Angstrom, where the file has none.
@@ -59,9 +49,9 @@ def read_raw_stills(
     Raises
     ------
     FormatError
-        There are no frames, no geometry or no wavelength, or a dataset is not what it should be.
+        There are no frames, no geometry or no wavelength, or a dataset has the wrong shape or type.
     InputError
-        The geometry is of other frames.
+        The geometry does not fit the frames.
     """
     with opened(path) as file:
         data, found = _frames_and_geometry(file, geometry, dataset)
@@ -81,6 +71,7 @@ def read_raw_stills(
         )
         columns = event_columns(group, n_images)
         reader = Hdf5Reader(
+            format="events",
             parts=(Part(file=str(path), dataset=data.name, n_images=n_images),),
             frame_shape=frame_shape,
             dtype=data.dtype.newbyteorder("=").str,
@@ -100,14 +91,14 @@ def read_raw_stills(
         files=(path, *((geometry,) if geometry is not None else ())),
         reader=reader,
         columns=columns,
-        locate=reader.places,
+        locate=reader.manifest,
     )
 
 
 def frames_in(path: Path, dataset: str | None = None) -> tuple[Hdf5Reader, int]:
-    """Return the reader of the frames in an HDF5 file, NXmx or not, and how many there are.
+    """Return the reader of the frames in an HDF5 file, NXmx or not, and their number.
 
-    So the frames of a dark run are read, which needs no geometry.
+    Used for dark runs, which need no geometry.
 
     Raises
     ------
@@ -120,13 +111,14 @@ def frames_in(path: Path, dataset: str | None = None) -> tuple[Hdf5Reader, int]:
         raise InputError(f"there is no file {path}; check its name and whether the disk is mounted")
     if dataset is None and is_nxmx(path):
         with opened(path) as file:
-            entry = next(g for g in file.values() if _kind(g) == "NXentry")
+            entry = next(g for g in file.values() if is_class(g, "NXentry"))
             reader, _ = frames_of(entry)
         return reader, sum(p.n_images for p in reader.parts)
     with opened(path) as file:
         data = _frames(file, dataset)
         part = Part(file=str(path), dataset=data.name, n_images=data.shape[0])
         reader = Hdf5Reader(
+            format="events",
             parts=(part,),
             frame_shape=(math.prod(data.shape[1:-1]), data.shape[-1]),
             dtype=data.dtype.newbyteorder("=").str,
@@ -179,12 +171,14 @@ def _frames(file: h5py.File, name: str | None) -> h5py.Dataset:
     if not data.is_virtual:
         stored = data.id.get_storage_size()
         if stored == 0 or stored > os.path.getsize(file.filename):
-            raise FormatError(f"{where} holds no frames, or fewer than it says: it is truncated")
+            raise FormatError(
+                f"{where} holds no frames, or fewer than it announces: it is truncated"
+            )
     return data
 
 
 def _embedded(file: h5py.File) -> Geometry:
-    """Return the geometry that the file itself holds as JSON."""
+    """Return the geometry in the file itself, as JSON."""
     group = file.get("entry", file)
     for name in _EMBEDDED:
         item = group.get(name)
@@ -194,7 +188,7 @@ def _embedded(file: h5py.File) -> Geometry:
             detector, beam = models_of(values, where)
             return Geometry(detector=detector, beam=beam, has_wavelength="wavelength_A" in values)
     raise FormatError(
-        f"{file.filename} is no NXmx file and has no geometry of its panels; give "
+        f"{file.filename} is not an NXmx file and has no geometry of its panels; give "
         "input.reference_geometry=FILE (.geom of CrystFEL, .json or .expt)"
     )
 
@@ -235,7 +229,7 @@ def _with_limits(detector: Detector, dtype: np.dtype[Any]) -> Detector:
 
 
 def _masks(file: h5py.File, found: Geometry, frame: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return where (slow, fast) no mask that the geometry names marks a pixel as bad."""
+    """Return the mask (slow, fast), false where a mask named by the geometry marks a pixel."""
     good = np.ones(frame, dtype=np.bool_)
     if found.crystfel is None:
         return good

@@ -1,7 +1,7 @@
 """CrystFEL's geometry files as models of the detector and the beam.
 
 CrystFEL looks along the beam: its x is to the left, y up, z along the beam; imgCIF's x and z are
-the other way. Source: the manual page crystfel_geometry(5) of CrystFEL 0.11 and 0.12.
+opposite. Source: the manual page crystfel_geometry(5) of CrystFEL 0.11 and 0.12.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ Lookup = Callable[[str], float]
 
 @dataclass(frozen=True, kw_only=True)
 class CrystfelGeometry:
-    """What a .geom file says.
+    """Contents of a .geom file.
 
     Attributes
     ----------
-    detector : its panels in the stored frame, in which panels that are an axis of the data lie one
-        below the other.
+    detector : its panels in the stored frame, in which panels along an axis of the data are
+        stacked along slow.
     beam : where the file gives its wavelength.
     data : dataset of the frames; wavelength, photon_energy : datasets with one value an event.
     masks : dataset or file of each mask, with the bits that must and those that must not be set.
@@ -66,12 +66,12 @@ def read_crystfel(
     Parameters
     ----------
     n_slow : rows of one panel where panels are an axis of the data; None: of the tallest.
-    lookup : returns the value of a place in the data file, where the camera length is given so.
+    lookup : returns the value of a dataset in the data file, for a camera length given as one.
 
     Raises
     ------
     FormatError
-        Something is missing, or not as CrystFEL has it.
+        Something is missing, or invalid in CrystFEL.
     """
     file = read_text(Path(path))
     beam = _beam(file)
@@ -186,14 +186,14 @@ def _camera_length(
         found = lookup(place) * scale
     if found is None:
         raise FormatError(
-            f"{file.path}: clen = {text} is a place in the data file; give a length, or import "
+            f"{file.path}: clen = {text} is a dataset in the data file; give a length, or import "
             "this geometry with its data"
         )
     return found
 
 
 def _stacked(file: GeometryText, name: str, given: Mapping[str, str]) -> int:
-    """Return which item along an axis of the data the panel is; 0 where panels are no axis."""
+    """Return the index of the panel along an axis of the data; 0 where panels have no axis."""
     axes = {k: v for k, v in given.items() if k.startswith("dim")}
     fixed = [
         int(number(file.path, f"{name}/{k}", v))
@@ -201,12 +201,14 @@ def _stacked(file: GeometryText, name: str, given: Mapping[str, str]) -> int:
         if v not in ("%", "ss", "fs")
     ]
     if len(fixed) > 1:
-        raise FormatError(f"{file.path}: panel {name} fixes {len(fixed)} axes of the data; one can")
+        raise FormatError(
+            f"{file.path}: panel {name} fixes {len(fixed)} axes of the data; one is possible"
+        )
     return fixed[0] if fixed else 0
 
 
 def _trusted(file: GeometryText, name: str, given: Mapping[str, str]) -> tuple[float, float]:
-    """Return the open interval of trusted values: those flagged are outside."""
+    """Return the trusted range, from the limits at which values are flagged."""
 
     def value(key: str, default: float) -> float:
         return _value(file, given, name, key, default)
@@ -250,7 +252,7 @@ def _with_bad_regions(
     for name, given in file.bad.items():
         of_panel = given.get("panel")
         if of_panel is not None and of_panel not in file.panels:
-            raise FormatError(f"{file.path}: {name} is of panel {of_panel}, which is not there")
+            raise FormatError(f"{file.path}: {name} is of panel {of_panel}, which does not exist")
         axes = ("fs", "ss") if "min_fs" in given else ("x", "y")
         x0, x1, y0, y1 = (
             _value(file, given, name, f"{end}_{a}") for a in axes for end in ("min", "max")
@@ -275,7 +277,7 @@ def _masked(file: GeometryText, panel: Panel, rectangle: tuple[int, int, int, in
 
 
 def region_mask(geometry: CrystfelGeometry, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return which pixels (slow, fast) of the stored frame lie in no bad region."""
+    """Return the mask (slow, fast) of the stored frame, false in bad regions."""
     good = np.ones(shape, dtype=np.bool_)
     for name, x0, x1, y0, y1 in geometry.bad_regions:
         for panel in geometry.detector.panels:

@@ -15,7 +15,7 @@ from dxdask.models.vectors import vector
 def hierarchy(
     path: Path, groups: Mapping[str, tuple[str, ...]], panels: Sequence[Panel], names: Sequence[str]
 ) -> Group:
-    """Return the hierarchy in which each group lies in the smallest one that holds all of it.
+    """Return the hierarchy, in which the parent of a group is the smallest one that contains it.
 
     Members are panels or groups (group_NAME) or panels (rigid_group_NAME). The frame of a group has
     its origin in the middle of its panels, and the laboratory's axes.
@@ -23,7 +23,7 @@ def hierarchy(
     Raises
     ------
     FormatError
-        A member is not there, a group holds itself, or two overlap without one holding the other.
+        A member does not exist, a group contains itself, or two overlap without containment.
     """
     sets = {n: frozenset(_members(path, n, groups, names, ())) for n in groups}
     chosen: dict[frozenset[int], str] = {}
@@ -76,7 +76,9 @@ def _members(
         elif member in names:
             found.add(names.index(member))
         else:
-            raise FormatError(f"{path}: group {name} has {member}, which is no panel and no group")
+            raise FormatError(
+                f"{path}: group {name} has {member}, which is neither a panel nor a group"
+            )
     return found
 
 
@@ -85,7 +87,7 @@ def _middle(panels: Sequence[Panel]) -> tuple[float, float, float]:
 
 
 def group_lines(root: Group, names: Sequence[str]) -> list[str]:
-    """Return the lines of a geometry file that say the same, the innermost groups first."""
+    """Return the hierarchy as lines of a geometry file, the innermost groups first."""
     lines: list[str] = []
     used: set[str] = set(names)
 
@@ -103,5 +105,5 @@ def group_lines(root: Group, names: Sequence[str]) -> list[str]:
 
 
 def _word(name: str) -> str:
-    """Return a name as a word that a geometry file takes."""
+    """Return a name as a word valid in a geometry file."""
     return "".join(c if c.isalnum() or c == "_" else "_" for c in name.rsplit("/", 1)[-1])

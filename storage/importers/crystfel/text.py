@@ -19,7 +19,7 @@ _TERM = re.compile(rf"\s*([+-]?)\s*({_NUMBER})?\s*\*?\s*([xyz])")
 _LENGTHS = {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "um": 1e-6, "A": 1e-10}
 _ENERGIES = {"eV": 1.0, "keV": 1e3, "MeV": 1e6}
 
-# What describes the experiment, not a panel.
+# Settings of the experiment, not of a panel.
 _GLOBAL = re.compile(
     r"(wavelength|photon_energy|electron_voltage|bandwidth|peak_list|peak_info_location|"
     r"detector_shift_[xy]|rigid_group_.*|group_.*|mask_file|polarization)$"
@@ -28,7 +28,7 @@ _GLOBAL = re.compile(
 
 @dataclass
 class GeometryText:
-    """A geometry file as it is written.
+    """Contents of a geometry file, before interpretation.
 
     Attributes
     ----------
@@ -45,21 +45,23 @@ class GeometryText:
 
 
 def read_text(path: Path) -> GeometryText:
-    """Return what a .geom file says.
+    """Return the contents of a .geom file.
 
     Raises
     ------
     FormatError
-        It is too long, no text, or a line is no assignment.
+        It is too long, not text, or a line is not an assignment.
     """
     try:
         with path.open("rb") as stream:
             data = stream.read(MOST_BYTES + 1)
         content = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path} is no CrystFEL geometry: it is not text") from error
+        raise FormatError(f"{path} is not a CrystFEL geometry: it is not text") from error
     if len(data) > MOST_BYTES:
-        raise FormatError(f"{path} is no CrystFEL geometry: it is longer than {MOST_BYTES} bytes")
+        raise FormatError(
+            f"{path} is not a CrystFEL geometry: it is longer than {MOST_BYTES} bytes"
+        )
     found, defaults = GeometryText(path), dict[str, str]()
     for number, raw in enumerate(content.splitlines(), 1):
         line = raw.split(";")[0].strip()
@@ -70,7 +72,7 @@ def read_text(path: Path) -> GeometryText:
             raise FormatError(f"{path}, line {number}: {raw.strip()!r} is not 'name = value'")
         _assign(found, defaults, key, value)
     if not found.panels:
-        raise FormatError(f"{path} is no CrystFEL geometry: it has no panel (NAME/min_fs = ...)")
+        raise FormatError(f"{path} is not a CrystFEL geometry: it has no panel (NAME/min_fs = ...)")
     return found
 
 
@@ -96,14 +98,14 @@ def number(path: Path, name: str, value: str) -> float:
     Raises
     ------
     FormatError
-        It is none.
+        It is not a finite number.
     """
     try:
         found = float(value)
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise FormatError(f"{path}: {name} = {value} is no number")
+        raise FormatError(f"{path}: {name} = {value} is not a number")
     return found
 
 
@@ -114,7 +116,7 @@ def direction(path: Path, name: str, value: str) -> tuple[float, float, float]:
     while place < len(value.rstrip()):
         match = _TERM.match(value, place)
         if match is None:
-            raise FormatError(f"{path}: {name} = {value} is no direction such as -0.003x +1.0y")
+            raise FormatError(f"{path}: {name} = {value} is not a direction such as -0.003x +1.0y")
         sign, size, axis = match.groups()
         out[axis] += (-1.0 if sign == "-" else 1.0) * (float(size) if size else 1.0)
         place = match.end()
@@ -126,7 +128,7 @@ def direction(path: Path, name: str, value: str) -> tuple[float, float, float]:
 def with_unit(
     path: Path, name: str, value: str, units: Mapping[str, float], default: str
 ) -> float | None:
-    """Return a number in the base unit of `units`; None where it is a place in the data file."""
+    """Return a number in the base unit of `units`; None where it is a dataset in the data file."""
     parts = value.split()
     if not re.fullmatch(_NUMBER, parts[0]):
         return None
@@ -139,10 +141,10 @@ def with_unit(
 
 
 def length(path: Path, name: str, value: str) -> float | None:
-    """Return a length in m, None where it is a place in the data file."""
+    """Return a length in m, None where it is a dataset in the data file."""
     return with_unit(path, name, value, _LENGTHS, "m")
 
 
 def energy(path: Path, name: str, value: str) -> float | None:
-    """Return an energy in eV, None where it is a place in the data file."""
+    """Return an energy in eV, None where it is a dataset in the data file."""
     return with_unit(path, name, value, _ENERGIES, "eV")

@@ -46,14 +46,16 @@ def read_experiments(path: str | Path) -> ExperimentList:
     Raises
     ------
     FormatError
-        Not JSON, not an experiment list, or a model in it is not one that dxdask knows.
+        Not JSON, not an experiment list, or a model is of an unknown kind.
     """
     try:
         values = json.loads(Path(path).read_text())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise FormatError(f"{path} is not JSON ({error}); give a .expt file of DIALS") from error
     if not isinstance(values, dict) or values.get("__id__") != "ExperimentList":
-        raise FormatError(f"{path} is no experiment list of DIALS: it has no ExperimentList mark")
+        raise FormatError(
+            f"{path} is not an experiment list of DIALS: it has no ExperimentList mark"
+        )
     try:
         return _experiments(values)
     except FormatError as error:
@@ -99,7 +101,7 @@ def _experiments(values: Mapping[str, Any]) -> ExperimentList:
 def _present(
     given: list[Any], convert: Callable[[Any], Any]
 ) -> tuple[tuple[Any, ...], dict[Any, int]]:
-    """Return the models that are not null, and at which place each of the file's is among them."""
+    """Return the models that are not null, and the index of each of the file's among them."""
     models: list[Any] = []
     places: dict[Any, int] = {}
     for i, values in enumerate(given):
@@ -116,7 +118,7 @@ def _template(imageset: Mapping[str, Any]) -> str:
 
 
 def _run_names(templates: list[str]) -> list[str]:
-    """Return a name for each run: the file's stem without its digits' place, unique."""
+    """Return a unique name for each run: the file's stem without its number."""
     names: list[str] = []
     for i, template in enumerate(templates):
         path = Path(template)
@@ -127,7 +129,7 @@ def _run_names(templates: list[str]) -> list[str]:
 
 
 def read_reflections(path: str | Path, experiments: ExperimentList | None = None) -> Reflections:
-    """Return the table of a DIALS `.refl` file (msgpack), with those columns that dxdask has.
+    """Return the table of a DIALS `.refl` file (msgpack), with the columns that dxdask knows.
 
     Where `experiments` is given, ids are matched to its members by the identifiers in the file.
 
@@ -153,7 +155,7 @@ def read_reflections(path: str | Path, experiments: ExperimentList | None = None
         identifiers = {int(k): str(v) for k, v in (content.get("identifiers") or {}).items()}
     except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
         raise FormatError(
-            f"{path} is truncated or no .refl file of DIALS ({type(error).__name__}: {error})"
+            f"{path} is truncated or not a .refl file of DIALS ({type(error).__name__}: {error})"
         ) from error
     if mark != "dials::af::reflection_table" or version != 1:
         raise FormatError(f"{path}: {mark!r} version {version!r} is not known; version 1 is read")
@@ -173,7 +175,7 @@ def _unpacked(path: str | Path, name: str, column: Any, rows: int) -> NDArray[An
         kind, (count, raw) = column
         dtype, parts = _TYPES[kind]
     except (TypeError, ValueError, KeyError) as error:
-        raise FormatError(f"{path}: column {name!r} is of no known type ({error})") from error
+        raise FormatError(f"{path}: column {name!r} is of an unknown type ({error})") from error
     size = np.dtype(dtype).itemsize * parts * rows
     if count != rows or len(raw) != size:
         raise FormatError(
@@ -190,7 +192,7 @@ def read_npz(path: str | Path) -> Reflections:
     Raises
     ------
     FormatError
-        Not such a file.
+        Not an .npz file of plain arrays.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -201,7 +203,7 @@ def read_npz(path: str | Path) -> Reflections:
 
 
 def from_dials_columns(columns: Mapping[str, NDArray[Any]]) -> Reflections:
-    """Return the table for columns named as in DIALS; those dxdask has no place for are dropped.
+    """Return the table for columns named as in DIALS; those unknown to dxdask are dropped.
 
     `intensity.scale.value`, which is still to be divided by the scale, becomes the scaled one.
     """
@@ -237,6 +239,6 @@ def _matched(
     return out
 
 
-# msgpack names its functions in a way that a type checker cannot see.
+# msgpack defines its functions at run time, invisible to a type checker.
 _unpack: Callable[..., Any] = msgpack.unpackb  # type: ignore[attr-defined,unused-ignore]
 _DIALS_NAMES = frozenset(c.dials.partition("/")[0] for c in COLUMNS.values() if c.dials)

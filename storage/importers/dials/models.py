@@ -1,4 +1,4 @@
-"""The models of a DIALS experiment list (`.expt`), as JSON gives them, made ours."""
+"""Models from the JSON of a DIALS experiment list (`.expt`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dxdask.models import Beam, Crystal, Detector, GaussianProfile, Goniometer, 
 from dxdask.models.crystal import cell_of
 from dxdask.models.vectors import IDENTITY, matrix, unit, vector
 
-# Older files leave these out; the values are the ones dxtbx then takes.
+# Missing in older files; the values are dxtbx's defaults.
 _PANEL_DEFAULTS: Mapping[str, Any] = {
     "raw_image_offset": (0, 0),
     "thickness": 0.0,
@@ -28,7 +28,7 @@ _PANEL_DEFAULTS: Mapping[str, Any] = {
 
 
 def beam_from_dials(values: Mapping[str, Any]) -> Beam:
-    """Return the beam; what varies over a scan is taken at its mean."""
+    """Return the beam; values that vary over a scan are averaged."""
     if "wavelength" not in values:
         kind = values.get("__id__", "unknown")
         raise FormatError(f"a beam of kind {kind!r} has no wavelength; only monochromatic is read")
@@ -46,7 +46,7 @@ def beam_from_dials(values: Mapping[str, Any]) -> Beam:
 
 
 def detector_from_dials(values: Mapping[str, Any]) -> Detector:
-    """Return the detector; frames given relative to their parent become laboratory frames."""
+    """Return the detector; frames relative to a parent are converted to laboratory frames."""
     panels = values["panels"]
     placed: dict[int, Panel] = {}
 

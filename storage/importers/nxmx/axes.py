@@ -1,4 +1,4 @@
-"""NeXus transformation chains: where a module is and about which axes the sample turns."""
+"""NeXus transformation chains: positions of modules, and rotation axes of the sample."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dxdask.errors import FormatError
 from dxdask.models.vectors import rotation_matrix
 
 # NeXus (McStas) has x to the left seen along the beam and z along the beam; imgCIF, as dxtbx uses
-# it, has z towards the source and keeps y: a half turn about y.
+# it, has z towards the source and keeps y: a rotation by 180 degrees about y.
 TO_IMGCIF = np.diag([-1.0, 1.0, -1.0])
 
-MOST_VALUES = 10_000_000  # of a dataset that is no frame: one for each image of the longest run
+MOST_VALUES = 10_000_000  # of a dataset beside the frames: one for each image of the longest run
 
 _UNITS = {
     "m": 1e3, "metre": 1e3, "meter": 1e3, "cm": 10.0, "mm": 1.0, "millimetre": 1.0,
@@ -55,12 +55,12 @@ class Axis:
 
 
 def loaded(dataset: h5py.Dataset) -> Any:
-    """Return the value of a dataset that is no frame, after checking the size it announces.
+    """Return the value of a dataset beside the frames, after checking the size it announces.
 
     Raises
     ------
     FormatError
-        It is larger than anything beside frames is, or lies in a raw file outside of HDF5.
+        It is larger than any such dataset, or stored in a raw file outside of HDF5.
     """
     if dataset.size is None:
         raise FormatError(f"{_where(dataset)} is empty; write the file again")
@@ -74,19 +74,19 @@ def loaded(dataset: h5py.Dataset) -> Any:
 
 
 def refuse_raw_storage(dataset: h5py.Dataset) -> None:
-    """Refuse a dataset whose bytes are those of any file its own file names.
+    """Refuse a dataset whose bytes are in a raw file outside of HDF5.
 
-    Links to other HDF5 files are followed, wherever they are, as archives are made of them.
+    It can name any file. Links to other HDF5 files are followed, because archives use them.
 
     Raises
     ------
     FormatError
-        It is such a dataset.
+        The dataset is external.
     """
     if dataset.external:
         raise FormatError(
-            f"{_where(dataset)} lies in raw files ({dataset.external[0][0]}), which are not read; "
-            "copy it into HDF5 with h5repack"
+            f"{_where(dataset)} is stored in raw files ({dataset.external[0][0]}), which are not "
+            "read; copy it into HDF5 with h5repack"
         )
 
 
@@ -127,13 +127,13 @@ def axis_chain(item: h5py.Dataset) -> list[Axis]:
     Raises
     ------
     FormatError
-        A link of the chain is missing, or the chain bites its tail.
+        A link of the chain is missing, or the chain is circular.
     """
     chain: list[Axis] = []
     seen: set[str] = set()
     while True:
         if item.name in seen:
-            raise FormatError(f"{_where(item)} depends on itself; mend its depends_on")
+            raise FormatError(f"{_where(item)} depends on itself; correct its depends_on")
         seen.add(item.name)
         chain.append(_axis(item))
         following = follow(item, text(item.attrs.get("depends_on", ".")))
@@ -168,7 +168,9 @@ def transformation(chain: list[Axis], index: int = 0) -> Floats:
 def _axis(item: h5py.Dataset) -> Axis:
     attributes = item.attrs
     if "vector" not in attributes:
-        raise FormatError(f"{_where(item)} has no attribute vector; it is no NeXus transformation")
+        raise FormatError(
+            f"{_where(item)} has no attribute vector; it is not a NeXus transformation"
+        )
     kind = text(attributes.get("transformation_type", "")).lower()
     if kind not in ("rotation", "translation"):
         unit = text(attributes.get("units", "")).lower()
@@ -186,7 +188,7 @@ def _axis(item: h5py.Dataset) -> Axis:
     return Axis(
         path=str(item.name),
         is_rotation=kind == "rotation",
-        # A vector that was rounded in the file is used as it is: its length is not ours to mend.
+        # A vector that was rounded in the file is not normalised.
         vector=vector if abs(length - 1.0) < 1e-6 else vector / length,
         offset=offset * _UNITS[offset_unit],
         values=numbers(item, "deg" if kind == "rotation" else "mm"),

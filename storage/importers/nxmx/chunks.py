@@ -1,4 +1,4 @@
-"""Where in an HDF5 file the chunks of a dataset of frames lie, and how they are packed."""
+"""Chunk manifests of datasets of frames in HDF5 files."""
 
 from __future__ import annotations
 
@@ -12,44 +12,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
-from dxdask.storage.frames.places import REFERENCE, FramePlaces, grid_of
+from dxdask.storage.formats.chunk_manifest import REFERENCE, ChunkManifest, grid_of
 
 _DEFLATE, _SHUFFLE, _LZ4, _BITSHUFFLE = 1, 2, 32004, 32008
-_PACKED = {
+_COMPRESSIONS = {
     (): "none",
     (_DEFLATE,): "deflate",
     (_SHUFFLE, _DEFLATE): "shuffle+deflate",
     (_LZ4,): "lz4",
 }
 _BITSHUFFLED = {0: "bitshuffle", 2: "bitshuffle+lz4", 3: "bitshuffle+zstd"}
-_TABLES = 64  # datasets whose chunks a process remembers
+_MOST_KEPT = 64  # datasets whose manifests a process keeps
 
 
-def frame_places(dataset: h5py.Dataset) -> FramePlaces:
-    """Return the places of the frames of a dataset (n, slow, fast) or (n, module, slow, fast).
+def frame_manifest(dataset: h5py.Dataset, format_name: str) -> ChunkManifest:
+    """Return the chunk manifest of a dataset of frames (n, slow, fast) or (n, module, slow, fast).
+
+    format_name : of the file.
 
     Raises
     ------
     FormatError
-        They cannot be read but through HDF5: it is virtual, its chunks cut modules unevenly, or it
-        is packed in another way; the message says which.
+        They can be read through HDF5 only: the dataset is virtual, its chunks cut modules unevenly,
+        or its filters are not known; the message has the reason.
     """
     where = f"{dataset.file.filename}: {dataset.name}"
     if dataset.is_virtual:
-        raise FormatError(f"{where} is virtual, and its frames do not lie whole in other datasets")
+        raise FormatError(
+            f"{where} is virtual, and its frames are not whole frames of other datasets"
+        )
     if dataset.file.userblock_size:
-        raise FormatError(f"{where} lies behind a block of the user's")
+        raise FormatError(f"{where} is in a file with a user block")
     shape = _flat(dataset.shape, dataset.shape[-2])
     if dataset.chunks is None:
-        packing, chunk = "none", (1, *shape[1:])
+        compression, chunk = "none", (1, *shape[1:])
         references = _contiguous(dataset, where)
     else:
-        packing, chunk = _packing(dataset, where), _flat_chunk(dataset, where)
+        compression, chunk = _compression(dataset, where), _flat_chunk(dataset, where)
         references = _chunked(dataset, shape, chunk, where)
-    return FramePlaces(
+    return ChunkManifest(
         files=(dataset.file.filename,),
-        kind="hdf5",
-        packing=packing,
+        format=format_name,
+        compression=compression,
         stored=dataset.dtype.str,
         shape=shape,
         chunk=chunk,
@@ -59,7 +63,7 @@ def frame_places(dataset: h5py.Dataset) -> FramePlaces:
 
 
 def _flat(shape: Sequence[int], rows: int) -> tuple[int, int, int]:
-    """Return (n, module, slow, fast) with modules of so many rows below one another."""
+    """Return the shape with modules of `rows` rows stacked along slow."""
     n_modules = shape[1] if len(shape) == 4 else 1
     return int(shape[0]), int(n_modules * rows), int(shape[-1])
 
@@ -75,25 +79,25 @@ def _flat_chunk(dataset: h5py.Dataset, where: str) -> tuple[int, int, int]:
     return _flat(dataset.chunks, rows)
 
 
-def _packing(dataset: h5py.Dataset, where: str) -> str:
+def _compression(dataset: h5py.Dataset, where: str) -> str:
     plist = dataset.id.get_create_plist()
     filters = [plist.get_filter(i) for i in range(plist.get_nfilters())]
     codes = tuple(f[0] for f in filters)
-    if codes in _PACKED:
-        return _PACKED[codes]
+    if codes in _COMPRESSIONS:
+        return _COMPRESSIONS[codes]
     if codes == (_BITSHUFFLE,):
         # version (2), bytes of an element, elements in a block, compression, its level
         itemsize, block, how = (*map(int, filters[0][2]), 0, 0, 0)[2:5]
         if itemsize == dataset.dtype.itemsize and how in _BITSHUFFLED and (how or block == 0):
             return _BITSHUFFLED[how]
     names = " and ".join(f"{bytes(f[3]).decode('latin-1')[:40]!r} ({f[0]})" for f in filters)
-    raise FormatError(f"{where} is packed with {names}, which dxdask reads through HDF5 only")
+    raise FormatError(f"{where} has the filters {names}, which dxdask reads through HDF5 only")
 
 
 def _contiguous(dataset: h5py.Dataset, where: str) -> NDArray[np.void]:
     start = dataset.id.get_offset()
     if start is None:
-        raise FormatError(f"{where} lies within the header of its dataset")
+        raise FormatError(f"{where} is stored in the header of its dataset")
     n_images = dataset.shape[0]
     n_bytes = dataset.nbytes // n_images
     references = np.zeros((n_images, 1, 1), dtype=REFERENCE)
@@ -115,7 +119,7 @@ def _chunked(
 
     dataset.id.chunk_iter(note)
     if skipped:
-        raise FormatError(f"{where} has chunks that are packed in another way than the others")
+        raise FormatError(f"{where} has chunks with other filters than the rest")
     references = np.zeros(grid_of(shape, chunk), dtype=REFERENCE)
     if found:
         table = np.array(found, dtype=np.uint64)
@@ -131,17 +135,17 @@ def _chunked(
     return references
 
 
-@lru_cache(maxsize=_TABLES)
-def _remembered(path: str, name: str, _size: int, _time: int) -> FramePlaces | None:
+@lru_cache(maxsize=_MOST_KEPT)
+def _kept(path: str, name: str, format_name: str, _size: int, _time: int) -> ChunkManifest | None:
     with h5py.File(path, "r", locking=False) as file:
         try:
-            return frame_places(file[name])
+            return frame_manifest(file[name], format_name)
         except FormatError:
             return None
 
 
-def places_of(path: str, name: str) -> FramePlaces | None:
-    """Return `frame_places` of a dataset, None where HDF5 has to read it; once for each process.
+def manifest_of(path: str, name: str, format_name: str) -> ChunkManifest | None:
+    """Return `frame_manifest` of a dataset, None where HDF5 has to read it; once for each process.
 
     Raises
     ------
@@ -149,4 +153,4 @@ def places_of(path: str, name: str) -> FramePlaces | None:
         The file or the dataset cannot be opened.
     """
     status = os.stat(path)
-    return _remembered(path, name, status.st_size, status.st_mtime_ns)
+    return _kept(path, name, format_name, status.st_size, status.st_mtime_ns)

@@ -29,7 +29,7 @@ from dxdask.storage.importers.nxmx.axes import (
 
 @dataclass(slots=True)
 class _Node:
-    """An axis that carries modules, while the hierarchy is put together."""
+    """An axis that carries modules, while the hierarchy is built."""
 
     name: str = ""
     frame: Floats = field(default_factory=lambda: np.eye(4))
@@ -55,7 +55,7 @@ def detector_of(
     Raises
     ------
     FormatError
-        A module is incomplete or does not lie within the frame.
+        A module is incomplete or not within the frame.
     """
     common = {**_sensor(group, wavelength), "trusted_range": _trusted_range(group, dtype)}
     modules = [g for g in group.values() if _is_module(g)]
@@ -92,7 +92,7 @@ def _module_panel(
         if n not in module
     ]
     if missing:
-        raise FormatError(f"{where} lacks {', '.join(missing)}, which NXmx asks for")
+        raise FormatError(f"{where} lacks {', '.join(missing)}, which NXmx requires")
     fast, fast_size = _direction(module["fast_pixel_direction"])
     slow, slow_size = _direction(module["slow_pixel_direction"])
     if "module_offset" in module:
@@ -137,7 +137,7 @@ def _rectangle(
     first = [int(n) for n in np.atleast_1d(loaded(module["data_origin"]))]
     size = [int(n) for n in np.atleast_1d(loaded(module["data_size"]))]
     if len(first) == 3 and len(size) in (2, 3):
-        # Frames (image, module, slow, fast) are stored with their modules below one another.
+        # Frames (image, module, slow, fast) are stored with their modules stacked along slow.
         if len(size) == 2:
             size = [1, *size]
         first = [first[0] * size[1] + first[1], first[2]]
@@ -150,7 +150,7 @@ def _rectangle(
     )
     if not inside:
         raise FormatError(
-            f"{module.file.filename}: {module.name} lies at {first} with size {size} (slow, fast), "
+            f"{module.file.filename}: {module.name} is at {first} with size {size} (slow, fast), "
             f"outside the frames of {frame_shape}"
         )
     return (first[1], first[0]), (size[1], size[0])
@@ -189,10 +189,10 @@ def _sensor(group: h5py.Group, wavelength: float) -> dict[str, Any]:
 
 
 def _trusted_range(group: h5py.Group, dtype: str) -> tuple[float, float]:
-    """Return the open interval of trusted counts.
+    """Return the trusted range.
 
-    As dxtbx 3.12 has it, the saturation value is the first count that is not trusted, and the
-    underload value the last that is.
+    As in dxtbx 3.12, the saturation value is the first count above the range, and the underload
+    value the lowest within.
     """
     kind = np.dtype(dtype)
     low = numbers(group["underload_value"])[0] - 1.0 if "underload_value" in group else -1.0
@@ -205,12 +205,12 @@ def _trusted_range(group: h5py.Group, dtype: str) -> tuple[float, float]:
 def pixel_mask(
     group: h5py.Group, detector: Detector, frame_shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """Return where (slow, fast) a pixel lies on a panel and is not marked in the file's pixel_mask.
+    """Return the mask (slow, fast), true on panels where the file's pixel_mask marks nothing.
 
     Raises
     ------
     FormatError
-        The mask is not of the frames' shape.
+        The mask has another shape than the frames.
     """
     good = detector.panel_map(frame_shape) >= 0
     for name in ("pixel_mask", "detectorSpecific/pixel_mask"):

@@ -1,4 +1,4 @@
-"""What a file of events says of each: its number, time and wavelength."""
+"""Columns of a file of events: number, time and wavelength of each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMES = ("timestamp", "event_time", "time")
 def event_columns(group: h5py.Group, n_images: int) -> dict[str, NDArray[Any]]:
     """Return the columns event_id (int64) and timestamp (s) of a group's events, where it has them.
 
-    Datasets of another length are of something else, and left alone.
+    Datasets of another length are ignored.
     """
     out: dict[str, NDArray[Any]] = {}
     found = _first(group, _NUMBERS, n_images, "iu")
@@ -61,7 +61,7 @@ def wavelengths(
     Raises
     ------
     FormatError
-        The dataset named is not there, or has another length, or no value that is positive.
+        The dataset does not exist, has another length, or no positive value.
     """
     for place, names, is_energy in (
         (wavelength, ("incident_wavelength", "wavelength", "photon_wavelength"), False),
@@ -96,7 +96,7 @@ def known_or_zero(values: Floats, where: str) -> tuple[Floats, float]:
     known = np.isfinite(values) & (values > 0.0)
     if not known.any():
         raise FormatError(
-            f"{where} has no wavelength or energy that is positive; give geometry.beam.wavelength"
+            f"{where} has no positive wavelength or energy; give geometry.beam.wavelength"
         )
     return np.where(known, values, 0.0), float(values[known].mean())
 

@@ -1,4 +1,4 @@
-"""NXmx files: the geometry of an experiment from NeXus/HDF5.
+"""NXmx files: the models of an experiment from NeXus/HDF5.
 
 Source: the NXmx application definition (Bernstein et al. 2020, IUCrJ 7, 784).
 """
@@ -18,11 +18,11 @@ from dxdask.errors import FormatError
 from dxdask.models import Beam, Experiment, Goniometer, Scan
 from dxdask.models.attenuation import KEV_ANGSTROM
 from dxdask.models.vectors import vector
+from dxdask.storage.formats import RunSource
 from dxdask.storage.importers.nxmx.axes import TO_IMGCIF, axis_chain, follow, numbers, text
 from dxdask.storage.importers.nxmx.detector import detector_of, pixel_mask
 from dxdask.storage.importers.nxmx.event_columns import event_columns, known_or_zero
 from dxdask.storage.importers.nxmx.frames import frames_of, opened
-from dxdask.storage.importers.runs import RunSource
 
 Columns = dict[str, NDArray[Any]]
 
@@ -33,7 +33,7 @@ def read_nxmx(path: Path, name: str) -> RunSource:
     Raises
     ------
     FormatError
-        Truncated, not NXmx, or something in it is missing or contradicts something else.
+        Truncated, not NXmx, incomplete or contradictory.
     """
     with opened(path) as file:
         entry = _entry(file)
@@ -69,27 +69,41 @@ def read_nxmx(path: Path, name: str) -> RunSource:
         files=files,
         reader=reader,
         columns=columns,
-        locate=reader.places,
+        locate=reader.manifest,
     )
 
 
+def is_nxmx(path: Path) -> bool:
+    """Return whether an HDF5 file has an NXentry with an NXinstrument, as NXmx requires.
+
+    Raises
+    ------
+    FormatError
+        Not HDF5, or truncated.
+    """
+    with opened(path) as file:
+        entries = [g for g in file.values() if is_class(g, "NXentry")]
+        return any(is_class(g, "NXinstrument") for entry in entries for g in entry.values())
+
+
 def _entry(file: h5py.File) -> h5py.Group:
-    entries = [g for g in file.values() if isinstance(g, h5py.Group) and _is(g, "NXentry")]
+    entries = [g for g in file.values() if isinstance(g, h5py.Group) and is_class(g, "NXentry")]
     marked = [g for g in entries if "definition" in g and text(g["definition"]) == "NXmx"]
     if not (marked or entries):
-        raise FormatError(f"{file.filename} has no NXentry: it is no NXmx file of frames")
+        raise FormatError(f"{file.filename} has no NXentry: it is not an NXmx file of frames")
     return (marked or entries)[0]
 
 
-def _is(item: Any, kind: str) -> bool:
+def is_class(item: Any, kind: str) -> bool:
+    """Return whether an HDF5 object is a group of this NeXus class."""
     return isinstance(item, h5py.Group) and text(item.attrs.get("NX_class", "")) == kind
 
 
 def _child(parent: h5py.Group, kind: str) -> h5py.Group:
-    found = next((g for g in parent.values() if _is(g, kind)), None)
+    found = next((g for g in parent.values() if is_class(g, kind)), None)
     if found is None:
         raise FormatError(
-            f"{parent.file.filename}: {parent.name} has no {kind}, which NXmx asks for"
+            f"{parent.file.filename}: {parent.name} has no {kind}, which NXmx requires"
         )
     return found
 
@@ -104,9 +118,13 @@ def _first_number(group: h5py.Group, names: tuple[str, ...], unit: str) -> float
 
 
 def _beam(entry: h5py.Group, instrument: h5py.Group, n_images: int) -> Beam:
-    groups = [g for g in instrument.values() if _is(g, "NXbeam")]
+    groups = [g for g in instrument.values() if is_class(g, "NXbeam")]
     groups += [
-        g for s in entry.values() if _is(s, "NXsample") for g in s.values() if _is(g, "NXbeam")
+        g
+        for s in entry.values()
+        if is_class(s, "NXsample")
+        for g in s.values()
+        if is_class(g, "NXbeam")
     ]
     for group in groups:
         wavelengths = _wavelengths(group)
@@ -161,7 +179,7 @@ def _polarisation(group: h5py.Group) -> tuple[tuple[float, float, float], float]
     linear = float(np.hypot(stokes[1], stokes[2]))
     if not stokes[0] > 0 or linear == 0.0:
         return (0.0, 1.0, 0.0), 0.5
-    # The electric vector lies at half the angle of (S1, S2) from x, the normal at right angles.
+    # The electric vector is at half the angle of (S1, S2) from x, the normal at right angles.
     half = 0.5 * float(np.arctan2(stokes[2], stokes[1]))
     normal = TO_IMGCIF @ np.array([np.sin(half), np.cos(half), 0.0])
     return vector(normal + 0.0), min(1.0, 0.5 * (1.0 + linear / float(stokes[0])))
@@ -169,7 +187,7 @@ def _polarisation(group: h5py.Group) -> tuple[tuple[float, float, float], float]
 
 def _transmission(instrument: h5py.Group) -> float | None:
     for group in instrument.values():
-        if _is(group, "NXattenuator"):
+        if is_class(group, "NXattenuator"):
             return _first_number(group, ("attenuator_transmission",), "")
     return None
 
@@ -178,7 +196,7 @@ def _goniometer(
     entry: h5py.Group, n_images: int
 ) -> tuple[Goniometer | None, tuple[float, float], Floats | None]:
     """Return the goniometer, start and width of an image (degree), and the angle of each image."""
-    sample = next((g for g in entry.values() if _is(g, "NXsample")), None)
+    sample = next((g for g in entry.values() if is_class(g, "NXsample")), None)
     start = None
     if sample is not None and "depends_on" in sample:
         start = follow(sample, text(sample["depends_on"]))
@@ -188,13 +206,13 @@ def _goniometer(
     moving = [i for i, a in enumerate(axes) if a.values.size > 1 and np.ptp(a.values) > 0]
     if len(moving) > 1:
         names = ", ".join(axes[i].path for i in moving)
-        raise FormatError(f"{entry.file.filename}: several axes turn during the scan: {names}")
+        raise FormatError(f"{entry.file.filename}: several axes rotate during the scan: {names}")
     scan_axis = moving[0] if moving else len(axes) - 1
-    turning = axes[scan_axis]
-    angles = turning.values
+    rotating = axes[scan_axis]
+    angles = rotating.values
     if angles.size not in (1, n_images):
         raise FormatError(
-            f"{entry.file.filename}: {turning.path} has {angles.size} angles for {n_images} images"
+            f"{entry.file.filename}: {rotating.path} has {angles.size} angles for {n_images} images"
         )
     goniometer = Goniometer(
         axes=tuple(vector(TO_IMGCIF @ a.vector + 0.0) for a in axes),
@@ -202,7 +220,7 @@ def _goniometer(
         names=tuple(a.path.rsplit("/", 1)[1] for a in axes),
         scan_axis=scan_axis,
     )
-    oscillation = (float(angles[0]), _width(entry, turning.path, angles))
+    oscillation = (float(angles[0]), _width(entry, rotating.path, angles))
     return goniometer, oscillation, np.broadcast_to(angles, (n_images,)).copy()
 
 

@@ -1,4 +1,4 @@
-"""Frames in HDF5 files: which datasets hold them, and reading them."""
+"""Frames in HDF5 files: the datasets that hold them, and their reader."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
-from dxdask.storage.frames.places import FramePlaces, joined, opened_files, read_frames
-from dxdask.storage.importers.image_files import MAX_IMAGE_BYTES
+from dxdask.storage.formats.chunk_manifest import ChunkManifest, joined
+from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES
+from dxdask.storage.frames.chunk_reading import read_frames
+from dxdask.storage.frames.source_files import opened_files
 from dxdask.storage.importers.nxmx.axes import MOST_VALUES, refuse_raw_storage, text
-from dxdask.storage.importers.nxmx.chunks import frame_places, places_of
+from dxdask.storage.importers.nxmx.chunks import frame_manifest, manifest_of
 from dxdask.storage.importers.nxmx.virtual import source_parts
 
 FILTERS_AT = hdf5plugin.PLUGINS_PATH
@@ -28,7 +30,7 @@ FILTERS_AT = hdf5plugin.PLUGINS_PATH
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading, without a lock (archives are read only).
+    """Open an HDF5 file for reading, without a lock, because archives are read only.
 
     Raises
     ------
@@ -59,14 +61,18 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hdf5Reader:
-    """Reads frames from one or more datasets (n, slow, fast) or (n, module, slow, fast)."""
+    """Reads frames from one or more datasets (n, slow, fast) or (n, module, slow, fast).
 
+    format : name of the registered format of the files.
+    """
+
+    format: str
     parts: tuple[Part, ...]
     frame_shape: tuple[int, int]
     dtype: str
 
     def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return frames first .. last - 1, (n, slow, fast); modules lie below one another."""
+        """Return frames first .. last - 1, (n, slow, fast); modules are stacked along slow."""
         out = np.empty((last - first, *self.frame_shape), dtype=self.dtype)
         start = 0
         for part in self.parts:
@@ -77,8 +83,8 @@ class Hdf5Reader:
             start += part.n_images
         return out
 
-    def places(self) -> FramePlaces:
-        """Return where the frames lie.
+    def manifest(self) -> ChunkManifest:
+        """Return the chunk manifest of the frames.
 
         Raises
         ------
@@ -88,17 +94,17 @@ class Hdf5Reader:
         found = []
         for part in self.parts:
             with opened(part.file) as file:
-                places = frame_places(file[part.dataset])
-            found.append(places.part(part.first, part.first + part.n_images))
+                whole = frame_manifest(file[part.dataset], self.format)
+            found.append(whole.part(part.first, part.first + part.n_images))
         return joined(found)
 
     def _read(self, part: Part, first: int, last: int, out: NDArray[Any]) -> None:
         """Fill out (last - first, slow, fast) with images of a dataset."""
         try:
-            places = places_of(part.file, part.dataset)
-            if places is not None and places.shape[1:] == self.frame_shape:
-                with opened_files(places.files) as open_file:
-                    read_frames(places, first, last, out, open_file)
+            manifest = manifest_of(part.file, part.dataset, self.format)
+            if manifest is not None and manifest.shape[1:] == self.frame_shape:
+                with opened_files(manifest.files) as open_file:
+                    read_frames(manifest, first, last, out, open_file)
                 return
             with opened(part.file) as file:
                 frames = file[part.dataset][first:last]
@@ -113,7 +119,7 @@ class Hdf5Reader:
 
 
 def is_count(dtype: np.dtype[Any]) -> bool:
-    """Return whether frames may hold such numbers: kernels take no float16 and no long double."""
+    """Return whether frames may have this dtype: kernels accept no float16 and no long double."""
     return dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8))
 
 
@@ -154,7 +160,7 @@ def frames_of(entry: h5py.Group) -> tuple[Hdf5Reader, tuple[Path, ...]]:
         )
     slow, fast = math.prod(first.shape[1:-1]), int(first.shape[-1])
     dtype = first.dtype.newbyteorder("=").str
-    reader = Hdf5Reader(parts=tuple(parts), frame_shape=(slow, fast), dtype=dtype)
+    reader = Hdf5Reader(format="nxmx", parts=tuple(parts), frame_shape=(slow, fast), dtype=dtype)
     return reader, tuple(files)
 
 
@@ -183,7 +189,7 @@ def _linked(group: h5py.Group, name: str) -> h5py.Dataset:
             "put the data files beside the master file"
         ) from error
     if not isinstance(found, h5py.Dataset):
-        raise FormatError(f"{group.file.filename}: {group.name}/{name} is no dataset")
+        raise FormatError(f"{group.file.filename}: {group.name}/{name} is not a dataset")
     return found
 
 
@@ -197,14 +203,14 @@ def _virtual_sources(dataset: h5py.Dataset) -> list[Path]:
     missing = [str(p) for p in paths if not p.exists()]
     if missing:
         raise FormatError(
-            f"{dataset.file.filename}: {dataset.name} is made of files that are missing: "
+            f"{dataset.file.filename}: {dataset.name} refers to files that are missing: "
             f"{', '.join(missing)}; put them beside it"
         )
     return paths
 
 
 def _check_written(dataset: h5py.Dataset) -> None:
-    """Refuse a dataset whose frames were never written or lie beyond the end of the file."""
+    """Refuse a dataset whose frames were never written or are beyond the end of the file."""
     refuse_raw_storage(dataset)
     if dataset.is_virtual:
         return

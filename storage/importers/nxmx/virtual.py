@@ -1,4 +1,4 @@
-"""Virtual datasets of frames: the datasets that their frames lie in."""
+"""Source datasets of virtual datasets of frames."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class SourcePart(NamedTuple):
 
 
 def source_parts(dataset: h5py.Dataset) -> list[SourcePart]:
-    """Return where the frames of a virtual dataset come from, in order.
+    """Return the sources of the frames of a virtual dataset, in order.
 
-    Empty where it is not virtual, and where HDF5 has to put it together: frames come in pieces, not
-    one after the other, from a dataset of another type, or from nowhere.
+    Empty where it is not virtual, and where only HDF5 can assemble it: frames are in pieces, out of
+    order, of another type, or without a source.
     """
     if not dataset.is_virtual:
         return []

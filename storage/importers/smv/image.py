@@ -1,4 +1,4 @@
-"""SMV images: a text header of fixed length, then the pixels as they are."""
+"""SMV images: a text header of fixed length, then the pixels, uncompressed."""
 
 from __future__ import annotations
 
@@ -15,28 +15,23 @@ from numpy.typing import NDArray
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer, Panel
 from dxdask.models.vectors import unit, vector
-from dxdask.storage.importers.image_files import (
-    MAX_IMAGE_BYTES,
-    ImageHeader,
-    Place,
-    is_compressed,
-    read_bytes,
-)
+from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES, is_compressed, read_bytes
+from dxdask.storage.importers.image_header import ImageChunk, ImageHeader
 
 _TYPES = {"unsigned_short": "u2", "signed_short": "i2", "unsigned_char": "u1", "long_integer": "i4",
           "signed_long": "i4", "unsigned_long": "u4", "short": "i2", "mad": "u2"}  # fmt: skip
 _MAX_HEADER = 1 << 16
-# The headers of Stockholm's Timepix do not name the axis; dxtbx 3.12 takes this one.
+# The headers of Stockholm's Timepix do not name the axis; this is the one of dxtbx 3.12.
 _TIMEPIX_AXIS = (0.7826, -0.6226, 0.0)
 
 
 def read_header(path: Path) -> ImageHeader:
-    """Return what the header of an SMV image says, geometry as dxtbx has it for these detectors.
+    """Return the header of an SMV image, with the geometry of dxtbx for these detectors.
 
     Raises
     ------
     FormatError
-        A key is missing or no number, or the detector stands at an angle.
+        A key is missing or not a number, or the detector stands at an angle.
     """
     header = _header(path)
     shape, dtype = _layout(path, header)
@@ -48,7 +43,7 @@ def read_header(path: Path) -> ImageHeader:
         probe="electron" if is_electron else "x-ray",
     )
     width = _number(path, header, "OSC_RANGE", 0.0)
-    # One recorded turning backwards is kept as a positive width about the opposite axis.
+    # A backward rotation becomes a positive width about the opposite axis.
     axis = unit(_TIMEPIX_AXIS) if is_electron else np.array([1.0, 0.0, 0.0])
     axis = -axis if width < 0 else axis
     return ImageHeader(
@@ -60,7 +55,7 @@ def read_header(path: Path) -> ImageHeader:
         oscillation=(_number(path, header, "OSC_START", 0.0), abs(width)),
         exposure=_number(path, header, "TIME", 0.0),
         timestamp=_timestamp(header.get("DATE", "")),
-        place=_place(path, header, shape, dtype),
+        chunk=_chunk(path, header, shape, dtype),
     )
 
 
@@ -70,7 +65,7 @@ def read_frame(path: Path) -> NDArray[Any]:
     Raises
     ------
     FormatError
-        The file holds fewer pixels than its header says.
+        The file holds fewer pixels than its header announces.
     """
     header = _header(path)
     shape, dtype = _layout(path, header)
@@ -86,13 +81,13 @@ def read_frame(path: Path) -> NDArray[Any]:
     return data.reshape(shape).astype(dtype, copy=False)
 
 
-def _place(
+def _chunk(
     path: Path, header: Mapping[str, str], shape: tuple[int, int], dtype: str
-) -> Place | None:
+) -> ImageChunk | None:
     if is_compressed(path):
         return None
     n_bytes = shape[0] * shape[1] * np.dtype(dtype).itemsize
-    return Place(_header_bytes(path, header), n_bytes, "none", _order(header) + dtype)
+    return ImageChunk(_header_bytes(path, header), n_bytes, "none", _order(header) + dtype)
 
 
 def _order(header: Mapping[str, str]) -> str:
@@ -137,8 +132,8 @@ def _panel(
     two_theta = _number(path, header, "TWOTHETA", 0.0)
     if two_theta:
         raise FormatError(
-            f"{path}: the detector stands at TWOTHETA={two_theta} degrees, and SMV does not say "
-            "about which axis; set TWOTHETA=0 and give geometry.detector.panel"
+            f"{path}: the detector stands at TWOTHETA={two_theta} degrees, and SMV does not "
+            "give the axis; set TWOTHETA=0 and give geometry.detector.panel"
         )
     pixel = _number(path, header, "PIXEL_SIZE")
     x, y = (_number(path, header, f"BEAM_CENTER_{axis}") for axis in "XY")
@@ -165,15 +160,15 @@ def _number(path: Path, header: Mapping[str, str], key: str, default: float | No
     if text is None:
         if default is None:
             raise FormatError(
-                f"{path} has no {key} in its header; it is no SMV image of ADSC's kind"
+                f"{path} has no {key} in its header; it is not an SMV image of ADSC's kind"
             )
         return default
     try:
         value = float(text)
     except ValueError as error:
-        raise FormatError(f"{path}: {key}={text} in the header is no number") from error
+        raise FormatError(f"{path}: {key}={text} in the header is not a number") from error
     if not math.isfinite(value):
-        raise FormatError(f"{path}: {key}={text} in the header is no finite number")
+        raise FormatError(f"{path}: {key}={text} in the header is not a finite number")
     return value
 
 

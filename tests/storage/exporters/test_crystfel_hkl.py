@@ -1,4 +1,4 @@
-"""CrystFEL's reflection lists: what is written, and the names of Laue groups."""
+"""CrystFEL's reflection lists: their lines, and the names of Laue groups."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_numbers_read_back_the_same(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     write_csv(path, table)
     back = pd.read_csv(path, converters=dict.fromkeys(["s1_x", "s1_y", "s1_z"], float))
-    # some versions of pandas read the last digit carelessly: let Python do it
+    # some versions of pandas round the last digit; Python does not
     lines = path.read_text().splitlines()
     intensity = [float(line.split(",")[7] or "nan") for line in lines[1:]]
     names = ["experiment", "h", "k", "l", "s1_x", "s1_y", "s1_z", "intensity", "entering", "flags"]

@@ -1,4 +1,4 @@
-"""Shoeboxes in a reflection table of DIALS: bytes as its format has them, opened by DIALS."""
+"""Shoeboxes in a reflection table of DIALS: bytes of its format, opened by DIALS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dxdask.models import ExperimentList, Goniometer
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.storage.exporters.dials import write_reflections
-from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, pack_shoeboxes
+from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, encode_shoeboxes
 from dxdask.storage.importers.dials.files import read_reflections
 
 
@@ -41,20 +41,20 @@ def test_bytes_are_those_of_the_format() -> None:
         "shoebox_value": np.array([1, 2, 3, 4, -5], np.int32),
         "shoebox_mask": np.array([3, 5, 5, 0, 3], np.uint8),
     }
-    packed = pack_shoeboxes(np.array([6, 0]), bbox, arrays)
+    packed = encode_shoeboxes(np.array([6, 0]), bbox, arrays)
     first = struct.pack("<I6iB4f4i4f", 6, *bbox[0], 1, 1, 2, 3, 4, 3, 5, 5, 0, 0, 0, 0, 0)
     second = struct.pack("<I6iBfif", 0, *bbox[1], 1, -5, 3, 0)
     assert packed == first + second
     empty = {name: values[:0] for name, values in arrays.items()}
     empty["shoebox_offsets"] = np.zeros(1, np.int64)
-    assert pack_shoeboxes(np.empty(0), np.empty((0, 6)), empty) == b""
+    assert encode_shoeboxes(np.empty(0), np.empty((0, 6)), empty) == b""
 
 
 def test_boxes_of_another_table_are_refused() -> None:
     result = found()
     columns = result.reflections
     with pytest.raises(InputError, match="give the arrays of the step"):
-        pack_shoeboxes(columns["panel"][1:], columns["bbox"][1:], result.arrays)
+        encode_shoeboxes(columns["panel"][1:], columns["bbox"][1:], result.arrays)
 
 
 def test_our_reader_takes_the_other_columns(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_wrong_images_are_refused(ensemble: Simulation, tmp_path: Path) -> None:
     options = {"shape": (2, 200, 192), "dtype": np.uint16, "pixel_mask": ensemble.pixel_mask}
     good, bad = np.zeros((200, 192), np.uint16), np.zeros((3, 3), np.uint16)
     for images in ([good], [good] * 3, [good, bad]):
-        with pytest.raises(InputError, match="due"):
+        with pytest.raises(InputError, match="required"):
             write_nxmx(tmp_path / "x.nxs", experiment, images, **options)
 
 
@@ -106,8 +106,8 @@ def test_the_importer_reads_what_was_written(ensemble: Simulation, folder: Path)
         assert read.scan is not None
         assert experiment.scan is not None
         np.testing.assert_allclose(read.scan.oscillation, experiment.scan.oscillation)
-        for panel, told in zip(read.detector.panels, experiment.detector.panels, strict=True):
-            assert replace(panel, name=told.name) == told
+        for panel, expected in zip(read.detector.panels, experiment.detector.panels, strict=True):
+            assert replace(panel, name=expected.name) == expected
         np.testing.assert_array_equal(source.mask, ensemble.mask)
         np.testing.assert_array_equal(source.read(2, 4), ensemble.frames(run, 2, 4))
 

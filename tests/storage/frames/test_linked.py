@@ -1,4 +1,4 @@
-"""Frames linked or copied: the same counts, masks, models and spots, by every way to read them."""
+"""Linked and copied frames have the same counts, masks, models and spots, by each reader."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dxdask.storage.store.store import Store
 
 
 def both(paths: Any, folder: Path, **parameters: Any) -> tuple[Store, Store]:
-    """Import by reference and by copy; check all but the steps of processing."""
+    """Import linked and copied; check all but the processing steps."""
     linked = dxdask.import_(paths, folder / "linked.zarr", link=True, **parameters)
     copied = dxdask.import_(paths, folder / "copied.zarr", **parameters)
     assert linked.runs == copied.runs
@@ -207,7 +207,7 @@ def test_real_frames_give_the_same_spots(
     shared: Path, tmp_path: Path, files: str, parameters: dict[str, Any]
 ) -> None:
     paths = sorted((shared / "data").glob(files))
-    if "thaumatin" in files:  # unpacked, so that its pixels are read by their place
+    if "thaumatin" in files:  # decompressed, so that its pixels are read by their offset
         [packed] = paths
         paths = [tmp_path / "thau_0005.cbf"]
         paths[0].write_bytes(bz2.decompress(packed.read_bytes()))

@@ -1,4 +1,4 @@
-"""Linked files that moved, shrank or changed, and stores that refer to what they should not."""
+"""Linked files that moved, shrank or changed, and malicious references in stores."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from support.linked_examples import counts, write_hdf5, write_images
 
 import dxdask
 from dxdask.errors import DxdaskError, FormatError, LinkedFileError, SchemaError
-from dxdask.storage.frames.linked import with_checksum
-from dxdask.storage.frames.places import REFERENCE
+from dxdask.storage.formats import REFERENCE
+from dxdask.storage.frames.checksum import with_checksum
 from dxdask.storage.store.store import Store
 
 
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def refuse(store: Path, message: str, error: type[DxdaskError] = LinkedFileError) -> str:
-    """Check that neither frames nor a step can be had; return the message."""
+    """Check that neither frames nor a step are available; return the message."""
     with pytest.raises(error, match=message):
         Store.open(store).frames("a")
     with pytest.raises(error, match=message) as found:
@@ -206,13 +206,13 @@ def link_to(path: Path, **others: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-@pytest.mark.parametrize("packing", ["none", "file", "bitshuffle+lz4"])
+@pytest.mark.parametrize("compression", ["none", "file", "bitshuffle+lz4"])
 def test_a_file_that_is_no_image_gives_nothing_away(
-    folder: Path, tmp_path: Path, packing: str
+    folder: Path, tmp_path: Path, compression: str
 ) -> None:
     secret = tmp_path / "passwd"
     secret.write_text("root:x:0:0:hidden\n" * 100)
-    edit(folder / "a.zarr", link_to(secret, packing=packing, kind="cbf"))
+    edit(folder / "a.zarr", link_to(secret, compression=compression, format="cbf"))
     for image in range(5):
         point(folder / "a.zarr", image, offset=0, length=384)
     reader = Store.open(folder / "a.zarr").frame_reader("a")
@@ -233,7 +233,7 @@ def test_a_pipe_is_not_waited_for(folder: Path, tmp_path: Path) -> None:
     edit(folder / "a.zarr", link_to(file))
     file.unlink()
     os.mkfifo(file)
-    refuse(folder / "a.zarr", "no regular file")
+    refuse(folder / "a.zarr", "not a regular file")
 
 
 @pytest.mark.parametrize(
@@ -245,11 +245,11 @@ def test_a_pipe_is_not_waited_for(folder: Path, tmp_path: Path) -> None:
         {"files": [[0, "a.nxs", -1, "1", ""]]},
         {"files": [[0, "a\0.nxs", 10**9, "1", ""]]},
         {"files": []},
-        {"packing": "pickle"},
+        {"compression": "pickle"},
         {"stored": "O"},
         {"stored": "<u8"},
-        {"kind": "sh"},
-        {"version": 2},
+        {"format": "sh"},
+        {"version": 1},
         {"folders": None},
     ],
 )
@@ -257,6 +257,17 @@ def test_a_list_of_files_that_is_damaged(folder: Path, change: dict[str, Any]) -
     edit(folder / "a.zarr", lambda configuration: configuration.update(change))
     with pytest.raises((SchemaError, LinkedFileError)):
         Store.open(folder / "a.zarr").frames("a").compute()
+
+
+def test_a_link_of_the_version_before(folder: Path) -> None:
+    def change(configuration: dict[str, Any]) -> None:
+        configuration["kind"] = configuration.pop("format")
+        configuration["packing"] = configuration.pop("compression")
+        configuration["version"] = 1
+
+    edit(folder / "a.zarr", change)
+    with pytest.raises(SchemaError, match="linked by another version of dxdask; import them again"):
+        Store.open(folder / "a.zarr").frames("a")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""CrystFEL's geometry files: read, written, and what CrystFEL's own say."""
+"""CrystFEL's geometry files: read, written, and compared with CrystFEL's own."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def test_the_geometry_that_crystfel_was_run_with(shared: Path, name: str) -> Non
     assert found.detector[0].trusted_range[0] == pytest.approx(-500)
 
 
-def turned(seed: int) -> Detector:
-    """Return two quadrants of two panels, all turned and shifted at random."""
+def rotated(seed: int) -> Detector:
+    """Return two quadrants of two panels, all rotated and shifted at random."""
     rng = np.random.default_rng(seed)
     parts = []
     for i in range(4):
@@ -83,7 +83,7 @@ def turned(seed: int) -> Detector:
 def test_a_detector_comes_back(seed: int) -> None:
     import tempfile
 
-    detector, beam = turned(seed), Beam(wavelength=1.3051)
+    detector, beam = rotated(seed), Beam(wavelength=1.3051)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "b.geom"
         write_crystfel_geometry(path, detector, beam)
@@ -124,7 +124,7 @@ def test_a_camera_length_in_the_data_file(tmp_path: Path) -> None:
     path = written(tmp_path, HEAD.replace("110 mm", "/det/z mm") + "coffset = 0.5\n" + panels())
     found = read_crystfel(path, lookup={"/det/z": 85.0}.__getitem__)
     assert found.detector[0].origin[2] == pytest.approx(-585.0)
-    with pytest.raises(FormatError, match="place in the data file"):
+    with pytest.raises(FormatError, match="dataset in the data file"):
         read_crystfel(path)
 
 
@@ -182,23 +182,23 @@ def test_groups_of_older_and_newer_files(tmp_path: Path) -> None:
     [
         ("clen = 1\n", "has no panel"),
         ("hello world\n", "line 1: 'hello world' is not"),
-        (HEAD + panels().replace("corner_y = -3", "corner_y = up"), "up is no number"),
+        (HEAD + panels().replace("corner_y = -3", "corner_y = up"), "up is not a number"),
         (HEAD.replace("res = 10000\n", "") + panels(), "panel p0 has no res"),
         (HEAD.replace("clen = 110 mm\n", "") + panels(), "panel p0 has no clen"),
         (HEAD.replace("mm", "furlong") + panels(), "unit that is not known; give m, mm"),
-        (HEAD + "fs = 1.0w\n" + panels(), "no direction such as"),
+        (HEAD + "fs = 1.0w\n" + panels(), "not a direction such as"),
         (HEAD + "fs = x\nss = x\n" + panels(), "not at right angles"),
         (HEAD + panels() + "p0/max_fs = -1\n", "ends before it begins"),
-        (HEAD + panels() + "group_a = p0,p9\n", "p9, which is no panel and no group"),
+        (HEAD + panels() + "group_a = p0,p9\n", "p9, which is neither a panel nor a group"),
         (HEAD + panels(3) + "group_a = p0,p1\ngroup_b = p1,p2\n", "groups a and b overlap"),
         (HEAD + panels() + "group_a = b,p0\ngroup_b = a,p1\n", "is in itself"),
-        (HEAD + panels() + "bad0/panel = p7\nbad0/min_fs = 0\n", "panel p7, which is not there"),
+        (HEAD + panels() + "bad0/panel = p7\nbad0/min_fs = 0\n", "panel p7, which does not exist"),
         (HEAD + panels() + "p0/dim0 = 1\np0/dim1 = 2\n", "fixes 2 axes"),
         (HEAD + "adu_per_photon = 0\n" + panels(), "gain of 0 ADU"),
         (HEAD + "no_index = 1\n" + panels(), "none to use"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
+def test_errors_name_the_fault(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         read_crystfel(written(tmp_path, text))
 

@@ -164,7 +164,7 @@ def test_scaled_intensities_are_dials_s_unscaled_ones(tmp_path):
     np.testing.assert_allclose(
         written["intensity.scale.variance"], [2.25, 9.0, 36.0, 81.0, 144.0], rtol=1e-15
     )
-    # dials.export will not do without.
+    # Required by dials.export.
     np.testing.assert_array_equal(written["inverse_scale_factor_variance"], np.zeros(5))
     experiments = ExperimentList.of([sweep()])
     write_reflections(tmp_path / "a.refl", given, experiments)
@@ -264,7 +264,7 @@ def test_damaged_tables(tmp_path):
         read_reflections(path)
     content["data"]["id"] = ["complex", [5, b""]]
     path.write_bytes(msgpack.packb([mark, version, content]))
-    with pytest.raises(FormatError, match=r"column .* is of no known type|has 5 rows"):
+    with pytest.raises(FormatError, match=r"column .* is of an unknown type|has 5 rows"):
         read_reflections(path)
 
 

@@ -1,4 +1,4 @@
-"""Geometry in files of its own, as other programs open it."""
+"""Geometry files as other programs open them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print(json.dumps({
 
 
 def experiment() -> Experiment:
-    """Return a run of stills with panels in two halves, each in its own place."""
+    """Return a run of stills with panels in two halves, each at its own position."""
     rng = np.random.default_rng(2)
     detector = moved_panels(panels(), rng.normal(0, 0.1, (4, 3)), rng.normal(0, 1e-2, (4, 3)))
     halves = Group(groups=(Group(name="left", panels=(0, 2)), Group(name="right", panels=(1, 3))))

@@ -1,4 +1,4 @@
-"""Raw files made to hurt their reader: sizes they announce, files they name, numbers they hold."""
+"""Malicious raw files: sizes they announce, files they name, numbers they hold."""
 
 import h5py
 import numpy as np
@@ -15,7 +15,7 @@ BEAM = "entry/instrument/beam/incident_wavelength"
 
 
 def changed(path, name, **dataset):
-    """Put another dataset in the place of one of an NXmx file."""
+    """Replace a dataset of an NXmx file."""
     write_nxmx(path, FRAMES)
     with h5py.File(path, "r+") as file:
         attributes = dict(file[name].attrs)
@@ -97,7 +97,7 @@ def test_a_cbf_of_no_detector(tmp_path):
 def test_an_smv_of_no_detector(tmp_path, name, value):
     changes = {"SIZE2": 60000} | {name: value} if name == "SIZE1" else {name: value}
     path = write_smv(tmp_path / "a_1.img", IMAGE.astype(np.uint16), **changes)
-    with pytest.raises(FormatError, match=r"no finite number|not the sizes of an image"):
+    with pytest.raises(FormatError, match=r"not a finite number|not the sizes of an image"):
         read_runs([path])
 
 

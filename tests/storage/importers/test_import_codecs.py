@@ -1,4 +1,4 @@
-"""The compressions of CBF files: what was packed comes back, and nothing else is believed."""
+"""Compressions of CBF files: compressed images come back, damaged ones give an error."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ images = hnp.arrays(
 
 
 def packed(image):
-    """Return an image (section, slow, fast) packed, each number in a group of its own."""
+    """Return a packed image (section, slow, fast), each number in a group of its own."""
     sections, slow, fast = image.shape
     head = image.size.to_bytes(8, "little") + bytes(24)
     bits: list[int] = []
@@ -39,7 +39,7 @@ def packed(image):
 
 
 def predicted(image, s, y, x):
-    """Return the mean of the neighbours that come before a pixel, as CBFlib has them."""
+    """Return the mean of the neighbours before a pixel, as in CBFlib."""
     fast = image.shape[2]
     if y == 0:
         if x:
@@ -73,7 +73,7 @@ def test_a_truncated_byte_offset_is_an_error(image, cut):
 
 def test_byte_offset_that_leaves_32_bits_is_an_error():
     data = np.frombuffer(byte_offset(np.array([2**31 - 1], np.int32)), dtype=np.uint8)
-    with pytest.raises(FormatError, match="go astray at pixel 1 of 2"):
+    with pytest.raises(FormatError, match="are invalid at pixel 1 of 2"):
         decode_byte_offset(np.concatenate([data, np.array([1], np.uint8)]), 2)
 
 

@@ -1,4 +1,4 @@
-"""Whatever bytes a file holds: it opens, or an error of ours says why not. Nothing else happens."""
+"""Damaged files open, or give an error of dxdask; nothing else happens."""
 
 import tempfile
 from contextlib import suppress
@@ -40,7 +40,7 @@ def test_damaged_images(kind, data):
     with tempfile.TemporaryDirectory() as folder:
         path = example(kind, Path(folder))
         raw = bytearray(path.read_bytes())
-        # libhdf5 itself may crash on damaged bytes: its files are only cut short here.
+        # libhdf5 itself may crash on damaged bytes: its files are only truncated here.
         for _ in range(0 if kind == "hdf5" else data.draw(st.integers(1, 4))):
             raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
         cut = data.draw(st.integers(0, len(raw)) | st.just(0))

@@ -1,4 +1,4 @@
-"""NXmx: axes, modules, masks and the ways a file can be wrong."""
+"""NXmx: axes, modules, masks and faults of files."""
 
 import h5py
 import numpy as np
@@ -32,7 +32,7 @@ def test_a_plain_file(tmp_path):
 
 
 def test_a_turned_detector_arm(tmp_path):
-    """Two theta about x outside the distance turns the whole detector."""
+    """Two theta about x outside the distance rotates the whole detector."""
     path = write_nxmx(tmp_path / "a.nxs", FRAMES)
     with h5py.File(path, "a") as file:
         moves = file["entry/instrument/detector/transformations"]
@@ -89,10 +89,10 @@ def test_frames_with_a_module_axis_lie_below_one_another(tmp_path):
 def test_a_kappa_goniometer(tmp_path):
     path = write_nxmx(tmp_path / "a.nxs", FRAMES)
     with h5py.File(path, "a") as file:
-        turns = file["entry/sample/transformations"]
-        axis(turns, "kappa", 20.0, (-0.6428, 0, 0.766), "rotation", "deg", "omega")
-        axis(turns, "phi", 10.0, (-1, 0, 0), "rotation", "deg", "kappa")
-        axis(turns, "x", 3.0, (1, 0, 0), "translation", "mm", "phi")
+        rotations = file["entry/sample/transformations"]
+        axis(rotations, "kappa", 20.0, (-0.6428, 0, 0.766), "rotation", "deg", "omega")
+        axis(rotations, "phi", 10.0, (-1, 0, 0), "rotation", "deg", "kappa")
+        axis(rotations, "x", 3.0, (1, 0, 0), "translation", "mm", "phi")
         del file["entry/sample/depends_on"]
         file["entry/sample/depends_on"] = "/entry/sample/transformations/x"
     goniometer = read(path).experiment.goniometer
@@ -168,7 +168,10 @@ def test_a_still_without_a_wavelength(tmp_path):
         ({"entry__data__data": np.zeros((6, 8), "u2")}, "frames are numbers"),
         ({"entry__data__data": np.zeros((4, 6, 8), "f2")}, "float16 .*integers, float32 or"),
         ({"entry__instrument__beam__incident_wavelength": None}, "no NXbeam with"),
-        ({"entry__instrument__beam__incident_wavelength": -1.0}, "that is positive"),
+        (
+            {"entry__instrument__beam__incident_wavelength": -1.0},
+            "no positive wavelength or energy",
+        ),
         ({"entry__instrument__beam__incident_wavelength": np.ones(3)}, "3 wavelengths for 4"),
         ({DETECTOR + "pixel_mask": np.zeros((5, 8), "u4")}, r"pixel_mask is \(5, 8\)"),
         ({DETECTOR + "module__data_size": [7, 8]}, "outside the frames of"),
@@ -180,7 +183,7 @@ def test_a_still_without_a_wavelength(tmp_path):
         ({"entry__sample__depends_on": "nowhere"}, "nowhere, which is not in the file"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path, changes, message):
+def test_errors_name_the_fault(tmp_path, changes, message):
     with pytest.raises(FormatError, match=message):
         read(write_nxmx(tmp_path / "a.nxs", FRAMES, **changes))
 

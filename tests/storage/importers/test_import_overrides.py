@@ -1,4 +1,4 @@
-"""What the user says of the geometry wins over what the headers say."""
+"""Overrides of the geometry replace the headers' values."""
 
 import numpy as np
 import pytest

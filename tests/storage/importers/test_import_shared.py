@@ -1,7 +1,7 @@
 """Every folder of real and simulated frames opens with dxtbx 3.12's geometry and pixels.
 
-The numbers were written down from dxtbx itself: the last panel of the first image, SHA-256 of the
-pixels of the first and the last image as int32 panel after panel, and how many pixels it trusts.
+The numbers are from dxtbx itself: the last panel of the first image, SHA-256 of the pixels of the
+first and the last image as int32 panel after panel, and the number of trusted pixels.
 """
 
 import hashlib
@@ -128,7 +128,7 @@ def test_pixels_and_mask_are_dxtbx_s(shared, name):
     run, detector = pickle.loads(pickle.dumps(runs[0])), runs[0].experiment.detector
     frame = run.read(0, 1)[0]
     assert frame.dtype == run.dtype
-    # dxtbx gives the largest uint16 of an NXmx file as -1; dxdask leaves it as recorded, masked.
+    # dxtbx gives the largest uint16 of an NXmx file as -1; dxdask keeps it as recorded, masked.
     gap = 65535 if name.startswith("insulin") else None
     assert digest(frame, detector, gap=gap) == first
     if last is not None:

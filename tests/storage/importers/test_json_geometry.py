@@ -60,26 +60,26 @@ def test_models_come_back() -> None:
     [
         ({"panels": []}, "has no panel"),
         ({"panels": [{}]}, "lacks 'fast'"),
-        ({"panels": 3}, "no geometry of panels"),
+        ({"panels": 3}, "not a geometry of panels"),
         ({"panels": [{**PANEL, "slow": [1, 0, 0]}]}, "not at right angles"),
         ({"panels": [{**PANEL, "origin": [1, 2]}]}, "not three numbers"),
         ({"panels": [{**PANEL, "origin": [1, 2, float("nan")]}]}, "not finite"),
         ({"image_size_fast_slow": [0, 4]}, "has no pixels"),
-        ({"groups": [{"panels": ["p5"]}]}, "no geometry of panels"),
+        ({"groups": [{"panels": ["p5"]}]}, "not a geometry of panels"),
         ({"groups": [{"panels": [5]}]}, "of 1"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said(change: dict[str, Any], message: str) -> None:
+def test_errors_name_the_fault(change: dict[str, Any], message: str) -> None:
     with pytest.raises(FormatError, match=message):
         models_of({**GIVEN, **change}, "here")
 
 
-def test_files_that_are_no_geometry_are_refused(tmp_path: Path) -> None:
+def test_files_without_a_geometry_are_refused(tmp_path: Path) -> None:
     for name, text, message in (
         ("a.json", "[1, 2]", "no JSON object"),
-        ("b.json", "{", "no JSON"),
+        ("b.json", "{", "not JSON"),
         ("c.txt", "{}", r"give CrystFEL's \.geom"),
-        ("d.json", '{"a": ' + "[" * 100_000, "no JSON"),
+        ("d.json", '{"a": ' + "[" * 100_000, "not JSON"),
     ):
         (tmp_path / name).write_text(text)
         with pytest.raises(FormatError, match=message):

@@ -17,7 +17,7 @@ VALUES = np.arange(24, dtype=np.float32).reshape(FRAME)
 
 
 class Planted:
-    """What runs when it is unpickled."""
+    """Code that runs when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Raw runs in HDF5 that is no NXmx: frames of panels, a geometry apart, values of each event."""
+"""Raw runs in HDF5 that is not NXmx: frames of panels, separate geometry, values of events."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ def test_events_are_chosen_by_number_and_count(
     assert run.experiment.scan is not None
     assert run.experiment.scan.image_range == (1, len(chosen))
     linked = run_of(written(tmp_path, "b.h5", event_id=ids), **given, link=True)
-    assert linked.places is not None
-    assert linked.places.shape[0] == len(chosen)
+    assert linked.manifest is not None
+    assert linked.manifest.shape[0] == len(chosen)
 
 
 def test_events_of_several_runs(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_wavelengths_wherever_they_are(tmp_path: Path) -> None:
     assert some.wavelengths[0] == 0.0
     assert min(some.wavelengths[1:]) > 0.0
     assert some.wavelength == pytest.approx(np.mean(some.wavelengths[1:]))
-    with pytest.raises(FormatError, match="that is positive"):
+    with pytest.raises(FormatError, match="no positive wavelength or energy"):
         run_of(written(tmp_path, photon_energy=-1.0 - np.abs(bad)), **given)
 
 

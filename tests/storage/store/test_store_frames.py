@@ -16,7 +16,7 @@ import zarr
 from support.store_examples import begin_run, frames, write_run
 
 from dxdask.errors import ChunkError, SchemaError, StoreExistsError, StoreWriteError
-from dxdask.storage.frames.packing import Packing
+from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.frames.stored import FrameReader, lazy_frames
 from dxdask.storage.store import runs
 from dxdask.storage.store.store import Store
@@ -91,17 +91,17 @@ def test_blocks_are_whole_files(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("packing", "n_images"),
+    ("codec", "n_images"),
     [
-        (Packing((100, 1060, 1024), "uint16", 1, 1), 15),
-        (Packing((100, 1060, 1024), "uint16", 1, 4), 12),
-        (Packing((100, 1060, 1024), "uint16", 5, 20), 20),
-        (Packing((100, 4362, 4148), "uint32", 1, 1), 1),
-        (Packing((3, 1060, 1024), "uint16", 1, 1), 3),
+        (ChunkCodec((100, 1060, 1024), "uint16", 1, 1), 15),
+        (ChunkCodec((100, 1060, 1024), "uint16", 1, 4), 12),
+        (ChunkCodec((100, 1060, 1024), "uint16", 5, 20), 20),
+        (ChunkCodec((100, 4362, 4148), "uint32", 1, 1), 1),
+        (ChunkCodec((3, 1060, 1024), "uint16", 1, 1), 3),
     ],
 )
-def test_blocks_hold_some_tens_of_megabytes(packing: Packing, n_images: int) -> None:
-    assert lazy_frames(FrameReader("", "x", packing)).chunksize[0] == n_images
+def test_blocks_hold_some_tens_of_megabytes(codec: ChunkCodec, n_images: int) -> None:
+    assert lazy_frames(FrameReader("", "x", codec)).chunksize[0] == n_images
 
 
 def test_names_of_lazy_frames_follow_the_import(store: Store) -> None:
@@ -188,7 +188,7 @@ def test_whole_files_only(store: Store) -> None:
         ({"columns": {"weather": np.zeros(6)}}, "column 'weather' that a store does not know"),
         ({"columns": {"angle": np.array([None] * 6)}}, "numbers and truth values only"),
         ({"chunk": 0}, "whole chunks to a shard"),
-        ({"chunk": 2, "shard": 3}, "no multiple of 2"),
+        ({"chunk": 2, "shard": 3}, "not a multiple of 2"),
     ],
 )
 def test_what_does_not_fit_is_refused(store: Store, others: dict[str, Any], words: str) -> None:
@@ -199,9 +199,9 @@ def test_what_does_not_fit_is_refused(store: Store, others: dict[str, Any], word
 
 def test_sizes_no_chunk_can_have() -> None:
     with pytest.raises(ChunkError, match="hold nothing"):
-        Packing((0, 5, 7), "uint16", 1, 1)
+        ChunkCodec((0, 5, 7), "uint16", 1, 1)
     with pytest.raises(ChunkError, match="fewer images to a chunk"):
-        Packing((1000, 4362, 4148), "uint32", 100, 100)
+        ChunkCodec((1000, 4362, 4148), "uint32", 100, 100)
 
 
 @pytest.mark.parametrize(("chunk", "shard", "images"), [(1, None, "3 to 3"), (2, 4, "1 to 4")])
@@ -223,10 +223,10 @@ def test_damaged_frames_name_their_images(
 
 
 def test_claimed_sizes_are_checked() -> None:
-    small, large = Packing((1, 2, 2), "uint16", 1, 1), Packing((1, 4, 4), "uint16", 1, 1)
-    data = small.pack(np.zeros((1, 2, 2), np.uint16))
+    small, large = ChunkCodec((1, 2, 2), "uint16", 1, 1), ChunkCodec((1, 4, 4), "uint16", 1, 1)
+    data = small.encode(np.zeros((1, 2, 2), np.uint16))
     with pytest.raises(SchemaError, match="holds 8 bytes instead of 32"):
-        large.unpack(data, np.empty((1, 4, 4), np.uint16))
+        large.decode(data, np.empty((1, 4, 4), np.uint16))
 
 
 def test_frames_of_other_codecs_are_refused(store: Store) -> None:
@@ -234,7 +234,7 @@ def test_frames_of_other_codecs_are_refused(store: Store) -> None:
     zarr.create_array(
         store.path / "runs" / "run1" / "frames", data=frames(), chunks=(1, 5, 7), overwrite=True
     )
-    with pytest.raises(SchemaError, match="not chunked and compressed as dxdask does it"):
+    with pytest.raises(SchemaError, match="other chunks or codecs than dxdask writes"):
         store.frames("run1")
 
 

@@ -1,8 +1,8 @@
-"""Runs out of files of one image each: which images follow one another, and which are stills."""
+"""Runs of files with one image each: sweeps without breaks, and stills."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
 from dxdask.models import Detector, Experiment, Scan
-from dxdask.storage.importers.files import FileGroup
-from dxdask.storage.importers.image_files import ImageHeader
-from dxdask.storage.importers.image_kinds import ImageReader, image_places, read_header
-from dxdask.storage.importers.runs import RunSource
+from dxdask.storage.formats import FileGroup, Format, RunSource
+from dxdask.storage.importers.image_header import ImageHeader
+from dxdask.storage.importers.image_reader import ImageReader, image_manifest
 
 # Numbers in file names beyond this are dates or shots, not images of a scan.
 _MAX_NUMBER = 10_000_000
@@ -28,11 +27,13 @@ class _Image:
     header: ImageHeader
 
 
-def runs_of_group(group: FileGroup, kind: str) -> list[RunSource]:
+def runs_of_images(
+    group: FileGroup, file_format: Format, read_header: Callable[[Path], ImageHeader]
+) -> list[RunSource]:
     """Return the runs in files of one template.
 
-    Images with a rotation make one run as long as numbers, angles and models go on without a break.
-    Stills (no width) of one detector make one run, whatever their numbers.
+    Images with a rotation make one run as long as numbers, angles and models continue without a
+    break. Stills (no width) of one detector make one run, whatever their numbers.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def runs_of_group(group: FileGroup, kind: str) -> list[RunSource]:
         A header is incomplete, or an image is of another size.
     """
     images = [
-        _Image(f.path, i + 1 if f.number is None else f.number, read_header(f.path, kind))
+        _Image(f.path, i + 1 if f.number is None else f.number, read_header(f.path))
         for i, f in enumerate(group.files)
     ]
     blocks: list[list[_Image]] = []
@@ -52,11 +53,11 @@ def runs_of_group(group: FileGroup, kind: str) -> list[RunSource]:
     names = [group.stem]
     if len(blocks) > 1:
         names = [f"{group.stem}_{b[0].number}" for b in blocks]
-    return [_run(name, block, kind) for name, block in zip(names, blocks, strict=True)]
+    return [_run(name, block, file_format) for name, block in zip(names, blocks, strict=True)]
 
 
 def _continues(block: Sequence[_Image], image: _Image) -> bool:
-    """Return whether the image goes on with the run that `block` is so far."""
+    """Return whether the image continues the run of `block`."""
     first, last = block[0].header, block[-1].header
     here = image.header
     if here.shape != first.shape:
@@ -79,7 +80,7 @@ def _continues(block: Sequence[_Image], image: _Image) -> bool:
     )
 
 
-def _run(name: str, images: Sequence[_Image], kind: str) -> RunSource:
+def _run(name: str, images: Sequence[_Image], file_format: Format) -> RunSource:
     headers = [i.header for i in images]
     first = headers[0]
     numbers = [i.number for i in images]
@@ -118,13 +119,13 @@ def _run(name: str, images: Sequence[_Image], kind: str) -> RunSource:
         mask=mask_of(first.detector, first.shape),
         files=tuple(i.path for i in images),
         reader=ImageReader(
-            kind=kind,
+            format=file_format,
             paths=tuple(str(i.path) for i in images),
             frame_shape=first.shape,
             dtype=first.dtype,
         ),
         columns=_columns(headers, wavelengths) | _event_ids(images, first),
-        locate=partial(image_places, [i.path for i in images], kind, headers),
+        locate=partial(image_manifest, [i.path for i in images], file_format.name, headers),
     )
 
 
@@ -146,7 +147,7 @@ def _columns(
 
 
 def _event_ids(images: Sequence[_Image], first: ImageHeader) -> dict[str, NDArray[np.int64]]:
-    """Return the numbers in the names of stills, by which their files are told; {} of a sweep."""
+    """Return the numbers in the names of stills, as their event ids; {} for a sweep."""
     if first.oscillation[1] != 0.0 or len({i.number for i in images}) < len(images):
         return {}
     if max(i.number for i in images) > np.iinfo(np.int64).max:
@@ -155,7 +156,7 @@ def _event_ids(images: Sequence[_Image], first: ImageHeader) -> dict[str, NDArra
 
 
 def mask_of(detector: Detector, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return where (slow, fast) a pixel lies on a panel, outside its masked rectangles."""
+    """Return the mask (slow, fast), true for pixels on a panel outside its masked rectangles."""
     good = detector.panel_map(shape) >= 0
     for panel in detector.panels:
         view = good[panel.slices]

@@ -1,4 +1,4 @@
-"""Chunks unpacked by us: as HDF5's own filters pack them, and whatever damage they have."""
+"""Decompression of chunks: as HDF5's own filters wrote them, and with any damage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dxdask.errors import FormatError
-from dxdask.storage.codecs import PACKINGS, unpack
+from dxdask.storage.codecs import COMPRESSIONS, decompress
 
 DTYPES = ("u1", "u2", "u4", "i4", ">u2", "u8", "f4")
 FILTERS: Mapping[str, Mapping[str, Any]] = {
@@ -28,10 +28,10 @@ FILTERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def packed_by_hdf5(frame: np.ndarray, packing: str, **more: Any) -> bytes:
+def compressed_by_hdf5(frame: np.ndarray, name: str, **more: Any) -> bytes:
     with h5py.File(io.BytesIO(), "w") as file:
         dataset = file.create_dataset(
-            "data", data=frame[None], chunks=(1, *frame.shape), **{**FILTERS[packing], **more}
+            "data", data=frame[None], chunks=(1, *frame.shape), **{**FILTERS[name], **more}
         )
         mask, data = dataset.id.read_direct_chunk((0, 0, 0))
         assert mask == 0
@@ -51,19 +51,21 @@ def counts(shape: tuple[int, int], dtype: str, rate: float, seed: int) -> np.nda
     return out
 
 
-def undone(packing: str, data: bytes, like: np.ndarray) -> np.ndarray:
+def decompressed(compression: str, data: bytes, like: np.ndarray) -> np.ndarray:
     out = np.empty_like(like)
-    unpack(packing, data, out)
+    decompress(compression, data, out)
     return out
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("packing", FILTERS)
+@pytest.mark.parametrize("compression", FILTERS)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 5), (16, 8), (37, 41), (130, 257)])
-def test_what_hdf5_packed_comes_back(packing: str, dtype: str, shape: tuple[int, int]) -> None:
+def test_chunks_compressed_by_hdf5_come_back(
+    compression: str, dtype: str, shape: tuple[int, int]
+) -> None:
     frame = counts(shape, dtype, 3.0, seed=shape[1])
-    data = packed_by_hdf5(frame, packing)
-    np.testing.assert_array_equal(undone(packing, data, frame), frame)
+    data = compressed_by_hdf5(frame, compression)
+    np.testing.assert_array_equal(decompressed(compression, data, frame), frame)
 
 
 @pytest.mark.parametrize("elements", [8, 64, 2048])
@@ -71,8 +73,8 @@ def test_what_hdf5_packed_comes_back(packing: str, dtype: str, shape: tuple[int,
 def test_blocks_of_another_size(elements: int, cname: str) -> None:
     frame = counts((37, 41), "u2", 3.0, seed=1)
     given = hdf5plugin.Bitshuffle(nelems=elements, cname=cname)
-    data = packed_by_hdf5(frame, f"bitshuffle+{cname}", **given)
-    np.testing.assert_array_equal(undone(f"bitshuffle+{cname}", data, frame), frame)
+    data = compressed_by_hdf5(frame, f"bitshuffle+{cname}", **given)
+    np.testing.assert_array_equal(decompressed(f"bitshuffle+{cname}", data, frame), frame)
 
 
 @given(
@@ -84,25 +86,26 @@ def test_blocks_of_another_size(elements: int, cname: str) -> None:
     st.sampled_from(["lz4", "bitshuffle+lz4"]),
 )
 def test_any_frame_comes_back(
-    dtype: str, slow: int, fast: int, rate: float, seed: int, packing: str
+    dtype: str, slow: int, fast: int, rate: float, seed: int, compression: str
 ) -> None:
     frame = counts((slow, fast), dtype, rate, seed)
-    np.testing.assert_array_equal(undone(packing, packed_by_hdf5(frame, packing), frame), frame)
+    data = compressed_by_hdf5(frame, compression)
+    np.testing.assert_array_equal(decompressed(compression, data, frame), frame)
 
 
 @given(st.binary(max_size=3000), st.integers(1, 7), st.integers(0, 3))
 def test_repeats_at_every_distance(seed: bytes, distance: int, tail: int) -> None:
     pattern = (seed or b"a")[:distance]
     body = np.frombuffer((pattern * 5000)[: 4000 + tail] + seed, dtype=np.uint8)[None]
-    np.testing.assert_array_equal(undone("lz4", packed_by_hdf5(body, "lz4"), body), body)
+    np.testing.assert_array_equal(decompressed("lz4", compressed_by_hdf5(body, "lz4"), body), body)
 
 
-def guarded(packing: str, data: bytes, shape: tuple[int, int], dtype: str) -> np.ndarray | None:
-    """Unpack into the middle of a larger array; None where that is an error. Nothing else moves."""
+def guarded(compression: str, data: bytes, shape: tuple[int, int], dtype: str) -> np.ndarray | None:
+    """Decompress into the middle of a larger array; None on an error. Nothing else changes."""
     n = shape[0] * shape[1]
     room = np.full(3 * n, 77, dtype=dtype)
     try:
-        unpack(packing, data, room[n : 2 * n].reshape(shape))
+        decompress(compression, data, room[n : 2 * n].reshape(shape))
     except FormatError:
         return None
     finally:
@@ -118,46 +121,48 @@ def guarded(packing: str, data: bytes, shape: tuple[int, int], dtype: str) -> np
     st.integers(0, 4),
 )
 def test_flipped_bytes_never_leave_the_arrays(
-    packing: str, dtype: str, flips: list[tuple[int, int]], seed: int
+    compression: str, dtype: str, flips: list[tuple[int, int]], seed: int
 ) -> None:
-    data = bytearray(packed_by_hdf5(counts((23, 45), dtype, 2.0, seed), packing))
+    data = bytearray(compressed_by_hdf5(counts((23, 45), dtype, 2.0, seed), compression))
     for at, change in flips:
         data[at % len(data)] ^= change
-    guarded(packing, bytes(data), (23, 45), dtype)
+    guarded(compression, bytes(data), (23, 45), dtype)
 
 
-@given(st.sampled_from([*PACKINGS]), st.binary(max_size=400), st.sampled_from(["u1", "u2", "i4"]))
-def test_any_bytes_never_leave_the_arrays(packing: str, data: bytes, dtype: str) -> None:
-    guarded(packing, data, (9, 11), dtype)
+@given(
+    st.sampled_from([*COMPRESSIONS]), st.binary(max_size=400), st.sampled_from(["u1", "u2", "i4"])
+)
+def test_any_bytes_never_leave_the_arrays(compression: str, data: bytes, dtype: str) -> None:
+    guarded(compression, data, (9, 11), dtype)
 
 
-@pytest.mark.parametrize("packing", FILTERS)
-def test_truncated_or_lengthened_is_an_error(packing: str) -> None:
+@pytest.mark.parametrize("compression", FILTERS)
+def test_truncated_or_lengthened_is_an_error(compression: str) -> None:
     frame = counts((23, 45), "u2", 2.0, 0)
-    data = packed_by_hdf5(frame, packing)
+    data = compressed_by_hdf5(frame, compression)
     for cut in (1, 5, len(data) // 2, len(data) - 3, len(data)):
-        assert guarded(packing, data[: len(data) - cut], frame.shape, "u2") is None
-    if packing in ("none", "bitshuffle", "bitshuffle+lz4", "bitshuffle+zstd"):
-        assert guarded(packing, data + b"0", frame.shape, "u2") is None
+        assert guarded(compression, data[: len(data) - cut], frame.shape, "u2") is None
+    if compression in ("none", "bitshuffle", "bitshuffle+lz4", "bitshuffle+zstd"):
+        assert guarded(compression, data + b"0", frame.shape, "u2") is None
 
 
-@pytest.mark.parametrize("packing", ["lz4", "bitshuffle+lz4", "bitshuffle+zstd"])
+@pytest.mark.parametrize("compression", ["lz4", "bitshuffle+lz4", "bitshuffle+zstd"])
 @pytest.mark.parametrize("size", [0, 1, 10**12, 2**64 - 1])
-def test_the_size_announced_must_be_the_chunks(packing: str, size: int) -> None:
+def test_the_size_announced_must_be_the_chunks(compression: str, size: int) -> None:
     frame = counts((23, 45), "u2", 2.0, 0)
-    data = size.to_bytes(8, "big") + packed_by_hdf5(frame, packing)[8:]
+    data = size.to_bytes(8, "big") + compressed_by_hdf5(frame, compression)[8:]
     with pytest.raises(FormatError, match="bytes"):
-        undone(packing, data, frame)
+        decompressed(compression, data, frame)
 
 
 @pytest.mark.parametrize("block", [0, 3, 17, 2**32 - 1])
 def test_blocks_that_cannot_be(block: int) -> None:
     frame = counts((23, 45), "u2", 2.0, 0)
-    data = packed_by_hdf5(frame, "bitshuffle+lz4")
+    data = compressed_by_hdf5(frame, "bitshuffle+lz4")
     with pytest.raises(FormatError):
-        undone("bitshuffle+lz4", data[:8] + block.to_bytes(4, "big") + data[12:], frame)
+        decompressed("bitshuffle+lz4", data[:8] + block.to_bytes(4, "big") + data[12:], frame)
 
 
-def test_a_packing_that_is_not_known_is_named() -> None:
+def test_an_unknown_compression_is_named() -> None:
     with pytest.raises(FormatError, match="'szip' is not known; none, deflate"):
-        unpack("szip", b"", np.empty((1, 1), np.uint8))
+        decompress("szip", b"", np.empty((1, 1), np.uint8))

@@ -1,4 +1,4 @@
-"""A run as the importers find it: its models and columns read, its frames still in their files."""
+"""A run in its raw files: models and columns read, frames left in the files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from dxdask.errors import InputError
 from dxdask.models import Experiment
-from dxdask.storage.frames.places import FramePlaces
+from dxdask.storage.formats.chunk_manifest import ChunkManifest
 
 
 class FrameReader(Protocol):
-    """Reads frames from files; small, frozen and picklable, so that it can travel to a worker."""
+    """Reads frames from files; small, frozen and picklable, so that workers can hold it."""
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return frames first .. last - 1, (n, slow, fast)."""
@@ -24,7 +24,7 @@ class FrameReader(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RunSource:
-    """Images recorded one after the other, or stills that belong together.
+    """Images recorded in sequence, or stills that belong together.
 
     Attributes
     ----------
@@ -32,13 +32,13 @@ class RunSource:
     experiment : its models; no crystal.
     shape : (n images, slow, fast).
     dtype : of the pixels.
-    mask : (slow, fast) bool, true where a pixel lies on a panel and is not known to be bad.
+    mask : (slow, fast) bool, true where a pixel is on a panel and is not known to be bad.
     columns : one value an image: angle (degree), exposure (s), wavelength (A), timestamp (s since
         1970), transmission, event_id; those that are known.
     files : all files the run depends on: those of its frames first, then a mask the user gave.
     reader : of the frames.
-    locate : returns where the frames lie in their files, or raises FormatError.
-    places : the same once it is known, for a run whose frames stay where they are.
+    locate : returns the chunk manifest of the frames, or raises FormatError.
+    manifest : the chunk manifest of a run whose frames are to be linked, else None.
     """
 
     name: str
@@ -49,8 +49,8 @@ class RunSource:
     files: tuple[Path, ...]
     reader: FrameReader
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    locate: Callable[[], FramePlaces]
-    places: FramePlaces | None = None
+    locate: Callable[[], ChunkManifest]
+    manifest: ChunkManifest | None = None
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return frames first .. last - 1 (counted from 0), (n, slow, fast), as recorded.
@@ -64,8 +64,8 @@ class RunSource:
         """
         if not 0 <= first <= last <= self.shape[0]:
             raise InputError(
-                f"run {self.name} has images 0 to {self.shape[0] - 1}; "
-                f"{first} to {last - 1} asked for"
+                f"images {first} to {last - 1} are out of range: run {self.name} has images 0 to "
+                f"{self.shape[0] - 1}"
             )
         return self.reader.read(first, last)
 

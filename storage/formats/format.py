@@ -1,0 +1,98 @@
+"""Interface of a raw file format.
+
+A package adds a format by an entry point in the group ``dxdask.formats``; those of dxdask are
+registered in the same way::
+
+    [project.entry-points."dxdask.formats"]
+    mine = "my_package.format:Mine"
+
+The class is imported whenever formats are listed, so its module should import readers of files
+only within its methods.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from dxdask.errors import FormatError
+from dxdask.storage.formats.file_group import FileGroup
+from dxdask.storage.formats.run_source import RunSource
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Supplement:
+    """Metadata from the user's parameters, for files that lack them.
+
+    Attributes
+    ----------
+    reference_geometry : path of a geometry file.
+    dataset : name of the frames' dataset.
+    wavelength : Angstrom.
+    """
+
+    reference_geometry: Path | None = None
+    dataset: str | None = None
+    wavelength: float | None = None
+
+
+class Format(ABC):
+    """A raw file format; without state, instantiated once in a process.
+
+    Attributes
+    ----------
+    name : the name of the entry point; recorded in stores with linked frames.
+    description : the files in a few words, with the signature they are recognised by.
+    suffixes : of the files' names, in lower case; folders are searched for them.
+    priority : a file that several formats claim is read by the one of highest priority.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    priority: ClassVar[int] = 0
+
+    @abstractmethod
+    def has_signature(self, head: bytes) -> bool:
+        """Return whether the first bytes of a file are those of this format.
+
+        Linked files are checked by it before any of their bytes are used as pixels.
+        """
+
+    def claims(self, path: Path, head: bytes) -> bool:
+        """Return whether a file is of this format, without reading it whole.
+
+        head : its first `HEAD_BYTES` bytes, decompressed.
+
+        Raises
+        ------
+        FormatError
+            The file has the signature, and is damaged.
+        """
+        return self.has_signature(head)
+
+    @abstractmethod
+    def read_runs(self, group: FileGroup, supplement: Supplement) -> list[RunSource]:
+        """Return the runs in files of one template.
+
+        Raises
+        ------
+        FormatError
+            A header is incomplete, or a file is damaged.
+        """
+
+    def read_frame(self, path: Path) -> NDArray[Any]:
+        """Return the pixels (slow, fast) of a file of one image.
+
+        Needed only by formats with chunk manifests of compression `WHOLE_FILE`.
+
+        Raises
+        ------
+        FormatError
+            The file is damaged.
+        """
+        raise FormatError(f"{path}: files of the format {self.name} are not read as one image")

@@ -1,0 +1,109 @@
+"""Adjustments of a run by the parameters of the import: images, geometry, mask, link."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import FormatError, InputError, ParameterError
+from dxdask.models import Scan
+from dxdask.storage.formats import RunSource
+from dxdask.storage.formats.run_source import ReaderFrom
+from dxdask.storage.importers.geometry import overridden
+from dxdask.storage.importers.parameters import ImportParameters
+from dxdask.storage.importers.reference_geometry import with_reference
+
+
+def adjusted(
+    run: RunSource, parameters: ImportParameters, mask: NDArray[np.bool_] | None
+) -> RunSource:
+    """Return the run with the user's overrides; `mask` (slow, fast) is true for good pixels."""
+    if parameters.geometry.scan.image_range is not None:
+        run = _sliced(run, parameters.geometry.scan.image_range)
+    run = with_reference(run, parameters.input)
+    experiment = overridden(run.experiment, parameters.geometry)
+    scan = experiment.scan
+    if parameters.convert_stills and scan is not None:
+        scan = replace(scan, oscillation=(scan.oscillation[0], 0.0))
+        experiment = replace(experiment, scan=scan, goniometer=None)
+    experiment = replace(experiment, identifier=run.name)
+    columns = dict(run.columns)
+    if parameters.geometry.scan.oscillation is not None and scan is not None:
+        start, width = scan.oscillation
+        columns["angle"] = start + width * np.arange(run.shape[0], dtype=np.float64)
+    n_images = run.shape[0]
+    for name in ("wavelength", "transmission"):
+        value = getattr(parameters.geometry.beam, name)
+        if value is not None:
+            columns[name] = np.full(n_images, value)
+    good = run.mask
+    if mask is not None:
+        if mask.shape != run.shape[1:]:
+            raise InputError(
+                f"lookup.mask={parameters.lookup.mask} is {mask.shape}, the frames of run "
+                f"{run.name} {run.shape[1:]} (slow, fast)"
+            )
+        good = good & mask
+    extra = () if parameters.lookup.mask is None else (parameters.lookup.mask,)
+    return replace(
+        run, experiment=experiment, columns=columns, mask=good, files=(*run.files, *extra)
+    )
+
+
+def _sliced(run: RunSource, image_range: tuple[int, int]) -> RunSource:
+    """Return the images first .. last (numbers, both included) of a run."""
+    scan = run.experiment.scan or Scan(image_range=(1, run.shape[0]))
+    first, last = image_range
+    low, high = scan.image_range
+    if not low <= first <= last <= high:
+        raise ParameterError(
+            f"geometry.scan.image_range={first},{last}: run {run.name} has images {low} to {high}"
+        )
+    start, n_images = first - low, last - first + 1
+    chosen = slice(start, start + n_images)
+
+    def part(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return values[chosen] if values and len(values) == run.shape[0] else values
+
+    angle, width = scan.oscillation
+    sliced = replace(
+        scan,
+        image_range=image_range,
+        oscillation=(angle + start * width, width),
+        exposure_times=part(scan.exposure_times) or (),
+        epochs=part(scan.epochs) or (),
+    )
+    beam = replace(run.experiment.beam, wavelengths=part(run.experiment.beam.wavelengths))
+    return replace(
+        run,
+        experiment=replace(run.experiment, scan=sliced, beam=beam),
+        shape=(n_images, *run.shape[1:]),
+        columns={name: values[chosen] for name, values in run.columns.items()},
+        reader=ReaderFrom(reader=run.reader, start=start),
+        locate=lambda: run.locate().part(start, start + n_images),
+    )
+
+
+def with_manifest(run: RunSource, parameters: ImportParameters) -> RunSource:
+    """Return the run with the chunk manifest of its frames, to be linked.
+
+    Raises
+    ------
+    ParameterError
+        Chunks of another size are requested.
+    FormatError
+        Its frames cannot be linked.
+    """
+    if parameters.images_per_chunk != 1:
+        raise ParameterError(
+            f"images_per_chunk={parameters.images_per_chunk} contradicts link=true: chunks stay as "
+            "they are in the files; leave one of the two out"
+        )
+    try:
+        return replace(run, manifest=run.locate())
+    except FormatError as error:
+        raise FormatError(
+            f"run {run.name} cannot be linked: {error}; import it with link=false"
+        ) from error

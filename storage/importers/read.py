@@ -1,0 +1,95 @@
+"""Runs in raw files of any registered format."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dxdask.errors import InputError
+from dxdask.storage.formats import FileGroup, Format, RunSource, Supplement, format_of
+from dxdask.storage.importers.adjust import adjusted, with_manifest
+from dxdask.storage.importers.files import find_files, group_files
+from dxdask.storage.importers.parameters import ImportParameters
+from dxdask.storage.importers.selection import selected
+from dxdask.storage.store.layout import name_from
+from dxdask.storage.store.masks import read_mask
+
+
+def read_runs(
+    paths: Iterable[str | Path], parameters: ImportParameters | None = None
+) -> list[RunSource]:
+    """Return the runs in files, folders, globs and templates; no frames are read.
+
+    Raises
+    ------
+    InputError
+        No files, a template with a number missing, runs recorded on different detectors.
+    FormatError
+        A file is truncated, inconsistent or of a format that is not known.
+    ParameterError
+        Overrides that contradict each other or the files.
+    """
+    parameters = parameters or ImportParameters()
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    runs: list[RunSource] = []
+    supplement = Supplement(
+        reference_geometry=parameters.input.reference_geometry,
+        dataset=parameters.input.dataset,
+        wavelength=parameters.geometry.beam.wavelength,
+    )
+    for group in group_files(find_files(given, parameters.template)):
+        for one, part in _by_format(group):
+            runs.extend(one.read_runs(part, supplement))
+    runs = selected(_with_unique_names(runs), parameters.events, parameters.max_events)
+    lookup = parameters.lookup.mask
+    mask = None if lookup is None else read_mask(lookup, "lookup.mask")
+    runs = [adjusted(run, parameters, mask) for run in runs]
+    if parameters.link:
+        runs = [with_manifest(run, parameters) for run in runs]
+    if not parameters.allow_mixed_detectors:
+        _check_same_detector(runs)
+    return runs
+
+
+def _by_format(group: FileGroup) -> Iterator[tuple[Format, FileGroup]]:
+    """Yield the files of a template, split where the format changes."""
+    for one, files in itertools.groupby(group.files, key=lambda f: format_of(f.path)):
+        yield one, replace(group, files=tuple(files))
+
+
+def _with_unique_names(runs: Sequence[RunSource]) -> list[RunSource]:
+    """Return the runs with names valid in a store; equal ones get their folder, then a number."""
+    names = [name_from(run.name) for run in runs]
+    count = Counter(names)
+    names = [
+        name_from(f"{run.files[0].resolve().parent.name}_{name}") if count[name] > 1 else name
+        for run, name in zip(runs, names, strict=True)
+    ]
+    taken: set[str] = set()
+    out = []
+    for run, name in zip(runs, names, strict=True):
+        numbered = (f"{name}_{i}" for i in itertools.count(2))
+        unique = next(n for n in itertools.chain((name,), numbered) if n not in taken)
+        taken.add(unique)
+        out.append(replace(run, name=unique, experiment=replace(run.experiment, run=unique)))
+    return out
+
+
+def _check_same_detector(runs: Sequence[RunSource]) -> None:
+    """Refuse runs whose frames differ in size or in the panels cut out of them."""
+
+    def layout(run: RunSource) -> tuple[object, ...]:
+        panels = run.experiment.detector.panels
+        return (run.shape[1:], [(p.offset, p.image_size, p.pixel_size) for p in panels])
+
+    for run in runs[1:]:
+        if layout(run) != layout(runs[0]):
+            raise InputError(
+                f"runs {runs[0].name} and {run.name} were recorded on different detectors: frames "
+                f"of {runs[0].shape[1:]} with {len(runs[0].experiment.detector)} panels and of "
+                f"{run.shape[1:]} with {len(run.experiment.detector)}; import them apart or set "
+                "allow_mixed_detectors=true"
+            )
