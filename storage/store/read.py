@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from dxdask.columns import COLUMNS
 from dxdask.errors import SchemaError, StoreNotFoundError
+from dxdask.models import ExperimentList
 from dxdask.storage.store import array_checks, layout, schema
 from dxdask.storage.store.documents import decode
+from dxdask.storage.store.manifest import Manifest
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ def attributes(path: Path) -> dict[str, Any]:
 
 def shown_tables(step: Path) -> list[dict[str, Any]]:
     """Return the tables that a step, whose folder this is, showed; not those kept as data only."""
-    return [t for t in attributes(step / layout.REPORT)["tables"] if t["printed"]]
+    return [t for t in report(step)["tables"] if t["printed"]]
 
 
 def open_store(path: Path) -> dict[str, Any]:
@@ -67,49 +69,102 @@ def open_store(path: Path) -> dict[str, Any]:
     return found
 
 
-def complete_step(root: Path, name: str) -> Path | None:
-    """Return the folder of a step's committed result, or None.
+def own_step(root: Path, name: str, branch: str) -> Path | None:
+    """Return the folder of the committed result of a step that a branch made itself, or None.
 
     Where a writer died between moving the old version away and the new one in, that is the old one.
     """
-    group = layout.step_group(name)
-    for path in (root / group, layout.replaced_path(root, group)):
+    paths = (layout.step_path(root, branch, name), layout.replaced_path(root, branch, name))
+    for path in paths:
         if (path / layout.METADATA).is_file() and attributes(path).get("complete") is True:
             return path
     return None
 
 
-def require_step(root: Path, name: str) -> Path:
-    """Return the folder of a step's result.
+def complete_step(root: Path, name: str, branch: str = layout.MAIN) -> Path | None:
+    """Return the folder of a step's committed result, that of the branch or else of main."""
+    own = own_step(root, name, branch)
+    if own is not None or branch == layout.MAIN:
+        return own
+    return own_step(root, name, layout.MAIN)
+
+
+def step_names(root: Path, branch: str) -> list[str]:
+    """Return the steps of which a branch may have results, in the order of processing."""
+    folders = (layout.branch_path(root, branch), root / layout.REPLACED / branch)
+    found = {p.parent.name for f in folders for p in f.glob(f"*/{layout.METADATA}")}
+    first = [step for step in layout.RESULT_NAMES.values() if step in found]
+    return [*first, *sorted(n for n in found - set(first) if layout.is_safe(n))]
+
+
+def require_step(root: Path, name: str, branch: str = layout.MAIN) -> Path:
+    """Return the folder of a step's result, that of the branch or else of main.
 
     Raises
     ------
     StoreNotFoundError
         The step has not been run, or did not end.
     """
-    path = complete_step(root, name)
+    path = complete_step(root, name, branch)
     if path is None:
         step = layout.step_of(name)
-        raise StoreNotFoundError(f"{root} has no result of {step}; run: dxdask {step} {root}")
+        where = "" if branch == layout.MAIN else f" branch={branch}"
+        raise StoreNotFoundError(
+            f"{root} has no result of {step}; run: dxdask {step} {root}{where}"
+        )
     return path
 
 
-def steady(root: Path, name: str, read: Callable[[Path], T]) -> T:
+def steady(root: Path, name: str, branch: str, read: Callable[[Path], T]) -> T:
     """Return what `read` makes of a step's folder, again where a writer replaced it meanwhile."""
     for _ in range(4):
-        path = require_step(root, name)
+        path = require_step(root, name, branch)
         before = attributes(path).get("id")
         try:
             found = read(path)
         except (SchemaError, StoreNotFoundError):
-            if attributes(require_step(root, name)).get("id") == before:
+            if attributes(require_step(root, name, branch)).get("id") == before:
                 raise
             continue
-        if attributes(require_step(root, name)).get("id") == before:
+        if attributes(require_step(root, name, branch)).get("id") == before:
             return found
     raise SchemaError(
         f"{name} in {root} is being replaced again and again; read it when that is over"
     )
+
+
+def manifest(path: Path) -> Manifest:
+    """Return the manifest of a step's folder.
+
+    Raises
+    ------
+    SchemaError
+        It is damaged.
+    """
+    return Manifest.from_dict(attributes(path), str(path))
+
+
+def report(path: Path) -> dict[str, Any]:
+    """Return what a step, or a run's part of it, showed: tables, messages, problems."""
+    return attributes(path / layout.REPORT)
+
+
+def experiments(path: Path) -> ExperimentList:
+    """Return the models of a step, of a run's part of it, or of a run.
+
+    Raises
+    ------
+    SchemaError
+        They are missing or damaged.
+    """
+    try:
+        return ExperimentList.from_dict(attributes(path / layout.MODELS)["experiments"])
+    except (KeyError, TypeError, ValueError, AttributeError, StoreNotFoundError) as error:
+        if isinstance(error, SchemaError):
+            raise
+        raise SchemaError(
+            f"the models at {path} are damaged ({error}); run the step again"
+        ) from error
 
 
 def column(path: Path, name: str, rows: slice = slice(None)) -> NDArray[Any]:

@@ -11,26 +11,22 @@ from dxdask.storage.store import documents, layout, read
 from dxdask.storage.store.runs import complete_runs
 
 
-def steps(root: Path) -> dict[str, dict[str, Any]]:
-    """Return the attributes of each complete step, in the order of processing."""
-    names = [*layout.STEP_GROUPS, *_analysis_names(root)]
+def steps(root: Path, branch: str) -> dict[str, dict[str, Any]]:
+    """Return the attributes of each complete step of a branch, in the order of processing.
+
+    They are those of main where the branch has no result of its own.
+    """
+    present = {*read.step_names(root, branch), *read.step_names(root, layout.MAIN)}
+    names = [step for step in layout.RESULT_NAMES.values() if step in present]
     found = {}
-    for name in names:
-        path = read.complete_step(root, name)
+    for name in [*names, *sorted(present - set(names))]:
+        path = read.complete_step(root, name, branch)
         if path is not None:
             found[name] = read.attributes(path)
     return found
 
 
-def _analysis_names(root: Path) -> list[str]:
-    prefix = f"{layout.ANALYSIS}."
-    waiting = (root / layout.REPLACED).glob(f"{prefix}*")
-    names = {p.name.removeprefix(prefix) for p in waiting}
-    names |= {p.parent.name for p in (root / layout.ANALYSIS).glob(f"*/{layout.METADATA}")}
-    return sorted(names)
-
-
-def shown(root: Path, step: str | None = None) -> dict[str, Any]:
+def shown(root: Path, branch: str, step: str | None = None) -> dict[str, Any]:
     """Return steps with parameters, times and tables, and the problems, as strict JSON holds them.
 
     Raises
@@ -39,14 +35,14 @@ def shown(root: Path, step: str | None = None) -> dict[str, Any]:
         There is no result of `step`.
     """
     if step is None:
-        names = list(steps(root))
+        names = list(steps(root, branch))
     else:
-        read.require_step(root, step)
+        read.require_step(root, step, branch)
         names = [layout.step_of(step)]
     found: dict[str, Any] = {}
     problems = [] if step else [p for r in complete_runs(root).values() for p in _problems(r)]
     for name in names:
-        attributes, report = read.steady(root, name, _attributes_and_report)
+        attributes, report = read.steady(root, name, branch, _attributes_and_report)
         found[name] = {
             "complete": True,
             "parameters": attributes["parameters"],
@@ -65,21 +61,7 @@ def _problems(run: Mapping[str, Any]) -> list[Any]:
 
 
 def _attributes_and_report(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    return read.attributes(path), read.attributes(path / layout.REPORT)
-
-
-def history(root: Path) -> tuple[dict[str, Any], ...]:
-    """Return an entry for each time a step was run; `current` marks what is there now."""
-    folders = sorted((root / layout.HISTORY).glob(f"*/{layout.METADATA}"))
-    entries = {a["id"]: a for a in (read.attributes(p.parent) for p in folders)}
-    present = steps(root)
-    for name, attributes in present.items():
-        if attributes["id"] not in entries:
-            shown = read.shown_tables(read.require_step(root, name))
-            entries[attributes["id"]] = {**attributes, "tables": shown}
-    current = {a["id"] for a in present.values()}
-    ordered = sorted(entries.values(), key=lambda entry: str(entry["created"]))
-    return tuple({**entry, "current": entry["id"] in current} for entry in ordered)
+    return read.attributes(path), read.report(path)
 
 
 def run_rows(runs: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
