@@ -9,23 +9,16 @@ from __future__ import annotations
 import json
 import math
 import os
-import struct
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 import numpy as np
-from numcodecs import blosc  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
-from dxdask.storage.store import layout, schema
+from dxdask.storage.store import chunks, layout, schema
 from dxdask.storage.store.documents import encode
-
-CNAME = "zstd"
-LEVEL = 1
-_CHECKSUM = struct.Struct("<I")
 
 
 def group(path: Path, attributes: Mapping[str, Any]) -> None:
@@ -63,41 +56,36 @@ def array(
 ) -> None:
     """Create an array in a group's folder, all its chunks compressed with checksums if `packed`."""
     little = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    chunks = schema.chunk_shape(little.shape, little.dtype.itemsize)
+    chunk_shape = schema.chunk_shape(little.shape, little.dtype.itemsize)
     path = folder / name
     path.mkdir()
-    _write_metadata(path, _array_metadata(little, chunks, dims, encode(attributes, name), packed))
+    described = _array_metadata(little, chunk_shape, dims, encode(attributes, name), packed)
+    _write_metadata(path, described)
     if not little.size:
         return
-    grid = [math.ceil(n / c) for n, c in zip(little.shape, chunks, strict=True)]
+    grid = [math.ceil(n / c) for n, c in zip(little.shape, chunk_shape, strict=True)]
     for index in np.ndindex(*grid):
         file = layout.chunk_path(path, index)
         file.parent.mkdir(parents=True, exist_ok=True)
-        data = _whole_chunk(little, chunks, index)
-        file.write_bytes(_pack(data) if packed else data.tobytes())
+        data = _whole_chunk(little, chunk_shape, index)
+        file.write_bytes(chunks.pack(data) if packed else data.tobytes())
 
 
 def _whole_chunk(
-    values: NDArray[Any], chunks: tuple[int, ...], index: tuple[int, ...]
+    values: NDArray[Any], shape: tuple[int, ...], index: tuple[int, ...]
 ) -> NDArray[Any]:
     """Return one chunk of an array, contiguous and filled up with zeros at the edges."""
-    part = values[tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, chunks, strict=True))]
-    if part.shape == chunks:
-        return np.ascontiguousarray(part).reshape(chunks)
-    whole = np.zeros(chunks, values.dtype)
+    part = values[tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, shape, strict=True))]
+    if part.shape == shape:
+        return np.ascontiguousarray(part).reshape(shape)
+    whole = np.zeros(shape, values.dtype)
     whole[tuple(map(slice, part.shape))] = part
     return whole
 
 
-def _pack(values: NDArray[Any]) -> bytes:
-    flat = values.reshape(-1)
-    data: bytes = blosc.compress(flat, CNAME.encode(), LEVEL, blosc.SHUFFLE, 0)
-    return data + _CHECKSUM.pack(google_crc32c.value(data))
-
-
 def _array_metadata(
     values: NDArray[Any],
-    chunks: tuple[int, ...],
+    chunk_shape: tuple[int, ...],
     dims: tuple[str, ...],
     attributes: Any,
     packed: bool,
@@ -108,8 +96,8 @@ def _array_metadata(
     if packed:
         settings = {
             "typesize": size,
-            "cname": CNAME,
-            "clevel": LEVEL,
+            "cname": chunks.CNAME,
+            "clevel": chunks.LEVEL,
             "shuffle": "shuffle",
             "blocksize": 0,
         }
@@ -118,7 +106,7 @@ def _array_metadata(
     return {
         "shape": list(values.shape),
         "data_type": values.dtype.name,
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunks)}},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk_shape)}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": [zero.real, zero.imag] if isinstance(zero, complex) else zero,
         "codecs": codecs,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from dxdask.columns import COLUMNS
@@ -17,6 +17,7 @@ from dxdask.models import ExperimentList
 from dxdask.storage.store import array_checks, layout, schema
 from dxdask.storage.store.documents import decode
 from dxdask.storage.store.manifest import Manifest
+from dxdask.storage.store.stored_array import StoredArray
 
 T = TypeVar("T")
 
@@ -167,31 +168,37 @@ def experiments(path: Path) -> ExperimentList:
         ) from error
 
 
-def column(path: Path, name: str, rows: slice = slice(None)) -> NDArray[Any]:
-    """Return the rows of one column of a step's folder.
+def column(
+    path: Path, name: str, rows: slice = slice(None), out: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Return the rows of one column of a step's folder, in `out` where that is given.
 
     Raises
     ------
     SchemaError
-        It is missing, damaged, or not as `dxdask.columns` has it.
+        It is missing, damaged, not as `dxdask.columns` has it, or has not the rows of `out`.
     """
     spec = COLUMNS.get(name)
     if spec is None:
         raise SchemaError(
             f"{path} lists a column {name!r} that this dxdask does not know: upgrade dxdask"
         )
-    values = array(path / name, f"column {name!r}", rows)
+    values = array(path / name, f"column {name!r}", rows, out)
     parts = (len(spec.parts),) if spec.parts else ()
     if values.dtype != np.dtype(spec.dtype) or values.shape[1:] != parts or values.ndim < 1:
         raise SchemaError(
             f"column {name!r} of {path} is {values.dtype} {values.shape[1:]}, "
-            f"should be {spec.dtype} {parts}; run {layout.step_of(path.name)} again"
+            f"should be {spec.dtype} {parts}; run the step again"
         )
     return values
 
 
-def array(path: Path, what: str, rows: slice = slice(None)) -> NDArray[Any]:
+def array(
+    path: Path, what: str, rows: slice = slice(None), out: NDArray[Any] | None = None
+) -> NDArray[Any]:
     """Return an array (the given rows of it), after checking type, codecs, size and files.
+
+    out : filled and returned, where its shape and dtype are those of the values.
 
     Raises
     ------
@@ -201,18 +208,20 @@ def array(path: Path, what: str, rows: slice = slice(None)) -> NDArray[Any]:
         It is larger than the memory that is free.
     """
     try:
-        array_checks.check_codecs(metadata(path), path)
-        found = zarr.open_array(path, mode="r")
-        schema.check_numeric(path.name, found.dtype)
+        found = StoredArray.from_metadata(metadata(path), path)
         array_checks.check_files(found, path, what)
-        wanted = range(found.shape[0])[rows] if found.ndim else range(1)
-        part = len(wanted) / max(1, found.shape[0]) if found.ndim else 1.0
-        array_checks.check_memory(int(found.nbytes * part), what, path)
+        wanted = range(found.shape[0])[rows] if found.shape else range(1)
+        shape = (len(wanted), *found.shape[1:]) if found.shape else ()
+        n_bytes = math.prod(shape) * found.dtype.itemsize
+        array_checks.check_memory(n_bytes, what, path)
         array_checks.check_chunks(found, path, what, wanted)
-        return np.asarray(found[rows] if found.ndim else found[()])
+        if out is None or (out.shape, out.dtype) != (shape, found.dtype):
+            out = np.empty(shape, found.dtype)
+        found.read(path, wanted, out)
+        return out
     except StoreNotFoundError as error:
         raise SchemaError(f"{what} is missing at {path}; run the step again") from error
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, SchemaError):
+    except (OSError, SchemaError) as error:
+        if str(path) in str(error):
             raise
         raise SchemaError(f"{what} at {path} is damaged ({error}); run the step again") from error

@@ -35,6 +35,10 @@ def columns(path: Path, names: Sequence[str] | None, run: str | None) -> Reflect
     if missing:
         have = ", ".join(manifest.columns)
         raise SchemaError(f"{path} has no column {', '.join(missing)}; it has {have}")
+    if unknown := [n for n in wanted if n not in COLUMNS]:
+        raise SchemaError(
+            f"{path} lists a column {unknown[0]!r} that this dxdask does not know: upgrade dxdask"
+        )
     if run is not None and not manifest.runs:
         return _rows_of_members(path, manifest, wanted, run)
     parts = _parts(path, manifest, run)
@@ -68,24 +72,22 @@ def _column(path: Path, parts: Sequence[tuple[Path, int, int]], name: str) -> ND
     """Return the rows of all parts, one below the other."""
     if not parts:
         return empty([name])[name]
-    out: NDArray[Any] | None = None
+    spec = COLUMNS[name]
+    n_all = sum(n for _, n, _ in parts)
+    out = np.empty((n_all, len(spec.parts)) if spec.parts else n_all, spec.dtype)
     begin = 0
     for folder, n_rows, first in parts:
-        values = read.column(folder, name)
+        place = out[begin : begin + n_rows]
+        values = read.column(folder, name, out=place)
         if len(values) != n_rows:
             raise SchemaError(
                 f"columns of {path} differ in length: {name} of {folder.name} has {len(values)} "
                 f"rows, the manifest {n_rows}; run the step again"
             )
         if name == "experiment" and first:
-            values = np.where(values < 0, values, values + np.int32(first))
-        if len(parts) == 1:
-            return values
-        if out is None:
-            out = np.empty((sum(n for _, n, _ in parts), *values.shape[1:]), values.dtype)
-        out[begin : begin + n_rows] = values
+            place[place >= 0] += np.int32(first)
         begin += n_rows
-    return out if out is not None else empty([name])[name]
+    return out
 
 
 def _rows_of_members(path: Path, manifest: Manifest, names: list[str], run: str) -> Reflections:
