@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,26 +63,12 @@ def _attributes_and_report(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return read.attributes(path), read.report(path)
 
 
-def run_rows(runs: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return a row for each run: name, images, frame, dtype, transmission, frames."""
-    return [
-        {
-            "run": name,
-            "images": shape[0],
-            "frame": f"{shape[1]} x {shape[2]}",
-            "dtype": dtype,
-            "transmission": transmission,
-            "frames": f"linked to {linked}" if linked else "copied",
-        }
-        for name, (shape, dtype, transmission, linked) in runs.items()
-    ]
-
-
 def step_rows(present: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each step: name, reflections, experiments, when, seconds."""
+    """Return a row for each step: name, branch, reflections, experiments, when, seconds."""
     return [
         {
             "step": name,
+            "branch": a["branch"],
             "reflections": a["n_reflections"],
             "experiments": a["n_experiments"],
             "at": str(a["created"])[:19].replace("T", " "),
@@ -93,26 +78,14 @@ def step_rows(present: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def as_text(title: str, groups: Iterable[tuple[str, list[dict[str, Any]]]]) -> str:
-    """Return a title and groups of rows as lines of text."""
-    lines = [title]
-    for name, rows in groups:
-        lines.append(f"  {name}: {len(rows) or 'none'}")
-        lines += ["    " + ", ".join(f"{k} {v}" for k, v in row.items()) for row in rows]
-    return "\n".join(lines)
-
-
-def as_html(title: str, groups: Iterable[tuple[str, list[dict[str, Any]]]]) -> str:
-    """Return a title and groups of rows as tables for a notebook; every text is escaped."""
-    parts = [f"<div><strong>{html.escape(title)}</strong>"]
-    for name, rows in groups:
-        if not rows:
-            parts.append(f"<p>{html.escape(name)}: none</p>")
-            continue
-        head = "".join(f"<th>{html.escape(k)}</th>" for k in rows[0])
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(str(v))}</td>" for v in row.values()) + "</tr>"
-            for row in rows
-        )
-        parts.append(f"<table><caption>{html.escape(name)}</caption><tr>{head}</tr>{body}</table>")
-    return "".join([*parts, "</div>"])
+def step_lines(present: Mapping[str, Mapping[str, Any]], most: int = 6) -> list[str]:
+    """Return a line for each of the first steps, and one with the names of the others."""
+    rows = step_rows(present)
+    shown = rows if len(rows) <= most else rows[: most - 1]
+    lines = [
+        f"{row['step']}: {row['reflections']} reflections, {row['experiments']} experiments, "
+        f"{row['seconds']} s"
+        for row in shown
+    ]
+    others = [row["step"] for row in rows[len(shown) :]]
+    return [*lines, f"and {', '.join(others)}"] if others else lines

@@ -30,6 +30,24 @@ def columns(path: Path, names: Sequence[str] | None, run: str | None) -> Reflect
         One is missing or damaged, or they differ in length.
     """
     manifest = read.manifest(path)
+    wanted = wanted_columns(path, manifest, names)
+    if run is not None and not manifest.runs:
+        return _rows_of_members(path, manifest, wanted, run)
+    folders = parts(path, manifest, run)
+    row_bytes = sum(np.dtype(COLUMNS[n].dtype).itemsize for n in wanted)
+    n_bytes = sum(n for _, n, _ in folders) * row_bytes
+    array_checks.check_memory(n_bytes, "the columns", path)
+    return {name: _column(path, folders, name) for name in wanted}
+
+
+def wanted_columns(path: Path, manifest: Manifest, names: Sequence[str] | None) -> list[str]:
+    """Return the names of columns, all (None) or some.
+
+    Raises
+    ------
+    SchemaError
+        One is not there, or of a later dxdask.
+    """
     wanted = list(manifest.columns if names is None else names)
     missing = [n for n in wanted if n not in manifest.columns]
     if missing:
@@ -39,15 +57,10 @@ def columns(path: Path, names: Sequence[str] | None, run: str | None) -> Reflect
         raise SchemaError(
             f"{path} lists a column {unknown[0]!r} that this dxdask does not know: upgrade dxdask"
         )
-    if run is not None and not manifest.runs:
-        return _rows_of_members(path, manifest, wanted, run)
-    parts = _parts(path, manifest, run)
-    n_bytes = sum(n for _, n, _ in parts) * sum(np.dtype(COLUMNS[n].dtype).itemsize for n in wanted)
-    array_checks.check_memory(n_bytes, "the columns", path)
-    return {name: _column(path, parts, name) for name in wanted}
+    return wanted
 
 
-def _parts(path: Path, manifest: Manifest, run: str | None) -> list[tuple[Path, int, int]]:
+def parts(path: Path, manifest: Manifest, run: str | None) -> list[tuple[Path, int, int]]:
     """Return the folders with rows, how many each has, and its first experiment."""
     found = []
     if run is None and manifest.n_ensemble_reflections:
@@ -68,15 +81,15 @@ def _unknown(path: Path, run: str, known: Sequence[str]) -> StoreNotFoundError:
     )
 
 
-def _column(path: Path, parts: Sequence[tuple[Path, int, int]], name: str) -> NDArray[Any]:
+def _column(path: Path, folders: Sequence[tuple[Path, int, int]], name: str) -> NDArray[Any]:
     """Return the rows of all parts, one below the other."""
-    if not parts:
+    if not folders:
         return empty([name])[name]
     spec = COLUMNS[name]
-    n_all = sum(n for _, n, _ in parts)
+    n_all = sum(n for _, n, _ in folders)
     out = np.empty((n_all, len(spec.parts)) if spec.parts else n_all, spec.dtype)
     begin = 0
-    for folder, n_rows, first in parts:
+    for folder, n_rows, first in folders:
         place = out[begin : begin + n_rows]
         values = read.column(folder, name, out=place)
         if len(values) != n_rows:
@@ -96,9 +109,9 @@ def _rows_of_members(path: Path, manifest: Manifest, names: list[str], run: str)
     mine = [i for i, member in enumerate(members) if member.run == run]
     if not mine:
         raise _unknown(path, run, list(dict.fromkeys(m.run for m in members)))
-    parts = [(path, manifest.n_ensemble_reflections, 0)]
-    rows = np.isin(_column(path, parts, "experiment"), mine)
-    return {name: _column(path, parts, name)[rows] for name in names}
+    folders = [(path, manifest.n_ensemble_reflections, 0)]
+    rows = np.isin(_column(path, folders, "experiment"), mine)
+    return {name: _column(path, folders, name)[rows] for name in names}
 
 
 def arrays(path: Path, names: Sequence[str] | None, run: str | None) -> dict[str, NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -10,6 +11,7 @@ from dxdask.errors import InputError
 from dxdask.storage.store import layout, new_store, read, report
 from dxdask.storage.store.stored_runs import StoredRuns
 from dxdask.storage.store.stored_steps import StoredSteps
+from dxdask.tables import SHOWN, html_table, shortened
 
 
 class Store(StoredRuns, StoredSteps):
@@ -56,21 +58,49 @@ class Store(StoredRuns, StoredSteps):
         read.open_store(where)
         return cls(where, mode, branch)
 
-    def _summary(self) -> tuple[str, list[tuple[str, list[dict[str, Any]]]]]:
-        found = {}
-        for run in self.runs:
-            frames = self.frame_reader(run)
-            linked = self.run_attributes(run)["source"].get("linked_to")
-            transmission = self.run_experiment(run).beam.transmission
-            found[run] = (frames.shape, frames.dtype.name, transmission, linked)
-        rows = [
-            ("runs", report.run_rows(found)),
-            ("steps", report.step_rows(report.steps(self.path, self.branch))),
-        ]
-        return f"dxdask store {self.path}", rows
-
     def __repr__(self) -> str:
-        return report.as_text(*self._summary())
+        return "\n".join([self._title(), *(f"  {line}" for line in self._lines())])
 
     def _repr_html_(self) -> str:
-        return report.as_html(*self._summary())
+        """Return the store for a notebook: its runs, the first of many, and its steps."""
+        runs = self.runs
+        rows = [self._row(run) for run in runs[:SHOWN]]
+        steps = report.step_rows(report.steps(self.path, self.branch))
+        tables = [html_table("runs", rows, len(runs)), html_table("steps", steps)]
+        return f"<div><strong>{html.escape(self._title())}</strong>{''.join(tables)}</div>"
+
+    def _title(self) -> str:
+        branches = self.branches
+        others = f" (branches: {shortened(branches)})" if len(branches) > 1 else ""
+        return f"dxdask store {self.path}, branch {self.branch}{others}"
+
+    def _lines(self) -> list[str]:
+        """Return lines on runs (counted by their frames) and on steps."""
+        runs = self.runs
+        n_images: dict[str, int] = {}
+        for run in runs:
+            frames = read.metadata(layout.run_path(self.path, run) / layout.FRAMES)
+            images, slow, fast = frames["shape"]
+            kind = f"{slow} x {fast}, {frames['data_type']}"
+            n_images[kind] = n_images.get(kind, 0) + images
+        steps = report.steps(self.path, self.branch)
+        return [
+            f"runs: {len(runs)} ({shortened(runs)})" if runs else "runs: none",
+            *(f"  {n} images of {kind}" for kind, n in list(n_images.items())[:2]),
+            f"steps: {len(steps) or 'none'}",
+            *(f"  {line}" for line in report.step_lines(steps)),
+        ]
+
+    def _row(self, run: str) -> dict[str, Any]:
+        """Return what a notebook shows of a run."""
+        frames = self.frame_reader(run)
+        n_images, slow, fast = frames.shape
+        linked = self.run_attributes(run)["source"].get("linked_to")
+        return {
+            "run": run,
+            "images": n_images,
+            "frame": f"{slow} x {fast}",
+            "dtype": frames.dtype.name,
+            "transmission": self.run_experiment(run).beam.transmission,
+            "frames": f"linked to {linked}" if linked else "copied",
+        }

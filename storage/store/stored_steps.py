@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from dxdask.columns import COLUMNS, Reflections
+from dxdask.columns import Reflections
 from dxdask.errors import StoreNotFoundError
 from dxdask.models import ExperimentList
 from dxdask.results import StepResult
-from dxdask.storage.store import commit, history, layout, read, report, results, schema
+from dxdask.storage.store import commit, history, read, report, results
 from dxdask.storage.store.folder import StoreFolder
 from dxdask.storage.store.manifest import Manifest
 from dxdask.tables import Table
@@ -118,18 +118,27 @@ class StoredSteps(StoreFolder):
             self.path, name, self.branch, lambda path: results.experiments(path, run)
         )
 
-    def reflections(self, name: str, names: Sequence[str] | None = None) -> xr.Dataset:
-        """Return a step's reflections as a Dataset along `reflection`, with units and meaning."""
-        import xarray as xr
+    def reflections(
+        self, name: str, columns: Sequence[str] | None = None, *, run: str | None = None
+    ) -> xr.Dataset:
+        """Return a step's reflections as a lazy Dataset along `reflection`, of all runs or of one.
 
-        data: dict[str, Any] = {}
-        labels: dict[str, Any] = {}
-        for column, values in self.columns(name, names).items():
-            dims = schema.column_dims(column)
-            data[column] = (dims, values, schema.column_attributes(column))
-            if len(dims) > 1:
-                labels[dims[1]] = list(COLUMNS[column].parts)
-        return xr.Dataset(data, coords=labels, attrs={"step": layout.step_of(name)})
+        Its columns are dask arrays, with units and meaning as attributes. Coordinates are `run`
+        (where rows are of runs), `image` (number of the image, where the centroid along the scan
+        is known) and the names of parts: `hkl_part` is h, k, l. `dxdask.storage.store.dataset` has
+        `flags`, which decodes the column of that name, and `dataframe`, which gives one column for
+        each part.
+
+        Raises
+        ------
+        SchemaError
+            A column is not there.
+        """
+        from dxdask.storage.store import dataset
+
+        return read.steady(
+            self.path, name, self.branch, lambda path: dataset.reflections(path, columns, run)
+        )
 
     def table(self, step: str, name: str) -> pd.DataFrame:
         """Return a table that a step showed.
