@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
-from dxdask.columns import Reflections
+from dxdask.columns import Reflections, n_rows
 from dxdask.errors import SchemaError
 from dxdask.models import ExperimentList
-from dxdask.tables import Table
+from dxdask.tables import Table, shortened
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +35,25 @@ class StepResult:
     tables: tuple[Table, ...] = ()
     messages: tuple[str, ...] = ()
     problems: tuple[Mapping[str, Any], ...] = ()
+
+    def __repr__(self) -> str:
+        arrays = [f"{name} {values.shape}" for name, values in self.arrays.items()]
+        return "\n".join(
+            [
+                f"StepResult: {n_rows(self.reflections)} reflections",
+                f"  columns: {shortened(list(self.reflections), 10)}",
+                f"  experiments: {self.experiments!r}",
+                f"  arrays: {shortened(arrays)}",
+                f"  tables: {shortened([t.name for t in self.tables], 10)}",
+                f"  messages: {len(self.messages)}, problems: {len(self.problems)}",
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the result for a notebook: counts, experiments, and the tables it prints."""
+        lines = html.escape(repr(self))
+        tables = [t._repr_html_() for t in self.tables if t.printed]
+        return "".join([f"<pre>{lines}</pre>", *tables])
 
     def table(self, name: str) -> Table:
         """Return the table of this name.

@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+SHOWN = 20
+"""Rows of a table that a notebook shows."""
+
+
+def shortened(names: Sequence[str], most: int = 6) -> str:
+    """Return names as a list in text, the first of many and how many more there are."""
+    if len(names) <= most:
+        return ", ".join(names) or "none"
+    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+
+
+def html_table(caption: str, rows: Sequence[Mapping[str, Any]], n_rows: int | None = None) -> str:
+    """Return rows, the same keys in each, as a table for a notebook; every text is escaped.
+
+    n_rows : of the whole, if only its first rows are given.
+    """
+    n_rows = len(rows) if n_rows is None else n_rows
+    rows = rows[:SHOWN]
+    if not rows:
+        return f"<p>{html.escape(caption)}: none</p>"
+    head = "".join(f"<th>{html.escape(str(key))}</th>" for key in rows[0])
+    lines = [
+        "".join(f"<td>{html.escape(str(value))}</td>" for value in row.values()) for row in rows
+    ]
+    if n_rows > len(rows):
+        lines.append(f'<td colspan="{len(rows[0])}">and {n_rows - len(rows)} more</td>')
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><caption>{html.escape(caption)}</caption><tr>{head}</tr>{body}</table>"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +92,15 @@ class Table:
             )
 
         return "\n".join([self.title + ":", rule, *map(text, head), rule, *map(text, body), rule])
+
+    def __repr__(self) -> str:
+        keys = list(self.rows[0]) if self.rows else list(self.headings)
+        return f"<Table {self.name}: {len(self.rows)} rows of {shortened(keys)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook, the first rows of a long one."""
+        rows = [{key: self._cell(key, value) for key, value in row.items()} for row in self.rows]
+        return html_table(self.title, rows)
 
     def _cell(self, key: str, value: Any) -> str:
         if value is None:

@@ -14,6 +14,7 @@ from dxdask.models.crystal import Crystal
 from dxdask.models.detector import Detector
 from dxdask.models.goniometer import Goniometer
 from dxdask.models.scan import Scan
+from dxdask.tables import SHOWN, html_table, shortened
 
 Model = TypeVar("Model", Beam, Detector, Goniometer, Scan, Crystal)
 
@@ -39,6 +40,32 @@ class Experiment:
     scan: Scan | None = None
     crystal: Crystal | None = None
     profile: GaussianProfile | None = None
+
+    def __repr__(self) -> str:
+        return f"<Experiment {', '.join(f'{k} {v}' for k, v in self._summary().items())}>"
+
+    def _repr_html_(self) -> str:
+        """Return the experiment for a notebook."""
+        return html_table("Experiment", [self._summary()])
+
+    def _summary(self) -> dict[str, str]:
+        """Return what is shown of the experiment, by name."""
+        images = "still"
+        if self.scan is not None:
+            first, last = self.scan.image_range
+            images = f"{first} to {last}"
+        cell = group = "unknown"
+        if self.crystal is not None:
+            cell = " ".join(f"{value:.6g}" for value in self.crystal.unit_cell)
+            group = self.crystal.space_group
+        return {
+            "run": self.run,
+            "images": images,
+            "wavelength": f"{self.beam.wavelength:.6g}",
+            "panels": str(len(self.detector.panels)),
+            "space group": group,
+            "cell": cell,
+        }
 
     @property
     def first_image(self) -> int:
@@ -108,6 +135,17 @@ class ExperimentList:
 
     def __iter__(self) -> Iterator[Experiment]:
         return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        kinds = ("beams", "detectors", "goniometers", "scans", "crystals")
+        counts = ", ".join(f"{len(getattr(self, kind))} {kind}" for kind in kinds)
+        of_runs = f"{len(self)} experiments of {len(self.runs)} runs ({shortened(self.runs)})"
+        return f"<ExperimentList: {of_runs}; {counts}>"
+
+    def _repr_html_(self) -> str:
+        """Return the experiments for a notebook, the first of many."""
+        rows = [self[i]._summary() for i in range(min(len(self), SHOWN))]
+        return html_table("Experiments", rows, len(self))
 
     @property
     def runs(self) -> tuple[str, ...]:

@@ -17,11 +17,11 @@ from dxdask.pipeline.frames import finish
 from dxdask.pipeline.parameters import StepParameters
 from dxdask.pipeline.steps import BUILDERS, Ensemble, Inputs
 from dxdask.results import StepResult
+from dxdask.storage.store.commit import write_step
 from dxdask.storage.store.masks import CONTENTS
 from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.runs import RunWriter
 from dxdask.storage.store.store import Store
-from dxdask.storage.store.write import write_step
 
 if TYPE_CHECKING:
     from dxdask.cluster.tally import Tally

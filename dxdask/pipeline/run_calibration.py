@@ -118,6 +118,7 @@ def calibration_of_run(
             kept = None
     given = parameters.model_dump(mode="json")
     if kept is None or calibration_parameters(store.path, run) != given:
+        store.hold_runs()
         write_calibration(store.path, run, to_store(maps, wanted), parameters=given)
     return RunCalibration(maps, parameters)
 

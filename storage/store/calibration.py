@@ -48,7 +48,9 @@ def write_calibration(
     *,
     parameters: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the calibration of a run in the place of the one before; the caller holds the lock.
+    """Write the calibration of a run in the place of the one before.
+
+    The caller holds the lock of runs.
 
     Raises
     ------
@@ -66,9 +68,10 @@ def write_calibration(
                 f"{name} of run {run!r} is {values.dtype} {values.shape}, should be "
                 f"{np.dtype(dtype).name} {size}"
             )
-    staged = root / layout.STAGING / f"{layout.RAW}-{uuid.uuid4().hex}"
+    staged = layout.staging_path(root, layout.IMPORTS) / f"{layout.RAW}-{uuid.uuid4().hex}"
     try:
-        group = create.group(
+        create.parents(root, staged)
+        create.group(
             staged,
             {
                 "run": read.attributes(path)["id"],
@@ -81,8 +84,8 @@ def write_calibration(
         )
         for name, (_, unit, doc) in _ARRAYS.items():
             values = getattr(calibration, name)
-            create.array(group, name, values, ("slow", "fast"), {"units": unit, "doc": doc})
-        group.attrs["complete"] = True
+            create.array(staged, name, values, ("slow", "fast"), {"units": unit, "doc": doc})
+        create.update(staged, {"complete": True})
         shutil.rmtree(path / layout.RAW, ignore_errors=True)
         staged.rename(path / layout.RAW)
     except OSError as error:

@@ -1,6 +1,6 @@
-"""Where everything lies in a store: the only place with path strings.
+"""Paths of a store: the only place with path strings.
 
-A store is one zarr v3 hierarchy in a folder ``NAME.zarr``::
+A store is one zarr v3 hierarchy in a folder ``NAME.zarr``, of layout version 2::
 
     NAME.zarr/            attributes: format, version, created, software
       runs/RUN/frames     (image, slow, fast) integers as recorded
@@ -9,13 +9,16 @@ A store is one zarr v3 hierarchy in a folder ``NAME.zarr``::
       runs/RUN/raw/       pedestal, noise, gain, use (slow, fast), where the run is raw
       runs/RUN/models     attributes: the experiment, without crystal
       runs/RUN/done       one flag a written file, until the run is complete
-      spots/ indexed/ refined/ integrated/ scaled/ merged/ analysis/STEP/
-        COLUMN            (reflection,) or (reflection, part)
-        experiment_offsets  row at which each experiment starts
-        arrays/NAME       what is no column (of apply_mask: RUN, the mask applied to that run)
+      results/BRANCH/STEP/  attributes: the manifest
+        COLUMN            rows that belong to no run: (reflection,) or (reflection, part)
+        arrays/NAME       arrays of the ensemble
         models, report    attributes: experiments; tables, messages, problems
-      history/NNNN_STEP   attributes: one entry each time a step was run
-      .dxdask/            the write lock, and steps on their way in and out
+        runs/RUN/         the partition of a run; attributes: id, fingerprint, n_reflections, ...
+          COLUMN          its rows
+          arrays/NAME     its arrays
+          models, report  its experiments; its tables, messages, problems
+      history/NNNNN_BRANCH_STEP_ID8   attributes: one entry each time a step was run
+      .dxdask/            locks, steps on their way in and out, partitions of unfinished jobs
 """
 
 from __future__ import annotations
@@ -26,15 +29,20 @@ from pathlib import Path
 from dxdask.errors import InputError
 
 FORMAT = "dxdask"
-VERSION = 1
+VERSION = 2
 
 RUNS = "runs"
-ANALYSIS = "analysis"
+RESULTS = "results"
 HISTORY = "history"
 WORK = ".dxdask"
 STAGING = f"{WORK}/staging"
 REPLACED = f"{WORK}/replaced"
-LOCK = f"{WORK}/lock"
+PARTITIONS = f"{WORK}/partitions"
+LOCKS = f"{WORK}/locks"
+
+MAIN = "main"
+IMPORTS = "_runs"
+"""Stands where a branch does in `staging` and `locks`; no branch can be called so."""
 
 FRAMES = "frames"
 MASK = "mask"
@@ -43,18 +51,18 @@ MODELS = "models"
 RAW = "raw"
 REPORT = "report"
 ARRAYS = "arrays"
-OFFSETS = "experiment_offsets"
 METADATA = "zarr.json"
+PARTIAL = ".partial"
 
-STEP_GROUPS = {
-    "find_spots": "spots",
-    "index": "indexed",
-    "refine": "refined",
-    "integrate": "integrated",
-    "scale": "scaled",
-    "merge": "merged",
+RESULT_NAMES = {
+    "spots": "find_spots",
+    "indexed": "index",
+    "refined": "refine",
+    "integrated": "integrate",
+    "scaled": "scale",
+    "merged": "merge",
 }
-GROUP_STEPS = {group: step for step, group in STEP_GROUPS.items()}
+"""Names of results that are accepted for the steps that make them, in the order of processing."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
@@ -67,12 +75,17 @@ def safe_name(name: str, what: str) -> str:
     InputError
         Empty, or with other characters than letters, digits and ``. _ + -``.
     """
-    if not _NAME.fullmatch(name) or len(name) > 100:
+    if not is_safe(name):
         raise InputError(
             f"{what} cannot be called {name!r}: give 1 to 100 letters, digits, "
             "'.', '_', '+' or '-', beginning with a letter or digit"
         )
     return name
+
+
+def is_safe(name: str) -> bool:
+    """Return whether `safe_name` takes this name."""
+    return bool(_NAME.fullmatch(name)) and len(name) <= 100
 
 
 def name_from(text: str) -> str:
@@ -81,14 +94,8 @@ def name_from(text: str) -> str:
 
 
 def step_of(name: str) -> str:
-    """Return the step for a step's or a group's name ("index" and "indexed" are both "index")."""
-    return GROUP_STEPS.get(name, name.removeprefix(f"{ANALYSIS}/"))
-
-
-def step_group(name: str) -> str:
-    """Return the group of a step from the root; steps without their own lie in `analysis`."""
-    step = step_of(name)
-    return STEP_GROUPS.get(step) or f"{ANALYSIS}/{safe_name(step, 'a step')}"
+    """Return the step for the name of a step or of a result ("index" and "indexed": "index")."""
+    return RESULT_NAMES.get(name, name)
 
 
 def run_path(root: Path, run: str) -> Path:
@@ -96,17 +103,41 @@ def run_path(root: Path, run: str) -> Path:
     return root / RUNS / safe_name(run, "a run")
 
 
-def replaced_path(root: Path, group: str) -> Path:
-    """Return where the previous version of a step's group waits while it is replaced."""
-    return root / REPLACED / group.replace("/", ".")
+def branch_path(root: Path, branch: str) -> Path:
+    """Return the folder of the results of a branch."""
+    return root / RESULTS / safe_name(branch, "a branch")
 
 
-def replaced_group(name: str) -> str | None:
-    """Return the group that waits under this name, None where dxdask has no such group."""
-    if name in GROUP_STEPS:
-        return name
-    folder, _, step = name.partition(".")
-    return f"{folder}/{step}" if folder == ANALYSIS and _NAME.fullmatch(step) else None
+def step_path(root: Path, branch: str, step: str) -> Path:
+    """Return the folder of a step's result on a branch."""
+    return branch_path(root, branch) / safe_name(step_of(step), "a step")
+
+
+def replaced_path(root: Path, branch: str, step: str) -> Path:
+    """Return the folder of the previous version of a step's result while it is replaced."""
+    return root / REPLACED / safe_name(branch, "a branch") / safe_name(step_of(step), "a step")
+
+
+def staging_path(root: Path, branch: str) -> Path:
+    """Return the folder in which the holder of a branch's lock prepares its results."""
+    return root / STAGING / (branch if branch == IMPORTS else safe_name(branch, "a branch"))
+
+
+def partitions_path(root: Path, branch: str) -> Path:
+    """Return the folder of the partitions of a branch that are not committed yet: STEP/NAME."""
+    return root / PARTITIONS / safe_name(branch, "a branch")
+
+
+def partition_path(root: Path, branch: str, step: str, run: str, fingerprint: str) -> Path:
+    """Return the folder of the partition of a run that is not committed yet."""
+    mark = safe_name(fingerprint[:16] or "none", "a fingerprint")
+    folder = partitions_path(root, branch) / safe_name(step_of(step), "a step")
+    return folder / f"{safe_name(run, 'a run')}-{mark}"
+
+
+def lock_path(root: Path, branch: str) -> Path:
+    """Return the array with the holder of a lock: that of a branch, or of imports."""
+    return root / LOCKS / (branch if branch == IMPORTS else safe_name(branch, "a branch"))
 
 
 def chunk_path(array: Path, index: tuple[int, ...]) -> Path:

@@ -1,7 +1,8 @@
 """Masks and maps of a value a pixel: files of the user's, steps' arrays, and the mask applied.
 
-The mask that `apply_mask` made is that step's result: ``analysis/apply_mask/arrays/RUN`` of each
-run, so that it is committed for all runs at once; it holds for the runs it was made for.
+The mask that `apply_mask` made is that step's result: the array RUN of each run, in its partition
+or beside the others, so that it is committed for all runs at once; it holds for the runs it was
+made for.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Mask
 from dxdask.errors import FormatError, InputError, SchemaError, StoreNotFoundError, StoreWriteError
 from dxdask.storage.store import layout, read, results
+from dxdask.storage.store.manifest import Manifest
 from dxdask.storage.store.provenance import fingerprint
 
 APPLIED = "apply_mask"
@@ -118,38 +120,45 @@ def digest(values: NDArray[Any]) -> str:
     return found.hexdigest()
 
 
-def of_step(root: Path, step: str, name: str, run: str) -> Mask:
+def of_step(root: Path, step: str, name: str, run: str, branch: str = layout.MAIN) -> Mask:
     """Return the mask (slow, fast) of a run that a step made.
 
-    It is the run's part of the step's array `name` (run, slow, fast), or its array NAME_RUN.
+    It is the array `name` of the run's partition, or where the step has none the run's part of its
+    array `name` (run, slow, fast), or its array NAME_RUN.
 
     Raises
     ------
     StoreNotFoundError
         There is no such step, array or run.
     """
-    return read.steady(root, step, lambda path: _of_step(path, step, name, run))
+    return read.steady(root, step, branch, lambda path: _of_step(path, step, name, run))
 
 
 def _of_step(path: Path, step: str, name: str, run: str) -> Mask:
-    present = read.attributes(path).get("arrays", [])
-    own = f"{name}_{run}"
+    manifest = read.manifest(path)
     what = f"mask of run {run!r} by {step}"
+    entry = manifest.runs.get(run)
+    if entry is not None and name in entry.arrays:
+        return _boolean(read.array(path / layout.RUNS / run / layout.ARRAYS / name, what))
+    present = manifest.ensemble_arrays
+    own = f"{name}_{run}"
     if own in present:
         return _boolean(read.array(path / layout.ARRAYS / layout.safe_name(own, "an array"), what))
-    if name not in present:
-        raise StoreNotFoundError(f"{step} made no {name.replace('_', ' ')} of run {run}")
-    runs = list(dict.fromkeys(m.run for m in results.experiments(path).members))
-    if run not in runs:
+    runs = list(manifest.runs) or list(results.experiments(path).runs)
+    if name in manifest.arrays and run not in runs:
         raise StoreNotFoundError(
             f"{step} was run on {', '.join(runs) or 'no run'}, not on {run}; run it again"
         )
+    if name not in present:
+        raise StoreNotFoundError(f"{step} made no {name.replace('_', ' ')} of run {run}")
     place = runs.index(run)
-    found = read.array(path / layout.ARRAYS / name, what, slice(place, place + 1))
-    return _boolean(found[0])
+    return _boolean(read.array(path / layout.ARRAYS / name, what, slice(place, place + 1)))
 
 
 def _boolean(mask: NDArray[Any]) -> Mask:
+    """Return a mask (slow, fast), which may be stored as that of one run (1, slow, fast)."""
+    if mask.ndim == 3 and len(mask) == 1:
+        mask = mask[0]
     if mask.dtype != np.bool_ or mask.ndim != 2:
         raise SchemaError(
             f"a mask in the store is {mask.dtype} {mask.shape}, not bool (slow, fast); "
@@ -167,19 +176,25 @@ def contents_of_run(run_id: str, good: Mask, imported: Mask) -> dict[str, Any]:
     return {"run": run_id, "digest": None if same else digest(good)}
 
 
-def applied(root: Path, run: str, run_id: str) -> Mask | None:
+def applied(root: Path, run: str, run_id: str, branch: str = layout.MAIN) -> Mask | None:
     """Return the mask (slow, fast) applied to a run, None where there is none."""
-    if read.complete_step(root, APPLIED) is None:
+    if read.complete_step(root, APPLIED, branch) is None:
         return None
 
     def find(path: Path) -> Mask | None:
-        mine = _contents(path, run)
-        if mine.get("run") != run_id or run not in read.attributes(path).get("arrays", []):
+        manifest = read.manifest(path)
+        if _contents(manifest, run).get("run") != run_id:
             return None
-        folder = path / layout.ARRAYS / layout.safe_name(run, "a run")
-        return _boolean(read.array(folder, f"mask applied to run {run!r}"))
+        entry = manifest.runs.get(run)
+        if entry is not None and run in entry.arrays:
+            folder = path / layout.RUNS / run
+        elif run in manifest.ensemble_arrays:
+            folder = path
+        else:
+            return None
+        return _boolean(read.array(folder / layout.ARRAYS / run, f"mask applied to run {run!r}"))
 
-    return read.steady(root, APPLIED, find)
+    return read.steady(root, APPLIED, branch, find)
 
 
 def with_applied(imported: Mask, mask: Mask | None, run: str) -> Mask:
@@ -200,22 +215,25 @@ def with_applied(imported: Mask, mask: Mask | None, run: str) -> Mask:
     return imported & mask
 
 
-def frames_fingerprint(root: Path, run: str, attributes: Mapping[str, Any]) -> str:
+def frames_fingerprint(
+    root: Path, run: str, attributes: Mapping[str, Any], branch: str = layout.MAIN
+) -> str:
     """Return what tells a run's frames, masked as they are now, from others.
 
     attributes : of the run. Where no more is masked than at import, it is the import's fingerprint.
     """
     imported = str(attributes["fingerprint"])
-    path = read.complete_step(root, APPLIED)
-    mine = {} if path is None else _contents(path, run)
+    path = read.complete_step(root, APPLIED, branch)
+    mine = {} if path is None else _contents(read.manifest(path), run)
     if mine.get("run") != attributes["id"] or not mine.get("digest"):
         return imported
     return fingerprint("masked", {"mask": mine["digest"]}, [imported], "1")
 
 
-def _contents(path: Path, run: str) -> Mapping[str, Any]:
-    """Return what `contents_of_run` told of a run; nothing where the store says something else."""
-    found: Any = read.attributes(path).get("parameters")
+def _contents(manifest: Manifest, run: str) -> Mapping[str, Any]:
+    """Return what `contents_of_run` gave for a run; nothing where the store says something else."""
+    entry = manifest.runs.get(run)
+    found: Any = manifest.parameters if entry is None else entry.parameters or manifest.parameters
     for key in (CONTENTS, run):
         found = found.get(key) if isinstance(found, dict) else None
     return found if isinstance(found, dict) else {}

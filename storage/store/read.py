@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from dxdask.columns import COLUMNS
 from dxdask.errors import SchemaError, StoreNotFoundError
+from dxdask.models import ExperimentList
 from dxdask.storage.store import array_checks, layout, schema
 from dxdask.storage.store.documents import decode
+from dxdask.storage.store.manifest import Manifest
+from dxdask.storage.store.stored_array import StoredArray
 
 T = TypeVar("T")
 
@@ -49,7 +52,7 @@ def attributes(path: Path) -> dict[str, Any]:
 
 def shown_tables(step: Path) -> list[dict[str, Any]]:
     """Return the tables that a step, whose folder this is, showed; not those kept as data only."""
-    return [t for t in attributes(step / layout.REPORT)["tables"] if t["printed"]]
+    return [t for t in report(step)["tables"] if t["printed"]]
 
 
 def open_store(path: Path) -> dict[str, Any]:
@@ -67,76 +70,135 @@ def open_store(path: Path) -> dict[str, Any]:
     return found
 
 
-def complete_step(root: Path, name: str) -> Path | None:
-    """Return the folder of a step's committed result, or None.
+def own_step(root: Path, name: str, branch: str) -> Path | None:
+    """Return the folder of the committed result of a step that a branch made itself, or None.
 
     Where a writer died between moving the old version away and the new one in, that is the old one.
     """
-    group = layout.step_group(name)
-    for path in (root / group, layout.replaced_path(root, group)):
+    paths = (layout.step_path(root, branch, name), layout.replaced_path(root, branch, name))
+    for path in paths:
         if (path / layout.METADATA).is_file() and attributes(path).get("complete") is True:
             return path
     return None
 
 
-def require_step(root: Path, name: str) -> Path:
-    """Return the folder of a step's result.
+def complete_step(root: Path, name: str, branch: str = layout.MAIN) -> Path | None:
+    """Return the folder of a step's committed result, that of the branch or else of main."""
+    own = own_step(root, name, branch)
+    if own is not None or branch == layout.MAIN:
+        return own
+    return own_step(root, name, layout.MAIN)
+
+
+def step_names(root: Path, branch: str) -> list[str]:
+    """Return the steps of which a branch may have results, in the order of processing."""
+    folders = (layout.branch_path(root, branch), root / layout.REPLACED / branch)
+    found = {p.parent.name for f in folders for p in f.glob(f"*/{layout.METADATA}")}
+    first = [step for step in layout.RESULT_NAMES.values() if step in found]
+    return [*first, *sorted(n for n in found - set(first) if layout.is_safe(n))]
+
+
+def require_step(root: Path, name: str, branch: str = layout.MAIN) -> Path:
+    """Return the folder of a step's result, that of the branch or else of main.
 
     Raises
     ------
     StoreNotFoundError
         The step has not been run, or did not end.
     """
-    path = complete_step(root, name)
+    path = complete_step(root, name, branch)
     if path is None:
         step = layout.step_of(name)
-        raise StoreNotFoundError(f"{root} has no result of {step}; run: dxdask {step} {root}")
+        where = "" if branch == layout.MAIN else f" branch={branch}"
+        raise StoreNotFoundError(
+            f"{root} has no result of {step}; run: dxdask {step} {root}{where}"
+        )
     return path
 
 
-def steady(root: Path, name: str, read: Callable[[Path], T]) -> T:
+def steady(root: Path, name: str, branch: str, read: Callable[[Path], T]) -> T:
     """Return what `read` makes of a step's folder, again where a writer replaced it meanwhile."""
     for _ in range(4):
-        path = require_step(root, name)
+        path = require_step(root, name, branch)
         before = attributes(path).get("id")
         try:
             found = read(path)
         except (SchemaError, StoreNotFoundError):
-            if attributes(require_step(root, name)).get("id") == before:
+            if attributes(require_step(root, name, branch)).get("id") == before:
                 raise
             continue
-        if attributes(require_step(root, name)).get("id") == before:
+        if attributes(require_step(root, name, branch)).get("id") == before:
             return found
     raise SchemaError(
         f"{name} in {root} is being replaced again and again; read it when that is over"
     )
 
 
-def column(path: Path, name: str, rows: slice = slice(None)) -> NDArray[Any]:
-    """Return the rows of one column of a step's folder.
+def manifest(path: Path) -> Manifest:
+    """Return the manifest of a step's folder.
 
     Raises
     ------
     SchemaError
-        It is missing, damaged, or not as `dxdask.columns` has it.
+        It is damaged.
+    """
+    return Manifest.from_dict(attributes(path), str(path))
+
+
+def report(path: Path) -> dict[str, Any]:
+    """Return what a step, or a run's part of it, showed: tables, messages, problems."""
+    return attributes(path / layout.REPORT)
+
+
+def experiments(path: Path) -> ExperimentList:
+    """Return the models of a step, of a run's part of it, or of a run.
+
+    Raises
+    ------
+    SchemaError
+        They are missing or damaged.
+    """
+    try:
+        return ExperimentList.from_dict(attributes(path / layout.MODELS)["experiments"])
+    except (KeyError, TypeError, ValueError, AttributeError, StoreNotFoundError) as error:
+        if isinstance(error, SchemaError):
+            raise
+        raise SchemaError(
+            f"the models at {path} are damaged ({error}); run the step again"
+        ) from error
+
+
+def column(
+    path: Path, name: str, rows: slice = slice(None), out: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Return the rows of one column of a step's folder, in `out` where that is given.
+
+    Raises
+    ------
+    SchemaError
+        It is missing, damaged, not as `dxdask.columns` has it, or has not the rows of `out`.
     """
     spec = COLUMNS.get(name)
     if spec is None:
         raise SchemaError(
             f"{path} lists a column {name!r} that this dxdask does not know: upgrade dxdask"
         )
-    values = array(path / name, f"column {name!r}", rows)
+    values = array(path / name, f"column {name!r}", rows, out)
     parts = (len(spec.parts),) if spec.parts else ()
     if values.dtype != np.dtype(spec.dtype) or values.shape[1:] != parts or values.ndim < 1:
         raise SchemaError(
             f"column {name!r} of {path} is {values.dtype} {values.shape[1:]}, "
-            f"should be {spec.dtype} {parts}; run {layout.step_of(path.name)} again"
+            f"should be {spec.dtype} {parts}; run the step again"
         )
     return values
 
 
-def array(path: Path, what: str, rows: slice = slice(None)) -> NDArray[Any]:
+def array(
+    path: Path, what: str, rows: slice = slice(None), out: NDArray[Any] | None = None
+) -> NDArray[Any]:
     """Return an array (the given rows of it), after checking type, codecs, size and files.
+
+    out : filled and returned, where its shape and dtype are those of the values.
 
     Raises
     ------
@@ -146,18 +208,20 @@ def array(path: Path, what: str, rows: slice = slice(None)) -> NDArray[Any]:
         It is larger than the memory that is free.
     """
     try:
-        array_checks.check_codecs(metadata(path), path)
-        found = zarr.open_array(path, mode="r")
-        schema.check_numeric(path.name, found.dtype)
+        found = StoredArray.from_metadata(metadata(path), path)
         array_checks.check_files(found, path, what)
-        wanted = range(found.shape[0])[rows] if found.ndim else range(1)
-        part = len(wanted) / max(1, found.shape[0]) if found.ndim else 1.0
-        array_checks.check_memory(int(found.nbytes * part), what, path)
+        wanted = range(found.shape[0])[rows] if found.shape else range(1)
+        shape = (len(wanted), *found.shape[1:]) if found.shape else ()
+        n_bytes = math.prod(shape) * found.dtype.itemsize
+        array_checks.check_memory(n_bytes, what, path)
         array_checks.check_chunks(found, path, what, wanted)
-        return np.asarray(found[rows] if found.ndim else found[()])
+        if out is None or (out.shape, out.dtype) != (shape, found.dtype):
+            out = np.empty(shape, found.dtype)
+        found.read(path, wanted, out)
+        return out
     except StoreNotFoundError as error:
         raise SchemaError(f"{what} is missing at {path}; run the step again") from error
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, SchemaError):
+    except (OSError, SchemaError) as error:
+        if str(path) in str(error):
             raise
         raise SchemaError(f"{what} at {path} is damaged ({error}); run the step again") from error

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,22 @@ from dxdask.storage.store import documents, layout, read
 from dxdask.storage.store.runs import complete_runs
 
 
-def steps(root: Path) -> dict[str, dict[str, Any]]:
-    """Return the attributes of each complete step, in the order of processing."""
-    names = [*layout.STEP_GROUPS, *_analysis_names(root)]
+def steps(root: Path, branch: str) -> dict[str, dict[str, Any]]:
+    """Return the attributes of each complete step of a branch, in the order of processing.
+
+    They are those of main where the branch has no result of its own.
+    """
+    present = {*read.step_names(root, branch), *read.step_names(root, layout.MAIN)}
+    names = [step for step in layout.RESULT_NAMES.values() if step in present]
     found = {}
-    for name in names:
-        path = read.complete_step(root, name)
+    for name in [*names, *sorted(present - set(names))]:
+        path = read.complete_step(root, name, branch)
         if path is not None:
             found[name] = read.attributes(path)
     return found
 
 
-def _analysis_names(root: Path) -> list[str]:
-    prefix = f"{layout.ANALYSIS}."
-    waiting = (root / layout.REPLACED).glob(f"{prefix}*")
-    names = {p.name.removeprefix(prefix) for p in waiting}
-    names |= {p.parent.name for p in (root / layout.ANALYSIS).glob(f"*/{layout.METADATA}")}
-    return sorted(names)
-
-
-def shown(root: Path, step: str | None = None) -> dict[str, Any]:
+def shown(root: Path, branch: str, step: str | None = None) -> dict[str, Any]:
     """Return steps with parameters, times and tables, and the problems, as strict JSON holds them.
 
     Raises
@@ -39,14 +34,14 @@ def shown(root: Path, step: str | None = None) -> dict[str, Any]:
         There is no result of `step`.
     """
     if step is None:
-        names = list(steps(root))
+        names = list(steps(root, branch))
     else:
-        read.require_step(root, step)
+        read.require_step(root, step, branch)
         names = [layout.step_of(step)]
     found: dict[str, Any] = {}
     problems = [] if step else [p for r in complete_runs(root).values() for p in _problems(r)]
     for name in names:
-        attributes, report = read.steady(root, name, _attributes_and_report)
+        attributes, report = read.steady(root, name, branch, _attributes_and_report)
         found[name] = {
             "complete": True,
             "parameters": attributes["parameters"],
@@ -65,43 +60,15 @@ def _problems(run: Mapping[str, Any]) -> list[Any]:
 
 
 def _attributes_and_report(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    return read.attributes(path), read.attributes(path / layout.REPORT)
-
-
-def history(root: Path) -> tuple[dict[str, Any], ...]:
-    """Return an entry for each time a step was run; `current` marks what is there now."""
-    folders = sorted((root / layout.HISTORY).glob(f"*/{layout.METADATA}"))
-    entries = {a["id"]: a for a in (read.attributes(p.parent) for p in folders)}
-    present = steps(root)
-    for name, attributes in present.items():
-        if attributes["id"] not in entries:
-            shown = read.shown_tables(read.require_step(root, name))
-            entries[attributes["id"]] = {**attributes, "tables": shown}
-    current = {a["id"] for a in present.values()}
-    ordered = sorted(entries.values(), key=lambda entry: str(entry["created"]))
-    return tuple({**entry, "current": entry["id"] in current} for entry in ordered)
-
-
-def run_rows(runs: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return a row for each run: name, images, frame, dtype, transmission, frames."""
-    return [
-        {
-            "run": name,
-            "images": shape[0],
-            "frame": f"{shape[1]} x {shape[2]}",
-            "dtype": dtype,
-            "transmission": transmission,
-            "frames": f"linked to {linked}" if linked else "copied",
-        }
-        for name, (shape, dtype, transmission, linked) in runs.items()
-    ]
+    return read.attributes(path), read.report(path)
 
 
 def step_rows(present: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each step: name, reflections, experiments, when, seconds."""
+    """Return a row for each step: name, branch, reflections, experiments, when, seconds."""
     return [
         {
             "step": name,
+            "branch": a["branch"],
             "reflections": a["n_reflections"],
             "experiments": a["n_experiments"],
             "at": str(a["created"])[:19].replace("T", " "),
@@ -111,26 +78,14 @@ def step_rows(present: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def as_text(title: str, groups: Iterable[tuple[str, list[dict[str, Any]]]]) -> str:
-    """Return a title and groups of rows as lines of text."""
-    lines = [title]
-    for name, rows in groups:
-        lines.append(f"  {name}: {len(rows) or 'none'}")
-        lines += ["    " + ", ".join(f"{k} {v}" for k, v in row.items()) for row in rows]
-    return "\n".join(lines)
-
-
-def as_html(title: str, groups: Iterable[tuple[str, list[dict[str, Any]]]]) -> str:
-    """Return a title and groups of rows as tables for a notebook; every text is escaped."""
-    parts = [f"<div><strong>{html.escape(title)}</strong>"]
-    for name, rows in groups:
-        if not rows:
-            parts.append(f"<p>{html.escape(name)}: none</p>")
-            continue
-        head = "".join(f"<th>{html.escape(k)}</th>" for k in rows[0])
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(str(v))}</td>" for v in row.values()) + "</tr>"
-            for row in rows
-        )
-        parts.append(f"<table><caption>{html.escape(name)}</caption><tr>{head}</tr>{body}</table>")
-    return "".join([*parts, "</div>"])
+def step_lines(present: Mapping[str, Mapping[str, Any]], most: int = 6) -> list[str]:
+    """Return a line for each of the first steps, and one with the names of the others."""
+    rows = step_rows(present)
+    shown = rows if len(rows) <= most else rows[: most - 1]
+    lines = [
+        f"{row['step']}: {row['reflections']} reflections, {row['experiments']} experiments, "
+        f"{row['seconds']} s"
+        for row in shown
+    ]
+    others = [row["step"] for row in rows[len(shown) :]]
+    return [*lines, f"and {', '.join(others)}"] if others else lines

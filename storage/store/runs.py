@@ -129,8 +129,7 @@ class RunWriter:
 
 
 def _complete(path: Path, problems: Sequence[Mapping[str, Any]]) -> None:
-    group = zarr.open_group(path, mode="r+")
-    group.attrs.update({"problems": [dict(p) for p in problems], "complete": True})
+    create.update(path, {"problems": [dict(p) for p in problems], "complete": True})
 
 
 def _write_file(path: Path, data: bytes) -> None:
@@ -259,16 +258,16 @@ def _make(
             "source": dict(source),
             "versions": versions(),
         }
-        group = create.group(path, attributes)
-        frames(group)
+        create.group(path, attributes)
+        frames(zarr.open_group(path, mode="r+"))
         doc = {"doc": "True where the pixel is good in every image"}
-        create.array(group, layout.MASK, good, ("slow", "fast"), doc)
+        create.array(path, layout.MASK, good, ("slow", "fast"), doc)
         for name, values in columns.items():
             spec = schema.IMAGE_COLUMNS[name]
-            create.array(group, name, values, ("image",), {"units": spec.unit, "doc": spec.doc})
+            create.array(path, name, values, ("image",), {"units": spec.unit, "doc": spec.doc})
         models = {"experiments": ExperimentList.of([experiment]).to_dict()}
         create.group(path / layout.MODELS, models)
-        group.attrs["prepared"] = True
+        create.update(path, {"prepared": True})
     except LinkedFileError:
         raise
     except OSError as error:

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dxdask import columns
-from dxdask.columns import COLUMNS, Reflections
+from dxdask.columns import COLUMNS
 from dxdask.errors import SchemaError
 from dxdask.results import StepResult
 from dxdask.storage.store import layout
 
-ROWS_PER_CHUNK = 1 << 18
+ROWS_PER_CHUNK = 1 << 20
 CHUNK_BYTES = 1 << 24
 NUMERIC_KINDS = (
     "biufc"  # no objects, no text, no structures: nothing that needs more than a copy to read
@@ -105,24 +104,13 @@ def check_result(result: StepResult) -> None:
         check_numeric(name, values.dtype)
 
 
-def experiment_offsets(table: Reflections, n_experiments: int) -> NDArray[np.int64] | None:
-    """Return the row at which each experiment starts, and the one behind the last: (n + 1,).
-
-    None where the rows are not sorted by experiment. Rows of none (-1) come before the first.
-    """
-    experiment = table.get("experiment")
-    if experiment is None or (len(experiment) > 1 and np.any(experiment[1:] < experiment[:-1])):
-        return None
-    return np.searchsorted(experiment, np.arange(n_experiments + 1)).astype(np.int64)
-
-
 def check_store(attributes: Mapping[str, Any], path: Path) -> None:
     """Check that the attributes at the root are those of a store this version reads.
 
     Raises
     ------
     SchemaError
-        Of another format, or of a later version.
+        Of another format, or of another version.
     """
     if attributes.get("format") != layout.FORMAT:
         raise SchemaError(
@@ -133,8 +121,13 @@ def check_store(attributes: Mapping[str, Any], path: Path) -> None:
         raise SchemaError(
             f"{path} has the store version {version!r}, which never was; import again"
         )
+    if version < layout.VERSION:
+        raise SchemaError(
+            f"{path} has store version {version}, this dxdask reads {layout.VERSION}: "
+            "import its files again into a new store, with: dxdask import FILES -o NEW.zarr"
+        )
     if version > layout.VERSION:
         raise SchemaError(
-            f"{path} has store version {version}, this dxdask reads up to {layout.VERSION}: "
+            f"{path} has store version {version}, this dxdask reads {layout.VERSION}: "
             "upgrade dxdask"
         )

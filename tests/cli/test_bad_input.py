@@ -211,7 +211,7 @@ def test_overwrite_replaces_a_store(raw: list[Path], store: Path, capsys: Captur
 
 
 def test_two_writers(raw: list[Path], store: Path, capsys: Captured) -> None:
-    lock = os.open(store / ".dxdask" / "lock" / "c" / "0", os.O_RDWR)
+    lock = os.open(store / ".dxdask/locks/main/c/0.lock", os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for command in (
@@ -312,7 +312,7 @@ def test_a_step_that_is_stale(store: Path, capsys: Captured) -> None:
 
 
 def test_damage_in_the_store_is_named(store: Path, capsys: Captured) -> None:
-    chunk = next((store / "integrated" / "intensity_sum" / "c").rglob("0"))
+    chunk = next((store / "results/main/integrate/runs").glob("*/intensity_sum/c/0"))
     chunk.write_bytes(b"\0" * 10)
     status, said = fails(capsys, "scale", store, "force=true")
     assert status == 1

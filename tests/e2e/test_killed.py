@@ -16,7 +16,7 @@ from dxdask.storage.store.store import Store
 SCRIPT = """
 import os, signal
 import dxdask
-from dxdask.storage.store import runs, write
+from dxdask.storage.store import commit, runs, swap
 
 def dies(module, name, nth, match=lambda *args: True):
     function, calls = getattr(module, name), []
@@ -36,11 +36,11 @@ MOMENTS = {
     "import": ("dies(runs, '_write_file', 41)", ()),
     # a chunk is written aside and not yet in its place
     "chunk": ("dies(runs.os, 'replace', 41, lambda a, b: '/frames/c/' in str(b))", ()),
-    "spots": ("dies(write, '_fill', 1)", ()),
-    "spots_swap": ("dies(write, '_swap', 1)", ()),
-    "index": ("dies(write, '_swap', 1, lambda root, group, staged: group == 'indexed')",
+    "spots": ("dies(commit, 'fill', 1)", ()),
+    "spots_swap": ("dies(swap, '_swap', 1)", ()),
+    "index": ("dies(swap, '_swap', 1, lambda root, branch, step, staged: step == 'index')",
               ("find_spots",)),
-    "integrate": ("dies(write, '_fill', 1, lambda staged, *_: 'integrate' in staged.name)",
+    "integrate": ("dies(commit, 'fill', 1, lambda folder, *_: 'integrate' in str(folder))",
                   ("find_spots", "index", "refine")),
 }  # fmt: skip
 SLOW = ("import", "spots", "spots_swap", "index")
@@ -66,7 +66,7 @@ def test_killed_and_run_again(
     dxdask.process(raw, path, show=dxdask.quiet, **QUICK)
     assert {n: store.step_attributes(n)["id"] for n in complete} == before
     assert_same(processed, store)
-    assert not list((path / ".dxdask" / "staging").glob("*/"))
+    assert not list((path / ".dxdask" / "staging").glob("*/*/"))
     assert not list(path.rglob("*.partial"))
 
 
@@ -80,13 +80,13 @@ def test_killed_while_a_step_is_replaced_the_old_one_stays(
     # dies after the old version is moved away and before the new one is in its place
     script = f"""
 import os, signal, dxdask
-from dxdask.storage.store import write
+from dxdask.storage.store import swap
 rename = os.rename
 def dying(a, b):
     rename(a, b)
-    if str(b).endswith("replaced/merged"):
+    if str(b).endswith("replaced/main/merge"):
         os.kill(os.getpid(), signal.SIGKILL)
-write.os.rename = dying
+swap.os.rename = dying
 dxdask.merge({str(path)!r}, show=dxdask.quiet, force=True)
 """
     assert python(script).returncode == -signal.SIGKILL

@@ -89,8 +89,11 @@ def test_results_as_tables_datasets_and_models(processed: Store) -> None:
     frames = processed.frames("tiny_1")
     assert frames.shape == (14, 264, 256)
     assert frames.dtype == np.uint16
-    group = xr.open_zarr(processed.path, group="indexed", consolidated=False)
-    np.testing.assert_array_equal(group["x"].values, data["x"].values)
+    groups = [
+        xr.open_zarr(processed.path, group=f"results/main/index/runs/{run}", consolidated=False)
+        for run in RUNS
+    ]
+    np.testing.assert_array_equal(np.concatenate([g["x"].values for g in groups]), data["x"].values)
 
 
 def test_a_store_shows_itself(processed: Store) -> None:

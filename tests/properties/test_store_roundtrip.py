@@ -11,13 +11,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
-from support.store_examples import assert_same, experiment, experiments, new_store
+from support.store_examples import assert_same, experiment, experiments, new_store, reflections
 
 from dxdask.columns import COLUMNS
 from dxdask.errors import SchemaError
+from dxdask.models import ExperimentList
 from dxdask.results import StepResult
 from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.store import documents, schema
+from dxdask.storage.store.commit import commit_step
+from dxdask.storage.store.partitions import write_partition
 from dxdask.tables import Table
 
 NUMBERS = st.sampled_from(
@@ -102,6 +105,55 @@ def test_results_come_back_bit_for_bit(given_result: StepResult, rows: int, size
     for left, right in zip(found.tables, given_result.tables, strict=True):
         assert same_document(left.to_dict(), right.to_dict())
     assert same_document(found.problems, given_result.problems)
+
+
+@settings(max_examples=15)
+@given(data=st.data())
+def test_any_split_into_runs_comes_back(data: st.DataObject) -> None:
+    """Partitions in any order of writing, some kept from before, give what a whole result gives."""
+    runs = data.draw(st.lists(KEYS.filter(lambda k: k[0] != "_"), unique=True, min_size=1))
+    members = [data.draw(st.integers(1, 3)) for _ in runs]
+    parts = {}
+    for i, (run, n) in enumerate(zip(runs, members, strict=True)):
+        table = reflections(n, n=data.draw(st.integers(0, 6)), seed=i)
+        parts[run] = StepResult(experiments=experiments(*[run] * n), reflections=table)
+    firsts = np.cumsum([0, *members])
+    rows = {
+        name: np.concatenate(
+            [
+                p.reflections[name] + np.int32(first)
+                if name == "experiment"
+                else p.reflections[name]
+                for first, p in zip(firsts, parts.values(), strict=False)
+            ]
+        )
+        for name in reflections()
+    }
+    whole = StepResult(
+        experiments=ExperimentList.of([e for p in parts.values() for e in p.experiments]),
+        reflections=rows,
+    )
+    kept = data.draw(st.lists(st.sampled_from(runs), unique=True))
+    with tempfile.TemporaryDirectory() as folder:
+        store = new_store(Path(folder))
+        store.write_step("index", whole)
+        assert_same(store.read_step("index"), whole)
+        with store.writing():
+            made = [
+                write_partition(
+                    store.path, "main", "index", parts[run], run=run, fingerprint="f", parameters={}
+                )
+                for run in data.draw(st.permutations(runs))
+                if run not in kept
+            ]
+            commit_step(
+                store.path, "main", "index", made, kept=kept,
+                result=StepResult(experiments=whole.experiments, reflections={}),
+                fingerprint="f", parameters={}, seconds={},
+            )  # fmt: skip
+        assert_same(store.read_step("index"), whole)
+        for run, part in parts.items():
+            assert_same(store.read_step("index", run=run), part)
 
 
 @settings(max_examples=20)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.store_examples import edit
 
 from dxdask.errors import (
     FormatError,
@@ -185,15 +186,24 @@ def test_masks_of_steps(store: Store) -> None:
         masks.of_step(store.path, "generate_mask", "mask", "b")
 
 
-@pytest.mark.parametrize("parameters", [3, {"contents": 3}, {"contents": {"a": 3}}, {}])
+@pytest.mark.parametrize("parameters", [{"contents": 3}, {"contents": {"a": 3}}, {}])
 def test_what_a_store_says_of_a_mask_is_not_believed(store: Store, parameters: Any) -> None:
     apply(store, a=np.zeros(SHAPE, bool))
-    file = store.path / "analysis" / masks.APPLIED / "zarr.json"
+    file = store.path / "results/main" / masks.APPLIED / "zarr.json"
     content = json.loads(file.read_text())
     content["attributes"]["parameters"] = parameters
     file.write_text(json.dumps(content))
     assert store.applied_mask("a") is None
     assert store.frames_fingerprint("a") == "print of a"
+
+
+def test_a_damaged_manifest_is_no_missing_mask(store: Store) -> None:
+    apply(store, a=np.zeros(SHAPE, bool))
+    edit(
+        store.path / "results/main" / masks.APPLIED, lambda m: m["attributes"].update(parameters=3)
+    )
+    with pytest.raises(SchemaError, match=r"manifest of .* is damaged"):
+        store.applied_mask("a")
 
 
 def test_a_mask_of_another_size_is_an_error(store: Store) -> None:
@@ -206,7 +216,7 @@ def test_a_mask_of_another_size_is_an_error(store: Store) -> None:
 
 def test_a_damaged_mask_is_an_error(store: Store) -> None:
     apply(store, a=np.zeros(SHAPE, bool))
-    folder = store.path / "analysis" / masks.APPLIED / "arrays" / "a"
+    folder = store.path / "results/main" / masks.APPLIED / "arrays" / "a"
     next(p for p in (folder / "c").rglob("*") if p.is_file()).unlink()
     with pytest.raises(SchemaError, match="mask applied to run 'a'"):
         store.mask("a")

@@ -23,7 +23,7 @@ def change_attributes(path: Path, **changes: object) -> None:
 def test_new_store_says_what_it_is(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     assert store.attributes["format"] == "dxdask"
-    assert store.attributes["version"] == 1
+    assert store.attributes["version"] == 2
     assert "zarr" in store.attributes["software"]
     assert store.runs == ()
     assert len(store.imported()) == 0
@@ -60,7 +60,9 @@ def test_damaged_metadata_is_named(tmp_path: Path) -> None:
         Store.open(store.path)
 
 
-@pytest.mark.parametrize(("version", "words"), [(2, "upgrade dxdask"), ("x", "never was")])
+@pytest.mark.parametrize(
+    ("version", "words"), [(3, "upgrade dxdask"), (1, "import its files again"), ("x", "never was")]
+)
 def test_other_versions_are_refused(tmp_path: Path, version: object, words: str) -> None:
     store = new_store(tmp_path)
     change_attributes(store.path, version=version)
@@ -142,9 +144,10 @@ def test_every_node_is_plain_zarr_and_xarray(tmp_path: Path) -> None:
     write_run(store, "run1", frames())
     store.write_step("index", result())
     names = dict(zarr.open_group(store.path, mode="r").members(max_depth=None))
-    assert {"runs/run1/frames", "indexed/hkl", "history", "analysis"} <= set(names)
+    assert {"runs/run1/frames", "results/main/index/runs/run1/hkl", "history"} <= set(names)
     tree = xr.open_datatree(store.path, engine="zarr", consolidated=False)
     assert tree["runs/run1"]["frames"].dims == ("image", "slow", "fast")
-    assert tree["indexed"]["hkl"].dims == ("reflection", "hkl_part")
-    assert tree["indexed"]["x"].attrs["units"] == "px"
-    np.testing.assert_array_equal(tree["indexed"]["hkl"].values, store.columns("index")["hkl"])
+    rows = tree["results/main/index/runs/run1"]
+    assert rows["hkl"].dims == ("reflection", "hkl_part")
+    assert rows["x"].attrs["units"] == "px"
+    np.testing.assert_array_equal(rows["hkl"].values, store.columns("index", run="run1")["hkl"])

@@ -22,14 +22,14 @@ def forge(chunk: Path, at: int, value: int) -> None:
 
 def test_sizes_are_checked_before_allocation(store: Store) -> None:
     store.write_step("index", result())
-    edit(store.path / "indexed" / "x", lambda m: m.update(shape=[10**13]))
+    edit(store.path / "results/main/index/runs/run1" / "x", lambda m: m.update(shape=[10**13]))
     with pytest.raises(SchemaError, match=r"column 'x' .* chunks"):
         store.columns("index", ["x"])
 
     def huge(content: dict[str, Any]) -> None:
         content["chunk_grid"]["configuration"]["chunk_shape"] = [10**13]
 
-    edit(store.path / "indexed" / "x", huge)
+    edit(store.path / "results/main/index/runs/run1" / "x", huge)
     with pytest.raises(MemoryBudgetError, match=r"column 'x' .* needs 80000\.0 GB"):
         store.columns("index", ["x"])
 
@@ -37,7 +37,7 @@ def test_sizes_are_checked_before_allocation(store: Store) -> None:
 def test_codecs_that_only_unpack(store: Store) -> None:
     store.write_step("index", result())
     edit(
-        store.path / "indexed" / "x",
+        store.path / "results/main/index/runs/run1" / "x",
         lambda m: m["codecs"].append({"name": "numcodecs.pickle", "configuration": {}}),
     )
     with pytest.raises(SchemaError, match=r"numcodecs\.pickle, which dxdask does not read"):
@@ -56,7 +56,7 @@ def test_codecs_within_shards_are_checked_too(store: Store, codec: str) -> None:
     def nest(content: dict[str, Any]) -> None:
         content["codecs"] = [{"name": "sharding_indexed", "configuration": shards}]
 
-    edit(store.path / "indexed" / "x", nest)
+    edit(store.path / "results/main/index/runs/run1" / "x", nest)
     with pytest.raises(SchemaError, match="which dxdask does not read"):
         store.columns("index", ["x"])
 
@@ -64,15 +64,16 @@ def test_codecs_within_shards_are_checked_too(store: Store, codec: str) -> None:
 @pytest.mark.parametrize("size", [0, 321, 2**31 - 100])
 def test_a_chunk_that_unpacks_to_another_size(store: Store, size: int) -> None:
     store.write_step("index", result())
-    forge(store.path / "indexed" / "x" / "c" / "0", 4, size)
-    with pytest.raises(SchemaError, match=rf"holds {size} bytes instead of 320"):
+    n = store.manifest("index").runs["run1"].n_reflections
+    forge(store.path / "results/main/index/runs/run1" / "x" / "c" / "0", 4, size)
+    with pytest.raises(SchemaError, match=rf"holds {size} bytes instead of {8 * n}"):
         store.columns("index", ["x"])
 
 
 def test_a_chunk_larger_than_the_memory(store: Store) -> None:
     store.write_step("index", result())
     edit(
-        store.path / "indexed" / "x",
+        store.path / "results/main/index/runs/run1" / "x",
         lambda m: m["chunk_grid"]["configuration"].update(chunk_shape=[10**13]),
     )
     with pytest.raises((SchemaError, MemoryBudgetError)):
@@ -81,7 +82,7 @@ def test_a_chunk_larger_than_the_memory(store: Store) -> None:
 
 def test_a_chunk_that_is_no_file(store: Store) -> None:
     store.write_step("index", result())
-    chunk = store.path / "indexed" / "x" / "c" / "0"
+    chunk = store.path / "results/main/index/runs/run1" / "x" / "c" / "0"
     chunk.unlink()
     os.mkfifo(chunk)  # reading it would wait for ever
     with pytest.raises(SchemaError, match="chunks"):
@@ -90,7 +91,7 @@ def test_a_chunk_that_is_no_file(store: Store) -> None:
 
 def test_a_stray_file_is_no_chunk(store: Store) -> None:
     store.write_step("index", result())
-    chunk = store.path / "indexed" / "x" / "c" / "0"
+    chunk = store.path / "results/main/index/runs/run1" / "x" / "c" / "0"
     chunk.rename(chunk.with_name("0.bak"))
     with pytest.raises(SchemaError, match="chunks"):
         store.columns("index", ["x"])
@@ -123,16 +124,17 @@ def test_a_packed_frame_that_claims_to_go_on(store: Store) -> None:
 def test_nothing_is_moved_out_of_the_store(store: Store, tmp_path: Path) -> None:
     outside = f"/{tmp_path.name}-{os.getpid()}"
     for name in (f".{outside[1:]}", "runs", "..", "elsewhere"):
-        folder = store.path / ".dxdask" / "replaced" / name
-        folder.mkdir(exist_ok=True)
+        folder = store.path / ".dxdask" / "replaced" / "main" / name
+        folder.mkdir(parents=True, exist_ok=True)
     before = sorted(p.name for p in store.path.iterdir())
     store.write_step("index", result())
     assert not Path(outside).exists()
-    assert sorted(p.name for p in store.path.iterdir()) == sorted({*before, "indexed"})
+    assert sorted(p.name for p in store.path.iterdir()) == before
+    assert sorted(p.name for p in (store.path / "results").iterdir()) == ["main", "zarr.json"]
 
 
 def test_nested_beyond_reason(store: Store) -> None:
     store.write_step("index", result())
-    (store.path / "indexed" / "report" / "zarr.json").write_text("[" * 100_000)
+    (store.path / "results/main/index/report/zarr.json").write_text("[" * 100_000)
     with pytest.raises(DxdaskError):
         store.tables("index")

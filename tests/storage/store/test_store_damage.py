@@ -6,7 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-import zarr
 from support.store_examples import edit, result
 
 from dxdask.errors import SchemaError
@@ -16,7 +15,7 @@ from dxdask.storage.store.store import Store
 
 def test_missing_column_is_named(store: Store) -> None:
     store.write_step("index", result())
-    shutil.rmtree(store.path / "indexed" / "hkl")
+    shutil.rmtree(store.path / "results/main/index/runs/run1/hkl")
     with pytest.raises(SchemaError, match="column 'hkl' is missing"):
         store.read_step("index")
     assert len(store.columns("index", ["x"])["x"]) == 40
@@ -24,7 +23,7 @@ def test_missing_column_is_named(store: Store) -> None:
 
 def test_lost_chunk_is_no_zero(store: Store) -> None:
     store.write_step("index", result())
-    (store.path / "indexed" / "x" / "c" / "0").unlink()
+    (store.path / "results/main/index/runs/run1/x" / "c" / "0").unlink()
     with pytest.raises(SchemaError, match=r"column 'x' .*has 0 of 1 chunks"):
         store.read_step("index")
 
@@ -32,7 +31,7 @@ def test_lost_chunk_is_no_zero(store: Store) -> None:
 @pytest.mark.parametrize("where", [3, 40, -20])
 def test_damaged_column_is_named(store: Store, where: int) -> None:
     store.write_step("index", result())
-    chunk = store.path / "indexed" / "x" / "c" / "0"
+    chunk = store.path / "results/main/index/runs/run1/x" / "c" / "0"
     content = bytearray(chunk.read_bytes())
     content[where] ^= 0xFF
     chunk.write_bytes(content)
@@ -42,24 +41,27 @@ def test_damaged_column_is_named(store: Store, where: int) -> None:
 
 def test_column_of_another_type_is_named(store: Store) -> None:
     store.write_step("index", result())
-    group = zarr.open_group(store.path / "indexed", mode="r+")
-    shutil.rmtree(store.path / "indexed" / "x")
-    create.array(group, "x", np.zeros(40, np.float32), ("reflection",), {})
+    folder = store.path / "results/main/index/runs/run1"
+    shutil.rmtree(folder / "x")
+    create.array(folder, "x", np.zeros(40, np.float32), ("reflection",), {})
     with pytest.raises(SchemaError, match=r"column 'x' .* is float32"):
         store.read_step("index")
 
 
 def test_columns_of_unequal_length_are_named(store: Store) -> None:
     store.write_step("index", result())
-    group = zarr.open_group(store.path / "indexed", mode="r+")
-    shutil.rmtree(store.path / "indexed" / "x")
-    create.array(group, "x", np.zeros(39), ("reflection",), {})
+    folder = store.path / "results/main/index/runs/run1"
+    shutil.rmtree(folder / "x")
+    create.array(folder, "x", np.zeros(39), ("reflection",), {})
     with pytest.raises(SchemaError, match="differ in length"):
         store.read_step("index")
 
 
 def test_damaged_models_are_named(store: Store) -> None:
     store.write_step("index", result())
-    edit(store.path / "indexed" / "models", lambda m: m["attributes"]["experiments"].pop("beams"))
+    edit(
+        store.path / "results/main/index" / "models",
+        lambda m: m["attributes"]["experiments"].pop("beams"),
+    )
     with pytest.raises(SchemaError, match=r"models at .* are damaged"):
         store.experiments("index")

@@ -12,8 +12,14 @@ import pytest
 from support.store_examples import assert_same, edit, result
 
 from dxdask.errors import StoreWriteError
-from dxdask.storage.store import create, layout, write
+from dxdask.storage.store import create, layout, swap
 from dxdask.storage.store.store import Store
+
+
+def left_over(store: Store) -> list[Path]:
+    """Steps on their way in and out of a store; none where nothing is being written."""
+    folders = (layout.STAGING, layout.REPLACED)
+    return [p for f in folders for p in (store.path / f).glob("*/*") if p.is_dir()]
 
 
 def test_full_disk_leaves_what_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +39,7 @@ def test_full_disk_leaves_what_was(store: Store, monkeypatch: pytest.MonkeyPatch
     monkeypatch.undo()
     assert_same(store.read_step("find_spots"), result(1))
     assert_same(store.read_step("index"), result(1))
-    assert not [p for p in (store.path / layout.STAGING).iterdir() if p.is_dir()]
+    assert left_over(store) == []
     store.write_step("index", result(2))
     assert_same(store.read_step("index"), result(2))
 
@@ -43,27 +49,29 @@ def test_failed_swap_is_undone(store: Store, monkeypatch: pytest.MonkeyPatch) ->
     real = os.rename
 
     def rename(source: Any, target: Any) -> None:
-        if Path(source).parent.name == "staging" and Path(target).name == "indexed":
+        if Path(source).parent.parent.name == "staging" and Path(target).name == "index":
             raise OSError(errno.EIO, "Input/output error")
         real(source, target)
 
-    monkeypatch.setattr(write.os, "rename", rename)
+    monkeypatch.setattr(swap.os, "rename", rename)
     with pytest.raises(StoreWriteError, match="Input/output error"):
         store.write_step("index", result(2))
     monkeypatch.undo()
-    assert (store.path / "indexed").is_dir()
+    assert (store.path / "results/main/index").is_dir()
     assert_same(store.read_step("index"), result(1))
 
 
 @pytest.mark.parametrize("step", ["index", "histogram"])
 def test_death_between_the_renames(store: Store, step: str) -> None:
     store.write_step(step, result(1))
-    group = layout.step_group(step)
-    os.rename(store.path / group, layout.replaced_path(store.path, group))
+    place = layout.step_path(store.path, "main", step)
+    waiting = layout.replaced_path(store.path, "main", step)
+    create.parents(store.path, waiting)
+    os.rename(place, waiting)
     assert_same(store.read_step(step), result(1))
     assert list(store.show()["steps"]) == [step]
     with store.writing():
-        assert (store.path / group).is_dir()
+        assert place.is_dir()
     assert_same(store.read_step(step), result(1))
 
 
@@ -78,7 +86,7 @@ def test_death_before_the_history_was_written(store: Store) -> None:
 
 def test_incomplete_step_is_absent(store: Store) -> None:
     store.write_step("index", result())
-    edit(store.path / "indexed", lambda m: m["attributes"].pop("complete"))
+    edit(store.path / "results/main/index", lambda m: m["attributes"].pop("complete"))
     assert not store.has_step("index")
     assert store.show()["steps"] == {}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,9 +28,9 @@ STOP = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
 from support.store_examples import result
-from dxdask.storage.store import create, write
+from dxdask.storage.store import create, swap
 from dxdask.storage.store.store import Store
-module, name = {"array": (create, "array"), "rename": (write.os, "rename")}[sys.argv[3]]
+module, name = {"array": (create, "array"), "rename": (swap.os, "rename")}[sys.argv[3]]
 real, calls = getattr(module, name), []
 def stop(*args, **others):
     calls.append(1)
@@ -105,7 +106,8 @@ def test_threads_share_a_store(store: Store) -> None:
 
 
 def test_lost_lock_file_is_made_again(store: Store) -> None:
-    layout.chunk_path(store.path / layout.LOCK, (0,)).unlink()
+    store.write_step("index", result())
+    shutil.rmtree(layout.lock_path(store.path, "main"))
     store.write_step("index", result())
 
 
@@ -119,8 +121,8 @@ def test_killed_within_a_step(store: Store, where: str, call: int) -> None:
     assert_same(again.read_step("find_spots"), result(5))
     assert list(again.show()["steps"]) == ["find_spots", "index"]
     with again.writing():
-        left = (again.path / layout.STAGING, again.path / layout.REPLACED)
-        assert not [p for folder in left for p in folder.iterdir() if p.is_dir()]
+        folders = (again.path / layout.STAGING, again.path / layout.REPLACED)
+        assert not [p for f in folders for p in f.glob("*/*") if p.is_dir()]
     assert_same(again.read_step("index"), result(1))
     again.write_step("index", result(3))
     assert_same(again.read_step("index"), result(3))

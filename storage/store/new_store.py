@@ -1,0 +1,64 @@
+"""The hierarchy of a new store."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+from dxdask.errors import SchemaError, StoreExistsError, StoreNotFoundError, StoreWriteError
+from dxdask.storage.store import branches, create, layout, read
+from dxdask.storage.store.lock import WriteLock
+from dxdask.storage.store.provenance import now, versions
+
+
+def create_store(path: Path, *, overwrite: bool = False) -> None:
+    """Create an empty store in the folder `path`.
+
+    With `overwrite` an earlier store, or an empty folder, is replaced; anything else is left alone.
+
+    Raises
+    ------
+    StoreExistsError
+        Something is there already.
+    StoreLockedError
+        The earlier store is being written to.
+    StoreWriteError
+        The folder cannot be made.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        _require_replaceable(path, overwrite)
+    try:
+        if (path / layout.METADATA).exists():
+            with ExitStack() as locks:
+                for name in (*branches.names(path), layout.IMPORTS):
+                    locks.enter_context(WriteLock(path, name).held())
+                shutil.rmtree(path)
+        software = versions()
+        attributes = {"format": layout.FORMAT, "version": layout.VERSION, "created": now()}
+        create.group(path, {**attributes, "software": software})
+        for name in (layout.RUNS, layout.RESULTS, layout.HISTORY, layout.WORK):
+            create.group(path / name, {})
+        for name in (layout.STAGING, layout.REPLACED, layout.PARTITIONS, layout.LOCKS):
+            create.group(path / name, {})
+    except OSError as error:
+        raise StoreWriteError(
+            f"cannot create {path}: {error}; check the folder and its disk"
+        ) from error
+
+
+def _require_replaceable(path: Path, overwrite: bool) -> None:
+    try:
+        known = read.attributes(path).get("format") == layout.FORMAT
+    except (StoreNotFoundError, SchemaError):
+        known = False
+    if not overwrite:
+        kind = "a store" if known else "something else"
+        remedy = (
+            "give overwrite=true to replace it, or another name" if known else "give another name"
+        )
+        raise StoreExistsError(f"{path} exists already and is {kind}; {remedy}")
+    if not known:
+        raise StoreExistsError(
+            f"{path} is no dxdask store, so overwrite=true does not delete it; give another name"
+        )

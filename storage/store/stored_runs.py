@@ -1,0 +1,181 @@
+"""The runs of an opened store: frames, models, masks, and making them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.models import Experiment, ExperimentList
+from dxdask.storage.frames.chunk_codec import ChunkCodec
+from dxdask.storage.frames.slices import FrameSlices
+from dxdask.storage.frames.stored import lazy_frames, open_frames
+from dxdask.storage.store import layout, masks, read, runs, schema
+from dxdask.storage.store.folder import StoreFolder
+from dxdask.storage.store.runs import RunWriter
+
+# They take a second to import, and few uses of a store need them.
+if TYPE_CHECKING:
+    import dask.array as da
+
+    from dxdask.storage.formats.chunk_manifest import ChunkManifest
+
+
+class StoredRuns(StoreFolder):
+    """The runs of a store."""
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Names of the runs that are complete, in the order of import."""
+        return tuple(runs.complete_runs(self.path))
+
+    def has_run(self, run: str, fingerprint: str | None = None) -> bool:
+        """Return whether a run is complete (and has this fingerprint)."""
+        try:
+            path = layout.run_path(self.path, run)
+        except InputError:
+            return False
+        found = read.attributes(path) if (path / layout.METADATA).is_file() else {}
+        return found.get("complete") is True and fingerprint in (None, found["fingerprint"])
+
+    def run_attributes(self, run: str) -> dict[str, Any]:
+        """Return identifier, source, fingerprint, time and versions of a run's import."""
+        return self._run(run)[1]
+
+    def run_experiment(self, run: str) -> Experiment:
+        """Return the models of a run as imported."""
+        path, _ = self._run(run)
+        return read.experiments(path)[0]
+
+    def imported(self) -> ExperimentList:
+        """Return the models of all runs as imported, without crystal."""
+        return ExperimentList.of([self.run_experiment(run) for run in self.runs])
+
+    def image_columns(self, run: str) -> dict[str, NDArray[Any]]:
+        """Return what is known of each image of a run: angle, exposure, ... each (n_images,)."""
+        path, _ = self._run(run)
+        present = [n for n in schema.IMAGE_COLUMNS if (path / n).is_dir()]
+        return {n: read.array(path / n, f"column {n!r} of run {run!r}") for n in present}
+
+    def create_run(
+        self,
+        run: str,
+        experiment: Experiment,
+        *,
+        n_images: int,
+        shape: tuple[int, int],
+        dtype: DTypeLike,
+        mask: NDArray[np.bool_] | None = None,
+        columns: Mapping[str, NDArray[Any]] | None = None,
+        chunk: int = 1,
+        shard: int | None = None,
+        fingerprint: str = "",
+        source: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ) -> RunWriter:
+        """Return a writer of a new run, or of an interrupted one with this `fingerprint`.
+
+        shape: (slow, fast). mask: (slow, fast) bool, True is good. chunk: images compressed
+        together. shard: images a file, a multiple of `chunk`; by default one chunk a file. Write
+        within `writing()`, then call the writer's `finish`.
+
+        Raises
+        ------
+        StoreExistsError
+            The run is complete already and `overwrite` is false.
+        SchemaError, ChunkError
+            Mask, columns or chunks do not fit the frames.
+        """
+        slow, fast = shape
+        size = (int(n_images), int(slow), int(fast))
+        codec = ChunkCodec(size, np.dtype(dtype).name, chunk, shard or chunk)
+        with self.writing():
+            self.hold_runs()
+            return runs.create_run(
+                self.path,
+                run,
+                experiment,
+                codec=codec,
+                mask=mask,
+                columns=columns or {},
+                fingerprint=fingerprint,
+                source=source or {},
+                overwrite=overwrite,
+            )
+
+    def link_run(
+        self,
+        run: str,
+        experiment: Experiment,
+        manifest: ChunkManifest,
+        *,
+        mask: NDArray[np.bool_] | None = None,
+        columns: Mapping[str, NDArray[Any]] | None = None,
+        fingerprint: str = "",
+        source: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        """Make a run, complete, whose frames stay in the files they are in; see `create_run`.
+
+        Raises
+        ------
+        StoreExistsError, SchemaError
+            As `create_run`.
+        LinkedFileError
+            A file cannot be read.
+        """
+        with self.writing():
+            self.hold_runs()
+            runs.link_run(
+                self.path,
+                run,
+                experiment,
+                manifest=manifest,
+                mask=mask,
+                columns=columns or {},
+                fingerprint=fingerprint,
+                source=source or {},
+                overwrite=overwrite,
+            )
+
+    def frames(self, run: str, block: int | None = None) -> da.Array:
+        """Return the frames of a run as a dask array (image, slow, fast), read where they are used.
+
+        block: images in a dask block; by default about 32 MB.
+        """
+        return lazy_frames(self.frame_reader(run), block)
+
+    def frame_reader(self, run: str) -> FrameSlices:
+        """Return the picklable reader of a run's frames: `reader.read(first, last)`."""
+        path, attributes = self._run(run)
+        return open_frames(path, attributes["id"])
+
+    def mask(self, run: str) -> NDArray[np.bool_]:
+        """Return the pixels of a run that are good, (slow, fast), as imported and as applied."""
+        return masks.with_applied(self.imported_mask(run), self.applied_mask(run), run)
+
+    def imported_mask(self, run: str) -> NDArray[np.bool_]:
+        """Return the pixels of a run that are good by its files, (slow, fast)."""
+        path, _ = self._run(run)
+        return read.array(path / layout.MASK, f"mask of run {run!r}")
+
+    def applied_mask(self, run: str) -> NDArray[np.bool_] | None:
+        """Return the mask (slow, fast) that `apply_mask` put on a run, None where there is none."""
+        return masks.applied(self.path, run, self._run(run)[1]["id"], self.branch)
+
+    def frames_fingerprint(self, run: str) -> str:
+        """Return what tells a run's frames, masked as they are now, from others."""
+        return masks.frames_fingerprint(self.path, run, self._run(run)[1], self.branch)
+
+    def _run(self, run: str) -> tuple[Path, dict[str, Any]]:
+        path = layout.run_path(self.path, run)
+        found = read.attributes(path) if (path / layout.METADATA).is_file() else {}
+        if found.get("complete") is not True:
+            state = "is not completely imported" if found else "is not there"
+            known = ", ".join(self.runs) or "none"
+            raise StoreNotFoundError(f"run {run!r} {state} in {self.path}; complete runs: {known}")
+        return path, found

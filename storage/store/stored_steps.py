@@ -1,0 +1,181 @@
+"""The results of an opened store's branch: steps, tables, history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.errors import StoreNotFoundError
+from dxdask.models import ExperimentList
+from dxdask.results import StepResult
+from dxdask.storage.store import commit, history, read, report, results
+from dxdask.storage.store.folder import StoreFolder
+from dxdask.storage.store.manifest import Manifest
+from dxdask.tables import Table
+
+# They take a second to import, and few uses of a store need them.
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+class StoredSteps(StoreFolder):
+    """The results of a store, on its branch."""
+
+    def write_step(
+        self,
+        name: str,
+        result: StepResult,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        fingerprint: str = "",
+        seconds: Mapping[str, float] | None = None,
+    ) -> None:
+        """Write the result of a step; the previous one stays until the new one is complete.
+
+        Raises
+        ------
+        SchemaError, InputError
+            The result holds what a store does not.
+        StoreWriteError
+            The disk is full or refuses; earlier steps are intact.
+        """
+        with self.writing():
+            commit.write_step(
+                self.path,
+                name,
+                result,
+                parameters=parameters or {},
+                fingerprint=fingerprint,
+                seconds=seconds or {},
+                branch=self.branch,
+            )
+
+    def has_step(self, name: str, fingerprint: str | None = None) -> bool:
+        """Return whether a step's result is complete (and has this fingerprint)."""
+        path = read.complete_step(self.path, name, self.branch)
+        if path is None:
+            return False
+        return fingerprint is None or read.attributes(path).get("fingerprint") == fingerprint
+
+    def step_attributes(self, name: str) -> dict[str, Any]:
+        """Return parameters, fingerprint, seconds, time, versions and counts of a step."""
+        return read.steady(self.path, name, self.branch, read.attributes)
+
+    def manifest(self, step: str) -> Manifest:
+        """Return the manifest of a step's result: its runs, fingerprints, parameters, counts."""
+        return read.steady(self.path, step, self.branch, read.manifest)
+
+    def partition_fingerprint(self, step: str, run: str) -> str | None:
+        """Return the fingerprint of the partition of a run, None where the step has none of it."""
+        if not self.has_step(step):
+            return None
+        entry = self.manifest(step).runs.get(run)
+        return None if entry is None else entry.fingerprint
+
+    def read_step(self, name: str, *, run: str | None = None) -> StepResult:
+        """Return the result of a step, whole as it was written, or the partition of one run.
+
+        That of a run has its own experiments, which its column `experiment` counts from 0.
+        """
+        if run is not None:
+            return read.steady(self.path, name, self.branch, lambda path: results.of_run(path, run))
+        return read.steady(self.path, name, self.branch, results.whole)
+
+    def columns(
+        self, name: str, names: Sequence[str] | None = None, *, run: str | None = None
+    ) -> Reflections:
+        """Return columns of a step's reflections, all or some; all rows or those of one run.
+
+        The column `experiment` counts the experiments of all runs in either case.
+
+        Raises
+        ------
+        SchemaError
+            A column is not there, or damaged.
+        """
+        return read.steady(
+            self.path, name, self.branch, lambda path: results.columns(path, names, run)
+        )
+
+    def arrays(
+        self, name: str, names: Sequence[str] | None = None, *, run: str | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Return what a step gave beside its table: spot pixels, histograms, ...
+
+        Those of all runs together, or those of the partition of one.
+        """
+        return read.steady(
+            self.path, name, self.branch, lambda path: results.arrays(path, names, run)
+        )
+
+    def experiments(self, name: str, *, run: str | None = None) -> ExperimentList:
+        """Return the models as a step left them, all or those of one run."""
+        return read.steady(
+            self.path, name, self.branch, lambda path: results.experiments(path, run)
+        )
+
+    def reflections(
+        self, name: str, columns: Sequence[str] | None = None, *, run: str | None = None
+    ) -> xr.Dataset:
+        """Return a step's reflections as a lazy Dataset along `reflection`, of all runs or of one.
+
+        Its columns are dask arrays, with units and meaning as attributes. Coordinates are `run`
+        (where rows are of runs), `image` (number of the image, where the centroid along the scan
+        is known) and the names of parts: `hkl_part` is h, k, l. `dxdask.storage.store.dataset` has
+        `flags`, which decodes the column of that name, and `dataframe`, which gives one column for
+        each part.
+
+        Raises
+        ------
+        SchemaError
+            A column is not there.
+        """
+        from dxdask.storage.store import dataset
+
+        return read.steady(
+            self.path, name, self.branch, lambda path: dataset.reflections(path, columns, run)
+        )
+
+    def table(self, step: str, name: str) -> pd.DataFrame:
+        """Return a table that a step showed.
+
+        Raises
+        ------
+        StoreNotFoundError
+            The step showed no such table.
+        """
+        import pandas as pd
+
+        found = {t.name: t for t in self.tables(step)}
+        if name not in found:
+            raise StoreNotFoundError(
+                f"{step} has no table {name!r}; it has {', '.join(found) or 'none'}"
+            )
+        return pd.DataFrame([dict(row) for row in found[name].rows])
+
+    def tables(self, step: str) -> tuple[Table, ...]:
+        """Return the tables that a step showed, in order; they print as they did."""
+        found = read.steady(self.path, step, self.branch, read.report)
+        return tuple(Table.from_dict(t) for t in found["tables"])
+
+    def messages(self, step: str) -> tuple[str, ...]:
+        """Return the lines that a step showed before its tables."""
+        return tuple(read.steady(self.path, step, self.branch, read.report)["messages"])
+
+    def problems(self) -> pd.DataFrame:
+        """Return what could not be processed: run, image, step, reason."""
+        import pandas as pd
+
+        return pd.DataFrame(self.show()["problems"], columns=["run", "image", "step", "reason"])
+
+    def history(self) -> tuple[dict[str, Any], ...]:
+        """Return an entry for each time a step was run; `current` marks what is there now."""
+        return history.entries(self.path)
+
+    def show(self, step: str | None = None) -> dict[str, Any]:
+        """Return every step (or one) with its tables, and the problems, as JSON can hold them."""
+        return report.shown(self.path, self.branch, step)
