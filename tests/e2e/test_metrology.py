@@ -91,7 +91,7 @@ def test_halves_say_how_good_it_is(shared: Path, refined: Store) -> None:
     "recipe",
     [
         {"detector.whole": "shift,distance"},
-        {"detector.parts": "shift,turn,tilt"},
+        {"detector.parts": "shift,rotation,tilt"},
         {"rmsd_filter.enable": "false"},
         {"cell.fix": "true"},
         {"cell.restraint": "None"},
