@@ -1,4 +1,4 @@
-"""What a step gives back: models, reflections, and the tables it shows."""
+"""Result of a step: models, reflections, and the tables it shows."""
 
 from __future__ import annotations
 
