@@ -1,7 +1,8 @@
 """Checks of an array of a store before it is read: files and sizes.
 
-Metadata and the headers of chunks are claims of whoever wrote the store. Nothing is allocated for
-them before they agree with each other, with the files that are there and with the free memory.
+Metadata and the headers of chunks are claims of the program that wrote the store. Nothing is
+allocated for them before they agree with each other, with the files that are there and with the
+free memory.
 """
 
 from __future__ import annotations

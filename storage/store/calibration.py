@@ -1,4 +1,4 @@
-"""What a run was calibrated with, beside its raw frames: ``runs/RUN/raw``.
+"""Calibration of a run, beside its raw frames: ``runs/RUN/raw``.
 
 Arrays (slow, fast) of the stored frame: pedestal and noise (ADU), gain (ADU a photon), use (0 bad,
 1 good, 2 unbonded). Written aside and put in place whole; a run that is imported again has none.
@@ -97,7 +97,7 @@ def write_calibration(
 
 
 def calibration_fingerprint(root: Path, run: str) -> str | None:
-    """Return what tells the calibration of a run from others, None where it has none."""
+    """Return the fingerprint of the calibration of a run, None where it has none."""
     attributes = _attributes(layout.run_path(root, run))
     return None if attributes is None else str(attributes["fingerprint"])
 

@@ -23,7 +23,7 @@ FLAGS = {name.lower(): bits for name, bits in vars(Flag).items() if isinstance(b
 """Names and bits of `dxdask.columns.Flag`."""
 
 _IMAGE_OF = ("z", "z_cal")
-"""Columns that tell the image of a reflection: the first that a step has."""
+"""Columns with the image of a reflection; the first one that a step has is taken."""
 
 
 @dataclass(frozen=True, slots=True)

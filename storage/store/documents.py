@@ -1,4 +1,4 @@
-"""What models, parameters and tables become in the JSON attributes of a store, and back.
+"""Models, parameters and tables as JSON attributes of a store, and back.
 
 JSON has no NaN or infinity: such a number is written as ``{"__float__": "nan"}``.
 """

@@ -43,7 +43,7 @@ class WriteLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether this object holds the lock."""
+        """True while this object holds the lock."""
         return self._depth > 0
 
     @contextmanager

@@ -45,7 +45,7 @@ class RunEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
-    """What a step's result consists of and was made from.
+    """Content and provenance of a step's result.
 
     Attributes
     ----------
@@ -55,8 +55,9 @@ class Manifest:
     seconds, versions : of the computation, and of the software.
     n_reflections, n_experiments, columns, arrays : of the whole.
     runs : the partition of each run, in the order of experiments; none where rows are not by run.
-    ensemble_columns, ensemble_arrays, n_ensemble_reflections : what lies in no partition.
-    combined : whether experiments and tables are those of the partitions put together.
+    ensemble_columns, ensemble_arrays, n_ensemble_reflections : of the rows and arrays that lie in
+        no partition.
+    combined : True where experiments and tables are those of the partitions put together.
     """
 
     id: str

@@ -24,7 +24,7 @@ from dxdask.storage.store.provenance import fingerprint
 
 APPLIED = "apply_mask"
 CONTENTS = "contents"
-"""What, beside a step's inputs, went into it: a part of its parameters in the store."""
+"""Key, in the parameters of a step in the store, of the inputs that are no other step."""
 
 
 def read_mask(path: Path, name: str) -> Mask:
@@ -218,7 +218,7 @@ def with_applied(imported: Mask, mask: Mask | None, run: str) -> Mask:
 def frames_fingerprint(
     root: Path, run: str, attributes: Mapping[str, Any], branch: str = layout.MAIN
 ) -> str:
-    """Return what tells a run's frames, masked as they are now, from others.
+    """Return the fingerprint of a run's frames, masked as they are now.
 
     attributes : of the run. Where no more is masked than at import, it is the import's fingerprint.
     """

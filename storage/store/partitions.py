@@ -148,7 +148,7 @@ def summary_of(path: Path) -> Partition:
 
 
 def described(result: StepResult) -> dict[str, Any]:
-    """Return the attributes of a partition that tell its content."""
+    """Return the attributes of a partition that describe its content."""
     return {
         "n_reflections": columns.n_rows(result.reflections),
         "columns": list(result.reflections),

@@ -1,4 +1,4 @@
-"""Where results come from: versions, times, and fingerprints of parameters and of input files."""
+"""Provenance of results: versions, times, fingerprints of parameters and of input files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fingerprint(
 def file_fingerprint(path: str | Path) -> str:
     """Return size, time of change (ns) and a digest of head and tail of a file.
 
-    A file of many GB is not read through: whoever changes its middle also changes its time.
+    A file of many GB is not read through: a change of its middle also changes its time.
 
     Raises
     ------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,28 @@ from dxdask.storage.store.manifest import Manifest
 from dxdask.storage.store.stored_array import StoredArray
 
 T = TypeVar("T")
+
+
+def _identity(path: Path) -> tuple[str, int, int, int]:
+    """Return what changes with the metadata in the folder `path`: they are replaced by renaming.
+
+    Raises
+    ------
+    StoreNotFoundError
+        There are none.
+    """
+    try:
+        found = (path / layout.METADATA).stat()
+    except OSError as error:
+        raise StoreNotFoundError(f"no zarr group or array at {path}; check the path") from error
+    return str(path), found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=32)
+def _manifest(path: str, _inode: int, _changed: int, _size: int) -> Manifest | None:
+    """Return a manifest, None where the step is not complete; one of many runs is long to read."""
+    found = attributes(Path(path))
+    return Manifest.from_dict(found, path) if found.get("complete") is True else None
 
 
 def metadata(path: Path) -> dict[str, Any]:
@@ -75,10 +98,14 @@ def own_step(root: Path, name: str, branch: str) -> Path | None:
 
     Where a writer died between moving the old version away and the new one in, that is the old one.
     """
-    paths = (layout.step_path(root, branch, name), layout.replaced_path(root, branch, name))
-    for path in paths:
-        if (path / layout.METADATA).is_file() and attributes(path).get("complete") is True:
-            return path
+    target = layout.step_path(root, branch, name)
+    # again the first: a writer may have put the new one there since
+    for path in (target, layout.replaced_path(root, branch, name), target):
+        try:
+            if _manifest(*_identity(path)) is not None:
+                return path
+        except StoreNotFoundError:
+            continue
     return None
 
 
@@ -120,14 +147,14 @@ def steady(root: Path, name: str, branch: str, read: Callable[[Path], T]) -> T:
     """Return what `read` makes of a step's folder, again where a writer replaced it meanwhile."""
     for _ in range(4):
         path = require_step(root, name, branch)
-        before = attributes(path).get("id")
+        before = manifest(path).id
         try:
             found = read(path)
         except (SchemaError, StoreNotFoundError):
-            if attributes(require_step(root, name, branch)).get("id") == before:
+            if manifest(require_step(root, name, branch)).id == before:
                 raise
             continue
-        if attributes(require_step(root, name, branch)).get("id") == before:
+        if manifest(require_step(root, name, branch)).id == before:
             return found
     raise SchemaError(
         f"{name} in {root} is being replaced again and again; read it when that is over"
@@ -140,9 +167,12 @@ def manifest(path: Path) -> Manifest:
     Raises
     ------
     SchemaError
-        It is damaged.
+        It is damaged, or the step is not complete.
     """
-    return Manifest.from_dict(attributes(path), str(path))
+    found = _manifest(*_identity(path))
+    if found is None:
+        raise SchemaError(f"{path} is not complete; run the step again")
+    return found
 
 
 def report(path: Path) -> dict[str, Any]:

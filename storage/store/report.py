@@ -1,4 +1,4 @@
-"""What a store shows of itself: steps and tables as data, history, and a page for notebooks."""
+"""Summary of a store: its steps and tables as data, and as lines and rows to show."""
 
 from __future__ import annotations
 

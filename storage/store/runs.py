@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class RunWriter:
     """Writes the frames of one run; small and picklable, so that workers write what they read.
 
-    The writer takes no lock: whoever made it holds the store's for as long as it writes.
+    The writer takes no lock: the process that made it holds that of runs as long as it writes.
     """
 
     path: str

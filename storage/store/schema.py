@@ -1,4 +1,4 @@
-"""What the groups of a store hold: columns, dims, units; the checks on writing and opening."""
+"""Schema of the groups of a store: columns, dims, units; checks on writing and opening."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NUMERIC_KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class ImageColumn:
-    """What one array with a value for each image holds."""
+    """Unit and meaning of an array with a value for each image."""
 
     unit: str
     doc: str
@@ -48,7 +48,7 @@ def column_dims(name: str) -> tuple[str, ...]:
 
 
 def column_attributes(name: str) -> dict[str, Any]:
-    """Return the attributes that tell a column's meaning to whoever opens the store."""
+    """Return the attributes of a column: unit, meaning, names of parts, DIALS's name."""
     spec = COLUMNS[name]
     found: dict[str, Any] = {"units": spec.unit, "doc": spec.doc}
     if spec.parts:

@@ -23,7 +23,7 @@ _CODECS = (["bytes"], ["bytes", "blosc", "crc32c"])  # as `create.array` writes 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredArray:
-    """Shape, dtype and chunks of an array; `is_packed` tells compressed ones from plain bytes."""
+    """Shape, dtype and chunks of an array; `is_packed` where they are compressed."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

@@ -168,7 +168,7 @@ class StoredRuns(StoreFolder):
         return masks.applied(self.path, run, self._run(run)[1]["id"], self.branch)
 
     def frames_fingerprint(self, run: str) -> str:
-        """Return what tells a run's frames, masked as they are now, from others."""
+        """Return the fingerprint of a run's frames, masked as they are now."""
         return masks.frames_fingerprint(self.path, run, self._run(run)[1], self.branch)
 
     def _run(self, run: str) -> tuple[Path, dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from support.store_examples import assert_same, edit, experiments, reflections, result
 
 from dxdask.errors import InputError, SchemaError, StoreNotFoundError
@@ -235,6 +236,24 @@ def test_a_damaged_manifest_is_named(store: Store, change: Any) -> None:
     edit(store.path / "results/main/find_spots", lambda m: change(m["attributes"]))
     with pytest.raises(SchemaError, match=r"manifest of .*find_spots is damaged"):
         store.columns("find_spots")
+
+
+def test_every_group_opens_in_xarray(store: Store) -> None:
+    """Of a store with a branch, a history, and a partition that is not committed yet."""
+    committed(store, [written(store, "a"), written(store, "b", 1)])
+    committed(store.on_branch("tight"), [written(store.on_branch("tight"), "b", 2)], kept=["a"])
+    waiting = written(store, "b", 3)
+    tree = xr.open_datatree(store.path, engine="zarr", consolidated=False)
+    path = layout.partition_path(store.path, "main", "find_spots", "b", waiting.fingerprint)
+    for group in (
+        "results/main/find_spots/runs/a",
+        "results/tight/find_spots/runs/b",
+        str(path.relative_to(store.path)),
+    ):
+        assert tree[group]["x"].attrs["units"] == "px"
+        assert tree[f"{group}/arrays"]["pixel_value"].values.size
+    for node in tree.subtree:
+        node.load()
 
 
 def test_rubbish_of_dead_tasks_is_cleared(store: Store) -> None:

@@ -79,6 +79,12 @@ def test_existing_store_needs_overwrite(tmp_path: Path) -> None:
     assert Store.create(store.path, overwrite=True).runs == ()
 
 
+def test_a_store_of_version_1_is_replaced(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    change_attributes(store.path, version=1)
+    assert Store.create(store.path, overwrite=True).attributes["version"] == 2
+
+
 def test_overwrite_deletes_nothing_but_stores(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("irreplaceable")
     with pytest.raises(StoreExistsError, match="no dxdask store"):

@@ -12,7 +12,7 @@ import pytest
 from support.store_examples import assert_same, edit, result
 
 from dxdask.errors import StoreWriteError
-from dxdask.storage.store import create, layout, swap
+from dxdask.storage.store import create, layout, read, swap
 from dxdask.storage.store.store import Store
 
 
@@ -108,3 +108,20 @@ def test_reader_meets_a_writer(store: Store, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(results, "columns", slow)
     assert_same(store.read_step("index"), result(2))
     assert len(times) == 2
+
+
+def test_reader_comes_between_the_renames(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new version is put in place after its place was found empty, and the old one is gone."""
+    store.write_step("index", result(1))
+    place = layout.step_path(store.path, "main", "index")
+    away = store.path / "away"
+    os.rename(place, away)
+    real = read._identity
+
+    def replaced(path: Path) -> tuple[str, int, int, int]:
+        if path.parent.parent.name == "replaced":
+            os.rename(away, place)
+        return real(path)
+
+    monkeypatch.setattr(read, "_identity", replaced)
+    assert read.own_step(store.path, "index", "main") == place
