@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from dask.delayed import Delayed, delayed
@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from dxdask import integration
 from dxdask.columns import Reflections
-from dxdask.graphs.blocked import Frames
+from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.fold import tree_fold
-from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.integration.blocks import merge, sum_block
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters
 from dxdask.integration.plan import Plan, plan, usable_pixels
@@ -23,10 +22,11 @@ from dxdask.integration.sums import Sums
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 
+if TYPE_CHECKING:
+    import dask.array as da
+
 Problems: TypeAlias = tuple[Mapping[str, Any], ...]
 BlockRecord: TypeAlias = tuple[Sums, Problems]
-
-PIECE_BYTES = 1 << 25  # of frames read at a time: a record each of single frames would be large
 
 
 def estimate_profile(
@@ -63,7 +63,7 @@ def predict(
 
 
 def integrate(
-    frames: Frames,
+    frames: da.Array,
     mask: NDArray[np.bool_] | Delayed | None,
     experiment: Experiment | Delayed,
     parameters: IntegrationParameters | None = None,
@@ -89,12 +89,11 @@ def integrate(
     Returns
     -------
     Delayed
-        Tasks: 3 (predict, plan, finish; 2 where predicted is given) + 2 (mask) + 2 x groups of
-        blocks + folds, with `n_groups` groups. The result is the same to the last bit for any
-        chunks. A group's task holds `PIECE_BYTES` of frames at a time, or one block if that is
-        more, and one int32 per pixel of a frame; the last holds the table of the run, some 300
-        bytes a reflection. A frame that cannot be read is a problem of the result, and its
-        reflections are not integrated.
+        Tasks: 6 (mask, usable pixels, predict, plan, first frames, finish) + 1 a block + `n_folds`
+        of those + what the blocks of `frames` share (of a store's: 2). The result is the same to
+        the last bit for any chunks. A task holds one block, and one int32 per pixel of a frame; the
+        last holds the table of the run, some 300 bytes a reflection. A frame that cannot be read is
+        a problem of the result, and its reflections are not integrated.
 
     Raises
     ------
@@ -102,7 +101,6 @@ def integrate(
         A chunk does not hold whole frames.
     """
     parameters = parameters or IntegrationParameters()
-    blocks = frame_blocks(frames, grouped=True)
     glm = parameters.background.glm
     if not isinstance(mask, Delayed):
         mask = delayed(mask, pure=True, traverse=False)
@@ -114,9 +112,10 @@ def integrate(
     asked = delayed(plan, pure=True)(
         predicted, experiment, parameters, local=local, n_frames=frames.shape[0]
     )
-    part = delayed(_sum_one, pure=True)
-    records = [part(block, asked, good) for block, _ in blocks]
-    record = tree_fold(records, partial(_merge, glm=glm), fan_in=fan_in, label="integrate-merge")
+    sums = map_frames(_sums_of_block, frames, [asked, good], label="integrate")
+    record = tree_fold(
+        sums, partial(_merge, glm=glm), fan_in=fan_in, label="integrate-merge", records=True
+    )
     result: Delayed = delayed(_finish, pure=True)(record, predicted, asked, experiment)
     return result
 
@@ -146,18 +145,12 @@ def _local(
     )
 
 
-def _sum_one(block: FrameBlock, plan: Plan, mask: NDArray[np.bool_]) -> BlockRecord:
-    pieces = [_sum_piece(piece, plan, mask) for piece in block.pieces(PIECE_BYTES)]
-    return _merge(pieces, plan.glm)
-
-
-def _sum_piece(piece: FrameBlock, plan: Plan, mask: NDArray[np.bool_]) -> BlockRecord:
-    frames, reasons = piece.read_all_it_can()
-    sums = sum_block(frames, piece.first, plan, mask, unreadable=reasons)
-    image = plan.shapes.first + piece.first + 1
+def _sums_of_block(block: Block, plan: Plan, mask: NDArray[np.bool_]) -> BlockRecord:
+    sums = sum_block(block.frames, block.first, plan, mask, unreadable=block.unreadable)
+    image = plan.shapes.first + block.first + 1
     problems = tuple(
         {"run": plan.run, "image": image + i, "step": "integrate", "reason": reason}
-        for i, reason in sorted(reasons.items())
+        for i, reason in sorted(block.unreadable.items())
     )
     return sums, problems
 

@@ -13,7 +13,7 @@ import numpy as np
 from dxdask.errors import SchemaError
 from dxdask.storage.frames.linked import Link, pack_references, unpack_references
 from dxdask.storage.frames.places import MAX_CHUNK_BYTES, FramePlaces, grid_of
-from dxdask.storage.frames.slices import LINK_CODEC
+from dxdask.storage.frames.reader import LINK_CODEC
 from dxdask.storage.store import layout, read
 
 _TABLES = 64  # runs whose references a process remembers

@@ -19,7 +19,7 @@ from dxdask.errors import SchemaError, StoreWriteError
 from dxdask.storage.frames.linked import Link, check_reference
 from dxdask.storage.frames.linked_reader import linked_files
 from dxdask.storage.frames.places import REFERENCE, FramePlaces, read_chunk
-from dxdask.storage.frames.slices import LINK_CODEC
+from dxdask.storage.frames.reader import LINK_CODEC
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec

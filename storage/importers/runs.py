@@ -15,7 +15,7 @@ from dxdask.models import Experiment
 from dxdask.storage.frames.places import FramePlaces
 
 
-class FrameReader(Protocol):
+class RawReader(Protocol):
     """Reads frames from files; small, frozen and picklable, so that it can travel to a worker."""
 
     def read(self, first: int, last: int) -> NDArray[Any]:
@@ -47,7 +47,7 @@ class RunSource:
     dtype: np.dtype[Any]
     mask: NDArray[np.bool_]
     files: tuple[Path, ...]
-    reader: FrameReader
+    reader: RawReader
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     locate: Callable[[], FramePlaces]
     places: FramePlaces | None = None
@@ -74,7 +74,7 @@ class RunSource:
 class ReaderFrom:
     """Another reader's frames from `start` on."""
 
-    reader: FrameReader
+    reader: RawReader
     start: int
 
     def read(self, first: int, last: int) -> NDArray[Any]:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError
 from dxdask.storage.frames.places import FramePlaces
-from dxdask.storage.importers.runs import FrameReader, RunSource
+from dxdask.storage.importers.runs import RawReader, RunSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChosenFrames:
     """Some frames of another reader, in ascending order."""
 
-    reader: FrameReader
+    reader: RawReader
     chosen: tuple[int, ...]
 
     def read(self, first: int, last: int) -> NDArray[Any]:

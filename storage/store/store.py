@@ -15,9 +15,10 @@ from dxdask.columns import COLUMNS, Reflections
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
+from dxdask.storage.frames.lazy import lazy_frames
 from dxdask.storage.frames.packing import Packing
-from dxdask.storage.frames.slices import FrameSlices
-from dxdask.storage.frames.stored import lazy_frames, open_frames
+from dxdask.storage.frames.reader import FillingReader
+from dxdask.storage.frames.stored import open_frames
 from dxdask.storage.store import create, layout, masks, read, report, results, runs, schema, write
 from dxdask.storage.store.lock import WriteLock
 from dxdask.storage.store.runs import RunWriter
@@ -212,11 +213,20 @@ class Store:
     def frames(self, run: str, block: int | None = None) -> da.Array:
         """Return the frames of a run as a dask array (image, slow, fast), read where they are used.
 
-        block: images in a dask block; by default about 32 MB.
-        """
-        return lazy_frames(self.frame_reader(run), block)
+        block: images in a dask block; see `images_in_block` for the default.
 
-    def frame_reader(self, run: str) -> FrameSlices:
+        Raises
+        ------
+        ChunkError
+            `block` cuts through files.
+        LinkedFileError
+            Files that the store refers to have moved, shrunk or changed.
+        """
+        reader = self.frame_reader(run)
+        reader.require_files()
+        return lazy_frames(reader, block)
+
+    def frame_reader(self, run: str) -> FillingReader:
         """Return the picklable reader of a run's frames: `reader.read(first, last)`."""
         path, attributes = self._run(run)
         return open_frames(path, attributes["id"])
