@@ -40,7 +40,7 @@ def read(store: Store, repeats: int, **_: Any) -> dict[str, Any]:
         for run in store.runs:
             reader = store.frame_reader(run)
             first = 0
-            for n in stored(store, run).chunks[0]:
+            for n in stored(store, run).array().chunks[0]:
                 n_frames += len(reader.read(first, first + n))
                 first += n
         passes.append(time.thread_time() - start)
@@ -104,7 +104,7 @@ def graph(store: Store, repeats: int, algorithm: str, threads: int, **_: Any) ->
     lazy = spots_graph.combine(
         [
             spots_graph.find_spots(
-                stored(store, run), store.run_experiment(run), store.mask(run), parameters
+                stored(store, run).array(), store.run_experiment(run), store.mask(run), parameters
             )
             for run in store.runs
         ]
@@ -121,7 +121,7 @@ def graph(store: Store, repeats: int, algorithm: str, threads: int, **_: Any) ->
             cpu.append(time.process_time() - used)
             spots, kept = len(result.reflections["x"]), n_bytes(result)
             del result  # or the next one would come on top of it
-    frames = [stored(store, run) for run in store.runs]
+    frames = [stored(store, run).array() for run in store.runs]
     n = sum(f.shape[0] for f in frames)
     return {
         "cpu": min(cpu) / n,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 from dask.delayed import Delayed
 from measure import peak
@@ -24,19 +25,19 @@ from dxdask.cli.arguments import read_parameters
 from dxdask.cluster.client import open_cluster
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.columns import Flag, has_flag
-from dxdask.graphs.blocked import BlockedFrames
 from dxdask.graphs.stills.process import RunOfFrames, process_stills
 from dxdask.graphs.stills.run import stills_run
 from dxdask.indexing.stills.index_stills import known_cell
 from dxdask.pipeline.frames import stored
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
+from dxdask.storage.frames.lazy import lazy_frames
 from dxdask.storage.store.store import Store
 
 
 def read(store: Store, **_: Any) -> dict[str, Any]:
     """Return CPU seconds a frame of reading and unpacking, block after block into the same room."""
     (run,) = store.runs
-    reader, lengths = store.frame_reader(run), stored(store, run).chunks[0]
+    reader, lengths = store.frame_reader(run), stored(store, run).array().chunks[0]
     room = np.empty((max(lengths), *reader.shape[1:]), reader.dtype)
     passes = []
     for _repeat in range(2):
@@ -52,10 +53,13 @@ def graph(store: Store, threads: int, given: Sequence[str], **_: Any) -> dict[st
     """Return CPU, wall and peak memory of the graph as far as integration, nothing written."""
     parameters = read_parameters(StillsProcessParameters, None, list(given))
     (run,) = store.runs
-    frames = stored(store, run)
+    frames = stored(store, run).array()
+    reader = store.frame_reader(run)
     with open_cluster(ClusterParameters(kind="threads", cores=threads)) as cluster:
         # kernels are loaded by a few events, hits among them
-        cluster.compute([lazy(store, BlockedFrames(First(frames.reader, 64), 8), parameters)])
+        cluster.compute(
+            [lazy(store, lazy_frames(First(reader, 64), 8, unreadable="mark"), parameters)]
+        )
         before, begun = peak(), time.perf_counter()
         task = lazy(store, frames, parameters)
         build = time.perf_counter() - begun
@@ -83,8 +87,7 @@ def build(store: Store, events: int, given: Sequence[str], **_: Any) -> dict[str
     """Return tasks and seconds of the graph of so many events, as if the run had them."""
     parameters = read_parameters(StillsProcessParameters, None, list(given))
     (run,) = store.runs
-    frames = stored(store, run)
-    many = BlockedFrames(First(frames.reader, events), frames.block)
+    many = lazy_frames(First(store.frame_reader(run), events), unreadable="mark")
     best = np.inf
     for _repeat in range(3):
         start = time.perf_counter()
@@ -110,12 +113,24 @@ class First:
         """Of the counts."""
         return np.dtype(self.reader.dtype)
 
+    @property
+    def step(self) -> int:
+        """Images in one file."""
+        return int(self.reader.step)
+
     def read(self, first: int, last: int) -> Any:
         """Return frames `first` to `last`, not included."""
         return self.reader.read(first, last)
 
+    def require_files(self) -> None:
+        """Check the files of the other reader."""
+        self.reader.require_files()
 
-def lazy(store: Store, frames: BlockedFrames, parameters: StillsProcessParameters) -> Delayed:
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        return (str(self.n), *self.reader.__dask_tokenize__())
+
+
+def lazy(store: Store, frames: da.Array, parameters: StillsProcessParameters) -> Delayed:
     """Return the events of the store's run as far as integration."""
     (run,) = store.runs
     experiment = store.run_experiment(run)

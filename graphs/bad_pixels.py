@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from dask.delayed import Delayed, delayed
@@ -23,18 +24,20 @@ from dxdask.analysis.bad_pixels import (
 )
 from dxdask.analysis.parameters import BadPixelParameters
 from dxdask.arrays import Mask
-from dxdask.graphs.blocked import Frames
+from dxdask.graphs.blocks import Block, block_ranges, map_frames
 from dxdask.graphs.fold import tree_fold
-from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 
+if TYPE_CHECKING:
+    import dask.array as da
+
 # the sums of a task take the room of some frames, so that few are held at a time
-FAN_IN = 2
+FAN_IN = 3
 
 
 def find_bad_pixels(
-    frames: Sequence[Frames],
+    frames: Sequence[da.Array],
     experiments: ExperimentList,
     masks: Sequence[NDArray[np.bool_] | None] | None = None,
     parameters: BadPixelParameters | None = None,
@@ -47,11 +50,11 @@ def find_bad_pixels(
     frames : of each run (frame, slow, fast), whole frames in each chunk; each is read once.
     A frame that cannot be read is a problem, no error.
 
-    Tasks: 3 (experiments, parameters, result) + 3 a run (experiment, mask, verdict) + for each run
-    2 a group of blocks (see `frame_blocks`) with any image that is used + `n_folds` of those; + for
-    each group of runs of one detector 1 (verdict), and `n_folds` of their number where
-    combine=joint. What travels are sums: 18 bytes a pixel. A task holds one block of the array and
-    its sums, or `fan_in` + 1 sums.
+    Tasks: 3 (experiments, parameters, result) + 5 a run (experiment, mask, images, first frames,
+    verdict) + what the blocks of its frames share (of a store's: 2) + 1 a block with any image that
+    is used + `n_folds` of those; + for each group of runs of one detector 1 (verdict), and
+    `n_folds` of their number where combine=joint. What travels are sums: 18 bytes a pixel. A task
+    holds one block and its sums, or `fan_in` + 1 sums.
 
     Raises
     ------
@@ -72,6 +75,7 @@ def find_bad_pixels(
             combine_evidence,
             fan_in=fan_in,
             label="add-pixels",
+            records=True,
         )
         for f, e, m, k in zip(frames, runs, models, known, strict=True)
     ]
@@ -93,38 +97,32 @@ def find_bad_pixels(
 
 
 def _parts(
-    frames: Frames,
+    frames: da.Array,
     models: Delayed,
     mask: Delayed,
     used: frozenset[int],
     settings: Delayed,
 ) -> list[Delayed]:
-    """Return the lazy evidence of a run's groups of blocks, of those with any image to use."""
-    part, blocks = delayed(_part, pure=True), frame_blocks(frames, grouped=True)
-    stops = [*(first for _, first in blocks[1:]), frames.shape[0]]
-    mine = [
-        sorted(used.intersection(range(first, stop)))
-        for (_, first), stop in zip(blocks, stops, strict=True)
-    ]
-    return [
-        part(block, models, mask, settings, indices)
-        for (block, _), indices in zip(blocks, mine, strict=True)
-        if indices
-    ]
+    """Return the lazy evidence of the blocks of a run with any image to use, a record each."""
+    return map_frames(
+        _evidence_of_block,
+        frames,
+        [models, mask, settings, delayed(used, name=None, pure=True, traverse=False)],
+        label="find-bad-pixels",
+        used=[i for i, block in enumerate(block_ranges(frames)) if not used.isdisjoint(block)],
+    )
 
 
-def _part(
-    block: FrameBlock,
+def _evidence_of_block(
+    block: Block,
     experiment: Experiment,
     mask: Mask,
     parameters: BadPixelParameters,
-    used: list[int],
+    used: frozenset[int],
 ) -> RunEvidence:
-    adder, wanted = EvidenceOfRun(experiment, mask, parameters, block.dtype, len(used)), set(used)
-    for piece in block.pieces():
-        if wanted.intersection(range(piece.first, piece.first + len(piece))):
-            frames, unread = piece.read_all_it_can()
-            adder.add(frames, piece.first, wanted, unread)
+    here = used.intersection(range(block.first, block.first + len(block.frames)))
+    adder = EvidenceOfRun(experiment, mask, parameters, block.frames.dtype, len(here))
+    adder.add(block.frames, block.first, here, block.unreadable)
     return adder.result()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from dask.delayed import Delayed, delayed
@@ -18,17 +20,19 @@ from dxdask.calibration.dark_sums import (
 )
 from dxdask.calibration.model import panel_boxes
 from dxdask.calibration.parameters import DarkParameters
-from dxdask.graphs.blocked import Frames
+from dxdask.graphs.blocks import Block, block_ranges, map_frames
 from dxdask.graphs.fold import tree_fold
-from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.models import Detector
 
+if TYPE_CHECKING:
+    import dask.array as da
+
 # the sums of a task take the room of some frames, so that few are held at a time
-FAN_IN = 2
+FAN_IN = 3
 
 
 def pedestal(
-    frames: Frames,
+    frames: da.Array,
     detector: Detector,
     parameters: DarkParameters | None = None,
     *,
@@ -41,8 +45,9 @@ def pedestal(
     those that stand out, which are read again to be taken from the sums. A frame that cannot be
     read is left out.
 
-    Tasks: 2 a group of blocks (see `frame_blocks`) + `n_folds` of those + 1. What travels are sums:
-    24 bytes a pixel. A task holds one block of the array and its sums, or `fan_in` + 1 sums.
+    Tasks: 4 (panels, first frames, the array of frames, result) + 1 a block + `n_folds` of those +
+    what the blocks of `frames` share (of a store's: 2). What travels are sums: 24 bytes a pixel. A
+    task holds one block and its sums, or `fan_in` + 1 sums.
 
     Raises
     ------
@@ -51,41 +56,40 @@ def pedestal(
     InputError
         See `dxdask.calibration.reduce_dark_run`.
     """
-    boxes = panel_boxes(detector)
-    blocks = [block for block, _ in frame_blocks(frames, grouped=True)]
-    part = delayed(_part, pure=True)
-    parts = [part(block, boxes) for block in blocks]
-    sums = tree_fold(parts, combine_dark_sums, fan_in=fan_in, label="add-dark")
-    dark: Delayed = delayed(_dark, pure=True)(sums, blocks, boxes, parameters or DarkParameters())
+    boxes = delayed(panel_boxes(detector), name=None, pure=True, traverse=False)
+    parts = map_frames(_sums_of_block, frames, [boxes], label="dark-sums")
+    sums = tree_fold(parts, combine_dark_sums, fan_in=fan_in, label="add-dark", records=True)
+    again = delayed(_Again(frames), name=f"again-{frames.name}", traverse=False)
+    dark: Delayed = delayed(_dark, pure=True)(sums, again, boxes, parameters or DarkParameters())
     return dark
 
 
-def _part(block: FrameBlock, boxes: NDArray[np.int64]) -> DarkSums:
-    parts = [_read_sums(piece, boxes, None) for piece in block.pieces()]
-    return combine_dark_sums(parts)
+@dataclass(frozen=True)
+class _Again:
+    """Lazy frames that are handed to a task as they are, of which it may read a few."""
+
+    frames: da.Array
+
+    def sums(self, wanted: NDArray[np.int64], boxes: NDArray[np.int64]) -> Iterator[DarkSums]:
+        """Yield the sums over the frames wanted, by their numbers in the run, block by block."""
+        for number, block in enumerate(block_ranges(self.frames)):
+            here = wanted[(wanted >= block.start) & (wanted < block.stop)]
+            if here.size:
+                frames = self.frames.blocks[number].compute(scheduler="synchronous")
+                yield dark_sums(np.asarray(frames)[here - block.start], boxes, here.tolist())
 
 
-def _read_sums(
-    piece: FrameBlock, boxes: NDArray[np.int64], only: NDArray[np.int64] | None
-) -> DarkSums:
-    """Return the sums over the frames of a piece that can be read, all or those of `only`."""
-    frames, unread = piece.read_all_it_can()
-    numbers = np.arange(piece.first, piece.first + len(piece))
-    keep = ~np.isin(numbers, [piece.first + i for i in unread])
-    if only is not None:
-        keep &= np.isin(numbers, only)
-    return dark_sums(frames[keep], boxes, numbers[keep].tolist())
+def _sums_of_block(block: Block, boxes: NDArray[np.int64]) -> DarkSums:
+    """Return the sums over the frames of a block that could be read."""
+    keep = [i for i in range(len(block.frames)) if i not in block.unreadable]
+    frames = block.frames[keep] if block.unreadable else block.frames
+    return dark_sums(frames, boxes, [block.first + i for i in keep])
 
 
 def _dark(
-    sums: DarkSums,
-    blocks: Sequence[FrameBlock],
-    boxes: NDArray[np.int64],
-    parameters: DarkParameters,
+    sums: DarkSums, again: _Again, boxes: NDArray[np.int64], parameters: DarkParameters
 ) -> Dark:
     bad = outlier_frames(sums, parameters.n_mad_frame)
-    for block in blocks if len(bad) else ():
-        for piece in block.pieces():
-            if np.any((bad >= piece.first) & (bad < piece.first + len(piece))):
-                sums = without(sums, _read_sums(piece, boxes, bad))
+    for part in again.sums(bad, boxes):
+        sums = without(sums, part)
     return dark_of_sums(sums, boxes, parameters, bad)

@@ -18,6 +18,7 @@ def tree_fold(
     *,
     fan_in: int = 8,
     label: str = "fold",
+    records: bool = False,
 ) -> Delayed:
     """Return the parts folded into one, `fan_in` neighbours at a time, level by level.
 
@@ -28,12 +29,14 @@ def tree_fold(
         a module-level, associative function. A single part is returned as it is.
     fan_in : how many parts one task may hold at a time, at least 2.
     label : how the tasks are named on a dashboard.
+    records : whether each part is an array of one record, from `map_frames`, that `combine` takes
+        and that is returned; a single one is taken out of its array by a task of its own.
 
     Returns
     -------
     Delayed
-        Adds `n_folds(len(parts), fan_in)` tasks. Order and grouping depend on the number of parts
-        and on `fan_in` only, never on which part arrives first.
+        Adds `n_folds(len(parts), fan_in, records=records)` tasks. Order and grouping depend on the
+        number of parts and on `fan_in` only, never on which part arrives first.
 
     Raises
     ------
@@ -45,25 +48,37 @@ def tree_fold(
     if fan_in < 2:
         raise InputError(f"{label}: fan_in is {fan_in}, must be 2 or more")
     level = [p.key for p in parts]
-    if len(level) == 1:
+    if len(level) == 1 and not records:
         return parts[0]
-    name = f"{label}-{tokenize(combine, fan_in, level)}"
+    name = f"{label}-{tokenize(combine, fan_in, level, records)}"
     tasks: dict[Any, Any] = {}
     depth = 0
-    while len(level) > 1:
+    while len(level) > 1 or (records and depth == 0):
         groups = [level[i : i + fan_in] for i in range(0, len(level), fan_in)]
+        first = records and depth == 0
         # a part that has no neighbour left is carried up as it is
-        keys = [g[0] if len(g) == 1 else (name, depth, i) for i, g in enumerate(groups)]
-        tasks |= {k: (combine, g) for k, g in zip(keys, groups, strict=True) if len(g) > 1}
+        keys = [
+            g[0] if len(g) == 1 and not first else (name, depth, i) for i, g in enumerate(groups)
+        ]
+        tasks |= {
+            k: (_combine_records, combine, g) if first else (combine, g)
+            for k, g in zip(keys, groups, strict=True)
+            if k != g[0]
+        }
         level, depth = keys, depth + 1
     # one layer for the whole tree: a Delayed a fold would cost a merge of graphs each
     graph = HighLevelGraph.from_collections(name, tasks, dependencies=list(parts))  # type: ignore[arg-type]
     return Delayed(level[0], graph, layer=name)  # type: ignore[no-untyped-call]
 
 
-def n_folds(n_parts: int, fan_in: int = 8) -> int:
+def _combine_records(combine: Callable[[list[Any]], Any], records: list[Any]) -> Any:
+    values = [record.item() for record in records]
+    return values[0] if len(values) == 1 else combine(values)
+
+
+def n_folds(n_parts: int, fan_in: int = 8, *, records: bool = False) -> int:
     """Return how many tasks `tree_fold` adds to `n_parts` parts."""
-    total = 0
+    total = int(records and n_parts > 0 and n_parts % fan_in == 1)
     while n_parts > 1:
         full, rest = divmod(n_parts, fan_in)
         total += full + (rest > 1)

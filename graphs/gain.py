@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from dask.delayed import Delayed, delayed
@@ -18,17 +18,19 @@ from dxdask.analysis.gain import (
 )
 from dxdask.analysis.images import require_counts
 from dxdask.analysis.parameters import GainParameters
-from dxdask.graphs.blocked import Frames
+from dxdask.graphs.blocks import Block, block_ranges, map_frames
 from dxdask.graphs.fold import tree_fold
-from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 Gains = tuple[ImageGain, ...]
 
 
 def estimate_gain(
-    frames: Frames,
+    frames: da.Array,
     experiment: Experiment,
     mask: NDArray[np.bool_] | None = None,
     parameters: GainParameters | None = None,
@@ -41,8 +43,9 @@ def estimate_gain(
     frames : (frame, slow, fast), whole frames in each chunk. A frame that cannot be read is a
     problem, no error.
 
-    Tasks: 4 (experiment, parameters, mask, result) + 2 a group of blocks (see `frame_blocks`) that
-    holds any of the images looked at + `n_folds` of those. A task holds one block of the array.
+    Tasks: 6 (experiment, parameters, mask, images, first frames, result) + 1 a block that holds any
+    of the images looked at + `n_folds` of those + what the blocks of `frames` share (of a store's:
+    2). A task holds one block.
 
     Raises
     ------
@@ -57,19 +60,16 @@ def estimate_gain(
     settings = delayed(parameters, name=None, pure=True, traverse=False)
     good = delayed(mask, name=None, pure=True, traverse=False)
     chosen = sampled_frames(experiment, frames.shape[0], parameters)
-    part, blocks = delayed(_part, pure=True), frame_blocks(frames, grouped=True)
-    stops = [*(first for _, first in blocks[1:]), frames.shape[0]]
-    mine = [
-        chosen[(chosen >= first) & (chosen < stop)].tolist()
-        for (_, first), stop in zip(blocks, stops, strict=True)
-    ]
-    parts = [
-        part(block, models, good, settings, indices)
-        for (block, _), indices in zip(blocks, mine, strict=True)
-        if indices
-    ]
-    told = tree_fold(parts, _join, fan_in=fan_in, label="join-gains")
-    result: Delayed = delayed(_result, pure=True)(told, models)
+    wanted = set(chosen.tolist())
+    parts = map_frames(
+        _gains_of_block,
+        frames,
+        [models, good, settings, delayed(wanted, name=None, pure=True, traverse=False)],
+        label="estimate-gain",
+        used=[i for i, block in enumerate(block_ranges(frames)) if not wanted.isdisjoint(block)],
+    )
+    gains = tree_fold(parts, _join, fan_in=fan_in, label="join-gains", records=True)
+    result: Delayed = delayed(_result, pure=True)(gains, models)
     return result
 
 
@@ -79,27 +79,22 @@ def combine(results: Sequence[Delayed]) -> Delayed:
     return combined
 
 
-def _part(
-    block: FrameBlock,
+def _gains_of_block(
+    block: Block,
     experiment: Experiment,
     mask: NDArray[np.bool_] | None,
     parameters: GainParameters,
-    chosen: list[int],
+    wanted: set[int],
 ) -> Gains:
-    found: list[ImageGain] = []
-    for piece in block.pieces():
-        places = [i - piece.first for i in chosen if 0 <= i - piece.first < len(piece)]
-        if places:
-            frames, unread = piece.read_all_it_can()
-            images = np.array(places, np.int64) + piece.first + experiment.first_image
-            failed = {i: unread[p] for i, p in enumerate(places) if p in unread}
-            found += image_gains(frames[places], images, experiment, mask, parameters, failed)
-    return tuple(found)
+    places = [i for i in range(len(block.frames)) if block.first + i in wanted]
+    images = np.array(places, np.int64) + block.first + experiment.first_image
+    failed = {i: block.unreadable[p] for i, p in enumerate(places) if p in block.unreadable}
+    return image_gains(block.frames[places], images, experiment, mask, parameters, failed)
 
 
 def _join(parts: list[Gains]) -> Gains:
     return tuple(gain for part in parts for gain in part)
 
 
-def _result(told: Any, experiment: Experiment) -> StepResult:
-    return result_of_gains(told, experiment)
+def _result(gains: Any, experiment: Experiment) -> StepResult:
+    return result_of_gains(gains, experiment)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
-from dxdask.graphs.blocked import Frames
+from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.fold import tree_fold
-from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.integration import local_profile, profile_model
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import IntegrationContext, integration_context, usable_pixels
@@ -24,10 +23,11 @@ from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 
+if TYPE_CHECKING:
+    import dask.array as da
+
 Problems: TypeAlias = tuple[Mapping[str, Any], ...]
 BlockRecord: TypeAlias = tuple[PixelSums, Problems]
-
-PIECE_BYTES = 1 << 25  # of frames read at a time: a record each of single frames would be large
 
 
 def estimate_profile(
@@ -66,7 +66,7 @@ def predict(
 
 
 def integrate(
-    frames: Frames,
+    frames: da.Array,
     mask: NDArray[np.bool_] | Delayed | None,
     experiment: Experiment | Delayed,
     parameters: IntegrationParameters | None = None,
@@ -92,12 +92,11 @@ def integrate(
     Returns
     -------
     Delayed
-        Tasks: 3 (predict, context, finish; 2 where predicted is given) + 2 (mask) + 2 x groups of
-        blocks + folds, with `n_groups` groups. The result is the same to the last bit for any
-        chunks. A group's task holds `PIECE_BYTES` of frames at a time, or one block if that is
-        more, and one int32 per pixel of a frame; the last holds the table of the run, some 300
-        bytes a reflection. A frame that cannot be read is a problem of the result, and its
-        reflections are not integrated.
+        Tasks: 6 (mask, usable pixels, predict, context, first frames, finish) + 1 a block +
+        `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result is the same to
+        the last bit for any chunks. A task holds one block, and one int32 per pixel of a frame; the
+        last holds the table of the run, some 300 bytes a reflection. A frame that cannot be read is
+        a problem of the result, and its reflections are not integrated.
 
     Raises
     ------
@@ -105,7 +104,6 @@ def integrate(
         A chunk does not hold whole frames.
     """
     parameters = parameters or IntegrationParameters()
-    blocks = frame_blocks(frames, grouped=True)
     glm = parameters.background.glm
     if not isinstance(mask, Delayed):
         mask = delayed(mask, pure=True, traverse=False)
@@ -117,9 +115,10 @@ def integrate(
     context = delayed(integration_context, pure=True)(
         predicted, experiment, parameters, local=local, n_frames=frames.shape[0]
     )
-    part = delayed(_sum_one, pure=True)
-    records = [part(block, context, good) for block, _ in blocks]
-    record = tree_fold(records, partial(_merge, glm=glm), fan_in=fan_in, label="integrate-merge")
+    sums = map_frames(_sums_of_block, frames, [context, good], label="integrate")
+    record = tree_fold(
+        sums, partial(_merge, glm=glm), fan_in=fan_in, label="integrate-merge", records=True
+    )
     result: Delayed = delayed(_finish, pure=True)(record, predicted, context, experiment)
     return result
 
@@ -149,22 +148,14 @@ def _local(
     )
 
 
-def _sum_one(
-    block: FrameBlock, context: IntegrationContext, mask: NDArray[np.bool_]
+def _sums_of_block(
+    block: Block, context: IntegrationContext, mask: NDArray[np.bool_]
 ) -> BlockRecord:
-    pieces = [_sum_piece(piece, context, mask) for piece in block.pieces(PIECE_BYTES)]
-    return _merge(pieces, context.glm)
-
-
-def _sum_piece(
-    piece: FrameBlock, context: IntegrationContext, mask: NDArray[np.bool_]
-) -> BlockRecord:
-    frames, reasons = piece.read_all_it_can()
-    sums = sum_block(frames, piece.first, context, mask, unreadable=reasons)
-    image = context.shapes.first + piece.first + 1
+    sums = sum_block(block.frames, block.first, context, mask, unreadable=block.unreadable)
+    image = context.shapes.first + block.first + 1
     problems = tuple(
         {"run": context.run, "image": image + i, "step": "integrate", "reason": reason}
-        for i, reason in sorted(reasons.items())
+        for i, reason in sorted(block.unreadable.items())
     )
     return sums, problems
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +10,8 @@ from dask.base import tokenize
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
-from dxdask.graphs.blocked import Frames
+from dxdask.graphs.blocks import Block, block_ranges, map_frames
 from dxdask.graphs.fold import tree_fold
-from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.graphs.shoeboxes import pixels_around_spots
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment
@@ -26,7 +25,7 @@ from dxdask.spotfinding.inputs import check_inputs
 from dxdask.spotfinding.parts import SpotPart, combine_parts, spots_of_block
 from dxdask.spotfinding.result import result_of_part
 from dxdask.spotfinding.shoeboxes import Surroundings
-from dxdask.spotfinding.workspaces import Workspace, Workspaces
+from dxdask.spotfinding.workspaces import Workspaces
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -35,13 +34,13 @@ Masks = tuple[NDArray[np.bool_], ...]
 
 
 def find_spots(
-    frames: Frames,
+    frames: da.Array,
     experiment: Experiment,
     mask: NDArray[np.bool_] | da.Array | None = None,
     parameters: SpotfinderParameters | None = None,
     *,
     gain_map: NDArray[np.float64] | None = None,
-    stored: Frames | None = None,
+    stored: da.Array | None = None,
     experiment_index: int = 0,
     fan_in: int = 8,
 ) -> Delayed:
@@ -53,11 +52,9 @@ def find_spots(
     `output.shoeboxes` and `filter.background_gradient`; None for `frames`.
     The other parameters are those of the step. A frame that cannot be read is a problem, no error.
 
-    Tasks: 5 (experiment, parameters, masks, workspaces, result; 6 with a gain map) + 2 a group of
-    blocks that `scan_range` leaves any frame of + `n_folds` of those. There are `n_groups` groups:
-    two thousand tasks for a run of 18 000 frames, whatever their size. A task reads and thresholds
-    the blocks of its group one after the other, so it holds one of them; what it hands on are
-    strong pixels. Its memory goes to the next task, and is free when the last has thresholded.
+    Tasks: 7 (experiment, parameters, masks, ranges, workspaces, first frames, result; 8 with a gain
+    map) + 1 a block that `scan_range` leaves any frame of + `n_folds` of those + what the blocks of
+    `frames` share (of a store's: 2). A task holds one block; what it hands on are strong pixels.
     Where frames are read once more, those of `pixels_around_spots` come on top.
 
     Raises
@@ -74,20 +71,24 @@ def find_spots(
     models = delayed(experiment, name=None, pure=True, traverse=False)
     settings = delayed(parameters, name=None, pure=True, traverse=False)
     masks = delayed(_masks, pure=True)(models, mask, settings)
-    part = delayed(_part, pure=True)
     gains = None if gain_map is None else delayed(gain_map, name=None, pure=True, traverse=False)
     # of this run only: thresholds are made for its models, mask and parameters
     token = tokenize(masks.key, None if gains is None else gains.key)
     workspaces = delayed(Workspaces)(dask_key_name=f"workspaces-{token}")
     z0, ranges = first_z(experiment), z_ranges(experiment, parameters, frames.shape[0])
-    blocks = frame_blocks(frames, grouped=True)
-    stops = [*(first for _, first in blocks[1:]), frames.shape[0]]
-    parts = [
-        part(block, models, masks, settings, ranges, gains, workspaces)
-        for (block, first), stop in zip(blocks, stops, strict=True)
-        if any(is_used(z, ranges) for z in range(z0 + first, z0 + stop))
-    ]
-    whole = tree_fold(parts, combine_parts, fan_in=fan_in, label="join-spots")
+    looked_at = delayed(ranges, name=None, pure=True, traverse=False)
+    parts = map_frames(
+        _spots_of_block,
+        frames,
+        [models, masks, settings, looked_at, workspaces, *([] if gains is None else [gains])],
+        label="find-spots",
+        used=[
+            number
+            for number, block in enumerate(block_ranges(frames))
+            if any(is_used(z0 + i, ranges) for i in block)
+        ],
+    )
+    whole = tree_fold(parts, combine_parts, fan_in=fan_in, label="join-spots", records=True)
     around = None
     if needs_surroundings(parameters):
         again = frames if stored is None else stored
@@ -113,39 +114,28 @@ def _masks(
     return panel_masks(experiment.detector, experiment.beam, mask, parameters.filter)
 
 
-def _part(
-    block: FrameBlock,
+def _spots_of_block(
+    block: Block,
     experiment: Experiment,
     masks: Masks,
     parameters: SpotfinderParameters,
     ranges: Sequence[ZRange],
-    gain_map: NDArray[np.float64] | None,
     workspaces: Workspaces,
+    gain_map: NDArray[np.float64] | None = None,
 ) -> SpotPart:
-    z0 = first_z(experiment)
+    z = first_z(experiment) + block.first
     with workspaces.lend() as workspace:
         return spots_of_block(
-            _frames(block, z0, ranges, workspace),
+            (FramePiece(z, block.frames, block.unreadable),),
             experiment,
             masks,
             parameters,
-            first_z=z0 + block.first,
-            n_frames=len(block),
+            first_z=z,
+            n_frames=len(block.frames),
             ranges=ranges,
             gain_map=gain_map,
             workspace=workspace,
         )
-
-
-def _frames(
-    block: FrameBlock, first_z: int, ranges: Sequence[ZRange], workspace: Workspace
-) -> Iterator[FramePiece]:
-    """Read the blocks of the array one after the other, those in the ranges."""
-    for piece in block.pieces():
-        z = first_z + piece.first
-        if any(is_used(z + i, ranges) for i in range(len(piece))):
-            room = workspace.frames(piece.shape, piece.dtype)
-            yield FramePiece(z, *piece.read_all_it_can(room))
 
 
 def _result(

@@ -11,6 +11,7 @@ from support.paths import ROOT
 
 ORDER = (
     "dxdask.arrays",
+    "dxdask.frame_block",
     "dxdask.errors",
     "dxdask.parameters",
     "dxdask.columns",

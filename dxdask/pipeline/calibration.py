@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask
 import numpy as np
@@ -22,9 +22,9 @@ from dxdask.calibration import (
 from dxdask.calibration.parameters import DarkParameters
 from dxdask.calibration.result import dark_of_result
 from dxdask.errors import InputError, ParameterError
-from dxdask.graphs.blocked import BlockedFrames
 from dxdask.graphs.dark import pedestal
 from dxdask.models import Detector
+from dxdask.storage.frames.lazy import lazy_frames
 from dxdask.storage.importers.crystfel.events import frames_in
 from dxdask.storage.importers.nxmx.frames import Hdf5Reader
 from dxdask.storage.importers.pixel_maps import map_file, read_pixel_map
@@ -32,7 +32,9 @@ from dxdask.storage.store.calibration import StoredCalibration
 from dxdask.storage.store.provenance import file_fingerprint, fingerprint
 from dxdask.storage.store.store import Store
 
-BLOCK_BYTES = 1 << 25
+if TYPE_CHECKING:
+    import dask.array as da
+
 COUNTING = ("common_mode", "output", "saturation")
 """Parameters that say how frames are corrected, not of what the maps of pixels are made."""
 
@@ -40,11 +42,28 @@ Compute = Callable[[Delayed], Any]
 
 
 @dataclass(frozen=True)
-class DarkFrames:
-    """The frames of a dark run as `BlockedFrames` reads them."""
+class DarkReader:
+    """Reads the frames of the file of a dark run.
+
+    Attributes
+    ----------
+    fingerprint : of the file.
+    """
 
     files: Hdf5Reader
     shape: tuple[int, int, int]
+    fingerprint: str
+
+    @property
+    def step(self) -> int:
+        """One image: where chunks lie in the file is left to HDF5."""
+        return 1
+
+    def require_files(self) -> None:
+        """Do nothing: the file was opened just now, to see what is in it."""
+
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        return ("dxdask-dark", self.fingerprint)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -56,8 +75,8 @@ class DarkFrames:
         return self.files.read(first, last)
 
 
-def dark_frames(parameters: CalibrationParameters, frame: tuple[int, int]) -> BlockedFrames:
-    """Return the lazy frames of the dark run that `dark_path` names.
+def dark_frames(parameters: CalibrationParameters, frame: tuple[int, int]) -> da.Array:
+    """Return the lazy frames (image, slow, fast) of the dark run that `dark_path` names.
 
     Raises
     ------
@@ -71,8 +90,8 @@ def dark_frames(parameters: CalibrationParameters, frame: tuple[int, int]) -> Bl
         raise InputError("calibration.dark_path is not given; give the file of a dark run")
     reader, n = frames_in(path)
     _require_frames(str(path), reader.frame_shape, frame)
-    n_bytes = int(np.prod(frame)) * np.dtype(reader.dtype).itemsize
-    return BlockedFrames(DarkFrames(reader, (n, *frame)), min(n, max(1, BLOCK_BYTES // n_bytes)))
+    dark = DarkReader(reader, (n, *frame), file_fingerprint(path))
+    return lazy_frames(dark, unreadable="mark")
 
 
 def load_calibration(

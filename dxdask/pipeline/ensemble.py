@@ -11,6 +11,7 @@ from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.pipeline import frames
 from dxdask.pipeline.catalogue import PROCESS
+from dxdask.pipeline.frames import RunFrames
 from dxdask.pipeline.import_parameters import (
     ImportCommandParameters,
     ImportStepParameters,
@@ -91,7 +92,7 @@ def process_plan(
     names = [s.name for s in sources]
     ensemble = Ensemble(
         incoming={
-            n: frames.lazy_frames(readers[n]) if n in readers else frames.stored(store, n)
+            n: RunFrames(reader=readers[n]) if n in readers else frames.stored(store, n)
             for n in names
         },
         frames={n: frames.stored(store, n) for n in names},
@@ -109,7 +110,7 @@ def process_plan(
 
 def import_frames(readers: dict[str, frames.ImportingReader], cluster: Cluster) -> None:
     """Copy the frames of runs to the store."""
-    require_memory(cluster, "import", [frames.lazy_frames(r) for r in readers.values()])
+    require_memory(cluster, "import", [RunFrames(reader=r).array() for r in readers.values()])
     cluster.compute(frames.import_tasks(readers), label="import")
 
 

@@ -1,21 +1,24 @@
-"""From raw files to the store's frames, block by block, in whichever task needs them first."""
+"""The frames of runs: in a store, or in raw files and on their way to it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
+from dxdask.calibration import Calibration, CalibrationParameters
 from dxdask.errors import StoreExistsError
-from dxdask.graphs.blocked import BlockedFrames, FrameReader, Frames
+from dxdask.frame_block import FrameBlock, invalid_pixel_value
+from dxdask.graphs.blocks import Block, map_frames
+from dxdask.graphs.calibrate import calibrate, correct_block, corrected_dtype
 from dxdask.graphs.fold import tree_fold
-from dxdask.graphs.frames import FrameBlock, frame_blocks
-from dxdask.storage.frames.slices import FrameSlices
-from dxdask.storage.frames.stored import BLOCK_BYTES, open_frames
+from dxdask.storage.frames.lazy import lazy_frames, read_tolerant
+from dxdask.storage.frames.reader import FrameReader
+from dxdask.storage.frames.stored import open_frames
 from dxdask.storage.store import read
 from dxdask.storage.store.layout import run_path
 from dxdask.storage.store.provenance import file_fingerprint, fingerprint
@@ -24,27 +27,60 @@ from dxdask.storage.store.store import Store
 
 # A step that reads frames of a store needs none of what reads raw files.
 if TYPE_CHECKING:
+    import dask.array as da
+
     from dxdask.pipeline.import_parameters import ImportStepParameters
-    from dxdask.storage.formats import FrameReader as RawReader
-    from dxdask.storage.formats import RunSource
+    from dxdask.storage.formats import RawReader, RunSource
 
 IMPORT_VERSION = "1"
 
 Problems: TypeAlias = Sequence[Mapping[str, Any]]
 
 
-def untrusted(dtype: np.dtype[Any]) -> float:
-    """Return the value of pixels that could not be read: the largest integer, or NaN."""
-    return np.iinfo(dtype).max if dtype.kind in "iu" else np.nan
+@dataclass(frozen=True, kw_only=True)
+class RunFrames:
+    """The frames of a run, of which an array is made for the steps that read them.
+
+    Attributes
+    ----------
+    calibration, parameters : how frames are corrected, None where they are as recorded.
+    """
+
+    reader: FrameReader
+    calibration: Calibration | None = None
+    parameters: CalibrationParameters = field(default_factory=CalibrationParameters)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Images, slow, fast."""
+        return self.reader.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the counts, corrected where they are."""
+        return self.reader.dtype if self.calibration is None else corrected_dtype(self.parameters)
+
+    def array(self) -> da.Array:
+        """Return the frames as a dask array (image, slow, fast); its blocks are `FrameBlock`."""
+        frames = lazy_frames(self.reader, unreadable="mark")
+        if self.calibration is None:
+            return frames
+        return calibrate(frames, self.calibration, self.parameters)
+
+    def read(self, first: int, last: int) -> FrameBlock:
+        """Return the images `first` to `last` (not included), zeros where one cannot be read."""
+        frames = read_tolerant(self.reader, first, last)
+        if self.calibration is None:
+            return frames
+        return correct_block(frames, self.calibration, self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
 class ImportingReader:
     """Frames of a run read from its raw files and, on the way, written to the store.
 
-    A frame that cannot be read is stored as `untrusted`, so that the others can be used; whoever
-    reads it through here is still told. It travels with every block, so it holds no mask and no
-    columns.
+    A frame that cannot be read is stored as `invalid_pixel_value`, so that the others can be used,
+    and is still an error here.
     """
 
     run: str
@@ -53,6 +89,14 @@ class ImportingReader:
     first_image: int
     files: RawReader
     writer: RunWriter
+
+    @property
+    def step(self) -> int:
+        """Images in one file of the store."""
+        return self.writer.step
+
+    def require_files(self) -> None:
+        """Do nothing: files were opened just now, to see what is in them."""
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
         return ("dxdask-import", self.writer.path, self.run)
@@ -77,7 +121,7 @@ class ImportingReader:
 
     def _read_one_by_one(self, first: int, last: int) -> NDArray[Any]:
         size = (last - first, *self.shape[1:])
-        block = np.full(size, untrusted(self.dtype), dtype=self.dtype)
+        block = np.full(size, invalid_pixel_value(self.dtype), dtype=self.dtype)
         for i in range(first, last):
             try:
                 block[i - first] = self.files.read(i, i + 1)[0]
@@ -167,50 +211,23 @@ def prepare(
     return readers
 
 
-def lazy_frames(reader: ImportingReader) -> BlockedFrames:
-    """Return the lazy frames of a run that is being imported, whole files a block."""
-    return _blocked(reader, reader.writer.step)
-
-
-def stored(store: Store, run: str) -> BlockedFrames:
-    """Return a run's lazy frames in the store, also of a run that this graph will have completed.
+def stored(store: Store, run: str) -> RunFrames:
+    """Return a run's frames in the store, also of a run that this graph will have completed.
 
     Linked files are not looked at: most steps read no frames, and do without the archive.
     """
     path = run_path(store.path, run)
-    reader = open_frames(path, str(read.attributes(path)["id"]))
-    return _blocked(reader, reader.step)
-
-
-def require_files(frames: Iterable[Frames]) -> None:
-    """Check, before they are read, that the files which frames in a store refer to are there.
-
-    Raises
-    ------
-    LinkedFileError
-        One has moved, shrunk or changed since the import.
-    """
-    readers = [getattr(f, "reader", None) for f in frames]
-    readers = [getattr(r, "reader", r) for r in readers]  # of what is calibrated
-    for reader in {r.path: r for r in readers if isinstance(r, FrameSlices)}.values():
-        reader.require_files()
-
-
-def _blocked(reader: FrameReader, step: int) -> BlockedFrames:
-    n, slow, fast = reader.shape
-    block = step * max(1, BLOCK_BYTES // (slow * fast * reader.dtype.itemsize * step))
-    return BlockedFrames(reader, min(block, n))
+    return RunFrames(reader=open_frames(path, str(read.attributes(path)["id"])))
 
 
 def import_tasks(readers: Mapping[str, ImportingReader]) -> list[Delayed]:
     """Return one lazy task a run that imports it and marks it complete."""
     tasks = []
     for name, reader in readers.items():
-        read = delayed(_read, pure=True)
-        first = reader.first_image
-        blocks = frame_blocks(lazy_frames(reader), grouped=True)
-        parts = [read(block, name, first) for block, _ in blocks]
-        problems = tree_fold(parts, _join, label=f"import-{name}")
+        frames = RunFrames(reader=reader).array()
+        shared = [delayed(v, name=None, traverse=False) for v in (name, reader.first_image)]
+        parts = map_frames(_problems_of_block, frames, shared, label=f"import-{name}")
+        problems = tree_fold(parts, _join, label=f"import-{name}", records=True)
         tasks.append(delayed(finish, pure=True)(reader.writer, problems))
     return tasks
 
@@ -221,12 +238,11 @@ def finish(writer: RunWriter, problems: Problems = (), _after: Any = None) -> st
     return writer.path
 
 
-def _read(block: FrameBlock, run: str, first_image: int) -> Problems:
-    """Read a block piece by piece, which writes it; return the frames that could not be read."""
+def _problems_of_block(block: Block, run: str, first_image: int) -> Problems:
+    """Return the frames of a block, written as they were read, that could not be read."""
     return tuple(
-        {"run": run, "image": first_image + piece.first + i, "step": "import", "reason": reason}
-        for piece in block.pieces()
-        for i, reason in sorted(piece.read_all_it_can()[1].items())
+        {"run": run, "image": first_image + block.first + i, "step": "import", "reason": reason}
+        for i, reason in sorted(block.unreadable.items())
     )
 
 

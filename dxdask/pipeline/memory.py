@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from dxdask.cluster.client import Cluster
 
 if TYPE_CHECKING:
-    from dxdask.graphs.blocked import Frames
+    import dask.array as da
 
 # Thresholds, labels and strong pixels of one frame; measured: 8, and 14 with much noise.
 _BYTES_A_PIXEL = 24
-# Steps that hold more for each pixel of a frame: here three sums of 18 bytes, two being joined.
-_BYTES_OF_STEP = {"find_bad_pixels": 54}
+# Steps that hold more for each pixel of a frame: here four sums of 18 bytes, three being joined.
+_BYTES_OF_STEP = {"find_bad_pixels": 72}
 # Background pixels that integration gathers, and their order, whatever the size of a frame.
 _BYTES_A_TASK = 100_000_000
 
 
-def require_memory(cluster: Cluster, label: str, frames: Iterable[Frames]) -> None:
+def require_memory(cluster: Cluster, label: str, frames: Iterable[da.Array]) -> None:
     """Refuse, before it starts, work on frames (image, slow, fast) whose blocks do not fit.
 
     Raises

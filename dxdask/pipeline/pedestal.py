@@ -97,7 +97,7 @@ def _plan(store: Store, parameters: PedestalParameters) -> Plan:
         return plan
     frames = stored(store, run)
     experiment = store.run_experiment(run)
-    dark = reduced(frames, experiment.detector, parameters.dark)
+    dark = reduced(frames.array(), experiment.detector, parameters.dark)
     result = delayed(dark_result, pure=True)(dark, experiment)
     plan.reads[PEDESTAL.name] = [frames]
     add_result(plan, store, PEDESTAL, result, given, started)

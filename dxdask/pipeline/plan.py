@@ -25,7 +25,7 @@ from dxdask.storage.store.store import Store
 
 if TYPE_CHECKING:
     from dxdask.cluster.tally import Tally
-    from dxdask.graphs.blocked import Frames
+    from dxdask.pipeline.frames import RunFrames
 
 
 @dataclass(kw_only=True)
@@ -48,7 +48,7 @@ class Plan:
     commits: dict[str, Delayed] = field(default_factory=dict)
     found: list[str] = field(default_factory=list)
     finishes: list[Delayed] = field(default_factory=list)
-    reads: dict[str, list[Frames]] = field(default_factory=dict)
+    reads: dict[str, list[RunFrames]] = field(default_factory=dict)
     tally: Tally | None = None
 
     @property

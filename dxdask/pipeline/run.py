@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from dask.base import tokenize
+
 from dxdask.cluster.client import Cluster
-from dxdask.pipeline.frames import require_files
 from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.plan import Plan
 from dxdask.storage.store.store import Store
@@ -30,9 +31,10 @@ def run_plan(store: Store, plan: Plan, cluster: Cluster, show: Show, label: str)
     LinkedFileError
         A file that a step would read frames from is not as it was at the import; likewise.
     """
-    require_files(frames for arrays in plan.reads.values() for frames in arrays)
-    for name, arrays in plan.reads.items():
-        require_memory(cluster, name, arrays)
+    for name, frames in plan.reads.items():
+        for reader in {tokenize(f.reader): f.reader for f in frames}.values():
+            reader.require_files()
+        require_memory(cluster, name, [f.array() for f in frames])
     for name in plan.found:
         log.info("%s: is in the store with the same inputs and parameters, not run again", name)
     watcher = StoreWatcher(store, plan, show)

@@ -9,8 +9,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from dxdask.calibration import Calibration, CalibrationParameters, calibrated_detector
 from dxdask.errors import ParameterError
-from dxdask.graphs.blocked import Frames
-from dxdask.graphs.calibrate import calibrate
 from dxdask.models import Detector, Experiment
 from dxdask.pipeline.calibration import (
     COUNTING,
@@ -20,6 +18,7 @@ from dxdask.pipeline.calibration import (
     maps_fingerprint,
     to_store,
 )
+from dxdask.pipeline.frames import RunFrames
 from dxdask.storage.store.calibration import (
     calibration_parameters,
     read_calibration,
@@ -42,9 +41,9 @@ class RunCalibration:
         how = self.parameters.model_dump(mode="json", include=set(COUNTING))
         return fingerprint("calibration", how, [self.calibration.fingerprint], "1")
 
-    def of_frames(self, frames: Frames) -> Frames:
-        """Return lazy frames (image, slow, fast) corrected by whoever reads them."""
-        return calibrate(frames, self.calibration, self.parameters)
+    def of_frames(self, frames: RunFrames) -> RunFrames:
+        """Return the frames of a run corrected."""
+        return replace(frames, calibration=self.calibration, parameters=self.parameters)
 
     def of_detector(self, detector: Detector, recorded: DTypeLike) -> Detector:
         """Return the detector of corrected frames; `recorded` is the dtype of those as recorded."""

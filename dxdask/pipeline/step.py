@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from dxdask.cluster.client import open_cluster
 from dxdask.errors import StoreNotFoundError
-from dxdask.graphs.blocked import Frames
 from dxdask.models import Experiment, ExperimentList
 from dxdask.pipeline.catalogue import STEPS
-from dxdask.pipeline.frames import stored
+from dxdask.pipeline.frames import RunFrames, stored
 from dxdask.pipeline.masks import with_contents
 from dxdask.pipeline.outputs import write_files
 from dxdask.pipeline.parameters import StepParameters
@@ -59,7 +58,7 @@ def run_step(
 
 def _ensemble(store: Store, *, calibrate: bool) -> tuple[Ensemble, dict[str, str]]:
     """Return the runs of a store, and what tells the calibration of those that have one."""
-    lazy: dict[str, Frames] = {}
+    lazy: dict[str, RunFrames] = {}
     masks, models, told = {}, [], {}
     for experiment in store.imported():
         run = experiment.run

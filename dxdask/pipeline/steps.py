@@ -20,8 +20,8 @@ from dxdask.graphs import bad_pixels as bad_pixels_graph
 from dxdask.graphs import gain as gain_graph
 from dxdask.graphs import integrate as integrate_graph
 from dxdask.graphs import spots as spots_graph
-from dxdask.graphs.blocked import Frames
 from dxdask.models import ExperimentList
+from dxdask.pipeline.frames import RunFrames
 from dxdask.pipeline.parameters import StepParameters
 from dxdask.results import StepResult
 from dxdask.spotfinding.parameters import LookupParameters
@@ -29,7 +29,7 @@ from dxdask.spotfinding.parameters import LookupParameters
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
-    """The runs to process: lazy frames (image, slow, fast), masks (slow, fast), models.
+    """The runs to process: frames (image, slow, fast), masks (slow, fast), models.
 
     `incoming` are the frames as the first step reads them: from the raw files, written to the store
     on the way, where a run is not imported yet. `frames` are those in the store.
@@ -39,8 +39,8 @@ class Ensemble:
     fingerprints of what each step takes so, by its name.
     """
 
-    incoming: Mapping[str, Frames]
-    frames: Mapping[str, Frames]
+    incoming: Mapping[str, RunFrames]
+    frames: Mapping[str, RunFrames]
     masks: Mapping[str, NDArray[np.bool_]]
     experiments: ExperimentList
     lookup_mask: NDArray[np.bool_] | None = None
@@ -72,12 +72,12 @@ def find_spots(inputs: Inputs) -> Delayed:
     parameters = inputs.parameters.spotfinder.model_copy(update={"lookup": LookupParameters()})
     runs = [
         spots_graph.find_spots(
-            inputs.ensemble.incoming[experiment.run],
+            inputs.ensemble.incoming[experiment.run].array(),
             experiment,
             inputs.ensemble.spot_mask(experiment.run),
             parameters,
             gain_map=inputs.ensemble.gain_map,
-            stored=inputs.ensemble.frames[experiment.run],
+            stored=inputs.ensemble.frames[experiment.run].array(),
             experiment_index=i,
         )
         for i, experiment in enumerate(inputs.ensemble.experiments)
@@ -111,7 +111,7 @@ def integrate(inputs: Inputs) -> Delayed:
         local = integrate_graph.local_profiles(*spots, experiments, parameters)
     runs = [
         integrate_graph.integrate(
-            inputs.ensemble.frames[run],
+            inputs.ensemble.frames[run].array(),
             inputs.ensemble.masks[run],
             experiments[i],
             parameters,
@@ -165,7 +165,9 @@ def estimate_gain(inputs: Inputs) -> Delayed:
     """Return the gain of each run, by a sample of its images."""
     ensemble, parameters = inputs.ensemble, inputs.parameters.estimate_gain
     runs = [
-        gain_graph.estimate_gain(ensemble.frames[e.run], e, ensemble.masks[e.run], parameters)
+        gain_graph.estimate_gain(
+            ensemble.frames[e.run].array(), e, ensemble.masks[e.run], parameters
+        )
         for e in first_of_runs(ensemble.experiments)
     ]
     return _task(_writing, gain_graph.combine(runs), "gain map", parameters.output.gain_map)
@@ -176,7 +178,7 @@ def find_bad_pixels(inputs: Inputs) -> Delayed:
     ensemble, parameters = inputs.ensemble, inputs.parameters.find_bad_pixels
     runs = ensemble.experiments.runs
     result = bad_pixels_graph.find_bad_pixels(
-        [ensemble.frames[run] for run in runs],
+        [ensemble.frames[run].array() for run in runs],
         ensemble.experiments,
         [ensemble.masks[run] for run in runs],
         parameters,

@@ -1,19 +1,13 @@
-"""What one task needs to find spots, above all memory, handed from each to the next of its run.
-
-Fresh memory is written twice: the system clears every page before it is used. For frames of some
-MB that takes longer than to unpack them.
-"""
+"""Thresholds and memory to find spots in, handed from each task to the next of its run."""
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dxdask.spotfinding.panel_pixels import PanelPixels
 
@@ -22,19 +16,10 @@ T = TypeVar("T")
 
 
 class Workspace:
-    """Room for a block of frames, and what tasks of a run make once; of one task at a time."""
+    """What tasks of a run make once, and work in; of one task at a time."""
 
     def __init__(self) -> None:
-        self._room = np.empty(0, np.uint8)
         self._kept: dict[Hashable, Any] = {}
-
-    def frames(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return room for frames, not cleared: the same for each block, if it is large enough."""
-        n_bytes = math.prod(shape) * dtype.itemsize
-        if self._room.size < n_bytes:
-            self._room = np.empty(0, np.uint8)  # or both would be in memory for a moment
-            self._room = np.empty(n_bytes, np.uint8)
-        return self._room[:n_bytes].view(dtype).reshape(shape)
 
     def panels(self, dtype: np.dtype[Any], make: Callable[[np.dtype[Any]], Panels]) -> Panels:
         """Return the panels, with their thresholds, for frames of `dtype`; see `kept`."""

@@ -5,7 +5,7 @@ Nothing of an event depends on the others, so however the events are cut the res
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Reflections, concatenate, select
 from dxdask.errors import DxdaskError, InputError, plain
-from dxdask.graphs.stills.parts import StillsPart, join_stills
+from dxdask.graphs.stills.parts import StillsPart
 from dxdask.graphs.stills.rows import event_rows, without_wavelength
 from dxdask.graphs.stills.run import StillsRun
 from dxdask.hits import Peakfinder8, find_hits
@@ -34,9 +34,6 @@ from dxdask.spotfinding.result import result_of_part
 from dxdask.spotfinding.workspaces import Workspace
 from dxdask.still_columns import Stills
 
-HELD_BYTES = 1 << 26
-"""Of frames of hits that are held to be indexed together and integrated; a block at least."""
-
 Frames = Mapping[int, NDArray[Any]]
 
 
@@ -51,7 +48,7 @@ class EventFrames(NamedTuple):
 
 
 def process_events(
-    pieces: Iterable[EventFrames],
+    events: EventFrames,
     run: StillsRun,
     known: KnownCell | None = None,
     *,
@@ -62,39 +59,18 @@ def process_events(
 
     Parameters
     ----------
-    pieces : the events in order, one piece in memory at a time, and beside it up to `HELD_BYTES` of
-    frames of hits. run : see `stills_run`. known : the cell; None: spots are found, which events
-    are hits, and their lattices. room : a workspace in which only events of this run were looked
-    at; it may hold the frames of a piece until the next is asked for.
+    run : see `stills_run`. known : the cell; None: spots are found, which events are hits, and
+    their lattices. room : a workspace in which only events of this run were looked at.
     """
-    done: list[StillsPart] = []
-    waiting: list[StillsPart] = []
-    held: dict[int, NDArray[Any]] = {}
-    n_bytes, room = 0, room or Workspace()
-    for piece in pieces:
-        part = spots_of_events(piece, run, room)
-        if known is None:
-            done.append(with_lattices(part, run) if run.parameters.dispatch.index else part)
-            continue
-        waiting.append(part)
-        if integrate:
-            for image in part.stills["image"][part.stills["hit"]].tolist():
-                # a copy, or the whole piece would stay with it
-                held[image] = piece.frames[image - run.first_z - piece.first].copy()
-                n_bytes += held[image].nbytes
-        if n_bytes > HELD_BYTES:
-            done.append(_crystals(waiting, held, run, known, integrate=integrate))
-            waiting, held, n_bytes = [], {}, 0
-    if known is not None and waiting:
-        done.append(_crystals(waiting, held, run, known, integrate=integrate))
-    return join_stills(done)
-
-
-def _crystals(
-    parts: list[StillsPart], frames: Frames, run: StillsRun, known: KnownCell, *, integrate: bool
-) -> StillsPart:
-    part = index_events(join_stills(parts), run, known)
-    return integrate_events(frames, part, run, known) if integrate else part
+    part = spots_of_events(events, run, room)
+    if known is None:
+        return with_lattices(part, run) if run.parameters.dispatch.index else part
+    part = index_events(part, run, known)
+    if not integrate:
+        return part
+    hits = part.stills["image"][part.stills["hit"]].tolist()
+    frames = {image: events.frames[image - run.first_z - events.first] for image in hits}
+    return integrate_events(frames, part, run, known)
 
 
 def spots_of_events(

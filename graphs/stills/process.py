@@ -4,9 +4,9 @@ pixels to observations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from dask.base import tokenize
@@ -14,9 +14,14 @@ from dask.delayed import Delayed, delayed
 
 from dxdask.arrays import Floats
 from dxdask.errors import InputError
-from dxdask.graphs.blocked import Frames
+from dxdask.graphs.blocks import (
+    Block,
+    block_ranges,
+    map_frames,
+    map_records,
+    records_of_ranges,
+)
 from dxdask.graphs.fold import tree_fold
-from dxdask.graphs.frames import FrameBlock, frame_blocks
 from dxdask.graphs.stills.events import (
     EventFrames,
     index_events,
@@ -31,13 +36,20 @@ from dxdask.indexing.stills.consensus import ProposedCell
 from dxdask.indexing.stills.index_stills import agreed, require_hits
 from dxdask.indexing.stills.parameters import StillIndexParameters
 from dxdask.spotfinding.images import is_used
-from dxdask.spotfinding.workspaces import Workspace, Workspaces
+from dxdask.spotfinding.workspaces import Workspaces
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+
+FROM_FRAMES, INDEX, INTEGRATE = "process-stills", "index-stills", "integrate-stills"
+"""Names of the tasks that find hits, and of those that take hits found further."""
 
 
 class RunOfFrames(NamedTuple):
     """A run to process: its lazy frames (image, slow, fast), and what its events share."""
 
-    frames: Frames
+    frames: da.Array
     run: StillsRun
 
 
@@ -46,7 +58,7 @@ def process_stills(
     known: KnownCell | None,
     *,
     integrate: bool = True,
-    again: Sequence[Frames] | None = None,
+    again: Sequence[da.Array] | None = None,
     fan_in: int = 8,
 ) -> tuple[list[Delayed], Delayed | None]:
     """Return the events of each run as Delayed `StillsPart`, and the cells they share.
@@ -58,29 +70,34 @@ def process_stills(
     integrate : whether indexed stills are. again : the same frames, read a second time to integrate
     where the cell is not known; None: `runs`' own.
 
-    Tasks: for each run 2 + 2 a group of blocks + `n_folds` of these, with `n_groups` groups; where
-    the cell is not known 5 a group, and the folds twice. A task holds one block of the array, up to
-    `HELD_BYTES` of hits' frames, and what it found: some 60 kB a hit, 100 bytes a blank. The memory
-    of the block goes to the next task, and is free when the last has found its spots.
+    Tasks: for all runs 2 (cell, whether to integrate); for each run 3 (run, workspaces, first
+    frames) + 1 a block that holds an event to look at + `n_folds` of these + what the blocks of its
+    frames share (of a store's: 2); where the cell is not known 3 a block, and the folds twice. A
+    task holds one block and what it found: some 60 kB a hit, 100 bytes a blank.
     """
-    shared = [delayed(r.run, name=None, pure=True, traverse=False) for r in runs]
-    blocks = [_used_blocks(r) for r in runs]
-    first = delayed(_from_frames, pure=True)
-    parts = []
-    for of_run, run in zip(blocks, shared, strict=True):
-        # of this run only: thresholds are made for its models, mask and parameters
-        room = delayed(Workspaces)(dask_key_name=f"workspaces-{tokenize(run.key)}")
-        parts.append([first(block, run, known, integrate, room) for block in of_run])
+    shared = [_constant(r.run) for r in runs]
+    used = [_used_blocks(r) for r in runs]
+    parts = [
+        map_frames(
+            _process_block,
+            r.frames,
+            # of this run only: thresholds are made for its models, mask and parameters
+            [run, _constant(known), _constant(integrate), _workspaces(run)],
+            label=FROM_FRAMES,
+            used=numbers,
+        )
+        for r, run, numbers in zip(runs, shared, used, strict=True)
+    ]
     cells = None
     if known is None and runs[0].run.parameters.dispatch.index:
         cells = _cells(parts, runs[0].run.parameters.indexing, fan_in)
         if again is not None:
-            blocks = [_used_blocks(r._replace(frames=f)) for r, f in zip(runs, again, strict=True)]
-        parts = _indexed(blocks, parts, shared, delayed(_first, pure=True)(cells), integrate)
-    return [tree_fold(p, join_stills, fan_in=fan_in, label="join-stills") for p in parts], cells
+            runs = [r._replace(frames=f) for r, f in zip(runs, again, strict=True)]
+        parts = _indexed(runs, parts, delayed(_first, pure=True)(cells), integrate=integrate)
+    return [_joined(p, fan_in) for p in parts], cells
 
 
-def go_on(
+def resume_stills(
     runs: Sequence[RunOfFrames],
     stored: Sequence[Delayed],
     known: KnownCell | Delayed | None,
@@ -91,130 +108,132 @@ def go_on(
     """Return the same from the events of each run as they are known already, Delayed `StillsPart`.
 
     Those that are indexed are only integrated; of others, which of their spots are known, the hits
-    are indexed first. Frames are read only to be integrated, and only blocks that hold crystals.
+    are indexed first. Frames are read only to be integrated.
 
     known : None: the cell is found first; of events that are indexed it has to be given. Where
     `dispatch.index` is off the events stay as they are.
 
-    Tasks: for each run 1 + 3 a group of blocks + folds; where the cell is not known 5 a group.
+    Tasks: for each run 2 (run, first frames) + 2 a block + `n_folds` of these + what the blocks of
+    its frames share (of a store's: 2); where the cell is not known 4 a block, and the folds twice.
     """
     if not runs[0].run.parameters.dispatch.index:
         return list(stored), None
-    shared = [delayed(r.run, name=None, pure=True, traverse=False) for r in runs]
-    blocks = [_used_blocks(r) for r in runs]
-    cut = delayed(_cut, pure=True)
+    shared = [_constant(r.run) for r in runs]
     parts = [
-        [cut(whole, block, run) for block in of_run]
-        for of_run, whole, run in zip(blocks, stored, shared, strict=True)
+        records_of_ranges(
+            _of_range, r.frames, [whole, run], label="stored-stills", used=_used_blocks(r)
+        )
+        for r, whole, run in zip(runs, stored, shared, strict=True)
     ]
-    cells, lazy_known = None, delayed(known, name=None, pure=True, traverse=False)
+    cells, lazy_known = None, known if isinstance(known, Delayed) else _constant(known)
     if known is None:
-        look = delayed(with_lattices, pure=True)
-        parts = [[look(p, run) for p in of_run] for of_run, run in zip(parts, shared, strict=True)]
+        parts = [
+            map_records(with_lattices, p, [run], label="find-lattices")
+            for p, run in zip(parts, shared, strict=True)
+        ]
         cells = _cells(parts, runs[0].run.parameters.indexing, fan_in)
         lazy_known = delayed(_first, pure=True)(cells)
-    parts = _indexed(blocks, parts, shared, lazy_known, integrate)
-    return [tree_fold(p, join_stills, fan_in=fan_in, label="join-stills") for p in parts], cells
+    parts = _indexed(runs, parts, lazy_known, integrate=integrate)
+    return [_joined(p, fan_in) for p in parts], cells
 
 
 def _indexed(
-    blocks: Sequence[Sequence[Delayed]],
+    runs: Sequence[RunOfFrames],
     parts: Sequence[Sequence[Delayed]],
-    shared: Sequence[Delayed],
     known: Delayed,
+    *,
     integrate: bool,
 ) -> list[list[Delayed]]:
-    on = delayed(_go_on, pure=True)
+    """Return the parts with their hits indexed, and integrated if asked for."""
+    if not integrate:
+        return [
+            map_records(_index_part, p, [_constant(r.run), known], label=INDEX)
+            for r, p in zip(runs, parts, strict=True)
+        ]
     return [
-        [on(block, part, run, known, integrate) for block, part in zip(b, p, strict=True)]
-        for b, p, run in zip(blocks, parts, shared, strict=True)
+        map_frames(
+            _finish_block,
+            r.frames,
+            [_constant(r.run), known],
+            label=INTEGRATE,
+            used=_used_blocks(r),
+            parts=p,
+        )
+        for r, p in zip(runs, parts, strict=True)
     ]
+
+
+def _constant(value: Any) -> Delayed:
+    constant: Delayed = delayed(value, name=None, pure=True, traverse=False)
+    return constant
+
+
+def _workspaces(run: Delayed) -> Delayed:
+    made: Delayed = delayed(Workspaces)(dask_key_name=f"workspaces-{tokenize(run.key)}")
+    return made
+
+
+def _joined(parts: Sequence[Delayed], fan_in: int) -> Delayed:
+    return tree_fold(parts, join_stills, fan_in=fan_in, label="join-stills", records=True)
 
 
 def _cells(
     parts: Sequence[Sequence[Delayed]], parameters: StillIndexParameters, fan_in: int
 ) -> Delayed:
     """Return the cells that the hits of all runs share, a Delayed list, that of the most first."""
-    take = delayed(_lattices, pure=True)
-    lattices = [take(p) for of_run in parts for p in of_run]
-    folded = tree_fold(lattices, _join_lattices, fan_in=fan_in, label="join-lattices")
+    lattices = [r for p in parts for r in map_records(_lattices, p, [], label="lattices")]
+    folded = tree_fold(lattices, _join_lattices, fan_in=fan_in, label="join-lattices", records=True)
     cells: Delayed = delayed(_agreed, pure=True)(folded, parameters)
     return cells
 
 
-def _used_blocks(run: RunOfFrames) -> list[Delayed]:
-    """Return the groups of blocks that hold any image to look at."""
-    blocks = frame_blocks(run.frames, grouped=True)
-    stops = [*(first for _, first in blocks[1:]), run.frames.shape[0]]
+def _used_blocks(run: RunOfFrames) -> list[int]:
+    """Return the numbers of the blocks that hold any image to look at."""
     z0, ranges = run.run.first_z, run.run.ranges
     used = [
-        block
-        for (block, first), stop in zip(blocks, stops, strict=True)
-        if any(is_used(z, ranges) for z in range(z0 + first, z0 + stop))
+        number
+        for number, block in enumerate(block_ranges(run.frames))
+        if any(is_used(z0 + i, ranges) for i in block)
     ]
     if not used:
         raise InputError(f"{run.run.experiment.run} has no events; give files that hold some")
     return used
 
 
-def _from_frames(
-    block: FrameBlock,
-    run: StillsRun,
-    known: KnownCell | None,
-    integrate: bool,
-    workspaces: Workspaces,
+def _process_block(
+    block: Block, run: StillsRun, known: KnownCell | None, integrate: bool, workspaces: Workspaces
 ) -> StillsPart:
     with workspaces.lend() as room:
-        return process_events(_pieces(block, run, room), run, known, integrate=integrate, room=room)
+        return process_events(EventFrames(*block), run, known, integrate=integrate, room=room)
 
 
-def _pieces(block: FrameBlock, run: StillsRun, room: Workspace) -> Iterator[EventFrames]:
-    for piece in block.pieces():
-        if any(is_used(run.first_z + piece.first + i, run.ranges) for i in range(len(piece))):
-            frames = room.frames(piece.shape, piece.dtype)
-            yield EventFrames(piece.first, *piece.read_all_it_can(frames))
+def _of_range(first: int, stop: int, whole: StillsPart, run: StillsRun) -> StillsPart:
+    return whole.of_images(run.first_z + first, run.first_z + stop)
 
 
-def _cut(whole: StillsPart, block: FrameBlock, run: StillsRun) -> StillsPart:
+def _index_part(part: StillsPart, run: StillsRun, known: KnownCell) -> StillsPart:
+    """Return the part with the crystals of its hits, if it has none yet."""
+    return part if part.indexed is not None else index_events(part, run, known)
+
+
+def _finish_block(block: Block, part: StillsPart, run: StillsRun, known: KnownCell) -> StillsPart:
+    """Return the part of a block with its hits indexed and its crystals integrated."""
+    part = _index_part(part, run, known)
     z = run.first_z + block.first
-    return whole.of_images(z, z + len(block))
-
-
-def _go_on(
-    block: FrameBlock, part: StillsPart, run: StillsRun, known: KnownCell, integrate: bool
-) -> StillsPart:
-    """Index the hits of a part that has no crystals yet, and integrate them."""
-    if part.indexed is None:
-        part = index_events(part, run, known)
-    if not integrate:
-        return part
-    done = [_integrated(piece, part, run, known) for piece in block.pieces()]
-    whole = join_stills(done)
+    images = part.stills["image"][part.stills["indexed"]].tolist()
+    frames = {i: block.frames[i - z] for i in images if i - z not in block.unreadable}
+    problems = [
+        {"run": run.experiment.run, "image": z + i + 1, "step": "integrate", "reason": reason}
+        for i, reason in sorted(block.unreadable.items())
+        if z + i in images
+    ]
+    done = integrate_events(frames, replace(part, found=None, problems=()), run, known)
     return replace(
         part,
-        integrated=whole.integrated,
-        observations=whole.observations,
-        problems=(*part.problems, *whole.problems),
+        integrated=done.integrated,
+        observations=done.observations,
+        problems=(*part.problems, *problems),
     )
-
-
-def _integrated(
-    piece: FrameBlock, part: StillsPart, run: StillsRun, known: KnownCell
-) -> StillsPart:
-    """Return the events of a piece with observations; it is read only if it holds a crystal."""
-    z = run.first_z + piece.first
-    own = replace(part, found=None, problems=()).of_images(z, z + len(piece))
-    images = own.stills["image"][own.stills["indexed"]].tolist()
-    frames, problems = {}, []
-    if images:
-        read, unread = piece.read_all_it_can()
-        frames = {image: read[image - z] for image in images if image - z not in unread}
-        problems = [
-            {"run": run.experiment.run, "image": z + i + 1, "step": "integrate", "reason": reason}
-            for i, reason in sorted(unread.items())
-            if z + i in images
-        ]
-    return replace(integrate_events(frames, own, run, known), problems=tuple(problems))
 
 
 class _Lattices(NamedTuple):

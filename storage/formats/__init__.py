@@ -12,7 +12,7 @@ from dxdask.storage.formats.chunk_manifest import REFERENCE, WHOLE_FILE, ChunkMa
 from dxdask.storage.formats.file_group import FileGroup, NumberedFile
 from dxdask.storage.formats.format import Format, Supplement
 from dxdask.storage.formats.registry import format_named, format_of, formats
-from dxdask.storage.formats.run_source import FrameReader, RunSource
+from dxdask.storage.formats.run_source import RawReader, RunSource
 
 __all__ = [
     "REFERENCE",
@@ -20,8 +20,8 @@ __all__ = [
     "ChunkManifest",
     "FileGroup",
     "Format",
-    "FrameReader",
     "NumberedFile",
+    "RawReader",
     "RunSource",
     "Supplement",
     "format_named",

@@ -15,7 +15,7 @@ from dxdask.models import Experiment
 from dxdask.storage.formats.chunk_manifest import ChunkManifest
 
 
-class FrameReader(Protocol):
+class RawReader(Protocol):
     """Reads frames from files; small, frozen and picklable, so that workers can hold it."""
 
     def read(self, first: int, last: int) -> NDArray[Any]:
@@ -47,7 +47,7 @@ class RunSource:
     dtype: np.dtype[Any]
     mask: NDArray[np.bool_]
     files: tuple[Path, ...]
-    reader: FrameReader
+    reader: RawReader
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     locate: Callable[[], ChunkManifest]
     manifest: ChunkManifest | None = None
@@ -74,7 +74,7 @@ class RunSource:
 class ReaderFrom:
     """Another reader's frames from `start` on."""
 
-    reader: FrameReader
+    reader: RawReader
     start: int
 
     def read(self, first: int, last: int) -> NDArray[Any]:

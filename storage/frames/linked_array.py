@@ -14,7 +14,7 @@ from dxdask.errors import SchemaError
 from dxdask.storage.formats.chunk_manifest import ChunkManifest, grid_of
 from dxdask.storage.frames.linked import MAX_CHUNK_BYTES, Link
 from dxdask.storage.frames.linked_references import decode_references, encode_references
-from dxdask.storage.frames.slices import LINK_CODEC
+from dxdask.storage.frames.reader import LINK_CODEC
 from dxdask.storage.store import layout, read
 
 _MOST_KEPT = 64  # runs whose references a process keeps

@@ -21,7 +21,7 @@ from dxdask.storage.frames.chunk_reading import read_chunk
 from dxdask.storage.frames.linked import Link
 from dxdask.storage.frames.linked_reader import linked_files
 from dxdask.storage.frames.linked_references import check_reference
-from dxdask.storage.frames.slices import LINK_CODEC
+from dxdask.storage.frames.reader import LINK_CODEC
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec

@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from dxdask.storage.frames.chunk_reading import read_frames
 from dxdask.storage.frames.linked import Link
 from dxdask.storage.frames.linked_array import LinkedArray, open_linked
-from dxdask.storage.frames.slices import FrameSlices
+from dxdask.storage.frames.reader import FillingReader
 from dxdask.storage.frames.source_files import OpenFile
 
 
 @dataclass(frozen=True, slots=True)
-class LinkedReader(FrameSlices):
+class LinkedReader(FillingReader):
     """Reads the linked frames of one run; each process reads the chunk manifest once.
 
     Attributes
     ----------
-    path, identifier : as `FrameSlices`.
+    path, identifier : as `FillingReader`.
     """
 
     path: str

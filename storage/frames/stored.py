@@ -1,34 +1,29 @@
-"""The frames of a run as a lazy dask array: each block is read where it is used."""
+"""The frames of a run that a store holds, or refers to, read on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from dxdask.errors import ChunkError, SchemaError, StoreNotFoundError
+from dxdask.errors import SchemaError, StoreNotFoundError
 from dxdask.storage.frames.chunk_codec import ChunkCodec
-from dxdask.storage.frames.slices import LINK_CODEC, FrameSlices
+from dxdask.storage.frames.reader import LINK_CODEC, FillingReader
 from dxdask.storage.store import layout, read, schema
-
-if TYPE_CHECKING:
-    import dask.array as da
-
-BLOCK_BYTES = 1 << 25  # of one dask block: some tens of images of 1 M pixels, or one of 16 M
 
 
 @dataclass(frozen=True, slots=True)
-class FrameReader(FrameSlices):
+class StoredReader(FillingReader):
     """The frames of one run that are in the store, read on demand.
 
     Attributes
     ----------
-    path, identifier : as `FrameSlices`.
+    path, identifier : as `FillingReader`.
     codec : how they lie in their files.
     """
 
@@ -37,7 +32,7 @@ class FrameReader(FrameSlices):
     codec: ChunkCodec
 
     @classmethod
-    def open(cls, run: Path, identifier: str) -> FrameReader:
+    def open(cls, run: Path, identifier: str) -> StoredReader:
         """Return the reader of the run in the folder `run`.
 
         Raises
@@ -117,7 +112,7 @@ class FrameReader(FrameSlices):
         out[low - first : high - first] = spare[low - start : high - start]
 
 
-def open_frames(run: Path, identifier: str) -> FrameSlices:
+def open_frames(run: Path, identifier: str) -> FillingReader:
     """Return the reader of the run in the folder `run`, whether its frames are there or linked.
 
     Raises
@@ -135,7 +130,7 @@ def open_frames(run: Path, identifier: str) -> FrameSlices:
         from dxdask.storage.frames.linked_reader import LinkedReader
 
         return LinkedReader.open(path, identifier)
-    return FrameReader.open(run, identifier)
+    return StoredReader.open(run, identifier)
 
 
 def is_linked(metadata: Mapping[str, Any]) -> bool:
@@ -145,37 +140,3 @@ def is_linked(metadata: Mapping[str, Any]) -> bool:
         return any(codec["name"] == LINK_CODEC for codec in inner)
     except (KeyError, IndexError, TypeError):
         return False
-
-
-def lazy_frames(reader: FrameSlices, block: int | None = None) -> da.Array:
-    """Return the frames as a dask array (image, slow, fast); one task a block, which reads it.
-
-    block: images in a dask block, whole files; by default as many as make `BLOCK_BYTES`.
-
-    Raises
-    ------
-    ChunkError
-        `block` cuts through files.
-    LinkedFileError
-        Files that the store refers to have moved, shrunk or changed.
-    """
-    import dask.array as da
-
-    reader.require_files()
-    n_images, slow, fast = reader.shape
-    step = reader.step
-    if block is None:
-        block = step * max(1, BLOCK_BYTES // (slow * fast * reader.dtype.itemsize * step))
-    if block < 1 or block % step:
-        raise ChunkError(
-            f"a block of {block} images cuts through files of {step}; give a multiple of {step}"
-        )
-    n = min(block, n_images)
-    frames: da.Array = da.from_array(  # type: ignore[no-untyped-call]
-        reader,
-        chunks=(n, slow, fast),
-        name=f"frames-{reader.identifier}-{n}",
-        inline_array=True,
-        meta=np.empty((0, 0, 0), dtype=reader.dtype),
-    )
-    return frames

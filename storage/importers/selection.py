@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError
-from dxdask.storage.formats import ChunkManifest, FrameReader, RunSource
+from dxdask.storage.formats import ChunkManifest, RawReader, RunSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SelectedFrames:
     """Selected frames of another reader, in ascending order."""
 
-    reader: FrameReader
+    reader: RawReader
     chosen: tuple[int, ...]
 
     def read(self, first: int, last: int) -> NDArray[Any]:

@@ -12,8 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Experiment, ExperimentList
 from dxdask.storage.frames.chunk_codec import ChunkCodec
-from dxdask.storage.frames.slices import FrameSlices
-from dxdask.storage.frames.stored import lazy_frames, open_frames
+from dxdask.storage.frames.lazy import lazy_frames
+from dxdask.storage.frames.reader import FillingReader
+from dxdask.storage.frames.stored import open_frames
 from dxdask.storage.store import layout, masks, read, runs, schema
 from dxdask.storage.store.folder import StoreFolder
 from dxdask.storage.store.runs import RunWriter
@@ -145,11 +146,20 @@ class StoredRuns(StoreFolder):
     def frames(self, run: str, block: int | None = None) -> da.Array:
         """Return the frames of a run as a dask array (image, slow, fast), read where they are used.
 
-        block: images in a dask block; by default about 32 MB.
-        """
-        return lazy_frames(self.frame_reader(run), block)
+        block: images in a dask block; see `images_in_block` for the default.
 
-    def frame_reader(self, run: str) -> FrameSlices:
+        Raises
+        ------
+        ChunkError
+            `block` cuts through files.
+        LinkedFileError
+            Files that the store refers to have moved, shrunk or changed.
+        """
+        reader = self.frame_reader(run)
+        reader.require_files()
+        return lazy_frames(reader, block)
+
+    def frame_reader(self, run: str) -> FillingReader:
         """Return the picklable reader of a run's frames: `reader.read(first, last)`."""
         path, attributes = self._run(run)
         return open_frames(path, attributes["id"])

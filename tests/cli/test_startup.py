@@ -16,9 +16,13 @@ HEAVY = ("dask.array", "distributed", "matplotlib", "pandas", "xarray", "scipy.s
 CASES = {
     "find_spots -c": (*HEAVY, "dask", "zarr"),
     "process -c": (*HEAVY, "dask"),
-    "import RAW -o TO": (*HEAVY, "bokeh"),
-    "find_spots STORE force=true": (*HEAVY, "bokeh", "scipy.optimize", "scipy.stats"),
-    "find_spots STORE force=true cluster=synchronous": (*HEAVY, "bokeh"),
+    "import RAW -o TO": ("distributed", "matplotlib", "bokeh"),
+    "import RAW -o TO link=true": (*HEAVY, "bokeh"),
+    "find_spots STORE force=true": ("distributed", "matplotlib", "bokeh"),
+    "find_spots STORE force=true cluster=synchronous": ("distributed", "matplotlib", "bokeh"),
+    "generate_mask STORE border=2": (*HEAVY, "bokeh"),
+    "index STORE": ("dask.array", "distributed", "matplotlib", "bokeh"),
+    "show STORE find_spots": (*HEAVY, "bokeh"),
 }
 
 
@@ -26,6 +30,7 @@ CASES = {
 def store(raw: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("startup") / "s.zarr"
     dxdask.import_(raw[0], path)
+    dxdask.find_spots(path, show=dxdask.quiet)
     return path
 
 

@@ -11,8 +11,7 @@ from support.ensemble_example import assert_same, start
 from support.schedulers import running_scheduler
 
 import dxdask
-from dxdask.pipeline import frames
-from dxdask.storage.frames import stored as stored_frames
+from dxdask.storage.frames import lazy
 from dxdask.storage.store.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared]
@@ -50,8 +49,8 @@ def test_chunks(
     images_per_chunk: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(frames, "BLOCK_BYTES", 1)
-    monkeypatch.setattr(stored_frames, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(lazy, "SMALL_BLOCK", 1)
+    monkeypatch.setattr(lazy, "USUAL_BLOCK", 1)
     store = process(files, tmp_path / "a.zarr", images_per_chunk=images_per_chunk)
     assert_same(on_threads, store)
 

@@ -11,8 +11,7 @@ from support.schedulers import running_scheduler
 
 import dxdask as dx
 from dxdask.cli.main import run
-from dxdask.pipeline import frames
-from dxdask.storage.frames import stored as stored_frames
+from dxdask.storage.frames import lazy
 from dxdask.storage.store.store import Store
 
 
@@ -30,8 +29,8 @@ def test_chunks(
 ) -> None:
     # blocks of one chunk: the small runs would be one block each
     one_image = FRAME[0] * FRAME[1] * 2
-    monkeypatch.setattr(frames, "BLOCK_BYTES", one_image)
-    monkeypatch.setattr(stored_frames, "BLOCK_BYTES", one_image)
+    monkeypatch.setattr(lazy, "SMALL_BLOCK", one_image)
+    monkeypatch.setattr(lazy, "USUAL_BLOCK", one_image)
     where = "synchronous" if images_per_chunk == 7 else "threads"
     store = process(raw, tmp_path / "a.zarr", images_per_chunk=images_per_chunk, cluster=where)
     assert store.frames("tiny_1").chunks[0][0] == images_per_chunk

@@ -9,19 +9,19 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
-from dask.callbacks import Callback
-from dask.utils import ensure_dict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.detector_examples import SHAPE, bad_detector
+from support.frame_readers import MemoryReader, Results, marked, n_tasks, refuse
 
 from dxdask import analysis
 from dxdask.analysis import BadPixelParameters
 from dxdask.errors import ChunkError, InputError
 from dxdask.graphs import bad_pixels
 from dxdask.graphs.fold import n_folds
-from dxdask.models import ExperimentList
+from dxdask.models import Detector, ExperimentList, Panel, Scan
 from dxdask.results import StepResult
+from dxdask.storage.frames.lazy import lazy_frames
 
 EXAMPLES = [bad_detector(n=n, seed=seed) for n, seed in ((30, 1), (17, 2))]
 FRAMES = [e.frames for e in EXAMPLES]
@@ -32,12 +32,12 @@ EXPERIMENTS = ExperimentList.of(
 EXPECTED = analysis.find_bad_pixels(FRAMES, EXPERIMENTS, MASKS)
 
 
-def refuse(*_: Any, **__: Any) -> Any:
-    raise RuntimeError("computed while building")
-
-
 def chunked(chunks: Any, frames: Any = FRAMES) -> list[da.Array]:
     return [da.from_array(f, chunks=(chunks, -1, -1)) for f in frames]
+
+
+def of_readers(block: int) -> list[da.Array]:
+    return [marked(f, block) for f in FRAMES]
 
 
 def assert_equal(result: StepResult, expected: StepResult) -> None:
@@ -49,10 +49,11 @@ def assert_equal(result: StepResult, expected: StepResult) -> None:
         np.testing.assert_array_equal(result.arrays[name], array)
 
 
+@pytest.mark.parametrize("make", [chunked, of_readers])
 @pytest.mark.parametrize("n", [1, 4, 30])
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
-def test_equals_memory_for_any_chunks(n: int, scheduler: str) -> None:
-    lazy = bad_pixels.find_bad_pixels(chunked(n), EXPERIMENTS, MASKS, fan_in=3)
+def test_equals_memory_for_any_chunks(n: int, scheduler: str, make: Any) -> None:
+    lazy = bad_pixels.find_bad_pixels(make(n), EXPERIMENTS, MASKS, fan_in=3)
     assert_equal(lazy.compute(scheduler=scheduler), EXPECTED)
 
 
@@ -86,48 +87,49 @@ def test_runs_are_combined_as_in_memory(combine: str) -> None:
 
 def test_building_computes_nothing_and_costs_the_tasks_promised() -> None:
     with dask.config.set(scheduler=refuse):
-        lazy = bad_pixels.find_bad_pixels(chunked(4), EXPERIMENTS, MASKS, fan_in=3)
+        lazy = bad_pixels.find_bad_pixels(of_readers(4), EXPERIMENTS, MASKS, fan_in=3)
         apart = bad_pixels.find_bad_pixels(
-            chunked(4),
+            of_readers(4),
             EXPERIMENTS,
             MASKS,
             BadPixelParameters(combine="each", image_range=(11, 18)),
         )
-    (graph,) = dask.optimize(lazy)
-    of_runs = 3 * 2 + 2 * (8 + 5) + n_folds(8, 3) + n_folds(5, 3)
-    assert len(ensure_dict(graph.dask)) == 3 + of_runs + 1 + n_folds(2, 3)
-    (graph,) = dask.optimize(apart)
-    assert len(ensure_dict(graph.dask)) == 3 + 3 * 2 + 2 * (2 + 2) + 2 * n_folds(2, 2) + 2
+    parts = 8 + 5 + n_folds(8, 3, records=True) + n_folds(5, 3, records=True)
+    assert n_tasks(lazy) == 3 + 2 * (5 + 2) + parts + 1 + n_folds(2, 3)
+    # the images used are the same of both, and so one entry
+    assert n_tasks(apart) == 3 + 2 * (5 + 2) - 1 + 2 * (2 + n_folds(2, 3)) + 2
+
+
+def test_a_long_run_makes_few_tasks() -> None:
+    shape = (18000, 3000, 3000)
+    reader = MemoryReader(np.broadcast_to(np.zeros(1, np.int32), shape))
+    panel = Panel(image_size=(3000, 3000))
+    models = replace(
+        EXPERIMENTS[0],
+        detector=Detector(panels=(panel,)),
+        scan=Scan(image_range=(1, 18000), oscillation=(0.0, 0.0)),
+    )
+    with dask.config.set(scheduler=refuse):
+        frames = [lazy_frames(reader, unreadable="mark")]
+        lazy = bad_pixels.find_bad_pixels(frames, ExperimentList.of([models]))
+    assert n_tasks(lazy) <= 5000
 
 
 def test_no_task_returns_frames() -> None:
-    seen: list[Any] = []
-
-    class Keep(Callback):
-        def _posttask(self, key: Any, result: Any, *_: Any) -> None:
-            seen.append(result)
-
-    lazy = bad_pixels.find_bad_pixels(chunked(4), EXPERIMENTS, MASKS)
-    with dask.config.set(scheduler="synchronous"), Keep():
+    lazy = bad_pixels.find_bad_pixels(of_readers(4), EXPERIMENTS, MASKS)
+    with dask.config.set(scheduler="synchronous"), Results() as seen:
         lazy.compute()
-    sums = [r for r in seen if hasattr(r, "panels")]
+    values = [v.item() if isinstance(v, np.ndarray) and v.size == 1 else v for v in seen.values]
+    sums = [r for r in values if hasattr(r, "panels")]
     assert len(sums) > 20
     n_bytes = {sum(a.nbytes for p in r.panels for a in p[1:]) for r in sums}
     assert n_bytes == {18 * SHAPE[0] * SHAPE[1]}
-    assert not [r for r in seen if isinstance(r, np.ndarray) and r.ndim == 3]
+    assert not seen.frames
 
 
 def test_a_frame_that_cannot_be_read_is_a_problem() -> None:
-    class Broken:
-        shape, dtype, ndim = FRAMES[0].shape, FRAMES[0].dtype, 3
-
-        def __getitem__(self, where: Any) -> Any:
-            if 6 in range(*where[0].indices(30)):
-                raise ValueError("truncated chunk")
-            return FRAMES[0][where]
-
     only = ExperimentList.of([EXPERIMENTS[0]])
-    lazy = da.from_array(Broken(), chunks=(5, -1, -1), name=False)
+    lazy = marked(FRAMES[0], 5, bad=(6,))
     result = bad_pixels.find_bad_pixels([lazy], only, MASKS[:1]).compute(scheduler="synchronous")
     assert [(p["run"], p["image"], p["reason"]) for p in result.problems] == [
         ("a", 17, "ValueError: truncated chunk")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
 from typing import Any
 
 import dask
 import dask.array as da
 import numpy as np
 import pytest
-from dask import delayed
+from dask.utils import ensure_dict
 from numpy.typing import NDArray
 from support.calibration_examples import RawRun, raw_run
+from support.frame_readers import Results, marked, n_tasks
 
 from dxdask.calibration import (
     Calibration,
@@ -23,34 +23,11 @@ from dxdask.calibration import (
     reduce_dark_run,
 )
 from dxdask.errors import ChunkError, InputError
+from dxdask.frame_block import unreadable_frames
 from dxdask.graphs import calibrate as graph
 from dxdask.graphs import dark as dark_graph
-from dxdask.graphs.blocked import BlockedFrames
+from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.fold import n_folds
-from dxdask.graphs.frames import frame_blocks
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Frames in memory; those in `bad` cannot be read."""
-
-    frames: NDArray[Any]
-    bad: tuple[int, ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        n, slow, fast = self.frames.shape
-        return n, slow, fast
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.frames.dtype
-
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        if any(first <= i < last for i in self.bad):
-            raise OSError("checksum of the chunk does not match")
-        return self.frames[first:last]
-
 
 RUN = raw_run(n_dark=20)
 
@@ -69,7 +46,7 @@ def made(run: RawRun = RUN) -> Calibration:
 
 def lazy(frames: NDArray[Any], block: int, kind: str) -> Any:
     if kind == "reader":
-        return BlockedFrames(Reader(frames), block)
+        return marked(frames, block)
     return da.from_array(frames, chunks=(block, -1, -1))
 
 
@@ -93,11 +70,12 @@ def test_a_dark_run_is_reduced_as_in_memory(block: int, kind: str) -> None:
 def test_the_tasks_of_a_dark_run() -> None:
     frames = lazy(RUN.dark, 2, "reader")
     task = dark_graph.pedestal(frames, RUN.detector)
-    assert len(dict(task.dask)) == 2 * 10 + n_folds(10, dark_graph.FAN_IN) + 1
+    n = n_folds(10, dark_graph.FAN_IN, records=True)
+    assert n_tasks(task) == 4 + 2 + 10 + n
 
 
 def test_dark_frames_that_cannot_be_read_are_left_out() -> None:
-    frames = BlockedFrames(Reader(RUN.dark, bad=(3, 4)), 5)
+    frames = marked(RUN.dark, 5, bad=(3, 4))
     found = dask.compute(dark_graph.pedestal(frames, RUN.detector), scheduler="synchronous")[0]
     expected = reduce_dark_run(np.delete(RUN.dark, [3, 4], axis=0), RUN.detector)
     assert np.array_equal(found.pedestal, expected.pedestal)
@@ -119,29 +97,28 @@ def test_frames_are_corrected_where_they_are_read(block: int, kind: str, output:
     frames = graph.calibrate(lazy(RUN.frames, block, kind), calibration, parameters)
     assert frames.shape == RUN.frames.shape
     assert frames.dtype == expected.dtype
-    blocks = frame_blocks(frames)
-    read = delayed(_sums, pure=True)
-    tasks = [read(b, first) for b, first in blocks]
-    keys = dict(dask.base.collections_to_expr(tasks).__dask_graph__())
-    assert len(keys) <= 3 * len(blocks) + 2
-    found = np.concatenate(dask.compute(*tasks, scheduler="threads"))
-    assert np.array_equal(found, expected.sum(axis=(1, 2)))
-    for handle in dask.compute(*[b for b, _ in blocks], scheduler="synchronous"):
-        one = pickle.loads(pickle.dumps(handle))
-        assert np.array_equal(one.read(), expected[one.first : one.first + len(one)])
+    records = map_frames(_sums, frames, [], label="sums")
+    assert n_tasks(records[0]) <= 1 + 3 + 1
+    with Results() as seen:
+        found = dask.compute(*records, scheduler="synchronous")
+    assert not seen.frames
+    assert np.array_equal(np.concatenate([r.item() for r in found]), expected.sum(axis=(1, 2)))
+    assert np.array_equal(frames.compute(scheduler="threads"), expected)
 
 
-def _sums(block: Any, first: int) -> NDArray[Any]:
-    return np.asarray(block.read().sum(axis=(1, 2)))
+def _sums(block: Block) -> NDArray[Any]:
+    return np.asarray(block.frames.sum(axis=(1, 2)))
 
 
 def test_the_calibration_is_in_the_graph_once() -> None:
     frames = graph.calibrate(lazy(RUN.frames, 1, "reader"), made())
-    whole = {k: v for k, v in frames.dask.items() if not isinstance(k, tuple)}
-    assert len(whole) == 1
-    assert len(frames.dask) == 12 + 1
-    tasks = {k: v for k, v in frames.dask.items() if isinstance(k, tuple)}
-    assert len(pickle.dumps(tasks)) < 100 * len(tasks) + 2000
+    records = map_frames(_sums, frames, [], label="sums")
+    whole = ensure_dict(records[0].dask)
+    # calibration, reader, its memory, first frames
+    assert len([k for k in whole if not isinstance(k, tuple)]) == 4
+    tasks = [v for k, v in whole.items() if isinstance(k, tuple)]
+    assert len(tasks) == 12
+    assert len(pickle.dumps(tasks)) < 1000 * len(tasks) + 2000
 
 
 def test_names_tell_calibrations_and_parameters_apart() -> None:
@@ -159,11 +136,9 @@ def test_names_tell_calibrations_and_parameters_apart() -> None:
 
 def test_a_frame_that_cannot_be_read_costs_one_frame() -> None:
     calibration = made()
-    frames = BlockedFrames(Reader(RUN.frames, bad=(6,)), 4)
-    blocks = frame_blocks(graph.calibrate(frames, calibration))
-    handle = dask.compute(blocks[1][0], scheduler="synchronous")[0]
-    values, reasons = handle.read_all_it_can()
-    assert list(reasons) == [2]
+    frames = graph.calibrate(marked(RUN.frames, 4, bad=(6,)), calibration)
+    values = frames.to_delayed()[1, 0, 0].compute(scheduler="synchronous")
+    assert list(unreadable_frames(values)) == [2]
     expected = correct(RUN.frames[4:8], calibration)
     expected[2] = 0
     assert np.array_equal(values, expected)

@@ -8,7 +8,7 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
-from dask.utils import ensure_dict
+from support.frame_readers import marked, n_tasks, refuse
 from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask import analysis
@@ -24,19 +24,20 @@ MASK[:, 30:33] = False
 PARAMETERS = GainParameters(kernel_size=(3, 3), max_images=9)
 
 
-def refuse(*_: Any, **__: Any) -> Any:
-    raise RuntimeError("computed while building")
-
-
 def chunked(n: int) -> da.Array:
     return da.from_array(FRAMES, chunks=(n, -1, -1))
 
 
+def of_reader(n: int) -> da.Array:
+    return marked(FRAMES, n)
+
+
+@pytest.mark.parametrize("make", [chunked, of_reader])
 @pytest.mark.parametrize("n", [1, 3, 7, 23])
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
-def test_equals_memory_for_any_chunks(n: int, scheduler: str) -> None:
+def test_equals_memory_for_any_chunks(n: int, scheduler: str, make: Any) -> None:
     expected = analysis.estimate_gain(FRAMES, EXPERIMENT, MASK, PARAMETERS)
-    lazy = gain.estimate_gain(chunked(n), EXPERIMENT, MASK, PARAMETERS, fan_in=2)
+    lazy = gain.estimate_gain(make(n), EXPERIMENT, MASK, PARAMETERS, fan_in=2)
     result = lazy.compute(scheduler=scheduler)
     assert result.tables == expected.tables
     assert result.messages == expected.messages
@@ -45,22 +46,13 @@ def test_equals_memory_for_any_chunks(n: int, scheduler: str) -> None:
 def test_building_computes_nothing_and_reads_only_what_it_needs() -> None:
     with dask.config.set(scheduler=refuse):
         parameters = GainParameters(max_images=5)
-        lazy = gain.estimate_gain(chunked(2), EXPERIMENT, MASK, parameters, fan_in=3)
-    (graph,) = dask.optimize(lazy)
-    blocks = {int(i) // 2 for i in np.rint(np.linspace(0, 22, 5))}
-    assert len(ensure_dict(graph.dask)) == 4 + 2 * len(blocks) + n_folds(len(blocks), 3)
+        lazy = gain.estimate_gain(of_reader(2), EXPERIMENT, MASK, parameters, fan_in=3)
+    n = len({int(i) // 2 for i in np.rint(np.linspace(0, 22, 5))})
+    assert n_tasks(lazy) == 6 + 2 + n + n_folds(n, 3, records=True)
 
 
 def test_an_image_that_cannot_be_read_is_a_problem() -> None:
-    class Broken:
-        shape, dtype, ndim = FRAMES.shape, FRAMES.dtype, 3
-
-        def __getitem__(self, where: Any) -> Any:
-            if 22 in range(*where[0].indices(len(FRAMES))):
-                raise ValueError("truncated chunk")
-            return FRAMES[where]
-
-    lazy = da.from_array(Broken(), chunks=(6, -1, -1), name=False)
+    lazy = marked(FRAMES, 6, bad=(22,))
     result = gain.estimate_gain(lazy, EXPERIMENT, MASK, PARAMETERS).compute()
     assert [(p["image"], p["reason"]) for p in result.problems] == [
         (123, "ValueError: truncated chunk")

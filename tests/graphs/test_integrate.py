@@ -7,12 +7,12 @@ import dask.array as da
 import numpy as np
 import pytest
 from dask import delayed
+from support.frame_readers import Results, marked, n_tasks, refuse
 from support.painted_frames import experiment, paint
 
 from dxdask import integration
 from dxdask.columns import Flag, has_flag
 from dxdask.errors import ChunkError
-from dxdask.graphs import frames as frames_module
 from dxdask.graphs import integrate as graph
 from dxdask.graphs.fold import n_folds
 from dxdask.integration import IntegrationParameters
@@ -30,12 +30,12 @@ def in_memory(painted):
     return integration.integrate(painted.frames, painted.mask, painted.experiment)
 
 
-def lazy_frames(painted, chunk):
+def of_array(painted, chunk):
     return da.from_array(painted.frames, chunks=(chunk, -1, -1))
 
 
-def refuse(*_args, **_kwargs):
-    raise RuntimeError("computed while the graph was built")
+def of_reader(painted, chunk):
+    return marked(painted.frames, chunk)
 
 
 def assert_same(a: StepResult, b: StepResult):
@@ -45,45 +45,39 @@ def assert_same(a: StepResult, b: StepResult):
     assert a.messages == b.messages
 
 
+@pytest.mark.parametrize("make", [of_array, of_reader])
 @pytest.mark.parametrize("chunk", [1, 3, 7, 10])
-def test_any_chunks_give_what_memory_gives(painted, in_memory, chunk):
-    result = graph.integrate(
-        lazy_frames(painted, chunk), painted.mask, painted.experiment, fan_in=3
-    )
+def test_any_chunks_give_what_memory_gives(painted, in_memory, chunk, make):
+    result = graph.integrate(make(painted, chunk), painted.mask, painted.experiment, fan_in=3)
     assert_same(result.compute(scheduler="threads", num_workers=2), in_memory)
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 10])
 def test_building_computes_nothing_and_costs_what_it_says(painted, chunk):
-    frames = lazy_frames(painted, chunk)
+    frames = of_reader(painted, chunk)
     with dask.config.set(scheduler=refuse):
         result = graph.integrate(
             frames, painted.mask, delayed(painted.experiment, traverse=False), fan_in=3
         )
     n = frames.numblocks[0]
-    own = set(result.__dask_graph__()) - set(frames.__dask_graph__())
-    assert len(own) == 5 + 2 * n + n_folds(n, 3) + 1  # the last is the experiment
+    # the last is the experiment
+    assert n_tasks(result) == 6 + 2 + n + n_folds(n, 3, records=True) + 1
 
 
-def test_no_task_returns_frames(painted):
-    result = graph.integrate(lazy_frames(painted, 2), painted.mask, painted.experiment)
-    sizes = []
-
-    class Watch(dask.callbacks.Callback):
-        def _posttask(self, key, value, dsk, state, worker_id):
-            if isinstance(value, np.ndarray):
-                sizes.append(value.ndim)
-
-    with Watch():
-        result.compute(scheduler="synchronous")
-    assert all(n < 3 for n in sizes)
+@pytest.mark.parametrize("make", [of_array, of_reader])
+def test_no_task_returns_frames(painted, make):
+    result = graph.integrate(make(painted, 2), painted.mask, painted.experiment)
+    with dask.config.set(scheduler="synchronous"), Results() as seen:
+        result.compute()
+    assert len(seen.values) > 5
+    assert not seen.frames
 
 
 def test_models_and_predictions_may_still_be_to_come(painted, in_memory):
     parameters = IntegrationParameters()
     run = delayed(painted.experiment, traverse=False)
     predicted = graph.predict(run, parameters)
-    frames = lazy_frames(painted, 4)
+    frames = of_reader(painted, 4)
     assert_same(
         graph.integrate(frames, painted.mask, run, parameters, predicted=predicted).compute(),
         in_memory,
@@ -91,15 +85,7 @@ def test_models_and_predictions_may_still_be_to_come(painted, in_memory):
 
 
 def test_a_frame_that_cannot_be_read_is_a_problem_and_no_end(painted, in_memory):
-    def read(block, block_info=None):
-        first = block_info[0]["array-location"][0][0]
-        if first == 4:
-            raise OSError("truncated chunk")
-        return block
-
-    frames = lazy_frames(painted, 1).map_blocks(
-        read, dtype=painted.frames.dtype, meta=np.empty((0, 0, 0), np.uint16)
-    )
+    frames = marked(painted.frames, 3, bad=(4,))
     result = graph.integrate(frames, painted.mask, painted.experiment).compute()
     (problem,) = result.problems
     assert problem["run"] == "painted"
@@ -113,7 +99,7 @@ def test_a_frame_that_cannot_be_read_is_a_problem_and_no_end(painted, in_memory)
 def test_runs_are_put_together(painted, in_memory):
     experiments = ExperimentList.of([painted.experiment, painted.experiment])
     runs = [
-        graph.integrate(lazy_frames(painted, 5), painted.mask, experiments[i], experiment_index=i)
+        graph.integrate(of_reader(painted, 5), painted.mask, experiments[i], experiment_index=i)
         for i in range(2)
     ]
     both = graph.combine(runs, experiments).compute()
@@ -129,12 +115,3 @@ def test_frames_cut_along_the_panel_are_refused(painted):
         graph.integrate(
             da.from_array(painted.frames, chunks=(2, 100, -1)), painted.mask, painted.experiment
         )
-
-
-@pytest.mark.parametrize("piece", [0, 1 << 25])
-def test_groups_of_blocks_give_what_memory_gives(painted, in_memory, piece, monkeypatch):
-    monkeypatch.setattr(frames_module, "FEW_TASKS", 3)
-    monkeypatch.setattr(frames_module, "MANY_TASKS", 3)
-    monkeypatch.setattr(graph, "PIECE_BYTES", piece)
-    lazy = graph.integrate(lazy_frames(painted, 1), painted.mask, painted.experiment)
-    assert_same(lazy.compute(scheduler="threads"), in_memory)

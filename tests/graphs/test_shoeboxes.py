@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import dask
 import dask.array as da
 import numpy as np
 import pytest
-from dask.utils import ensure_dict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.frame_readers import MemoryReader, Results, marked, n_tasks, refuse
 from support.shoebox_examples import check_shoeboxes
 from support.spot_examples import experiment_for, spotty_frames
 
@@ -20,6 +21,7 @@ from dxdask.graphs import spots
 from dxdask.graphs.fold import n_folds
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters
+from dxdask.storage.frames.lazy import lazy_frames
 
 FRAMES = spotty_frames()
 EXPERIMENT = experiment_for(FRAMES, first_image=101)
@@ -35,10 +37,6 @@ ASKED = SpotfinderParameters.model_validate(
     }
 )
 EXPECTED = spotfinding.find_spots(FRAMES, EXPERIMENT, None, ASKED)
-
-
-def refuse(*_: Any, **__: Any) -> Any:
-    raise RuntimeError("computed while building")
 
 
 def chunked(frames: NDArray[Any], chunks: int | tuple[int, ...]) -> da.Array:
@@ -88,92 +86,56 @@ def test_cuts_do_not_show(cuts: set[int], fan_in: int, scheduler: str) -> None:
     assert_expected(lazy.compute(scheduler=scheduler))
 
 
+@dataclass(frozen=True)
+class Counted(MemoryReader):
+    """A reader that keeps under which name it was read."""
+
+    name: str = ""
+    reads: ClassVar[list[str]] = []
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        self.reads.append(self.name)
+        return super().read(first, last)
+
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        return (self.name, *super().__dask_tokenize__())
+
+
 def test_frames_may_be_read_from_elsewhere() -> None:
     """As where a run is imported on the way: the files once, then the store, in other blocks."""
-    reads: list[str] = []
-
-    class Frames:
-        shape, dtype, ndim = FRAMES.shape, FRAMES.dtype, 3
-
-        def __init__(self, name: str) -> None:
-            self.name = name
-
-        def __getitem__(self, where: Any) -> NDArray[Any]:
-            if FRAMES[where].size:
-                reads.append(self.name)
-            return FRAMES[where]
-
-    files = da.from_array(Frames("files"), chunks=(4, -1, -1), name=False)
-    store = da.from_array(Frames("store"), chunks=(7, -1, -1), name=False)
+    Counted.reads.clear()
+    files = lazy_frames(Counted(FRAMES, name="files"), 4, unreadable="mark")
+    store = lazy_frames(Counted(FRAMES, name="store"), 7, unreadable="mark")
     lazy = spots.find_spots(files, EXPERIMENT, None, ASKED, stored=store)
     assert_expected(lazy.compute(scheduler="synchronous"))
-    assert reads == ["files"] * 6 + ["store"] * 4
-    reads.clear()
+    assert Counted.reads == ["files"] * 6 + ["store"] * 4
+    Counted.reads.clear()
     spots.find_spots(files, EXPERIMENT, None, stored=store).compute(scheduler="synchronous")
-    assert reads == ["files"] * 6
-
-
-def test_blocks_without_a_box_are_not_read_again() -> None:
-    reads: list[int] = []
-    frames = np.zeros((40, 30, 30), np.uint16)
-    frames[21, 10:13, 10:13] = 50
-
-    class Counted:
-        shape, dtype, ndim = frames.shape, frames.dtype, 3
-
-        def __getitem__(self, where: Any) -> NDArray[Any]:
-            if frames[where].size:
-                reads.append(where[0].start)
-            return frames[where]
-
-    store = da.from_array(Counted(), chunks=(5, -1, -1), name=False)
-    lazy = spots.find_spots(
-        chunked(frames, 9), experiment_for(frames), None, ASKED, stored=store
-    )  # fmt: skip
-    result = lazy.compute(scheduler="synchronous")
-    assert len(result.reflections["x"]) == 1
-    assert reads == [20]
+    assert Counted.reads == ["files"] * 6
 
 
 def test_building_computes_nothing_and_costs_the_tasks_promised() -> None:
     with dask.config.set(scheduler=refuse):
-        once = spots.find_spots(chunked(FRAMES, 2), EXPERIMENT, fan_in=3)
+        once = spots.find_spots(marked(FRAMES, 2), EXPERIMENT, fan_in=3)
         twice = spots.find_spots(
-            chunked(FRAMES, 2), EXPERIMENT, None, ASKED, stored=chunked(FRAMES + 0, 3), fan_in=3
+            marked(FRAMES, 2), EXPERIMENT, None, ASKED, stored=marked(FRAMES, 3), fan_in=3
         )
-    n = [len(ensure_dict(dask.optimize(lazy)[0].dask)) for lazy in (once, twice)]
-    assert n[1] == n[0] + 2 + 2 * 8 + n_folds(8, 3)
+    # of one reader, which is in the graph already
+    assert n_tasks(twice) == n_tasks(once) + 3 + 8 + n_folds(8, 3, records=True)
 
 
-def test_no_task_returns_frames() -> None:
-    from dask.callbacks import Callback
-
-    seen: list[Any] = []
-
-    class Keep(Callback):
-        def _posttask(self, key: Any, result: Any, *_: Any) -> None:
-            seen.append(result)
-
-    lazy = spots.find_spots(chunked(FRAMES, 4), EXPERIMENT, None, ASKED)
-    with dask.config.set(scheduler="synchronous"), Keep():
+@pytest.mark.parametrize("make", [chunked, marked])
+def test_no_task_returns_frames(make: Any) -> None:
+    lazy = spots.find_spots(make(FRAMES, 4), EXPERIMENT, None, ASKED)
+    with dask.config.set(scheduler="synchronous"), Results() as seen:
         lazy.compute()
-    assert not [r for r in seen if isinstance(r, np.ndarray) and r.ndim == 3]
-
-
-class Fails:
-    """Frames that can be read no more."""
-
-    shape, dtype, ndim = FRAMES.shape, FRAMES.dtype, 3
-
-    def __getitem__(self, where: Any) -> NDArray[Any]:
-        if 6 in range(*where[0].indices(len(FRAMES))):
-            raise ValueError("truncated chunk")
-        return FRAMES[where]
+    assert len(seen.values) > 10
+    assert not seen.frames
 
 
 @pytest.mark.parametrize("n", [1, 5])
 def test_a_frame_that_cannot_be_read_again_is_a_problem(n: int) -> None:
-    store = da.from_array(Fails(), chunks=(n, -1, -1), name=False)
+    store = marked(FRAMES, n, bad=(6,))
     lazy = spots.find_spots(chunked(FRAMES, 5), EXPERIMENT, None, ASKED, stored=store)
     result = lazy.compute(scheduler="synchronous")
     (problem,) = result.problems

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import dask
@@ -15,25 +14,21 @@ from dask.utils import ensure_dict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.frame_readers import MemoryReader, Results, marked, n_tasks, refuse, stored
 from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask import spotfinding
 from dxdask.errors import ChunkError, InputError
-from dxdask.graphs import frames as frames_module
 from dxdask.graphs import spots
-from dxdask.graphs.blocked import BlockedFrames
 from dxdask.graphs.fold import n_folds
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters
+from dxdask.storage.frames.lazy import lazy_frames
 
 FRAMES = spotty_frames()
 EXPERIMENT = experiment_for(FRAMES, first_image=101)
 MASK = np.ones(FRAMES.shape[1:], bool)
 MASK[:, 30:33] = False
-
-
-def refuse(*_: Any, **__: Any) -> Any:
-    raise RuntimeError("computed while building")
 
 
 def assert_equal(result: StepResult, expected: StepResult) -> None:
@@ -56,13 +51,19 @@ def chunked(frames: NDArray[Any], chunks: int | tuple[int, ...]) -> da.Array:
     return array
 
 
+@pytest.mark.parametrize("kind", ["array", "reader", "store"])
 @pytest.mark.parametrize("n", [1, 3, 7, 23])
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
-def test_equals_memory_for_any_chunks(n: int, scheduler: str) -> None:
+def test_equals_memory_for_any_chunks(n: int, scheduler: str, kind: str, tmp_path: Path) -> None:
     expected = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK)
     assert len(expected.reflections["x"]) > 20
     assert (np.diff(expected.reflections["bbox"][:, 4:]) > 5).any()
-    lazy = spots.find_spots(chunked(FRAMES, n), EXPERIMENT, MASK, fan_in=2)
+    frames = {
+        "array": lambda: chunked(FRAMES, n),
+        "reader": lambda: marked(FRAMES, n),
+        "store": lambda: stored(tmp_path, FRAMES, n),
+    }[kind]()
+    lazy = spots.find_spots(frames, EXPERIMENT, MASK, fan_in=2)
     assert_equal(lazy.compute(scheduler=scheduler), expected)
 
 
@@ -80,37 +81,32 @@ def test_cuts_do_not_show(cuts: set[int], fan_in: int, two_d: bool) -> None:
 
 @settings(max_examples=15)
 @given(
-    cuts=st.sets(st.integers(1, 22)),
-    few=st.integers(1, 9),
+    block=st.integers(1, 23),
     fan_in=st.integers(2, 5),
     scheduler=st.sampled_from(["synchronous", "threads"]),
     workers=st.integers(1, 3),
 )
-def test_groups_do_not_show(
-    cuts: set[int], few: int, fan_in: int, scheduler: str, workers: int
+def test_blocks_of_a_reader_do_not_show(
+    block: int, fan_in: int, scheduler: str, workers: int
 ) -> None:
-    chunks = tuple(np.diff([0, *sorted(cuts), 23]).tolist())
     parameters = SpotfinderParameters(compute_mean_background=True, write_hot_mask=True)
     expected = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, parameters)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames_module, "FEW_TASKS", few)
-        patch.setattr(frames_module, "MANY_TASKS", few)
-        frames = chunked(FRAMES, chunks)
-        lazy = spots.find_spots(frames, EXPERIMENT, MASK, parameters, fan_in=fan_in)
-        (graph,) = dask.optimize(lazy)
-        n = min(len(chunks), few)
-        assert len(ensure_dict(graph.dask)) == 5 + 2 * n + n_folds(n, fan_in)
-        assert_equal(lazy.compute(scheduler=scheduler, num_workers=workers), expected)
+    lazy = spots.find_spots(marked(FRAMES, block), EXPERIMENT, MASK, parameters, fan_in=fan_in)
+    n = -(-23 // block)
+    assert n_tasks(lazy) == 7 + 2 + n + n_folds(n, fan_in, records=True)
+    assert_equal(lazy.compute(scheduler=scheduler, num_workers=workers), expected)
 
 
-@pytest.mark.parametrize("shape", [(18000, 4362, 4148), (18000, 1060, 1024)])
-def test_a_long_run_makes_few_tasks(shape: tuple[int, int, int]) -> None:
-    blank = Blank(shape)
-    experiment = experiment_for(blank, width=0.01)
+@pytest.mark.parametrize("shape", [(18000, 4362, 4148), (18000, 3000, 3000), (18000, 1060, 1024)])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_a_long_run_makes_few_tasks(shape: tuple[int, int, int], dtype: Any) -> None:
+    reader = MemoryReader(np.broadcast_to(np.zeros(1, dtype), shape), bad=tuple(range(18000)))
+    experiment = experiment_for(reader, width=0.01)
+    frames = lazy_frames(reader, unreadable="mark")
     with dask.config.set(scheduler=refuse):
-        frames = BlockedFrames(blank, max(1, (1 << 25) // (2 * shape[1] * shape[2])))
         lazy = spots.find_spots(frames, experiment)
-    assert len(ensure_dict(lazy.dask)) < 1200
+    few = 5000 if shape[1] <= 3000 or dtype is np.uint16 else 7000
+    assert len(ensure_dict(lazy.dask)) <= few
 
 
 def test_building_computes_nothing_and_costs_the_tasks_promised() -> None:
@@ -119,77 +115,50 @@ def test_building_computes_nothing_and_costs_the_tasks_promised() -> None:
         half = spots.find_spots(
             chunked(FRAMES, 2), EXPERIMENT, MASK, SpotfinderParameters(scan_range=((101, 110),))
         )
-    (graph,) = dask.optimize(lazy)
-    assert len(ensure_dict(graph.dask)) == 5 + 2 * 12 + n_folds(12, 3)
-    (graph,) = dask.optimize(half)
-    assert len(ensure_dict(graph.dask)) == 5 + 2 * 5 + n_folds(5, 8)
+    # blocks in memory are entries of the graph
+    assert n_tasks(lazy) == 7 + 12 + 12 + n_folds(12, 3, records=True)
+    assert n_tasks(half) == 7 + 5 + 5 + n_folds(5, 8, records=True)
+    gains = spots.find_spots(marked(FRAMES, 2), EXPERIMENT, MASK, gain_map=MASK + 1.0, fan_in=3)
+    assert n_tasks(gains) == 8 + 2 + 12 + n_folds(12, 3, records=True)
 
 
-def test_no_task_returns_frames() -> None:
-    from dask.callbacks import Callback
-
-    seen: list[Any] = []
-
-    class Keep(Callback):
-        def _posttask(self, key: Any, result: Any, *_: Any) -> None:
-            seen.append(result)
-
-    lazy = spots.find_spots(chunked(FRAMES, 4), EXPERIMENT, MASK)
-    with dask.config.set(scheduler="synchronous"), Keep():
+@pytest.mark.parametrize("kind", ["array", "reader", "file"])
+def test_no_task_returns_frames(kind: str) -> None:
+    frames = {
+        "array": lambda: chunked(FRAMES, 4),
+        "reader": lambda: marked(FRAMES, 4),
+        "file": lambda: da.from_array(File(), chunks=(4, -1, -1), name=False),
+    }[kind]()
+    lazy = spots.find_spots(frames, EXPERIMENT, MASK)
+    with dask.config.set(scheduler="synchronous"), Results() as seen:
         lazy.compute()
-    assert len(seen) > 10
-    assert not [r for r in seen if isinstance(r, np.ndarray) and r.ndim == 3]
+    assert len(seen.values) > 10
+    assert not seen.frames
 
 
-class Blank:
-    """Frames of any number and size that are never read."""
-
-    dtype, ndim = np.dtype(np.uint16), 3
-
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        self.shape = shape
-
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        raise AssertionError(f"frames {first} to {last} were read")
-
-
-class Watched(Blank):
-    """`FRAMES`, and which were read and how many earlier blocks were in memory then."""
-
-    frames_read: ClassVar[list[int]] = []
-    alive: ClassVar[list[int]] = []
-    blocks: ClassVar[list[weakref.ref[Any]]] = []
-
-    @classmethod
-    def forget(cls) -> None:
-        cls.frames_read, cls.alive, cls.blocks = [], [], []
-
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        gc.collect()
-        self.alive.append(sum(block() is not None for block in self.blocks))
-        block = FRAMES[first:last].copy()
-        self.blocks.append(weakref.ref(block))
-        self.frames_read.extend(range(first, last))
-        return block
-
-
-class Broken:
-    """Frames of a file of which some cannot be read."""
+class File:
+    """Frames as h5py shows them."""
 
     shape, dtype, ndim = FRAMES.shape, FRAMES.dtype, 3
 
-    def __init__(self, bad: tuple[int, ...]) -> None:
-        self.bad = bad
-
     def __getitem__(self, where: Any) -> NDArray[Any]:
-        if any(i in self.bad for i in range(*where[0].indices(len(FRAMES)))):
-            raise ValueError("truncated chunk")
         return FRAMES[where]
+
+
+@dataclass(frozen=True)
+class Watched(MemoryReader):
+    """A reader that keeps which frames were read."""
+
+    frames_read: ClassVar[list[int]] = []
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        self.frames_read.extend(range(first, last))
+        return super().read(first, last)
 
 
 @pytest.mark.parametrize("n", [1, 5])
 def test_a_frame_that_cannot_be_read_is_a_problem(n: int) -> None:
-    lazy = da.from_array(Broken((6, 7, 22)), chunks=(n, -1, -1), name=False)
+    lazy = marked(FRAMES, n, bad=(6, 7, 22))
     result = spots.find_spots(lazy, EXPERIMENT, MASK).compute(scheduler="synchronous")
     assert [(p["image"], p["reason"]) for p in result.problems] == [
         (i, "ValueError: truncated chunk") for i in (107, 108, 123)
@@ -219,21 +188,6 @@ def test_an_ensemble_is_one_graph() -> None:
     assert_equal(lazy.compute(scheduler="threads"), spotfinding.combine(in_memory))
 
 
-@pytest.mark.slow
-def test_only_one_block_is_in_memory_at_a_time() -> None:
-    """A group of blocks is read one after the other, each let go before the next."""
-    Watched.forget()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames_module, "FEW_TASKS", 2)
-        patch.setattr(frames_module, "MANY_TASKS", 2)
-        frames = BlockedFrames(Watched(FRAMES.shape), 2)
-        lazy = spots.find_spots(frames, EXPERIMENT, MASK)
-        result = lazy.compute(scheduler="synchronous")
-    assert_equal(result, spotfinding.find_spots(FRAMES, EXPERIMENT, MASK))
-    assert sorted(Watched.frames_read) == list(range(23))
-    assert Watched.alive == [0] * 12
-
-
 def test_a_gain_map_is_cut_to_the_panels() -> None:
     gain = np.random.default_rng(2).uniform(0.5, 4.0, FRAMES.shape[1:])
     expected = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, gain_map=gain)
@@ -250,9 +204,9 @@ def test_a_gain_map_is_cut_to_the_panels() -> None:
 
 
 def test_a_range_of_images_reads_no_other() -> None:
-    Watched.forget()
+    Watched.frames_read.clear()
     parameters = SpotfinderParameters(scan_range=((104, 107), (115, 115)))
-    frames = BlockedFrames(Watched(FRAMES.shape), 2)
+    frames = lazy_frames(Watched(FRAMES), 2, unreadable="mark")
     spots.find_spots(frames, EXPERIMENT, MASK, parameters).compute(scheduler="synchronous")
     assert sorted(Watched.frames_read) == [2, 3, 4, 5, 6, 7, 14, 15]
 

@@ -1,61 +1,33 @@
-"""The graph of stills: blocks read into one memory, few tasks, nothing computed to build it."""
+"""The graph of stills: the same however frames are cut, few tasks, nothing computed to build it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
-from dask import config
+from dask import config, delayed
 from numpy.typing import NDArray
+from support.frame_readers import MemoryReader, Results, marked, n_tasks, refuse
 from support.made_up_stills import CELL, panels
 from support.painted_stills import WAVELENGTH
 from support.still_runs import SPOTS, events
 
-from dxdask.graphs.blocked import BlockedFrames
+from dxdask.graphs.fold import n_folds
 from dxdask.graphs.stills.events import EventFrames, process_events
 from dxdask.graphs.stills.parameters import StillsParameters
 from dxdask.graphs.stills.parts import StillsPart
-from dxdask.graphs.stills.process import RunOfFrames, process_stills
+from dxdask.graphs.stills.process import RunOfFrames, process_stills, resume_stills
 from dxdask.graphs.stills.run import StillsRun, stills_run
 from dxdask.indexing.stills import KnownCell
 from dxdask.models import Beam, Experiment
 from dxdask.parameters.assignments import with_assignments
+from dxdask.storage.frames.lazy import lazy_frames
 
 KNOWN = KnownCell.of(CELL, "P43212")
 EVENTS = events("x.xx.")
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A reader of frames in memory, which fills the memory it is given."""
-
-    frames: NDArray[np.int32]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.frames.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.frames.dtype
-
-    def __dask_tokenize__(self) -> str:
-        return "recorded"
-
-    def read(self, first: int, last: int) -> NDArray[np.int32]:
-        return self.frames[first:last].copy()
-
-    def read_into(self, first: int, last: int, out: NDArray[np.int32]) -> None:
-        out[:] = self.frames[first:last]
-
-
-class NeverRead(Recorded):
-    """As many events as wanted, which nothing may read."""
-
-    def read(self, first: int, last: int) -> NDArray[np.int32]:
-        raise AssertionError(f"frames {first} to {last} are read to build a graph")
 
 
 def run_of(shape: tuple[int, ...]) -> StillsRun:
@@ -75,20 +47,70 @@ def assert_same(a: StillsPart, b: StillsPart) -> None:
             np.testing.assert_array_equal(one[column], other[column], err_msg=column)
 
 
-@pytest.mark.parametrize("block", [1, 2, 3])
-def test_blocks_read_into_one_memory_give_what_the_whole_gives(block: int) -> None:
+def lazy_run(frames: NDArray[Any], block: int, bad: tuple[int, ...] = ()) -> RunOfFrames:
+    return RunOfFrames(marked(frames, block, bad), run_of(frames.shape))
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 5])
+def test_blocks_give_what_the_whole_gives(block: int) -> None:
     frames = EVENTS.photons
-    run = run_of(frames.shape)
-    whole = process_events([EventFrames(0, frames)], run, KNOWN)
+    whole = process_events(EventFrames(0, frames), run_of(frames.shape), KNOWN)
     assert np.array_equal(whole.stills["indexed"], EVENTS.is_hit)
-    runs = [RunOfFrames(BlockedFrames(Recorded(frames), block), run)]
-    (lazy,), _ = process_stills(runs, KNOWN)
-    with config.set(scheduler="synchronous"):
+    (lazy,), _ = process_stills([lazy_run(frames, block)], KNOWN)
+    n = -(-len(frames) // block)
+    assert n_tasks(lazy) == 2 + 3 + 2 + n + n_folds(n, records=True)
+    with config.set(scheduler="synchronous"), Results() as seen:
         assert_same(lazy.compute(), whole)
+    assert not seen.frames
+
+
+@pytest.mark.parametrize("block", [1, 2, 5])
+@pytest.mark.parametrize("known", [KNOWN, None])
+def test_stored_spots_are_taken_further(block: int, known: KnownCell | None) -> None:
+    frames = EVENTS.photons
+    run, whole = (
+        lazy_run(frames, block),
+        process_events(EventFrames(0, frames), run_of(frames.shape), KNOWN),
+    )
+    spots = replace(whole, indexed=None, observations=None, integrated=None)
+    again, cells = resume_stills([run], [delayed(spots, traverse=False)], known)
+    n = -(-len(frames) // block)
+    if known is not None:
+        assert n_tasks(again[0]) == 1 + 2 + 1 + 2 + 2 * n + n_folds(n, records=True)
+    with config.set(scheduler="synchronous"), Results() as seen:
+        (found,) = dask.compute(*again)
+    assert not seen.frames
+    assert (cells is None) == (known is not None)
+    if known is not None:
+        assert_same(found, whole)
+    else:
+        assert np.array_equal(found.stills["indexed"], EVENTS.is_hit)
+        assert found.observations is not None
+    (indexed,), _ = resume_stills([run], [delayed(spots, traverse=False)], KNOWN, integrate=False)
+    part = indexed.compute(scheduler="synchronous")
+    assert part.observations is None
+    assert np.array_equal(part.stills["indexed"], EVENTS.is_hit)
+
+
+def test_a_frame_that_cannot_be_read_to_integrate_is_a_problem() -> None:
+    frames = EVENTS.photons
+    whole = process_events(EventFrames(0, frames), run_of(frames.shape), KNOWN)
+    bad = int(np.flatnonzero(EVENTS.is_hit)[1])
+    (again,), _ = resume_stills(
+        [lazy_run(frames, 2, bad=(bad, 1))], [delayed(whole, traverse=False)], KNOWN
+    )
+    part = again.compute(scheduler="synchronous")
+    # the other that cannot be read holds no crystal
+    assert [(p["image"], p["step"]) for p in part.problems] == [(bad + 1, "integrate")]
+    assert part.stills["indexed"][bad]
+    assert bad not in np.floor(part.observations["z"]).astype(int)
+    assert len(part.observations["z"]) > 0
 
 
 def test_a_run_of_many_events_is_few_tasks() -> None:
-    reader = NeverRead(np.broadcast_to(EVENTS.photons[0], (100_000, *EVENTS.photons.shape[1:])))
-    runs = [RunOfFrames(BlockedFrames(reader, 8), run_of(reader.shape))]
-    (lazy,), _ = process_stills(runs, KNOWN)
-    assert len(dict(lazy.__dask_graph__())) < 1500
+    frames = np.broadcast_to(EVENTS.photons[0], (100_000, *EVENTS.photons.shape[1:]))
+    reader = MemoryReader(frames, bad=(0, 99_999))
+    with config.set(scheduler=refuse):
+        array = lazy_frames(reader, unreadable="mark")
+        (lazy,), _ = process_stills([RunOfFrames(array, run_of(reader.shape))], KNOWN)
+    assert n_tasks(lazy) < 4000

@@ -14,7 +14,6 @@ from dxdask.calibration import CalibrationParameters, calibration_of
 from dxdask.errors import LinkedFileError
 from dxdask.models import Beam, Experiment, Scan
 from dxdask.pipeline.calibration import to_store
-from dxdask.pipeline.frames import require_files, stored
 from dxdask.pipeline.run_calibration import kept_calibration
 from dxdask.storage.exporters.nxmx import write_nxmx
 from dxdask.storage.store.calibration import write_calibration
@@ -125,4 +124,4 @@ def test_a_linked_file_that_moved_is_told_of_calibrated_runs(run: RawRun, tmp_pa
     assert how is not None
     raw.rename(tmp_path / "moved.nxs")
     with pytest.raises(LinkedFileError):
-        require_files([how.of_frames(stored(store, "r"))])
+        dxdask.find_spots(store, show=dxdask.quiet)

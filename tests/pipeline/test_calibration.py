@@ -26,7 +26,6 @@ from dxdask.calibration import (
     correct,
 )
 from dxdask.errors import FormatError, InputError, ParameterError
-from dxdask.graphs.frames import frame_blocks
 from dxdask.models import Beam, Experiment
 from dxdask.pipeline.calibration import from_store, load_calibration, to_store
 from dxdask.pipeline.frames import stored
@@ -280,15 +279,16 @@ def test_a_run_of_a_store_is_calibrated_once(tmp_path: Path) -> None:
     good = store.mask("r") & ~run.bad & ~run.unbonded
     assert np.array_equal(found.calibration.mask, good)
     frames = found.of_frames(stored(store, "r"))
-    blocks = [b for b, _ in frame_blocks(frames)]
-    read = np.concatenate([b.read() for b in dask.compute(*blocks, scheduler="synchronous")])
+    read = frames.array().compute(scheduler="synchronous")
     assert np.array_equal(read, correct(run.frames, direct, parameters))
+    assert np.array_equal(frames.read(1, 3), read[1:3])
+    assert (frames.shape, frames.dtype) == (read.shape, read.dtype)
     counting = found.of_experiment(store.run_experiment("r"), run.frames.dtype)
     assert counting.detector[0].trusted_range[0] < 0
     again = calibration(parameters)
     assert len(reduced) == 1
     assert again.fingerprint == found.fingerprint
-    assert again.of_frames(stored(store, "r")).name == frames.name
+    assert again.of_frames(stored(store, "r")).array().name == frames.array().name
     # another common mode needs no other maps of pixels, but gives other frames
     other = parameters.model_copy(update={"common_mode": CommonModeParameters(algorithm="none")})
     assert calibration(other).fingerprint != found.fingerprint

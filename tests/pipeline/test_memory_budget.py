@@ -18,7 +18,7 @@ from dxdask.analysis import BadPixelParameters
 from dxdask.analysis.bad_pixels import EvidenceOfRun, RunEvidence, combine_evidence
 from dxdask.cluster.client import Cluster
 from dxdask.errors import MemoryBudgetError
-from dxdask.graphs.frames import frame_blocks
+from dxdask.graphs import bad_pixels
 from dxdask.models import Beam, Detector, Experiment, Panel, Scan
 from dxdask.pipeline import ensemble, step
 from dxdask.pipeline.memory import frame_task_bytes, require_memory
@@ -85,11 +85,9 @@ def test_spot_finding_takes_no_more_than_is_foreseen(images: int) -> None:
     scan = Scan(image_range=(1, images), oscillation=(0.0, 0.1))
     models = Experiment(identifier="", run="run", beam=Beam(), detector=detector, scan=scan)
     masks = (np.ones(shape[1:], np.bool_),)
-    frames = da.from_array(counts, chunks=shape)
-    block = frame_blocks(frames)[0][0].compute(scheduler="synchronous")
 
     def find() -> None:
-        whole = np.array(block.read())
+        whole = counts.copy()
         spots_of_block(
             (FramePiece(0, whole),), models, masks, SpotfinderParameters(), first_z=0,
             n_frames=images,
@@ -135,8 +133,9 @@ def test_a_block_of_bad_pixels_takes_no_more_than_is_counted() -> None:
     sums = sum(a.nbytes for p in part.panels for a in p[1:])
     assert sums == 18 * frames[0].size
     assert peak_of(add) < 54 * frames[0].size
-    # beside the two that are given
-    assert peak_of(lambda: combine_evidence([part, part])) < 1.01 * sums
+    # beside the three that are given
+    assert peak_of(lambda: combine_evidence([part] * bad_pixels.FAN_IN)) < 1.01 * sums
+    assert frame_task_bytes((1, 1, 1), 0, 18 * (bad_pixels.FAN_IN + 1)) == 72 + 100_000_000
     tight = Cluster(kind="threads", description="", threads=1, worker_bytes=480_000_000)
     lazy = da.from_array(np.zeros((1, 1, 1), "u2")).map_blocks(
         lambda _: frames, chunks=((4,), (2000,), (2000,)), dtype="u2"

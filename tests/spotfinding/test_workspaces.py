@@ -13,17 +13,6 @@ from dxdask.spotfinding.workspaces import Workspace, Workspaces
 UINT16, INT32 = np.dtype(np.uint16), np.dtype(np.int32)
 
 
-def test_room_is_the_same_until_more_is_needed() -> None:
-    workspace = Workspace()
-    first = workspace.frames((3, 4, 5), UINT16)
-    assert first.shape == (3, 4, 5)
-    assert first.dtype == UINT16
-    assert np.shares_memory(first, workspace.frames((1, 4, 5), INT32))
-    more = workspace.frames((3, 4, 5), INT32)
-    assert not np.shares_memory(first, more)
-    assert np.shares_memory(more, workspace.frames((3, 4, 5), UINT16))
-
-
 def test_panels_are_made_once_for_each_dtype() -> None:
     made: list[np.dtype[np.generic]] = []
 

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.errors import InputError, LinkedFileError, plain
-from dxdask.graphs.blocked import BlockedFrames
+from dxdask.errors import InputError
+from dxdask.frame_block import invalid_pixel_value
 from dxdask.models import Detector, Experiment, Scan
 from dxdask.pipeline.dump.choice import ChosenEvents, choose
 from dxdask.pipeline.dump.parameters import DumpParameters
 from dxdask.pipeline.dump.pictures import Drawing
-from dxdask.pipeline.frames import stored, untrusted
+from dxdask.pipeline.frames import RunFrames, stored
 from dxdask.pipeline.run_calibration import kept_calibration
 from dxdask.storage.exporters.cbf import write_cbf
 from dxdask.storage.exporters.nxmx import write_nxmx
+from dxdask.storage.frames.lazy import images_in_block
 from dxdask.storage.store.store import Store
 
 Problem = dict[str, Any]
@@ -42,7 +43,7 @@ class _Run:
 
     events: ChosenEvents
     experiment: Experiment
-    frames: BlockedFrames
+    frames: RunFrames
     mask: NDArray[np.bool_]
 
 
@@ -101,9 +102,7 @@ def _run(store: Store, events: ChosenEvents, p: DumpParameters) -> _Run:
     how = kept_calibration(store, name, imported) if p.calibrated else None
     if how is not None:
         counting = how.of_detector(imported, frames.dtype)
-        corrected, mask = how.of_frames(frames), mask & how.calibration.mask
-        if isinstance(corrected, BlockedFrames):
-            frames = corrected
+        frames, mask = how.of_frames(frames), mask & how.calibration.mask
     detector = _counting_as(events.experiment.detector, counting)
     return _Run(events, replace(events.experiment, detector=detector, crystal=None), frames, mask)
 
@@ -135,41 +134,25 @@ def _names(events: ChosenEvents, folder: Path, p: DumpParameters) -> list[Path]:
 
 def _read(run: _Run, problems: list[Problem]) -> Iterator[tuple[int, Frame | None]]:
     """Yield the place among the events, and the frame (slow, fast), None where it is unreadable."""
-    places = run.events.places
-    apart = (np.diff(places) != 1) | (
-        places[1:] // run.frames.block != places[:-1] // run.frames.block
-    )
+    places, reader = run.events.places, run.frames.reader
+    block = images_in_block(reader.shape, reader.dtype, reader.step)
+    apart = (np.diff(places) != 1) | (places[1:] // block != places[:-1] // block)
     k = 0
     for group in np.split(places, np.flatnonzero(apart) + 1):
-        for frame in _block(run, int(group[0]), int(group[-1]) + 1, k, problems):
-            yield k, frame
+        frames = run.frames.read(int(group[0]), int(group[-1]) + 1)
+        for i, frame in enumerate(np.asarray(frames)):
+            reason = frames.unreadable.get(i)
+            if reason is not None:
+                name, number = run.experiment.run, int(run.events.image_number[k])
+                problems.append({"run": name, "image": number, "step": "dump", "reason": reason})
+            yield k, frame if reason is None else None
             k += 1
-
-
-def _block(
-    run: _Run, first: int, last: int, k: int, problems: list[Problem]
-) -> Iterator[Frame | None]:
-    try:
-        yield from run.frames.reader.read(first, last)
-        return
-    except (MemoryError, LinkedFileError):
-        raise
-    except Exception as error:  # whatever a codec raises is that frame's problem
-        if last - first == 1:
-            number = int(run.events.image_number[k])
-            problems.append(
-                {"run": run.experiment.run, "image": number, "step": "dump", "reason": plain(error)}
-            )
-            yield None
-            return
-    for i in range(first, last):
-        yield from _block(run, i, i + 1, k + i - first, problems)
 
 
 def _write_nxs(path: Path, run: _Run, store: Store, problems: list[Problem]) -> None:
     n, (slow, fast) = len(run.events.places), run.mask.shape
     dtype = np.dtype(run.frames.dtype)
-    bad = np.full((slow, fast), untrusted(dtype), dtype)
+    bad = np.full((slow, fast), invalid_pixel_value(dtype), dtype)
     images = (bad if frame is None else frame for _, frame in _read(run, problems))
     aside = path.with_name(f".{path.name}.part")
     try:

@@ -89,5 +89,5 @@ def events_before(
                 of_integrate(part, before.results["integrate"], run)
                 for part, run in zip(stored, shared, strict=True)
             ]
-    parts, _ = graph.go_on(old, stored, known, integrate=integrate)
+    parts, _ = graph.resume_stills([r.lazy() for r in old], stored, known, integrate=integrate)
     return parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from dask.delayed import Delayed
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Mask
 from dxdask.cluster.client import Cluster
-from dxdask.graphs.blocked import Frames
 from dxdask.graphs.stills.process import RunOfFrames
-from dxdask.graphs.stills.run import stills_run
+from dxdask.graphs.stills.run import StillsRun, stills_run
 from dxdask.models import Experiment, ExperimentList
 from dxdask.pipeline.calibration import Compute
+from dxdask.pipeline.frames import RunFrames
 from dxdask.pipeline.run_calibration import calibration_of_run
 from dxdask.pipeline.stills.parameters import StillsStepParameters
 from dxdask.spotfinding.parameters import LookupParameters
@@ -37,12 +37,23 @@ class EventsOfRun:
     """
 
     experiment: Experiment
-    incoming: Frames
-    frames: Frames
+    incoming: RunFrames
+    frames: RunFrames
     mask: Mask
     fingerprint: str
     event_ids: NDArray[np.int64] | None = None
     geometry: Experiment | None = None
+
+
+class RunOfEvents(NamedTuple):
+    """A run to process, of whose frames an array is made for the steps that read them."""
+
+    frames: RunFrames
+    run: StillsRun
+
+    def lazy(self) -> RunOfFrames:
+        """Return the run with its frames as a dask array."""
+        return RunOfFrames(self.frames.array(), self.run)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +66,8 @@ class StillsInputs:
     prints : fingerprint of each import. contents : what steps read beside that, by their names.
     """
 
-    incoming: Sequence[RunOfFrames]
-    frames: Sequence[RunOfFrames]
+    incoming: Sequence[RunOfEvents]
+    frames: Sequence[RunOfEvents]
     prints: Sequence[str]
     contents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -90,7 +101,7 @@ def stills_inputs(
         events, calibration = _calibrated(store, given, parameters, compute)
         shared = stills_run(
             events.experiment,
-            _shape(events.frames),
+            events.frames.shape,
             of_events,
             index=index,
             mask=events.mask,
@@ -99,8 +110,8 @@ def stills_inputs(
             event_ids=events.event_ids,
             gain_map=gain_map,
         )
-        incoming.append(RunOfFrames(events.incoming, shared))
-        frames.append(RunOfFrames(events.frames, shared))
+        incoming.append(RunOfEvents(events.incoming, shared))
+        frames.append(RunOfEvents(events.frames, shared))
         name = events.experiment.run
         if calibration is not None:
             of_steps["find_spots"][f"calibration.{name}"] = calibration
@@ -154,7 +165,7 @@ def _gain_map(
     gain_map = masks.read_gain_map(path, "lookup.gain_map")
     for events in runs:
         what = f"lookup.gain_map={path}"
-        masks.check_size(what, gain_map.shape, events.experiment.run, _shape(events.frames)[1:])
+        masks.check_size(what, gain_map.shape, events.experiment.run, events.frames.shape[1:])
     return gain_map
 
 
@@ -165,9 +176,5 @@ def _spot_mask(parameters: StillsStepParameters, runs: Sequence[EventsOfRun]) ->
     mask = masks.read_mask(path, "lookup.mask")
     for events in runs:
         what = f"lookup.mask={path}"
-        masks.check_size(what, mask.shape, events.experiment.run, _shape(events.frames)[1:])
+        masks.check_size(what, mask.shape, events.experiment.run, events.frames.shape[1:])
     return mask
-
-
-def _shape(frames: Frames) -> tuple[int, int, int]:
-    return int(frames.shape[0]), int(frames.shape[1]), int(frames.shape[2])

@@ -183,16 +183,21 @@ def _events(
     if "index" in plan.found:
         indexed = plan.results["index"]
         stored = [delayed(part_of_index, pure=True)(indexed, run) for run in shared]
-        return graph.go_on(
-            inputs.frames, stored, delayed(_cell_of, pure=True)(indexed), integrate=integrate
+        return graph.resume_stills(
+            [r.lazy() for r in inputs.frames],
+            stored,
+            delayed(_cell_of, pure=True)(indexed),
+            integrate=integrate,
         )
     if "find_spots" in plan.found:
         again = delayed(part_of_spots_told, pure=True)
         stored = [again(plan.results["find_spots"], run) for run in shared]
-        return graph.go_on(inputs.frames, stored, known, integrate=integrate)
+        runs = [r.lazy() for r in inputs.frames]
+        return graph.resume_stills(runs, stored, known, integrate=integrate)
     n = before.n_runs
-    frames = [r.frames for r in inputs.frames[n:]]
-    new, cells = graph.process_stills(inputs.incoming[n:], known, integrate=integrate, again=frames)
+    frames = [r.frames.array() for r in inputs.frames[n:]]
+    incoming = [r.lazy() for r in inputs.incoming[n:]]
+    new, cells = graph.process_stills(incoming, known, integrate=integrate, again=frames)
     old = events_before(before, inputs, known, integrate=integrate) if n else []
     return [*old, *new], cells
 

@@ -120,7 +120,7 @@ def _process_sources(
         EventsOfRun(
             experiment=s.experiment,
             incoming=(
-                frames.lazy_frames(readers[s.name])
+                frames.RunFrames(reader=readers[s.name])
                 if s.name in readers
                 else frames.stored(store, s.name)
             ),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
 
 from dxdask.cluster.tally import Tally
 from dxdask.graphs.stills.parts import StillsPart
-
-FROM_FRAMES, GO_ON = "from_frames", "go_on"
-"""Tasks of `dxdask.graphs.stills.process`: find hits, index hits found."""
+from dxdask.graphs.stills.process import FROM_FRAMES, INDEX, INTEGRATE
 
 
-def counts(name: str, part: StillsPart) -> dict[str, int]:
-    """Return what a task has found."""
+def counts(name: str, record: NDArray[Any]) -> dict[str, int]:
+    """Return what a task has found, a `StillsPart` in an array of one."""
+    part: StillsPart = record.item()
     found = {}
     if name == FROM_FRAMES:
         found = {"events": len(part.stills["hit"]), "hits": int(part.stills["hit"].sum())}
@@ -33,4 +35,4 @@ def text(sums: Mapping[str, int]) -> str:
     return ", ".join(parts)
 
 
-STILLS_TALLY = Tally((FROM_FRAMES, GO_ON), counts, text)
+STILLS_TALLY = Tally((FROM_FRAMES, INDEX, INTEGRATE), counts, text)

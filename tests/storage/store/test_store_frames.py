@@ -17,7 +17,8 @@ from support.store_examples import begin_run, frames, write_run
 
 from dxdask.errors import ChunkError, SchemaError, StoreExistsError, StoreWriteError
 from dxdask.storage.frames.chunk_codec import ChunkCodec
-from dxdask.storage.frames.stored import FrameReader, lazy_frames
+from dxdask.storage.frames.lazy import lazy_frames
+from dxdask.storage.frames.stored import StoredReader
 from dxdask.storage.store import runs
 from dxdask.storage.store.store import Store
 
@@ -101,7 +102,7 @@ def test_blocks_are_whole_files(store: Store) -> None:
     ],
 )
 def test_blocks_hold_some_tens_of_megabytes(codec: ChunkCodec, n_images: int) -> None:
-    assert lazy_frames(FrameReader("", "x", codec)).chunksize[0] == n_images
+    assert lazy_frames(StoredReader("", "x", codec)).chunksize[0] == n_images
 
 
 def test_names_of_lazy_frames_follow_the_import(store: Store) -> None:

@@ -1,9 +1,9 @@
-"""What every reader of a run's frames offers: slices as numpy takes them, out of `read`."""
+"""The interface of all that reads the frames of a run."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,33 @@ from numpy.typing import NDArray
 LINK_CODEC = "dxdask_link"  # the zarr codec of frames that are not in the store
 
 
-class FrameSlices(ABC):
-    """The base of readers; small and picklable, they open their files in whichever worker it is.
+class FrameReader(Protocol):
+    """Reads frames on demand; small and picklable, it opens its files where it reads."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Images, slow, fast."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the counts."""
+
+    @property
+    def step(self) -> int:
+        """Images that lie together in a file or chunk and are best read together."""
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Return the images `first` to `last` (not included), (last - first, slow, fast)."""
+
+    def require_files(self) -> None:
+        """Check that files outside of the store, which hold the frames, are as they were."""
+
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        """Return what distinguishes these frames from those of other readers."""
+
+
+class FillingReader(ABC):
+    """The base of readers that fill memory they are given.
 
     Attributes
     ----------
@@ -41,6 +66,10 @@ class FrameSlices(ABC):
         """Images that lie together in a file or chunk and are best read together."""
 
     @abstractmethod
+    def require_files(self) -> None:
+        """Check that files outside of the store, which hold the frames, are as they were."""
+
+    @abstractmethod
     def read_into(self, first: int, last: int, out: NDArray[Any]) -> None:
         """Fill `out` (last - first, slow, fast), contiguous and of the dtype of the counts, with
         the images `first` to `last` (not included); what it held before may be there on an error.
@@ -55,17 +84,13 @@ class FrameSlices(ABC):
         self.read_into(first, last, out)
         return out
 
-    @abstractmethod
-    def require_files(self) -> None:
-        """Check that files outside of the store, which hold the frames, are as they were."""
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        return ("dxdask-frames", self.path, self.identifier)
 
     @property
     def ndim(self) -> int:
         """Three."""
         return 3
-
-    def __dask_tokenize__(self) -> tuple[str, ...]:
-        return ("dxdask-frames", self.path, self.identifier)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Return images by slices or integers, as numpy does."""
