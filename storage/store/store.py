@@ -78,15 +78,21 @@ class Store(StoredRuns, StoredSteps):
         """Return lines on runs (counted by their frames) and on steps."""
         runs = self.runs
         n_images: dict[str, int] = {}
+        places: dict[str, dict[str, None]] = {}
         for run in runs:
             frames = read.metadata(layout.run_path(self.path, run) / layout.FRAMES)
             images, slow, fast = frames["shape"]
             kind = f"{slow} x {fast}, {frames['data_type']}"
+            linked = self.run_attributes(run)["source"].get("linked_to")
             n_images[kind] = n_images.get(kind, 0) + images
+            places.setdefault(kind, {})[f"linked to {linked}" if linked else "copied"] = None
         steps = report.steps(self.path, self.branch)
         return [
             f"runs: {len(runs)} ({shortened(runs)})" if runs else "runs: none",
-            *(f"  {n} images of {kind}" for kind, n in list(n_images.items())[:2]),
+            *(
+                f"  {n} images of {kind}, frames {shortened(list(places[kind]), 2)}"
+                for kind, n in list(n_images.items())[:2]
+            ),
             f"steps: {len(steps) or 'none'}",
             *(f"  {line}" for line in report.step_lines(steps)),
         ]
