@@ -40,8 +40,8 @@ def estimate_gain(
     """Return the gain of one run as a Delayed `StepResult`, equal to
     `dxdask.analysis.estimate_gain`.
 
-    frames : (frame, slow, fast), whole frames in each chunk. A frame that cannot be read is a
-    problem, no error.
+    frames : (frame, slow, fast), whole frames in each chunk. A frame that a `FrameBlock` marks as
+    unreadable is a problem, no error.
 
     Tasks: 6 (experiment, parameters, mask, images, first frames, result) + 1 a block that holds any
     of the images looked at + `n_folds` of those + what the blocks of `frames` share (of a store's:

@@ -50,7 +50,8 @@ def find_spots(
     frames : (frame, slow, fast), whole frames in each chunk. fan_in : parts joined by one task.
     stored : the same frames, from where they are read once more, when all spots are found, for
     `output.shoeboxes` and `filter.background_gradient`; None for `frames`.
-    The other parameters are those of the step. A frame that cannot be read is a problem, no error.
+    The other parameters are those of the step. A frame that a `FrameBlock` marks as unreadable is a
+    problem, no error.
 
     Tasks: 7 (experiment, parameters, masks, ranges, workspaces, first frames, result; 8 with a gain
     map) + 1 a block that `scan_range` leaves any frame of + `n_folds` of those + what the blocks of
