@@ -24,7 +24,7 @@ from dxdask.storage.store.store import Store
 from dxdask.storage.store.write import write_step
 
 if TYPE_CHECKING:
-    from dxdask.cluster.tally import Tally
+    from dxdask.cluster.running_counts import TaskCounter
     from dxdask.graphs.blocked import Frames
 
 
@@ -40,7 +40,7 @@ class Plan:
     found : steps that are in the store with the same fingerprint and are not repeated.
     finishes : lazy tasks that mark the runs imported on the way as complete, before find_spots is.
     reads : the frames that each step to be computed reads, if any.
-    tally : what to tell of the tasks' results on the way.
+    counter : the counts of the tasks' results to show on the way.
     """
 
     fingerprints: dict[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Plan:
     found: list[str] = field(default_factory=list)
     finishes: list[Delayed] = field(default_factory=list)
     reads: dict[str, list[Frames]] = field(default_factory=dict)
-    tally: Tally | None = None
+    counter: TaskCounter | None = None
 
     @property
     def tasks(self) -> list[Delayed]:

@@ -37,7 +37,7 @@ def run_plan(store: Store, plan: Plan, cluster: Cluster, show: Show, label: str)
         log.info("%s: is in the store with the same inputs and parameters, not run again", name)
     watcher = StoreWatcher(store, plan, show)
     with watcher:
-        cluster.compute(plan.tasks, label=label, tally=plan.tally)
+        cluster.compute(plan.tasks, label=label, counter=plan.counter)
 
 
 class StoreWatcher:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import re
 import subprocess
 import sys
 import time
@@ -171,34 +170,13 @@ def test_a_task_is_tried_again_when_its_worker_dies(tmp_path: Path) -> None:
         assert cluster.compute([task], label="find_spots") == ["done"]
 
 
-def start(*words: str, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as file:
-        return subprocess.Popen([sys.executable, "-m", *words], stdout=file, stderr=file)
-
-
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[str]:
-    log = tmp_path / "scheduler.log"
-    options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-    processes = [start("distributed.cli.dask_scheduler", *options, log=log)]
-    try:
-        for _ in range(200):
-            found = re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text())
-            if found:
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail(log.read_text())
-        for i in range(2):
-            options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny",
-                       "--local-directory", str(tmp_path))  # fmt: skip
-            words = ("distributed.cli.dask_worker", found.group(), *options)
-            processes.append(start(*words, log=tmp_path / f"worker{i}.log"))
-        yield found.group()
-    finally:
-        for process in processes[::-1]:
-            process.terminate()
-            process.wait(timeout=30)
+    # here, as workers import this file for its functions, and do not find what lies beside it
+    from support.dask_here import running_scheduler
+
+    with running_scheduler(tmp_path) as address:
+        yield address
 
 
 def test_a_scheduler_that_others_started(scheduler: str) -> None:

@@ -15,7 +15,7 @@ from dxdask.cluster.client import open_cluster
 from dxdask.cluster.configuration import profile, site_configuration
 from dxdask.cluster.jobqueue import script
 from dxdask.cluster.options import scheduler_options
-from dxdask.cluster.parameters import QUEUES, ClusterParameters
+from dxdask.cluster.parameters import LOOPBACK, QUEUES, ClusterParameters
 from dxdask.errors import ClusterError, ParameterError
 
 EXPECTED = {
@@ -48,6 +48,7 @@ def test_scripts_ask_for_what_was_given(kind: str) -> None:
         assert part in text
     for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         assert f"export {name}_NUM_THREADS=1" in text
+    assert "export PYTHONSAFEPATH=1" in text
     assert sys.executable in text
 
 
@@ -106,15 +107,14 @@ def test_nobody_on_the_network_sees_the_pages_unless_asked() -> None:
     with dask.config.set(arguments):
         text = script("pbs", ClusterParameters(kind="pbs"))
     assert "--dashboard-address 127.0.0.1:0 --lifetime 55m" in text
-    off = ClusterParameters(kind="pbs", dashboard=None)
-    assert scheduler_options("pbs", off) == {
+    assert scheduler_options("pbs", None) == {
         "dashboard": False,
         "dashboard_address": "127.0.0.1:0",
     }
     with dask.config.set({"jobqueue.pbs.scheduler-options": {"dashboard_address": ":8787"}}):
-        site = scheduler_options("pbs", ClusterParameters(kind="pbs"))
+        site = scheduler_options("pbs", LOOPBACK)
         assert site["dashboard_address"] == ":8787"
-        assert scheduler_options("pbs", off)["dashboard_address"] == "127.0.0.1:0"
+        assert scheduler_options("pbs", None)["dashboard_address"] == "127.0.0.1:0"
 
 
 @pytest.mark.parametrize("kind", QUEUES)

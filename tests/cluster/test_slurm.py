@@ -12,7 +12,7 @@ import dask
 import pytest
 from distributed import Client
 
-from dxdask.cluster import workers
+from dxdask.cluster import compute
 from dxdask.cluster.client import open_cluster
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.errors import ClusterError
@@ -24,7 +24,9 @@ def asked(folder: Path, **values: object) -> ClusterParameters:
     # here, as jobs import this file for its functions, and do not find what lies beside it
     from support.slurm_here import asked as small_jobs
 
-    return ClusterParameters.model_validate({**small_jobs(folder), **values})
+    root = Path(__file__).resolve().parents[2]  # jobs import nothing from the folder they start in
+    prologue = {"job_script_prologue": [f"export PYTHONPATH={root}"]}
+    return ClusterParameters.model_validate({**small_jobs(folder), **prologue, **values})
 
 
 def where(i: int) -> tuple[int, str]:
@@ -83,7 +85,7 @@ def test_workers_and_scheduler_talk_as_asked(slurm: Path, security: str) -> None
 def test_a_job_that_is_lost_is_replaced(
     slurm: Path, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "CHECK_SECONDS", 0.5)
+    monkeypatch.setattr(compute, "CHECK_SECONDS", 0.5)
     with open_cluster(asked(slurm, jobs=1, cores=2, processes=processes)) as cluster:
         tasks = [dask.delayed(where)(i) for i in range(8)]
         [first] = {job for _, job in cluster.compute(tasks)}

@@ -38,7 +38,7 @@ from dxdask.pipeline.stills.before import (
 from dxdask.pipeline.stills.catalogue import STILLS_STEPS
 from dxdask.pipeline.stills.inputs import StillsInputs
 from dxdask.pipeline.stills.parameters import StillsStepParameters
-from dxdask.pipeline.stills.tally import STILLS_TALLY
+from dxdask.pipeline.stills.tally import STILLS_COUNTER
 from dxdask.results import StepResult
 from dxdask.spotfinding import combine
 from dxdask.storage.store.masks import CONTENTS
@@ -60,7 +60,7 @@ def make_stills_plan(
     of the first few of these runs, they are taken over for these. writers : of the runs that are
     imported as their frames are first read.
     """
-    plan, started = Plan(tally=STILLS_TALLY), time.time()
+    plan, started = Plan(counter=STILLS_COUNTER), time.time()
     steps = wanted_steps(parameters)
     given = {s.name: given_of(s, parameters, inputs.contents) for s in steps}
     plan.fingerprints = _fingerprints(steps, given, inputs.prints)

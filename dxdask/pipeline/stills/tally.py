@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dxdask.cluster.tally import Tally
+from dxdask.cluster.running_counts import TaskCounter
 from dxdask.graphs.stills.parts import StillsPart
 
 FROM_FRAMES, GO_ON = "from_frames", "go_on"
@@ -33,4 +33,4 @@ def text(sums: Mapping[str, int]) -> str:
     return ", ".join(parts)
 
 
-STILLS_TALLY = Tally((FROM_FRAMES, GO_ON), counts, text)
+STILLS_COUNTER = TaskCounter((FROM_FRAMES, GO_ON), counts, text)

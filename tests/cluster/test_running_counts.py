@@ -1,4 +1,4 @@
-"""What tasks find, told while they are computed: in this process and by workers."""
+"""Running counts of tasks: in this process and from workers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from dask.delayed import delayed
 from rich.console import Console
 
-from dxdask.cluster import tally as tally_module
+from dxdask.cluster import running_counts
 from dxdask.cluster.client import open_cluster
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.cluster.progress import thread_progress
-from dxdask.cluster.tally import Tallied, Tally
+from dxdask.cluster.running_counts import RunningCounts, TaskCounter
 
 
 def found(n: int) -> int:
@@ -30,7 +30,7 @@ def text(sums: Mapping[str, int]) -> str:
     return f"{sums['found']} tasks found {sums['sum']}"
 
 
-TALLY = Tally(("found",), count, text)
+COUNTER = TaskCounter(("found",), count, text)
 
 
 def tasks() -> list[Any]:
@@ -41,18 +41,18 @@ def tasks() -> list[Any]:
 @pytest.mark.parametrize(
     "kind", ["synchronous", "threads", pytest.param("local", marks=pytest.mark.slow)]
 )
-def test_the_log_has_the_sums(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_has_the_sums(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     given: dict[str, Any] = {"kind": kind} | ({"processes": 1} if kind == "local" else {})
     with (
         caplog.at_level(logging.INFO, logger="dxdask"),
         open_cluster(ClusterParameters(**given)) as cluster,
     ):
-        assert cluster.compute(tasks(), "looking", TALLY) == [10]
+        assert cluster.compute(tasks(), "looking", COUNTER) == [10]
     lines = [r.getMessage() for r in caplog.records if r.name == "dxdask"]
     assert lines[-1] == "looking: 5 tasks found 10"
 
 
-def test_nothing_is_told_unless_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_counts_unless_asked_for(caplog: pytest.LogCaptureFixture) -> None:
     with (
         caplog.at_level(logging.INFO, logger="dxdask"),
         open_cluster(ClusterParameters(kind="threads")) as cluster,
@@ -66,7 +66,7 @@ def test_a_terminal_shows_them_and_a_pipe_does_not(capfd: pytest.CaptureFixture[
     console = Console(file=screen, force_terminal=True, width=120)
     with (
         open_cluster(ClusterParameters(kind="synchronous")) as cluster,
-        thread_progress("looking", console, TALLY),
+        thread_progress("looking", console, COUNTER),
     ):
         cluster.compute(tasks())
     assert "5 tasks found 10; " in screen.getvalue()
@@ -76,12 +76,12 @@ def test_a_terminal_shows_them_and_a_pipe_does_not(capfd: pytest.CaptureFixture[
 def test_a_task_that_is_done_again_counts_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tally_module, "LOG_SECONDS", -1.0)
-    tallied = Tallied(TALLY, "looking")
+    monkeypatch.setattr(running_counts, "LOG_SECONDS", -1.0)
+    running = RunningCounts(COUNTER, "looking")
     with caplog.at_level(logging.INFO, logger="dxdask"):
         for key in ("found-1", "found-1", "found-2", "other-1"):
-            tallied.result(key, 3)
-    assert tallied.before("more") == "2 tasks found 6; more"
+            running.add_result(key, 3)
+    assert running.describe("more") == "2 tasks found 6; more"
     assert [r.getMessage() for r in caplog.records] == [
         "looking: 1 tasks found 3",
         "looking: 2 tasks found 6",
