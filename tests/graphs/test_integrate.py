@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import pickle
+
 import dask
 import dask.array as da
 import numpy as np
@@ -65,18 +68,38 @@ def test_building_computes_nothing_and_costs_what_it_says(painted, chunk):
     assert len(own) == 5 + 2 * n + n_folds(n, 3) + 1  # the last is the experiment
 
 
-def test_no_task_returns_frames(painted):
-    result = graph.integrate(lazy_frames(painted, 2), painted.mask, painted.experiment)
-    sizes = []
+class ArrayShapes(pickle.Pickler):
+    """Pickler that keeps the shapes of the arrays an object holds, at any depth."""
+
+    def __init__(self):
+        super().__init__(io.BytesIO(), protocol=5, buffer_callback=lambda _: None)
+        self.shapes = []
+
+    def reducer_override(self, obj):
+        if isinstance(obj, np.ndarray):
+            self.shapes.append(obj.shape)
+        return NotImplemented
+
+
+def test_frames_are_returned_by_no_task_but_those_that_read_them(painted):
+    frames = lazy_frames(painted, 2)
+    result = graph.integrate(frames, painted.mask, painted.experiment)
+    results = []
 
     class Watch(dask.callbacks.Callback):
         def _posttask(self, key, value, dsk, state, worker_id):
-            if isinstance(value, np.ndarray):
-                sizes.append(value.ndim)
+            arrays = ArrayShapes()
+            arrays.dump(value)
+            results.append(arrays.shapes)
 
     with Watch():
         result.compute(scheduler="synchronous")
-    assert all(n < 3 for n in sizes)
+    assert [painted.mask.shape] in results
+    stacks = [
+        [s for s in shapes if len(s) > 2 and s[-2:] == frames.shape[1:]] for shapes in results
+    ]
+    assert sum(len(found) for found in stacks) <= frames.numblocks[0]
+    assert all(shape[0] == 2 for found in stacks for shape in found)
 
 
 def test_models_and_predictions_may_still_be_to_come(painted, in_memory):
