@@ -1,9 +1,9 @@
 """Packages and megabytes of an installed dxdask, with byte code, as `pip install` leaves it.
 
-Each requirement is installed in a fresh environment, which is removed afterwards, with the pins of
-the constraints.txt beside it.
+Each is installed in a fresh environment, which is removed afterwards, with the constraints.txt of
+the clone.
 
-    python benchmarks/install_size.py [SOURCE[EXTRA]...]    e.g. . '.[cluster]' ../old
+    python benchmarks/install_size.py [CLONE[EXTRA]...]    e.g. . '.[cluster]' ../old
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
 MEGABYTE = 1e6
 
 
@@ -30,15 +29,22 @@ class Install:
     packages: Mapping[str, int]
 
 
-def installed(requirement: str, constraints: Path) -> Install:
-    """Return the size of a fresh environment that holds `requirement` and what it needs."""
+def installed(source: Path, extra: str) -> Install:
+    """Return the size of a fresh environment that holds dxdask, its extra and what they need.
+
+    source : folder of a clone. extra : as in "[cluster]", or nothing.
+    """
+    uv = Path(sys.executable).with_name("uv")
     with tempfile.TemporaryDirectory(prefix="dxdask-install-") as name:
-        folder = Path(name) / "venv"
-        uv = Path(sys.executable).with_name("uv")
-        # copied, for links into the cache of uv would be counted once in all
-        options = ("--quiet", "--link-mode", "copy", "--compile-bytecode")
+        folder, dist = Path(name) / "venv", Path(name) / "dist"
+        # A source distribution first: a build in the clone would use what lies in its build/.
+        subprocess.run([uv, "build", "--quiet", "--sdist", "-o", dist, source], check=True)
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-        subprocess.run([uv, "pip", "install", *options, "-c", constraints, requirement], check=True)
+        [archive] = dist.glob("*.tar.gz")
+        # copied, as hard links into uv's cache would share their blocks
+        command = [uv, "pip", "install", "--quiet", "--link-mode", "copy", "--compile-bytecode"]
+        command += ["--python", folder / "bin" / "python", "-c", source / "constraints.txt"]
+        subprocess.run([*command, f"dxdask{extra} @ {archive.as_uri()}"], check=True)
         [site] = folder.glob("lib/python*/site-packages")
         found = importlib.metadata.distributions(path=[str(site)])
         packages = {one.metadata["Name"]: _bytes_of(one) for one in found}
@@ -62,8 +68,8 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=12, help="packages to list")
     given = parser.parse_args()
     for requirement in given.requirements:
-        own = Path(requirement.partition("[")[0]) / "constraints.txt"
-        install = installed(requirement, own if own.exists() else ROOT / own.name)
+        source, bracket, extra = requirement.partition("[")
+        install = installed(Path(source).resolve(), bracket + extra)
         n, total = len(install.packages), install.total / MEGABYTE
         sys.stdout.write(f"{requirement}: {n} packages, {total:.0f} MB\n")
         largest = sorted(install.packages.items(), key=lambda item: -item[1])[: given.largest]
