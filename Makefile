@@ -48,7 +48,8 @@ lowest: $(READY) ## the quick tests with the lowest versions that pyproject.toml
 		-W ignore::DeprecationWarning
 
 coverage: $(READY) ## lines of the kernels and steps that their tests run, without the JIT
-	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest $(QUICK) -q --timeout=120 $(KERNEL_TESTS)
+	NUMBA_DISABLE_JIT=1 PYTHONPATH=tools $(BIN)/python -m coverage run -m pytest $(QUICK) -q \
+		-p cut_off --timeout=6 -W ignore::RuntimeWarning $(KERNEL_TESTS)
 	$(BIN)/python tools/coverage_by_folder.py
 
 lint: $(READY) ## ruff, spelling, pyproject
