@@ -48,7 +48,8 @@ def _local(p: ClusterParameters) -> Iterator[Cluster]:
     processes = p.processes or max(1, min(cores, memory // BYTES_A_PROCESS))
     threads, each = max(1, cores // processes), memory // processes
     page = dashboard_address(p)
-    with dask.config.set(_failures(p)):
+    # until the end, as a worker that has ended is started anew
+    with dask.config.set(_failures(p)), environment(SAFE_PATH):
         cluster = _local_cluster(p, processes, threads, each, page)
         with cluster, _connect(cluster, p.timeout) as client:
             yield Cluster(
@@ -67,19 +68,18 @@ def _local_cluster(
     p: ClusterParameters, processes: int, threads: int, each: int, page: str | None
 ) -> LocalCluster:
     try:
-        with environment(SAFE_PATH):
-            return LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=processes,
-                threads_per_worker=threads,
-                processes=True,
-                memory_limit=each,
-                host="127.0.0.1",
-                dashboard_address=page or LOOPBACK,
-                scheduler_kwargs={"dashboard": page is not None},
-                local_directory=p.local_directory,
-                env=NUMBA,  # those of LIBRARIES they have from this process
-                silence_logs=logging.ERROR,
-            )
+        return LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=processes,
+            threads_per_worker=threads,
+            processes=True,
+            memory_limit=each,
+            host="127.0.0.1",
+            dashboard_address=page or LOOPBACK,
+            scheduler_kwargs={"dashboard": page is not None},
+            local_directory=p.local_directory,
+            env=NUMBA,  # those of LIBRARIES they have from this process
+            silence_logs=logging.ERROR,
+        )
     except (OSError, RuntimeError) as error:
         raise ClusterError(
             f"cluster=local: {processes} processes cannot be started: {error}; "

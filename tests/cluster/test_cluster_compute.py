@@ -175,7 +175,9 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
     # here, as workers import this file for its functions, and do not find what lies beside it
     from support.dask_here import running_scheduler
 
-    with running_scheduler(tmp_path) as address:
+    # without what a local cluster that is open sets
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    with running_scheduler(tmp_path, environment=own) as address:
         yield address
 
 
