@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+ALONE = not slow and not shared and not dials and not slurm
+QUICK = -m "$(ALONE)"
+# folders of dxdask/ that hold kernels
+KERNEL_TESTS = $(addprefix tests/,analysis calibration geometry hits indexing integration masking \
+	merging models refinement scaling spotfinding)
 export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test quick slow lint types contracts bench notebooks docs format constraints clean
+.PHONY: help dev demo test quick slow wheel lowest coverage lint types contracts bench notebooks docs format constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -29,10 +34,25 @@ test: $(READY) ## the default test suite
 	$(BIN)/python -m pytest -m "not slow"
 
 quick: $(READY) ## the tests that need nothing but this repository
-	$(BIN)/python -m pytest -m "not slow and not shared and not dials and not slurm" -q
+	$(BIN)/python -m pytest $(QUICK) -q
 
 slow: $(READY) ## the long tests, run by CI
 	$(BIN)/python -m pytest -m slow
+
+wheel: $(READY) ## the wheel in a fresh environment, used from this folder; on Slurm where there is one
+	$(BIN)/python -m pytest tests/e2e/test_plain_wheel.py
+
+lowest: $(READY) ## the quick tests with the lowest versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
+	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct -e '.[dev]'
+	NUMBA_CACHE_DIR=$(CURDIR)/build/lowest/numba build/lowest/bin/python -m pytest $(QUICK) -q \
+		-W ignore::DeprecationWarning
+
+# Kernels in plain NumPy warn of overflows and divisions that compiled code passes over.
+coverage: $(READY) ## lines that the tests of the kernels run, by folder, without the JIT
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=coverage $(BIN)/python -m coverage run -m pytest -q \
+		-m "$(ALONE) and not jit" -W ignore::RuntimeWarning $(KERNEL_TESTS)
+	$(BIN)/python tools/coverage_by_folder.py
 
 lint: $(READY) ## ruff, spelling, pyproject
 	$(BIN)/ruff check .
@@ -50,6 +70,10 @@ contracts: $(READY) ## who may import whom, and that every folder is packaged
 
 bench: $(READY) ## the tables of benchmarks/, beside DIALS where it is installed
 	$(BIN)/python benchmarks/insulin.py
+
+docs: $(READY) ## the pages, into build/site
+	$(BIN)/python tools/linkfarm.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 notebooks: $(READY) ## run every notebook; an error fails
 	$(BIN)/python tools/run_notebooks.py

@@ -36,7 +36,7 @@ Places = set[tuple[int, int]]
 
 
 def hidden() -> dict[str, Places]:
-    """Return where (slow, fast) the bad pixels are that the mask does not know."""
+    """Return the places (slow, fast) of the bad pixels that the mask does not list."""
     truth = json.loads((INSULIN / "truth.json").read_text())["bad_pixels"]
     return {
         kind: {
@@ -67,7 +67,7 @@ def dials(python: str, file: Path, folder: Path) -> tuple[Places, Cost]:
 
 
 def line(name: str, found: Collection[tuple[int, int]], truth: dict[str, Places]) -> str:
-    """Return the row of what was found: dead, hot, good pixels among it, recall and precision."""
+    """Return the row of the pixels found: dead, hot and good ones, recall and precision."""
     every = truth["dead"] | truth["hot"]
     right = every.intersection(found)
     dead, hot = len(truth["dead"] & right), len(truth["hot"] & right)
@@ -79,7 +79,7 @@ def line(name: str, found: Collection[tuple[int, int]], truth: dict[str, Places]
 
 
 def costs(name: str, cost: Cost, n_frames: int) -> str:
-    """Return the row of what a command took."""
+    """Return the row of the cost of a command."""
     each = 1e3 * cost.cpu / n_frames
     return f"{name:28}{cost.cpu:7.1f}{each:13.1f}{cost.wall:8.1f}{cost.memory_gb:10.2f}"
 

@@ -40,7 +40,7 @@ PIPELINES = {
 
 
 @dataclass(frozen=True)
-class Ours:
+class DxdaskChunks:
     """Frames at `path`, encoded and decoded by `ChunkCodec`."""
 
     path: Path
@@ -117,7 +117,7 @@ def ways(folder: Path, frames: NDArray[Any], per_file: int) -> Iterator[tuple[st
         path = folder / f"{name}_{frames.dtype}_{per_file}"
         zarr.config.set({"codec_pipeline.path": PIPELINES.get(name, PIPELINES["zarr"])})
         array = zarr.create_array(path, **codec.zarr_arguments())
-        yield name, Ours(path, codec) if name == "dxdask" else Zarrs(array)
+        yield name, DxdaskChunks(path, codec) if name == "dxdask" else Zarrs(array)
 
 
 def table(label: str, frames: NDArray[Any], repeats: int) -> None:

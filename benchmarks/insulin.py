@@ -1,6 +1,6 @@
 """Cost of each step on the insulin ensemble (560 frames of one megapixel), beside DIALS.
 
-Where DIALS is installed it is run on the same frames, now (15 minutes), unless `--recorded` asks
+Where DIALS is installed it is run on the same frames, now (15 minutes), unless `--recorded` selects
 for the figures that were measured with it on an idle machine, which the shared folder holds.
 
     python benchmarks/insulin.py [--recorded] [--folder DIR]
@@ -67,14 +67,14 @@ def dials_costs(files: list[str], folder: Path) -> dict[str, Cost]:
 
 
 def recorded_dials_costs() -> dict[str, Cost]:
-    """Return what DIALS took on an idle machine with two cores, from the shared folder's record."""
+    """Return DIALS's costs on an idle machine with two cores, from the shared folder's record."""
     text = (SHARED / "reference" / "insulin" / "TIMINGS.md").read_text()
     rows = re.findall(r"^\| (\w+)[^|]*\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", text, flags=re.M)
     return {name: Cost(float(w), float(c), float(m)) for name, w, c, m in rows if name in STEPS}
 
 
 def report(who: str, step: str, cost: Cost) -> None:
-    """Say what was just measured, on the error stream."""
+    """Print the cost just measured on the error stream."""
     sys.stderr.write(f"{who} {step}: {cost.cpu:.1f} CPU s, {cost.wall:.1f} s wall\n")
 
 

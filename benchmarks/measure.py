@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took: seconds of wall and CPU (with children), GB of the largest process."""
+    """Cost of a command: seconds of wall and CPU (with children), GB of the largest process."""
 
     wall: float
     cpu: float

@@ -1,4 +1,4 @@
-"""How near to the truth metrology puts the panels of the simulated run, and what the fit costs.
+"""Accuracy of the panels that metrology refines from the simulated run, and the cost of the fit.
 
     python benchmarks/metrology.py [SHARED]
 
@@ -57,7 +57,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "whole without tilt": {"detector.whole": ("shift", "distance")},
     "panels tilt too": {"detector.parts": ("shift", "rotation", "tilt")},
     "panels move in all six": {"detector.parts": ("shift", "rotation", "tilt", "distance")},
-    "no stills left out": {"rmsd_filter.enable": False},
+    "no stills rejected": {"rmsd_filter.enable": False},
     "cells fixed": {"cell.fix": True},
     "cells free": {"cell.restraint": None},
     "20 stills": {"n_subset": 20},
@@ -72,13 +72,13 @@ PEERS = (
 
 @dataclass(frozen=True)
 class Truth:
-    """Where panels are, and the A matrices of the events by their row."""
+    """True positions of the panels, and the A matrices of the events by their row."""
 
     geometry: Path
     a_matrix: dict[int, np.ndarray[Any, Any]]
 
     def off(self, path: Path, panels: np.ndarray[Any, Any] | None = None) -> Congruence:
-        """Return how far the detector of a store, or panels given, are off."""
+        """Return the differences of a store's detector, or of panels given, from the truth."""
         compared = compare(path, self.geometry)
         found: Detector = (
             compared.before if panels is None else with_panel_frames(compared.after, panels)
@@ -147,13 +147,13 @@ def main() -> None:
         store = stills_process(raw, path, first, quiet)
         index = store.read_step("index")
         experiment = index.experiments[0]
-        print(f"{'panels against the truth':28s} rms (px) worst (px) turns (deg) distance  fit (s)")
+        print(f"{'panels against the truth':28s} rms (px) worst (px)  rot. (deg) distance  fit (s)")
         line("nominal", truth.off(path))
         for name, recipe in RECIPES.items():
             values = {"cluster": "threads", **{f"metrology.{k}": v for k, v in recipe.items()}}
-            asked = with_assignments(RefineMetrologyParameters(), flatten(values))
-            refine_metrology(path, asked, quiet)
-            line(name, truth.off(path), cost(index, experiment, asked.metrology))
+            parameters = with_assignments(RefineMetrologyParameters(), flatten(values))
+            refine_metrology(path, parameters, quiet)
+            line(name, truth.off(path), cost(index, experiment, parameters.metrology))
         refine_metrology(path, RefineMetrologyParameters(), quiet)
         for half in ("odd", "even"):
             panels = store.arrays("refine_metrology")[f"panels_{half}"]
@@ -168,11 +168,11 @@ def main() -> None:
         line("refined from refined", truth.off(path))
 
 
-def cost(index: StepResult, experiment: Experiment, asked: MetrologyParameters) -> float:
+def cost(index: StepResult, experiment: Experiment, parameters: MetrologyParameters) -> float:
     """Return the CPU seconds of one fit, with no halves."""
     if experiment.crystal is None:
         raise SystemExit("the step index has no cell")
-    crystal, alone = experiment.crystal, asked.model_copy(update={"split_dataset": False})
+    crystal, alone = experiment.crystal, parameters.model_copy(update={"split_dataset": False})
     group = crystal.gemmi_space_group
     return least(
         lambda: fit(

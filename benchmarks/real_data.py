@@ -1,10 +1,10 @@
-"""What dxdask makes of the real frames of the shared folder, beside what DIALS 3.12 made of them.
+"""Results of dxdask from the real frames of the shared folder, beside those of DIALS 3.12.
 
     python benchmarks/real_data.py
 
 The electron sweep is taken through every step; of the X-ray frames the spots are counted. DIALS's
 figures are those recorded in the shared folder (its sweep was integrated after scan-varying
-refinement, ours after a static one).
+refinement, dxdask's after a static one).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CELL = (77.8, 77.8, 40.5, 90.0, 90.0, 90.0)
 
 
 def lysozyme(folder: Path) -> list[tuple[str, str, str]]:
-    """Return (quantity, ours, DIALS's) for the electron sweep."""
+    """Return (quantity, dxdask's, DIALS's) for the electron sweep."""
     template = str(REAL / "lysozyme_ed" / "#####.img.bz2")
     axes = {"geometry.goniometer.axes": (-0.6204, -0.7843, 0.0)}
     fix = {"detector.fix": "distance"}

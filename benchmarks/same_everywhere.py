@@ -64,7 +64,7 @@ def processed(files: list[str], store: Path, chunk: int, arguments: list[str]) -
 
 
 def difference(first: Store, other: Store) -> tuple[bool, float, float]:
-    """Return whether spots are identical, and the largest relative differences of intensities."""
+    """Return True if spots are identical, and the largest relative differences of intensities."""
     spots = [{**s.columns("find_spots"), **s.arrays("find_spots")} for s in (first, other)]
     same = all(np.array_equal(spots[0][k], spots[1][k], equal_nan=True) for k in spots[0])
     largest = []

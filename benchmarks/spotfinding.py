@@ -38,7 +38,7 @@ WHOLE_GOAL, READING_GOAL, THREADS_GOAL = 8.0, 2.5, 1.8
 
 @dataclass(frozen=True, kw_only=True)
 class Frames:
-    """Files of one data set, what they are called here and how many frames they hold."""
+    """Files of one data set, with a label and their number of frames."""
 
     name: str
     files: list[str]
@@ -64,7 +64,7 @@ def insulin(_folder: Path, quick: bool) -> Frames:
 
 
 def part(folder: Path, what: str, store: str, *options: object) -> dict[str, Any]:
-    """Return what a part of `spotfinding_parts.py` measured, in a process of its own."""
+    """Return the figures of a part of `spotfinding_parts.py`, measured in a process of its own."""
     log = folder / "part.log"
     command = [sys.executable, str(HERE / "spotfinding_parts.py"), what, store]
     run([*command, *map(str, options)], cwd=folder, log=log)
@@ -86,7 +86,7 @@ def import_(frames: Frames, folder: Path) -> dict[str, str]:
 
 
 def ours(frames: Frames, folder: Path, repeats: int) -> dict[str, Any]:
-    """Measure dxdask on these frames, print it, and return what is compared."""
+    """Measure dxdask on these frames, print the figures, and return those that are compared."""
     stores = import_(frames, folder)
     found: dict[str, Any] = {"kernels": {}, "read": {}, "frames": frames.n}
     for way, store in stores.items():
@@ -130,7 +130,7 @@ def _command(store: str, folder: Path, threads: int) -> Cost:
 
 
 def theirs(frames: Frames, folder: Path, python: str, repeats: int) -> dict[str, Any]:
-    """Measure DIALS on these frames and return what is compared."""
+    """Measure DIALS on these frames and return the figures that are compared."""
     dials.import_(frames.files, folder, frames.name)
     part(folder, "save", "copied.zarr", "--out", folder / "frames.npz")
     models = folder / f"{frames.name}.expt"

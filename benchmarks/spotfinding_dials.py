@@ -1,4 +1,4 @@
-"""DIALS beside ours: what it needs; in `spotfinding.py` kernels and whole command, or a record."""
+"""DIALS for comparison: its environment, kernels and whole command, or figures on record."""
 
 from __future__ import annotations
 
@@ -100,18 +100,18 @@ RECORDED: dict[str, dict[str, Any]] = {
 
 
 def installed(python: str) -> bool:
-    """Return whether DIALS's commands are there, and an interpreter that imports it."""
+    """Return True if DIALS's commands are there, and an interpreter that imports it."""
     return all(shutil.which(p) for p in ("dials.import", "dials.find_spots", python))
 
 
 def environment() -> dict[str, str]:
-    """Return what lets Debian's HDF5 read bitshuffle-LZ4."""
+    """Return the environment in which Debian's HDF5 reads bitshuffle-LZ4."""
     spec = find_spec("hdf5plugin")
     return {"HDF5_PLUGIN_PATH": str(Path(str(spec and spec.origin)).parent / "plugins")}
 
 
 def for_stills(folder: Path) -> dict[str, str]:
-    """Return what lets Debian's DIALS index stills, with an empty module put into `folder`."""
+    """Return the environment in which Debian's DIALS indexes stills; adds a file to `folder`."""
     # Debian's cctbx lacks a module that indexing of stills imports and does not use
     (folder / "xfel_mono_sim_ext.py").touch()
     paths = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
@@ -137,7 +137,7 @@ def kernels(python: str, frames: Path, models: Path, repeats: int) -> dict[str, 
 
 
 def find_spots(models: str, folder: Path, algorithm: str, nproc: int) -> Cost:
-    """Return what the whole command takes on the experiments in the file `models`."""
+    """Return the cost of the whole command on the experiments in the file `models`."""
     given = [f"nproc={nproc}", f"spotfinder.threshold.algorithm={algorithm}"]
     command = ["dials.find_spots", models, *given, "output.reflections=s.refl"]
     return run(command, cwd=folder, log=folder / "dials_find.log", environment=environment())

@@ -138,7 +138,7 @@ def graph(store: Store, repeats: int, algorithm: str, threads: int, **_: Any) ->
 
 
 def machine(repeats: int, **_: Any) -> dict[str, Any]:
-    """Return how many times faster two threads do plain work than one: 2 on an idle machine."""
+    """Return the speed of two threads at plain work over that of one: 2 on an idle machine."""
     data = bytes(20_000_000)
 
     def seconds(threads: int) -> float:

@@ -1,4 +1,4 @@
-"""What it costs to start a command, and to compile its kernels after installation.
+"""Cost of starting a command, and of compiling its kernels after installation.
 
     python benchmarks/startup.py [--repeats N]
 
@@ -26,7 +26,7 @@ KEPT = {"PYTHONDONTWRITEBYTECODE": ""}  # byte code is kept, as in any installat
 
 
 def dxdask(command: str, folder: Path, **environment: str) -> Cost:
-    """Return what a command takes."""
+    """Return the cost of a command."""
     given = [sys.executable, "-m", "dxdask", *command.split()]
     return run(given, cwd=folder, log=folder / "command.log", environment=KEPT | environment)
 

@@ -1,4 +1,4 @@
-"""What a blank and a hit cost at scale: reading, spots, crystals, integration; beside DIALS.
+"""Cost of a blank and of a hit at scale: reading, spots, crystals, integration; beside DIALS.
 
 Events of 8 panels and 1 M pixels, 10 % of them hits, are made from those of the shared folder (see
 `stills_events.py`) in a temporary folder; that is not counted. Everything is measured in processes
@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("DXDASK_SHARED", HERE.parent.parent / "shared"))
 GIVEN = (*SPOTS, *SYMMETRY)
 FEW, FRACTION = 0.02, 0.1
-"""Hits among the events; what a blank and a hit cost is told by the difference."""
+"""Fractions of hits among the events; the costs of a blank and a hit come from the difference."""
 BLANK_GOAL, HIT_GOAL, TASKS_GOAL = 0.02, 0.10, 5000
 GROWTH_GOAL = 40.0
 """MB by which the peak may grow from a quarter of the events to all, beside the results."""
@@ -40,7 +40,7 @@ RECORDED = {"blank": 0.052, "hit": 3.1}
 
 
 def part(folder: Path, what: str, store: str, *options: object) -> dict[str, Any]:
-    """Return what a part of `stills_parts.py` measured, in a process of its own."""
+    """Return the figures of a part of `stills_parts.py`, measured in a process of its own."""
     log = folder / "part.log"
     given = () if what == "read" else GIVEN
     command = [sys.executable, str(HERE / "stills_parts.py"), what, store, *given]
@@ -71,12 +71,12 @@ def prepare(folder: Path, n: int) -> dict[tuple[int, float], str]:
 
 
 def dials_events(n: int) -> int:
-    """Return how many blanks, and how many hits, DIALS is given."""
+    """Return the number of blanks, and of hits, that DIALS processes."""
     return 12 if n >= 1000 else 3
 
 
 def graphs(folder: Path, names: dict[tuple[int, float], str]) -> dict[str, Any]:
-    """Measure the graph as far as integration, print it, and return what is compared."""
+    """Measure the graph as far as integration, and return the figures that are compared."""
     n = max(events for events, _ in names)
     read = part(folder, "read", f"{names[n, FRACTION]}.zarr")["cpu"]
     line("reading and unpacking alone", read)
@@ -112,19 +112,19 @@ def commands(folder: Path, names: dict[tuple[int, float], str]) -> None:
         line(what, cost.cpu / events, remark)
     few, many = ((costs[n, f].cpu - costs[small, f].cpu) / (n - small) for f in (FEW, FRACTION))
     for what, cpu in zip(("blank", "hit"), split(few, many), strict=True):
-        line(f"  of it a further {what}", cpu)
+        line(f"  of it an additional {what}", cpu)
 
 
 def split(few: float, many: float) -> tuple[float, float]:
-    """Return what a blank and a hit cost, from the means over events of which few and many hit."""
+    """Return the costs of a blank and a hit, from the means over events with few and many hits."""
     more = (many - few) / (FRACTION - FEW)
     return few - FEW * more, few + (1 - FEW) * more
 
 
 def command(folder: Path, file: str) -> Cost:
     given = [*GIVEN, "link=true", "overwrite=true", "dispatch.merge=false", "cluster.cores=1"]
-    asked = [sys.executable, "-m", "dxdask", "stills_process", file, "-o", "out.zarr", *given]
-    return run(asked, cwd=folder, log=folder / "command.log", environment=KEPT)
+    arguments = [sys.executable, "-m", "dxdask", "stills_process", file, "-o", "out.zarr", *given]
+    return run(arguments, cwd=folder, log=folder / "command.log", environment=KEPT)
 
 
 def theirs(folder: Path, n: int) -> dict[str, float]:
@@ -139,7 +139,7 @@ def theirs(folder: Path, n: int) -> dict[str, float]:
 
 def _dials(folder: Path, name: str) -> Cost:
     given = [a for a in GIVEN if "known_symmetry" not in a]
-    asked = [
+    arguments = [
         "dials.stills_process", f"../{name}.h5", *given, "mp.nproc=1",
         "dispatch.hit_finder.minimum_number_of_reflections=15",
         "indexing.known_symmetry.unit_cell=79.2,79.2,38.0,90,90,90",
@@ -149,7 +149,7 @@ def _dials(folder: Path, name: str) -> Cost:
     where = folder / f"dials_{name}"
     where.mkdir(exist_ok=True)
     log = folder / f"dials_{name}.log"
-    return run(asked, cwd=where, log=log, environment=dials.for_stills(folder))
+    return run(arguments, cwd=where, log=log, environment=dials.for_stills(folder))
 
 
 def compare(mine: dict[str, Any], other: dict[str, float]) -> None:

@@ -1,9 +1,9 @@
-"""Files of simulated events, as many as wanted, made of the 53 of the shared folder.
+"""Files of any number of simulated events, made of the 53 of the shared folder.
 
 Blanks are Poisson counts of the background that its plain blanks have in the mean, each as bright
 as a shot of its own; hits are its simulated crystals on the detector as it truly is, their counts
 thinned and filled up again by such background, so that none is the other. Some hundred distinct
-frames are compressed once and written as often as needed, in turn.
+frames are compressed once and written as often as needed, one after the other.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ROWS = 256
 
 
 def is_hit(n: int, fraction: float) -> NDArray[np.bool_]:
-    """Return which of `n` events are hits: as many as wanted, spread evenly."""
+    """Return the mask (n,) of the events that are hits: the fraction given, spread evenly."""
     return np.floor(np.arange(1, n + 1) * fraction) > np.floor(np.arange(n) * fraction)
 
 
@@ -113,7 +113,7 @@ def mean_background(frames: NDArray[np.int32], good: NDArray[np.bool_]) -> NDArr
 
 
 def truth(folder: Path) -> dict[str, list[int]]:
-    """Return which events of corrected.h5 are hits, and which are plain blanks."""
+    """Return the events of corrected.h5 that are hits, and those that are plain blanks."""
     with h5py.File(folder / "corrected.h5") as file:
         ids = file["entry/event_id"][:].tolist()
     events = {e["event"]: e for e in json.loads((folder / "events.json").read_text())["events"]}

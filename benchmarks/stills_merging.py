@@ -1,4 +1,4 @@
-"""What merging costs a still: settings, post-refinement, and all of it.
+"""Cost of merging a still: settings, post-refinement, and all of it.
 
     python benchmarks/stills_merging.py [--stills N ...]
 
@@ -62,11 +62,11 @@ def made_up(n: int) -> Made:
         counts = rng.poisson(np.exp(rng.normal(0, 0.3)) * full[place[near]]
                              * partialities(off[near] / 4e-4, 0.05) + 10.0) - 10.0  # fmt: skip
         k = len(near)
-        turn = np.array([[0, 1, 0], [1, 0, 0], [0, 0, -1]]) if i % 2 else np.eye(3)
-        u[i] = u[i] @ turn.T
+        setting = np.array([[0, 1, 0], [1, 0, 0], [0, 0, -1]]) if i % 2 else np.eye(3)
+        u[i] = u[i] @ setting.T
         tables.append({
             "experiment": np.zeros(k, np.int32), "z": np.full(k, i + 0.5),
-            "hkl": (hkl[near] @ turn.T).astype(np.int32), "intensity_sum": counts,
+            "hkl": (hkl[near] @ setting.T).astype(np.int32), "intensity_sum": counts,
             "flags": np.full(k, Flag.INTEGRATED_SUM, np.uint32),
             "intensity_sum_variance": np.maximum(counts, 0) + 10.0,
         })  # fmt: skip

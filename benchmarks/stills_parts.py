@@ -84,7 +84,7 @@ def graph(store: Store, threads: int, given: Sequence[str], **_: Any) -> dict[st
 
 
 def build(store: Store, events: int, given: Sequence[str], **_: Any) -> dict[str, Any]:
-    """Return tasks and seconds of the graph of so many events, as if the run had them."""
+    """Return tasks and seconds of the graph of `events` events, as if the run had them."""
     parameters = read_parameters(StillsProcessParameters, None, list(given))
     (run,) = store.runs
     many = lazy_frames(First(store.frame_reader(run), events), unreadable="mark")
@@ -153,9 +153,9 @@ def main() -> None:
     parser.add_argument("given", nargs="*")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--events", type=int, default=2000)
-    asked = vars(parser.parse_intermixed_args())
-    store = dxdask.open(asked.pop("store"), mode="r")
-    print(json.dumps(PARTS[asked.pop("part")](store, **asked)))
+    arguments = vars(parser.parse_intermixed_args())
+    store = dxdask.open(arguments.pop("store"), mode="r")
+    print(json.dumps(PARTS[arguments.pop("part")](store, **arguments)))
 
 
 if __name__ == "__main__":

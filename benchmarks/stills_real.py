@@ -53,8 +53,8 @@ numpy.savez(sys.argv[2], z=t["id"].as_numpy_array(),
 """
 
 
-def told(label: str, table: Mapping[str, NDArray[Any]], group: str) -> None:
-    """Print what was integrated: how much, how significant, how consistent."""
+def report(label: str, table: Mapping[str, NDArray[Any]], group: str) -> None:
+    """Print the number, significance and consistency of the integrated reflections."""
     with np.errstate(divide="ignore", invalid="ignore"):
         over = table["intensity_sum"] / np.sqrt(table["intensity_sum_variance"])
     shells = []
@@ -67,7 +67,7 @@ def told(label: str, table: Mapping[str, NDArray[Any]], group: str) -> None:
 
 
 def _pairs(table: Mapping[str, NDArray[Any]], group: gemmi.SpaceGroup) -> list[float]:
-    """Return the correlations of stills, two at a time, on what they have in common to 2.5 A."""
+    """Return the correlations of stills, two at a time, on their common reflections to 2.5 A."""
     key = pack(asu_indices(np.ascontiguousarray(table["hkl"], np.int32), group)[0])
     out = []
     for a, b in itertools.combinations(np.unique(table["z"]), 2):
@@ -101,7 +101,7 @@ def ours(name: str, files: Sequence[str], folder: Path) -> None:
         )
         table = store.read_step("integrate").reflections
         good = has_flag(table, Flag.INTEGRATED_SUM) & ~has_flag(table, Flag.OVERLAPPED_FG)
-        told("integrated", {n: v[good] for n, v in table.items()}, group)
+        report("integrated", {n: v[good] for n, v in table.items()}, group)
         merged = store.table("merge", "overall").iloc[0]
         half = "" if merged["cc_half"] is None else f", CC1/2 {merged['cc_half']:.3f}"
         print(f"    merged: {merged['n_obs']:.0f} observations of {merged['n_unique']:.0f}{half}")
@@ -136,7 +136,7 @@ def by_dials(name: str, files: Sequence[str], folder: Path) -> None:
             table = dict(arrays)
         total = sum(c.cpu for c in costs) + cost.cpu
         print(f"  DIALS: {len(np.unique(table['z']))} integrated, {total:.1f} CPU s")
-        told(algorithm, table, group)
+        report(algorithm, table, group)
 
 
 def main() -> None:

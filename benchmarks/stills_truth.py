@@ -1,4 +1,4 @@
-"""Simulated XFEL events, from the files to merged intensities, against what was simulated.
+"""Simulated XFEL events, from the files to merged intensities, against the truth.
 
     python benchmarks/stills_truth.py [SHARED] [--keep FOLDER]
 
@@ -88,7 +88,7 @@ def main() -> None:
 def processed(
     path: Path, geometry: Path | None, least: float | None, events: Path | None = None
 ) -> Store:
-    """Return the store of the 53 events, processed from their file or from what it holds."""
+    """Return the store of the 53 events, processed from their file or resumed."""
     values = PARAMETERS | {"input": {"reference_geometry": geometry}}
     if least is not None:
         values["merging"] = {"min_partiality": least}
@@ -108,11 +108,11 @@ def refine_metrology(path: Path) -> bool:
 
 
 def crystals(store: Store, data: Path) -> None:
-    """Print what became of the events."""
+    """Print the fates of the events."""
     with h5py.File(data / "corrected.h5") as file:
         ids = file["entry/event_id"][:].tolist()
-    told = json.loads((data / "events.json").read_text())["events"]
-    events = {e["event"]: e for e in told}
+    listed = json.loads((data / "events.json").read_text())["events"]
+    events = {e["event"]: e for e in listed}
     own = [events[i] for i in ids]
     true = {
         i: np.array(e["A_rows_xyz_cols_abc_star"]) for i, e in enumerate(own) if e["kind"] == "hit"
@@ -136,10 +136,10 @@ def merged(store: Store, least: float | None, shared: Path, mtz: Path) -> None:
     print(f"\nmerging.min_partiality={'default' if least is None else least}, to {D_MIN} A")
     truth = shared / "data" / "stills" / "true_intensities.csv"
     judge = [str(shared / "judge" / "merged_vs_truth.py"), str(mtz), str(truth)]
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, *judge, "--dmin", str(D_MIN)], capture_output=True, text=True, check=True
     )
-    print(told.stdout, end="")
+    print(done.stdout, end="")
     table = store.columns("merge")
     kept = table["d"] >= D_MIN
     d, p, n = (table[name][kept] for name in ("d", "partiality", "n_observations"))

@@ -1,4 +1,4 @@
-"""Where graphs run: threads, a local cluster, a batch queue, an address."""
+"""Clusters on which graphs run: threads, local processes, a batch queue, an address."""
 
 if __name__ != "dxdask.cluster":
     raise ImportError(

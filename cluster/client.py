@@ -1,4 +1,4 @@
-"""Open a place for graphs to run: threads, local processes, jobs of a queue, or an address."""
+"""Clusters: threads, local processes, jobs of a queue, or the workers of an address."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ from dask import local, threaded
 from dask.base import compute
 from dask.delayed import Delayed
 
-from dxdask.cluster.limits import (
-    available_cores,
-    available_memory,
-    one_thread_a_library,
-    one_thread_of_numba,
-    require_memory,
-)
+from dxdask.cluster.environment import one_thread_a_library, one_thread_of_numba
+from dxdask.cluster.limits import available_cores, available_memory, require_memory
 from dxdask.cluster.parameters import HERE, ClusterParameters, kind_of
 from dxdask.cluster.progress import thread_progress
-from dxdask.cluster.tally import Tally
+from dxdask.cluster.running_counts import TaskCounter
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -35,14 +30,14 @@ log = logging.getLogger("dxdask.cluster")
 
 @dataclass(kw_only=True)
 class Cluster:
-    """A place where graphs run.
+    """Threads of this process, or workers, on which graphs are computed.
 
     Attributes
     ----------
     kind : "threads", "local", "synchronous", "address" or a queue.
     description : one line for the user.
     threads, worker_bytes : of one worker, as far as they are known.
-    client : of distributed, or None where this process does the work.
+    client : of distributed, or None where graphs are computed in this process.
     dashboard : address of the dashboard, or None.
     timeout : longest wait for a worker, s.
     queue : the jobs that were submitted, where there is a queue.
@@ -58,11 +53,11 @@ class Cluster:
     queue: Jobs | None = None
 
     def compute(
-        self, tasks: Sequence[Delayed], label: str = "compute", tally: Tally | None = None
+        self, tasks: Sequence[Delayed], label: str = "compute", counter: TaskCounter | None = None
     ) -> list[Any]:
         """Compute lazy objects together, show progress, and return their values in order.
 
-        tally : what to show of the results of tasks while others are computed.
+        counter : the counts to show of the results of tasks while others are computed.
 
         Raises
         ------
@@ -72,21 +67,21 @@ class Cluster:
         if not tasks:
             return []
         if self.client is not None:
-            from dxdask.cluster.workers import compute_on_workers
+            from dxdask.cluster.compute import compute_on_workers
 
-            return compute_on_workers(self, self.client, list(tasks), label, tally)
-        with thread_progress(label, tally=tally):
+            return compute_on_workers(self, self.client, list(tasks), label, counter)
+        with thread_progress(label, counter=counter):
             if self.kind == "synchronous":
                 return _one_by_one(tasks)
             return _on_threads(tasks, self.threads)
 
     def require_memory(self, label: str, task_bytes: int) -> None:
-        """Refuse, before it starts, work whose tasks (bytes each) do not fit a worker.
+        """Raise where tasks of so many bytes each do not fit a worker, before any is computed.
 
         Raises
         ------
         MemoryBudgetError
-            They do not fit.
+            As many tasks as a worker has threads need more than its memory.
         """
         require_memory(
             label,
@@ -99,7 +94,7 @@ class Cluster:
 
 @contextmanager
 def open_cluster(parameters: ClusterParameters | None = None) -> Iterator[Cluster]:
-    """Open what `parameters` name, and close what was started at the end.
+    """Yield the cluster that `parameters` describe; what was started for it is closed at the end.
 
     Raises
     ------
@@ -119,7 +114,7 @@ def open_cluster(parameters: ClusterParameters | None = None) -> Iterator[Cluste
             log.info("running on %s", cluster.description)
             yield cluster
         else:
-            # Threads need none of distributed, which takes a second to import.
+            # Imported here, as distributed takes a second to import and threads do not need it.
             from dxdask.cluster.workers import open_workers
 
             with open_workers(p, kind) as cluster:
@@ -128,8 +123,8 @@ def open_cluster(parameters: ClusterParameters | None = None) -> Iterator[Cluste
                 yield cluster
 
 
-# The schedulers are given as functions: for one given by its name, Dask imports distributed to see
-# whether there is a client, which takes half a second.
+# Schedulers are passed as functions: for a name, Dask imports distributed to look for a client,
+# which takes half a second.
 
 
 def _on_threads(tasks: Sequence[Delayed], threads: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""A site's Dask configuration, given as a file; and an example of one for each queue."""
+"""Dask configuration of a site, given as a file, and an example of one for each queue."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def profile(kind: str) -> str:
 
 @contextmanager
 def site_configuration(p: ClusterParameters, kind: str) -> Iterator[str]:
-    """Lay FILE.yaml over Dask's configuration, where `p.kind` is one; give the queue's kind.
+    """Set Dask's configuration from FILE.yaml, where `p.kind` is one; yield the queue's kind.
 
     Raises
     ------
     ParameterError
-        The file cannot be read, or does not name one queue, or this queue has no use for a
-        parameter that is set.
+        The file cannot be read, or does not name one queue, or a parameter is set that does not
+        apply to this queue.
     """
     if kind != "file":
         yield kind
@@ -51,7 +51,7 @@ def site_configuration(p: ClusterParameters, kind: str) -> Iterator[str]:
             "cluster=KIND"
         )
     check_use(p, found[0])
-    dask_jobqueue()  # lays its defaults below what is there, so first
+    dask_jobqueue(found[0])  # first, as it adds its defaults below the present configuration
     with dask.config.set(_flat(values)):
         yield found[0]
 

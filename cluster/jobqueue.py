@@ -18,7 +18,7 @@ from dxdask.errors import ClusterError, ParameterError
 
 @dataclass(frozen=True)
 class _Queue:
-    """The class of dask-jobqueue, and the commands that submit a job and show what is queued."""
+    """Class of dask-jobqueue, and the commands that submit a job and list the queue."""
 
     cluster: str
     submit: str
@@ -34,13 +34,17 @@ _QUEUES = {
 }
 
 
-def start(kind: str, parameters: ClusterParameters, security: Security | None) -> Any:
-    """Return a running cluster of this kind, with no job yet; `security` are its keys.
+def start(
+    kind: str, parameters: ClusterParameters, security: Security | None, page: str | None
+) -> Any:
+    """Return a running cluster of dask-jobqueue, without jobs.
+
+    security : keys of the cluster, None for none. page : address of its dashboard, None for none.
 
     Raises
     ------
     ClusterError
-        The queue's commands are not here, or the scheduler cannot start.
+        The queue's commands are not installed, or the scheduler cannot start.
     """
     queue = _QUEUES[kind]
     if shutil.which(queue.submit) is None:
@@ -50,8 +54,8 @@ def start(kind: str, parameters: ClusterParameters, security: Security | None) -
         )
     options = job_options(kind, parameters, security)
     try:
-        return getattr(dask_jobqueue(), queue.cluster)(
-            **options, scheduler_options=scheduler_options(kind, parameters)
+        return getattr(dask_jobqueue(kind), queue.cluster)(
+            **options, scheduler_options=scheduler_options(kind, page)
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ClusterError(
@@ -61,14 +65,14 @@ def start(kind: str, parameters: ClusterParameters, security: Security | None) -
 
 
 def script(kind: str, parameters: ClusterParameters) -> str:
-    """Return the job script that would be submitted; submits nothing and starts nothing.
+    """Return the job script that would be submitted; nothing is submitted or started.
 
-    SCHEDULER:PORT, WORKER and the folder KEYS stand for what is known when it is submitted.
+    SCHEDULER:PORT, WORKER and the folder KEYS are placeholders, filled in at submission.
 
     Raises
     ------
     ParameterError
-        The kind is no queue, or a parameter has no meaning for it.
+        The kind is no queue, or a parameter does not apply to it.
     """
     if kind not in QUEUES:
         raise ParameterError(f"{kind} has no job script: give one of {', '.join(QUEUES)}")
@@ -78,14 +82,14 @@ def script(kind: str, parameters: ClusterParameters) -> str:
         security = site_keys() or keys_in(Path("KEYS"))
     protocol = "tls://" if security else "tcp://"
     options = job_options(kind, parameters, security)
-    job_class = getattr(dask_jobqueue(), _QUEUES[kind].cluster).job_cls
-    with mock.patch("os.makedirs"):  # of the folder for logs, as soon as a job is described
+    job_class = getattr(dask_jobqueue(kind), _QUEUES[kind].cluster).job_cls
+    with mock.patch("os.makedirs"):  # a job makes its folder for logs when it is constructed
         job = job_class(f"{protocol}SCHEDULER:PORT", name="WORKER", **options)
     return str(job.job_script())
 
 
 def explain_no_worker(kind: str, seconds: float) -> str:
-    """Return the advice for a queue that has given no worker."""
+    """Return the message for a queue from which no worker has come within some seconds."""
     return (
         f"cluster={kind}: no worker has come within {seconds:.0f} s; see {_QUEUES[kind].look} for "
         "what is queued and the jobs' logs (cluster.log_directory) for why they ended. Common "

@@ -1,4 +1,4 @@
-"""The jobs of one cluster: submitted, watched, and replaced when they are lost."""
+"""Jobs of one cluster: submitted, monitored, and replaced when they are lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("dxdask.cluster")
 class Jobs:
     """Keeps a number of jobs in a queue.
 
-    queue: a cluster of dask-jobqueue. n_jobs: how many to keep. kind: of the queue, for messages.
+    queue: a cluster of dask-jobqueue. n_jobs: number to keep. kind: of the queue, for messages.
     """
 
     def __init__(self, queue: Any, n_jobs: int, kind: str) -> None:
@@ -24,7 +24,7 @@ class Jobs:
         self._seen: set[str] = set()
 
     def submit(self) -> None:
-        """Submit what is missing.
+        """Submit jobs until there are as many as asked for.
 
         Raises
         ------
@@ -41,15 +41,14 @@ class Jobs:
             ) from error
 
     def replace_lost(self, client: Client) -> None:
-        """Submit jobs for those that ended at their wall time, or with their node.
+        """Submit jobs in place of those that ended at their wall time, or with their node.
 
-        A job is lost when none of its workers is left and some have been there; one that waits in
-        the queue is not.
+        A job is lost when it has had workers and none is left; one that waits in the queue is not.
 
         Raises
         ------
         ClusterError
-            The queue refuses a job, and no worker is left to go on with.
+            The queue refuses a job, and no worker is left.
         """
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         alive = {_job_of(str(w["name"]), self._queue.worker_spec) for w in workers}
@@ -73,7 +72,7 @@ class Jobs:
                 await job.close()
 
     async def _fill(self) -> None:
-        """Do what `queue.scale(jobs=n)` would, but let the errors of submission be seen."""
+        """Scale as `queue.scale(jobs=n)` does, but raise errors of submission."""
         queue = self._queue
         while len(queue.worker_spec) < self._n_jobs:
             queue.worker_spec.update(queue.new_worker_spec())
@@ -88,5 +87,5 @@ class Jobs:
 
 
 def _job_of(worker: str, jobs: Any) -> str:
-    """Return the job of a worker: its own name, or that before the number of the process."""
+    """Return the job of a worker: the name of the worker, or its part before the process number."""
     return worker if worker in jobs else worker.rpartition("-")[0]

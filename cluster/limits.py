@@ -1,33 +1,15 @@
-"""How many cores and how much memory there are for us, and one thread for each library."""
+"""Cores and memory that this process may use, and the check that tasks fit a worker."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 from dask.system import cpu_count
 from dask.utils import format_bytes, parse_bytes
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from dxdask.cluster.parameters import HERE
 from dxdask.errors import MemoryBudgetError, ParameterError
-
-# Kernels run one a thread of Dask's; libraries that start threads of their own would multiply them.
-LIBRARIES = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    ),
-    "1",
-)
-# For processes yet to be started: in one where numba's threads run already, it compiles nothing
-# more once this has changed.
-NUMBA = {"NUMBA_NUM_THREADS": "1"}
 
 
 def available_cores() -> int:
@@ -50,7 +32,7 @@ def available_memory() -> int:
 
 
 def _group_limits(controllers: str, path: str, root: Path = Path("/sys/fs/cgroup")) -> list[int]:
-    """Return the limits (bytes) of a control group and of those it lies in.
+    """Return the limits (bytes) of a control group and of those that contain it.
 
     A batch system sets the limit of a job in a group of its own, deep below the root.
     """
@@ -75,7 +57,7 @@ def memory_in_bytes(text: str) -> int:
     Raises
     ------
     ParameterError
-        The text is no amount of memory, or nothing at all.
+        The text is no amount of memory, or not positive.
     """
     try:
         value = int(parse_bytes(text))
@@ -89,7 +71,9 @@ def memory_in_bytes(text: str) -> int:
 def require_memory(
     label: str, task_bytes: int, *, kind: str, threads: int, worker_bytes: int
 ) -> None:
-    """Refuse work whose tasks do not fit a worker of a cluster of this kind, before it starts.
+    """Raise where tasks of so many bytes each do not fit a worker, before any is computed.
+
+    kind : of the cluster. threads, worker_bytes : of one worker.
 
     Raises
     ------
@@ -110,28 +94,3 @@ def require_memory(
         f"{label}: a task needs {format_bytes(task_bytes)} and {threads} run at a time in "
         f"{format_bytes(worker_bytes)}: give {', or '.join(advice)}"
     )
-
-
-@contextmanager
-def one_thread_a_library() -> Iterator[None]:
-    """Hold BLAS and OpenMP to one thread, in this process and in those it starts."""
-    before = {name: os.environ.get(name) for name in LIBRARIES}
-    os.environ.update(LIBRARIES)
-    try:
-        with threadpool_limits(limits=1):
-            yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def one_thread_of_numba() -> int:
-    """Hold what numba runs from this thread to one thread, and return how many it was."""
-    import numba
-
-    before = int(numba.get_num_threads())
-    numba.set_num_threads(1)
-    return before

@@ -1,4 +1,4 @@
-"""What dask-jobqueue takes to describe a scheduler and its jobs.
+"""Options of dask-jobqueue for a scheduler and its jobs.
 
 A parameter beats the site's Dask configuration (environment, then YAML: `jobqueue.slurm` and so
 on), which beats the defaults here.
@@ -12,7 +12,9 @@ from unittest import mock
 import dask
 from distributed import Security
 
-from dxdask.cluster.limits import LIBRARIES, NUMBA, memory_in_bytes
+from dxdask.cluster.environment import LIBRARIES, NUMBA, SAFE_PATH
+from dxdask.cluster.extra import require_extra
+from dxdask.cluster.limits import memory_in_bytes
 from dxdask.cluster.parameters import LOOPBACK, ClusterParameters
 from dxdask.errors import ParameterError
 
@@ -20,8 +22,15 @@ DEFAULT_CORES = 4
 BYTES_A_CORE = 4 * 10**9
 
 
-def dask_jobqueue() -> Any:
-    """Return the package, without the file it would write into the user's home when imported."""
+def dask_jobqueue(kind: str) -> Any:
+    """Return the package dask_jobqueue, imported without writing a file into the user's home.
+
+    Raises
+    ------
+    ClusterError
+        It is not installed; `kind` is named as what needs it.
+    """
+    require_extra("dask_jobqueue", f"cluster={kind}")
     with mock.patch.object(dask.config, "ensure_file", _write_nothing):
         import dask_jobqueue as package
 
@@ -29,26 +38,28 @@ def dask_jobqueue() -> Any:
 
 
 def _write_nothing(*_: Any, **__: Any) -> None:
-    """Stand in for dask.config.ensure_file; the defaults are read all the same."""
+    """Replace dask.config.ensure_file; the defaults are read from the package all the same."""
 
 
-def scheduler_options(kind: str, p: ClusterParameters) -> dict[str, Any]:
-    """Return what the scheduler is started with.
+def scheduler_options(kind: str, page: str | None) -> dict[str, Any]:
+    """Return the options of the scheduler of a queue.
 
-    Its pages ask for no password. Left alone they are on the network, also where there is no
-    dashboard, as those that tell its health are served all the same.
+    Its pages ask for no password, and its own default serves them on the network, also without a
+    dashboard (pages on its health).
+
+    page : address of the dashboard, or None for none.
     """
-    given = {"dashboard_address": p.dashboard or LOOPBACK, "dashboard": bool(p.dashboard)}
+    given = {"dashboard_address": page or LOOPBACK, "dashboard": page is not None}
     site = dask.config.get(f"jobqueue.{kind}.scheduler-options", None) or {}
-    asked = p.dashboard != LOOPBACK
+    asked = page != LOOPBACK
     return {**site, **given} if asked else {**given, **site}
 
 
 def job_options(
     kind: str, parameters: ClusterParameters, security: Security | None
 ) -> dict[str, Any]:
-    """Return what dask-jobqueue takes to describe a job of this kind."""
-    dask_jobqueue()  # its defaults are what the site's configuration is laid over
+    """Return the options of dask-jobqueue for a job of this kind."""
+    dask_jobqueue(kind)  # its defaults are added below the site's configuration at import
     p = parameters
 
     def site(*names: str) -> Any:
@@ -59,7 +70,7 @@ def job_options(
     memory = p.memory or site("memory") or f"{cores * BYTES_A_CORE}B"
     if p.memory is not None:
         memory_in_bytes(p.memory)
-    exports = [f"export {name}={value}" for name, value in (LIBRARIES | NUMBA).items()]
+    exports = [f"export {name}={value}" for name, value in (LIBRARIES | NUMBA | SAFE_PATH).items()]
     prologue = p.job_script_prologue or site("job-script-prologue", "env-extra") or ()
     arguments = site("worker-extra-args", "extra") or ()
     given = {
@@ -72,7 +83,7 @@ def job_options(
         "python": p.python,
         "death_timeout": p.death_timeout,
         "job_script_prologue": [*exports, *prologue],
-        # each worker serves pages too, without a password
+        # workers serve pages too, without a password
         "worker_extra_args": ["--dashboard-address", LOOPBACK, *arguments],
         "security": security,
         "protocol": "tls://" if security else None,

@@ -1,4 +1,4 @@
-"""Where graphs run, as parameters: `cluster=slurm cluster.jobs=4 cluster.memory=16GB`."""
+"""Parameters of a cluster: `cluster=slurm cluster.jobs=4 cluster.memory=16GB`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dxdask.parameters import Parameters, parameter
 
 QUEUES = ("slurm", "lsf", "pbs", "sge", "htcondor")
 HERE = ("threads", "synchronous")  # in this process
-LOOPBACK = "127.0.0.1:0"  # where nobody else's machine can connect; port 0 is any free one
+LOOPBACK = "127.0.0.1:0"  # not reachable from other machines; port 0 is any free one
 _NAMES = (*HERE, "local", *QUEUES)
 _SCHEMES = ("tcp://", "tls://", "ucx://", "ws://", "wss://", "inproc://")
 
 
 class ClusterParameters(Parameters):
-    """What is left unset is taken from Dask's own configuration, and then from its defaults."""
+    """Parameters of a cluster; unset ones are taken from Dask's configuration or its defaults."""
 
     kind: str = parameter(
         "threads",
@@ -68,7 +68,8 @@ class ClusterParameters(Parameters):
     )
     dashboard: str | None = parameter(
         LOOPBACK,
-        "address of the dashboard, port 0 is any free one; None is no dashboard",
+        "address of the dashboard (needs dxdask[cluster]), port 0 is any free one; None is no "
+        "dashboard",
         expert=1,
     )
 
@@ -93,7 +94,7 @@ def kind_of(parameters: ClusterParameters) -> str:
     Raises
     ------
     ParameterError
-        The kind is none of these, or a parameter is set that this kind has no use for.
+        The kind is none of these, or a parameter is set that does not apply to it.
     """
     text = parameters.kind
     if text in _NAMES:
@@ -112,7 +113,7 @@ def kind_of(parameters: ClusterParameters) -> str:
 
 
 def check_use(parameters: ClusterParameters, kind: str) -> None:
-    """Raise `ParameterError` where a parameter is set that this kind has no use for."""
+    """Raise `ParameterError` where a parameter is set that does not apply to this kind."""
     plain = ClusterParameters()
     set_here = {n for n in _OF_QUEUES if getattr(parameters, n) != getattr(plain, n)}
     useless = sorted(set_here - _MEANT_FOR[kind])

@@ -1,4 +1,4 @@
-"""What workers are given: one thread for each library, and an ear for what tasks find."""
+"""Worker plugins: one thread for each library, and counts of tasks sent to the client."""
 
 from __future__ import annotations
 
@@ -10,53 +10,56 @@ from typing import Any
 from distributed import Client, WorkerPlugin
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from dxdask.cluster.tally import Tallied, Tally
+from dxdask.cluster.running_counts import RunningCounts, TaskCounter
 
 
 class OneThreadPlugin(WorkerPlugin):
-    """Holds BLAS and OpenMP to one thread, as `dask worker` does where nobody asks for more."""
+    """Limits BLAS and OpenMP to one thread, for workers that were started with other limits."""
 
     name = "dxdask-one-thread"
 
     def setup(self, worker: object) -> None:
-        """Set the limits of a worker that has joined."""
+        """Set the limits in the process of a worker."""
         threadpool_limits(limits=1)
 
 
-class TallyPlugin(WorkerPlugin):
-    """Tells the client what the tasks of a worker have found."""
+class TaskCounterPlugin(WorkerPlugin):
+    """Sends the counts of each finished task from its worker to the client, as an event.
 
-    name = "dxdask-tally"
+    counter: the tasks to count. topic: of the events.
+    """
 
-    def __init__(self, tally: Tally, topic: str) -> None:
-        self._tally, self._topic = tally, topic
+    name = "dxdask-task-counter"
+
+    def __init__(self, counter: TaskCounter, topic: str) -> None:
+        self._counter, self._topic = counter, topic
 
     def setup(self, worker: Any) -> None:
-        """Remember the worker that has joined."""
+        """Keep the worker, whose memory holds the results."""
         self._worker = worker
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """Send the counts of a task that is done."""
-        if start != "executing" or finish != "memory" or not self._tally.is_of(key):
+        if start != "executing" or finish != "memory" or not self._counter.matches(key):
             return
-        counts = self._tally.of_task(key, self._worker.data.get(key))
+        counts = self._counter.counts_of(key, self._worker.data.get(key))
         if counts is not None:
             self._worker.log_event(self._topic, {"key": str(key), "counts": dict(counts)})
 
 
 @contextmanager
-def telling(client: Client, tallied: Tallied) -> Iterator[None]:
-    """Let the workers tell what tasks find, inside the context."""
-    if tallied.tally is None:
+def forward_counts(client: Client, running: RunningCounts) -> Iterator[None]:
+    """Add the counts of the workers' tasks to `running`, inside the context."""
+    if running.counter is None:
         yield
         return
-    topic = f"{TallyPlugin.name}-{uuid.uuid4().hex[:8]}"
+    topic = f"{TaskCounterPlugin.name}-{uuid.uuid4().hex[:8]}"
 
-    def hear(event: Any) -> None:
-        tallied.add(event[1]["key"], event[1]["counts"])
+    def on_event(event: Any) -> None:
+        running.add(event[1]["key"], event[1]["counts"])
 
-    client.subscribe_topic(topic, hear)  # type: ignore[no-untyped-call]
-    client.register_plugin(TallyPlugin(tallied.tally, topic), name=topic)
+    client.subscribe_topic(topic, on_event)  # type: ignore[no-untyped-call]
+    client.register_plugin(TaskCounterPlugin(running.counter, topic), name=topic)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Progress of a computation: a bar in a terminal, nothing in a pipe."""
+"""Progress of a computation: a bar in a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dask.utils import key_split
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dxdask.cluster.tally import Tallied, Tally
+from dxdask.cluster.running_counts import RunningCounts, TaskCounter
 
 Counts = Mapping[str, Any]
 
 
 @contextmanager
 def bar(label: str, console: Console | None = None) -> Iterator[Callable[[int, int, str], None]]:
-    """Give `show(done, total, doing)`, which draws a bar where stderr is a terminal."""
+    """Yield `show(done, total, doing)`, which draws a bar where stderr is a terminal."""
     where = console or Console(stderr=True)
     if not where.is_terminal:
         yield lambda done, total, doing: None
@@ -41,10 +41,10 @@ def bar(label: str, console: Console | None = None) -> Iterator[Callable[[int, i
 
 @contextmanager
 def thread_progress(
-    label: str, console: Console | None = None, tally: Tally | None = None
+    label: str, console: Console | None = None, counter: TaskCounter | None = None
 ) -> Iterator[None]:
-    """Show the progress of what this process computes inside the context, and what it finds."""
-    tallied = Tallied(tally, label)
+    """Show the progress and the running counts of what this process computes in the context."""
+    running = RunningCounts(counter, label)
     with bar(label, console) as show:
         done = total = 0
 
@@ -53,41 +53,45 @@ def thread_progress(
             total += len(state["waiting"]) + len(state["ready"])
 
         def before(key: Any, *_: Any) -> None:
-            show(done, total, tallied.before(key_split(key)))
+            show(done, total, running.describe(key_split(key)))
 
         def after(key: Any, result: Any, *_: Any) -> None:
             nonlocal done
             done += 1
-            tallied.result(key, result)
-            show(done, total, tallied.before(key_split(key)))
+            running.add_result(key, result)
+            show(done, total, running.describe(key_split(key)))
 
         with Callback(start_state=begin, pretask=before, posttask=after):  # type: ignore[no-untyped-call]
             yield
-        tallied.close()
+        running.close()
 
 
 @contextmanager
 def client_progress(
-    label: str, before: Counts, console: Console | None = None, tallied: Tallied | None = None
+    label: str, before: Counts, console: Console | None = None, running: RunningCounts | None = None
 ) -> Iterator[Callable[[Counts], None]]:
-    """Give `show(counts)` for what `scheduler_counts` tells, and told before the computation.
+    """Yield `show(counts)`, which draws the progress that `scheduler_counts` reports.
 
-    tallied : what the tasks have found, which others add to.
+    before : the same counts before the computation, subtracted.
+    running : running counts of the tasks, which `forward_counts` adds to.
     """
-    tallied = tallied or Tallied(None, label)
+    running = running or RunningCounts(None, label)
     with bar(label, console) as draw:
 
         def show(counts: Counts) -> None:
             doing = ", ".join(counts["doing"]) if counts["workers"] else "waiting for workers"
             done, total = counts["done"] - before["done"], counts["total"] - before["total"]
-            draw(done, total, tallied.before(doing))
+            draw(done, total, running.describe(doing))
 
         yield show
-        tallied.close()
+        running.close()
 
 
 def scheduler_counts(dask_scheduler: Any = None) -> dict[str, Any]:
-    """Return tasks done and in all, names of those running, and workers; runs on the scheduler."""
+    """Return numbers of tasks (done, total) and workers, and names of tasks that run.
+
+    Runs on the scheduler.
+    """
     finished = {"memory", "released", "forgotten", "erred"}
     done = total = 0
     doing = []

@@ -1,4 +1,4 @@
-"""Keys for the traffic between the scheduler of a queue, its workers and this process."""
+"""TLS keys for the traffic between the scheduler of a queue, its workers and this process."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from tempfile import TemporaryDirectory
 import dask
 from distributed import Security
 
+from dxdask.cluster.extra import require_extra
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.errors import ClusterError, ParameterError
 
 log = logging.getLogger("dxdask.cluster")
 
-# What a site's configuration must name beside scheduler.cert.
+# Keys that a site's configuration must name beside scheduler.cert.
 _NEEDED = ("ca-file", "client.cert", "worker.cert", "worker.key")
 
 
 @contextmanager
 def open_security(p: ClusterParameters, kind: str) -> Iterator[Security | None]:
-    """Give the keys of a queue, or None for `cluster.security=none`.
+    """Yield the keys of a queue, or None for `cluster.security=none`.
 
-    They are the site's, where its Dask configuration names them; else self-signed ones for this
-    session only: in a private folder that the jobs read them from, and removed at the end.
+    They are the site's, where its Dask configuration names them; otherwise self-signed ones for
+    this session, in a private folder that the jobs read them from and that is removed at the end.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def site_keys() -> Security | None:
     Raises
     ------
     ParameterError
-        It names those of the scheduler, but not all of the workers' and the client's.
+        It names the scheduler's key, but not all of those of workers and client.
     """
 
     def named(key: str) -> bool:
@@ -83,7 +84,7 @@ def site_keys() -> Security | None:
 
 
 def keys_in(folder: Path) -> Security:
-    """Return what refers to temporary keys in this folder, written or not."""
+    """Return the security options that refer to temporary keys in this folder, written or not."""
     cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
     return Security(  # type: ignore[no-untyped-call]
         require_encryption=True,
@@ -98,7 +99,8 @@ def keys_in(folder: Path) -> Security:
 
 
 def _write_keys(folder: Path) -> Security:
-    """Write new self-signed keys, one pair for all roles, that nobody else can read."""
+    """Write new self-signed keys, one pair for all roles, readable by their owner only."""
+    require_extra("cryptography", "cluster.security=tls")
     made = Security.temporary()  # type: ignore[no-untyped-call]
     for name, text in (("cert.pem", made.tls_worker_cert), ("key.pem", made.tls_worker_key)):
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -108,9 +110,9 @@ def _write_keys(folder: Path) -> Security:
 
 
 def _shared_folder(p: ClusterParameters, kind: str) -> Path:
-    """Return where keys go: as asked, or as the site's configuration says, or the current folder.
+    """Return the folder for keys: the parameter, or the site's configuration, or the current one.
 
-    The last is as dask-jobqueue has it: where people submit jobs the nodes can mostly read.
+    The last is dask-jobqueue's default: a folder in which jobs are submitted is mostly shared.
     """
     site = dask.config.get(f"jobqueue.{kind}.shared-temp-directory", None)
     text = p.shared_temp_directory or site or "."

@@ -17,36 +17,25 @@ if TYPE_CHECKING:
     import os
 
     from dxdask.pipeline.api import (
-        apply_mask,
         detector_shifts,
         detector_statistics,
         dump,
-        estimate_gain,
         export,
-        find_bad_pixels,
-        find_spots,
-        generate_mask,
-        histogram,
-        hits,
         import_,
-        index,
-        integrate,
-        linearity,
-        merge,
+        parameters,
         pedestal,
-        postrefine,
         process,
         quiet,
-        refine,
-        refine_bravais_settings,
-        refine_metrology,
-        scale,
+        show_step,
+        simulate,
         stills_process,
     )
+    from dxdask.pipeline.step_functions import StepFunction
     from dxdask.storage.store.store import Store
 
 __version__ = version("dxdask")
 __all__ = [
+    "Store",
     "apply_mask",
     "detector_shifts",
     "detector_statistics",
@@ -64,6 +53,7 @@ __all__ = [
     "linearity",
     "merge",
     "open",
+    "parameters",
     "pedestal",
     "postrefine",
     "process",
@@ -72,19 +62,55 @@ __all__ = [
     "refine_bravais_settings",
     "refine_metrology",
     "scale",
+    "show_step",
+    "simulate",
     "stills_process",
 ]
 
+if TYPE_CHECKING:
+    apply_mask: StepFunction
+    estimate_gain: StepFunction
+    find_bad_pixels: StepFunction
+    find_spots: StepFunction
+    generate_mask: StepFunction
+    histogram: StepFunction
+    hits: StepFunction
+    index: StepFunction
+    integrate: StepFunction
+    linearity: StepFunction
+    merge: StepFunction
+    postrefine: StepFunction
+    refine: StepFunction
+    refine_bravais_settings: StepFunction
+    refine_metrology: StepFunction
+    scale: StepFunction
+
 
 def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store:
-    """Open a store, to read ("r") or to read and write ("r+"); opening takes no lock.
+    """Open a store; opening takes no lock.
+
+    Parameters
+    ----------
+    path : of the store, NAME.zarr.
+    mode : "r" to read, "r+" to read and write.
+
+    Returns
+    -------
+    Store
 
     Raises
     ------
     StoreNotFoundError
         Nothing is at `path`.
     SchemaError
-        It is no dxdask store, or one of a later version.
+        It is no dxdask store, or one of another version.
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> store = dxdask.open("tiny.zarr", mode="r")
+    >>> store.runs
+    ('tiny_1', 'tiny_2', 'tiny_3')
     """
     # imported here: the science of dxdask needs neither dask nor zarr
     from dxdask.storage.store.store import Store
@@ -93,13 +119,20 @@ def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name == "Store":
+        return import_module("dxdask.storage.store.store").Store
+    if not name.startswith("_") and name in _functions():
         return getattr(import_module("dxdask.pipeline.api"), name)
     raise AttributeError(f"module 'dxdask' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_functions()})
+
+
+def _functions() -> set[str]:
+    """Return the names of all functions: those listed, and those of steps declared elsewhere."""
+    return {*__all__, *import_module("dxdask.pipeline.steps").names()}
 
 
 class _Package(ModuleType):

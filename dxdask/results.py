@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections, n_rows
-from dxdask.errors import SchemaError
+from dxdask.errors import InputError, SchemaError
 from dxdask.models import ExperimentList
 from dxdask.tables import Table, shortened
 
@@ -68,3 +68,33 @@ class StepResult:
                 return table
         there = ", ".join(t.name for t in self.tables) or "none"
         raise SchemaError(f"no table {name!r}; there are: {there}")
+
+
+def joined(results: Sequence[StepResult]) -> StepResult:
+    """Return models, tables, messages and problems of runs as of all of them, in order.
+
+    Rows and arrays are left out. Tables of one name are put one below the other; messages are
+    preceded by the name of their run, where there are several.
+
+    Raises
+    ------
+    InputError
+        No results.
+    """
+    if not results:
+        raise InputError("no run to combine; give the results of at least one")
+    tables: dict[str, list[Table]] = {}
+    for table in (t for r in results for t in r.tables):
+        tables.setdefault(table.name, []).append(table)
+    runs = [", ".join(r.experiments.runs) for r in results]
+    return StepResult(
+        experiments=ExperimentList.of([e for r in results for e in r.experiments]),
+        reflections={},
+        tables=tuple(Table.joined(parts) for parts in tables.values()),
+        messages=tuple(
+            line if len(results) == 1 else f"{run}: {line}"
+            for run, r in zip(runs, results, strict=True)
+            for line in r.messages
+        ),
+        problems=tuple(p for r in results for p in r.problems),
+    )

@@ -48,7 +48,7 @@ def find_bad_pixels(
     `dxdask.analysis.find_bad_pixels`.
 
     frames : of each run (frame, slow, fast), whole frames in each chunk; each is read once.
-    A frame that cannot be read is a problem, no error.
+    A frame that a `FrameBlock` marks as unreadable is a problem, no error.
 
     Tasks: 3 (experiments, parameters, result) + 5 a run (experiment, mask, images, first frames,
     verdict) + what the blocks of its frames share (of a store's: 2) + 1 a block with any image that

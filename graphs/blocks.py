@@ -1,7 +1,7 @@
 """Per-frame kernels mapped over a dask array of frames, one record a block.
 
 Dask fuses the reading of a block with the kernel that uses it, so that frames live in one task and
-never travel; what a task hands on is its record.
+never travel; a task hands on its record.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def map_frames(
     )
     keys = [(records.name, i, 0, 0) for i in numbers]
     # What computes the values is not handed to the optimisation: it would be copied, and fused, for
-    # each run anew. Their places are kept, as if asked for, and left out of the layer.
+    # each run again. Their keys are kept, as if requested, and excluded from the layer.
     graph = records.__dask_optimize__(records.dask, [*keys, *kept])
     tasks = {key: task for key, task in dict(graph).items() if key not in kept}
     return _lazy_records(
@@ -199,7 +199,7 @@ def _record_of_range(
 
 
 def _placeholder(value: Delayed) -> Delayed:
-    """Return what stands for a value while a graph is optimised."""
+    """Return a placeholder of a value while a graph is optimised."""
     graph = HighLevelGraph({value.key: {value.key: None}}, {value.key: set()})
     return Delayed(value.key, graph, layer=value.key)  # type: ignore[no-untyped-call]
 

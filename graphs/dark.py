@@ -1,4 +1,4 @@
-"""A dark run as a graph: one pass over the frames, sums a pixel, then what they say."""
+"""A dark run as a graph: one pass over the frames, then the pedestal from sums a pixel."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pedestal(
 
     frames : (frame, slow, fast) as recorded, whole frames in each chunk; each is read once, but for
     those that stand out, which are read again to be taken from the sums. A frame that cannot be
-    read is left out.
+    read is skipped.
 
     Tasks: 4 (panels, first frames, the array of frames, result) + 1 a block + `n_folds` of those +
     what the blocks of `frames` share (of a store's: 2). What travels are sums: 24 bytes a pixel. A
@@ -70,10 +70,10 @@ class _Again:
 
     frames: da.Array
 
-    def sums(self, wanted: NDArray[np.int64], boxes: NDArray[np.int64]) -> Iterator[DarkSums]:
-        """Yield the sums over the frames wanted, by their numbers in the run, block by block."""
+    def sums(self, chosen: NDArray[np.int64], boxes: NDArray[np.int64]) -> Iterator[DarkSums]:
+        """Yield the sums over the chosen frames, by their numbers in the run, block by block."""
         for number, block in enumerate(block_ranges(self.frames)):
-            here = wanted[(wanted >= block.start) & (wanted < block.stop)]
+            here = chosen[(chosen >= block.start) & (chosen < block.stop)]
             if here.size:
                 frames = self.frames.blocks[number].compute(scheduler="synchronous")
                 yield dark_sums(np.asarray(frames)[here - block.start], boxes, here.tolist())

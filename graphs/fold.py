@@ -24,7 +24,7 @@ def tree_fold(
 
     Parameters
     ----------
-    parts : what is to be brought together, in order.
+    parts : those to combine, in order.
     combine : takes a list of up to `fan_in` neighbouring parts, in order, and returns another:
         a module-level, associative function. A single part is returned as it is.
     fan_in : how many parts one task may hold at a time, at least 2.
@@ -77,7 +77,7 @@ def _combine_records(combine: Callable[[list[Any]], Any], records: list[Any]) ->
 
 
 def n_folds(n_parts: int, fan_in: int = 8, *, records: bool = False) -> int:
-    """Return how many tasks `tree_fold` adds to `n_parts` parts."""
+    """Return the number of tasks that `tree_fold` adds to `n_parts` parts."""
     total = int(records and n_parts > 0 and n_parts % fan_in == 1)
     while n_parts > 1:
         full, rest = divmod(n_parts, fan_in)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from dxdask.analysis.gain import (
     ImageGain,
-    combine_gains,
     image_gains,
     result_of_gains,
     sampled_frames,
@@ -40,8 +38,8 @@ def estimate_gain(
     """Return the gain of one run as a Delayed `StepResult`, equal to
     `dxdask.analysis.estimate_gain`.
 
-    frames : (frame, slow, fast), whole frames in each chunk. A frame that cannot be read is a
-    problem, no error.
+    frames : (frame, slow, fast), whole frames in each chunk. A frame that a `FrameBlock` marks as
+    unreadable is a problem, no error.
 
     Tasks: 6 (experiment, parameters, mask, images, first frames, result) + 1 a block that holds any
     of the images looked at + `n_folds` of those + what the blocks of `frames` share (of a store's:
@@ -60,23 +58,17 @@ def estimate_gain(
     settings = delayed(parameters, name=None, pure=True, traverse=False)
     good = delayed(mask, name=None, pure=True, traverse=False)
     chosen = sampled_frames(experiment, frames.shape[0], parameters)
-    wanted = set(chosen.tolist())
+    numbers = set(chosen.tolist())
     parts = map_frames(
         _gains_of_block,
         frames,
-        [models, good, settings, delayed(wanted, name=None, pure=True, traverse=False)],
+        [models, good, settings, delayed(numbers, name=None, pure=True, traverse=False)],
         label="estimate-gain",
-        used=[i for i, block in enumerate(block_ranges(frames)) if not wanted.isdisjoint(block)],
+        used=[i for i, block in enumerate(block_ranges(frames)) if not numbers.isdisjoint(block)],
     )
     gains = tree_fold(parts, _join, fan_in=fan_in, label="join-gains", records=True)
     result: Delayed = delayed(_result, pure=True)(gains, models)
     return result
-
-
-def combine(results: Sequence[Delayed]) -> Delayed:
-    """Return the gains of some runs as a Delayed `StepResult` from those of each, in order."""
-    combined: Delayed = delayed(combine_gains, pure=True)(list(results))
-    return combined
 
 
 def _gains_of_block(
@@ -84,9 +76,9 @@ def _gains_of_block(
     experiment: Experiment,
     mask: NDArray[np.bool_] | None,
     parameters: GainParameters,
-    wanted: set[int],
+    numbers: set[int],
 ) -> Gains:
-    places = [i for i in range(len(block.frames)) if block.first + i in wanted]
+    places = [i for i in range(len(block.frames)) if block.first + i in numbers]
     images = np.array(places, np.int64) + block.first + experiment.first_image
     failed = {i: block.unreadable[p] for i, p in enumerate(places) if p in block.unreadable}
     return image_gains(block.frames[places], images, experiment, mask, parameters, failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from dxdask.columns import Reflections
 from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.fold import tree_fold
-from dxdask.integration import local_profile, profile_model
+from dxdask.integration import local_profile
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import IntegrationContext, integration_context, usable_pixels
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
-from dxdask.integration.result import combine_runs, finish
+from dxdask.integration.result import finish
 from dxdask.integration.sums import PixelSums
-from dxdask.models import Experiment, ExperimentList
+from dxdask.models import Experiment
 from dxdask.results import StepResult
 
 if TYPE_CHECKING:
@@ -28,28 +28,6 @@ if TYPE_CHECKING:
 
 Problems: TypeAlias = tuple[Mapping[str, Any], ...]
 BlockRecord: TypeAlias = tuple[PixelSums, Problems]
-
-
-def estimate_profile(
-    refined: Delayed | StepResult, spots: Delayed | StepResult, parameters: IntegrationParameters
-) -> Delayed:
-    """Return the experiments of `refined` with their profiles, an ExperimentList. Tasks: 1.
-
-    Row i of the reflections of `refined` must be spot i of `spots`, whose pixels are used.
-    """
-    lazy: Delayed = delayed(_profiled, pure=True)(refined, spots, parameters)
-    return lazy
-
-
-def local_profiles(
-    refined: Delayed | StepResult,
-    spots: Delayed | StepResult,
-    experiments: Delayed | ExperimentList,
-    parameters: IntegrationParameters,
-) -> Delayed:
-    """Return the local profiles of all runs, from the spots as `estimate_profile`. Tasks: 1."""
-    lazy: Delayed = delayed(_local, pure=True)(refined, spots, experiments, parameters)
-    return lazy
 
 
 def predict(
@@ -93,10 +71,11 @@ def integrate(
     -------
     Delayed
         Tasks: 6 (mask, usable pixels, predict, context, first frames, finish) + 1 a block +
-        `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result is the same to
-        the last bit for any chunks. A task holds one block, and one int32 per pixel of a frame; the
-        last holds the table of the run, some 300 bytes a reflection. A frame that cannot be read is
-        a problem of the result, and its reflections are not integrated.
+        `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result is the
+        same to the last bit for any chunks. A task holds one block, and one int32 per pixel of a
+        frame; the last holds the table of the run, some 300 bytes a reflection. A frame that a
+        `FrameBlock` marks as unreadable is a problem of the result, and its reflections are not
+        integrated.
 
     Raises
     ------
@@ -121,31 +100,6 @@ def integrate(
     )
     result: Delayed = delayed(_finish, pure=True)(record, predicted, context, experiment)
     return result
-
-
-def combine(results: Sequence[Delayed], experiments: ExperimentList | Delayed) -> Delayed:
-    """Return the results of several runs as one StepResult, runs in the order given. Tasks: 1."""
-    lazy: Delayed = delayed(combine_runs, pure=True)(list(results), experiments)
-    return lazy
-
-
-def _profiled(
-    refined: StepResult, spots: StepResult, parameters: IntegrationParameters
-) -> ExperimentList:
-    return profile_model.estimate_profile(
-        refined.reflections, spots.arrays, refined.experiments, parameters
-    )
-
-
-def _local(
-    refined: StepResult,
-    spots: StepResult,
-    experiments: ExperimentList,
-    parameters: IntegrationParameters,
-) -> tuple[local_profile.LocalProfile | None, ...]:
-    return local_profile.local_profiles(
-        refined.reflections, spots.arrays, experiments, parameters.profile
-    )
 
 
 def _sums_of_block(

@@ -17,7 +17,6 @@ from dxdask.masking import panel_masks
 from dxdask.models import Experiment
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters
-from dxdask.spotfinding import combine as combine_runs
 from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.filters import needs_surroundings
 from dxdask.spotfinding.images import ZRange, first_z, is_used, z_ranges
@@ -50,7 +49,8 @@ def find_spots(
     frames : (frame, slow, fast), whole frames in each chunk. fan_in : parts joined by one task.
     stored : the same frames, from where they are read once more, when all spots are found, for
     `output.shoeboxes` and `filter.background_gradient`; None for `frames`.
-    The other parameters are those of the step. A frame that cannot be read is a problem, no error.
+    The other parameters are those of the step. A frame that a `FrameBlock` marks as unreadable is a
+    problem, no error.
 
     Tasks: 7 (experiment, parameters, masks, ranges, workspaces, first frames, result; 8 with a gain
     map) + 1 a block that `scan_range` leaves any frame of + `n_folds` of those + what the blocks of
@@ -97,15 +97,6 @@ def find_spots(
         whole, models, settings, experiment_index, tuple(map(int, frames.shape[1:])), around
     )
     return result
-
-
-def combine(results: Sequence[Delayed]) -> Delayed:
-    """Return the spots of an ensemble as a Delayed `StepResult` from those of its runs, in order.
-
-    It holds the spots of all runs and their pixels: some 20 bytes a strong pixel, 200 a spot.
-    """
-    combined: Delayed = delayed(combine_runs, pure=True)(list(results))
-    return combined
 
 
 def _masks(

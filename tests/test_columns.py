@@ -1,4 +1,4 @@
-"""What all tables of reflections have in common."""
+"""Properties common to all tables of reflections."""
 
 from __future__ import annotations
 

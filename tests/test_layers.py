@@ -1,4 +1,4 @@
-"""Who may import whom; reads the real folders and needs no tool."""
+"""Imports allowed between layers; reads the real folders and needs no tool."""
 
 from __future__ import annotations
 

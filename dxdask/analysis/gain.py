@@ -217,18 +217,6 @@ def result_of_gains(gains: Iterable[ImageGain], experiment: Experiment) -> StepR
     )
 
 
-def combine_gains(results: Sequence[StepResult]) -> StepResult:
-    """Return the gains of several runs in one result, in the order given."""
-    names = ("runs", "images", "panels")
-    return StepResult(
-        experiments=ExperimentList.of([e for r in results for e in r.experiments]),
-        reflections={},
-        tables=tuple(Table.joined([r.table(n) for r in results]) for n in names),
-        messages=tuple(m for r in results for m in r.messages),
-        problems=tuple(p for r in results for p in r.problems),
-    )
-
-
 def gain_map(detector: Detector, gains: Sequence[float], shape: tuple[int, int]) -> Floats:
     """Return counts per photon (slow, fast) float64 of a stored frame, each panel's own gain.
 

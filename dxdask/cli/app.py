@@ -1,6 +1,6 @@
 """The application, and how commands that take parameters are added to it.
 
-All of them read their words and files alike, and print their parameters if asked (`-c`); only then
+All of them read their words and files alike, and print their parameters with `-c`; only then
 is the work itself imported. What they take is named by where it is, `package.module:name`, so that
 `dxdask --help` and `dxdask show` need no numba.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import typer
 
@@ -18,9 +18,14 @@ from dxdask.cli import arguments, output
 from dxdask.cli.logs import log_to
 from dxdask.cli.options import Arguments, Config, Expert, File, Json, Output
 
+if TYPE_CHECKING:
+    from dxdask.storage.store.store import Store
+
 Out = TypeVar("Out", bound=Path | None)
 OnStore = Callable[[list[str], Any, bool], None]
 MakingStore = Callable[[list[str], Out, Any, bool], None]
+AfterStep = Callable[["Store", Any], None]
+AFTER: dict[str, list[AfterStep]] = {}
 
 app = typer.Typer(
     name="dxdask",
@@ -34,7 +39,7 @@ app = typer.Typer(
 def on_store(
     name: str, model: str, groups: Collection[str] | None = None, *, title: str | None = None
 ) -> Callable[[OnStore], OnStore]:
-    """Add what is decorated as a command: it takes paths, parameters and whether to print JSON.
+    """Add a function as a command; it takes paths, parameters and True to print JSON.
 
     model : where its parameters are. groups : those of them that it takes, default: all.
     title : its help, default: its docstring.
@@ -62,7 +67,7 @@ def on_store(
 def making_store(
     name: str, model: str, default: Out
 ) -> Callable[[MakingStore[Out]], MakingStore[Out]]:
-    """Add what is decorated as `on_store` does; it also takes, after the paths, the store to make.
+    """Add a function as `on_store` does; it also takes, after the paths, the store to make.
 
     default : that store if none is given.
     """
@@ -87,22 +92,46 @@ def making_store(
     return add
 
 
-def add_step(
-    name: str, title: str, model: str, groups: Collection[str], run: str, *, step: str
-) -> None:
-    """Add the command that runs one step of a store.
+def add_step(name: str, title: str) -> None:
+    """Add the command that runs one step of a store."""
 
-    run : where the function is that does it. step : the name its result has in the store.
-    """
+    @app.command(name, help=title)
+    def command(
+        given: Arguments = None,
+        config: Config = False,
+        expert: Expert = 0,
+        file: File = None,
+        json: Json = False,
+    ) -> None:
+        from dxdask.pipeline.step_parameters import step_parameters
+        from dxdask.pipeline.steps import canonical
 
-    @on_store(name, model, groups, title=title)
-    def work(paths: list[str], parameters: Any, json: bool) -> None:
+        paths, texts = arguments.split(given or [])
+        default, groups = step_parameters(name, paths[0] if paths else None)
+        parameters = arguments.read_parameters(lambda: default, file, texts, groups)
+        if config:
+            return output.configuration(parameters, expert, groups)
+        from dxdask.pipeline.step import run_step
+
         path = arguments.one_store(paths, name)
         with log_to(Path(path), name, quiet=json):
             output.changed_parameters(parameters)
-            store = resolve_name(run)(path, name, parameters, output.finished)
+            store = run_step(path, name, parameters, output.finished, output.wrote)
+            for work in AFTER.get(name, ()):
+                work(store, parameters)
         if json:
-            output.as_json(store.show(step))
+            output.as_json(store.show(canonical(name)))
+        return None
+
+
+def after(name: str) -> Callable[[AfterStep], AfterStep]:
+    """Add a function to the command of a step; it is called when the step is complete."""
+
+    def add(work: AfterStep) -> AfterStep:
+        AFTER.setdefault(name, []).append(work)
+        return work
+
+    return add
 
 
 def _read(

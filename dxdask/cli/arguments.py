@@ -1,4 +1,4 @@
-"""What every command takes: paths, `a.b.c=value` texts, a file of parameters."""
+"""Arguments of every command: paths, `a.b.c=value` texts, a file of parameters."""
 
 from __future__ import annotations
 

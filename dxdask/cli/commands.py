@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dxdask.cli import arguments, output
 from dxdask.cli.app import add_step, making_store
 from dxdask.cli.logs import log_to
-from dxdask.pipeline.catalogue import STEPS
+from dxdask.pipeline.steps import all_steps
 
 if TYPE_CHECKING:
-    from dxdask.pipeline.import_parameters import ImportCommandParameters, ProcessParameters
+    from dxdask.pipeline.import_parameters import ImportCommandParameters
+
+
+ADDED = {"pedestal"}  # also takes files
 
 
 @making_store(
@@ -32,9 +35,9 @@ def import_(paths: list[str], out: Path, parameters: ImportCommandParameters, js
 
 
 @making_store(
-    "process", "dxdask.pipeline.import_parameters:ProcessParameters", Path("processed.zarr")
+    "process", "dxdask.pipeline.import_parameters:process_parameters", Path("processed.zarr")
 )
-def process(paths: list[str], out: Path, parameters: ProcessParameters, json: bool) -> None:
+def process(paths: list[str], out: Path, parameters: Any, json: bool) -> None:
     """Take an ensemble of sweeps from raw frames to merged intensities, as one graph."""
     from dxdask.pipeline import ensemble
 
@@ -48,12 +51,10 @@ def process(paths: list[str], out: Path, parameters: ProcessParameters, json: bo
         output.as_json(store.show())
 
 
-for _step in STEPS.values():
-    add_step(
-        _step.name,
-        _step.title,
-        "dxdask.pipeline.parameters:StepParameters",
-        (*_step.groups, "cluster", "force"),
-        "dxdask.pipeline.step:run_step",
-        step=_step.name,
-    )
+def add_steps() -> None:
+    """Add the commands of the steps that are declared and have none yet."""
+    for step in all_steps():
+        for name in (step.name, *step.aliases):
+            if name not in ADDED:
+                add_step(name, step.title)
+                ADDED.add(name)

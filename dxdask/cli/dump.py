@@ -30,7 +30,7 @@ def dump(
     store = Store.open(arguments.one_store(paths, "dump"), mode="r")
     done = dump_store(store, out, parameters)
     for problem in done.problems:
-        output.line(f"left out image {problem['image']} of {problem['run']}: {problem['reason']}")
+        output.line(f"skipped image {problem['image']} of {problem['run']}: {problem['reason']}")
     if len(done.files) <= 3:
         for name in done.files:
             output.line(f"wrote {name}")

@@ -19,7 +19,7 @@ def export(
     parameters = arguments.read_parameters(ExportParameters, file, texts)
     if config:
         return output.configuration(parameters, expert)
-    store = Store.open(arguments.one_store(paths, "export"), mode="r")
+    store = Store.open(arguments.one_store(paths, "export"), mode="r", branch=parameters.branch)
     for written in export_store(store, parameters):
         output.line(f"wrote {written}")
     return None

@@ -1,4 +1,4 @@
-"""The log file of a command: what it prints, and when."""
+"""The log file of a command: its output, with times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFERENCE = "methods after DIALS (2018) Acta Cryst. D74, 85-97 and the papers na
 def log_to(
     store: Path, command: str, *, creates: bool = False, quiet: bool = False
 ) -> Iterator[None]:
-    """Write what is logged and printed to STORE's name + `.log`, beside it, and print the start.
+    """Write log messages and printed lines to STORE's name + `.log`, beside it; print the start.
 
     creates: the command makes the store. quiet: print nothing (the output is JSON).
 
@@ -45,7 +45,7 @@ def log_to(
 
 def _handler(store: Path, *, creates: bool) -> logging.Handler:
     if not creates and not store.exists():
-        return logging.NullHandler()  # the command will say so, and leave no file behind
+        return logging.NullHandler()  # the command reports it, and leaves no file behind
     path = store.with_suffix(".log")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from dxdask.cli.app import app
 from dxdask.errors import DxdaskError, ParameterError, plain
 
 INTERRUPTED = 130
-STOPPED = "stopped; what was complete is in the store, run again to go on"
+STOPPED = "stopped; what was complete is in the store, run again to resume"
 # each registers itself when imported
 COMMANDS = (commands, dump, export, metrology, show, simulate, stills)
 
@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
+    commands.add_steps()
     application = typer.main.get_command(app)
     try:
         application.main(args=arguments, prog_name="dxdask")

@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dxdask.cli import arguments, output
-from dxdask.cli.app import on_store
-from dxdask.cli.logs import log_to
+from dxdask.cli.app import after, on_store
 from dxdask.errors import ParameterError
 
 if TYPE_CHECKING:
-    from dxdask.pipeline.metrology.parameters import (
-        DetectorShiftsParameters,
-        RefineMetrologyParameters,
-    )
+    from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
     from dxdask.pipeline.metrology.shifts import Compared
+    from dxdask.storage.store.store import Store
     from dxdask.tables import Table
 
-_REFINE = "dxdask.pipeline.metrology.parameters:RefineMetrologyParameters"
 _SHIFTS = "dxdask.pipeline.metrology.parameters:DetectorShiftsParameters"
 
 
-@on_store("refine_metrology", _REFINE)
-def refine_metrology(paths: list[str], parameters: RefineMetrologyParameters, json: bool) -> None:
-    """Refine where the panels of the detector are, from all indexed stills."""
-    from dxdask.pipeline.metrology.refine import refine_metrology as run
+@after("refine_metrology")
+def draw_moves(store: Store, parameters: Any) -> None:
+    """Draw how the panels moved, if `output.picture` names a file."""
     from dxdask.pipeline.metrology.shifts import refined_in
 
-    path = arguments.one_store(paths, "refine_metrology")
-    with log_to(Path(path), "refine_metrology", quiet=json):
-        output.changed_parameters(parameters)
-        store = run(path, parameters, output.finished)
-        for written in parameters.output.geometry:
-            output.line(f"wrote {written}")
+    if parameters.output.picture is not None:
         _draw(parameters.output.picture, refined_in(store))
-    if json:
-        output.as_json(store.show("refine_metrology"))
 
 
 @on_store("detector_shifts", _SHIFTS)

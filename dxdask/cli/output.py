@@ -1,4 +1,4 @@
-"""What a command prints: tables as text or as JSON, and the parameters that are not at default."""
+"""Output of a command: tables as text or as JSON, and the parameters that are not at default."""
 
 from __future__ import annotations
 
@@ -61,14 +61,19 @@ def changed_parameters(parameters: Parameters) -> None:
         line()
 
 
+def wrote(file: str) -> None:
+    """Print the name of a file that was written."""
+    line(f"wrote {file}")
+
+
 def finished(store: Store, name: str) -> None:
-    """Print what a step that has just run has to say, and what it could not process."""
+    """Print the messages and tables of a step that has just run, and its problems."""
     step(store, name, most_rows=MOST_ROWS)
     problems(store, name)
 
 
 def step(store: Store, name: str, *, most_rows: int | None = None) -> None:
-    """Print what a step in the store has to say: its messages, its tables, how long it took.
+    """Print the report of a step in the store: its messages, its tables, the time that it took.
 
     most_rows : of a table, of which the others are counted; None: all.
     """
@@ -86,7 +91,7 @@ def step(store: Store, name: str, *, most_rows: int | None = None) -> None:
 
 
 def problems(store: Store, name: str) -> None:
-    """Print what a step, or `import`, could not process: the first rows, and how many more."""
+    """Print the problems of a step, or of `import`: the first rows, and the number of more."""
     if name == "import":
         rows = [row for run in store.runs for row in store.run_attributes(run).get("problems", ())]
     else:

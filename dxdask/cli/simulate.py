@@ -13,7 +13,7 @@ from dxdask.cli import arguments, output
 from dxdask.cli.app import app
 from dxdask.cli.logs import log_to
 from dxdask.cli.options import Arguments, Config, Directory, Expert, File
-from dxdask.errors import InputError, ParameterError
+from dxdask.errors import ParameterError
 
 if TYPE_CHECKING:
     from dxdask.simulation import SimulationParameters
@@ -34,12 +34,14 @@ def simulate(
     stills: Stills = False,
 ) -> None:
     """Make the frames of a known crystal as NXmx files, with the truth beside them."""
-    from dxdask.simulation import SimulationParameters, jet
+    from dxdask.pipeline.simulate import simulation_parameters
 
     paths, texts = arguments.split(given or [])
     if paths:
         raise ParameterError(f"dxdask simulate takes parameters and -o FOLDER, not {paths[0]!r}")
-    parameters = arguments.read_parameters(jet if stills else SimulationParameters, file, texts)
+    parameters = arguments.read_parameters(
+        lambda: simulation_parameters(stills=stills), file, texts
+    )
     if config:
         return output.configuration(parameters, expert)
     for path in _write(out, parameters):
@@ -55,7 +57,7 @@ def demo(out: Directory = Path("demo")) -> None:
     """Simulate five runs at five transmissions and take them to merged intensities."""
     from dxdask.pipeline import ensemble
     from dxdask.pipeline.export import ExportParameters, export_store
-    from dxdask.pipeline.import_parameters import ProcessParameters
+    from dxdask.pipeline.import_parameters import process_parameters
     from dxdask.report import plot_ensemble
     from dxdask.simulation import SimulationParameters
 
@@ -67,7 +69,7 @@ def demo(out: Directory = Path("demo")) -> None:
         shutil.rmtree(out / "frames", ignore_errors=True)
         files = _write(out / "frames", simulation)
         parameters = arguments.read_parameters(
-            ProcessParameters,
+            process_parameters,
             None,
             [f"space_group={simulation.crystal.space_group}", "overwrite=true"],
         )
@@ -82,11 +84,8 @@ def demo(out: Directory = Path("demo")) -> None:
 def _write(folder: Path, parameters: SimulationParameters) -> list[Path]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from dxdask.simulation import simulate as simulate_frames
-    from dxdask.storage.exporters.simulated import write_simulation
+    from dxdask.pipeline.simulate import simulate as run
 
-    if (folder / "truth.json").exists():
-        raise InputError(f"{folder} holds a simulation already; give another -o FOLDER")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, transient=True, disable=not sys.stderr.isatty()) as bar:
         tasks = {}
@@ -96,4 +95,4 @@ def _write(folder: Path, parameters: SimulationParameters) -> list[Path]:
                 tasks[run] = bar.add_task(run, total=total)
             bar.update(tasks[run], completed=done)
 
-        return write_simulation(folder, simulate_frames(parameters), progress=progress)
+        return run(folder, parameters, progress)

@@ -1,4 +1,4 @@
-"""The commands on stills: `stills_process`, `pedestal`, and single steps of what is in a store."""
+"""The commands `stills_process` and `pedestal`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dxdask.cli import arguments, output
-from dxdask.cli.app import add_step, making_store
+from dxdask.cli.app import making_store
 from dxdask.cli.logs import log_to
-from dxdask.pipeline.stills.catalogue import COMMANDS, groups_of
 
 if TYPE_CHECKING:
     from dxdask.pipeline.pedestal import PedestalParameters
@@ -48,17 +47,3 @@ def pedestal(
         output.problems(store, "import")
     if json:
         output.as_json(store.show("pedestal"))
-
-
-for _name, _title in (
-    ("hits", "Tell which events of a store show a crystal, by the spots found on them."),
-    ("postrefine", "Post-refine and merge the integrated stills of a store."),
-):
-    add_step(
-        _name,
-        _title,
-        "dxdask.pipeline.stills.parameters:StillsStepParameters",
-        groups_of(_name),
-        "dxdask.pipeline.stills.step:run_stills_step",
-        step=COMMANDS[_name].name,
-    )

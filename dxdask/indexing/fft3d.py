@@ -22,10 +22,9 @@ OUTLYING_PEAK = 5.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BasisVectors:
-    """Candidate vectors (n, 3) of the direct lattice, Angstrom, and volumes of their peaks (n,)."""
+    """Candidate vectors (n, 3) of the direct lattice, Angstrom, and the number of spots used."""
 
     vectors: Floats
-    volumes: Floats
     n_used: int
 
 
@@ -154,8 +153,7 @@ def find_basis_vectors(
     length = np.linalg.norm(vectors, axis=1)
     keep = (length > min_cell) & (length < 2.0 * max_cell) & _upper_half(vectors)
     vectors, volumes = _without_near(vectors[keep], volumes[keep])
-    vectors, volumes = _without_multiples(vectors, volumes)
-    return BasisVectors(vectors=vectors, volumes=volumes, n_used=len(used))
+    return BasisVectors(vectors=_without_multiples(vectors, volumes), n_used=len(used))
 
 
 def _upper_half(vectors: Floats) -> NDArray[np.bool_]:
@@ -192,7 +190,7 @@ def _angle(v: Floats, w: Floats) -> float:
     return float(np.degrees(np.arccos(min(cosine, 1.0))))
 
 
-def _without_multiples(vectors: Floats, volumes: Floats) -> tuple[Floats, Floats]:
+def _without_multiples(vectors: Floats, volumes: Floats) -> Floats:
     """Return the vectors that are no integer multiple (5 degrees, 0.2) of a shorter one."""
     length = np.linalg.norm(vectors, axis=1)
     kept: list[int] = []
@@ -202,4 +200,4 @@ def _without_multiples(vectors: Floats, volumes: Floats) -> tuple[Floats, Floats
         if not any(round(r) > 1 and abs(r - round(r)) < 0.2 for r in ratios):
             kept.append(int(i))
     order = [k for k in _order(vectors, volumes) if k in set(kept)]
-    return vectors[order], volumes[order]
+    return np.asarray(vectors[order])

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Reflections, rows_by_panel
 from dxdask.geometry.rays import is_entering
 from dxdask.models import Experiment, ExperimentList
-from dxdask.models.vectors import unit
 
 Rows = NDArray[np.intp]
 
@@ -76,9 +74,11 @@ def to_datum(vectors: Floats, phi: Floats, experiment: Experiment) -> Floats:
     if goniometer is None:
         return vectors
     v = vectors @ goniometer.setting_rotation  # rows times S are S^-1 v, S being a rotation
-    vectors_of_rotation = np.outer(-phi, unit(goniometer.rotation_axis_datum))
-    rotations = scipy.spatial.transform.Rotation.from_rotvec(vectors_of_rotation)
-    return np.asarray(rotations.apply(v) @ goniometer.fixed_rotation)
+    m2 = goniometer.rotation_axis_datum
+    # Rodrigues's formula for one axis: a rotation object for each angle takes ten times the memory
+    cos, sin = np.cos(phi)[:, None], np.sin(phi)[:, None]
+    rotated = v * cos - np.cross(m2, v) * sin + np.outer(v @ m2, m2) * (1.0 - cos)
+    return np.asarray(rotated @ goniometer.fixed_rotation)
 
 
 def within_first_rotation(

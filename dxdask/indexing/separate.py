@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from dxdask.columns import Reflections, concatenate, n_rows, select
 from dxdask.errors import ConvergenceError, DxdaskError, InputError, plain
 from dxdask.indexing.parameters import IndexParameters
+from dxdask.indexing.reciprocal import map_centroids
 from dxdask.indexing.together import index_together
 from dxdask.models import Experiment, ExperimentList
 from dxdask.refinement import RefinementParameters
-from dxdask.results import StepResult
+from dxdask.results import StepResult, joined
 from dxdask.tables import Table
 
 
@@ -106,3 +108,40 @@ def _in_order(
         whole[rows] = values
         table[name] = whole
     return table
+
+
+PREDICTED = ("x_cal", "y_cal", "z_cal", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
+
+
+def unindexed(reflections: Reflections, experiments: ExperimentList, reason: str) -> StepResult:
+    """Return the result of a run that cannot be indexed: all spots without indices, and a problem.
+
+    reflections : spots of one run; experiments : of that run.
+    """
+    n = n_rows(reflections)
+    table = map_centroids(reflections, experiments) | {"hkl": np.zeros((n, 3), np.int32)}
+    table |= {name: np.zeros(n) for name in PREDICTED}
+    problem = {"run": experiments.runs[0], "image": None, "step": "index", "reason": reason}
+    return StepResult(experiments=experiments, reflections=table, problems=(problem,))
+
+
+def combine_reports(results: Sequence[StepResult]) -> StepResult:
+    """Return tables, messages and problems of runs indexed by themselves, without rows.
+
+    Raises
+    ------
+    ConvergenceError
+        None could be indexed.
+    """
+    if not any(r.experiments.crystals for r in results):
+        reasons = "; ".join(f"{p['run']}: {p['reason']}" for r in results for p in r.problems)
+        raise ConvergenceError(f"none of {len(results)} runs could be indexed: {reasons}")
+    firsts = np.cumsum([0, *(len(r.experiments) for r in results)]).tolist()
+    named = []
+    for result, first in zip(results, firsts, strict=False):
+        ids = list(range(first, first + len(result.experiments)))
+        tables = (
+            replace(t, rows=_with_run(t, result.experiments.runs[0], ids)) for t in result.tables
+        )
+        named.append(replace(result, tables=tuple(tables)))
+    return joined(named)

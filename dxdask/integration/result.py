@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from dxdask.columns import Reflections, check, concatenate
-from dxdask.errors import InputError
+from dxdask.columns import Reflections, check
 from dxdask.integration.context import IntegrationContext
 from dxdask.integration.profile_fit import fitted
 from dxdask.integration.summary import integration_messages, integration_tables
 from dxdask.integration.summation import summed
 from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment, ExperimentList
-from dxdask.results import StepResult
-from dxdask.tables import Table
+from dxdask.results import StepResult, joined
 
 
 def finish(
@@ -38,22 +37,9 @@ def finish(
     )
 
 
-def combine_runs(results: Sequence[StepResult], experiments: ExperimentList) -> StepResult:
-    """Return the results of several runs as one; experiments : of the runs, in order."""
-    if not results:
-        raise InputError("no run was integrated; index and refine some first")
-    names = [t.name for t in results[0].tables]
-    joined = tuple(_joined([r.table(name) for r in results]) for name in names)
-    return StepResult(
-        experiments=experiments,
-        reflections=concatenate([r.reflections for r in results]),
-        tables=joined,
-        messages=tuple(m for r in results for m in r.messages),
-        problems=tuple(p for r in results for p in r.problems),
-    )
+def combine_reports(results: Sequence[StepResult], experiments: ExperimentList) -> StepResult:
+    """Return tables, messages and problems of runs as of all of them, without rows.
 
-
-def _joined(tables: Sequence[Table]) -> Table:
-    first = tables[0]
-    rows = [row for t in tables for row in t.rows]
-    return Table(name=first.name, title=first.title, rows=rows, headings=first.headings)
+    experiments : of the runs, in order.
+    """
+    return replace(joined(results), experiments=experiments)

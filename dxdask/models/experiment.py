@@ -49,7 +49,7 @@ class Experiment:
         return html_table("Experiment", [self._summary()])
 
     def _summary(self) -> dict[str, str]:
-        """Return what is shown of the experiment, by name."""
+        """Return the summary of the experiment, by name."""
         images = "still"
         if self.scan is not None:
             first, last = self.scan.image_range

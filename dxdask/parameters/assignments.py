@@ -110,7 +110,7 @@ def _resolve(name: str, known: Mapping[str, Entry]) -> str:
 
 
 def _near(name: str, paths: list[str]) -> str:
-    """Return which of the paths may have been meant, as the end of a message."""
+    """Return the paths that may have been meant, as the end of a message."""
     leaves = {p.rsplit(".", 1)[-1]: p for p in paths}
     near = difflib.get_close_matches(name, paths, n=2, cutoff=0.6)
     near += [leaves[x] for x in difflib.get_close_matches(name.rsplit(".", 1)[-1], leaves, n=3)]
@@ -146,7 +146,7 @@ def _explain(error: ValidationError, paths: list[str]) -> str:
 
 
 def _explain_one(problem: ErrorDetails, paths: list[str]) -> str:
-    """Return what is wrong, without what pydantic says of its own workings."""
+    """Return the error in words, without pydantic's internals."""
     loc, kind, given = problem["loc"], problem["type"], problem["input"]
     path = ".".join(str(p) for p in loc)
     if kind == "extra_forbidden":

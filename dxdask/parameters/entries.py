@@ -31,7 +31,7 @@ class Entry:
 
     @property
     def expert_level(self) -> int:
-        """How expert a user must be to want to see it; 0 is for all."""
+        """Level of expertise from which a parameter is shown; 0 is for all."""
         return int(self._extra("expert_level", 0))
 
     @property
@@ -41,12 +41,12 @@ class Entry:
 
     @property
     def multiple(self) -> bool:
-        """Whether each time that it is given adds a value: lists of lists, and what says so."""
+        """True if each assignment adds a value: lists of lists, and parameters declared so."""
         return bool(self._extra("multiple", False)) or get_origin(item_of(self.field)) is tuple
 
     @property
     def choices(self) -> str:
-        """What may be given, as text."""
+        """Accepted values, as text."""
         return _type_text(self.field.annotation)
 
     def _extra(self, key: str, default: Any) -> Any:

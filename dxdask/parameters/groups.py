@@ -1,4 +1,4 @@
-"""What was given for parameters that may be given several times: it adds up, in order."""
+"""Values of parameters that may be given several times: they add up, in order."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Several:
 
 
 def _says(group: Mapping[str, Any], path: str, known: Mapping[str, Entry]) -> bool:
-    """Return whether a group has more than defaults: `-c` shows such a one to copy from."""
+    """Return True if a group has more than defaults: `-c` shows such a one to copy from."""
     return any(
         value is not None and as_text(value) != as_text(known[f"{path}.{name}"].field.default)
         for name, value in group.items()

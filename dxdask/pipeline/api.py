@@ -7,56 +7,91 @@ A name may be shortened as there (`min_spot_size=2`); groups may be given as map
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dxdask.errors import InputError, ParameterError
+from pydantic import create_model
+
 from dxdask.parameters import Parameters
 from dxdask.parameters.assignments import flatten, with_assignments
 from dxdask.pipeline import ensemble
-from dxdask.pipeline.catalogue import STEPS
 from dxdask.pipeline.dump.parameters import DumpParameters
 from dxdask.pipeline.dump.write import Dumped, dump_store
 from dxdask.pipeline.export import ExportParameters, export_store
-from dxdask.pipeline.import_parameters import ImportCommandParameters, ProcessParameters
-from dxdask.pipeline.metrology import refine as metrology
+from dxdask.pipeline.import_parameters import ImportCommandParameters, process_parameters
 from dxdask.pipeline.metrology import shifts
-from dxdask.pipeline.metrology.parameters import (
-    DetectorShiftsParameters,
-    RefineMetrologyParameters,
-)
-from dxdask.pipeline.parameters import StepParameters
+from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
 from dxdask.pipeline.pedestal import PedestalParameters
 from dxdask.pipeline.pedestal import pedestal as run_pedestal
 from dxdask.pipeline.run import Show
-from dxdask.pipeline.step import run_step
-from dxdask.pipeline.stills.catalogue import groups_of
-from dxdask.pipeline.stills.parameters import StillsProcessParameters, StillsStepParameters
+from dxdask.pipeline.simulate import simulate as run_simulation
+from dxdask.pipeline.simulate import simulation_parameters
+from dxdask.pipeline.step_functions import StepFunction, quiet, show_step
+from dxdask.pipeline.step_parameters import step_parameters
+from dxdask.pipeline.steps import names
+from dxdask.pipeline.stills.parameters import StillsProcessParameters
 from dxdask.pipeline.stills.process import stills_process as run_stills
-from dxdask.pipeline.stills.step import run_stills_step
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["quiet", "show_step"]
+
 PathLike = str | os.PathLike[str]
 P = TypeVar("P", bound=Parameters)
 
 
-def show_step(store: Store, name: str) -> None:
-    """Print the messages and tables of a step; give `show=quiet` to have none."""
-    for text in (*store.messages(name), *store.tables(name)):
-        sys.stdout.write(f"{text}\n")
+def __getattr__(name: str) -> StepFunction:
+    """Return the function of a step."""
+    if name in names():
+        return StepFunction(name)
+    raise AttributeError(f"dxdask has no function {name!r}")
 
 
-def quiet(store: Store, name: str) -> None:
-    """Print nothing."""
+def parameters(name: str, store: Store | PathLike | None = None) -> Any:
+    """Return the parameters of a step at default: a model with one attribute a group.
+
+    Parameters
+    ----------
+    name : of the step.
+    store : whose runs decide between steps of this name for sweeps and for stills; None: sweeps.
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> dxdask.parameters("find_spots").spotfinder.threshold.algorithm
+    'dispersion_extended'
+    """
+    values, groups = step_parameters(name, None if store is None else _path(store))
+    fields: dict[str, Any] = {g: (type(getattr(values, g)), getattr(values, g)) for g in groups}
+    return create_model(f"{name}_parameters", __base__=Parameters, **fields)()
 
 
 def import_(paths: PathLike | Sequence[PathLike], output: PathLike, **parameters: Any) -> Store:
-    """Read frames into a store, see `dxdask import -c` for the parameters."""
+    """Read frames into a new store, or add runs to one.
+
+    Parameters
+    ----------
+    paths : files, folders, patterns or templates.
+    output : the store, NAME.zarr.
+    **parameters : of the import, by name.
+
+    Returns
+    -------
+    Store
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> store = dxdask.import_("frames/*/*.nxs", "imported.zarr")
+    >>> store.runs
+    ('tiny_1', 'tiny_2', 'tiny_3')
+    >>> store.frames("tiny_1").shape
+    (14, 264, 256)
+    """
     given = _given(ImportCommandParameters(), parameters)
     return ensemble.import_runs(_several(paths), output, given)
 
@@ -65,11 +100,32 @@ def process(
     paths: PathLike | Sequence[PathLike],
     output: PathLike,
     *,
-    show: Show = show_step,
+    show: Show = quiet,
     **parameters: Any,
 ) -> Store:
-    """Take an ensemble of sweeps from raw frames to merged intensities, see `dxdask process -c`."""
-    given = _given(ProcessParameters(), parameters)
+    """Process an ensemble of sweeps from raw frames to merged intensities, as one graph.
+
+    Parameters
+    ----------
+    paths : files, folders, patterns or templates.
+    output : the store, NAME.zarr.
+    show : is called with store and step when a step is complete.
+    **parameters : of the import and of the steps, by name.
+
+    Returns
+    -------
+    Store
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> store = dxdask.process(
+    ...     "frames/run1_*/*.nxs", "processed.zarr", space_group="I213", n_points=128
+    ... )
+    >>> store.has_step("merge")
+    True
+    """
+    given = _given(process_parameters(), parameters)
     return ensemble.process(_several(paths), output, given, show)
 
 
@@ -77,12 +133,29 @@ def pedestal(
     paths: Store | PathLike | Sequence[PathLike],
     output: PathLike | None = None,
     *,
-    show: Show = show_step,
+    show: Show = quiet,
     **parameters: Any,
 ) -> Store:
     """Reduce a dark run to pedestal, noise and bad pixels, for `calibration.dark_path`.
 
-    paths : its file; or its store (no output).
+    Parameters
+    ----------
+    paths : the file of the run; or its store, without `output`.
+    output : the store to make of a file, NAME.zarr.
+    show : is called with store and step when the step is complete.
+    **parameters : by name.
+
+    Returns
+    -------
+    Store
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> files = dxdask.simulate("raw_shots", stills=True, n_images=1, n_dark=10)
+    >>> store = dxdask.pedestal("raw_shots/dark.nxs", "dark.zarr")
+    >>> store.has_step("pedestal")
+    True
     """
     given = _given(PedestalParameters(), parameters)
     return run_pedestal(_several(paths), output, given, show)
@@ -92,38 +165,36 @@ def stills_process(
     paths: Store | PathLike | Sequence[PathLike],
     output: PathLike | None = None,
     *,
-    show: Show = show_step,
+    show: Show = quiet,
     **parameters: Any,
 ) -> Store:
-    """Take stills from raw events to merged intensities, see `dxdask stills_process -c`.
+    """Process stills from raw events to merged intensities, as one graph.
 
-    paths : files of events; or one store, whose runs are processed where they are (no output).
+    Parameters
+    ----------
+    paths : files of events; or one store, whose runs are processed in place, without `output`.
+    output : the store to make of files, NAME.zarr.
+    show : is called with store and step when a step is complete.
+    **parameters : of the import, the calibration and the steps, by name.
+
+    Returns
+    -------
+    Store
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> store = dxdask.stills_process(
+    ...     "events.nxs",
+    ...     "stills.zarr",
+    ...     spotfinder={"threshold": {"algorithm": "dispersion"}, "filter": {"min_spot_size": 2}},
+    ...     indexing={"known_symmetry": {"unit_cell": (79, 79, 38, 90, 90, 90)}},
+    ... )
+    >>> store.has_step("index")
+    True
     """
     given = _given(StillsProcessParameters(), parameters)
     return run_stills(_several(paths), output, given, show)
-
-
-def hits(store: Store | PathLike, *, show: Show = show_step, **parameters: Any) -> Store:
-    """Tell which events of a store show a crystal, by the spots found on them."""
-    return _stills_step(store, "hits", show, parameters)
-
-
-def postrefine(store: Store | PathLike, *, show: Show = show_step, **parameters: Any) -> Store:
-    """Post-refine and merge the integrated stills of a store."""
-    return _stills_step(store, "postrefine", show, parameters)
-
-
-def refine_metrology(
-    store: Store | PathLike, *, show: Show = show_step, **parameters: Any
-) -> Store:
-    """Refine where the panels are, from all indexed stills of a store, see the command's `-c`."""
-    given = _given(RefineMetrologyParameters(), parameters)
-    if given.output.picture is not None:
-        raise ParameterError(
-            f"output.picture={given.output.picture} is of the command line; draw with "
-            "dxdask.report.plot_metrology(store)"
-        )
-    return metrology.refine_metrology(_path(store), given, show)
 
 
 def detector_shifts(
@@ -132,10 +203,25 @@ def detector_shifts(
     *,
     max_hierarchy_level: int | None = None,
 ) -> pd.DataFrame:
-    """Return how the parts of a detector lie in `other` against `one`, level by level.
+    """Return the shifts and rotations of the parts of a detector, level by level.
 
-    Each is a store, a .geom of CrystFEL, a .expt of DIALS or a .json of panels; one store alone:
-    after refine_metrology against before. max_hierarchy_level : smallest parts, 0 is the whole.
+    Parameters
+    ----------
+    one, other : geometries: a store, a .geom of CrystFEL, a .expt of DIALS or a .json of panels.
+        One store alone: after refine_metrology against before.
+    max_hierarchy_level : smallest parts, 0 is the whole; None: panels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a part.
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> shifts = dxdask.detector_shifts("tiny.zarr", "tiny.zarr")
+    >>> float(shifts["delta_xy_um"].abs().max())
+    0.0
     """
     given = _given(DetectorShiftsParameters(), {"max_hierarchy_level": max_hierarchy_level})
     against = None if other is None else _path(other)
@@ -145,103 +231,112 @@ def detector_shifts(
 def detector_statistics(
     store: Store | PathLike, *, max_hierarchy_level: int | None = None
 ) -> pd.DataFrame:
-    """Return how the geometries lie apart that odd and even stills of a store give."""
+    """Return the differences between the geometries that odd and even stills of a store give.
+
+    Parameters
+    ----------
+    store : with a result of refine_metrology.
+    max_hierarchy_level : smallest parts, 0 is the whole; None: panels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a part.
+
+    Examples
+    --------
+    >>> import shutil
+    >>> import dxdask
+    >>> files = ["events.nxs", shutil.copy("events.nxs", "more_events.nxs")]
+    >>> store = dxdask.stills_process(
+    ...     files,
+    ...     "halves.zarr",
+    ...     spotfinder={"threshold": {"algorithm": "dispersion"}, "filter": {"min_spot_size": 2}},
+    ...     indexing={"known_symmetry": {"unit_cell": (79, 79, 38, 90, 90, 90)}},
+    ... )
+    >>> store = dxdask.refine_metrology(store)
+    >>> len(dxdask.detector_statistics(store)) > 0
+    True
+    """
     given = _given(DetectorShiftsParameters(), {"max_hierarchy_level": max_hierarchy_level})
     return _frame(shifts.detector_statistics(_path(store), given)[1])
 
 
-def run(store: Store | PathLike, name: str, *, show: Show = show_step, **parameters: Any) -> Store:
-    """Run the step of this name on a store, see `dxdask NAME -c`; return the store."""
-    given = _given(StepParameters(), parameters, (*STEPS[name].groups, "cluster", "force"))
-    if isinstance(store, Store) and store.mode == "r":
-        raise InputError(f'{store.path} is open for reading; open it with mode="r+" to run {name}')
-    return run_step(_path(store), name, given, show)
-
-
-def find_spots(store: Store | PathLike, **parameters: Any) -> Store:
-    """Find the strong spots of every run."""
-    return run(store, "find_spots", **parameters)
-
-
-def index(store: Store | PathLike, **parameters: Any) -> Store:
-    """Find the lattice and index the spots of all runs."""
-    return run(store, "index", **parameters)
-
-
-def refine_bravais_settings(store: Store | PathLike, **parameters: Any) -> Store:
-    """Try the Bravais settings of the lattice."""
-    return run(store, "refine_bravais_settings", **parameters)
-
-
-def refine(store: Store | PathLike, **parameters: Any) -> Store:
-    """Refine crystal, detector and beam jointly over the runs."""
-    return run(store, "refine", **parameters)
-
-
-def integrate(store: Store | PathLike, **parameters: Any) -> Store:
-    """Predict and integrate the reflections of every run."""
-    return run(store, "integrate", **parameters)
-
-
-def scale(store: Store | PathLike, **parameters: Any) -> Store:
-    """Put all observations on one scale."""
-    return run(store, "scale", **parameters)
-
-
-def merge(store: Store | PathLike, **parameters: Any) -> Store:
-    """Merge to unique reflections."""
-    return run(store, "merge", **parameters)
-
-
-def histogram(store: Store | PathLike, **parameters: Any) -> Store:
-    """Count the pixel values of each run's indexed spots."""
-    return run(store, "histogram", **parameters)
-
-
-def linearity(store: Store | PathLike, **parameters: Any) -> Store:
-    """Compare matched reflections between the runs."""
-    return run(store, "linearity", **parameters)
-
-
-def generate_mask(store: Store | PathLike, **parameters: Any) -> Store:
-    """Make a mask of borders, regions, resolutions and ice rings."""
-    return run(store, "generate_mask", **parameters)
-
-
-def apply_mask(store: Store | PathLike, **parameters: Any) -> Store:
-    """Use masks of files or steps from now on; `mask=None` takes away what was applied."""
-    return run(store, "apply_mask", **parameters)
-
-
-def estimate_gain(store: Store | PathLike, **parameters: Any) -> Store:
-    """Estimate counts per photon of each run."""
-    return run(store, "estimate_gain", **parameters)
-
-
-def find_bad_pixels(store: Store | PathLike, **parameters: Any) -> Store:
-    """Find dead, hot and strong pixels; `apply_mask` with `mask="find_bad_pixels"` masks them."""
-    return run(store, "find_bad_pixels", **parameters)
-
-
 def dump(store: Store | PathLike, folder: PathLike, **parameters: Any) -> Dumped:
-    """Write chosen events into files of a folder, see `dxdask dump -c`; return what was written."""
+    """Write events of stills into files of a folder.
+
+    Parameters
+    ----------
+    store : with the events.
+    folder : that the files are written to.
+    **parameters : the selection of events and the format, by name.
+
+    Returns
+    -------
+    Dumped
+        Names of files, the number of events, problems.
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> dumped = dxdask.dump("events.zarr", "dumped", which="indexed", max_events=2)
+    >>> dumped.n_events
+    2
+    """
     given = _given(DumpParameters(), parameters)
     opened = store if isinstance(store, Store) else Store.open(store, mode="r")
     return dump_store(opened, folder, given)
 
 
 def export(store: Store | PathLike, **parameters: Any) -> list[str]:
-    """Write results in another program's format, see `dxdask export -c`; return the files."""
+    """Write results in the format of another program.
+
+    Parameters
+    ----------
+    store : with the results.
+    **parameters : `output`, `format`, `step`, `branch` and others, by name.
+
+    Returns
+    -------
+    list of str
+        Names of the files written.
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> dxdask.export("tiny.zarr", output="merged.mtz")
+    ['merged.mtz']
+    """
     given = _given(ExportParameters(), parameters)
     opened = store if isinstance(store, Store) else Store.open(store, mode="r")
+    if "branch" in parameters:
+        opened = opened.on_branch(given.branch)
     return export_store(opened, given)
 
 
-def _stills_step(
-    store: Store | PathLike, command: str, show: Show, parameters: dict[str, Any]
-) -> Store:
-    given = _given(StillsStepParameters(), parameters, groups_of(command))
-    return run_stills_step(_path(store), command, given, show)
+def simulate(folder: PathLike, *, stills: bool = False, **parameters: Any) -> list[Path]:
+    """Write simulated frames as NXmx files, with the truth beside them.
+
+    Parameters
+    ----------
+    folder : that is made.
+    stills : raw shots of many crystals and a dark run, instead of sweeps of one crystal.
+    **parameters : of crystal, beam, detector and scan, by name.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The file of each run.
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> files = dxdask.simulate("made", n_images=2, transmissions=(1.0,), module_size=(96, 64))
+    >>> [file.name for file in files]
+    ['simulated_1.nxs']
+    """
+    given = _given(simulation_parameters(stills=stills), parameters)
+    return run_simulation(folder, given)
 
 
 def _given(default: P, parameters: dict[str, Any], groups: Sequence[str] | None = None) -> P:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import dask.array as da
 
 COUNTING = ("common_mode", "output", "saturation")
-"""Parameters that say how frames are corrected, not of what the maps of pixels are made."""
+"""Parameters of the correction of frames, not of the making of the maps of pixels."""
 
 Compute = Callable[[Delayed], Any]
 
@@ -150,7 +150,7 @@ def _reduced(parameters: CalibrationParameters, frame: tuple[int, int]) -> Dark:
     path = str(parameters.dark_path)
     if parameters.dark != DarkParameters():
         raise ParameterError(
-            f"calibration.dark says how a dark run is reduced, and {path} is reduced already; give "
+            f"calibration.dark is for a raw dark run, and {path} is reduced already; give "
             "the parameters to dxdask pedestal"
         )
     store = Store.open(path, "r")
@@ -175,7 +175,7 @@ def _here(task: Delayed) -> Dark:
 
 
 def maps_fingerprint(parameters: CalibrationParameters) -> str:
-    """Return what tells the maps of pixels from others: the files and how they are taken."""
+    """Return the fingerprint of the maps of pixels: of their files and parameters."""
     p = parameters
     maps = [t for t in (p.gain_map, p.mask, p.unbonded) if t is not None]
     files = [*([p.dark_path] if p.dark_path is not None else []), *map(map_file, maps)]
@@ -203,7 +203,7 @@ def to_store(calibration: Calibration, made_of: str | None = None) -> StoredCali
 
 
 def from_store(found: StoredCalibration, detector: Detector) -> Calibration:
-    """Return the calibration that `to_store` gave away; panels may have been cut anew."""
+    """Return the calibration from its stored form; panels may be divided differently since."""
     return Calibration(
         pedestal=found.pedestal,
         noise=found.noise,

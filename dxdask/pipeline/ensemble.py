@@ -8,20 +8,19 @@ from pathlib import Path
 
 from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.errors import InputError
-from dxdask.models import ExperimentList
 from dxdask.pipeline import frames
-from dxdask.pipeline.catalogue import PROCESS
-from dxdask.pipeline.frames import RunFrames
+from dxdask.pipeline.declaration import Values
+from dxdask.pipeline.images import run_of_images
 from dxdask.pipeline.import_parameters import (
+    PROCESS,
     ImportCommandParameters,
     ImportStepParameters,
-    ProcessParameters,
 )
-from dxdask.pipeline.masks import with_contents
+from dxdask.pipeline.inputs import kind_of, source_runs
 from dxdask.pipeline.memory import require_memory
-from dxdask.pipeline.plan import Plan, make_plan
+from dxdask.pipeline.planner import Plan, Planner
 from dxdask.pipeline.run import Show, run_plan
-from dxdask.pipeline.steps import Ensemble
+from dxdask.pipeline.step import require_kind
 from dxdask.storage.formats import RunSource
 from dxdask.storage.importers import read_runs
 from dxdask.storage.store.store import Store
@@ -34,7 +33,7 @@ def import_runs(
     output: PathLike,
     parameters: ImportCommandParameters,
 ) -> Store:
-    """Copy the frames of all runs to a store and return it; goes on where it was interrupted.
+    """Copy the frames of all runs to a store and return it; resumes where it was interrupted.
 
     Raises
     ------
@@ -56,7 +55,7 @@ def import_runs(
 def process(
     paths: Sequence[PathLike],
     output: PathLike,
-    parameters: ProcessParameters,
+    parameters: Values,
     show: Show,
 ) -> Store:
     """Take an ensemble of sweeps from raw files to merged intensities, as one graph.
@@ -70,12 +69,20 @@ def process(
         As for `import_runs`, or a step cannot be done with these data.
     """
     sources = _sources(paths, parameters)
-    store = open_or_create(output, overwrite=parameters.overwrite)
+    _require_sweeps(sources)
+    store = open_or_create(output, overwrite=parameters.overwrite, branch=parameters.branch)
+    if store.runs:
+        require_kind(store, "sweeps")
     with store.writing(), open_cluster(parameters.cluster) as cluster:
+        store.hold_runs()
         prints = frames.fingerprints(sources, parameters)
         readers = frames.prepare(store, sources, prints, parameters)
+        if readers and parameters.images is not None:
+            # all images are imported, and some of them processed
+            import_frames(readers, cluster)
+            readers = {}
         plan = process_plan(store, sources, readers, prints, parameters)
-        if readers and "find_spots" not in plan.commits:
+        if readers and not plan.finishes:
             import_frames(readers, cluster)
         run_plan(store, plan, cluster, show, label="process")
     return store
@@ -86,31 +93,32 @@ def process_plan(
     sources: Sequence[RunSource],
     readers: dict[str, frames.ImportingReader],
     prints: dict[str, str],
-    parameters: ProcessParameters,
+    parameters: Values,
 ) -> Plan:
     """Return the one lazy graph of `process`; computes nothing."""
-    names = [s.name for s in sources]
-    ensemble = Ensemble(
-        incoming={
-            n: RunFrames(reader=readers[n]) if n in readers else frames.stored(store, n)
-            for n in names
-        },
-        frames={n: frames.stored(store, n) for n in names},
-        masks={s.name: s.mask if s.name in readers else store.mask(s.name) for s in sources},
-        experiments=ExperimentList.of([s.experiment for s in sources]),
-    )
-    names = [n for n in PROCESS if n != "linearity" or len(sources) > 1]
-    writers = [reader.writer for reader in readers.values()]
-    masked = [
-        prints[s.name] if s.name in readers else store.frames_fingerprint(s.name) for s in sources
+    runs = [
+        run_of_images(run, parameters.images)
+        for run in source_runs(store, sources, readers, prints)
+        if not parameters.runs or run.name in parameters.runs
     ]
-    ensemble = with_contents(ensemble, store, names, parameters)
-    return make_plan(store, names, ensemble, parameters, masked, writers)
+    names = [n for n in PROCESS if n != "linearity" or len(runs) > 1]
+    return Planner(store, runs, parameters, kind="sweeps").add(names)
+
+
+def _require_sweeps(sources: Sequence[RunSource]) -> None:
+    stills = [s.name for s in sources if kind_of(s.experiment) == "stills"]
+    if stills:
+        raise InputError(
+            f"{', '.join(stills[:3])} are stills, which have no rotation; process them "
+            "with: dxdask stills_process"
+        )
 
 
 def import_frames(readers: dict[str, frames.ImportingReader], cluster: Cluster) -> None:
     """Copy the frames of runs to the store."""
-    require_memory(cluster, "import", [RunFrames(reader=r).array() for r in readers.values()])
+    require_memory(
+        cluster, "import", [frames.RunFrames(reader=r).array() for r in readers.values()]
+    )
     cluster.compute(frames.import_tasks(readers), label="import")
 
 
@@ -122,7 +130,7 @@ def _sources(paths: Sequence[PathLike], parameters: ImportStepParameters) -> lis
     return read_runs([os.path.abspath(p) for p in paths], parameters)
 
 
-def open_or_create(output: PathLike, *, overwrite: bool) -> Store:
+def open_or_create(output: PathLike, *, overwrite: bool, branch: str = "main") -> Store:
     """Return the store of this name, made if it is not there."""
     path = Path(output)
     if path.suffix != ".zarr":
@@ -130,5 +138,6 @@ def open_or_create(output: PathLike, *, overwrite: bool) -> Store:
             f"a store is called NAME.zarr, not {path.name!r}; give -o {path.name}.zarr"
         )
     if path.exists() and not overwrite:
-        return Store.open(path)
-    return Store.create(path, overwrite=overwrite)
+        return Store.open(path, branch=branch)
+    store = Store.create(path, overwrite=overwrite)
+    return store.on_branch(branch)

@@ -1,4 +1,4 @@
-"""Write what a store holds for other programs."""
+"""Write the content of a store for other programs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dxdask.errors import InputError
 from dxdask.models import space_group
 from dxdask.parameters import Parameters, parameter
+from dxdask.pipeline.staleness import require_not_stale
 from dxdask.storage.exporters import crystfel_hkl, crystfel_stream, csv, dials, mtz, mtz_stills
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS
 from dxdask.storage.exporters.source_images import SourceImages
@@ -29,7 +30,7 @@ _ANY = ("scale", "integrate", "refine", "index", "find_spots")
 
 
 class MtzParameters(Parameters):
-    """How an MTZ is written."""
+    """Content of an MTZ file."""
 
     unmerged: bool = parameter(False, "write the scaled (else integrated) observations, unmerged")
 
@@ -45,6 +46,7 @@ class ExportParameters(Parameters):
     output: str | None = parameter(None, "file to write; default: the step's name, in this folder")
     step: str | None = parameter(None, "step to write; default: the last one of the format's kind")
     overwrite: bool = parameter(True, "replace a file that is there")
+    branch: str = parameter("main", "Branch of the store.")
     mtz: MtzParameters = MtzParameters()
 
 
@@ -58,9 +60,10 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
     StoreNotFoundError
         The step is not in the store.
     InputError
-        The file is there and may not be replaced, or the step holds no such thing.
+        The step is stale or holds no such thing, or the file is there and may not be replaced.
     """
     step = parameters.step or _default_step(store, parameters)
+    require_not_stale(store, step)
     path = Path(parameters.output or f"{step}{_SUFFIX[parameters.format]}")
     files = [path, path.with_suffix(".refl")] if parameters.format == "dials" else [path]
     there = [str(f) for f in files if f.exists()]
@@ -116,7 +119,7 @@ def _write_dials(store: Store, step: str, path: Path) -> None:
 def _write_hkl(store: Store, step: str, path: Path) -> None:
     crystals = store.experiments(step).crystals
     if not crystals:
-        raise InputError(f"{step} has no crystal, which tells the Laue group: index the data first")
+        raise InputError(f"{step} has no crystal, which gives the Laue group: index the data first")
     group = space_group(crystals[0].space_group)
     crystfel_hkl.write_crystfel_hkl(path, store.columns(step), group)
 

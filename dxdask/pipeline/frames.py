@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -67,12 +67,51 @@ class RunFrames:
             return frames
         return calibrate(frames, self.calibration, self.parameters)
 
+    def of_images(self, first: int, stop: int) -> RunFrames:
+        """Return the frames of some images, `first` to `stop` (not included), counted from 0."""
+        return replace(self, reader=ReaderOfImages(self.reader, first, stop))
+
     def read(self, first: int, last: int) -> FrameBlock:
         """Return the images `first` to `last` (not included), zeros where one cannot be read."""
         frames = read_tolerant(self.reader, first, last)
         if self.calibration is None:
             return frames
         return correct_block(frames, self.calibration, self.parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderOfImages:
+    """Consecutive images of another reader, `first` to `stop` (not included)."""
+
+    reader: FrameReader
+    first: int
+    stop: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Images, slow, fast."""
+        return (self.stop - self.first, *self.reader.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the counts."""
+        return self.reader.dtype
+
+    @property
+    def step(self) -> int:
+        """Images that are best read together."""
+        return self.reader.step
+
+    def require_files(self) -> None:
+        """Check that files outside of the store, which hold the frames, are as they were."""
+        self.reader.require_files()
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        return "dxdask-images", self.reader, self.first, self.stop
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Return images `first` to `last` (not included), (n, slow, fast)."""
+        return self.reader.read(self.first + first, self.first + last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +175,7 @@ def fingerprints(sources: Sequence[RunSource], parameters: ImportStepParameters)
     """Return the fingerprint of each run's import: of its files and of how they are read."""
     given = parameters.of_reading()
     path = parameters.input.reference_geometry
-    # a geometry that a run was not read with says nothing of how it was
+    # a geometry other than the run's does not describe its frames
     other = {**given, "input": {**given["input"], "reference_geometry": None}}
     return {
         s.name: fingerprint(

@@ -1,13 +1,14 @@
-"""What the commands take that begin with raw files: `dxdask import` and `dxdask process`."""
+"""Parameters of the commands that begin with raw files: `dxdask import` and `dxdask process`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any, cast
+
+from pydantic import create_model
 
 from dxdask.parameters import parameter
-from dxdask.pipeline.catalogue import PROCESS, STEPS
-from dxdask.pipeline.parameters import Running, StepParameters
+from dxdask.pipeline.parameters import Running
+from dxdask.pipeline.steps import parameters_of_kind, step_of
 from dxdask.storage.importers.parameters import ImportParameters
 
 
@@ -17,7 +18,7 @@ class ImportStepParameters(ImportParameters):
     overwrite: bool = parameter(False, "replace a store that is there")
 
     def of_reading(self) -> dict[str, Any]:
-        """Return those of the import that say how frames are read, as JSON holds them."""
+        """Return the import's parameters of the reading of frames, as JSON holds them."""
         fields = set(ImportStepParameters.model_fields) - {"overwrite"}
         return self.model_dump(mode="json", include=fields)
 
@@ -26,10 +27,23 @@ class ImportCommandParameters(ImportStepParameters, Running):
     """Parameters of `dxdask import`."""
 
 
-class ProcessParameters(ImportStepParameters, StepParameters):
-    """Parameters of `dxdask process`: of the import and of the steps that it runs."""
+PROCESS = (
+    "find_spots",
+    "index",
+    "histogram",
+    "refine",
+    "integrate",
+    "linearity",
+    "scale",
+    "merge",
+)
+"""The steps of `dxdask process`; linearity only of several runs."""
 
-    offered: ClassVar[Collection[str] | None] = (
-        *ImportCommandParameters.model_fields,
-        *dict.fromkeys(group for name in PROCESS for group in STEPS[name].groups),
-    )
+
+def process_parameters() -> Any:
+    """Return the parameters of `dxdask process` at default: of the import and of its steps."""
+    groups = dict.fromkeys(g for name in PROCESS for g in step_of(name, "sweeps").parameters())
+    bases = (ImportStepParameters, parameters_of_kind("sweeps"))
+    model = cast("Any", create_model("ProcessParameters", __base__=bases))
+    model.offered = (*ImportCommandParameters.model_fields, "branch", "runs", "images", *groups)
+    return model()

@@ -1,44 +1,42 @@
-"""What the command of a step takes: the parameters of the steps, and where they run."""
+"""Parameters that every command on a store takes."""
 
 from __future__ import annotations
 
-from dxdask.analysis.parameters import (
-    BadPixelParameters,
-    GainParameters,
-    HistogramParameters,
-    LinearityParameters,
-)
 from dxdask.cluster.parameters import ClusterParameters
-from dxdask.indexing.parameters import BravaisParameters, IndexParameters
-from dxdask.integration.parameters import IntegrationParameters
-from dxdask.masking.parameters import ApplyMaskParameters, GenerateMaskParameters
-from dxdask.merging.parameters import MergingParameters
 from dxdask.parameters import Parameters, parameter
-from dxdask.refinement.parameters import RefinementParameters
-from dxdask.scaling.parameters import ScalingParameters
-from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.pipeline.declaration import Kind
+
+COMMON = ("cluster", "force", "branch", "runs", "images")
+"""Names of the parameters of `StepParameters`, which every step takes."""
 
 
 class Running(Parameters):
-    """Where a command runs, and whether it repeats what is there."""
+    """Place where a command runs, and repetition of results that are there."""
 
     cluster: ClusterParameters = ClusterParameters()
-    force: bool = parameter(False, "run again what is there with the same inputs and parameters")
+    force: bool = parameter(False, "Compute again results with the same inputs and parameters.")
 
 
 class StepParameters(Running):
-    """Parameters of every step; a command shows those of the groups it reads."""
+    """Branch and runs that a step works on."""
 
-    spotfinder: SpotfinderParameters = SpotfinderParameters()
-    indexing: IndexParameters = IndexParameters()
-    bravais: BravaisParameters = BravaisParameters()
-    refinement: RefinementParameters = RefinementParameters()
-    integration: IntegrationParameters = IntegrationParameters()
-    histogram: HistogramParameters = HistogramParameters()
-    linearity: LinearityParameters = LinearityParameters()
-    scaling: ScalingParameters = ScalingParameters()
-    merging: MergingParameters = MergingParameters()
-    generate_mask: GenerateMaskParameters = GenerateMaskParameters()
-    apply_mask: ApplyMaskParameters = ApplyMaskParameters()
-    estimate_gain: GainParameters = GainParameters()
-    find_bad_pixels: BadPixelParameters = BadPixelParameters()
+    branch: str = parameter(
+        "main",
+        "Branch of the store that results are written to; a branch takes from `main` every step "
+        "that it has not computed itself.",
+    )
+    runs: tuple[str, ...] = parameter((), "Names of the runs to process; none: all.")
+    images: tuple[int, int] | None = parameter(
+        None,
+        "First and last image to process of each run; None: those that the steps before were "
+        "restricted to, else all.",
+    )
+
+
+def base_of_kind(kind: Kind) -> type[StepParameters]:
+    """Return the model that the parameters of all steps of a kind are added to."""
+    if kind == "sweeps":
+        return StepParameters
+    from dxdask.pipeline.stills.parameters import StillsBaseParameters
+
+    return StillsBaseParameters

@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dask.delayed import delayed
-
 from dxdask.calibration.parameters import DarkParameters
-from dxdask.calibration.result import dark_result
-from dxdask.cluster.client import open_cluster
 from dxdask.errors import InputError, ParameterError
-from dxdask.graphs.dark import pedestal as reduced
 from dxdask.parameters import parameter
-from dxdask.pipeline.catalogue import Step
 from dxdask.pipeline.ensemble import import_runs
-from dxdask.pipeline.frames import stored
 from dxdask.pipeline.import_parameters import ImportCommandParameters
-from dxdask.pipeline.plan import Plan, add_result, is_found
-from dxdask.pipeline.run import Show, run_plan
+from dxdask.pipeline.parameters import StepParameters
+from dxdask.pipeline.run import Show
+from dxdask.pipeline.step import require_kind, run_steps
 from dxdask.storage.store.store import Store
 
-PEDESTAL = Step(
-    name="pedestal",
-    title="Reduce a dark run to pedestal, noise and bad pixels.",
-    needs=(),
-    groups=("dark",),
-    reads_frames=True,
-)
 ANY_WAVELENGTH = 1.0
 
 
-class PedestalParameters(ImportCommandParameters):
+class PedestalParameters(ImportCommandParameters, StepParameters):
     """Parameters of `dxdask pedestal`."""
 
     link: bool = parameter(True, "Leave the frames in their files, to which the store then refers.")
@@ -48,7 +34,7 @@ def pedestal(
 ) -> Store:
     """Reduce a dark run and return the store, which `calibration.dark_path` may then name.
 
-    paths : its file, whose geometry says which pixels are of one panel; or the store of one run.
+    paths : its file, whose geometry gives the pixels of each panel; or the store of one run.
     output : the store to make of a file.
 
     Raises
@@ -74,31 +60,16 @@ def pedestal(
             f"{store.path} holds {len(store.runs)} runs ({', '.join(store.runs) or 'none'}); a "
             "dark run is one: give its file alone"
         )
-    with store.writing(), open_cluster(parameters.cluster) as cluster:
-        run_plan(store, _plan(store, parameters), cluster, show, label="pedestal")
+    kind = require_kind(store)
+    run_steps(store, ["pedestal"], parameters, show, kind=kind, label="pedestal")
     return store
 
 
 def _with_any_wavelength(parameters: PedestalParameters) -> PedestalParameters:
-    """Return the parameters with a wavelength: there is no beam, and many a file says none."""
+    """Return the parameters with a wavelength: there is no beam, and many files give none."""
     beam = parameters.geometry.beam
     if beam.wavelength is not None:
         return parameters
     beam = beam.model_copy(update={"wavelength": ANY_WAVELENGTH})
     geometry = parameters.geometry.model_copy(update={"beam": beam})
     return parameters.model_copy(update={"geometry": geometry})
-
-
-def _plan(store: Store, parameters: PedestalParameters) -> Plan:
-    (run,), plan, started = store.runs, Plan(), time.time()
-    given = {"dark": parameters.dark.model_dump(mode="json")}
-    prints = [store.frames_fingerprint(run)]
-    if is_found(plan, store, PEDESTAL, given, prints, force=parameters.force):
-        return plan
-    frames = stored(store, run)
-    experiment = store.run_experiment(run)
-    dark = reduced(frames.array(), experiment.detector, parameters.dark)
-    result = delayed(dark_result, pure=True)(dark, experiment)
-    plan.reads[PEDESTAL.name] = [frames]
-    add_result(plan, store, PEDESTAL, result, given, started)
-    return plan

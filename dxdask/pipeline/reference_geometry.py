@@ -1,4 +1,4 @@
-"""Where the panels really are: from a store that refined them, or from a file."""
+"""True positions of the panels: from a store that refined them, or from a file."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from dask.base import tokenize
 
 from dxdask.cluster.client import Cluster
 from dxdask.pipeline.memory import require_memory
-from dxdask.pipeline.plan import Plan
+from dxdask.pipeline.planner import Plan
 from dxdask.storage.store.store import Store
 
 log = logging.getLogger("dxdask")
@@ -31,15 +31,15 @@ def run_plan(store: Store, plan: Plan, cluster: Cluster, show: Show, label: str)
     LinkedFileError
         A file that a step would read frames from is not as it was at the import; likewise.
     """
-    for name, frames in plan.reads.items():
+    for name, (frames, bytes_a_pixel) in plan.reads.items():
         for reader in {tokenize(f.reader): f.reader for f in frames}.values():
             reader.require_files()
-        require_memory(cluster, name, [f.array() for f in frames])
+        require_memory(cluster, name, [f.array() for f in frames], bytes_a_pixel)
     for name in plan.found:
         log.info("%s: is in the store with the same inputs and parameters, not run again", name)
     watcher = StoreWatcher(store, plan, show)
     with watcher:
-        cluster.compute(plan.tasks, label=label, tally=plan.tally)
+        cluster.compute(plan.tasks, label=label, counter=plan.counter)
 
 
 class StoreWatcher:
@@ -65,7 +65,7 @@ class StoreWatcher:
         self._look()
 
     def _watch(self) -> None:
-        # what `show` raises here, a closed pipe say, it raises again in __exit__, where it is heard
+        # an error of `show` here (a closed pipe) is raised again in __exit__, where it is handled
         with suppress(Exception):
             while not self._stop.is_set():
                 self._look()

@@ -1,4 +1,4 @@
-"""How a run of a store is calibrated: as parameters ask for, else as it was before."""
+"""Calibration of a run of a store: from parameters, else as it was before."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from dxdask.storage.store.store import Store
 
 @dataclass(frozen=True)
 class RunCalibration:
-    """Maps of the pixels of a run, and the parameters that say how its frames are counted."""
+    """Maps of the pixels of a run, and the parameters of the counting of its frames."""
 
     calibration: Calibration
     parameters: CalibrationParameters
 
     @property
     def fingerprint(self) -> str:
-        """What tells frames corrected by it from others of the same run; not where files lie."""
+        """Fingerprint of the correction of the run's frames; independent of the paths of files."""
         how = self.parameters.model_dump(mode="json", include=set(COUNTING))
         return fingerprint("calibration", how, [self.calibration.fingerprint], "1")
 
@@ -57,7 +57,7 @@ class RunCalibration:
 
 
 def kept_calibration(store: Store, run: str, detector: Detector) -> RunCalibration | None:
-    """Return how a run was calibrated last, None where it never was.
+    """Return the last calibration of a run, None where there was none.
 
     detector : the run's, as imported.
 
@@ -83,11 +83,11 @@ def calibration_of_run(
     compute: Compute | None = None,
     force: bool = False,
 ) -> RunCalibration | None:
-    """Return how a run is to be calibrated, None if nothing is asked for and it never was.
+    """Return the calibration of a run from parameters, else the last one; None without either.
 
     It is kept in the store, and holds for all that reads the run from then on: where parameters
     name no files and no gain, its maps are taken, and with them how frames were counted but for
-    what parameters say else. Maps that were made of the same files in the same way are not made
+    what parameters change. Maps that were made of the same files in the same way are not made
     again, unless `force`. The caller holds the lock.
 
     detector : the run's, as imported. mask : (slow, fast), as imported, True is good. compute : see
@@ -98,18 +98,18 @@ def calibration_of_run(
     InputError, FormatError
         See `load_calibration`.
     ParameterError
-        Parameters say how it is calibrated, and nothing says by what.
+        Parameters of a calibration are given, but neither files nor a gain.
     """
     kept = read_calibration(store.path, run)
     if not any(getattr(parameters, name) is not None for name in _ASKING):
         _require_something_to_calibrate_by(parameters, run, kept=kept is not None)
         if kept is None:
             return None
-        maps, wanted = from_store(kept, detector), kept.fingerprint
+        maps, maps_print = from_store(kept, detector), kept.fingerprint
         parameters = _with_those_before(store, run, parameters)
     else:
-        wanted = maps_fingerprint(parameters)
-        if kept is not None and kept.fingerprint == wanted and not force:
+        maps_print = maps_fingerprint(parameters)
+        if kept is not None and kept.fingerprint == maps_print and not force:
             maps = from_store(kept, detector)
         else:
             shape = int(mask.shape[0]), int(mask.shape[1])
@@ -118,20 +118,20 @@ def calibration_of_run(
     given = parameters.model_dump(mode="json")
     if kept is None or calibration_parameters(store.path, run) != given:
         store.hold_runs()
-        write_calibration(store.path, run, to_store(maps, wanted), parameters=given)
+        write_calibration(store.path, run, to_store(maps, maps_print), parameters=given)
     return RunCalibration(maps, parameters)
 
 
 def _require_something_to_calibrate_by(
     parameters: CalibrationParameters, run: str, *, kept: bool
 ) -> None:
-    """Refuse parameters that say how a run is calibrated where nothing says by what."""
+    """Refuse parameters of a calibration without files or a gain."""
     usual = CalibrationParameters()
     names = [n for n in CalibrationParameters.model_fields if not (kept and n in COUNTING)]
     given = [n for n in names if getattr(parameters, n) != getattr(usual, n)]
     if given:
         raise ParameterError(
-            f"calibration.{given[0]} says how {run} is calibrated, and nothing says by what; give "
+            f"calibration.{given[0]} is given, but nothing to calibrate {run} by; give "
             f"one of {', '.join(f'calibration.{name}' for name in _ASKING)}"
         )
 
@@ -139,7 +139,7 @@ def _require_something_to_calibrate_by(
 def _with_those_before(
     store: Store, run: str, parameters: CalibrationParameters
 ) -> CalibrationParameters:
-    """Return the parameters of the last calibration, with what is given now of how to count."""
+    """Return the parameters of the last calibration, with those of counting given now."""
     before = CalibrationParameters.model_validate(calibration_parameters(store.path, run) or {})
     usual = CalibrationParameters()
     now = {n: getattr(parameters, n) for n in COUNTING}

@@ -1,84 +1,113 @@
-"""The job of one step on what is in a store; it loads nothing that reads raw files."""
+"""Steps on the content of a store; raw files are not read, nor are their readers loaded."""
 
 from __future__ import annotations
 
+import logging
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-from dxdask.cluster.client import open_cluster
-from dxdask.errors import StoreNotFoundError
-from dxdask.models import Experiment, ExperimentList
-from dxdask.pipeline.catalogue import STEPS
-from dxdask.pipeline.frames import RunFrames, stored
-from dxdask.pipeline.masks import with_contents
-from dxdask.pipeline.outputs import write_files
-from dxdask.pipeline.parameters import StepParameters
-from dxdask.pipeline.plan import make_plan
+from dxdask.cluster.client import Cluster, open_cluster
+from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.pipeline.declaration import Kind, Step, Values
+from dxdask.pipeline.images import recorded_images, run_of_images
+from dxdask.pipeline.inputs import RunInput, kind_of_store, stored_runs
+from dxdask.pipeline.planner import Planner
 from dxdask.pipeline.run import Show, run_plan
-from dxdask.pipeline.steps import Ensemble
-from dxdask.storage.store.calibration import calibration_fingerprint
+from dxdask.pipeline.staleness import prints_of
+from dxdask.pipeline.steps import closure, step_of
 from dxdask.storage.store.store import Store
 
-if TYPE_CHECKING:
-    from dxdask.pipeline.run_calibration import RunCalibration
+log = logging.getLogger("dxdask")
 
-AS_RECORDED = ("generate_mask", "apply_mask", "find_bad_pixels")
-"""Steps that take runs as they were recorded, calibrated or not: a bad pixel shows there, and what
-a calibration masks is found again. The others take photons where a run was calibrated."""
+Calibrate = Callable[[Store, Sequence[RunInput], Cluster], Sequence[RunInput]]
 
 
 def run_step(
-    path: str | os.PathLike[str], name: str, parameters: StepParameters, show: Show
+    path: str | os.PathLike[str],
+    name: str,
+    parameters: Values,
+    show: Show,
+    wrote: Callable[[str], None] = lambda _file: None,
 ) -> Store:
-    """Run one step on what is in a store.
+    """Run one step on the runs of a store, and write the files that its parameters ask for.
+
+    wrote : is called with the name of each file.
 
     Raises
     ------
     StoreNotFoundError
         The store, its runs or a step before this one are not there.
+    InputError
+        A step before this one is stale.
     DxdaskError
         The step cannot be done with these data.
     """
-    store = Store.open(path)
-    if not store.runs:
-        raise StoreNotFoundError(f"{store.path} holds no complete run; run: dxdask import FILES")
-    with store.writing(), open_cluster(parameters.cluster) as cluster:
-        ensemble, calibrated = _ensemble(store, calibrate=name not in AS_RECORDED)
-        prints = [store.frames_fingerprint(run) for run in store.runs]
-        ensemble = with_contents(ensemble, store, [name], parameters)
-        if calibrated and STEPS[name].reads_frames:
-            contents = {**ensemble.contents.get(name, {}), **calibrated}
-            ensemble = replace(ensemble, contents={**ensemble.contents, name: contents})
-        plan = make_plan(store, [name], ensemble, parameters, prints)
-        run_plan(store, plan, cluster, show, label=name)
-        write_files(store, name, parameters)
+    store = Store.open(path, branch=parameters.branch)
+    kind = require_kind(store)
+    step = step_of(name, kind)
+    run_steps(store, [step.name], parameters, show, kind=kind, label=name)
+    for file in step.write_files(store, parameters):
+        wrote(file)
     return store
 
 
-def _ensemble(store: Store, *, calibrate: bool) -> tuple[Ensemble, dict[str, str]]:
-    """Return the runs of a store, and what tells the calibration of those that have one."""
-    lazy: dict[str, RunFrames] = {}
-    masks, models, told = {}, [], {}
-    for experiment in store.imported():
-        run = experiment.run
-        recorded = stored(store, run)
-        how = _calibration(store, experiment) if calibrate else None
-        if how is None:
-            lazy[run], masks[run] = recorded, store.mask(run)
-            models.append(experiment)
-            continue
-        lazy[run], masks[run] = how.of_frames(recorded), store.mask(run) & how.calibration.mask
-        models.append(how.of_experiment(experiment, recorded.dtype))
-        told[f"calibration.{run}"] = how.fingerprint
-    experiments = ExperimentList.of(models)
-    return Ensemble(incoming=lazy, frames=lazy, masks=masks, experiments=experiments), told
+def run_steps(
+    store: Store,
+    names: Sequence[str],
+    parameters: Values,
+    show: Show,
+    *,
+    kind: Kind,
+    label: str,
+    calibrate: Calibrate | None = None,
+) -> None:
+    """Run steps on the runs of a store, as one graph.
+
+    calibrate : returns the runs calibrated as the parameters ask for; None: as they were before.
+    """
+    with store.writing(), open_cluster(parameters.cluster) as cluster:
+        runs = _selected(store, closure(names, kind), names, parameters)
+        calibrated = None if calibrate is None else calibrate(store, runs, cluster)
+        planner = Planner(store, runs, parameters, kind=kind, calibrated=calibrated)
+        run_plan(store, planner.add(names), cluster, show, label=label)
 
 
-def _calibration(store: Store, experiment: Experiment) -> RunCalibration | None:
-    if calibration_fingerprint(store.path, experiment.run) is None:
-        return None
-    # it loads what reads raw files, which most stores do without
-    from dxdask.pipeline.run_calibration import kept_calibration
+def require_kind(store: Store, kind: Kind | None = None) -> Kind:
+    """Return the kind of the runs of a store, after a check that it is this one.
 
-    return kept_calibration(store, experiment.run, experiment.detector)
+    Raises
+    ------
+    StoreNotFoundError
+        There are no runs.
+    InputError
+        They are of the other kind.
+    """
+    found = kind_of_store(store)
+    if found is None:
+        raise StoreNotFoundError(f"{store.path} holds no complete run; run: dxdask import FILES")
+    if kind is not None and found != kind:
+        command = {"sweeps": "process", "stills": "stills_process"}[found]
+        raise InputError(
+            f"{store.path} holds {found}, not {kind}; process them with: dxdask {command}"
+        )
+    return found
+
+
+def _selected(
+    store: Store, steps: Sequence[Step], names: Sequence[str], parameters: Values
+) -> list[RunInput]:
+    """Return the runs and images chosen, else those that the steps needed have."""
+    runs = stored_runs(store, parameters.runs)
+    direct = {n for s in steps if s.name in names for n in s.needs if n not in names}
+    needed = [s.name for s in steps if s.name in direct and store.has_step(s.name)]
+    for name in needed if not parameters.runs else ():
+        there = prints_of(store, name)
+        absent = [run.name for run in runs if run.name not in there]
+        if absent:
+            log.warning("%s has no run %s: skipped", name, ", ".join(absent))
+        runs = [run for run in runs if run.name in there]
+    chosen = []
+    for run in runs:
+        before = [recorded_images(store.manifest(n).parameters_of(run.name)) for n in needed[-1:]]
+        chosen.append(run_of_images(run, parameters.images or next(iter(before), None)))
+    return chosen

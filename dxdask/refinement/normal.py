@@ -108,7 +108,7 @@ def row_blocks(experiment: NDArray[Any]) -> Integers:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _ds1(
-    k: Any, hkl: Any, s0: Any, m2: Any, r: Any, erxs: Any, s1: Any, cosine: Any, sine: Any,
+    k: Any, hkl: Any, m2: Any, r: Any, erxs: Any, s1: Any, cosine: Any, sine: Any,
     d_settings: Any, d_s0: Any, work: Any, dr: Any, out: Any,
 ) -> Any:  # fmt: skip
     """Write ds1 of crystal or beam parameter k into out (3,); return dphi.
@@ -163,7 +163,7 @@ def _row(
         k = free[m]
         rate = 0.0
         if k < FIRST_DETECTOR:
-            rate = _ds1(k, hkl, s0, m2, r, erxs, s1, cosine, sine, d_setting, d_s0, v, dr, ds1)
+            rate = _ds1(k, hkl, m2, r, erxs, s1, cosine, sine, d_setting, d_s0, v, dr, ds1)
         else:
             transform(d_panel[k - FIRST_DETECTOR], pv, ds1)
             for i in range(3):

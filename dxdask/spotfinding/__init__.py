@@ -25,6 +25,5 @@ result : the `StepResult` of a run, and of an ensemble.
 
 from dxdask.spotfinding.find_spots import find_spots
 from dxdask.spotfinding.parameters import SpotfinderParameters
-from dxdask.spotfinding.result import combine
 
-__all__ = ["SpotfinderParameters", "combine", "find_spots"]
+__all__ = ["SpotfinderParameters", "find_spots"]

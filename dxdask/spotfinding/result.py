@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Integers
-from dxdask.columns import check, concatenate, select
-from dxdask.errors import InputError
-from dxdask.masking import as_arrays
+from dxdask.columns import check, select
 from dxdask.models import Experiment, ExperimentList
-from dxdask.results import StepResult
+from dxdask.results import StepResult, joined
 from dxdask.spotfinding.boxes import Boxes
 from dxdask.spotfinding.centroid import measure_spots, whole_counts
 from dxdask.spotfinding.extract import Pixels
 from dxdask.spotfinding.filters import boxes_wanted, is_near, keep_spots, require_surroundings
 from dxdask.spotfinding.hot import hot_mask
-from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import SpotPart, close_part
 from dxdask.spotfinding.reports.image_statistics import image_statistics
@@ -31,7 +29,6 @@ from dxdask.spotfinding.reports.summary import (
 )
 from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
 from dxdask.spotfinding.spot_lists import take_spots
-from dxdask.tables import Table
 
 
 def result_of_part(
@@ -109,48 +106,11 @@ def boxes_to_cut(part: SpotPart, experiment: Experiment, parameters: SpotfinderP
     return boxes_wanted(table, near, experiment.detector, parameters)
 
 
-def combine(results: Sequence[StepResult]) -> StepResult:
-    """Return the result of an ensemble from those of its runs, one experiment per run, in order.
-
-    Raises
-    ------
-    InputError
-        No results.
-    """
-    if not results:
-        raise InputError("no runs to combine; give the spots of at least one")
-    members = [e for r in results for e in r.experiments]
-    arrays: dict[str, NDArray[Any]] = {}
-    for name in results[0].arrays:
-        parts = [r.arrays[name] for r in results]
-        if name == "hot_mask":
-            runs_hot = {r.experiments.members[0].run: r.arrays[name] for r in results}
-            arrays |= as_arrays(name, runs_hot)
-            continue
-        ragged = name.endswith("_offsets")
-        arrays[name] = (
-            offsets_of(np.concatenate([np.diff(p) for p in parts]))
-            if ragged
-            else np.concatenate(parts)
-        )
-    runs = [r.experiments.members[0].run for r in results]
-    return StepResult(
-        experiments=ExperimentList.of(members),
-        reflections=concatenate([r.reflections for r in results]),
-        arrays=arrays,
-        tables=tuple(_joined([r.table(t.name) for r in results]) for t in results[0].tables),
-        messages=tuple(
-            line if len(results) == 1 else f"{run}: {line}"
-            for run, r in zip(runs, results, strict=True)
-            for line in r.messages
-        ),
-        problems=tuple(p for r in results for p in r.problems),
-    )
-
-
-def _joined(tables: Sequence[Table]) -> Table:
-    table = Table.joined(tables)
-    return printed_if_short(table) if table.name == "images" else table
+def combine_reports(results: Sequence[StepResult]) -> StepResult:
+    """Return models, tables, messages and problems of runs as of all of them, without rows."""
+    whole = joined(results)
+    tables = (printed_if_short(t) if t.name == "images" else t for t in whole.tables)
+    return replace(whole, tables=tuple(tables))
 
 
 def _in_order(pixels: Pixels, offsets: Integers) -> tuple[Pixels, Integers]:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Workspace:
-    """What tasks of a run make once, and work in; of one task at a time."""
+    """Arrays that tasks of a run make once and work in; of one task at a time."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, Any] = {}
@@ -26,7 +26,7 @@ class Workspace:
         return self.kept(("panels", dtype), lambda: make(dtype))
 
     def kept(self, name: Hashable, make: Callable[[], T]) -> T:
-        """Return what goes by this name, made by the first who asks for it.
+        """Return the object of this name, made at the first call.
 
         It may hold memory to work in: no two tasks have it at once.
         """

@@ -59,7 +59,7 @@ def process_events(
 
     Parameters
     ----------
-    run : see `stills_run`. known : the cell; None: spots are found, which events are hits, and
+    run : see `stills_run`. known : the cell; None: spots and hits are found, and
     their lattices. room : a workspace in which only events of this run were looked at.
     """
     part = spots_of_events(events, run, room)
@@ -76,7 +76,7 @@ def process_events(
 def spots_of_events(
     piece: EventFrames, run: StillsRun, room: Workspace | None = None
 ) -> StillsPart:
-    """Return spots, and which events are hits; room : as in `process_events`."""
+    """Return spots and hits; room : as in `process_events`."""
     z = run.first_z + piece.first
     room = room or Workspace()
     if run.parameters.hits.method == "peakfinder8":
@@ -85,7 +85,7 @@ def spots_of_events(
 
 
 def with_hits(part: StillsPart, run: StillsRun) -> StillsPart:
-    """Return the part with the events told that are hits."""
+    """Return the part with its hits found."""
     hits = find_hits(
         part.spots, part.stills, run.experiments_as_imported, run.parameters.hit_finder
     )
@@ -116,8 +116,8 @@ def index_events(part: StillsPart, run: StillsRun, known: KnownCell) -> StillsPa
         part,
         stills=stills,
         indexed=found.reflections,
-        further_image=stills["image"][found.additional_still].astype(np.int64),
-        further_a_matrix=found.additional_a_matrix,
+        additional_image=stills["image"][found.additional_still].astype(np.int64),
+        additional_a_matrix=found.additional_a_matrix,
         problems=(*part.problems, *problems),
     )
 

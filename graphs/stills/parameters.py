@@ -1,4 +1,4 @@
-"""Parameters of the chain from events to merged intensities, after dials.stills_process."""
+"""Parameters of the steps from events to merged intensities, after dials.stills_process."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from dxdask.spotfinding.parameters import SpotfinderParameters
 
 
 class HitFinderParameters(Parameters):
-    """DIALS's names for what is asked of a hit; `hits` has more."""
+    """Criteria of a hit by their names in DIALS; `hits` has more."""
 
-    enable: bool = parameter(True, "Whether only hits are indexed; else all events with a spot.")
+    enable: bool = parameter(True, "Index only hits; else all events with a spot.")
     minimum_number_of_reflections: int | None = parameter(
         None, "Fewest spots of a hit; None: `hits.min_peaks` (16).", ge=1
     )
 
 
 class DispatchParameters(Parameters):
-    """How far events are taken."""
+    """Steps that events are taken through."""
 
     hit_finder: HitFinderParameters = HitFinderParameters()
-    index: bool = parameter(True, "Whether hits are indexed and refined.")
-    integrate: bool = parameter(True, "Whether indexed stills are integrated.")
-    merge: bool = parameter(True, "Whether integrated stills are merged.")
+    index: bool = parameter(True, "Enable the indexing and refinement of hits.")
+    integrate: bool = parameter(True, "Enable the integration of indexed stills.")
+    merge: bool = parameter(True, "Enable the merging of integrated stills.")
 
 
 class StillsParameters(Parameters):
@@ -46,16 +46,16 @@ class StillsParameters(Parameters):
         if own is not None and self.hits.min_peaks is not None:
             raise ValueError(
                 f"dispatch.hit_finder.minimum_number_of_reflections={own} and "
-                f"hits.min_peaks={self.hits.min_peaks} say the same; give one of them"
+                f"hits.min_peaks={self.hits.min_peaks} are the same; give one of them"
             )
         return self
 
     @property
     def hit_finder(self) -> HitParameters:
-        """What is asked of a hit."""
-        asked = self.dispatch.hit_finder
-        if not asked.enable:
+        """Criteria of a hit."""
+        finder = self.dispatch.hit_finder
+        if not finder.enable:
             return self.hits.model_copy(update={"min_peaks": 1})
-        if asked.minimum_number_of_reflections is None:
+        if finder.minimum_number_of_reflections is None:
             return self.hits
-        return self.hits.model_copy(update={"min_peaks": asked.minimum_number_of_reflections})
+        return self.hits.model_copy(update={"min_peaks": finder.minimum_number_of_reflections})

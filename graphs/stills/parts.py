@@ -1,4 +1,4 @@
-"""What is known of a stretch of events: small things only, joined in the order of the events."""
+"""Results of consecutive events of one run: small, combined in the order of the events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StillsPart:
     they are in the store already.
     lattices : (k, 3, 3) reduced A, 1/A, where the cell was not known and looked for.
     indexed : the spots of hits, with s1, rlp, hkl and flags.
-    further_image : (k,) the event that a further crystal is on; further_a_matrix : (k, 3, 3), 1/A.
+    additional_image : (k,) events of additional lattices. additional_a_matrix : (k, 3, 3), 1/A.
     observations : the integrated reflections. integrated : the table of stills after that.
     problems : keys run, image, step, reason.
     """
@@ -36,23 +36,23 @@ class StillsPart:
     found: SpotPart | None = None
     lattices: Floats = field(default_factory=lambda: np.empty((0, 3, 3)))
     indexed: Reflections | None = None
-    further_image: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    further_a_matrix: Floats = field(default_factory=lambda: np.empty((0, 3, 3)))
+    additional_image: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    additional_a_matrix: Floats = field(default_factory=lambda: np.empty((0, 3, 3)))
     observations: Reflections | None = None
     integrated: Stills | None = None
     problems: tuple[Mapping[str, Any], ...] = ()
 
     def of_images(self, first: int, stop: int) -> StillsPart:
-        """Return what is known of the events first <= image < stop."""
+        """Return the part of the events first <= image < stop."""
         rows = (self.stills["image"] >= first) & (self.stills["image"] < stop)
-        further = (self.further_image >= first) & (self.further_image < stop)
+        additional = (self.additional_image >= first) & (self.additional_image < stop)
         return replace(
             self,
             stills={name: values[rows] for name, values in self.stills.items()},
             spots=_within(self.spots, first, stop),
             indexed=None if self.indexed is None else _within(self.indexed, first, stop),
-            further_image=self.further_image[further],
-            further_a_matrix=self.further_a_matrix[further],
+            additional_image=self.additional_image[additional],
+            additional_a_matrix=self.additional_a_matrix[additional],
         )
 
 
@@ -70,8 +70,8 @@ def join_stills(parts: Sequence[StillsPart]) -> StillsPart:
         found=combine_parts(found) if found else None,
         lattices=np.concatenate([p.lattices for p in parts]),
         indexed=concatenate(indexed) if indexed else None,
-        further_image=np.concatenate([p.further_image for p in parts]),
-        further_a_matrix=np.concatenate([p.further_a_matrix for p in parts]),
+        additional_image=np.concatenate([p.additional_image for p in parts]),
+        additional_a_matrix=np.concatenate([p.additional_a_matrix for p in parts]),
         observations=concatenate(observations) if observations else None,
         integrated=concatenate(integrated) if integrated else None,
         problems=tuple(problem for p in parts for problem in p.problems),

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 FROM_FRAMES, INDEX, INTEGRATE = "process-stills", "index-stills", "integrate-stills"
-"""Names of the tasks that find hits, and of those that take hits found further."""
+"""Names of the tasks that find hits, and of those that index and integrate hits found before."""
 
 
 class RunOfFrames(NamedTuple):
@@ -73,7 +73,7 @@ def process_stills(
     Tasks: for all runs 2 (cell, whether to integrate); for each run 3 (run, workspaces, first
     frames) + 1 a block that holds an event to look at + `n_folds` of these + what the blocks of its
     frames share (of a store's: 2); where the cell is not known 3 a block, and the folds twice. A
-    task holds one block and what it found: some 60 kB a hit, 100 bytes a blank.
+    task holds one block and its result: some 60 kB a hit, 100 bytes a blank.
     """
     shared = [_constant(r.run) for r in runs]
     used = [_used_blocks(r) for r in runs]
@@ -144,7 +144,7 @@ def _indexed(
     *,
     integrate: bool,
 ) -> list[list[Delayed]]:
-    """Return the parts with their hits indexed, and integrated if asked for."""
+    """Return the parts with their hits indexed, and integrated if `dispatch.integrate`."""
     if not integrate:
         return [
             map_records(_index_part, p, [_constant(r.run), known], label=INDEX)
@@ -237,7 +237,7 @@ def _finish_block(block: Block, part: StillsPart, run: StillsRun, known: KnownCe
 
 
 class _Lattices(NamedTuple):
-    """Reduced A (n, 3, 3), 1/A, of some events, of which so many are hits."""
+    """Reduced A (n, 3, 3), 1/A, of some events, with the numbers of hits and events."""
 
     a_matrix: Floats
     n_hits: int

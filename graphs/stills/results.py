@@ -18,7 +18,7 @@ from dxdask.graphs.stills.run import StillsRun
 from dxdask.hits import find_hits
 from dxdask.indexing.stills import KnownCell
 from dxdask.indexing.stills.consensus import ProposedCell, consensus_table
-from dxdask.indexing.stills.index_stills import require_hits, result_of
+from dxdask.indexing.stills.index_stills import result_of
 from dxdask.indexing.stills.many import IndexedStills
 from dxdask.indexing.stills.tables import fates_table, index_rate_table, summary_table
 from dxdask.models import ExperimentList
@@ -75,24 +75,18 @@ def index_result(
 
     cells : those that stills share, where the cell was not known. The experiments have a crystal of
     the cell searched for, unturned: each still's own is in `a_matrix`, among the arrays.
-
-    Raises
-    ------
-    InputError
-        There are no hits.
     """
     stills = _columns_only(_stills(parts))
-    require_hits(int(stills["hit"].sum()), len(stills["hit"]), stills["reason"])
     starts = np.cumsum([0] + [len(p.stills["image"]) for p in parts])
-    further = [
-        start + np.searchsorted(p.stills["image"], p.further_image)
+    additional = [
+        start + np.searchsorted(p.stills["image"], p.additional_image)
         for start, p in zip(starts, parts, strict=False)
     ]
     indexed = IndexedStills(
         concatenate([p.indexed for p in parts if p.indexed is not None]),
         stills,
-        np.concatenate(further).astype(np.int64),
-        np.concatenate([p.further_a_matrix for p in parts]),
+        np.concatenate(additional).astype(np.int64),
+        np.concatenate([p.additional_a_matrix for p in parts]),
     )
     tables = []
     if cells is not None:
@@ -113,15 +107,8 @@ def index_result(
 
 
 def integrate_result(parts: Sequence[StillsPart], experiments: ExperimentList) -> StepResult:
-    """Return the result of integrate: the observations of all runs, and the table of stills.
-
-    Raises
-    ------
-    InputError
-        No still is indexed.
-    """
+    """Return the result of integrate: the observations of all runs, and the table of stills."""
     stills = concatenate([p.integrated for p in parts if p.integrated is not None])
-    _require_crystals(stills, experiments)
     observations = concatenate([p.observations for p in parts if p.observations is not None])
     n = int((stills["reason"] == Fate.INTEGRATED).sum())
     table = summary_table(observations, stills, experiments)
@@ -135,10 +122,16 @@ def integrate_result(parts: Sequence[StillsPart], experiments: ExperimentList) -
     )
 
 
-def _require_crystals(stills: Stills, experiments: ExperimentList) -> None:
+def require_crystals(stills: Mapping[str, NDArray[Any]], crystal: Crystal) -> None:
+    """Check that any hit was indexed by the cell of a crystal.
+
+    Raises
+    ------
+    InputError
+        None was.
+    """
     if stills["indexed"].any():
         return
-    crystal = experiments.crystals[0]
     cell = ", ".join(f"{x:.2f}" for x in crystal.unit_cell)
     raise InputError(
         f"none of {int(stills['hit'].sum())} hits can be indexed by the cell {cell} of space group "

@@ -1,4 +1,4 @@
-"""The rows of the table of stills, as they are before hits are told."""
+"""The rows of the table of stills, before hits are found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the events of a run share: models, masks, wavelengths, parameters."""
+"""Common input of the events of a run: models, masks, wavelengths, parameters."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from dxdask.spotfinding.parameters import SpotfinderParameters
 
 @dataclass(frozen=True, kw_only=True)
 class StillsRun:
-    """What the events of a run share.
+    """Models, masks, wavelengths and parameters that the events of a run share.
 
     Attributes
     ----------
     experiment : beam and detector, by which spots are indexed and integrated.
     index : what the column `experiment` is to hold.
-    as_imported : the same as the files say it, by which spots are found and hits are told, so that
+    as_imported : the same from the files, by which spots and hits are found, so that
     these are the same whatever is refined later; see `filter.d_min`, `hits.d_min`.
     spot_masks : usable pixels (slow, fast) of each panel. mask : (slow, fast) of the frame.
     wavelengths : (n,) of the events, A. event_ids : (n,), -1 where there are none.
@@ -81,7 +81,7 @@ def stills_run(
     event_ids: NDArray[np.int64] | None = None,
     gain_map: NDArray[np.float64] | None = None,
 ) -> StillsRun:
-    """Return what the events of a run share.
+    """Return the models, masks, wavelengths and parameters that the events of a run share.
 
     experiment : as imported. shape : (n, slow, fast) of the frames. mask : (slow, fast), True is
     good. spot_mask : the same for finding spots, where it differs. geometry : the models to index
@@ -92,7 +92,7 @@ def stills_run(
     InputError
         Frames, mask, gain map, wavelengths or the geometry do not fit.
     ParameterError
-        The spots are asked for in a way that takes other events, or other frames, into account.
+        The parameters of spot finding take other events, or other frames, into account.
     """
     parameters = parameters or StillsParameters()
     spotfinder = parameters.spotfinder

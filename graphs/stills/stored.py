@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from dxdask.graphs.stills.parts import StillsPart
 from dxdask.graphs.stills.rows import event_rows, without_wavelength
 from dxdask.graphs.stills.run import StillsRun
 from dxdask.results import StepResult
-from dxdask.spotfinding.result import combine
 from dxdask.still_columns import STILL_COLUMNS, Stills
 
 
@@ -24,7 +22,7 @@ def stills_of(result: StepResult) -> Stills:
 
 
 def part_of_spots(spots: StepResult, run: StillsRun) -> StillsPart:
-    """Return the part of one run from what find_spots has stored of all runs; hits not told."""
+    """Return the part of one run from the result of find_spots of all runs, without hits yet."""
     name = run.experiment.run
     images = [row for row in spots.table("images").rows if row["run"] == name]
     failed = {p["image"] - 1 for p in spots.problems if p["run"] == name}
@@ -39,15 +37,15 @@ def part_of_spots(spots: StepResult, run: StillsRun) -> StillsPart:
     )
 
 
-def part_of_spots_told(spots: StepResult, run: StillsRun) -> StillsPart:
-    """Return the same with the hits told."""
+def spots_of_hits(spots: StepResult, run: StillsRun) -> StillsPart:
+    """Return the part of one run from the result of find_spots of all runs, with its hits."""
     return with_hits(part_of_spots(spots, run), run)
 
 
 def part_of_index(
     indexed: StepResult, run: StillsRun, spots: StepResult | None = None
 ) -> StillsPart:
-    """Return the part of one run from what index has stored of all runs.
+    """Return the part of one run from the result of index of all runs.
 
     spots : of find_spots; None: the part is without spots but those of hits.
     """
@@ -56,8 +54,8 @@ def part_of_index(
     of_run = stills["experiment"] == run.index
     table = select(indexed.reflections, mine)
     of_mine = {name: values[of_run] for name, values in stills.items()}
-    further = of_run[indexed.arrays["additional_still"]]
-    image = stills["image"][indexed.arrays["additional_still"][further]]
+    additional = of_run[indexed.arrays["additional_still"]]
+    image = stills["image"][indexed.arrays["additional_still"][additional]]
     return StillsPart(
         stills=of_mine,
         spots=(
@@ -66,33 +64,10 @@ def part_of_index(
             else _spots_of(spots, run)
         ),
         indexed=table,
-        further_image=image.astype(np.int64),
-        further_a_matrix=indexed.arrays["additional_a_matrix"][further],
+        additional_image=image.astype(np.int64),
+        additional_a_matrix=indexed.arrays["additional_a_matrix"][additional],
         problems=(*_problems_of(indexed, run), *without_wavelength(of_mine, run)),
     )
-
-
-def part_of_integrate(part: StillsPart, integrated: StepResult, run: StillsRun) -> StillsPart:
-    """Return the part of one run with what integrate has stored of it."""
-    stills = stills_of(integrated)
-    of_run = stills["experiment"] == run.index
-    mine = integrated.reflections["experiment"] == run.index
-    return replace(
-        part,
-        integrated={name: values[of_run] for name, values in stills.items()},
-        observations=select(integrated.reflections, mine),
-        problems=(*part.problems, *_problems_of(integrated, run)),
-    )
-
-
-def with_more_spots(stored: StepResult, more: Sequence[StepResult]) -> StepResult:
-    """Return find_spots of the runs stored and of more, a result each, as of all at once."""
-    lines: list[str] = list(stored.messages)
-    if len(stored.experiments) == 1:
-        lines = [f"{stored.experiments.runs[0]}: {line}" for line in lines]
-    for result in more:
-        lines += [f"{result.experiments.runs[0]}: {line}" for line in result.messages]
-    return replace(combine([stored, *more]), messages=tuple(lines))
 
 
 def _spots_of(spots: StepResult, run: StillsRun) -> Reflections:

@@ -55,7 +55,7 @@ def _join_bits(rows, at, n, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _is_zero(rows, at, n):  # type: ignore[no-untyped-def]
-    """Return whether the n (a multiple of 8) bytes from rows[at] on are zero."""
+    """Return True if the n (a multiple of 8) bytes from rows[at] on are zero."""
     end = at + n
     while at < end and load_word(rows, at) == 0:
         at += 8

@@ -61,7 +61,7 @@ def laue_name(group: gemmi.SpaceGroup) -> str:
 
 
 def _has_axis_between(group: gemmi.SpaceGroup) -> bool:
-    """Return whether an axis of order two is between the cell's edges a and b."""
+    """Return True if an axis of order two is between the cell's edges a and b."""
     # of Laue classes of trigonal groups, only that of 312 takes h, k, l to k, h, l
     moved = {tuple(op.apply_to_hkl([1, 2, 3])) for op in group.operations().sym_ops}
     return (2, 1, 3) in moved or (-2, -1, -3) in moved

@@ -18,7 +18,7 @@ COMPRESSED_SUFFIXES = (".gz", ".bz2")
 
 
 def is_compressed(path: Path) -> bool:
-    """Return whether a file is compressed as a whole."""
+    """Return True if a file is compressed as a whole."""
     return path.suffix in COMPRESSED_SUFFIXES
 
 

@@ -58,13 +58,13 @@ class Format(ABC):
 
     @abstractmethod
     def has_signature(self, head: bytes) -> bool:
-        """Return whether the first bytes of a file are those of this format.
+        """Return True if the first bytes of a file are those of this format.
 
         Linked files are checked by it before any of their bytes are used as pixels.
         """
 
     def claims(self, path: Path, head: bytes) -> bool:
-        """Return whether a file is of this format, without reading it whole.
+        """Return True if a file is of this format, without reading it whole.
 
         head : its first `HEAD_BYTES` bytes, decompressed.
 

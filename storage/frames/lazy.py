@@ -87,7 +87,7 @@ def lazy_frames(
 
 
 def images_in_block(shape: tuple[int, int, int], dtype: np.dtype[Any], step: int) -> int:
-    """Return how many images (n, slow, fast) make a block of a run, a multiple of `step`.
+    """Return the number of images (n, slow, fast) in a block of a run, a multiple of `step`.
 
     As many as make `USUAL_BLOCK` bytes; less in a run that would have fewer than `FEW_BLOCKS` for
     the threads of a machine, but not below `SMALL_BLOCK`; more in one that would have more than

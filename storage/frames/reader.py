@@ -33,7 +33,7 @@ class FrameReader(Protocol):
         """Check that files outside of the store, which hold the frames, are as they were."""
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
-        """Return what distinguishes these frames from those of other readers."""
+        """Return the identity of these frames among those of other readers."""
 
 
 class FillingReader(ABC):

@@ -134,7 +134,7 @@ def open_frames(run: Path, identifier: str) -> FillingReader:
 
 
 def is_linked(metadata: Mapping[str, Any]) -> bool:
-    """Return whether the metadata of an array are those of linked frames; checks nothing else."""
+    """Return True if the metadata of an array are those of linked frames; checks nothing else."""
     try:
         inner = metadata["codecs"][0]["configuration"]["codecs"]
         return any(codec["name"] == LINK_CODEC for codec in inner)

@@ -57,7 +57,7 @@ def runs_of_images(
 
 
 def _continues(block: Sequence[_Image], image: _Image) -> bool:
-    """Return whether the image continues the run of `block`."""
+    """Return True if the image continues the run of `block`."""
     first, last = block[0].header, block[-1].header
     here = image.header
     if here.shape != first.shape:

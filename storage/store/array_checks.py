@@ -22,7 +22,7 @@ _BLOSC_SIZE = struct.Struct("<4xI8x")  # a blosc header; the bytes that it unpac
 
 
 def check_memory(n_bytes: int, what: str, path: Path) -> None:
-    """Refuse what is larger than the memory that is free.
+    """Refuse data larger than the memory that is free.
 
     Raises
     ------

@@ -26,7 +26,7 @@ def pack(values: NDArray[Any]) -> bytes:
 
 
 def unpack(data: bytes, out: NDArray[Any]) -> None:
-    """Fill `out`, contiguous, with what the file of a chunk holds.
+    """Fill `out`, contiguous, with the content of the file of a chunk.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def unpack(data: bytes, out: NDArray[Any]) -> None:
         raise SchemaError("has a wrong checksum")
     n_bytes, n_packed = _SIZES.unpack_from(body)
     if n_packed != len(body):
-        # Blosc believes its header and would read behind the end.
+        # Blosc does not check its header and would read behind the end.
         raise SchemaError(f"has {len(body)} bytes where {n_packed} are announced")
     if n_bytes != out.nbytes:
         raise SchemaError(f"holds {n_bytes} bytes instead of {out.nbytes}")

@@ -15,6 +15,8 @@ from dxdask.storage.store.partitions import Partition
 from dxdask.storage.store.runs import complete_runs
 from dxdask.tables import Table
 
+PIXEL_MAPS = ("mask", "hot_mask")
+
 
 def combined(partitions: Sequence[Partition]) -> StepResult:
     """Return models, tables, messages and problems of partitions together, without rows.
@@ -59,7 +61,7 @@ def joined_arrays(
 ) -> Iterable[tuple[str, NDArray[np.generic]]]:
     """Yield the array of an ensemble from those of its runs, by name.
 
-    Offsets (``*offsets``) count on from run to run. Maps of pixels (``*mask``) become one
+    Offsets (``*offsets``) count on from run to run. Maps of pixels (`PIXEL_MAPS`) become one
     (run, slow, fast), or NAME_RUN each where frames differ in size. An array that has the name of
     its run keeps it. Others are concatenated along their first axis, or NAME_RUN where they cannot.
     """
@@ -71,7 +73,7 @@ def joined_arrays(
         counts = np.concatenate([np.diff(values) for values in parts.values()])
         yield name, np.concatenate([[0], np.cumsum(counts)]).astype(_first(parts).dtype)
         return
-    if name.endswith("mask"):
+    if name in PIXEL_MAPS:
         parts = {run: values.reshape(values.shape[-2:]) for run, values in parts.items()}
         if len({values.shape for values in parts.values()}) == 1:
             yield name, np.stack(list(parts.values()))

@@ -74,7 +74,9 @@ def write_step(
             fill(folder, part, attributes)
             runs[run] = _run_entry(attributes, len(part.experiments), parameters)
         _write_ensemble(root, staged, own)
-        manifest = _with_counts(base, runs, own, tuple(result.reflections))
+        made_from = dict.fromkeys(result.experiments.runs, fingerprint)
+        counted = _with_counts(base, runs, own, tuple(result.reflections))
+        manifest = replace(counted, made_from=made_from)
         put_in_place(root, staged, manifest)
     return base.id
 
@@ -90,6 +92,7 @@ def commit_step(
     fingerprint: str,
     parameters: Mapping[str, Any],
     seconds: Mapping[str, float],
+    made_from: Mapping[str, str] | None = None,
 ) -> str:
     """Commit partitions, and those of the runs `kept` of the present version; return the id.
 
@@ -98,6 +101,7 @@ def commit_step(
 
     result : experiments of all runs, what the step made of them together, and rows of no run;
     None: all combined from the partitions.
+    made_from : fingerprint of each run that the result is made from; None: those of the partitions.
 
     Raises
     ------
@@ -121,7 +125,10 @@ def commit_step(
     sources = {run: sources[run] for run in order}
     own = result or combined([made.get(r) or summary_of(s.folder) for r, s in sources.items()])
     entries = {run: source.entry for run, source in sources.items()}
-    manifest = _with_counts(base, entries, own, _columns(sources, own, base.step))
+    manifest = replace(
+        _with_counts(base, entries, own, _columns(sources, own, base.step)),
+        made_from=made_from or {run: entry.fingerprint for run, entry in entries.items()},
+    )
     staged = layout.staging_path(root, branch) / f"{base.step}-{base.id}"
     with full_disk(root, base.step, staged):
         try:
@@ -225,8 +232,7 @@ def _kept(root: Path, base: Manifest, kept: Sequence[str]) -> dict[str, _Source]
         entry = present.runs[run]
         own = present.parameters if entry.parameters is None else entry.parameters
         entry = replace(entry, parameters=None if own == base.parameters else own)
-        columns = present.columns if entry.n_reflections else ()
-        found[run] = _Source(path / layout.RUNS / run, entry, columns, is_kept=True)
+        found[run] = _Source(path / layout.RUNS / run, entry, present.columns, is_kept=True)
     return found
 
 

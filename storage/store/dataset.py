@@ -51,13 +51,13 @@ def reflections(path: Path, names: Sequence[str] | None, run: str | None) -> xr.
         There is no such run.
     """
     manifest = read.manifest(path)
-    wanted = results.wanted_columns(path, manifest, names)
+    columns = results.stored_columns(path, manifest, names)
     if run is not None and not manifest.runs:
-        return _in_memory(path, manifest, wanted, run)
+        return _in_memory(path, manifest, columns, run)
     blocks = _blocks(path, manifest, run)
     data: dict[str, Any] = {}
     coords: dict[str, Any] = {}
-    for name in wanted:
+    for name in columns:
         dims = schema.column_dims(name)
         data[name] = (dims, _column(blocks, name), _attributes(name))
         if len(dims) > 1:

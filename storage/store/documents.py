@@ -48,7 +48,7 @@ def encode(value: Any, where: str = "value") -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Return what `encode` was given; sequences come back as lists."""
+    """Return the value that `encode` encoded; sequences come back as lists."""
     if isinstance(value, dict):
         if len(value) == 1 and isinstance(value.get(_NUMBER), str):
             return float(value[_NUMBER])

@@ -24,12 +24,28 @@ class StoreFolder:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Format, version, time of creation, versions of software."""
+        """Format, version, time of creation, versions of software.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store.attributes["format"], store.attributes["version"]
+        ('dxdask', 2)
+        """
         return read.open_store(self.path)
 
     @property
     def branches(self) -> tuple[str, ...]:
-        """Branches that hold results, main first."""
+        """Branches that hold results, main first.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store.branches
+        ('main',)
+        """
         return branches.names(self.path)
 
     def on_branch(self, name: str) -> Self:
@@ -39,6 +55,14 @@ class StoreFolder:
         ------
         InputError
             No branch can have this name.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> trial = store.on_branch("trial")
+        >>> trial.has_step("merge")
+        True
         """
         return type(self)(self.path, self.mode, name)
 
@@ -53,6 +77,15 @@ class StoreFolder:
             There is no such branch.
         StoreLockedError
             It is being written to.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store = dxdask.find_spots(store, min_spot_size=4, branch="other")
+        >>> store.delete_branch("other")
+        >>> "other" in store.branches
+        False
         """
         with self.on_branch(name).writing():
             branches.delete(self.path, name)
@@ -67,6 +100,13 @@ class StoreFolder:
             Another process, or another `Store` object, is writing to this branch.
         InputError
             The store was opened for reading.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> with store.writing():
+        ...     store.write_step("copy", store.read_step("merge"))
         """
         if self.mode == "r":
             raise InputError(f'{self.path} is open for reading; open it with mode="r+" to write')

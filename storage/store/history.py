@@ -32,7 +32,7 @@ def record(root: Path, branch: str, step: str) -> None:
 
 
 def entries(root: Path) -> tuple[dict[str, Any], ...]:
-    """Return an entry for each time a step was run; `current` marks what is there now."""
+    """Return an entry for each time a step was run; `current` marks the present result."""
     folders = sorted((root / layout.HISTORY).glob(f"*/{layout.METADATA}"))
     found = {a["id"]: a for a in (read.attributes(p.parent) for p in folders)}
     current = set()
@@ -50,7 +50,7 @@ def entries(root: Path) -> tuple[dict[str, Any], ...]:
 
 
 def _entry(path: Path, attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return what is kept of a version of a step, with the tables that it showed."""
+    """Return the record of a version of a step, with its tables."""
     content = {k: v for k, v in attributes.items() if k not in _LEFT_OUT}
     content["runs"] = {run: entry["fingerprint"] for run, entry in attributes["runs"].items()}
     return {**content, "tables": read.shown_tables(path)}

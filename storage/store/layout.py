@@ -84,7 +84,7 @@ def safe_name(name: str, what: str) -> str:
 
 
 def is_safe(name: str) -> bool:
-    """Return whether `safe_name` takes this name."""
+    """Return True if `safe_name` accepts this name."""
     return bool(_NAME.fullmatch(name)) and len(name) <= 100
 
 

@@ -30,15 +30,15 @@ class WriteLock:
 
     def __init__(self, root: Path, name: str) -> None:
         self._root = root
-        self._what = f"{root}" if name == layout.MAIN else f"branch {name} of {root}"
+        self._label = f"{root}" if name == layout.MAIN else f"branch {name} of {root}"
         if name == layout.IMPORTS:
-            self._what = f"the list of runs of {root}"
+            self._label = f"the list of runs of {root}"
         self._array = layout.lock_path(root, name)
         self._holder = layout.chunk_path(self._array, (0,))
         self._lock = FileLock(self._holder.with_name("0.lock"), timeout=0, thread_local=False)
         self._depth = 0
         self._guard = threading.RLock()
-        self._further = ExitStack()
+        self._others = ExitStack()
         self._taken: set[WriteLock] = set()
 
     @property
@@ -68,7 +68,7 @@ class WriteLock:
             with self._guard:
                 self._depth -= 1
                 if self._depth == 0:
-                    self._further.close()
+                    self._others.close()
                     self._taken.clear()
                     self._lock.release()
 
@@ -83,7 +83,7 @@ class WriteLock:
         with self._guard:
             if other in self._taken:
                 return False
-            first = self._further.enter_context(other.held())
+            first = self._others.enter_context(other.held())
             self._taken.add(other)
             return first
 
@@ -101,7 +101,7 @@ class WriteLock:
             self._holder.write_bytes(_holder())
         except Timeout:
             raise StoreLockedError(
-                f"{self._what} is being written to by {_described(self._holder)}; "
+                f"{self._label} is being written to by {_described(self._holder)}; "
                 "wait until it is done, end it, or write to another branch or store"
             ) from None
         except (OSError, NotImplementedError) as error:

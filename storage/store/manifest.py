@@ -58,6 +58,7 @@ class Manifest:
     ensemble_columns, ensemble_arrays, n_ensemble_reflections : of the rows and arrays that lie in
         no partition.
     combined : True where experiments and tables are those of the partitions put together.
+    made_from : fingerprint of parameters and inputs of each run that the result is made from.
     """
 
     id: str
@@ -77,6 +78,12 @@ class Manifest:
     ensemble_columns: tuple[str, ...] = ()
     ensemble_arrays: tuple[str, ...] = ()
     combined: bool = False
+    made_from: Mapping[str, str] = field(default_factory=dict)
+
+    def parameters_of(self, run: str) -> Mapping[str, Any]:
+        """Return the parameters that the result of a run was made with."""
+        entry = self.runs.get(run)
+        return self.parameters if entry is None else (entry.parameters or self.parameters)
 
     def first_experiment(self, run: str) -> int:
         """Return the index, in the experiments of the step, of the first one of a run."""
@@ -109,6 +116,7 @@ class Manifest:
                 "arrays": list(self.ensemble_arrays),
             },
             "combined": self.combined,
+            "made_from": dict(self.made_from),
         }
 
     @classmethod
@@ -140,6 +148,7 @@ class Manifest:
                 ensemble_columns=_names(ensemble["columns"]),
                 ensemble_arrays=_names(ensemble["arrays"]),
                 combined=values["combined"] is True,
+                made_from={_name(run): str(v) for run, v in values["made_from"].items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SchemaError(

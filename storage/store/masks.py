@@ -168,7 +168,7 @@ def _boolean(mask: NDArray[Any]) -> Mask:
 
 
 def contents_of_run(run_id: str, good: Mask, imported: Mask) -> dict[str, Any]:
-    """Return what is kept of the mask applied to a run; no digest where it masks no more.
+    """Return the record of the mask applied to a run; no digest if it masks no additional pixel.
 
     good : (slow, fast), imported and applied. run_id : of the run it is made for.
     """
@@ -231,7 +231,7 @@ def frames_fingerprint(
 
 
 def _contents(manifest: Manifest, run: str) -> Mapping[str, Any]:
-    """Return what `contents_of_run` gave for a run; nothing where the store says something else."""
+    """Return the record of `contents_of_run` of a run; empty if the store holds none."""
     entry = manifest.runs.get(run)
     found: Any = manifest.parameters if entry is None else entry.parameters or manifest.parameters
     for key in (CONTENTS, run):

@@ -37,7 +37,7 @@ def _versions() -> tuple[tuple[str, str], ...]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of dxdask and of what it computes with."""
+    """Return the versions of dxdask and of the packages it computes with."""
     return dict(_versions())
 
 

@@ -1,4 +1,4 @@
-"""Reading groups and arrays of a store, each checked before anything is allocated or believed."""
+"""Reading groups and arrays of a store, each checked before anything is allocated or used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def _identity(path: Path) -> tuple[str, int, int, int]:
-    """Return what changes with the metadata in the folder `path`: they are replaced by renaming.
+    """Return the identity of the metadata file in the folder `path`, which is replaced by renaming.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def require_step(root: Path, name: str, branch: str = layout.MAIN) -> Path:
 
 
 def steady(root: Path, name: str, branch: str, read: Callable[[Path], T]) -> T:
-    """Return what `read` makes of a step's folder, again where a writer replaced it meanwhile."""
+    """Return `read` of a step's folder, read again where a writer replaced it meanwhile."""
     for _ in range(4):
         path = require_step(root, name, branch)
         before = manifest(path).id
@@ -176,7 +176,7 @@ def manifest(path: Path) -> Manifest:
 
 
 def report(path: Path) -> dict[str, Any]:
-    """Return what a step, or a run's part of it, showed: tables, messages, problems."""
+    """Return the report of a step, or of a run's part of it: tables, messages, problems."""
     return attributes(path / layout.REPORT)
 
 
@@ -240,14 +240,14 @@ def array(
     try:
         found = StoredArray.from_metadata(metadata(path), path)
         array_checks.check_files(found, path, what)
-        wanted = range(found.shape[0])[rows] if found.shape else range(1)
-        shape = (len(wanted), *found.shape[1:]) if found.shape else ()
+        indices = range(found.shape[0])[rows] if found.shape else range(1)
+        shape = (len(indices), *found.shape[1:]) if found.shape else ()
         n_bytes = math.prod(shape) * found.dtype.itemsize
         array_checks.check_memory(n_bytes, what, path)
-        array_checks.check_chunks(found, path, what, wanted)
+        array_checks.check_chunks(found, path, what, indices)
         if out is None or (out.shape, out.dtype) != (shape, found.dtype):
             out = np.empty(shape, found.dtype)
-        found.read(path, wanted, out)
+        found.read(path, indices, out)
         return out
     except StoreNotFoundError as error:
         raise SchemaError(f"{what} is missing at {path}; run the step again") from error

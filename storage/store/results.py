@@ -30,17 +30,17 @@ def columns(path: Path, names: Sequence[str] | None, run: str | None) -> Reflect
         One is missing or damaged, or they differ in length.
     """
     manifest = read.manifest(path)
-    wanted = wanted_columns(path, manifest, names)
+    columns = stored_columns(path, manifest, names)
     if run is not None and not manifest.runs:
-        return _rows_of_members(path, manifest, wanted, run)
+        return _rows_of_members(path, manifest, columns, run)
     folders = parts(path, manifest, run)
-    row_bytes = sum(np.dtype(COLUMNS[n].dtype).itemsize for n in wanted)
+    row_bytes = sum(np.dtype(COLUMNS[n].dtype).itemsize for n in columns)
     n_bytes = sum(n for _, n, _ in folders) * row_bytes
     array_checks.check_memory(n_bytes, "the columns", path)
-    return {name: _column(path, folders, name) for name in wanted}
+    return {name: _column(path, folders, name) for name in columns}
 
 
-def wanted_columns(path: Path, manifest: Manifest, names: Sequence[str] | None) -> list[str]:
+def stored_columns(path: Path, manifest: Manifest, names: Sequence[str] | None) -> list[str]:
     """Return the names of columns, all (None) or some.
 
     Raises
@@ -48,16 +48,16 @@ def wanted_columns(path: Path, manifest: Manifest, names: Sequence[str] | None) 
     SchemaError
         One is not there, or of a later dxdask.
     """
-    wanted = list(manifest.columns if names is None else names)
-    missing = [n for n in wanted if n not in manifest.columns]
+    columns = list(manifest.columns if names is None else names)
+    missing = [n for n in columns if n not in manifest.columns]
     if missing:
         have = ", ".join(manifest.columns)
         raise SchemaError(f"{path} has no column {', '.join(missing)}; it has {have}")
-    if unknown := [n for n in wanted if n not in COLUMNS]:
+    if unknown := [n for n in columns if n not in COLUMNS]:
         raise SchemaError(
             f"{path} lists a column {unknown[0]!r} that this dxdask does not know: upgrade dxdask"
         )
-    return wanted
+    return columns
 
 
 def parts(path: Path, manifest: Manifest, run: str | None) -> list[tuple[Path, int, int]]:
@@ -115,7 +115,7 @@ def _rows_of_members(path: Path, manifest: Manifest, names: list[str], run: str)
 
 
 def arrays(path: Path, names: Sequence[str] | None, run: str | None) -> dict[str, NDArray[Any]]:
-    """Return what the step gave beside its table, all (None) or some, of all runs or of one.
+    """Return the step's arrays beside its table, all (None) or some, of all runs or of one.
 
     Those of runs are put together by `combine.joined_arrays`.
 
@@ -139,7 +139,7 @@ def arrays(path: Path, names: Sequence[str] | None, run: str | None) -> dict[str
             for run, entry in manifest.runs.items()
             if name in entry.arrays
         }
-        found.update(joined_arrays(name, parts))
+        found.update(joined_arrays(name, _counted_on(path, manifest, name, parts)))
     if names is None:
         return found
     missing = [n for n in names if n not in found]
@@ -147,6 +147,24 @@ def arrays(path: Path, names: Sequence[str] | None, run: str | None) -> dict[str
         have = ", ".join(manifest.arrays)
         raise SchemaError(f"{path} has no array {', '.join(missing)}; it has {have}")
     return {name: found[name] for name in names}
+
+
+def _counted_on(
+    path: Path, manifest: Manifest, name: str, parts: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Return arrays of runs with numbers that count on from run to run.
+
+    `experiment` counts experiments, as the column does; `*_still` counts the rows of the tables of
+    stills, which have an `image` each.
+    """
+    if name == "experiment":
+        firsts = {run: manifest.first_experiment(run) for run in parts}
+    elif name.endswith("_still"):
+        lengths = [len(_array(path / layout.RUNS / run, "image")) for run in parts]
+        firsts = dict(zip(parts, np.cumsum([0, *lengths]).tolist(), strict=False))
+    else:
+        return parts
+    return {run: values + values.dtype.type(firsts[run]) for run, values in parts.items()}
 
 
 def _arrays_of_run(
@@ -162,8 +180,19 @@ def _arrays_of_run(
     if missing:
         have = ", ".join(present) or "none"
         raise SchemaError(f"{path} has no array {', '.join(missing)} of run {run}; it has {have}")
-    wanted = present if names is None else names
-    return {name: _array(path / layout.RUNS / run, name) for name in wanted}
+    chosen = present if names is None else names
+    return arrays_in(path / layout.RUNS / run, chosen)
+
+
+def arrays_in(folder: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return arrays of a partition, whose folder this is.
+
+    Raises
+    ------
+    SchemaError
+        One is missing or damaged.
+    """
+    return {name: _array(folder, name) for name in names}
 
 
 def _array(folder: Path, name: str) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Runs: writing frames file by file, from any worker in any order, and going on after a stop."""
+"""Runs: writing frames file by file, from any worker in any order, and resuming after a stop."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class RunWriter:
         except OSError as error:
             raise StoreWriteError(
                 f"cannot write images {first_image + 1} to {last} of {root}: {error}; "
-                "free some space and import again: it goes on from there"
+                "free some space and import again: it resumes there"
             ) from error
 
     def finish(self, problems: Sequence[Mapping[str, Any]] = ()) -> None:

@@ -12,7 +12,7 @@ from dxdask.results import StepResult
 
 
 def split_by_run(result: StepResult) -> tuple[StepResult, dict[str, StepResult]]:
-    """Return what stays with the whole step, and the rows and experiments of each run.
+    """Return the result of the ensemble, and the rows and experiments of each run.
 
     Rows of experiment -1, arrays, tables, messages and problems stay with the step. A result whose
     experiments or rows are not in the order of runs cannot be put together again from parts, so

@@ -29,6 +29,13 @@ class Store(StoredRuns, StoredSteps):
         ------
         StoreExistsError
             Something is at `path` already.
+
+        Examples
+        --------
+        >>> from dxdask import Store
+        >>> store = Store.create("new.zarr")
+        >>> store.runs
+        ()
         """
         where = Path(path).absolute()
         new_store.create_store(where, overwrite=overwrite)
@@ -51,6 +58,13 @@ class Store(StoredRuns, StoredSteps):
             Nothing is at `path`.
         SchemaError
             It is no store, or one of another version.
+
+        Examples
+        --------
+        >>> from dxdask import Store
+        >>> store = Store.open("tiny.zarr", mode="r")
+        >>> store.branch
+        'main'
         """
         if mode not in ("r", "r+"):
             raise InputError(f'a store is opened with mode "r" or "r+", not {mode!r}')
@@ -78,21 +92,27 @@ class Store(StoredRuns, StoredSteps):
         """Return lines on runs (counted by their frames) and on steps."""
         runs = self.runs
         n_images: dict[str, int] = {}
+        places: dict[str, dict[str, None]] = {}
         for run in runs:
             frames = read.metadata(layout.run_path(self.path, run) / layout.FRAMES)
             images, slow, fast = frames["shape"]
             kind = f"{slow} x {fast}, {frames['data_type']}"
+            linked = self.run_attributes(run)["source"].get("linked_to")
             n_images[kind] = n_images.get(kind, 0) + images
+            places.setdefault(kind, {})[f"linked to {linked}" if linked else "copied"] = None
         steps = report.steps(self.path, self.branch)
         return [
             f"runs: {len(runs)} ({shortened(runs)})" if runs else "runs: none",
-            *(f"  {n} images of {kind}" for kind, n in list(n_images.items())[:2]),
+            *(
+                f"  {n} images of {kind}, frames {shortened(list(places[kind]), 2)}"
+                for kind, n in list(n_images.items())[:2]
+            ),
             f"steps: {len(steps) or 'none'}",
             *(f"  {line}" for line in report.step_lines(steps)),
         ]
 
     def _row(self, run: str) -> dict[str, Any]:
-        """Return what a notebook shows of a run."""
+        """Return the row of a run that a notebook shows."""
         frames = self.frame_reader(run)
         n_images, slow, fast = frames.shape
         linked = self.run_attributes(run)["source"].get("linked_to")

@@ -123,7 +123,7 @@ def _place(
 
 
 def _copy_rows(chunk: NDArray[Any], out: NDArray[Any], index: tuple[int, ...], rows: range) -> None:
-    """Copy what a chunk and `out` have in common."""
+    """Copy the region that a chunk and `out` have in common."""
     begins = [i * c for i, c in zip(index, chunk.shape, strict=True)]
     first, last = max(begins[0], rows[0]), min(begins[0] + chunk.shape[0], rows[-1] + 1)
     to = (slice(first - rows[0], last - rows[0]),) + tuple(

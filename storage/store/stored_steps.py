@@ -42,6 +42,14 @@ class StoredSteps(StoreFolder):
             The result holds what a store does not.
         StoreWriteError
             The disk is full or refuses; earlier steps are intact.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store.write_step("mine", store.read_step("merge"), parameters={"n": 1})
+        >>> store.step_attributes("mine")["parameters"]
+        {'n': 1}
         """
         with self.writing():
             commit.write_step(
@@ -55,22 +63,54 @@ class StoredSteps(StoreFolder):
             )
 
     def has_step(self, name: str, fingerprint: str | None = None) -> bool:
-        """Return whether a step's result is complete (and has this fingerprint)."""
+        """Return True if a step's result is complete (and has this fingerprint).
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store.has_step("merge"), store.has_step("nosuch")
+        (True, False)
+        """
         path = read.complete_step(self.path, name, self.branch)
         if path is None:
             return False
         return fingerprint is None or read.attributes(path).get("fingerprint") == fingerprint
 
     def step_attributes(self, name: str) -> dict[str, Any]:
-        """Return parameters, fingerprint, seconds, time, versions and counts of a step."""
+        """Return parameters, fingerprint, seconds, time, versions and counts of a step.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> sorted(store.step_attributes("merge")["seconds"])
+        ['wall']
+        """
         return read.steady(self.path, name, self.branch, read.attributes)
 
     def manifest(self, step: str) -> Manifest:
-        """Return the manifest of a step's result: its runs, fingerprints, parameters, counts."""
+        """Return the manifest of a step's result: its runs, fingerprints, parameters, counts.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> tuple(store.manifest("integrate").runs)
+        ('tiny_1', 'tiny_2', 'tiny_3')
+        """
         return read.steady(self.path, step, self.branch, read.manifest)
 
     def partition_fingerprint(self, step: str, run: str) -> str | None:
-        """Return the fingerprint of the partition of a run, None where the step has none of it."""
+        """Return the fingerprint of the partition of a run, None where the step has none of it.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> len(store.partition_fingerprint("integrate", "tiny_1"))
+        64
+        """
         if not self.has_step(step):
             return None
         entry = self.manifest(step).runs.get(run)
@@ -80,6 +120,13 @@ class StoredSteps(StoreFolder):
         """Return the result of a step, whole as it was written, or the partition of one run.
 
         That of a run has its own experiments, which its column `experiment` counts from 0.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store.read_step("integrate", run="tiny_2").experiments.runs
+        ('tiny_2',)
         """
         if run is not None:
             return read.steady(self.path, name, self.branch, lambda path: results.of_run(path, run))
@@ -96,6 +143,14 @@ class StoredSteps(StoreFolder):
         ------
         SchemaError
             A column is not there, or damaged.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> columns = store.columns("integrate", ["hkl", "intensity_sum"], run="tiny_1")
+        >>> columns["hkl"].shape[1]
+        3
         """
         return read.steady(
             self.path, name, self.branch, lambda path: results.columns(path, names, run)
@@ -104,16 +159,31 @@ class StoredSteps(StoreFolder):
     def arrays(
         self, name: str, names: Sequence[str] | None = None, *, run: str | None = None
     ) -> dict[str, NDArray[Any]]:
-        """Return what a step gave beside its table: spot pixels, histograms, ...
+        """Return the arrays of a step beside its table: spot pixels, histograms, ...
 
         Those of all runs together, or those of the partition of one.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> list(store.arrays("find_spots", ["pixel_offsets"], run="tiny_1"))
+        ['pixel_offsets']
         """
         return read.steady(
             self.path, name, self.branch, lambda path: results.arrays(path, names, run)
         )
 
     def experiments(self, name: str, *, run: str | None = None) -> ExperimentList:
-        """Return the models as a step left them, all or those of one run."""
+        """Return the models as a step left them, all or those of one run.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store.experiments("refine")[0].crystal.space_group
+        'I 21 3'
+        """
         return read.steady(
             self.path, name, self.branch, lambda path: results.experiments(path, run)
         )
@@ -133,6 +203,14 @@ class StoredSteps(StoreFolder):
         ------
         SchemaError
             A column is not there.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> merged = store.reflections("merged")
+        >>> merged["intensity"].dims
+        ('reflection',)
         """
         from dxdask.storage.store import dataset
 
@@ -147,6 +225,13 @@ class StoredSteps(StoreFolder):
         ------
         StoreNotFoundError
             The step showed no such table.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store.table("refine", "rmsds")["run"].tolist()
+        ['tiny_1', 'tiny_2', 'tiny_3']
         """
         import pandas as pd
 
@@ -158,24 +243,64 @@ class StoredSteps(StoreFolder):
         return pd.DataFrame([dict(row) for row in found[name].rows])
 
     def tables(self, step: str) -> tuple[Table, ...]:
-        """Return the tables that a step showed, in order; they print as they did."""
+        """Return the tables that a step showed, in order; they print as they did.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> [table.name for table in store.tables("merge")]
+        ['shells', 'overall']
+        """
         found = read.steady(self.path, step, self.branch, read.report)
         return tuple(Table.from_dict(t) for t in found["tables"])
 
     def messages(self, step: str) -> tuple[str, ...]:
-        """Return the lines that a step showed before its tables."""
+        """Return the lines that a step showed before its tables.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> len(store.messages("index")) > 0
+        True
+        """
         return tuple(read.steady(self.path, step, self.branch, read.report)["messages"])
 
     def problems(self) -> pd.DataFrame:
-        """Return what could not be processed: run, image, step, reason."""
+        """Return the problems of a step, each with run, image, step and reason.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store.problems().columns.tolist()
+        ['run', 'image', 'step', 'reason']
+        """
         import pandas as pd
 
         return pd.DataFrame(self.show()["problems"], columns=["run", "image", "step", "reason"])
 
     def history(self) -> tuple[dict[str, Any], ...]:
-        """Return an entry for each time a step was run; `current` marks what is there now."""
+        """Return an entry for each time a step was run; `current` marks the present result.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store.history()[0]["step"]
+        'find_spots'
+        """
         return history.entries(self.path)
 
     def show(self, step: str | None = None) -> dict[str, Any]:
-        """Return every step (or one) with its tables, and the problems, as JSON can hold them."""
+        """Return every step (or one) with its tables, and the problems, as JSON can hold them.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> store = dxdask.open("tiny.zarr")
+        >>> store.show("merge")["steps"]["merge"]["complete"]
+        True
+        """
         return report.shown(self.path, self.branch, step)

@@ -1,4 +1,4 @@
-"""A prepared result in the place of the previous one, and what a dead writer left put right.
+"""A prepared result in the place of the previous one, and repair after a dead writer.
 
 What a reader finds under a step is complete at any time. A writer that is killed leaves the
 previous version, in its place or waiting in ``.dxdask/replaced``, and in ``.dxdask/staging`` what
@@ -30,7 +30,7 @@ def put_in_place(root: Path, staged: Path, manifest: Manifest) -> None:
 
 
 def _swap(root: Path, branch: str, step: str, staged: Path) -> None:
-    """Move the staged folder into its place and what was there away."""
+    """Move the staged folder into its place and the previous one away."""
     target = layout.step_path(root, branch, step)
     previous = layout.replaced_path(root, branch, step)
     create.parents(root, target)
@@ -74,7 +74,7 @@ def give_back(root: Path, branch: str, staged: Path) -> None:
 
 
 def clear(root: Path, branch: str) -> None:
-    """Put right what a dead writer of a branch left; its lock has just been taken."""
+    """Repair a branch after a dead writer; its lock has just been taken."""
     try:
         for waiting in _folders(root / layout.REPLACED / branch):
             if not layout.is_safe(waiting.name):
@@ -96,7 +96,7 @@ def clear(root: Path, branch: str) -> None:
 
 
 def clear_imports(root: Path) -> None:
-    """Remove what a dead importer left; the lock of imports has just been taken."""
+    """Remove the remains of a dead importer; the lock of imports has just been taken."""
     for left in _folders(layout.staging_path(root, layout.IMPORTS)):
         shutil.rmtree(left, ignore_errors=True)
 

@@ -23,6 +23,8 @@ from dxdask.models import Detector, ExperimentList, Panel
 from dxdask.results import StepResult
 from dxdask.storage.importers import read_runs
 
+pytestmark = pytest.mark.jit
+
 Places = dict[tuple[int, int], str]
 
 

@@ -19,10 +19,10 @@ from support.spot_examples import experiment_for
 
 from dxdask.analysis import GainParameters, estimate_gain
 from dxdask.analysis.dispersion import index_of_dispersion
-from dxdask.analysis.gain import combine_gains, gain_map, robust_median
+from dxdask.analysis.gain import gain_map, robust_median
 from dxdask.errors import InputError
 from dxdask.models import Experiment, Panel
-from dxdask.results import StepResult
+from dxdask.results import StepResult, joined
 from dxdask.storage.importers import read_runs
 
 SHAPE = (380, 420)
@@ -117,6 +117,7 @@ def test_robust_median_leaves_out_what_is_far() -> None:
     assert robust_median(np.array([2.0]))[0] is None
 
 
+@pytest.mark.jit
 def test_kernel_size_max_images_and_full_windows_have_their_effect() -> None:
     frames = scene(1.15, n=9)
     experiment = made(frames)
@@ -160,7 +161,7 @@ def test_runs_are_put_together_and_empty_images_are_problems() -> None:
     frames = scene(2.0)
     frames[1] = 0
     runs = [replace(made(frames), run=name) for name in "ab"]
-    both = combine_gains([estimate_gain(frames, e) for e in runs])
+    both = joined([estimate_gain(frames, e) for e in runs])
     assert [r["run"] for r in both.table("runs").rows] == ["a", "b"]
     assert [r["n_images"] for r in both.table("runs").rows] == [2, 2]
     assert both.experiments.runs == ("a", "b")

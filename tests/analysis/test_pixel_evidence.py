@@ -16,6 +16,8 @@ from dxdask.analysis.bad_pixels import EvidenceOfRun, RunEvidence, combine_evide
 from dxdask.analysis.parameters import BadPixelParameters
 from dxdask.analysis.pixel_evidence import NEVER, VARIES, PanelEvidence, combine_panel_evidence
 
+pytestmark = pytest.mark.jit
+
 EXAMPLE = bad_detector(n=12)
 FRAMES, MASK = EXAMPLE.frames, EXAMPLE.mask
 

@@ -52,6 +52,7 @@ def test_default_takes_the_left_flank_where_single_photons_drown_in_noise() -> N
     assert np.sqrt(np.mean(off**2)) < 0.6
 
 
+@pytest.mark.jit
 def test_default_with_the_pedestal_of_a_dark_run() -> None:
     run = raw_run(5, n=30)
     dark = reduce_dark_run(run.dark, run.detector)

@@ -19,6 +19,8 @@ from dxdask.calibration import (
 )
 from dxdask.errors import InputError
 
+pytestmark = pytest.mark.jit
+
 
 def made(run: RawRun, **others: Any) -> Any:
     dark = reduce_dark_run(run.dark, run.detector)

@@ -46,6 +46,7 @@ def test_the_common_mode_is_not_in_the_noise() -> None:
     assert run.dark[:, ~run.bad].std(axis=0).mean() > 5.0
 
 
+@pytest.mark.jit
 def test_outlier_frames_are_rejected_as_if_they_had_not_been_recorded() -> None:
     run = raw_run(n_dark=20)
     lit, dropped = run.dark.copy(), run.dark.copy()
@@ -62,6 +63,7 @@ def test_outlier_frames_are_rejected_as_if_they_had_not_been_recorded() -> None:
         assert np.array_equal(found.reasons, expected.reasons)
 
 
+@pytest.mark.jit
 def test_the_limits_of_bad_pixels_and_frames_are_those_given() -> None:
     run = raw_run()
     few = reduce_dark_run(run.dark, run.detector, DarkParameters(n_mad_mean=3.0))
@@ -89,6 +91,7 @@ def test_the_step_returns_the_reduced_dark_run() -> None:
     assert result.messages[0] == "Reduced 9 dark frames, rejected 1"
 
 
+@pytest.mark.jit
 @given(st.lists(st.integers(1, 11), max_size=4), st.data())
 def test_sums_do_not_depend_on_how_frames_are_cut(cuts: list[int], data: st.DataObject) -> None:
     rng = np.random.default_rng(3)

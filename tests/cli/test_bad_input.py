@@ -1,4 +1,4 @@
-"""What cannot be done: a clear line on stderr, the right exit status, and nothing lost."""
+"""Errors of commands: a clear line on stderr, the right exit status, and nothing lost."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def store(processed: Store, tmp_path: Path) -> Path:
 
 
 def fails(capsys: Captured, *arguments: object) -> tuple[int, str]:
-    """Run a command that has to fail; return its status and the one line it says."""
+    """Run a command that has to fail; return its status and its error message."""
     status = run([str(a) for a in arguments])
-    said = capsys.readouterr().err
-    assert status in (1, 2), said
-    assert "Traceback" not in said
-    return status, said
+    message = capsys.readouterr().err
+    assert status in (1, 2), message
+    assert "Traceback" not in message
+    return status, message
 
 
-def one_line(said: str) -> str:
-    assert said.startswith("dxdask: ")
-    assert said.count("\n") == 1, said
-    return said
+def one_line(message: str) -> str:
+    assert message.startswith("dxdask: ")
+    assert message.count("\n") == 1, message
+    return message
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "expected"),
     [
         (["find_spots", "S", "min_spot_sise=3"], "did you mean spotfinder.filter.min_spot_size"),
         (["find_spots", "S", "indexing.method=fft1d"], "unknown parameter 'indexing.method'"),
@@ -62,34 +62,34 @@ def one_line(said: str) -> str:
     ],
 )
 def test_wrong_usage_is_status_2(
-    store: Path, capsys: Captured, words: list[str], says: str
+    store: Path, capsys: Captured, words: list[str], expected: str
 ) -> None:
     given = [w.replace("S", str(store)) if w == "S" else w for w in words]
     if words == ["process", "S"]:
         given = ["process"]
-    status, said = fails(capsys, *given)
-    if words[0] == "integrate" and "ambiguous" not in said:
-        assert "algorithm" in said
+    status, message = fails(capsys, *given)
+    if words[0] == "integrate" and "ambiguous" not in message:
+        assert "algorithm" in message
     else:
-        assert says in one_line(said)
+        assert expected in one_line(message)
     assert status == 2
 
 
-def test_showing_what_is_not_there_names_what_is(store: Path, capsys: Captured) -> None:
-    status, said = fails(capsys, "show", store, "problems")
+def test_showing_a_missing_step_names_the_others(store: Path, capsys: Captured) -> None:
+    status, message = fails(capsys, "show", store, "problems")
     assert status == 1
-    assert "holds no result of problems; its steps are: find_spots, index, " in one_line(said)
+    assert "holds no result of problems; its steps are: find_spots, index, " in one_line(message)
 
 
 @pytest.mark.parametrize("words", [["nosuch"], ["find_spots", "--nosuch"], ["show", "-e"]])
-def test_what_is_no_command_or_option(capsys: Captured, words: list[str]) -> None:
-    status, said = fails(capsys, *words)
+def test_unknown_commands_and_options(capsys: Captured, words: list[str]) -> None:
+    status, message = fails(capsys, *words)
     assert status == 2
-    assert "nosuch" in said or "-e" in said
+    assert "nosuch" in message or "-e" in message
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "expected"),
     [
         ("a.yaml", "spotfinder: [", "cannot read parameters from"),
         ("a.toml", "spotfinder = ", "cannot read parameters from"),
@@ -103,40 +103,40 @@ def test_what_is_no_command_or_option(capsys: Captured, words: list[str]) -> Non
     ],
 )
 def test_a_broken_file_of_parameters(
-    store: Path, tmp_path: Path, capsys: Captured, name: str | None, content: str, says: str
+    store: Path, tmp_path: Path, capsys: Captured, name: str | None, content: str, expected: str
 ) -> None:
     file = tmp_path / (name or "none.yaml")
     if name:
         file.write_text(content)
-    status, said = fails(capsys, "find_spots", store, "-p", file)
+    status, message = fails(capsys, "find_spots", store, "-p", file)
     assert status == 2
-    assert says in one_line(said)
+    assert expected in one_line(message)
 
 
 def test_files_that_cannot_be_read(raw: list[Path], tmp_path: Path, capsys: Captured) -> None:
     out = tmp_path / "a.zarr"
-    status, said = fails(capsys, "import", tmp_path / "no.nxs", "-o", out)
+    status, message = fails(capsys, "import", tmp_path / "no.nxs", "-o", out)
     assert status == 1
-    assert "there is no file" in one_line(said)
-    assert str(tmp_path / "no.nxs") in said
+    assert "there is no file" in one_line(message)
+    assert str(tmp_path / "no.nxs") in message
 
     truncated = tmp_path / "short.nxs"
     truncated.write_bytes(raw[0].read_bytes()[:5000])
-    status, said = fails(capsys, "import", truncated, "-o", out)
+    status, message = fails(capsys, "import", truncated, "-o", out)
     assert status == 1
-    assert "truncated" in one_line(said)
+    assert "truncated" in one_line(message)
 
     text = tmp_path / "notes.nxs"
     text.write_text("not a file of frames")
-    status, said = fails(capsys, "process", text, "-o", out)
+    status, message = fails(capsys, "process", text, "-o", out)
     assert status == 1
-    assert "notes.nxs" in one_line(said)
+    assert "notes.nxs" in one_line(message)
 
     empty = tmp_path / "empty"
     empty.mkdir()
-    status, said = fails(capsys, "process", empty, "-o", out)
+    status, message = fails(capsys, "process", empty, "-o", out)
     assert status == 1
-    assert "no images in the folder" in one_line(said)
+    assert "no images in the folder" in one_line(message)
     assert not out.exists()
 
 
@@ -145,10 +145,10 @@ def test_a_template_with_a_hole(tmp_path: Path, capsys: Captured) -> None:
         image = np.full((8, 8), number, np.int32)
         raw_examples.write_cbf(tmp_path / f"image_{number:04d}.cbf", image)
     template = tmp_path / "image_####.cbf"
-    status, said = fails(capsys, "import", f"template={template}", "-o", tmp_path / "a.zarr")
+    status, message = fails(capsys, "import", f"template={template}", "-o", tmp_path / "a.zarr")
     assert status == 1
-    assert "3" in one_line(said)
-    assert "image_" in said
+    assert "3" in one_line(message)
+    assert "image_" in message
     assert not (tmp_path / "a.zarr").exists()
 
 
@@ -160,47 +160,47 @@ def test_runs_of_different_detectors(raw: list[Path], tmp_path: Path, capsys: Ca
         scan={"n_images": 2, "oscillation": 0.8},
         detector={"module_size": (64, 32), "pixel_size": 0.9},
     )
-    status, said = fails(capsys, "process", raw[0], *other, "-o", tmp_path / "a.zarr")
+    status, message = fails(capsys, "process", raw[0], *other, "-o", tmp_path / "a.zarr")
     assert status == 1
-    assert "different detectors" in one_line(said)
-    assert "tiny_1" in said
-    assert "other_1" in said
+    assert "different detectors" in one_line(message)
+    assert "tiny_1" in message
+    assert "other_1" in message
 
 
 def test_stores_that_cannot_be_used(
     raw: list[Path], store: Path, tmp_path: Path, capsys: Captured
 ) -> None:
-    status, said = fails(capsys, "process", raw[0], "-o", store, *words(QUICK))
+    status, message = fails(capsys, "process", raw[0], "-o", store, *words(QUICK))
     assert status == 1
-    assert "overwrite=true" in one_line(said)
+    assert "overwrite=true" in one_line(message)
     assert all(Store.open(store).has_step(step) for step in STEPS)
 
-    status, said = fails(capsys, "import", raw[0], "-o", tmp_path / "name")
+    status, message = fails(capsys, "import", raw[0], "-o", tmp_path / "name")
     assert status == 1
-    assert "NAME.zarr" in one_line(said)
+    assert "NAME.zarr" in one_line(message)
 
-    status, said = fails(capsys, "index", tmp_path / "no.zarr")
+    status, message = fails(capsys, "index", tmp_path / "no.zarr")
     assert status == 1
-    assert "no store at" in one_line(said)
+    assert "no store at" in one_line(message)
     assert not (tmp_path / "no.log").exists()
 
     folder = tmp_path / "mine.zarr"
     folder.mkdir()
     (folder / "precious").write_text("mine")
     for more in ([], ["overwrite=true"]):
-        status, said = fails(capsys, "import", raw[0], "-o", folder, *more)
+        status, message = fails(capsys, "import", raw[0], "-o", folder, *more)
         assert status == 1
-        assert "no dxdask store" in one_line(said)
+        assert "no dxdask store" in one_line(message)
     assert (folder / "precious").read_text() == "mine"
 
     metadata = json.loads((store / "zarr.json").read_text())
     metadata["attributes"]["version"] = 99
     (store / "zarr.json").write_text(json.dumps(metadata))
     for command in (["show", store], ["merge", store], ["process", raw[0], "-o", store]):
-        status, said = fails(capsys, *command)
+        status, message = fails(capsys, *command)
         assert status == 1
-        assert "99" in one_line(said)
-        assert "upgrade" in said
+        assert "99" in one_line(message)
+        assert "upgrade" in message
 
 
 def test_overwrite_replaces_a_store(raw: list[Path], store: Path, capsys: Captured) -> None:
@@ -219,9 +219,9 @@ def test_two_writers(raw: list[Path], store: Path, capsys: Captured) -> None:
             ["process", *raw, "-o", store],
             ["import", *raw, "-o", store, "overwrite=true"],
         ):
-            status, said = fails(capsys, *command)
+            status, message = fails(capsys, *command)
             assert status == 1
-            assert "is being written to by" in one_line(said)
+            assert "is being written to by" in one_line(message)
         assert run(["show", str(store), "merge"]) == 0  # reading needs no lock
     finally:
         os.close(lock)
@@ -232,9 +232,9 @@ def test_two_writers(raw: list[Path], store: Path, capsys: Captured) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_a_folder_that_cannot_be_written(raw: list[Path], capsys: Captured) -> None:
     for command in (["import"], ["process"]):
-        status, said = fails(capsys, *command, raw[0], "-o", "/proc/here/a.zarr")
+        status, message = fails(capsys, *command, raw[0], "-o", "/proc/here/a.zarr")
         assert status == 1
-        assert "/proc/here" in one_line(said)
+        assert "/proc/here" in one_line(message)
 
 
 def blank(file: Path, folder: Path, value: int = 1) -> Path:
@@ -249,41 +249,43 @@ def blank(file: Path, folder: Path, value: int = 1) -> Path:
 
 def test_frames_without_spots(raw: list[Path], tmp_path: Path, capsys: Captured) -> None:
     file, path = blank(raw[0], tmp_path), tmp_path / "a.zarr"
-    status, said = fails(capsys, "process", file, "-o", path, *words(QUICK))
+    status, message = fails(capsys, "process", file, "-o", path, *words(QUICK))
     assert status == 1
-    assert "spot" in one_line(said)
+    assert "spot" in one_line(message)
     store = Store.open(path)
     assert store.runs == ("tiny_1",)
     assert store.has_step("find_spots")
     assert len(store.columns("find_spots")["x"]) == 0
     assert not store.has_step("index")
-    assert one_line(said).removeprefix("dxdask: ").strip() in path.with_suffix(".log").read_text()
+    assert (
+        one_line(message).removeprefix("dxdask: ").strip() in path.with_suffix(".log").read_text()
+    )
     assert run(["show", str(path)]) == 0
 
 
 def test_frames_without_a_trusted_pixel(raw: list[Path], tmp_path: Path, capsys: Captured) -> None:
     file, path = blank(raw[0], tmp_path, value=65535), tmp_path / "a.zarr"
-    status, said = fails(capsys, "process", file, "-o", path, *words(QUICK))
+    status, message = fails(capsys, "process", file, "-o", path, *words(QUICK))
     assert status == 1
-    assert "spot" in one_line(said)
+    assert "spot" in one_line(message)
     problems = Store.open(path).problems()
     assert problems["image"].to_list() == list(range(1, 15))
     assert set(problems["step"]) == {"find_spots"}
 
 
-def test_one_blank_run_among_others_says_what_to_do(
+def test_one_blank_run_among_others_gives_advice(
     raw: list[Path], tmp_path: Path, capsys: Captured
 ) -> None:
     file, path = blank(raw[0], tmp_path), tmp_path / "a.zarr"
-    status, said = fails(capsys, "process", file, *raw[1:], "-o", path, *words(QUICK))
+    status, message = fails(capsys, "process", file, *raw[1:], "-o", path, *words(QUICK))
     assert status == 1
-    assert "too few reflections" in one_line(said)
-    assert "auto_reduction.action=" in said
+    assert "too few reflections" in one_line(message)
+    assert "auto_reduction.action=" in message
     assert Store.open(path).has_step("find_spots")
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "expected"),
     [
         (["unit_cell=50,60,70,90,90,90", "space_group=P222"], "unit_cell"),
         (["unit_cell=50,60,70,90,90,90", "space_group=I213"], "unit_cell"),
@@ -293,30 +295,30 @@ def test_one_blank_run_among_others_says_what_to_do(
     ],
 )
 def test_a_symmetry_that_does_not_fit(
-    store: Path, capsys: Captured, given: list[str], says: str
+    store: Path, capsys: Captured, given: list[str], expected: str
 ) -> None:
     before = Store.open(store).step_attributes("index")["id"]
     quick = [w for w in words(QUICK) if not w.startswith("space_group")]
-    _, said = fails(capsys, "index", store, *quick, *given)
-    assert says in one_line(said)
+    _, message = fails(capsys, "index", store, *quick, *given)
+    assert expected in one_line(message)
     assert Store.open(store).step_attributes("index")["id"] == before
 
 
 def test_a_step_that_is_stale(store: Path, capsys: Captured) -> None:
     assert run(["find_spots", str(store), "min_spot_size=4"]) == 0
     capsys.readouterr()
-    status, said = fails(capsys, "refine", store)
+    status, message = fails(capsys, "refine", store)
     assert status == 1
-    assert "was made from other input" in one_line(said)
-    assert f"dxdask index {store}" in said
+    assert "was made from other input" in one_line(message)
+    assert f"dxdask index {store}" in message
 
 
 def test_damage_in_the_store_is_named(store: Path, capsys: Captured) -> None:
     chunk = next((store / "results/main/integrate/runs").glob("*/intensity_sum/c/0"))
     chunk.write_bytes(b"\0" * 10)
-    status, said = fails(capsys, "scale", store, "force=true")
+    status, message = fails(capsys, "scale", store, "force=true")
     assert status == 1
-    assert "intensity_sum" in one_line(said)
+    assert "intensity_sum" in one_line(message)
 
 
 def test_a_failure_in_a_process_of_its_own(tmp_path: Path) -> None:
@@ -328,9 +330,7 @@ def test_a_failure_in_a_process_of_its_own(tmp_path: Path) -> None:
     )
 
 
-def test_what_could_not_be_used_is_told_at_once(
-    raw: list[Path], tmp_path: Path, capsys: Captured
-) -> None:
+def test_problems_are_shown_at_once(raw: list[Path], tmp_path: Path, capsys: Captured) -> None:
     file = Path(shutil.copy(raw[0], tmp_path / raw[0].name))
     with h5py.File(file, "r+") as f:
         data = f["/entry/data/data"]
@@ -345,13 +345,13 @@ def test_what_could_not_be_used_is_told_at_once(
     assert "|     5 |" in row
     assert str(file) in row
     assert run(["find_spots", str(path)]) == 0
-    said = capsys.readouterr().out
-    assert "1 of 14 images could not be used" in said
-    assert "not a number" in said.split("Problems:")[1]
+    message = capsys.readouterr().out
+    assert "1 of 14 images could not be used" in message
+    assert "not a number" in message.split("Problems:")[1]
     # many are not all printed here
     assert run(["find_spots", str(path), "max_strong_pixel_fraction=0"]) == 0
-    said = capsys.readouterr().out
-    assert said.count("| find_spots |") == 10
-    assert f"and 4 more: dxdask show {path}" in said
+    message = capsys.readouterr().out
+    assert message.count("| find_spots |") == 10
+    assert f"and 4 more: dxdask show {path}" in message
     assert run(["show", str(path), "find_spots"]) == 0
     assert capsys.readouterr().out.count("| find_spots |") == 14

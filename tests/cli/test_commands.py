@@ -14,11 +14,11 @@ from support.ensemble_example import QUICK, RUNS, STEPS, dxdask, python, words
 
 from dxdask.cli import output
 from dxdask.cli.main import run
-from dxdask.pipeline.catalogue import STEPS as ALL_STEPS
-from dxdask.pipeline.steps import BUILDERS
+from dxdask.pipeline.steps import all_steps, names
 from dxdask.storage.store.store import Store
 
-COMMANDS = ("import", "process", *ALL_STEPS, "export", "simulate")
+ALL_STEPS = names()
+COMMANDS = ("import", "process", "stills_process", *ALL_STEPS, "export", "simulate")
 
 
 @pytest.fixture
@@ -28,7 +28,10 @@ def store(processed: Store, tmp_path: Path) -> Path:
 
 
 def test_every_step_has_a_builder() -> None:
-    assert list(BUILDERS) == list(ALL_STEPS)
+    for step in all_steps():
+        assert (step.build is None) != (step.in_pass is None), step.name
+        if step.in_pass is not None:
+            assert step.name in step.in_pass().steps
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -43,7 +46,7 @@ def test_configuration_and_help(command: str, capsys: pytest.CaptureFixture[str]
         assert "-c" in capsys.readouterr().out
 
 
-def test_a_step_shows_only_what_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_step_shows_only_the_parameters_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["find_spots", "-c"]) == 0
     printed = capsys.readouterr().out
     assert "spotfinder.filter.min_spot_size = " in printed
@@ -70,7 +73,7 @@ def test_parameters_from_a_file_and_the_line_wins(
     assert "spotfinder.filter.d_max = 30" in printed
 
 
-def test_what_is_imported_when() -> None:
+def test_modules_imported_by_each_command() -> None:
     heavy = "{'numba', 'dask', 'distributed', 'matplotlib', 'pandas', 'xarray', 'scipy'}"
     code = f"""
 import sys
@@ -129,11 +132,11 @@ def test_long_tables_are_cut_as_a_step_ends(
 ) -> None:
     monkeypatch.setattr(output, "MOST_ROWS", 3)
     output.finished(processed, "find_spots")
-    said = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     rows = len(processed.table("find_spots", "images"))
-    assert f"and {rows - 3} more: dxdask show {processed.path} find_spots" in said
+    assert f"and {rows - 3} more: dxdask show {processed.path} find_spots" in lines
     whole = 4  # lines of a table that are none of its rows
-    shown = [line for line in said if line.startswith(("|", "+"))]
+    shown = [line for line in lines if line.startswith(("|", "+"))]
     assert len(shown) <= (3 + whole + 1) * len(processed.tables("find_spots"))
     assert run(["show", str(processed.path), "find_spots"]) == 0
     assert " more: dxdask show" not in capsys.readouterr().out

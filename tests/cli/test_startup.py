@@ -1,4 +1,4 @@
-"""What a step's command imports: no more than it needs, which is what makes it start at once.
+"""Imports of a step's command: no more than it needs, so that it starts at once.
 
 `--help` and `show` have their tests in `test_commands.py`.
 """
@@ -35,7 +35,7 @@ def store(raw: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("command", CASES)
-def test_a_command_imports_what_it_needs(
+def test_a_command_imports_only_the_modules_it_needs(
     raw: list[Path], store: Path, tmp_path: Path, command: str
 ) -> None:
     files = {"STORE": store, "RAW": raw[0], "TO": tmp_path / "to.zarr"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import re
 import subprocess
 import sys
 import time
@@ -76,7 +75,7 @@ def test_here(kind: str) -> None:
             cluster.compute([dask.delayed(refuse)(3)])
 
 
-def test_threads_are_as_many_as_asked() -> None:
+def test_threads_are_as_many_as_given() -> None:
     with open_cluster(ClusterParameters(cores=3)) as cluster:
         assert cluster.threads == 3
         assert "3 threads" in cluster.description
@@ -95,7 +94,7 @@ def test_libraries_run_one_thread_and_are_set_back(kind: str) -> None:
 
 
 def fresh(code: str, **environment: str) -> str:
-    """Return what a new process prints."""
+    """Return the output of a new process."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
@@ -171,34 +170,15 @@ def test_a_task_is_tried_again_when_its_worker_dies(tmp_path: Path) -> None:
         assert cluster.compute([task], label="find_spots") == ["done"]
 
 
-def start(*words: str, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as file:
-        return subprocess.Popen([sys.executable, "-m", *words], stdout=file, stderr=file)
-
-
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[str]:
-    log = tmp_path / "scheduler.log"
-    options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-    processes = [start("distributed.cli.dask_scheduler", *options, log=log)]
-    try:
-        for _ in range(200):
-            found = re.search(r"tcp://127\.0\.0\.1:\d+", log.read_text())
-            if found:
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail(log.read_text())
-        for i in range(2):
-            options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny",
-                       "--local-directory", str(tmp_path))  # fmt: skip
-            words = ("distributed.cli.dask_worker", found.group(), *options)
-            processes.append(start(*words, log=tmp_path / f"worker{i}.log"))
-        yield found.group()
-    finally:
-        for process in processes[::-1]:
-            process.terminate()
-            process.wait(timeout=30)
+    # here, as workers import this file for its functions, and do not find what lies beside it
+    from support.dask_here import running_scheduler
+
+    # without what a local cluster that is open sets
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    with running_scheduler(tmp_path, environment=own) as address:
+        yield address
 
 
 def test_a_scheduler_that_others_started(scheduler: str) -> None:
@@ -209,8 +189,8 @@ def test_a_scheduler_that_others_started(scheduler: str) -> None:
 
 
 def test_no_scheduler_is_an_error_with_advice() -> None:
-    nobody = ClusterParameters(kind="tcp://127.0.0.1:9", timeout=1.0)
-    with pytest.raises(ClusterError, match="no scheduler answers"), open_cluster(nobody):
+    unreachable = ClusterParameters(kind="tcp://127.0.0.1:9", timeout=1.0)
+    with pytest.raises(ClusterError, match="no scheduler answers"), open_cluster(unreachable):
         pytest.fail("must not open")
 
 
@@ -244,8 +224,8 @@ def test_a_bar_in_a_terminal_and_nothing_in_a_pipe() -> None:
     screen = io.StringIO()
     with client_progress(
         "sums", {"done": 5, "total": 5}, Console(file=screen, force_terminal=True, width=120)
-    ) as tell:
-        tell({"done": 6, "total": 9, "doing": [], "workers": 0})
+    ) as update:
+        update({"done": 6, "total": 9, "doing": [], "workers": 0})
         time.sleep(0.2)
     assert "1/4" in screen.getvalue()
     assert "waiting for workers" in screen.getvalue()

@@ -1,4 +1,4 @@
-"""What may be asked of a cluster, and what is refused."""
+"""Parameters of a cluster: accepted and refused values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_kinds_by_form() -> None:
         ("htcondor", {"walltime": "1:00"}, "cluster.walltime"),
     ],
 )
-def test_what_has_no_use_is_refused(kind: str, values: dict[str, object], name: str) -> None:
+def test_unused_parameters_are_refused(kind: str, values: dict[str, object], name: str) -> None:
     with pytest.raises(ParameterError, match=name):
         kind_of(ClusterParameters.model_validate({"kind": kind, **values}))
 

@@ -16,13 +16,13 @@ from dxdask.cluster.security import open_security, site_keys
 from dxdask.errors import ClusterError, ParameterError
 
 
-def asked(folder: Path, **values: object) -> ClusterParameters:
+def given_in(folder: Path, **values: object) -> ClusterParameters:
     common = {"kind": "slurm", "shared_temp_directory": str(folder)}
     return ClusterParameters.model_validate({**common, **values})
 
 
 def test_temporary_keys_are_private_and_removed(tmp_path: Path) -> None:
-    with open_security(asked(tmp_path), "slurm") as keys:
+    with open_security(given_in(tmp_path), "slurm") as keys:
         assert keys is not None
         assert keys.require_encryption
         [folder] = tmp_path.iterdir()
@@ -36,16 +36,19 @@ def test_temporary_keys_are_private_and_removed(tmp_path: Path) -> None:
 
 
 def test_two_sessions_have_keys_of_their_own(tmp_path: Path) -> None:
-    with open_security(asked(tmp_path), "pbs") as a, open_security(asked(tmp_path), "pbs") as b:
+    with (
+        open_security(given_in(tmp_path), "pbs") as a,
+        open_security(given_in(tmp_path), "pbs") as b,
+    ):
         assert a is not None
         assert b is not None
         assert Path(a.tls_worker_key).read_text() != Path(b.tls_worker_key).read_text()
 
 
-def test_only_who_holds_the_keys_may_connect(tmp_path: Path) -> None:
+def test_only_holders_of_the_keys_may_connect(tmp_path: Path) -> None:
     with (
-        open_security(asked(tmp_path), "slurm") as keys,
-        open_security(asked(tmp_path), "slurm") as others,
+        open_security(given_in(tmp_path), "slurm") as keys,
+        open_security(given_in(tmp_path), "slurm") as others,
         LocalCluster(
             n_workers=1,
             threads_per_worker=1,
@@ -66,7 +69,7 @@ def test_only_who_holds_the_keys_may_connect(tmp_path: Path) -> None:
             Client(address.replace("tls://", "tcp://"), timeout=1, set_as_default=False)
 
 
-def test_the_folder_is_the_one_asked_for_or_the_site_s_or_the_current_one(
+def test_the_folder_is_the_given_one_or_the_site_s_or_the_current_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("own", "site", "here"):
@@ -83,24 +86,24 @@ def test_the_folder_is_the_one_asked_for_or_the_site_s_or_the_current_one(
     assert folder_of(unset) == "here"
     with dask.config.set({"jobqueue.slurm.shared-temp-directory": "$SITE"}):
         assert folder_of(unset) == "site"
-        assert folder_of(asked(tmp_path / "own")) == "own"
+        assert folder_of(given_in(tmp_path / "own")) == "own"
 
 
 def test_folders_that_cannot_hold_keys_are_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(ClusterError, match=r"cannot be written.*cluster\.shared_temp_directory"),
-        open_security(asked(tmp_path / "nowhere"), "lsf"),
+        open_security(given_in(tmp_path / "nowhere"), "lsf"),
     ):
         pytest.fail("must not open")
     with (
         pytest.raises(ParameterError, match="path with a space"),
-        open_security(asked(tmp_path / "my frames"), "lsf"),
+        open_security(given_in(tmp_path / "my frames"), "lsf"),
     ):
         pytest.fail("must not open")
 
 
-def test_none_is_none_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    p = asked(tmp_path, security="none")
+def test_none_is_none_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    p = given_in(tmp_path, security="none")
     with (
         caplog.at_level(logging.WARNING, logger="dxdask.cluster"),
         open_security(p, "slurm") as keys,
@@ -115,7 +118,7 @@ def test_none_is_none_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture)
 def test_keys_of_the_site_beat_temporary_ones(tmp_path: Path) -> None:
     names = ("ca-file", "client.cert", "scheduler.cert", "worker.cert", "worker.key")
     whole = {f"distributed.comm.tls.{n}": f"/site/{n}.pem" for n in names}
-    with dask.config.set(whole), open_security(asked(tmp_path), "slurm") as keys:
+    with dask.config.set(whole), open_security(given_in(tmp_path), "slurm") as keys:
         assert keys is not None
         assert keys.tls_ca_file == "/site/ca-file.pem"
         assert list(tmp_path.iterdir()) == []
@@ -128,6 +131,6 @@ def test_keys_of_the_site_beat_temporary_ones(tmp_path: Path) -> None:
         site_keys()
 
 
-def test_what_is_no_queue_has_no_use_for_keys() -> None:
+def test_kinds_without_a_queue_have_no_use_for_keys() -> None:
     with pytest.raises(ParameterError, match=r"no use for cluster\.security"):
         kind_of(ClusterParameters(kind="local", security="none"))

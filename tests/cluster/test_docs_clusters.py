@@ -1,4 +1,4 @@
-"""What docs/clusters.md shows is what dxdask does."""
+"""The examples of docs/clusters.md agree with dxdask."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dxdask.cluster.jobqueue import script
 from dxdask.cluster.parameters import QUEUES, ClusterParameters, kind_of
 from dxdask.errors import MemoryBudgetError
 from dxdask.parameters.assignments import parse, with_assignments
-from dxdask.pipeline.import_parameters import ProcessParameters
+from dxdask.pipeline.import_parameters import process_parameters
 from dxdask.pipeline.memory import require_memory
 
 PAGE = (ROOT / "docs" / "clusters.md").read_text()
@@ -39,7 +39,7 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", commands())
 def test_commands_have_parameters_that_are_taken(command: str) -> None:
     pairs = parse(word for word in shlex.split(command) if "=" in word)
-    parameters = with_assignments(ProcessParameters(), pairs).cluster
+    parameters = with_assignments(process_parameters(), pairs).cluster
     kind = kind_of(parameters)
     if kind in QUEUES:
         text = script(kind, parameters)

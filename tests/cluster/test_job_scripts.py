@@ -15,7 +15,7 @@ from dxdask.cluster.client import open_cluster
 from dxdask.cluster.configuration import profile, site_configuration
 from dxdask.cluster.jobqueue import script
 from dxdask.cluster.options import scheduler_options
-from dxdask.cluster.parameters import QUEUES, ClusterParameters
+from dxdask.cluster.parameters import LOOPBACK, QUEUES, ClusterParameters
 from dxdask.errors import ClusterError, ParameterError
 
 EXPECTED = {
@@ -34,7 +34,7 @@ def parameters(kind: str, **values: object) -> ClusterParameters:
 
 
 @pytest.mark.parametrize("kind", QUEUES)
-def test_scripts_ask_for_what_was_given(kind: str) -> None:
+def test_scripts_request_the_given_resources(kind: str) -> None:
     text = script(kind, parameters(kind))
     for line in EXPECTED[kind]:
         assert line in text
@@ -48,10 +48,11 @@ def test_scripts_ask_for_what_was_given(kind: str) -> None:
         assert part in text
     for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         assert f"export {name}_NUM_THREADS=1" in text
+    assert "export PYTHONSAFEPATH=1" in text
     assert sys.executable in text
 
 
-def test_further_lines_and_commands_reach_the_script() -> None:
+def test_additional_lines_and_commands_reach_the_script() -> None:
     text = script(
         "slurm",
         parameters(
@@ -101,20 +102,19 @@ def test_a_parameter_beats_the_site_and_the_site_beats_the_defaults() -> None:
     assert "#SBATCH --mem=38G" in own
 
 
-def test_nobody_on_the_network_sees_the_pages_unless_asked() -> None:
+def test_the_pages_are_local_by_default() -> None:
     arguments = {"jobqueue.pbs.worker-extra-args": ["--lifetime", "55m"]}
     with dask.config.set(arguments):
         text = script("pbs", ClusterParameters(kind="pbs"))
     assert "--dashboard-address 127.0.0.1:0 --lifetime 55m" in text
-    off = ClusterParameters(kind="pbs", dashboard=None)
-    assert scheduler_options("pbs", off) == {
+    assert scheduler_options("pbs", None) == {
         "dashboard": False,
         "dashboard_address": "127.0.0.1:0",
     }
     with dask.config.set({"jobqueue.pbs.scheduler-options": {"dashboard_address": ":8787"}}):
-        site = scheduler_options("pbs", ClusterParameters(kind="pbs"))
+        site = scheduler_options("pbs", LOOPBACK)
         assert site["dashboard_address"] == ":8787"
-        assert scheduler_options("pbs", off)["dashboard_address"] == "127.0.0.1:0"
+        assert scheduler_options("pbs", None)["dashboard_address"] == "127.0.0.1:0"
 
 
 @pytest.mark.parametrize("kind", QUEUES)
@@ -154,7 +154,7 @@ def test_files_that_describe_no_queue_are_refused(
         pytest.fail("must not open")
 
 
-def test_what_the_queue_of_a_file_has_no_use_for_is_refused(tmp_path: Path) -> None:
+def test_parameters_without_use_for_the_queue_of_a_file_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "condor.yaml"
     file.write_text(profile("htcondor"))
     p = ClusterParameters(kind=str(file), walltime="01:00:00")
@@ -165,7 +165,7 @@ def test_what_the_queue_of_a_file_has_no_use_for_is_refused(tmp_path: Path) -> N
         pytest.fail("must not open")
 
 
-def test_no_script_for_what_is_no_queue() -> None:
+def test_no_script_without_a_queue() -> None:
     with pytest.raises(ParameterError, match="no job script"):
         script("threads", ClusterParameters())
     with pytest.raises(ParameterError, match="no use for"):

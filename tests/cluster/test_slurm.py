@@ -12,7 +12,7 @@ import dask
 import pytest
 from distributed import Client
 
-from dxdask.cluster import workers
+from dxdask.cluster import compute
 from dxdask.cluster.client import open_cluster
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.errors import ClusterError
@@ -20,11 +20,13 @@ from dxdask.errors import ClusterError
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
-def asked(folder: Path, **values: object) -> ClusterParameters:
+def small_jobs(folder: Path, **values: object) -> ClusterParameters:
     # here, as jobs import this file for its functions, and do not find what lies beside it
-    from support.slurm_here import asked as small_jobs
+    from support.slurm_here import jobs_in
 
-    return ClusterParameters.model_validate({**small_jobs(folder), **values})
+    root = Path(__file__).resolve().parents[2]  # jobs import nothing from the folder they start in
+    prologue = {"job_script_prologue": [f"export PYTHONPATH={root}"]}
+    return ClusterParameters.model_validate({**jobs_in(folder), **prologue, **values})
 
 
 def where(i: int) -> tuple[int, str]:
@@ -43,7 +45,7 @@ def queued() -> list[str]:
 
 def test_two_jobs_compute_and_end(slurm: Path) -> None:
     tasks = [dask.delayed(where)(i) for i in range(40)]
-    with open_cluster(asked(slurm, queue="tests")) as cluster:
+    with open_cluster(small_jobs(slurm, queue="tests")) as cluster:
         assert cluster.description == "2 slurm jobs of 1 cores and 0.93 GiB"
         results = cluster.compute(tasks, label="find_spots")
         assert [i for i, _ in results] == list(range(40))
@@ -56,9 +58,9 @@ def test_two_jobs_compute_and_end(slurm: Path) -> None:
 
 
 @pytest.mark.parametrize("security", ["tls", "none"])
-def test_workers_and_scheduler_talk_as_asked(slurm: Path, security: str) -> None:
-    asked_for = asked(slurm, jobs=1, security=security, dashboard="127.0.0.1:0")
-    with open_cluster(asked_for) as cluster:
+def test_workers_and_scheduler_use_the_given_protocol(slurm: Path, security: str) -> None:
+    given = small_jobs(slurm, jobs=1, security=security, dashboard="127.0.0.1:0")
+    with open_cluster(given) as cluster:
         assert cluster.compute([dask.delayed(abs)(-3)]) == [3]
         client = cluster.client
         assert client is not None
@@ -83,8 +85,8 @@ def test_workers_and_scheduler_talk_as_asked(slurm: Path, security: str) -> None
 def test_a_job_that_is_lost_is_replaced(
     slurm: Path, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "CHECK_SECONDS", 0.5)
-    with open_cluster(asked(slurm, jobs=1, cores=2, processes=processes)) as cluster:
+    monkeypatch.setattr(compute, "CHECK_SECONDS", 0.5)
+    with open_cluster(small_jobs(slurm, jobs=1, cores=2, processes=processes)) as cluster:
         tasks = [dask.delayed(where)(i) for i in range(8)]
         [first] = {job for _, job in cluster.compute(tasks)}
         subprocess.run(["scancel", first], check=True)
@@ -92,16 +94,16 @@ def test_a_job_that_is_lost_is_replaced(
         assert second != first
 
 
-def test_what_the_queue_refuses_is_said(slurm: Path) -> None:
+def test_refusals_of_the_queue_are_reported(slurm: Path) -> None:
     with (
         pytest.raises(ClusterError, match="refused a job"),
-        open_cluster(asked(slurm, queue="nowhere")),
+        open_cluster(small_jobs(slurm, queue="nowhere")),
     ):
         pytest.fail("must not open")
 
 
 def test_no_worker_in_time_is_an_error_with_advice(slurm: Path) -> None:
     # More memory than any node has stays in the queue, or is refused at once.
-    busy = asked(slurm, jobs=1, timeout=3, job_extra_directives=["--begin=now+1hour"])
+    busy = small_jobs(slurm, jobs=1, timeout=3, job_extra_directives=["--begin=now+1hour"])
     with open_cluster(busy) as cluster, pytest.raises(ClusterError, match="squeue --me"):
         cluster.compute([dask.delayed(where)(0)], label="index")

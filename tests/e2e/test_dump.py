@@ -80,13 +80,13 @@ def test_events_are_chosen_by_all_that_is_given(
     np.testing.assert_allclose(found.wavelengths, WAVELENGTHS[images])
 
 
-def test_what_is_not_there_is_refused(stills_store: Store, tmp_path: Path) -> None:
-    for parameters, said in (
+def test_missing_events_are_refused(stills_store: Store, tmp_path: Path) -> None:
+    for parameters, words in (
         ({"runs": ("other",)}, "has events"),
         ({"events": (17, 5)}, "events=5: no run"),
         ({"which": "not_indexed"}, "no event"),
     ):
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=words):
             dumped(stills_store, tmp_path, **parameters)
     with pytest.raises(ParameterError, match="fate='lost'"):
         dumped(stills_store, tmp_path, fate=("lost",))
@@ -135,7 +135,7 @@ def test_nxmx_has_the_same_pixels_models_and_numbers(stills_store: Store, tmp_pa
         dumped(stills_store, tmp_path, overwrite=False, **{"output.prefix": "hits-"})
 
 
-def test_what_was_dumped_is_processed_again_alike(stills_store: Store, tmp_path: Path) -> None:
+def test_dumped_events_are_processed_again_alike(stills_store: Store, tmp_path: Path) -> None:
     [file] = dumped(stills_store, tmp_path).files
     again = processed_stills(tmp_path, source=file)
     for name in ("x", "y", "intensity_sum"):
@@ -213,7 +213,7 @@ def test_calibrated_runs_are_dumped_as_photons(tmp_path: Path) -> None:
     assert raw.mask[100, 100]
 
 
-def test_an_event_that_cannot_be_read_is_told(
+def test_an_unreadable_event_is_reported(
     stills_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = type(stills_store.frame_reader("events"))

@@ -1,4 +1,4 @@
-"""Processes that are killed: what was complete is there, and going on gives the same result."""
+"""Processes that are killed: what was complete is there, and resuming gives the same result."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_interrupted_from_the_keyboard(raw: list[Path], processed: Store, tmp_pa
             break
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
-    assert errors == "dxdask: stopped; what was complete is in the store, run again to go on\n"
+    assert errors == "dxdask: stopped; what was complete is in the store, run again to resume\n"
     store = dxdask.open(path)
     assert store.has_step("find_spots")
     assert not store.has_step("merge")

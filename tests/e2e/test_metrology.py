@@ -50,14 +50,14 @@ def refined(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def off(shared: Path, store: Store, which: str = "refined") -> Congruence:
-    """Return how far the detector of all stills, of odd or even ones, or the first one is off."""
+    """Return the error of the detector of all stills, of odd or even ones, or of the first one."""
     compared = compare(store.path, shared / "data/stills/geometry_true.json")
     found = with_panel_frames(compared.after, store.arrays("refine_metrology")[f"panels_{which}"])
     return congruence(compared.after, found, compared.beam)
 
 
 def misorientations(shared: Path, store: Store) -> NDArray[np.float64]:
-    """Return how far each indexed hit is from its true orientation, degree."""
+    """Return the misorientation of each indexed hit from the truth, degree."""
     truth, stills = true_crystals(shared / "data/stills"), store.arrays("index")
     return np.array(
         [
@@ -76,7 +76,7 @@ def test_panels_are_where_they_truly_are(shared: Path, refined: Store) -> None:
     assert (refined.path.parent / "moves.png").stat().st_size > 10_000
 
 
-def test_halves_say_how_good_it_is(shared: Path, refined: Store) -> None:
+def test_halves_give_the_precision(shared: Path, refined: Store) -> None:
     for half in ("odd", "even"):
         found = off(shared, refined, half)
         assert found.centres / PIXEL < 0.012

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.ensemble_example import QUICK, assert_same, dxdask, words
-from support.slurm_here import asked
+from support.slurm_here import jobs_in
 
 from dxdask.storage.store.store import Store
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
 def test_process_on_slurm(slurm: Path, raw: list[Path], processed: Store, tmp_path: Path) -> None:
-    given = asked(slurm)
+    given = jobs_in(slurm)
     cluster = [f"cluster={given.pop('kind')}", *(f"cluster.{k}={v}" for k, v in given.items())]
     assert "cluster.jobs=2" in cluster
     path = tmp_path / "a.zarr"

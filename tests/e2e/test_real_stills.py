@@ -1,4 +1,4 @@
-"""Real stills through the chain of `dxdask stills_process`, beside what DIALS makes of them."""
+"""Real stills through the steps of `dxdask stills_process`, beside what DIALS makes of them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def grid(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_files_of_single_stills_are_the_events_of_one_run(grid: Store) -> None:
     assert list(grid.runs) == ["thau_3_2"]
     table = grid.arrays("index")
-    # events are told apart by the numbers of their files
+    # events are identified by the numbers of their files
     assert table["event_id"].tolist() == [2, 5, 8, 10, 12, 14, 15, 17]
     assert grid.show()["problems"] == []
 

@@ -52,7 +52,7 @@ def test_a_scheduler_elsewhere(
         relative = [f.relative_to(raw[0].parent.parent) for f in raw]
         store = process(relative, tmp_path / "a.zarr", cluster=scheduler.address)
         assert_same(processed, store)
-        # the scheduler keeps nothing: the same again, asked for, is computed again
+        # the scheduler keeps nothing: the same again, with force, is computed again
         before = store.step_attributes("find_spots")["id"]
         process(relative, tmp_path / "a.zarr", cluster=scheduler.address, force=True)
         assert store.step_attributes("find_spots")["id"] != before

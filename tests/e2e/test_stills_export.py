@@ -1,4 +1,4 @@
-"""What other programs read of processed stills."""
+"""Exports of processed stills, as other programs read them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_dials_files_have_an_experiment_for_each_crystal(
 
 @pytest.mark.dials
 @pytest.mark.slow
-def test_dials_refines_what_is_exported(stills_store: Store, tmp_path: Path) -> None:
+def test_dials_refines_exported_stills(stills_store: Store, tmp_path: Path) -> None:
     if not Path("/usr/bin/dials.refine").exists():
         pytest.skip("no dials.refine in /usr/bin")
     dxdask.export(stills_store, format="dials", step="index", output=str(tmp_path / "s.expt"))
@@ -103,8 +103,8 @@ def test_dials_refines_what_is_exported(stills_store: Store, tmp_path: Path) -> 
         assert old.crystal is not None
         assert new.crystal is not None
         np.testing.assert_allclose(new.crystal.unit_cell, old.crystal.unit_cell, rtol=5e-3)
-        turn = new.crystal.u @ old.crystal.u.T
-        assert np.degrees(np.arccos(min(1.0, (np.trace(turn) - 1) / 2))) < 0.1
+        rotation = new.crystal.u @ old.crystal.u.T
+        assert np.degrees(np.arccos(min(1.0, (np.trace(rotation) - 1) / 2))) < 0.1
 
 
 def test_chosen_events_are_named_as_in_their_file(stills_store: Store, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def check_crystals(store: Store, truth: dict[int, np.ndarray], n_events: int) ->
     assert np.flatnonzero(table["indexed"]).tolist() == sorted(truth)
     angles = [misorientation(table["a_matrix"][i], truth[i], TETRAGONAL) for i in truth]
     assert max(angles) < 0.2
-    # the nominal geometry alone turns crystals by 0.06 degree
+    # the nominal geometry alone rotates crystals by 0.06 degree
     assert np.median(angles) < 0.08
 
 
@@ -90,7 +90,7 @@ def places(store: Store, only: np.ndarray | None = None) -> np.ndarray:
 
 
 def n_far(spots: np.ndarray, others: np.ndarray) -> int:
-    """Return how many spots have none of the others within a pixel."""
+    """Return the number of spots with none of the others within a pixel."""
     return int(np.count_nonzero(cKDTree(others).query(spots)[0] > 1.0))
 
 
@@ -109,6 +109,6 @@ def test_merged_intensities_follow_the_true_ones(corrected: Store, folder: Path)
 
 
 def _true(truth: dict[tuple[int, int, int], float], hkl: tuple[int, int, int]) -> float:
-    """Return I of a reflection in 422, whichever of its equivalents is listed."""
+    """Return I of a reflection in 422, by any of its equivalents."""
     h, k, l = (abs(x) for x in hkl)
     return truth.get((h, k, l), truth.get((k, h, l), np.nan))

@@ -1,4 +1,4 @@
-"""What a user does next with a store of raw events: again without a word of calibration, gain."""
+"""Second trials on a store of raw events: the calibration is kept, the gain is changed."""
 
 from __future__ import annotations
 

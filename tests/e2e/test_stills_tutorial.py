@@ -1,4 +1,4 @@
-"""What the guide to stills does, on its simulated events, held against the truth."""
+"""The guide to stills on its simulated events, compared with the truth."""
 
 from __future__ import annotations
 
@@ -88,16 +88,16 @@ def test_the_panels_are_found_where_they_truly_are(store: Store, beamtime: Path)
     assert moved["part"].tolist()[1:5] == [f"module_{i}" for i in range(4)]
     left = dxdask.detector_shifts(store, beamtime / "true.geom")
     panels = left[(left["level"] == 1) & left["part"].str.startswith("module")]
-    # um: 0.02 px; a turn about the beam cannot be told from one of all crystals
+    # um: 0.02 px; a rotation about the beam is indistinguishable from one of all crystals
     assert panels["radial_um"].abs().max() < 4
-    turns = panels["rotation_z_degree"]
-    assert (turns - turns.mean()).abs().max() < 0.004
+    rotations = panels["rotation_z_degree"]
+    assert (rotations - rotations.mean()).abs().max() < 0.004
     whole = dxdask.detector_statistics(store, max_hierarchy_level=0)
     assert len(whole) < len(dxdask.detector_statistics(store))
     assert whole["delta_xy_um"].max() < 5
 
 
-def test_a_picture_is_asked_of_report(store: Store) -> None:
+def test_report_draws_a_picture(store: Store) -> None:
     with pytest.raises(ParameterError, match=r"plot_metrology\(store\)"):
         dxdask.refine_metrology(store, output={"picture": "moves.png"})
 

@@ -1,4 +1,4 @@
-"""What comes out of the simulated ensemble is what was put in."""
+"""Results from the simulated ensemble agree with the simulation's models."""
 
 from __future__ import annotations
 

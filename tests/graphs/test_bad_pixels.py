@@ -139,7 +139,7 @@ def test_a_frame_that_cannot_be_read_is_a_problem() -> None:
     assert result.tables == expected.tables
 
 
-def test_bad_input_is_told_while_building() -> None:
+def test_bad_input_is_refused_while_building() -> None:
     with pytest.raises(ChunkError, match="rechunk"):
         bad_pixels.find_bad_pixels(
             [da.from_array(f, chunks=(4, 20, -1)) for f in FRAMES], EXPERIMENTS

@@ -102,7 +102,7 @@ def test_frames_are_read_in_the_task_that_uses_them(name: str, tmp_path: Path) -
     assert not results.frames
 
 
-def test_one_task_a_block_and_what_they_share(tmp_path: Path) -> None:
+def test_one_task_a_block_and_their_shared_input(tmp_path: Path) -> None:
     for chunk in (1, 4, 10):
         n = -(-10 // chunk)
         for frames in (stored(tmp_path / str(chunk), VALUES, chunk), marked(VALUES, chunk)):

@@ -121,7 +121,7 @@ def test_the_calibration_is_in_the_graph_once() -> None:
     assert len(pickle.dumps(tasks)) < 1000 * len(tasks) + 2000
 
 
-def test_names_tell_calibrations_and_parameters_apart() -> None:
+def test_names_differ_between_calibrations_and_parameters() -> None:
     frames, calibration = lazy(RUN.frames, 4, "reader"), made()
     other = calibration_of(RUN.detector, RUN.pedestal.shape)
     adu = CalibrationParameters(output="adu")

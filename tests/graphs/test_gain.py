@@ -43,7 +43,7 @@ def test_equals_memory_for_any_chunks(n: int, scheduler: str, make: Any) -> None
     assert result.messages == expected.messages
 
 
-def test_building_computes_nothing_and_reads_only_what_it_needs() -> None:
+def test_building_computes_nothing_and_reads_only_the_blocks_needed() -> None:
     with dask.config.set(scheduler=refuse):
         parameters = GainParameters(max_images=5)
         lazy = gain.estimate_gain(of_reader(2), EXPERIMENT, MASK, parameters, fan_in=3)
@@ -61,7 +61,7 @@ def test_an_image_that_cannot_be_read_is_a_problem() -> None:
     assert result.table("images").rows[:-1] == expected.table("images").rows[:-1]
 
 
-def test_bad_input_is_told_while_building() -> None:
+def test_bad_input_is_refused_while_building() -> None:
     with pytest.raises(ChunkError, match="rechunk"):
         gain.estimate_gain(da.from_array(FRAMES, chunks=(4, 20, -1)), EXPERIMENT)
     with pytest.raises(InputError, match="integers"):

@@ -16,7 +16,6 @@ from dxdask.errors import ChunkError
 from dxdask.graphs import integrate as graph
 from dxdask.graphs.fold import n_folds
 from dxdask.integration import IntegrationParameters
-from dxdask.models import ExperimentList
 from dxdask.results import StepResult
 
 
@@ -47,13 +46,13 @@ def assert_same(a: StepResult, b: StepResult):
 
 @pytest.mark.parametrize("make", [of_array, of_reader])
 @pytest.mark.parametrize("chunk", [1, 3, 7, 10])
-def test_any_chunks_give_what_memory_gives(painted, in_memory, chunk, make):
+def test_any_chunks_give_the_result_in_memory(painted, in_memory, chunk, make):
     result = graph.integrate(make(painted, chunk), painted.mask, painted.experiment, fan_in=3)
     assert_same(result.compute(scheduler="threads", num_workers=2), in_memory)
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 10])
-def test_building_computes_nothing_and_costs_what_it_says(painted, chunk):
+def test_building_computes_nothing_and_makes_the_tasks_documented(painted, chunk):
     frames = of_reader(painted, chunk)
     with dask.config.set(scheduler=refuse):
         result = graph.integrate(
@@ -94,20 +93,6 @@ def test_a_frame_that_cannot_be_read_is_a_problem_and_no_end(painted, in_memory)
     assert "truncated chunk" in problem["reason"]
     n = has_flag(result.reflections, Flag.INTEGRATED_SUM).sum()
     assert 0 < n < has_flag(in_memory.reflections, Flag.INTEGRATED_SUM).sum()
-
-
-def test_runs_are_put_together(painted, in_memory):
-    experiments = ExperimentList.of([painted.experiment, painted.experiment])
-    runs = [
-        graph.integrate(of_reader(painted, 5), painted.mask, experiments[i], experiment_index=i)
-        for i in range(2)
-    ]
-    both = graph.combine(runs, experiments).compute()
-    n = len(in_memory.reflections["d"])
-    np.testing.assert_array_equal(both.reflections["experiment"], np.repeat([0, 1], n))
-    np.testing.assert_array_equal(both.reflections["hkl"][n:], in_memory.reflections["hkl"])
-    assert len(both.table("summary").rows) == 2
-    assert both.experiments == experiments
 
 
 def test_frames_cut_along_the_panel_are_refused(painted):

@@ -25,7 +25,7 @@ from dxdask.storage.frames.lazy import lazy_frames
 
 FRAMES = spotty_frames()
 EXPERIMENT = experiment_for(FRAMES, first_image=101)
-ASKED = SpotfinderParameters.model_validate(
+PARAMETERS = SpotfinderParameters.model_validate(
     {
         "output": {"shoeboxes": True},
         "per_image_statistics": True,
@@ -36,7 +36,7 @@ ASKED = SpotfinderParameters.model_validate(
         },
     }
 )
-EXPECTED = spotfinding.find_spots(FRAMES, EXPERIMENT, None, ASKED)
+EXPECTED = spotfinding.find_spots(FRAMES, EXPERIMENT, None, PARAMETERS)
 
 
 def chunked(frames: NDArray[Any], chunks: int | tuple[int, ...]) -> da.Array:
@@ -82,7 +82,7 @@ def test_every_parameter_acts() -> None:
 )
 def test_cuts_do_not_show(cuts: set[int], fan_in: int, scheduler: str) -> None:
     chunks = tuple(np.diff([0, *sorted(cuts), 23]).tolist())
-    lazy = spots.find_spots(chunked(FRAMES, chunks), EXPERIMENT, None, ASKED, fan_in=fan_in)
+    lazy = spots.find_spots(chunked(FRAMES, chunks), EXPERIMENT, None, PARAMETERS, fan_in=fan_in)
     assert_expected(lazy.compute(scheduler=scheduler))
 
 
@@ -106,7 +106,7 @@ def test_frames_may_be_read_from_elsewhere() -> None:
     Counted.reads.clear()
     files = lazy_frames(Counted(FRAMES, name="files"), 4, unreadable="mark")
     store = lazy_frames(Counted(FRAMES, name="store"), 7, unreadable="mark")
-    lazy = spots.find_spots(files, EXPERIMENT, None, ASKED, stored=store)
+    lazy = spots.find_spots(files, EXPERIMENT, None, PARAMETERS, stored=store)
     assert_expected(lazy.compute(scheduler="synchronous"))
     assert Counted.reads == ["files"] * 6 + ["store"] * 4
     Counted.reads.clear()
@@ -118,7 +118,7 @@ def test_building_computes_nothing_and_costs_the_tasks_promised() -> None:
     with dask.config.set(scheduler=refuse):
         once = spots.find_spots(marked(FRAMES, 2), EXPERIMENT, fan_in=3)
         twice = spots.find_spots(
-            marked(FRAMES, 2), EXPERIMENT, None, ASKED, stored=marked(FRAMES, 3), fan_in=3
+            marked(FRAMES, 2), EXPERIMENT, None, PARAMETERS, stored=marked(FRAMES, 3), fan_in=3
         )
     # of one reader, which is in the graph already
     assert n_tasks(twice) == n_tasks(once) + 3 + 8 + n_folds(8, 3, records=True)
@@ -126,7 +126,7 @@ def test_building_computes_nothing_and_costs_the_tasks_promised() -> None:
 
 @pytest.mark.parametrize("make", [chunked, marked])
 def test_no_task_returns_frames(make: Any) -> None:
-    lazy = spots.find_spots(make(FRAMES, 4), EXPERIMENT, None, ASKED)
+    lazy = spots.find_spots(make(FRAMES, 4), EXPERIMENT, None, PARAMETERS)
     with dask.config.set(scheduler="synchronous"), Results() as seen:
         lazy.compute()
     assert len(seen.values) > 10
@@ -136,7 +136,7 @@ def test_no_task_returns_frames(make: Any) -> None:
 @pytest.mark.parametrize("n", [1, 5])
 def test_a_frame_that_cannot_be_read_again_is_a_problem(n: int) -> None:
     store = marked(FRAMES, n, bad=(6,))
-    lazy = spots.find_spots(chunked(FRAMES, 5), EXPERIMENT, None, ASKED, stored=store)
+    lazy = spots.find_spots(chunked(FRAMES, 5), EXPERIMENT, None, PARAMETERS, stored=store)
     result = lazy.compute(scheduler="synchronous")
     (problem,) = result.problems
     assert (problem["image"], problem["reason"]) == (107, "ValueError: truncated chunk")

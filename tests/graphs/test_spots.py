@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -172,22 +172,6 @@ def test_a_frame_that_cannot_be_read_is_a_problem(n: int) -> None:
     assert (result.reflections["z"] > 108).any()
 
 
-def test_an_ensemble_is_one_graph() -> None:
-    runs = [FRAMES, spotty_frames(seed=9)]
-    experiments = [replace(EXPERIMENT, run=name) for name in ("a", "b")]
-    in_memory = [
-        spotfinding.find_spots(f, e, MASK, experiment_index=i)
-        for i, (f, e) in enumerate(zip(runs, experiments, strict=True))
-    ]
-    lazy = spots.combine(
-        [
-            spots.find_spots(chunked(f, 5), e, MASK, experiment_index=i)
-            for i, (f, e) in enumerate(zip(runs, experiments, strict=True))
-        ]
-    )
-    assert_equal(lazy.compute(scheduler="threads"), spotfinding.combine(in_memory))
-
-
 def test_a_gain_map_is_cut_to_the_panels() -> None:
     gain = np.random.default_rng(2).uniform(0.5, 4.0, FRAMES.shape[1:])
     expected = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, gain_map=gain)
@@ -211,7 +195,7 @@ def test_a_range_of_images_reads_no_other() -> None:
     assert sorted(Watched.frames_read) == [2, 3, 4, 5, 6, 7, 14, 15]
 
 
-def test_bad_input_is_told_while_building() -> None:
+def test_bad_input_is_refused_while_building() -> None:
     wide = SpotfinderParameters(region_of_interest=(0, 57, 0, 48))
     with pytest.raises(InputError, match="region_of_interest"):
         spots.find_spots(chunked(FRAMES, 5), EXPERIMENT, None, wide)

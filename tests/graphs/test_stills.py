@@ -52,7 +52,7 @@ def lazy_run(frames: NDArray[Any], block: int, bad: tuple[int, ...] = ()) -> Run
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 5])
-def test_blocks_give_what_the_whole_gives(block: int) -> None:
+def test_blocks_give_the_result_of_the_whole_run(block: int) -> None:
     frames = EVENTS.photons
     whole = process_events(EventFrames(0, frames), run_of(frames.shape), KNOWN)
     assert np.array_equal(whole.stills["indexed"], EVENTS.is_hit)
@@ -66,7 +66,7 @@ def test_blocks_give_what_the_whole_gives(block: int) -> None:
 
 @pytest.mark.parametrize("block", [1, 2, 5])
 @pytest.mark.parametrize("known", [KNOWN, None])
-def test_stored_spots_are_taken_further(block: int, known: KnownCell | None) -> None:
+def test_stored_spots_are_indexed_and_integrated(block: int, known: KnownCell | None) -> None:
     frames = EVENTS.photons
     run, whole = (
         lazy_run(frames, block),

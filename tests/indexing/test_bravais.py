@@ -21,6 +21,8 @@ from dxdask.indexing.setting import axes_change, axes_text
 from dxdask.models import Crystal, ExperimentList
 from dxdask.refinement import RefinementParameters, refine
 
+pytestmark = pytest.mark.jit
+
 
 def intensities(hkl, group, seed=0):
     """Random intensities that obey the Laue symmetry of the group, with 5 % noise."""

@@ -79,6 +79,7 @@ def test_no_peaks():
         find_peaks(np.zeros((32, 32, 17), dtype=np.float32), rmsd_cutoff=15.0, volume_cutoff=0.15)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("lattice", ["aP", "oC", "cI"])
 def test_shortest_vectors_of_the_lattice_are_found(lattice):
     crystal = experiments_of(lattice).crystals[0]
@@ -102,6 +103,7 @@ def test_shortest_vectors_of_the_lattice_are_found(lattice):
     assert best.n_indexed == best.n_sample
 
 
+@pytest.mark.jit
 def test_grid_is_no_finer_than_the_data():
     rlp = np.array([[0.0, 0.0, 0.25], [0.1, 0.0, 0.0]])
     assert grid_d_min(rlp, max_cell=20.0, n_points=256, d_min=None) == pytest.approx(4.0)

@@ -12,6 +12,8 @@ from dxdask.indexing import IndexParameters, index
 from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters
 
+pytestmark = pytest.mark.jit
+
 
 def indexed(spots, experiments, **known):
     parameters = IndexParameters(known_symmetry=known)

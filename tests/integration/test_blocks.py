@@ -15,6 +15,8 @@ from dxdask.integration.context import integration_context
 from dxdask.integration.result import finish
 from dxdask.integration.sums import COUNTS, N_FOREGROUND, N_OVERLAPPED
 
+pytestmark = pytest.mark.jit
+
 GLM = IntegrationParameters().background.glm
 
 

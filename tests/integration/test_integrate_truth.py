@@ -60,6 +60,7 @@ def test_background_and_centroids(painted, result):
         assert np.std(off) < width
 
 
+@pytest.mark.jit
 def test_noiseless_frames_give_the_intensity_to_one_in_a_thousand(painted):
     scaled = np.round(painted.expected * 50).astype(np.uint32)
     panel = replace(painted.experiment.detector[0], trusted_range=(-1.0, 1e9))
@@ -71,6 +72,7 @@ def test_noiseless_frames_give_the_intensity_to_one_in_a_thousand(painted):
     )
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.uint32, np.int64])
 def test_any_integers_give_the_same(painted, result, dtype):
     r = integrate(painted.frames.astype(dtype), painted.mask, painted.experiment, painted.predicted)
@@ -78,6 +80,7 @@ def test_any_integers_give_the_same(painted, result, dtype):
         np.testing.assert_array_equal(r.reflections[name], values)
 
 
+@pytest.mark.jit
 def test_a_masked_pixel_costs_the_reflections_that_own_it(painted, result):
     r = result.reflections
     good = np.flatnonzero(alone(r) & (r["partiality"] > 0.9999))[:5]
@@ -94,6 +97,7 @@ def test_a_masked_pixel_costs_the_reflections_that_own_it(painted, result):
     np.testing.assert_array_equal(new["intensity_sum"][untouched], r["intensity_sum"][untouched])
 
 
+@pytest.mark.jit
 def test_masking_more_never_integrates_more(painted):
     rng = np.random.default_rng(5)
     mask, seen = painted.mask.copy(), None
@@ -105,6 +109,7 @@ def test_masking_more_never_integrates_more(painted):
         seen = done
 
 
+@pytest.mark.jit
 def test_what_a_panel_rules_out_is_masked(painted):
     rectangles = ((20, 30, 60, 50), (200, 200, 300, 280))
     panel = replace(painted.experiment.detector[0], mask=rectangles)
@@ -119,6 +124,7 @@ def test_what_a_panel_rules_out_is_masked(painted):
         np.testing.assert_array_equal(a[name], values)
 
 
+@pytest.mark.jit
 def test_saturated_pixels_are_told(painted):
     frames = painted.frames.copy()
     r = integrate(frames, painted.mask, painted.experiment, painted.predicted).reflections
@@ -132,6 +138,7 @@ def test_saturated_pixels_are_told(painted):
     assert has_flag(new, Flag.OVERLOADED).sum() == 1
 
 
+@pytest.mark.jit
 def test_overlapping_neighbours_share_no_pixel():
     big = paint(experiment(cell=(80.0, 90.0, 100.0, 90.0, 90.0, 90.0), n_images=2, n_sigma=3.0))
     r = integrate(big.frames, big.mask, big.experiment, big.predicted).reflections
@@ -143,6 +150,7 @@ def test_overlapping_neighbours_share_no_pixel():
     assert (r["intensity_sum"] + under).sum() <= big.frames.sum()
 
 
+@pytest.mark.jit
 def test_panels_cut_from_one_give_the_same_away_from_the_cut(painted, result):
     e = experiment(panels=2)
     r = integrate(painted.frames, painted.mask, e).reflections
@@ -164,6 +172,7 @@ def test_panels_cut_from_one_give_the_same_away_from_the_cut(painted, result):
     )
 
 
+@pytest.mark.jit
 def test_tables_are_plain_data_and_add_up(result):
     summary = result.table("summary").rows[0]
     r = result.reflections
@@ -182,6 +191,7 @@ def test_tables_are_plain_data_and_add_up(result):
     np.testing.assert_allclose(result.table("profile").rows[0]["sigma_b_deg"], 0.08)
 
 
+@pytest.mark.jit
 def test_too_little_background_is_flagged(painted):
     parameters = IntegrationParameters.model_validate(
         {"background": {"glm": {"min_pixels": 100000}}}
@@ -194,6 +204,7 @@ def test_too_little_background_is_flagged(painted):
     assert np.isfinite(r["intensity_sum"]).all()
 
 
+@pytest.mark.jit
 def test_what_does_not_fit_is_refused(painted):
     p = painted
     with pytest.raises(InputError, match="15 frames, its scan has 16"):

@@ -88,6 +88,7 @@ def test_the_width_along_the_rotation_is_about_the_shifted_centres(painted, foun
     assert same.sigma_m == painted.experiment.profile.sigma_m
 
 
+@pytest.mark.jit
 def test_profiles_that_follow_spots_are_better(painted, found):
     """Reflections predicted off their places are fitted as well as those predicted right."""
     scan = painted.experiment.scan

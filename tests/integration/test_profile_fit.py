@@ -80,6 +80,7 @@ def test_fits_are_unbiased_and_their_variances_right(painted, fitted):
     np.testing.assert_allclose(ratio, 1.0, atol=0.01)
 
 
+@pytest.mark.jit
 def test_weak_reflections_are_fitted_better_than_summed(weak):
     r = run(weak, local=local()).reflections
     rows = alone(r)
@@ -92,6 +93,7 @@ def test_weak_reflections_are_fitted_better_than_summed(weak):
     assert np.median(sigma) < np.median(sigma_sum)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(
     "shape",
     [{"variance": 1.6 * VARIANCE}, {"variance": 0.7 * VARIANCE}, {"x": 0.3, "y": -0.2}, {"z": 0.1}],
@@ -121,6 +123,7 @@ def test_partials_hold_their_part(painted, fitted):
     assert np.sqrt(np.mean(z**2)) < 1.5
 
 
+@pytest.mark.jit
 def test_a_masked_pixel_costs_the_sum_and_not_the_fit(painted, fitted):
     r = fitted.reflections
     some = np.flatnonzero(alone(r) & (painted.intensity > 200))[:12]
@@ -144,6 +147,7 @@ def test_a_masked_pixel_costs_the_sum_and_not_the_fit(painted, fitted):
     assert not has_flag(last.reflections, Flag.INTEGRATED_PRF)[some[0]]
 
 
+@pytest.mark.jit
 def test_saturated_pixels_are_left_out(painted):
     frames = painted.frames.copy()
     r = run(painted, local=local()).reflections
@@ -156,6 +160,7 @@ def test_saturated_pixels_are_left_out(painted):
     np.testing.assert_allclose(new["intensity_prf"][i], r["intensity_prf"][i], rtol=0.1)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("size", [1, 3, 7])
 def test_any_size_of_block_gives_the_same(painted, fitted, size):
     context = integration_context(painted.predicted, painted.experiment, PARAMETERS, local=local())
@@ -170,6 +175,7 @@ def test_any_size_of_block_gives_the_same(painted, fitted, size):
         np.testing.assert_array_equal(r[name], values, err_msg=name)
 
 
+@pytest.mark.jit
 def test_sums_are_the_same_whatever_is_fitted(painted, fitted):
     parameters = IntegrationParameters.model_validate({"profile": {"fitting": False}})
     result = run(painted, parameters=parameters)
@@ -181,6 +187,7 @@ def test_sums_are_the_same_whatever_is_fitted(painted, fitted):
         np.testing.assert_array_equal(r[name], fitted.reflections[name])
 
 
+@pytest.mark.jit
 def test_too_few_strong_reflections_are_told(weak):
     faint = replace(weak, frames=np.minimum(weak.frames, 3).astype(np.uint16))
     result = run(faint, local=local())
@@ -188,6 +195,7 @@ def test_too_few_strong_reflections_are_told(weak):
     assert has_flag(result.reflections, Flag.INTEGRATED_PRF).any()
 
 
+@pytest.mark.jit
 def test_no_foreground_that_can_be_used_is_no_fit(painted):
     nothing = np.zeros_like(painted.mask)
     r = integrate(painted.frames, nothing, painted.experiment, painted.predicted).reflections
@@ -197,6 +205,7 @@ def test_no_foreground_that_can_be_used_is_no_fit(painted):
     np.testing.assert_array_equal(r["profile_weights"], 0.0)
 
 
+@pytest.mark.jit
 def test_two_panels_are_fitted_as_one_is(painted, fitted):
     e = experiment(panels=2)
     size = np.array([p.image_size for p in e.detector.panels], dtype=float)
@@ -214,6 +223,7 @@ def test_two_panels_are_fitted_as_one_is(painted, fitted):
     np.testing.assert_allclose(ratio, 1.0, atol=0.015)
 
 
+@pytest.mark.jit
 def test_tables_count_fits(fitted):
     summary = fitted.table("summary").rows[0]
     r = fitted.reflections
@@ -224,6 +234,7 @@ def test_tables_count_fits(fitted):
         assert sum(row["n_integrated_prf"] for row in rows) == summary["n_integrated_prf"]
 
 
+@pytest.mark.jit
 @given(
     st.floats(0.05, 9.0),
     st.floats(0.05, 9.0),
@@ -245,6 +256,7 @@ def test_weights_are_the_fractions_of_a_whole(painted, xx, yy, c, x, y):
     np.testing.assert_allclose(total, 1.0, atol=0.03 if min(xx, yy) < 0.3 else 0.002)
 
 
+@pytest.mark.jit
 def test_sums_of_weights_are_those_of_a_plain_sum(painted):
     e = painted.experiment
     panel = replace(e.detector[0], trusted_range=(-1.0, np.inf))

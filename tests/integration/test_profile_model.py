@@ -82,7 +82,7 @@ def test_spots_used_in_refinement_come_first(painted):
     assert some == estimate_profile(first, cut, e, IntegrationParameters())[0].profile
 
 
-def test_what_is_missing_is_named(painted):
+def test_missing_steps_are_named(painted):
     table, arrays = spots_of(painted)
     e = ExperimentList.of([painted.experiment])
     parameters = IntegrationParameters()

@@ -19,6 +19,8 @@ from dxdask.merging.merge import first_sums, second_sums
 from dxdask.models.symmetry import asu_indices, pack, possible_reflections
 from dxdask.scaling import scale
 
+pytestmark = pytest.mark.jit
+
 COLUMNS = [
     "d_max",
     "d_min",

@@ -94,7 +94,7 @@ def test_spots_are_those_of_photons_and_found_again_if_calibrated_otherwise(
     assert store.step_attributes("find_spots")["id"] != first
 
 
-def test_bad_pixels_show_in_what_was_recorded(store: Store, run: RawRun) -> None:
+def test_bad_pixels_are_found_in_recorded_frames(store: Store, run: RawRun) -> None:
     def bad() -> np.ndarray:
         dxdask.find_bad_pixels(store, show=dxdask.quiet)
         return ~store.arrays("find_bad_pixels")["mask"][0]
@@ -106,7 +106,7 @@ def test_bad_pixels_show_in_what_was_recorded(store: Store, run: RawRun) -> None
     assert np.array_equal(bad(), recorded)
 
 
-def test_a_linked_file_that_moved_is_told_of_calibrated_runs(run: RawRun, tmp_path: Path) -> None:
+def test_a_moved_linked_file_is_reported_for_calibrated_runs(run: RawRun, tmp_path: Path) -> None:
     experiment = Experiment(identifier="", run="r", beam=Beam(), detector=run.detector)
     raw = tmp_path / "r.nxs"
     scan = Scan(image_range=(1, len(run.frames)), oscillation=(0.0, 0.0))

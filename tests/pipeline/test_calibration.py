@@ -161,7 +161,7 @@ def places(frames: NDArray[Any], experiment: Any, mask: NDArray[np.bool_]) -> ND
 
 
 def n_far(spots: NDArray[Any], others: NDArray[Any]) -> int:
-    """Return how many spots have none of the others within a pixel."""
+    """Return the number of spots with none of the others within a pixel."""
     return int(np.count_nonzero(cKDTree(others).query(spots)[0] > 1.0))
 
 
@@ -192,7 +192,7 @@ def test_everything_comes_from_files(tmp_path: Path) -> None:
     assert back.fingerprint == found.fingerprint
 
 
-def test_each_file_changes_what_it_should(tmp_path: Path) -> None:
+def test_each_file_changes_its_map(tmp_path: Path) -> None:
     run = raw_run(1)
     parameters = files_of(run, tmp_path)
     found, _ = load_calibration(run.detector, SHAPE, parameters)
@@ -330,22 +330,25 @@ def test_a_calibration_holds_until_another_is_given(tmp_path: Path) -> None:
     assert moved.fingerprint == first.fingerprint
 
 
-def test_how_and_nothing_by_what_is_refused(tmp_path: Path) -> None:
+def test_parameters_without_files_or_a_gain_are_refused(tmp_path: Path) -> None:
     run = raw_run(1)
     store = in_store(run, tmp_path)
 
     def calibration(**given: Any) -> RunCalibration | None:
-        asked, mask = CalibrationParameters(**given), store.imported_mask("r")
+        parameters, mask = CalibrationParameters(**given), store.imported_mask("r")
         with store.writing():
-            return calibration_of_run(store, "r", run.detector, mask, asked)
+            return calibration_of_run(store, "r", run.detector, mask, parameters)
 
-    with pytest.raises(ParameterError, match=r"common_mode says how r is .*calibration\.dark_path"):
+    with pytest.raises(
+        ParameterError,
+        match=r"common_mode is given, but nothing to calibrate r by.*calibration\.dark_path",
+    ):
         calibration(common_mode={"algorithm": "none"})
-    with pytest.raises(ParameterError, match="output says how"):
+    with pytest.raises(ParameterError, match="output is given"):
         calibration(output="adu")
     assert calibration(gain=7.0) is not None
     assert calibration(output="adu") is not None
-    with pytest.raises(ParameterError, match="dark says how"):
+    with pytest.raises(ParameterError, match="dark is given"):
         calibration(dark={"min_frames": 5})
-    with pytest.raises(ParameterError, match="gain_map_scale says how"):
+    with pytest.raises(ParameterError, match="gain_map_scale is given"):
         calibration(gain_map_scale=0.001)

@@ -89,7 +89,7 @@ def test_steps_that_read_no_frames_do_without_the_files(raw: list[Path], tmp_pat
     assert store.step_attributes("find_spots")["id"] == before
 
 
-def test_indexing_no_spots_says_what_to_do(raw: list[Path], tmp_path: Path) -> None:
+def test_indexing_no_spots_gives_advice(raw: list[Path], tmp_path: Path) -> None:
     store = dxdask.import_(raw[:1], tmp_path / "a.zarr", link=True)
     dxdask.find_spots(store, show=dxdask.quiet, min_spot_size=900)
     assert len(store.columns("find_spots")["x"]) == 0

@@ -21,7 +21,7 @@ from dxdask.errors import (
     ParameterError,
     StoreNotFoundError,
 )
-from dxdask.pipeline.outputs import files_of_runs
+from dxdask.pipeline.mask_files import files_of_runs
 from dxdask.results import StepResult
 from dxdask.storage.store.store import Store
 
@@ -93,7 +93,6 @@ def test_generate_mask(store: Store, tmp_path: Path) -> None:
     np.testing.assert_array_equal(mask[0], expected)
     np.testing.assert_array_equal(mask[1], expected)
     np.testing.assert_array_equal(np.load(output), expected)
-    assert f"Writing mask to {output}" in store.messages("generate_mask")
     rows = store.table("generate_mask", "masks")
     assert list(rows["panel"]) == [0, 1, 0, 1]
     assert rows["n_masked"].sum() == 2 * (~expected)[np.r_[:128, 136:264]].sum()
@@ -203,7 +202,7 @@ def test_process_and_import_know_the_runs_and_use_the_mask(
     assert masked["bbox"][:, 1].max() <= 128
 
 
-def test_integrating_asks_for_spots_of_the_masked_frames(
+def test_integrating_needs_spots_of_the_masked_frames(
     processed: Store, tmp_path: Path, half: Path
 ) -> None:
     shutil.copytree(processed.path, tmp_path / "p.zarr")
@@ -225,7 +224,7 @@ def test_lookup_mask(store: Store, half: Path) -> None:
     assert version(store) == before
     status = os.stat(half)
     np.save(half, ~np.load(half))
-    os.utime(half, ns=(status.st_atime_ns, status.st_mtime_ns))  # the content tells, not the time
+    os.utime(half, ns=(status.st_atime_ns, status.st_mtime_ns))  # the content decides, not the time
     assert (spots(store, lookup={"mask": half})["bbox"][:, 0] >= 128).all()
     assert version(store) != before
     half.unlink()
@@ -336,7 +335,7 @@ def test_the_command_line(store: Store, tmp_path: Path, capsys: pytest.CaptureFi
     assert command(["generate_mask", str(store.path), *shapes, f"output.mask={file}"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("  generate_mask.untrusted.circle = ") == 2
-    assert f"Writing mask to {file}" in printed
+    assert f"wrote {file}" in printed
     assert "Ice rings" in printed
     assert not np.load(file)[136 + 30, 30]
     assert command(["apply_mask", str(store.path), f"mask={file}", "mask=generate_mask"]) == 0

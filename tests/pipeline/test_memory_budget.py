@@ -22,6 +22,7 @@ from dxdask.graphs import bad_pixels
 from dxdask.models import Beam, Detector, Experiment, Panel, Scan
 from dxdask.pipeline import ensemble, step
 from dxdask.pipeline.memory import frame_task_bytes, require_memory
+from dxdask.pipeline.steps.find_bad_pixels import STEP
 from dxdask.spotfinding import SpotfinderParameters
 from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.parts import spots_of_block
@@ -142,4 +143,4 @@ def test_a_block_of_bad_pixels_takes_no_more_than_is_counted() -> None:
     )
     require_memory(tight, "find_spots", [lazy])
     with pytest.raises(MemoryBudgetError, match="find_bad_pixels"):
-        require_memory(tight, "find_bad_pixels", [lazy])
+        require_memory(tight, "find_bad_pixels", [lazy], STEP.bytes_per_pixel)

@@ -53,7 +53,7 @@ def test_it_is_done_once(files: tuple[Path, Path], tmp_path: Path) -> None:
     assert reduced(path, None).table("pedestal", "panels")["n_bad"].sum() < 10
 
 
-def test_what_is_no_dark_run(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_runs_that_are_no_dark_run(files: tuple[Path, Path], tmp_path: Path) -> None:
     raw, dark = files
     with pytest.raises(ParameterError, match=r"takes a file and -o NAME\.zarr, or a store"):
         reduced(dark, None)

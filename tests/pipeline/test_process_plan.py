@@ -19,8 +19,8 @@ from dxdask.graphs.fold import n_folds
 from dxdask.parameters.assignments import with_assignments
 from dxdask.pipeline import ensemble, frames
 from dxdask.pipeline.ensemble import process_plan
-from dxdask.pipeline.import_parameters import ProcessParameters
-from dxdask.pipeline.plan import Plan
+from dxdask.pipeline.import_parameters import process_parameters
+from dxdask.pipeline.planner import Plan
 from dxdask.storage.frames import lazy as lazy_module
 from dxdask.storage.importers import read_runs
 from dxdask.storage.store.store import Store
@@ -38,7 +38,7 @@ def in_blocks_of(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lazy(raw: list[Path], path: Path) -> tuple[Store, Plan]:
-    parameters = with_assignments(ProcessParameters(), QUICK.items())
+    parameters = with_assignments(process_parameters(), QUICK.items())
     sources = read_runs(raw, parameters)
     store = Store.create(path)
     prints = frames.fingerprints(sources, parameters)
@@ -114,8 +114,8 @@ def test_frames_are_no_result_of_a_task(
     ]  # fmt: skip
 
 
-def test_what_is_there_is_not_in_the_graph(processed: Store, raw: list[Path]) -> None:
-    parameters = with_assignments(ProcessParameters(), QUICK.items())
+def test_stored_results_are_not_in_the_graph(processed: Store, raw: list[Path]) -> None:
+    parameters = with_assignments(process_parameters(), QUICK.items())
     sources = read_runs(raw, parameters)
     prints = frames.fingerprints(sources, parameters)
     assert frames.prepare(processed, sources, prints, parameters) == {}

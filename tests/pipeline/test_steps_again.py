@@ -1,4 +1,4 @@
-"""A step is run again when its input or its parameters have changed, or when asked; else not."""
+"""A step is run again when its input or its parameters have changed, or with `force`; else not."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_step_made_from_other_input_is_refused_by_the_next(store: Store) -> No
     assert run(store, "merge") == set()
 
 
-def test_process_repeats_what_no_longer_fits(store: Store, raw: list[Path]) -> None:
+def test_process_repeats_stale_steps(store: Store, raw: list[Path]) -> None:
     before, shown = versions(store), []
     changed = {**QUICK, "min_spot_size": 4}
     dxdask.process(raw, store.path, show=lambda _, name: shown.append(name), **changed)
@@ -74,11 +74,11 @@ def test_process_repeats_what_no_longer_fits(store: Store, raw: list[Path]) -> N
     assert versions(store) == before
 
 
-def test_what_is_missing_is_named(raw: list[Path], tmp_path: Path) -> None:
+def test_missing_steps_are_named(raw: list[Path], tmp_path: Path) -> None:
     store = dxdask.import_(raw[:1], tmp_path / "new.zarr")
     with pytest.raises(StoreNotFoundError, match=r"no complete find_spots; run: dxdask find_spots"):
         dxdask.index(store)
-    with pytest.raises(StoreNotFoundError, match=r"no complete .*; run: dxdask find_spots"):
+    with pytest.raises(StoreNotFoundError, match=r"no complete scale; run: dxdask scale"):
         dxdask.merge(store)
     with pytest.raises(StoreNotFoundError, match="no store at"):
         dxdask.index(tmp_path / "nowhere.zarr")
@@ -87,7 +87,7 @@ def test_what_is_missing_is_named(raw: list[Path], tmp_path: Path) -> None:
         dxdask.find_spots(empty)
 
 
-def test_steps_say_how_long_they_took(processed: Store) -> None:
+def test_steps_report_their_seconds(processed: Store) -> None:
     seconds = {n: s["seconds"]["wall"] for n, s in processed.show()["steps"].items()}
     assert all(0 <= s < 600 for s in seconds.values())
     assert seconds["index"] > seconds["merge"]

@@ -12,6 +12,8 @@ from dxdask.refinement.mcd import _small_sample, robust_distances, subset_size
 from dxdask.refinement.outliers import centroid_outliers, mcd_outliers, tukey_outliers
 from dxdask.refinement.parameters import Mcd, Outlier, Tukey
 
+pytestmark = pytest.mark.jit
+
 
 def normal(n: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)

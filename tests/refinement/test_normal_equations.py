@@ -18,6 +18,8 @@ from dxdask.refinement.parameters import Parameterisation, ReflectionSelection
 from dxdask.refinement.selection import select_reflections
 from dxdask.refinement.target import evaluate, observed_centroids
 
+pytestmark = pytest.mark.jit
+
 # Observed centroids are moved by this (mm, mm, rad), so that every residual is positive.
 MARGIN = np.array([20.0, 20.0, 0.5])
 ALL_FREE = Parameterisation.model_validate({"beam": {"fix": []}})

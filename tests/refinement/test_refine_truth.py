@@ -15,6 +15,8 @@ from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.predict import predict
 from dxdask.refinement.summary import rmsd_in_plane
 
+pytestmark = pytest.mark.jit
+
 
 def params(**groups) -> RefinementParameters:
     return RefinementParameters.model_validate(groups)

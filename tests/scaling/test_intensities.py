@@ -139,6 +139,7 @@ def chosen(choice: str) -> ScalingParameters:
     return ScalingParameters.model_validate({"reflection_selection": {"intensity_choice": choice}})
 
 
+@pytest.mark.jit
 def test_scaled_combinations_are_nearer_to_the_truth_than_sums_or_fits():
     data = ensemble()
     errors = {}
@@ -159,6 +160,7 @@ def test_scaled_combinations_are_nearer_to_the_truth_than_sums_or_fits():
     assert errors["combine"] < 0.93 * errors["sum"]
 
 
+@pytest.mark.jit
 def test_reflections_seen_once_are_combined_too():
     data = ensemble()
     table = data.reflections
@@ -169,6 +171,7 @@ def test_reflections_seen_once_are_combined_too():
     assert np.isfinite(result.reflections["intensity"]).all()
 
 
+@pytest.mark.jit
 def test_fits_that_are_not_there_are_asked_for_in_vain():
     data = made_up(transmissions=(1.0,), d_min=4.0)
     with pytest.raises(InputError, match="intensity_choice=profile"):

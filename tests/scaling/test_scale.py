@@ -19,6 +19,8 @@ from dxdask.scaling import ScalingParameters, scale
 from dxdask.scaling.model import Smoother, intervals
 from dxdask.scaling.parameters import PhysicalParameters
 
+pytestmark = pytest.mark.jit
+
 
 @pytest.fixture(scope="module")
 def ensemble() -> MadeUp:

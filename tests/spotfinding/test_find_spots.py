@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.committed import committed
 from support.spot_examples import (
     assert_same_spots,
     experiment_for,
@@ -18,7 +19,7 @@ from support.spot_examples import (
 from dxdask.columns import Flag, check
 from dxdask.errors import InputError
 from dxdask.models import Panel
-from dxdask.spotfinding import SpotfinderParameters, combine, find_spots
+from dxdask.spotfinding import SpotfinderParameters, find_spots
 
 
 def test_spots_are_where_they_were_put() -> None:
@@ -135,6 +136,7 @@ def test_gain_and_pedestal_of_a_panel() -> None:
     np.testing.assert_allclose(spots["intensity_sum"], 4 * plain_spots["intensity_sum"])
 
 
+@pytest.mark.jit
 def test_filters() -> None:
     frames = spotty_frames()
     experiment = experiment_for(frames)
@@ -216,10 +218,11 @@ def test_scan_range_looks_at_these_images_only() -> None:
     np.testing.assert_array_equal(result.reflections["bbox"], together)
 
 
-def test_an_ensemble_keeps_experiments_and_pixels() -> None:
+@pytest.mark.jit
+def test_an_ensemble_keeps_experiments_and_pixels(tmp_path: Path) -> None:
     runs = [spotty_frames(seed=s) for s in (1, 2)]
     parts = [find_spots(f, experiment_for(f), experiment_index=i) for i, f in enumerate(runs)]
-    both = combine(parts)
+    both = committed(tmp_path, parts)
     counts = [len(p.reflections["x"]) for p in parts]
     assert both.reflections["experiment"].tolist() == [0] * counts[0] + [1] * counts[1]
     assert len(both.experiments) == 2
@@ -227,9 +230,10 @@ def test_an_ensemble_keeps_experiments_and_pixels() -> None:
     np.testing.assert_array_equal(sums, both.reflections["intensity_sum"])
     assert len(both.table("images").rows) == 46
     assert len(both.messages) == 14
-    assert not [m for m in both.messages if not m.startswith("run: ")]
+    assert [m[:3] for m in both.messages] == ["a: "] * 7 + ["b: "] * 7
 
 
+@pytest.mark.jit
 def test_blank_frames_give_an_empty_table() -> None:
     frames = np.zeros((2, 20, 20), np.uint16)
     result = find_spots(frames, experiment_for(frames))
@@ -238,6 +242,7 @@ def test_blank_frames_give_an_empty_table() -> None:
     assert not result.problems
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("shape", [(20, 20), (2, 20, 19)])
 def test_frames_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
     experiment = experiment_for(np.zeros((2, 20, 20)))
@@ -245,12 +250,14 @@ def test_frames_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
         find_spots(np.zeros(shape, np.uint16), experiment)
 
 
+@pytest.mark.jit
 def test_a_wrong_number_of_frames_is_refused() -> None:
     frames = np.zeros((2, 20, 20), np.uint16)
     with pytest.raises(InputError, match="all frames of the scan"):
         find_spots(np.zeros((3, 20, 20), np.uint16), experiment_for(frames))
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("limits", [(0, 2), (2, 1), (1, 9)])
 def test_a_wrong_scan_range_is_refused(limits: tuple[int, int]) -> None:
     frames = np.zeros((4, 20, 20), np.uint16)

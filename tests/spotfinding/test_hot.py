@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.committed import committed
 from support.shoebox_examples import DIALS_PYTHON, needs_dials, run_dials
 from support.spot_examples import experiment_for
 
 from dxdask.models import Detector, Panel
-from dxdask.spotfinding import SpotfinderParameters, combine, find_spots
+from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.spotfinding.hot import combine_hot, hot_mask, hot_of_frames
 
 HOT = [(5, 7), (20, 31), (21, 31)]
@@ -88,17 +89,17 @@ def test_stills_and_panels_have_theirs() -> None:
     assert hot_pixels(result.arrays["hot_mask"]) == HOT
 
 
-def test_masks_of_an_ensemble_are_by_run() -> None:
+def test_masks_of_an_ensemble_are_by_run(tmp_path: Path) -> None:
     frames = frames_with_hot()
     parameters = SpotfinderParameters(write_hot_mask=True)
     experiments = [replace(experiment_for(frames), run=name) for name in "ab"]
     runs = [find_spots(frames, e, None, parameters) for e in experiments]
-    both = combine(runs).arrays["hot_mask"]
+    both = committed(tmp_path, runs).arrays["hot_mask"]
     assert both.shape == (2, 40, 50)
     np.testing.assert_array_equal(both[1], runs[1].arrays["hot_mask"])
     cut = frames[:, :30]
     other = find_spots(cut, replace(experiment_for(cut), run="b"), None, parameters)
-    apart = combine([runs[0], other]).arrays
+    apart = committed(tmp_path, [runs[0], other]).arrays
     assert apart["hot_mask_a"].shape == (40, 50)
     assert apart["hot_mask_b"].shape == (30, 50)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.committed import committed
 from support.shoebox_examples import (
     DIALS_PYTHON,
     check_shoeboxes,
@@ -21,7 +22,7 @@ from support.spot_examples import experiment_for, spotty_frames
 from dxdask.errors import InputError
 from dxdask.models import Panel
 from dxdask.results import StepResult
-from dxdask.spotfinding import SpotfinderParameters, combine, find_spots
+from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.spotfinding.boxes import boxes_around
 from dxdask.spotfinding.parts import close_part
 from dxdask.spotfinding.result import result_of_part
@@ -57,6 +58,7 @@ def test_boxes_hold_the_frames() -> None:
     check_shoeboxes(result, FRAMES, EXPERIMENT, np.ones(FRAMES.shape, bool))
 
 
+@pytest.mark.jit
 def test_masks_and_trusted_range_show() -> None:
     good = np.ones(FRAMES.shape[1:], bool)
     good[beside()[1:]] = False
@@ -123,14 +125,14 @@ def test_boxes_widen_to_the_edge_of_the_panel_only() -> None:
     assert boxes.offsets.tolist() == [0, 6 * 11 * 3, 6 * 11 * 3 + 8 * 7]
 
 
-def test_a_run_without_spots_and_an_ensemble_with_it() -> None:
+def test_a_run_without_spots_and_an_ensemble_with_it(tmp_path: Path) -> None:
     blank = np.zeros_like(FRAMES)
     parameters = asked(filter={"background_gradient": {"filter": True}})
     none = find_spots(blank, replace(EXPERIMENT, run="blank"), None, parameters)
     assert none.arrays["shoebox_offsets"].tolist() == [0]
     assert none.arrays["shoebox_value"].size == none.arrays["shoebox_mask"].size == 0
     some = find_spots(FRAMES, EXPERIMENT, None, parameters)
-    both = combine([some, none, some])
+    both = committed(tmp_path, [some, none, some])
     n, m = len(some.reflections["x"]), some.arrays["shoebox_value"].size
     assert both.arrays["shoebox_offsets"].size == 2 * n + 1
     np.testing.assert_array_equal(

@@ -71,7 +71,7 @@ def words(parameters: dict[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in parameters.items()]
 
 
-# Where byte code may not be written beside the sources, each process would compile them anew.
+# Where byte code may not be written beside the sources, each process would compile them again.
 _BYTE_CODE = TemporaryDirectory(prefix="dxdask-tests-")
 ENVIRONMENT = {
     **os.environ,

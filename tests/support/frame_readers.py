@@ -83,7 +83,7 @@ class Results(Callback):
 
 
 def n_tasks(lazy: Any) -> int:
-    """Return how many tasks a lazy object has once it is optimised."""
+    """Return the number of tasks of a lazy object once it is optimised."""
     (graph,) = dask.optimize(lazy)
     return len(ensure_dict(graph.dask))
 

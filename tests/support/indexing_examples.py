@@ -46,7 +46,7 @@ def primitive_a(crystal: Crystal) -> Floats:
 
 
 def same_lattice(first: Floats, second: Floats, *, within: float = 0.02) -> bool:
-    """Whether two A matrices of primitive cells span one lattice."""
+    """Return True if two A matrices of primitive cells span one lattice."""
     relation = np.linalg.solve(first, second)
     whole = np.rint(relation)
     return bool(np.abs(relation - whole).max() < within and abs(np.linalg.det(whole)) > 0.5)

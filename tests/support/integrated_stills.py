@@ -34,7 +34,7 @@ class Simulated:
 
 
 def simulated(
-    n: int = 40, *, seed: int = 0, turn: float = 3e-4, stretch: float = 1e-3,
+    n: int = 40, *, seed: int = 0, tilt: float = 3e-4, stretch: float = 1e-3,
     background: float = 4.0, bright: float = 300.0, symbol: str = "P 43 21 2",
     cell: tuple[float, ...] = CELL, mosaic: float = 0.0,
 ) -> Simulated:  # fmt: skip
@@ -54,7 +54,7 @@ def simulated(
     s2 = np.array([0.5 * np.sum((b @ h) ** 2) for h in unpack(unique)])
     full = rng.exponential(1.0, len(unique)) * np.exp(-10 * s2) * bright
     u = rotation_matrices(rng.normal(0, 2, (n, 3)))
-    tilts = np.concatenate([rng.normal(0, turn, (n, 2)), np.zeros((n, 1))], axis=1)
+    tilts = np.concatenate([rng.normal(0, tilt, (n, 2)), np.zeros((n, 1))], axis=1)
     wavelength = 1.3 * (1 + rng.normal(0, 1e-3, n))
     scale, radius = np.exp(rng.normal(0, 0.5, n)), RADIUS * np.exp(rng.normal(0, 0.15, n))
     tables = []

@@ -15,7 +15,7 @@ from dxdask.models.symmetry import asu_indices, pack, possible_reflections, spac
 
 @dataclass(kw_only=True)
 class MadeUp:
-    """What was made up: observations, and the truth behind each of them."""
+    """Made-up observations, and the truth behind each of them."""
 
     reflections: Reflections
     experiments: ExperimentList

@@ -46,11 +46,13 @@ def panels(distance: float = 110.0) -> Detector:
 
 
 def moved_panels(
-    detector: Detector, shifts: NDArray[np.float64], turns: NDArray[np.float64]
+    detector: Detector, shifts: NDArray[np.float64], rotations: NDArray[np.float64]
 ) -> Detector:
-    """Return the detector with panels shifted (n, 3), mm, and turned (n, 3), rad, about centres."""
+    """Return the detector, panels shifted (n, 3), mm, and rotated (n, 3), rad, about centres."""
     out = []
-    for panel, shift, matrix in zip(detector.panels, shifts, rotation_matrices(turns), strict=True):
+    for panel, shift, matrix in zip(
+        detector.panels, shifts, rotation_matrices(rotations), strict=True
+    ):
         out.append(panel.moved(matrix, shift, about=panel.centre))
     return replace(detector, panels=tuple(out))
 
@@ -58,10 +60,10 @@ def moved_panels(
 def displaced() -> Detector:
     """Return the panels out of place in their planes, and all 0.25 mm farther off."""
     rng = np.random.default_rng(5)
-    shifts, turns = np.zeros((4, 3)), np.zeros((4, 3))
+    shifts, rotations = np.zeros((4, 3)), np.zeros((4, 3))
     shifts[:, :2], shifts[:, 2] = rng.normal(0, 0.08, (4, 2)), -0.25
-    turns[:, 2] = rng.normal(0, 1e-3, 4)
-    return moved_panels(panels(), shifts, turns)
+    rotations[:, 2] = rng.normal(0, 1e-3, 4)
+    return moved_panels(panels(), shifts, rotations)
 
 
 def centres(detector: Detector) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Where the repository and the shared frames are."""
+"""Paths of the repository and the shared frames."""
 
 from __future__ import annotations
 

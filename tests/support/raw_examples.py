@@ -42,9 +42,9 @@ def write_nxmx(path: Path, frames: NDArray[Any], *, width: float = 0.5, **change
             )
         sample = group(entry, "sample", "NXsample")
         sample["depends_on"] = "transformations/omega"
-        turns = group(sample, "transformations", "NXtransformations")
+        transformations = group(sample, "transformations", "NXtransformations")
         angles = width * np.arange(n_images)
-        axis(turns, "omega", angles, (-1, 0, 0), "rotation", "deg", ".")
+        axis(transformations, "omega", angles, (-1, 0, 0), "rotation", "deg", ".")
         for where, value in changes.items():
             name = where.replace("__", "/")
             if name in file:

@@ -133,7 +133,7 @@ def _table(index, e, hkl, panels, xy, angle, s1, sigma, rng) -> Reflections:
 
 
 def disturbed(experiments: ExperimentList, *, detector: bool = True) -> ExperimentList:
-    """The experiments with every crystal, beam and (where asked) detector a little off."""
+    """The experiments with every crystal, beam and (if given) detector a little off."""
     crystals = []
     for k, c in enumerate(experiments.crystals):
         cell = np.array(c.unit_cell) * np.repeat([1.002, 1.0], 3)
@@ -142,12 +142,13 @@ def disturbed(experiments: ExperimentList, *, detector: bool = True) -> Experime
     beams, detectors = list(experiments.beams), list(experiments.detectors)
     for m in experiments.members:
         beam, gonio = experiments.beams[m.beam], experiments.goniometers[m.goniometer]
-        turn = rotation_matrix(np.cross(beam.s0, gonio.rotation_axis), 0.0004 * (1 + m.beam))
-        beams[m.beam] = replace(beam, direction=vector(turn @ beam.direction))
+        rotation = rotation_matrix(np.cross(beam.s0, gonio.rotation_axis), 0.0004 * (1 + m.beam))
+        beams[m.beam] = replace(beam, direction=vector(rotation @ beam.direction))
         if detector:
-            turn = some_rotation(80 + m.detector, 0.1)
+            rotation = some_rotation(80 + m.detector, 0.1)
             panels = tuple(
-                p.moved(turn, (0.15, -0.1, 0.2)) for p in experiments.detectors[m.detector].panels
+                p.moved(rotation, (0.15, -0.1, 0.2))
+                for p in experiments.detectors[m.detector].panels
             )
             detectors[m.detector] = replace(experiments.detectors[m.detector], panels=panels)
     return replace(

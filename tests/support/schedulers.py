@@ -20,7 +20,7 @@ from support.ensemble_example import ENVIRONMENT
 
 @dataclass
 class Scheduler:
-    """What runs: its address, and the workers' processes."""
+    """A running scheduler: its address, and the workers' processes."""
 
     address: str
     workers: list[subprocess.Popen[bytes]]

@@ -1,4 +1,4 @@
-"""What the plain way to cut boxes out of frames gives, and spots as DIALS finds them."""
+"""Shoeboxes cut out of frames in the plain way, and spots as DIALS finds them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "scancel")
 
 
 def free_ports(n: int) -> int:
-    """Return the first of n neighbouring ports that nobody listens on."""
+    """Return the first of n neighbouring ports without a listener."""
     for first in range(21000, 29000, 10):
         try:
             for port in range(first, first + n):
@@ -47,7 +47,7 @@ def running_slurm(folder: Path) -> Iterator[Path]:
         subprocess.run([SCRIPT, "down", folder], check=True, timeout=60)
 
 
-def asked(folder: Path) -> dict[str, Any]:
+def jobs_in(folder: Path) -> dict[str, Any]:
     """Return the parameters of the cluster for two small jobs."""
     return {
         "kind": "slurm",

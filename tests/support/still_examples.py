@@ -20,8 +20,8 @@ BEAM = np.array([0.0, 0.0, -1.0])
 def random_rotation(rng: np.random.Generator) -> Floats:
     """Return a rotation (3, 3), any as likely."""
     left, _, right = np.linalg.svd(rng.normal(size=(3, 3)))
-    turned: Floats = left @ right
-    return turned if np.linalg.det(turned) > 0 else -turned
+    rotation: Floats = left @ right
+    return rotation if np.linalg.det(rotation) > 0 else -rotation
 
 
 def still_of(
@@ -57,8 +57,8 @@ def still_of(
 def noise_of(q: Floats, n: int, rng: np.random.Generator) -> Floats:
     """Return n spots (n, 3) of no lattice, as far out as those of q (m, 3)."""
     some = q[rng.integers(len(q), size=n)]
-    turn = rotation_matrices(rng.uniform(-np.pi, np.pi, n)[:, None] * BEAM)
-    return np.asarray(np.einsum("nij,nj->ni", turn, some))
+    rotation = rotation_matrices(rng.uniform(-np.pi, np.pi, n)[:, None] * BEAM)
+    return np.asarray(np.einsum("nij,nj->ni", rotation, some))
 
 
 def misorientation(a_matrix: Floats, truth: Floats, symmetry: list[Floats]) -> float:
@@ -68,8 +68,8 @@ def misorientation(a_matrix: Floats, truth: Floats, symmetry: list[Floats]) -> f
     """
     angles = []
     for w in symmetry:
-        turn = a_matrix @ w @ np.linalg.inv(truth)
-        left, _, right = np.linalg.svd(turn)
+        rotation = a_matrix @ w @ np.linalg.inv(truth)
+        left, _, right = np.linalg.svd(rotation)
         angles.append(np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1))))
     return float(min(angles))
 
@@ -83,8 +83,8 @@ def true_crystals(folder: Path, name: str = "corrected.h5") -> dict[int, Floats]
     """Return the true A (3, 3) of each hit of a simulated run in `folder`, by image from 0."""
     with h5py.File(folder / name) as file:
         numbers = file["entry/event_id"][:].tolist()
-    told = json.loads((folder / "events.json").read_text())["events"]
-    events = {e["event"]: e for e in told}
+    events_of_file = json.loads((folder / "events.json").read_text())["events"]
+    events = {e["event"]: e for e in events_of_file}
     return {
         i: np.array(events[n]["A_rows_xyz_cols_abc_star"])
         for i, n in enumerate(numbers)

@@ -131,7 +131,7 @@ def stills(paths: Any, output: Path | None, **changes: Any) -> Store:
 
 
 def ids(store: Store) -> dict[str, str]:
-    """Return what tells each step's result from another of the same step."""
+    """Return the identity of each step's result, new with each computation."""
     return {step: store.step_attributes(step)["id"] for step in STEPS}
 
 

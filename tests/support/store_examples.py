@@ -124,7 +124,7 @@ def new_store(folder: Path) -> Store:
 
 
 def edit(array: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change what the metadata of an array or a group say."""
+    """Change the metadata of an array or a group."""
     file = array / "zarr.json"
     content = json.loads(file.read_text())
     change(content)

@@ -148,15 +148,6 @@ def result_of(
 ) -> StepResult:
     """Return the result of the step for stills indexed with a known cell."""
     stills = indexed.stills
-    messages = [
-        rates(stills),
-        f"Cell searched for: {', '.join(f'{x:.2f}' for x in known.cell)}, {known.group.xhm()}",
-    ]
-    if stills["indexed"].any():
-        x, y = (np.median(stills[c][stills["indexed"]]) for c in ("rmsd_x_px", "rmsd_y_px"))
-        messages.append(f"RMSDs of their spots in x and y, median: {x:.3f}, {y:.3f} px")
-    if len(indexed.additional_still):
-        messages.append(f"Additional lattices on the same events: {len(indexed.additional_still)}")
     arrays = {
         **stills,
         "additional_still": indexed.additional_still,
@@ -167,5 +158,19 @@ def result_of(
         reflections=indexed.reflections,
         arrays=arrays,
         tables=(*tables, cell_table(stills, known), stills_table(stills, experiments)),
-        messages=tuple(messages),
+        messages=lines_of(stills, known, len(indexed.additional_still)),
     )
+
+
+def lines_of(stills: Stills, known: KnownCell, n_additional: int) -> tuple[str, ...]:
+    """Return the lines about rates, cell and RMSDs of stills."""
+    lines = [
+        rates(stills),
+        f"Cell searched for: {', '.join(f'{x:.2f}' for x in known.cell)}, {known.group.xhm()}",
+    ]
+    if stills["indexed"].any():
+        x, y = (np.median(stills[c][stills["indexed"]]) for c in ("rmsd_x_px", "rmsd_y_px"))
+        lines.append(f"RMSDs of their spots in x and y, median: {x:.3f}, {y:.3f} px")
+    if n_additional:
+        lines.append(f"Additional lattices on the same events: {n_additional}")
+    return tuple(lines)

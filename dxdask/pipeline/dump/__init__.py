@@ -1,5 +1,5 @@
 """Chosen events of a store as files of other programs, or as pictures.
 
-`choice` says which events, `write` reads and writes them, `pictures` draws them; `parameters` is
+`choice` selects events, `write` reads and writes them, `pictures` draws them; `parameters` is
 what `dxdask dump` takes.
 """

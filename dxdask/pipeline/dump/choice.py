@@ -1,4 +1,4 @@
-"""Which events of a store are asked for."""
+"""Selection of events of a store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ChosenEvents:
 
     Attributes
     ----------
-    experiment : the models of the run by the step that tells most. places : (n,) of the frames in
+    experiment : the models of the run of the latest step. places : (n,) of the frames in
     the store. image_number, event_id : (n,), the second that of the image where there is none.
     wavelengths : (n,), A.
     """
@@ -40,15 +40,15 @@ class ChosenEvents:
 
 
 def choose(store: Store, parameters: DumpParameters) -> list[ChosenEvents]:
-    """Return the events asked for, of the runs that have some.
+    """Return the selected events, of the runs that have some.
 
     Raises
     ------
     InputError
-        A run or event is not there, no event is left, or the store cannot tell.
+        A run or event is not there, no event is left, or the store has no table to select by.
     """
-    wanted = parameters.runs or tuple(store.runs)
-    missing = [run for run in wanted if run not in store.runs]
+    names = parameters.runs or tuple(store.runs)
+    missing = [run for run in names if run not in store.runs]
     if missing:
         raise InputError(
             f"runs={', '.join(missing)}: {store.path} has {', '.join(store.runs) or 'none'}"
@@ -57,10 +57,10 @@ def choose(store: Store, parameters: DumpParameters) -> list[ChosenEvents]:
     models, table = _of_step(store, step)
     chosen, left = [], parameters.max_events
     known: set[int] = set()
-    for run in wanted:
+    for run in names:
         every = _events_of_run(store, run, models)
         known |= set(every.event_id.tolist())
-        rows = np.flatnonzero(_asked_for(store, every, table, parameters, models))
+        rows = np.flatnonzero(_selected(store, every, table, parameters, models))
         rows = rows if left is None else rows[:left]
         left = None if left is None else left - len(rows)
         if len(rows):
@@ -69,7 +69,7 @@ def choose(store: Store, parameters: DumpParameters) -> list[ChosenEvents]:
     if lost:
         raise InputError(f"events={', '.join(map(str, lost[:10]))}: no run has such an event_id")
     if not chosen:
-        raise InputError(f"no event of {store.path} is left by what was asked for: ask for less")
+        raise InputError(f"no event of {store.path} is selected: relax the conditions")
     return chosen
 
 
@@ -103,14 +103,14 @@ def _events_of_run(
     return ChosenEvents(experiment, places, number, event_id, wavelengths)
 
 
-def _asked_for(
+def _selected(
     store: Store,
     every: ChosenEvents,
     table: Table,
     p: DumpParameters,
     models: Mapping[str, tuple[int, Experiment]],
 ) -> NDArray[np.bool_]:
-    """Return which events (n,) of a run all that is given holds for."""
+    """Return the mask (n,) of the events of a run that fulfil all parameters."""
     good = np.ones(len(every.places), np.bool_)
     if p.images:
         good &= np.isin(every.image_number, p.images)
@@ -121,11 +121,11 @@ def _asked_for(
         return good
     if not table:
         raise InputError(
-            f"{store.path} does not say which events are hits; run: dxdask stills_process "
+            f"{store.path} has no table of hits; run: dxdask stills_process "
             f"{store.path}, or give which=all and images= or events="
         )
     if every.experiment.run not in models:
-        # it came after the step was run, which says nothing of its events
+        # it came after the step was run, whose table has no rows of it
         return np.zeros(len(good), np.bool_)
     mine = table["experiment"] == models[every.experiment.run][0]
     place = table["image"][mine].astype(np.int64) + 1 - every.image_number[0]
@@ -137,7 +137,7 @@ def _asked_for(
 
 
 def _tests(p: DumpParameters) -> list[Callable[[Table], NDArray[np.bool_]]]:
-    """Return what is asked of events that takes a table of stills to tell."""
+    """Return the conditions on events that need a table of stills."""
     which = p.which or ("all" if p.images or p.events or p.fate else "hits")
     tests: list[Callable[[Table], NDArray[np.bool_]]] = []
     if which != "all":

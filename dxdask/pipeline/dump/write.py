@@ -39,7 +39,7 @@ class Dumped:
 
 @dataclass(frozen=True)
 class _Run:
-    """Chosen events of a run, and what they are read from and described by."""
+    """Chosen events of a run, with the frames and models that they are written from."""
 
     events: ChosenEvents
     experiment: Experiment
@@ -50,9 +50,9 @@ class _Run:
 def dump_store(
     store: Store, folder: str | os.PathLike[str], parameters: DumpParameters | None = None
 ) -> Dumped:
-    """Write the events asked for into files of a folder, which is made.
+    """Write the selected events to files of a folder, which is made.
 
-    An event that cannot be read is left out; in NXmx its place is filled with a value that is not
+    An event that cannot be read is skipped; in NXmx its place is filled with a value that is not
     trusted.
 
     Raises

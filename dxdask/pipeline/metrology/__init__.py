@@ -1,4 +1,4 @@
-"""Where the panels of a detector are: refined from stills, and compared.
+"""Positions of the panels of a detector: refined from stills, and compared.
 
 `refine` is the job `dxdask refine_metrology`, `shifts` are `detector_shifts` and
 `detector_statistics`; `parameters` is what these commands take.

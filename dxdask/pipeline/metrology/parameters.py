@@ -1,4 +1,4 @@
-"""What the commands of metrology take."""
+"""Parameters of the commands of metrology."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from pathlib import Path
 from pydantic import field_validator
 
 from dxdask.parameters import Parameters, parameter
-from dxdask.pipeline.parameters import Running
-from dxdask.refinement.metrology.parameters import MetrologyParameters
 
 GEOMETRIES = (".geom", ".expt", ".json")
 PICTURES = (".png", ".svg", ".pdf")
@@ -53,13 +51,6 @@ class MetrologyOutputParameters(PictureParameters):
             if value.suffix not in GEOMETRIES:
                 raise ValueError(f"{value} is no {', '.join(GEOMETRIES)}")
         return values
-
-
-class RefineMetrologyParameters(Running):
-    """Parameters of `dxdask refine_metrology`."""
-
-    metrology: MetrologyParameters = MetrologyParameters()
-    output: MetrologyOutputParameters = MetrologyOutputParameters()
 
 
 class DetectorShiftsParameters(Parameters):

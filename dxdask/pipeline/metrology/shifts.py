@@ -13,7 +13,6 @@ from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Detector, Experiment
 from dxdask.models.vectors import unit
 from dxdask.pipeline.metrology.parameters import GEOMETRIES, DetectorShiftsParameters
-from dxdask.pipeline.metrology.refine import STEP
 from dxdask.pipeline.reference_geometry import REFINED, placed
 from dxdask.refinement.metrology.congruence import congruence_table
 from dxdask.refinement.metrology.hierarchy import parts_of
@@ -25,8 +24,9 @@ from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 
 PathLike = str | os.PathLike[str]
+STEP = "refine_metrology"
 ALONG = np.array([0.0, 0.0, -1.0])
-"""The beam (imgCIF), where no geometry says another."""
+"""The beam (imgCIF), where no geometry gives another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Compared:
 
     @property
     def congruence(self) -> Table:
-        """How far they lie apart, but for what spots of stills do not tell."""
+        """Differences of the two, but for those that spots of stills do not determine."""
         return congruence_table(self.before, self.after, self.beam)
 
 
@@ -61,7 +61,7 @@ class _Found:
 def detector_shifts(
     one: PathLike, other: PathLike | None = None, parameters: DetectorShiftsParameters | None = None
 ) -> tuple[Compared, Table]:
-    """Return how the parts of a detector lie in `other` against `one`, level by level.
+    """Return the shifts of the parts of a detector from `one` to `other`, level by level.
 
     Each is a store (its refined detector, else that of index, else as imported), a .geom of
     CrystFEL, a .expt of DIALS or a .json of panels. One store alone: after refine_metrology against
@@ -108,7 +108,7 @@ def refined_in(store: Store) -> Compared:
         It was not run.
     """
     _require_metrology(store)
-    refined, arrays = store.experiments(STEP.name)[0], store.arrays(STEP.name)
+    refined, arrays = store.experiments(STEP)[0], store.arrays(STEP)
     return Compared(
         before=with_panel_frames(refined.detector, arrays["panels_start"]),
         after=refined.detector,
@@ -121,7 +121,7 @@ def refined_in(store: Store) -> Compared:
 def detector_statistics(
     path: PathLike, parameters: DetectorShiftsParameters | None = None
 ) -> tuple[Compared, Table]:
-    """Return how the geometries lie apart that odd and even stills of a store give.
+    """Return the differences between the geometries from odd and from even stills of a store.
 
     Raises
     ------
@@ -132,12 +132,12 @@ def detector_statistics(
     """
     store = Store.open(path, mode="r")
     _require_metrology(store)
-    if "panels_odd" not in store.step_attributes(STEP.name)["arrays"]:
+    if "panels_odd" not in store.step_attributes(STEP)["arrays"]:
         raise InputError(
-            f"{STEP.name} in {store.path} has no halves to compare: its stills were not split, or "
-            f"fewer than four; run: dxdask {STEP.name} {store.path} metrology.split_dataset=true"
+            f"{STEP} in {store.path} has no halves to compare: its stills were not split, or "
+            f"fewer than four; run: dxdask {STEP} {store.path} metrology.split_dataset=true"
         )
-    refined, arrays = store.experiments(STEP.name)[0], store.arrays(STEP.name)
+    refined, arrays = store.experiments(STEP)[0], store.arrays(STEP)
     odd, even = (
         with_panel_frames(refined.detector, arrays[f"panels_{h}"]) for h in ("odd", "even")
     )
@@ -164,13 +164,13 @@ def _found(path: PathLike) -> _Found:
     experiments = store.imported() if step is None else store.experiments(step)
     if not len(experiments):
         raise StoreNotFoundError(f"{store.path} holds no run, and so no geometry; import frames")
-    n_spots = store.arrays(step, ["n_spots"])["n_spots"] if step == STEP.name else None
+    n_spots = store.arrays(step, ["n_spots"])["n_spots"] if step == STEP else None
     experiment = experiments[0]
     return _Found(detector=experiment.detector, direction=_direction(experiment), n_spots=n_spots)
 
 
 def _has_groups(detector: Detector) -> bool:
-    """Return whether the hierarchy has parts between the whole and the panels."""
+    """Return True if the hierarchy has parts between the whole and the panels."""
     return any(1 < len(part.panels) < len(detector) for part in parts_of(detector, None))
 
 
@@ -188,7 +188,7 @@ def _direction(experiment: Experiment) -> NDArray[np.float64]:
 
 
 def _require_metrology(store: Store) -> None:
-    if not store.has_step(STEP.name):
+    if not store.has_step(STEP):
         raise StoreNotFoundError(
-            f"{store.path} holds no refined geometry; run: dxdask {STEP.name} {store.path}"
+            f"{store.path} holds no refined geometry; run: dxdask {STEP} {store.path}"
         )

@@ -3,9 +3,9 @@
 Every poll looks at the folders, patterns and lists named. A file counts once its size and time have
 been the same for two polls and it can be read: it is then a run, processed with those before it and
 committed, as one call of `stills_process` over the files known so far. The runs before it are taken
-from the store (see `dxdask.pipeline.stills.before`), so that the frames of each event are read
-once, and what was committed survives whatever happens to this process: started again, it goes on
-with the files that the store does not hold. What is read and written anew with each poll are the
+from the store (see `dxdask.pipeline.planner`), so that the frames of each event are read
+once, and what was committed survives whatever happens to this process: started again, it resumes
+with the files that the store does not hold. What is read and written again with each poll are the
 results of all runs, some 60 kB a crystal.
 """
 
@@ -129,7 +129,7 @@ def follow(
             break
         time.sleep(parameters.follow_interval)
     for path, reason in followed.refused.items():
-        log.warning("left out %s: %s", path, reason)
+        log.warning("skipped %s: %s", path, reason)
     if failed is not None:
         raise failed
     if not followed.known:

@@ -1,4 +1,4 @@
-"""What the commands for stills take."""
+"""Parameters of the commands for stills."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dxdask.calibration.parameters import CalibrationParameters
 from dxdask.graphs.stills.parameters import StillsParameters
 from dxdask.parameters import Parameters, parameter
 from dxdask.pipeline.import_parameters import ImportStepParameters
-from dxdask.pipeline.parameters import Running
+from dxdask.pipeline.parameters import StepParameters
 
 
-class StillsStepParameters(StillsParameters, Running):
-    """Of the steps, and where they run."""
+class StillsBaseParameters(StillsParameters, StepParameters):
+    """Parameters of the steps for stills, and of where they run."""
 
     calibration: CalibrationParameters = parameter(
-        CalibrationParameters(), "From what a detector recorded to photons, if asked for."
+        CalibrationParameters(), "Calibration of raw frames to photons."
     )
 
 
@@ -36,7 +36,7 @@ class FollowParameters(Parameters):
     )
 
 
-class StillsProcessParameters(ImportStepParameters, StillsStepParameters, FollowParameters):
+class StillsProcessParameters(ImportStepParameters, StillsBaseParameters, FollowParameters):
     """Parameters of `dxdask stills_process`: of the import and of the steps."""
 
     link: bool = parameter(

@@ -9,24 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 
 from dxdask.cluster.client import Cluster, open_cluster
-from dxdask.errors import FormatError, ParameterError, StoreNotFoundError
+from dxdask.errors import FormatError, InputError, ParameterError
 from dxdask.indexing.stills.index_stills import known_cell
 from dxdask.pipeline import frames
 from dxdask.pipeline.ensemble import import_frames, open_or_create
+from dxdask.pipeline.inputs import RunInput, kind_of, source_runs
+from dxdask.pipeline.planner import Planner
 from dxdask.pipeline.reference_geometry import geometries_for
 from dxdask.pipeline.run import Show, run_plan
+from dxdask.pipeline.step import require_kind, run_steps
+from dxdask.pipeline.stills.calibrate import calibrated_runs
 from dxdask.pipeline.stills.follow import Followed, files_now, files_of, follow
-from dxdask.pipeline.stills.inputs import EventsOfRun, stills_inputs
-from dxdask.pipeline.stills.parameters import StillsProcessParameters, StillsStepParameters
-from dxdask.pipeline.stills.plan import make_stills_plan
+from dxdask.pipeline.stills.parameters import StillsBaseParameters, StillsProcessParameters
 from dxdask.storage.formats import RunSource
 from dxdask.storage.importers import read_runs
-from dxdask.storage.importers.parameters import InputParameters
 from dxdask.storage.store.store import Store
 
 log = logging.getLogger("dxdask")
 
 PathLike = str | os.PathLike[str]
+
+STEPS = ("find_spots", "hits", "index", "integrate", "merge")
+"""The steps of `dxdask stills_process`."""
 
 
 def stills_process(
@@ -57,8 +61,9 @@ def stills_process(
     if parameters.follow:
         return _follow(paths, output, parameters, show)
     sources = _sources(paths, parameters)
-    store = open_or_create(output, overwrite=parameters.overwrite)
+    store = open_or_create(output, overwrite=parameters.overwrite, branch=parameters.branch)
     with store.writing(), open_cluster(parameters.cluster) as cluster:
+        store.hold_runs()
         _process_sources(store, sources, parameters, cluster, show)
     return store
 
@@ -75,7 +80,7 @@ def _follow(
             "follow=true takes a cell, which would else change with every file; give "
             "indexing.known_symmetry.unit_cell, found from the first files without follow"
         )
-    store = open_or_create(output, overwrite=parameters.overwrite)
+    store = open_or_create(output, overwrite=parameters.overwrite, branch=parameters.branch)
     names = [os.path.abspath(p) for p in paths]
     if parameters.template:
         names.append(os.path.abspath(parameters.template))
@@ -84,6 +89,7 @@ def _follow(
         names, readable=lambda path: [_linked(s, alone) for s in _sources([path], alone)]
     )
     with store.writing(), open_cluster(parameters.cluster) as cluster:
+        store.hold_runs()
         there = set(files_now(names))
         followed.known = [path for path in files_of(store) if path in there]
 
@@ -98,7 +104,7 @@ def _follow(
 
 
 def _quiet(store: Store, name: str) -> None:
-    """Show nothing: what is done with some files is done again with more."""
+    """Show nothing: steps of some files are run again with more."""
 
 
 def _process_sources(
@@ -108,6 +114,7 @@ def _process_sources(
     cluster: Cluster,
     show: Show,
 ) -> None:
+    _require_stills(store, sources)
     sources = _named_as_before(store, sources)
     prints = frames.fingerprints(sources, parameters)
     # to find each frame in its file takes long, and the store knows it of the runs it holds
@@ -117,26 +124,33 @@ def _process_sources(
     readers = frames.prepare(store, sources, prints, parameters)
     geometries = geometries_for(sources, parameters.input)
     runs = [
-        EventsOfRun(
-            experiment=s.experiment,
-            incoming=(
-                frames.RunFrames(reader=readers[s.name])
-                if s.name in readers
-                else frames.stored(store, s.name)
-            ),
-            frames=frames.stored(store, s.name),
-            mask=s.mask if s.name in readers else store.mask(s.name),
-            fingerprint=(prints[s.name] if s.name in readers else store.frames_fingerprint(s.name)),
-            event_ids=s.columns.get("event_id"),
-            geometry=geometries.get(s.name),
-        )
-        for s in sources
+        replace(run, geometry=geometries.get(run.name))
+        for run in source_runs(store, sources, readers, prints)
     ]
-    inputs = stills_inputs(store, runs, parameters, cluster)
-    plan = make_stills_plan(store, inputs, parameters, [r.writer for r in readers.values()])
-    if readers and "find_spots" not in plan.commits:
+    calibrated = calibrated_runs(store, runs, parameters, cluster)
+    planner = Planner(store, runs, parameters, kind="stills", calibrated=calibrated)
+    plan = planner.add(steps_of_dispatch(parameters))
+    if readers and not plan.finishes:
         import_frames(readers, cluster)
     run_plan(store, plan, cluster, show, label="stills_process")
+
+
+def _require_stills(store: Store, sources: Sequence[RunSource]) -> None:
+    if store.runs:
+        require_kind(store, "stills")
+    sweeps = [s.name for s in sources if kind_of(s.experiment) == "sweeps"]
+    if sweeps:
+        raise InputError(
+            f"{', '.join(sweeps[:3])} are sweeps, not stills; process them with: dxdask process"
+        )
+
+
+def steps_of_dispatch(parameters: StillsBaseParameters) -> list[str]:
+    """Return the names of the steps that `dispatch` enables; each needs the one before it."""
+    dispatch = parameters.dispatch
+    left_out = [name for name in ("index", "integrate", "merge") if not getattr(dispatch, name)]
+    last = min((STEPS.index(name) for name in left_out), default=len(STEPS))
+    return list(STEPS[:last])
 
 
 def _named_as_before(store: Store, sources: Sequence[RunSource]) -> list[RunSource]:
@@ -154,53 +168,33 @@ def _named_as_before(store: Store, sources: Sequence[RunSource]) -> list[RunSour
     ]
 
 
-def process_store(path: PathLike, parameters: StillsStepParameters, show: Show) -> Store:
+def process_store(path: PathLike, parameters: StillsBaseParameters, show: Show) -> Store:
     """Process the runs that a store holds.
 
     Raises
     ------
     StoreNotFoundError
         The store or its runs are not there.
+    InputError
+        Its runs are sweeps.
     DxdaskError
         A step cannot be done with these data.
     """
-    store = Store.open(path)
-    with store.writing(), open_cluster(parameters.cluster) as cluster:
-        runs = events_of_store(store, getattr(parameters, "input", None))
-        inputs = stills_inputs(store, runs, parameters, cluster)
-        run_plan(
-            store, make_stills_plan(store, inputs, parameters), cluster, show, "stills_process"
-        )
+    store = Store.open(path, branch=parameters.branch)
+    require_kind(store, "stills")
+
+    def calibrate(store: Store, runs: Sequence[RunInput], cluster: Cluster) -> list[RunInput]:
+        reference = getattr(parameters, "input", None)
+        sources = [_stored_source(store, run.name) for run in runs] if reference else []
+        geometries = geometries_for(sources, reference) if reference else {}
+        given = [replace(run, geometry=geometries.get(run.name)) for run in runs]
+        return calibrated_runs(store, given, parameters, cluster)
+
+    run_steps(
+        store, steps_of_dispatch(parameters), parameters, show,
+        kind="stills", label="stills_process", calibrate=calibrate,
+    )  # fmt: skip
     return store
-
-
-def events_of_store(store: Store, reference: InputParameters | None = None) -> list[EventsOfRun]:
-    """Return the runs of a store; reference : names the geometry to index by, if any.
-
-    Raises
-    ------
-    StoreNotFoundError
-        There are none.
-    """
-    if not store.runs:
-        raise StoreNotFoundError(f"{store.path} holds no complete run; give files of events")
-    sources = [_stored_source(store, run) for run in store.runs]
-    geometries = {} if reference is None else geometries_for(sources, reference)
-    runs = []
-    for source in sources:
-        lazy = frames.stored(store, source.name)
-        runs.append(
-            EventsOfRun(
-                experiment=source.experiment,
-                incoming=lazy,
-                frames=lazy,
-                mask=source.mask,
-                fingerprint=store.frames_fingerprint(source.name),
-                event_ids=source.columns.get("event_id"),
-                geometry=geometries.get(source.name),
-            )
-        )
-    return runs
 
 
 def _stored_source(store: Store, run: str) -> RunSource:

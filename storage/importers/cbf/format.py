@@ -19,7 +19,7 @@ class Cbf(ImageFileFormat):
     suffixes = (".cbf",)
 
     def has_signature(self, head: bytes) -> bool:
-        """Return whether the first bytes are those of a CBF."""
+        """Return True if the first bytes are those of a CBF."""
         return head.lstrip().startswith(b"###CBF") or b"_array_data.header_convention" in head
 
     def read_header(self, path: Path) -> ImageHeader:

@@ -17,7 +17,7 @@ class RawEvents(Format):
     suffixes = (".h5", ".hdf5", ".cxi")
 
     def has_signature(self, head: bytes) -> bool:
-        """Return whether the first bytes are those of HDF5."""
+        """Return True if the first bytes are those of HDF5."""
         return head.startswith(HDF5_SIGNATURE)
 
     def read_runs(self, group: FileGroup, supplement: Supplement) -> list[RunSource]:

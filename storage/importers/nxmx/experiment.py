@@ -74,7 +74,7 @@ def read_nxmx(path: Path, name: str) -> RunSource:
 
 
 def is_nxmx(path: Path) -> bool:
-    """Return whether an HDF5 file has an NXentry with an NXinstrument, as NXmx requires.
+    """Return True if an HDF5 file has an NXentry with an NXinstrument, as NXmx requires.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def _entry(file: h5py.File) -> h5py.Group:
 
 
 def is_class(item: Any, kind: str) -> bool:
-    """Return whether an HDF5 object is a group of this NeXus class."""
+    """Return True if an HDF5 object is a group of this NeXus class."""
     return isinstance(item, h5py.Group) and text(item.attrs.get("NX_class", "")) == kind
 
 

@@ -23,11 +23,11 @@ class NXmx(Format):
     priority = 10
 
     def has_signature(self, head: bytes) -> bool:
-        """Return whether the first bytes are those of HDF5."""
+        """Return True if the first bytes are those of HDF5."""
         return head.startswith(HDF5_SIGNATURE)
 
     def claims(self, path: Path, head: bytes) -> bool:
-        """Return whether a file is HDF5 with the groups of NXmx."""
+        """Return True if a file is HDF5 with the groups of NXmx."""
         from dxdask.storage.importers.nxmx.experiment import is_nxmx
 
         return self.has_signature(head) and is_nxmx(path)

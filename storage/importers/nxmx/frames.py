@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import hdf5plugin  # registers bitshuffle-LZ4 and the other filters of detectors' files
+import hdf5plugin  # noqa: F401  registers bitshuffle-LZ4 and the other filters with h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,8 +24,6 @@ from dxdask.storage.frames.source_files import opened_files
 from dxdask.storage.importers.nxmx.axes import MOST_VALUES, refuse_raw_storage, text
 from dxdask.storage.importers.nxmx.chunks import frame_manifest, manifest_of
 from dxdask.storage.importers.nxmx.virtual import source_parts
-
-FILTERS_AT = hdf5plugin.PLUGINS_PATH
 
 
 @contextmanager
@@ -119,7 +117,7 @@ class Hdf5Reader:
 
 
 def is_count(dtype: np.dtype[Any]) -> bool:
-    """Return whether frames may have this dtype: kernels accept no float16 and no long double."""
+    """Return True if frames may have this dtype: kernels accept no float16 and no long double."""
     return dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8))
 
 

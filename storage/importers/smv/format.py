@@ -19,7 +19,7 @@ class Smv(ImageFileFormat):
     suffixes = (".img", ".smv")
 
     def has_signature(self, head: bytes) -> bool:
-        """Return whether the first bytes are those of an SMV image."""
+        """Return True if the first bytes are those of an SMV image."""
         return head.startswith(b"{") and b"HEADER_BYTES" in head[:512]
 
     def read_header(self, path: Path) -> ImageHeader:

@@ -25,6 +25,8 @@ from dxdask.indexing.stills.still import index_still
 from dxdask.indexing.stills.transform import transform_peaks
 from dxdask.models.crystal import b_matrix, cell_of
 
+pytestmark = pytest.mark.jit
+
 
 def same_lattice(a_matrix, truth):
     relation = np.linalg.inv(a_matrix) @ truth

@@ -19,6 +19,8 @@ from dxdask.models import ExperimentList
 from dxdask.models.crystal import b_matrix
 from dxdask.still_columns import check_stills
 
+pytestmark = pytest.mark.jit
+
 KNOWN = {"known_symmetry": {"unit_cell": CELL, "space_group": "P43212"}}
 
 

@@ -22,6 +22,8 @@ from dxdask.indexing.stills.still import index_still, separation
 from dxdask.models.crystal import b_matrix, cell_of
 from dxdask.models.rotations import rotation_matrices
 
+pytestmark = pytest.mark.jit
+
 KNOWN = KnownCell.of(LYSOZYME, "P43212")
 
 

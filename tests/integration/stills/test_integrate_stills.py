@@ -73,6 +73,7 @@ def test_a_still_does_not_depend_on_the_others_nor_on_blocks() -> None:
         np.testing.assert_array_equal(values, whole.stills[name][1:], err_msg=name)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("start", [350.0, 600.0, 1000.0])
 def test_the_width_of_reflections_is_found_wherever_it_starts(start: float) -> None:
     found = []

@@ -89,6 +89,7 @@ def test_spots_nearby_are_not_taken_for_background() -> None:
     assert np.quantile(change, 0.9) < 0.1
 
 
+@pytest.mark.jit
 def test_reflections_that_share_pixels_are_flagged() -> None:
     shot = painted(2)
     assert not has_flag(_integrated(shot), Flag.OVERLAPPED_FG).any()

@@ -10,6 +10,8 @@ from support.integrated_stills import Simulated, simulated
 from dxdask.merging.stills import StillsMergingParameters, merge_stills
 from dxdask.merging.stills.ambiguity import ambiguous_operators, resolve_ambiguity
 
+pytestmark = pytest.mark.jit
+
 HEXAGONAL = (50.0, 50.0, 40.0, 90.0, 90.0, 120.0)
 TETRAGONAL = (50.0, 50.0, 40.0, 90.0, 90.0, 90.0)
 

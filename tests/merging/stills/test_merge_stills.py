@@ -17,6 +17,8 @@ from dxdask.models.rotations import rotation_matrices
 from dxdask.models.symmetry import pack
 from dxdask.scaling.observations import common_symmetry
 
+pytestmark = pytest.mark.jit
+
 
 @pytest.fixture(scope="module")
 def data() -> Simulated:

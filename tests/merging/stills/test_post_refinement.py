@@ -22,6 +22,8 @@ from dxdask.merging.stills.rejection import Agreement, agreement_of, rejected
 from dxdask.merging.stills.start import first_radius
 from dxdask.merging.stills.wilson import posterior
 
+pytestmark = pytest.mark.jit
+
 
 @pytest.fixture(scope="module")
 def made() -> tuple[StillObservations, PostRefined]:

@@ -20,6 +20,8 @@ from dxdask.merging.stills.wilson import posterior
 from dxdask.models.symmetry import possible_reflections, spacings
 from dxdask.results import StepResult
 
+pytestmark = pytest.mark.jit
+
 GROUP = gemmi.SpaceGroup("P 43 21 2")
 NU, N_SHELLS, LEAST = 4.0, 4, 0.1
 PARAMETERS = StillsMergingParameters.model_validate(

@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 from support.made_up_stills import CELL, Shots, centres, displaced, moved_panels, panels, shots
 
+import dxdask
 from dxdask.cli.main import run
 from dxdask.errors import FormatError, InputError, ParameterError, StoreNotFoundError
 from dxdask.models import Crystal, Experiment, ExperimentList
-from dxdask.pipeline.api import quiet
-from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
-from dxdask.pipeline.metrology.refine import metrology_plan, refine_metrology
 from dxdask.pipeline.metrology.shifts import detector_shifts, detector_statistics
 from dxdask.results import StepResult
 from dxdask.storage.exporters.geometry import write_geometry
@@ -26,12 +24,12 @@ from dxdask.storage.store.store import Store
 
 @pytest.fixture(scope="module")
 def made() -> Shots:
-    """Return stills on panels that are not where their file says."""
+    """Return stills on panels away from their places in the file."""
     return shots(12, true_detector=displaced(), noise_px=0.1)
 
 
 def indexed(made: Shots, *runs: Experiment) -> StepResult:
-    """Return what the step index would give of these stills, all of the first run."""
+    """Return a result of the step index of these stills, all of the first run."""
     crystal = Crystal.from_cell(CELL, space_group="P 43 21 2")
     return StepResult(
         experiments=ExperimentList.of([made.experiment, *runs]).with_crystal(crystal),
@@ -40,11 +38,25 @@ def indexed(made: Shots, *runs: Experiment) -> StepResult:
     )
 
 
-def stored(path: Path, result: StepResult, fingerprint: str = "1") -> Store:
-    """Return a store with the step index."""
+def stored(path: Path, result: StepResult) -> Store:
+    """Return a store with the step index, and runs without frames to speak of."""
     store = Store.open(path) if path.exists() else Store.create(path)
-    store.write_step("index", result, fingerprint=fingerprint)
+    for experiment in result.experiments:
+        if not store.has_run(experiment.run):
+            models = replace(experiment, crystal=None)
+            write_run(store, experiment.run, np.zeros((12, 1, 1), "uint16"), models)
+    store.write_step("index", result)
     return store
+
+
+def write_run(store: Store, name: str, images: Any, experiment: Experiment) -> None:
+    shape = images.shape[1:]
+    with store.writing():
+        writer = store.create_run(
+            name, experiment, n_images=len(images), shape=shape, dtype=images.dtype, chunk=12
+        )
+        writer.write(0, images)
+        writer.finish()
 
 
 @pytest.fixture
@@ -52,12 +64,8 @@ def store(made: Shots, tmp_path: Path) -> Store:
     return stored(tmp_path / "s.zarr", indexed(made))
 
 
-def parameters(**given: Any) -> RefineMetrologyParameters:
-    return RefineMetrologyParameters.model_validate({"cluster": {"kind": "threads"}, **given})
-
-
 def refined(store: Store, **given: Any) -> Store:
-    return refine_metrology(store.path, parameters(**given), quiet)
+    return dxdask.refine_metrology(store.path, cluster="threads", **given)
 
 
 def test_the_store_holds_the_refined_detector(store: Store, made: Shots) -> None:
@@ -102,25 +110,24 @@ def test_stills_used_and_rejected_are_reported(store: Store, made: Shots) -> Non
 
 
 def test_it_is_not_repeated_but_when_something_changes(store: Store, made: Shots) -> None:
-    def made_anew(**given: Any) -> bool:
+    def made_again(**given: Any) -> bool:
         before = store.has_step("refine_metrology") and store.step_attributes("refine_metrology")
         after = refined(store, **given).step_attributes("refine_metrology")
         return not before or before["id"] != after["id"]
 
-    assert made_anew()
-    assert not made_anew()
-    assert made_anew(force=True)
-    assert made_anew(metrology={"split_dataset": False})
-    assert not made_anew(metrology={"split_dataset": False})
-    assert not made_anew(metrology={"split_dataset": False}, output={"data": "/elsewhere"})
-    stored(store.path, indexed(made), fingerprint="2")
-    assert made_anew(metrology={"split_dataset": False})
-    assert len(metrology_plan(store, parameters(force=True)).commits) == 1
+    assert made_again()
+    assert not made_again()
+    assert made_again(force=True)
+    assert made_again(metrology={"split_dataset": False})
+    assert not made_again(metrology={"split_dataset": False})
+    assert not made_again(metrology={"split_dataset": False}, output={"data": "/elsewhere"})
+    stored(store.path, indexed(made))
+    assert made_again(metrology={"split_dataset": False})
 
 
-def test_metrology_of_what_is_refined_changes_little(store: Store, made: Shots) -> None:
+def test_metrology_of_refined_panels_changes_little(store: Store, made: Shots) -> None:
     first = refined(store).experiments("refine_metrology")[0]
-    stored(store.path, indexed(replace(made, experiment=first)), fingerprint="2")
+    stored(store.path, indexed(replace(made, experiment=first)))
     second = refined(store).experiments("refine_metrology")[0]
     np.testing.assert_allclose(centres(second.detector), centres(first.detector), atol=5e-3)
 
@@ -131,27 +138,24 @@ def test_runs_share_the_detector(store: Store, made: Shots) -> None:
     experiments = refined(store).experiments("refine_metrology")
     assert len(experiments) == 2
     assert len(experiments.detectors) == 1
-    stored(store.path, indexed(made, replace(other, detector=panels(111.0))), fingerprint="2")
+    stored(store.path, indexed(made, replace(other, detector=panels(111.0))))
     with pytest.raises(InputError, match="made_up and other have different detectors"):
         refined(store)
 
 
-def test_what_cannot_be_refined_is_said(store: Store, made: Shots, tmp_path: Path) -> None:
+def test_unrefinable_stills_are_refused(store: Store, made: Shots, tmp_path: Path) -> None:
     empty = Store.create(tmp_path / "empty.zarr")
-    with pytest.raises(StoreNotFoundError, match="holds no indexed stills; run: dxdask stills_pro"):
+    with pytest.raises(StoreNotFoundError, match="holds no complete run; run: dxdask import"):
         refined(empty)
     with pytest.raises(StoreNotFoundError, match="holds no refined geometry; run: dxdask refine_m"):
         detector_shifts(store.path)
     with pytest.raises(StoreNotFoundError, match="holds no refined geometry"):
         detector_statistics(store.path)
-    stored(store.path, replace(indexed(made), arrays={}), fingerprint="2")
-    with pytest.raises(InputError, match="are sweeps, whose detector is refined by: dxdask refine"):
-        refined(store)
     one = dict(made.stills, indexed=np.arange(12) == 0)
-    stored(store.path, replace(indexed(made), arrays=one), fingerprint="3")
+    stored(store.path, replace(indexed(made), arrays=one))
     with pytest.raises(InputError, match="metrology needs at least two"):
         refined(store)
-    refined(stored(store.path, indexed(made), "4"), metrology={"split_dataset": False})
+    refined(stored(store.path, indexed(made)), metrology={"split_dataset": False})
     with pytest.raises(InputError, match=r"no halves to compare.*metrology.split_dataset=true"):
         detector_statistics(store.path)
 
@@ -161,13 +165,13 @@ def test_weights_that_did_not_converge_are_reported(store: Store) -> None:
     shifts[2, 2] = -0.3
     true = moved_panels(panels(), shifts, np.zeros((4, 3)))
     stepped = shots(30, true_detector=true, noise_px=0.05)
-    stored(store.path, indexed(stepped), fingerprint="stepped")
-    said = {}
+    stored(store.path, indexed(stepped))
+    shown = {}
     for parts in (("shift", "rotation"), ("shift", "rotation", "distance")):
         step = refined(store, metrology={"detector": {"parts": parts}, "split_dataset": False})
-        said[len(parts)] = " ".join(step.read_step("refine_metrology").messages)
-    assert "the parts that may move do not fit the spots" in said[2]
-    assert "do not fit the spots" not in said[3]
+        shown[len(parts)] = " ".join(step.read_step("refine_metrology").messages)
+    assert "the parts that may move do not fit the spots" in shown[2]
+    assert "do not fit the spots" not in shown[3]
 
 
 def test_two_stills_do(store: Store, made: Shots) -> None:
@@ -182,18 +186,18 @@ def test_two_stills_do(store: Store, made: Shots) -> None:
 def test_geometry_comes_back(store: Store, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     refined(store, output={"geometry": [path]})
-    wanted, found = store.experiments("refine_metrology")[0], read_geometry(path)
-    for one, other in zip(wanted.detector.panels, found.detector.panels, strict=True):
+    stored, found = store.experiments("refine_metrology")[0], read_geometry(path)
+    for one, other in zip(stored.detector.panels, found.detector.panels, strict=True):
         np.testing.assert_allclose(one.d_matrix, other.d_matrix, atol=2e-9)
         assert (one.offset, one.image_size) == (other.offset, other.image_size)
     assert found.beam is not None
-    assert found.beam.wavelength == pytest.approx(wanted.beam.wavelength, rel=1e-12)
+    assert found.beam.wavelength == pytest.approx(stored.beam.wavelength, rel=1e-12)
     _, table = detector_shifts(store.path, path)
     assert max(abs(row["delta_xy_um"]) for row in table.rows) < 1e-4
     assert table.rows[0]["n_spots"] > 100
 
 
-def test_crystfel_is_told_where_frames_and_wavelengths_are(store: Store, tmp_path: Path) -> None:
+def test_crystfel_geometry_names_frames_and_wavelengths(store: Store, tmp_path: Path) -> None:
     output = {"geometry": [tmp_path / "r.geom"], "data": "/d/frames", "wavelength": "/d/lambda"}
     refined(store, output=output)
     text = (tmp_path / "r.geom").read_text()
@@ -203,8 +207,8 @@ def test_crystfel_is_told_where_frames_and_wavelengths_are(store: Store, tmp_pat
 
 def test_other_suffixes_are_refused(store: Store, made: Shots, tmp_path: Path) -> None:
     for output in ({"geometry": ["r.txt"]}, {"picture": "r.txt"}):
-        with pytest.raises(ValueError, match=r"r.txt is no \."):
-            parameters(output=output)
+        with pytest.raises(ParameterError, match=r"r.txt is no \."):
+            refined(store, output=output)
     with pytest.raises(FormatError, match="cannot write a geometry"):
         write_geometry(tmp_path / "r.txt", made.experiment)
     with pytest.raises(InputError, match="is no geometry; give a store"):
@@ -221,9 +225,9 @@ def test_commands(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[st
     words = [str(store.path), f"output.geometry={tmp_path / 'r.geom'}"]
     picture = tmp_path / "m.svg"
     assert run(["refine_metrology", *words, f"output.picture={picture}", "cluster=threads"]) == 0
-    said = capsys.readouterr().out
+    shown = capsys.readouterr().out
     for text in ("Refined 4 panels", "Detector shifts:", "RMSDs by panel:", "even stills", "wrote"):
-        assert text in said
+        assert text in shown
     assert "<svg" in picture.read_text()
     assert (tmp_path / "r.geom").exists()
     assert "Refined 4 panels" in store.path.with_suffix(".log").read_text()
@@ -233,9 +237,9 @@ def test_commands(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert tables["congruence"][0]["distance_before_mm"] == pytest.approx(110.0)
     assert rows == list(store.read_step("refine_metrology").table("shifts").rows)
     assert run(["detector_statistics", str(store.path)]) == 0
-    said = capsys.readouterr().out
-    assert "even stills against odd ones" in said
-    assert "without one rotation about the beam" in said
+    shown = capsys.readouterr().out
+    assert "even stills against odd ones" in shown
+    assert "without one rotation about the beam" in shown
     assert run(["detector_shifts", str(store.path), str(tmp_path / "r.geom")]) == 0
     assert run(["show", str(store.path), "refine_metrology"]) == 0
     assert "weighted sigma" in capsys.readouterr().out
@@ -249,7 +253,12 @@ def test_commands(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_wrong_parameters_are_named(store: Store) -> None:
-    from dxdask.parameters.assignments import with_assignments
-
     with pytest.raises(ParameterError, match=r"did you mean metrology.n_subset"):
-        with_assignments(RefineMetrologyParameters(), [("metrology.n_subsets", 3)])
+        refined(store, **{"metrology.n_subsets": 3})
+    with pytest.raises(ParameterError, match="belongs to the command line; draw with"):
+        refined(store, output={"picture": "moves.svg"})
+
+
+def test_sweeps_are_refused(processed: Store) -> None:
+    with pytest.raises(ParameterError, match="a step for stills, not for sweeps"):
+        dxdask.refine_metrology(processed.path)

@@ -1,4 +1,4 @@
-"""How two geometries of a detector differ, from files."""
+"""Differences between two geometries of a detector, from files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HALVES = Group(groups=(Group(name="left", panels=(0, 2)), Group(name="right", pa
 
 @pytest.fixture(scope="module")
 def made() -> Shots:
-    """Return stills on panels that are not where their file says."""
+    """Return stills on panels away from their places in the file."""
     return shots(2, true_detector=displaced())
 
 
@@ -49,9 +49,9 @@ def test_tilts_have_a_direction(made: Shots, tmp_path: Path) -> None:
     middle = start[0].centre
     outwards = np.array([*middle[:2], 0.0]) / np.hypot(*middle[:2])
     tangent = np.cross([0.0, 0.0, -1.0], outwards)
-    turns = np.zeros((4, 3))
-    turns[0] = np.radians(0.3) * tangent + np.radians(0.1) * outwards
-    end = moved_panels(start, np.zeros((4, 3)), turns)
+    rotations = np.zeros((4, 3))
+    rotations[0] = np.radians(0.3) * tangent + np.radians(0.1) * outwards
+    end = moved_panels(start, np.zeros((4, 3)), rotations)
     paths = [tmp_path / "a.json", tmp_path / "b.json"]
     for path, detector in zip(paths, (start, end), strict=True):
         write_geometry(path, replace(made.experiment, detector=detector))

@@ -20,7 +20,9 @@ def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("events") / "run_a.h5", EVENTS.photons)
 
 
-def says(error: type[DxdaskError], words: str, file: Path, tmp_path: Path, **given: Any) -> None:
+def assert_refused(
+    error: type[DxdaskError], words: str, file: Path, tmp_path: Path, **given: Any
+) -> None:
     with pytest.raises(error, match=words):
         stills(file, tmp_path / "a.zarr", **given)
 
@@ -31,15 +33,15 @@ def test_a_dark_run_of_another_shape(tmp_path: Path) -> None:
         file["entry/data/data"] = whole["entry/data/data"][:, :400]
     words = r"small.h5 has frames of \(400, 300\).*\(800, 300\).*give a dark run of the same"
     given = {"calibration.dark_path": str(tmp_path / "small.h5")}
-    says(InputError, words, raw, tmp_path, **given)
+    assert_refused(InputError, words, raw, tmp_path, **given)
     given = {"calibration.dark_path": str(tmp_path / "none.h5")}
-    says(InputError, "there is no file .*none.h5", raw, tmp_path, **given)
+    assert_refused(InputError, "there is no file .*none.h5", raw, tmp_path, **given)
 
 
 def test_all_events_are_blank(tmp_path: Path) -> None:
     file = write_run(tmp_path / "blank.h5", events("....").photons)
     words = r"none of 4 events is a hit \(4: too few spots for a hit\); change the limits of hit f"
-    says(InputError, words, file, tmp_path)
+    assert_refused(InputError, words, file, tmp_path)
 
 
 def test_blank_events_without_a_cell(tmp_path: Path) -> None:
@@ -48,14 +50,14 @@ def test_blank_events_without_a_cell(tmp_path: Path) -> None:
         "indexing.known_symmetry.unit_cell": None,
         "indexing.known_symmetry.space_group": None,
     }
-    says(InputError, "none of 4 events is a hit", file, tmp_path, **unknown)
+    assert_refused(InputError, "none of 4 events is a hit", file, tmp_path, **unknown)
 
 
 def test_a_cell_that_is_none_of_theirs(run_file: Path, tmp_path: Path) -> None:
     given = {"indexing.known_symmetry.unit_cell": (50, 61, 73, 90, 90, 90)}
     given |= {"indexing.known_symmetry.space_group": "P212121"}
     words = r"none of 3 hits can be indexed by the cell 50.00, 61.00, 73.00, 90.00, 90.00, 90.00"
-    says(InputError, words, run_file, tmp_path, **given)
+    assert_refused(InputError, words, run_file, tmp_path, **given)
 
 
 def test_two_hits_only(tmp_path: Path) -> None:
@@ -80,39 +82,41 @@ def test_two_hits_only_without_a_cell(tmp_path: Path) -> None:
 def test_wavelengths_are_missing(tmp_path: Path) -> None:
     file = write_run(tmp_path / "a.h5", EVENTS.photons, incident_wavelength=None)
     words = "has no wavelength or photon energy.*give geometry.beam.wavelength"
-    says(FormatError, words, file, tmp_path)
+    assert_refused(FormatError, words, file, tmp_path)
     store = stills(file, tmp_path / "b.zarr", **{"geometry.beam.wavelength": 1.31})
     assert store.arrays("index")["indexed"].sum() == 3
 
 
 def test_wavelengths_of_other_events(tmp_path: Path) -> None:
     file = write_run(tmp_path / "a.h5", EVENTS.photons, incident_wavelength=np.full(3, 1.31))
-    says(FormatError, "give geometry.beam.wavelength", file, tmp_path)
+    assert_refused(FormatError, "give geometry.beam.wavelength", file, tmp_path)
 
 
 def test_a_geometry_of_other_frames(run_file: Path, tmp_path: Path) -> None:
     (tmp_path / "g.json").write_text(geometry(image_size_fast_slow=[300, 300]))
     given = {"input.reference_geometry": str(tmp_path / "g.json")}
-    says(InputError, "g.json", run_file, tmp_path, **given)
+    assert_refused(InputError, "g.json", run_file, tmp_path, **given)
 
 
 def test_no_geometry_at_all(tmp_path: Path) -> None:
     file = write_run(tmp_path / "a.h5", EVENTS.photons, geometry_json=None)
-    says(FormatError, "no geometry of its panels; give input.reference_geometry", file, tmp_path)
+    assert_refused(
+        FormatError, "no geometry of its panels; give input.reference_geometry", file, tmp_path
+    )
 
 
 def test_a_mask_of_another_size(run_file: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "mask.npy", np.ones((10, 10), np.bool_))
     given = {"spotfinder.lookup.mask": str(tmp_path / "mask.npy")}
-    says(InputError, r"mask.npy.*\(10, 10\)", run_file, tmp_path, **given)
+    assert_refused(InputError, r"mask.npy.*\(10, 10\)", run_file, tmp_path, **given)
     np.save(tmp_path / "gain.npy", np.ones(SHAPE))
     given = {"spotfinder.lookup.gain_map": str(tmp_path / "gain.npy")}
     assert stills(run_file, tmp_path / "b.zarr", **given).has_step("merge")
 
 
-def test_what_takes_other_events_into_account_is_refused(run_file: Path, tmp_path: Path) -> None:
+def test_parameters_that_need_other_events_are_refused(run_file: Path, tmp_path: Path) -> None:
     given = {"spotfinder.output.shoeboxes": True}
-    says(ParameterError, "use dxdask find_spots", run_file, tmp_path, **given)
+    assert_refused(ParameterError, "use dxdask find_spots", run_file, tmp_path, **given)
 
 
 def test_no_store_or_another_one(run_file: Path, tmp_path: Path) -> None:

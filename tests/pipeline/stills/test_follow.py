@@ -67,7 +67,7 @@ def test_files_are_processed_as_they_come(
     folder.mkdir()
 
     def committed(n: int) -> bool:
-        """Return whether the files before are in the results: of blanks only their spots."""
+        """Return True if the files before are in the results: of blanks only their spots."""
         if n == 0 or not (path / "zarr.json").exists():
             return n == 0
         store, step = Store.open(path, "r"), "hits" if n == 1 else "merge"
@@ -84,9 +84,7 @@ def test_files_are_processed_as_they_come(
     assert again.step_attributes("index")["id"] == before
 
 
-def test_it_goes_on_with_what_the_store_holds(
-    files: list[Path], at_once: Store, tmp_path: Path
-) -> None:
+def test_it_resumes_from_the_store(files: list[Path], at_once: Store, tmp_path: Path) -> None:
     path, names = tmp_path / "a.zarr", tmp_path / "files.lst"
     stills([files[0], files[1]], path)
     names.write_text("\n".join(map(str, reversed(files))) + "\n")

@@ -48,11 +48,11 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the list to which each run is added whose frames are taken to their spots."""
     runs: list[str] = []
 
-    def told(pieces: Any, run: Any, *args: Any, **others: Any) -> Any:
+    def recorded(pieces: Any, run: Any, *args: Any, **others: Any) -> Any:
         runs.append(run.experiment.run)
         return process_events(pieces, run, *args, **others)
 
-    monkeypatch.setattr(graph, "process_events", told)
+    monkeypatch.setattr(graph, "process_events", recorded)
     return runs
 
 

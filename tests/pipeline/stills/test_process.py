@@ -30,6 +30,7 @@ from support.still_runs import (
 
 from dxdask.columns import Flag
 from dxdask.fate import Fate
+from dxdask.graphs.stills.process import FROM_FRAMES
 from dxdask.storage.store.calibration import read_calibration
 from dxdask.storage.store.store import Store
 
@@ -97,7 +98,7 @@ def test_raw_events_and_a_dark_run_give_the_same_crystals(done: Store, tmp_path:
     assert kept.n_dark == 8
 
 
-def test_only_what_a_change_concerns_is_done_again(run_file: Path, tmp_path: Path) -> None:
+def test_only_steps_after_a_change_are_run_again(run_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     before = ids(stills(run_file, path))
     assert ids(stills(run_file, path)) == before
@@ -119,9 +120,7 @@ def test_only_what_a_change_concerns_is_done_again(run_file: Path, tmp_path: Pat
     assert all(again[s] != before[s] for s in STEPS)
 
 
-def test_a_better_geometry_concerns_what_comes_after_the_hits(
-    run_file: Path, tmp_path: Path
-) -> None:
+def test_a_better_geometry_renews_the_steps_after_hits(run_file: Path, tmp_path: Path) -> None:
     nearer = json.loads(geometry())
     for panel in nearer["panels"]:
         panel["origin"][2] += 1.0
@@ -137,7 +136,7 @@ def test_a_better_geometry_concerns_what_comes_after_the_hits(
     assert_same_tables(store, stills(run_file, tmp_path / "b.zarr", **limits, **given))
 
 
-def test_dispatch_says_how_far_events_are_taken(run_file: Path, tmp_path: Path) -> None:
+def test_dispatch_selects_the_steps(run_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     for last, left_out in (("hits", "index"), ("index", "integrate"), ("integrate", "merge")):
         store = stills(run_file, path, **{f"dispatch.{left_out}": False})
@@ -163,9 +162,9 @@ def test_runs_at_once_are_as_each_alone(run_file: Path, done: Store, tmp_path: P
     other = events("x.x", seed=50)
     second = write_run(tmp_path / "run_b.h5", other.photons, first=500)
     both = stills([run_file, second], tmp_path / "both.zarr")
-    turned = stills([second, run_file], tmp_path / "turned.zarr")
+    swapped = stills([second, run_file], tmp_path / "swapped.zarr")
     alone = {"run_a": done, "run_b": stills(second, tmp_path / "b.zarr")}
-    for store in (both, turned):
+    for store in (both, swapped):
         assert [m.run for m in store.experiments("index").members] == list(store.runs)
         table, observed = store.arrays("integrate"), store.columns("integrate")
         for index, run in enumerate(store.runs):
@@ -225,7 +224,7 @@ def test_a_killed_worker_changes_nothing(run_file: Path, done: Store, tmp_path: 
     """The first worker with events to process dies: the other takes them over."""
     with (
         running_scheduler(tmp_path / "cluster") as scheduler,
-        worker_killed(scheduler.address, "_from_frames") as killed,
+        worker_killed(scheduler.address, FROM_FRAMES) as killed,
     ):
         given = {"cluster.kind": scheduler.address, "images_per_chunk": 1, "link": False}
         store = stills(run_file, tmp_path / "a.zarr", **given)
@@ -240,20 +239,20 @@ from typing import Any
 from dxdask.parameters.assignments import flatten, with_assignments
 from dxdask.pipeline.stills.process import stills_process
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
-from dxdask.storage.store import write
-fill = write._fill
-def dying(staged, *others):
-    if "integrate" in staged.name:
+from dxdask.pipeline import commit
+whole = commit.commit_step
+def dying(root, branch, step, *others, **more):
+    if step == "integrate":
         os.kill(os.getpid(), signal.SIGKILL)
-    return fill(staged, *others)
-write._fill = dying
+    return whole(root, branch, step, *others, **more)
+commit.commit_step = dying
 p = with_assignments(StillsProcessParameters(), flatten({given}))
 stills_process([{file!r}], {path!r}, p, lambda *_: None)
 """
 
 
 @pytest.mark.slow
-def test_a_killed_process_goes_on_where_it_was(run_file: Path, done: Store, tmp_path: Path) -> None:
+def test_a_killed_process_is_resumed(run_file: Path, done: Store, tmp_path: Path) -> None:
     path, given = tmp_path / "a.zarr", {**SPOTS, **KNOWN}
     script = SCRIPT.format(given=given, file=str(run_file), path=str(path))
     assert python(script).returncode == -signal.SIGKILL
@@ -265,20 +264,20 @@ def test_a_killed_process_goes_on_where_it_was(run_file: Path, done: Store, tmp_
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({}, "8 events, 5 hits (62.5 %), 5 indexed (100.0 % of them)"),
         (dict.fromkeys(KNOWN), "8 events, 5 hits (62.5 %), 5 indexed (100.0 % of them)"),
         ({"dispatch.index": False}, "8 events, 5 hits (62.5 %)"),
     ],
 )
-def test_the_rates_are_told_on_the_way(
+def test_the_rates_are_shown_on_the_way(
     run_file: Path,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     change: dict[str, Any],
-    said: str,
+    message: str,
 ) -> None:
     with caplog.at_level(logging.INFO, logger="dxdask"):
         stills(run_file, tmp_path / "a.zarr", **change)
-    assert f"stills_process: {said}" in [r.getMessage() for r in caplog.records]
+    assert f"stills_process: {message}" in [r.getMessage() for r in caplog.records]

@@ -12,10 +12,7 @@ from support.still_runs import SPOTS, STEPS, assert_same_tables, events, ids, st
 import dxdask
 from dxdask.cli.main import run
 from dxdask.errors import InputError, ParameterError, StoreNotFoundError
-from dxdask.parameters.assignments import flatten, with_assignments
-from dxdask.pipeline.api import quiet
-from dxdask.pipeline.stills.parameters import StillsStepParameters
-from dxdask.pipeline.stills.step import run_stills_step
+from dxdask.pipeline.step_functions import StepFunction
 from dxdask.storage.store.store import Store
 
 
@@ -25,9 +22,7 @@ def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def step(path: Path, command: str, **given: Any) -> Store:
-    base = {"cluster.kind": "synchronous"}
-    parameters = with_assignments(StillsStepParameters(), flatten(base | given))
-    return run_stills_step(path, command, parameters, quiet)
+    return StepFunction(command)(path, cluster="synchronous", **given)
 
 
 def test_they_are_as_in_the_whole_job(run_file: Path, tmp_path: Path) -> None:
@@ -56,7 +51,7 @@ def test_hits_by_spots_that_are_there(run_file: Path, tmp_path: Path) -> None:
     assert_same_tables(store, whole, ("find_spots", "hits"))
 
 
-def test_hits_finds_no_peaks_anew(run_file: Path, tmp_path: Path) -> None:
+def test_hits_finds_no_peaks_again(run_file: Path, tmp_path: Path) -> None:
     path, peaks = tmp_path / "a.zarr", {"hits.method": "peakfinder8"}
     stills(run_file, path, **{"dispatch.index": False})
     with pytest.raises(ParameterError, match=r"does not hold the peaks that hits\.method=peak"):
@@ -75,7 +70,7 @@ def test_hits_finds_no_peaks_anew(run_file: Path, tmp_path: Path) -> None:
 
 def test_from_python(run_file: Path, tmp_path: Path) -> None:
     path = stills(run_file, tmp_path / "a.zarr").path
-    given = {"cluster": "synchronous", "show": quiet}
+    given = {"cluster": "synchronous", "show": dxdask.quiet}
     assert dxdask.hits(path, min_peaks=1, **given).arrays("hits")["hit"].sum() == 3
     dxdask.hits(path, **given)
     assert dxdask.postrefine(path, min_partiality=0.3, **given).has_step("merge")
@@ -83,14 +78,17 @@ def test_from_python(run_file: Path, tmp_path: Path) -> None:
         dxdask.hits(path, unit_cell="1 2 3 4 5 6")
 
 
-def test_what_they_need_is_not_there(run_file: Path, tmp_path: Path) -> None:
+def test_a_missing_earlier_step_is_named(run_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     stills(run_file, path, **{"dispatch.index": False})
-    with pytest.raises(StoreNotFoundError, match="holds no complete index; run: dxdask stills_pr"):
+    with pytest.raises(StoreNotFoundError, match="holds no complete integrate; run: dxdask integ"):
         step(path, "postrefine")
     stills(run_file, path)
     step(path, "hits", **{"hits.min_peaks": 45})
-    with pytest.raises(InputError, match=r"index in .* was made from other input"):
+    with pytest.raises(
+        InputError,
+        match=r"made from other input than is there now \(index is stale\).*dxdask index",
+    ):
         step(path, "postrefine")
     empty = Store.create(tmp_path / "empty.zarr").path
     with pytest.raises(StoreNotFoundError, match="holds no complete run"):

@@ -11,6 +11,8 @@ from dxdask.refinement.metrology.crystals import Crystals
 from dxdask.refinement.metrology.measurements import Measurements, measurements_of
 from dxdask.refinement.stills.nave import envelope, nave_parameters
 
+pytestmark = pytest.mark.jit
+
 EVEN = 0.76
 """Position of the soft edge that fits spots that are even up to a sharp edge at 1."""
 

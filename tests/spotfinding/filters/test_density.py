@@ -53,6 +53,7 @@ def test_spots_at_one_place_are_kept_where_that_is_all_there_is() -> None:
     assert is_sparse(np.zeros(50, np.int32), x, x).all()
 
 
+@pytest.mark.jit
 def test_the_filter_acts_and_says_so() -> None:
     rng = np.random.default_rng(5)
     frames = rng.poisson(1.0, (1, 600, 600)).astype(np.uint16)

@@ -16,6 +16,8 @@ from dxdask.models import ExperimentList, Panel
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 
+pytestmark = pytest.mark.jit
+
 FRAMES = spotty_frames((12, 60, 112), 90)
 # two panels beside each other, 0.5 mm pixels at 50 mm: d from 1.5 to 40 A
 PANELS = tuple(

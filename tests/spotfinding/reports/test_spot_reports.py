@@ -14,8 +14,9 @@ from support.shoebox_examples import insulin_start, needs_dials, run_dials
 from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask.models import Panel
-from dxdask.spotfinding import SpotfinderParameters, combine, find_spots
+from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.spotfinding.reports.count_histogram import count_histogram
+from dxdask.spotfinding.result import combine_reports
 from dxdask.tables import Table
 
 
@@ -60,7 +61,7 @@ def test_spots_of_each_image_add_up() -> None:
     rows = result.table("images").rows
     assert sum(r["n_spots"] for r in rows) == len(result.reflections["x"])
     assert result.table("images").printed
-    many = combine([result] * 5).table("images")
+    many = combine_reports([result] * 5).table("images")
     assert len(many.rows) == 115
     assert not many.printed
 

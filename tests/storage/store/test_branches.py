@@ -9,7 +9,7 @@ from dxdask.errors import InputError, StoreLockedError, StoreNotFoundError
 from dxdask.storage.store.store import Store
 
 
-def test_a_branch_takes_from_main_what_it_has_not_made(store: Store) -> None:
+def test_a_branch_takes_missing_steps_from_main(store: Store) -> None:
     store.write_step("index", result(1))
     store.write_step("refine", result(1))
     other = store.on_branch("tight")
@@ -29,7 +29,7 @@ def test_a_branch_takes_from_main_what_it_has_not_made(store: Store) -> None:
     ]  # fmt: skip
 
 
-def test_what_only_a_branch_has_is_not_on_main(store: Store) -> None:
+def test_steps_of_a_branch_are_not_on_main(store: Store) -> None:
     store.on_branch("tight").write_step("index", result())
     with pytest.raises(StoreNotFoundError, match="no result of index; run: dxdask index"):
         store.read_step("index")

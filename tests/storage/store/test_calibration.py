@@ -86,7 +86,7 @@ def test_one_of_another_import_or_not_complete_is_none(tmp_path: Path) -> None:
     assert read_calibration(store.path, "r") is None
 
 
-def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     store = stored(tmp_path)
     with store.writing():
         with pytest.raises(SchemaError, match=r"pedestal of run 'r' is float32 \(2, 2\)"):
@@ -96,7 +96,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     assert not list((store.path / ".dxdask/staging").glob("raw-*"))
 
 
-def test_a_damaged_one_is_told(tmp_path: Path) -> None:
+def test_a_damaged_calibration_is_refused(tmp_path: Path) -> None:
     store = stored(tmp_path)
     with store.writing():
         write_calibration(store.path, "r", made())

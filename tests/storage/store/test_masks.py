@@ -113,7 +113,7 @@ def write(path: Path, kind: str) -> Path:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("read", [masks.read_mask, masks.read_gain_map])
-def test_what_is_no_mask_is_refused(kind: str, read: Any, tmp_path: Path) -> None:
+def test_arrays_that_are_no_mask_are_refused(kind: str, read: Any, tmp_path: Path) -> None:
     path = write(tmp_path / "m.npy", kind)
     with pytest.raises(FormatError, match=r"lookup\.x=.*m\.npy"):
         read(path, "lookup.x")
@@ -128,7 +128,7 @@ def test_gains_must_be_finite_and_above_0(value: float, tmp_path: Path) -> None:
         masks.read_gain_map(tmp_path / "g.npy", "gain_map")
 
 
-def test_digests_tell_dtype_shape_and_content() -> None:
+def test_digests_depend_on_dtype_shape_and_content() -> None:
     one = np.zeros((2, 6), bool)
     other = one.copy()
     other[1, 5] = True
@@ -154,7 +154,7 @@ def test_a_mask_applied_holds_with_the_imported_one(store: Store) -> None:
     assert store.frames_fingerprint("a") == before
 
 
-def test_a_run_imported_anew_has_no_mask_applied(store: Store) -> None:
+def test_a_run_imported_again_has_no_mask_applied(store: Store) -> None:
     mask = np.zeros(SHAPE, bool)
     apply(store, a=mask, b=mask)
     with store.writing():
@@ -187,7 +187,7 @@ def test_masks_of_steps(store: Store) -> None:
 
 
 @pytest.mark.parametrize("parameters", [{"contents": 3}, {"contents": {"a": 3}}, {}])
-def test_what_a_store_says_of_a_mask_is_not_believed(store: Store, parameters: Any) -> None:
+def test_a_stored_mask_is_checked(store: Store, parameters: Any) -> None:
     apply(store, a=np.zeros(SHAPE, bool))
     file = store.path / "results/main" / masks.APPLIED / "zarr.json"
     content = json.loads(file.read_text())

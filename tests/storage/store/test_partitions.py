@@ -159,7 +159,7 @@ def test_files_are_copied_where_they_cannot_be_linked(
     assert_same(store.read_step("find_spots", run="a"), of_run("a"))
 
 
-def test_what_the_ensemble_gives_stands_beside_the_runs(store: Store) -> None:
+def test_arrays_of_the_ensemble_stand_beside_the_runs(store: Store) -> None:
     parts = [written(store, "a"), written(store, "b", 1)]
     given = replace(result(runs=("b", "a")), reflections={}, arrays={"bin_centres": np.arange(3.0)})
     committed(store, parts, result=given)
@@ -174,7 +174,7 @@ def test_what_the_ensemble_gives_stands_beside_the_runs(store: Store) -> None:
         committed(store, parts, result=replace(given, experiments=experiments("a")))
 
 
-def test_what_does_not_fit_together_is_refused(store: Store) -> None:
+def test_partitions_that_do_not_fit_together_are_refused(store: Store) -> None:
     one = written(store, "a")
     with pytest.raises(InputError, match="two partitions"):
         committed(store, [one, one])

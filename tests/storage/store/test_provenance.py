@@ -44,7 +44,7 @@ def test_file_fingerprint_of_nothing(tmp_path: Path) -> None:
         file_fingerprint(tmp_path / "gone.h5")
 
 
-def test_versions_name_what_computes() -> None:
+def test_versions_name_the_packages_that_compute() -> None:
     assert {"python", "dxdask", "numpy", "numba", "zarr"} <= set(versions())
 
 

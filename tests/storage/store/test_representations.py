@@ -1,4 +1,4 @@
-"""What stores, results, models and tables show of themselves: short, however many there are."""
+"""Representations of stores, results, models and tables: short for any number of runs."""
 
 from __future__ import annotations
 

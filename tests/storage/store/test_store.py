@@ -20,7 +20,7 @@ def change_attributes(path: Path, **changes: object) -> None:
     (path / "zarr.json").write_text(json.dumps(content))
 
 
-def test_new_store_says_what_it_is(tmp_path: Path) -> None:
+def test_new_store_has_its_schema(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     assert store.attributes["format"] == "dxdask"
     assert store.attributes["version"] == 2

@@ -1,4 +1,4 @@
-"""A store made to hurt its reader: what it says of itself is checked, nothing leaves its folder."""
+"""A store made to harm its reader: its metadata are checked, nothing leaves its folder."""
 
 import os
 import struct

@@ -151,7 +151,7 @@ def test_interrupted_import_goes_on(store: Store) -> None:
 
 
 @pytest.mark.parametrize("others", [{"fingerprint": "g", "chunk": 2}, {"fingerprint": "f"}])
-def test_other_import_starts_anew(store: Store, others: dict[str, Any]) -> None:
+def test_other_import_starts_again(store: Store, others: dict[str, Any]) -> None:
     images = frames()
     with store.writing():
         begin_run(store, "run1", images, chunk=2, fingerprint="f").write(0, images[:2])
@@ -192,7 +192,7 @@ def test_whole_files_only(store: Store) -> None:
         ({"chunk": 2, "shard": 3}, "not a multiple of 2"),
     ],
 )
-def test_what_does_not_fit_is_refused(store: Store, others: dict[str, Any], words: str) -> None:
+def test_runs_that_do_not_fit_are_refused(store: Store, others: dict[str, Any], words: str) -> None:
     with store.writing(), pytest.raises((SchemaError, ChunkError), match=words):
         begin_run(store, "run1", frames(), **others)
     assert store.runs == ()
@@ -239,7 +239,7 @@ def test_frames_of_other_codecs_are_refused(store: Store) -> None:
         store.frames("run1")
 
 
-def test_full_disk_keeps_what_was_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_keeps_written_frames(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     images, real, written = frames(), runs._write_file, []
 
     def full(path: Path, data: bytes) -> None:
@@ -251,7 +251,7 @@ def test_full_disk_keeps_what_was_written(store: Store, monkeypatch: pytest.Monk
     with store.writing():
         writer = begin_run(store, "run1", images)
         monkeypatch.setattr(runs, "_write_file", full)
-        with pytest.raises(StoreWriteError, match=r"No space left on device.*goes on from there"):
+        with pytest.raises(StoreWriteError, match=r"No space left on device.*resumes there"):
             writer.write(0, images)
         assert len(writer.pending) == 4
 

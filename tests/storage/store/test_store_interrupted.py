@@ -22,7 +22,7 @@ def left_over(store: Store) -> list[Path]:
     return [p for f in folders for p in (store.path / f).glob("*/*") if p.is_dir()]
 
 
-def test_full_disk_leaves_what_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_leaves_the_result_before(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.write_step("find_spots", result(1))
     store.write_step("index", result(1))
     real, written = create.array, []

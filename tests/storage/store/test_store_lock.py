@@ -23,7 +23,7 @@ with Store.open(sys.argv[1]).writing():
     time.sleep(60)
 """
 
-# stops within a step: at which call of which function is told, then the parent kills it
+# stops within a step: at a given call of a given function, then the parent kills it
 STOP = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
@@ -56,7 +56,7 @@ def killed(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def test_second_process_is_told_and_a_dead_one_holds_nothing(store: Store) -> None:
+def test_second_process_is_refused_and_a_dead_one_holds_nothing(store: Store) -> None:
     write_run(store, "run1", frames())
     process = started(HOLD, store.path)
     try:
@@ -72,7 +72,7 @@ def test_second_process_is_told_and_a_dead_one_holds_nothing(store: Store) -> No
     assert_same(store.read_step("index"), result())
 
 
-def test_second_store_in_the_process_is_told(store: Store) -> None:
+def test_second_store_in_the_process_is_refused(store: Store) -> None:
     other = Store.open(store.path)
     with store.writing():
         with pytest.raises(StoreLockedError, match=f"process {os.getpid()}"), other.writing():

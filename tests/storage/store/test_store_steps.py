@@ -46,7 +46,7 @@ def test_empty_result(store: Store) -> None:
     assert_same(store.read_step("find_spots"), no_rows)
 
 
-def test_what_was_not_run_is_absent(store: Store) -> None:
+def test_steps_not_run_are_absent(store: Store) -> None:
     assert not store.has_step("index")
     with pytest.raises(StoreNotFoundError, match="no result of index; run: dxdask index"):
         store.read_step("index")
@@ -157,7 +157,7 @@ def test_history_keeps_each_time(store: Store) -> None:
         ("refine", True),
     ]
     assert [e["tables"][0]["rows"][0]["n_indexed"] for e in history] == [11, 12, 10]
-    # a row an event, say, is kept once
+    # a row an event, for example, is kept once
     images = Table(name="images", title="", rows=[{"image": 1}], printed=False)
     more = result(3)
     store.write_step("index", replace(more, tables=(*more.tables, images)))
@@ -192,7 +192,7 @@ def test_no_objects_in_a_store(store: Store, values: np.ndarray[Any, Any]) -> No
         store.write_step("index", replace(result(), arrays={"bad": values}))
 
 
-def test_what_json_cannot_hold_is_named(store: Store) -> None:
+def test_values_that_json_cannot_hold_are_named(store: Store) -> None:
     with pytest.raises(InputError, match=r"parameters\.filter is a set"):
         store.write_step("index", result(), parameters={"filter": {1, 2}})
     assert not store.has_step("index")

@@ -1,0 +1,84 @@
+"""A range of images of a run: its models, frames and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.arrays import Floats
+from dxdask.errors import ParameterError
+from dxdask.models import Experiment
+
+if TYPE_CHECKING:
+    from dxdask.pipeline.inputs import RunInput
+
+IMAGES = "images"
+"""Key, among the parameters of a run in a store, of the first and last image it was made from."""
+
+ImageRange = tuple[int, int]
+
+
+def run_of_images(run: RunInput, images: ImageRange | None) -> RunInput:
+    """Return a run with these images only, first and last, counted as in its scan; None: all.
+
+    Raises
+    ------
+    ParameterError
+        The run does not have these images.
+    """
+    if images is None:
+        return run
+    first, last = images
+    start = run.experiment.first_image
+    if not start <= first <= last < start + run.shape[0]:
+        raise ParameterError(
+            f"images={first},{last}: {run.name} has images {start} to {start + run.shape[0] - 1}"
+        )
+    rows = slice(first - start, last - start + 1)
+    load = run.load_frames
+    return replace(
+        run,
+        experiment=experiment_of_images(run.experiment, images),
+        geometry=None if run.geometry is None else experiment_of_images(run.geometry, images),
+        shape=(last - first + 1, *run.shape[1:]),
+        event_ids=None if run.event_ids is None else run.event_ids[rows],
+        load_frames=lambda: load().of_images(rows.start, rows.stop),
+        images=images,
+    )
+
+
+def experiment_of_images(experiment: Experiment, images: ImageRange) -> Experiment:
+    """Return the models with a scan, and a beam, of these images only."""
+    scan, beam = experiment.scan, experiment.beam
+    first, last = images
+    rows = slice(first - experiment.first_image, last - experiment.first_image + 1)
+    if scan is None or scan.image_range == images:
+        return experiment
+    start, width = scan.oscillation
+    times, epochs, n = scan.exposure_times, scan.epochs, scan.n_images
+    scan = replace(
+        scan,
+        image_range=images,
+        oscillation=(start + rows.start * width, width),
+        exposure_times=times[rows] if len(times) == n else times,
+        epochs=epochs[rows] if len(epochs) == n else epochs,
+    )
+    if beam.wavelengths is not None:
+        beam = replace(beam, wavelengths=beam.wavelengths[rows])
+    return replace(experiment, scan=scan, beam=beam)
+
+
+def rows_of_images(z: Floats, images: ImageRange) -> NDArray[np.bool_]:
+    """Return true for centroids (n,), z in images, that lie on these images."""
+    image = np.floor(z) + 1
+    return np.asarray((image >= images[0]) & (image <= images[1]))
+
+
+def recorded_images(parameters: Mapping[str, Any]) -> ImageRange | None:
+    """Return the images that a result of a run was made from; None: all."""
+    found = parameters.get(IMAGES)
+    return None if found is None else (int(found[0]), int(found[1]))

@@ -1,0 +1,351 @@
+"""One graph of the steps of a command: those to be computed, and those in the store already.
+
+Every run of a step has a fingerprint of its parameters and inputs. A run whose fingerprint is in
+the store, or was left complete by an interrupted command, is taken as it is; tasks write the rows
+of the others, and one task a step commits them together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dask.delayed import Delayed, delayed
+
+from dxdask.errors import SchemaError
+from dxdask.pipeline import staleness
+from dxdask.pipeline.commit import Destination, commit_runs, write_ensemble, write_run
+from dxdask.pipeline.declaration import (
+    Kind,
+    Pass,
+    PassInputs,
+    RequestedStep,
+    Step,
+    StepInputs,
+    Values,
+)
+from dxdask.pipeline.frames import finish
+from dxdask.pipeline.images import IMAGES
+from dxdask.pipeline.inputs import RunInput, with_kept_calibration
+from dxdask.pipeline.steps import closure
+from dxdask.pipeline.stored_result import StoredResult
+from dxdask.storage.store.partitions import found_partition
+from dxdask.storage.store.provenance import fingerprint
+from dxdask.storage.store.store import Store
+
+if TYPE_CHECKING:
+    from dxdask.cluster.running_counts import TaskCounter
+    from dxdask.pipeline.frames import RunFrames
+
+CONTENTS = "contents"
+"""Key, among the parameters in a store, of the values that a step took beside its inputs."""
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """A graph that is ready to run.
+
+    Attributes
+    ----------
+    fingerprints : of each step, computed or found. results : `StoredResult` of each, lazy.
+    commits : one lazy task a step to be computed. found : steps that need not be.
+    finishes : lazy tasks that mark the runs imported on the way as complete.
+    reads : frames that each step to be computed reads, and bytes that a task takes for each pixel.
+    counter : counts of tasks' results to show on the way.
+    """
+
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    results: dict[str, Delayed] = field(default_factory=dict)
+    commits: dict[str, Delayed] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+    finishes: list[Delayed] = field(default_factory=list)
+    reads: dict[str, tuple[list[RunFrames], int]] = field(default_factory=dict)
+    counter: TaskCounter | None = None
+
+    @property
+    def tasks(self) -> list[Delayed]:
+        """All that is to be computed."""
+        return [*self.finishes, *self.commits.values()]
+
+
+class Planner:
+    """Builds a plan for some runs, step by step; computes nothing.
+
+    Parameters
+    ----------
+    runs : as recorded; a step takes them calibrated unless it is declared otherwise.
+    parameters : of the command, one attribute a group of any of its steps.
+    calibrated : the runs calibrated by the command's parameters; None: as they were before.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runs: Sequence[RunInput],
+        parameters: Values,
+        *,
+        kind: Kind,
+        calibrated: Sequence[RunInput] | None = None,
+    ) -> None:
+        self.store, self.parameters, self.kind = store, parameters, kind
+        self.plan = Plan()
+        self._recorded = list(runs)
+        self._calibrated = None if calibrated is None else list(calibrated)
+        self._prints: dict[str, Mapping[str, str]] = {}
+        self._importing = any(run.writer is not None for run in runs)
+        self._images = {run.name: run.images for run in runs if run.images is not None}
+        self._started = time.time()
+
+    def add(self, names: Sequence[str]) -> Plan:
+        """Add steps to the plan, in the order of processing, and return it.
+
+        A step begins when those it needs are in the store: if it fails, they are not lost.
+
+        Raises
+        ------
+        StoreNotFoundError
+            A step that is needed and not requested is not in the store, or not of all these runs.
+        InputError
+            A step that is needed was made from other input than is there now.
+        """
+        steps = closure(names, self.kind)
+        requested = [step for step in steps if step.name in names]
+        needed = {name for step in requested for name in step.needs}
+        one_pass = next((step.in_pass() for step in requested if step.in_pass is not None), None)
+        together = [s for s in requested if one_pass is not None and s.name in one_pass.steps]
+        for step in steps:
+            if step not in requested:
+                if step.name in needed:
+                    self._require(step)
+            elif step not in together:
+                self._add_step(self._request(step))
+            elif step is together[0] and one_pass is not None:
+                self._add_pass(one_pass, [self._request(s) for s in together])
+        return self.plan
+
+    def _add_step(self, requested: RequestedStep) -> None:
+        missing = self._missing(requested)
+        if missing:
+            self._commit(requested, self._build(requested, missing), missing)
+        else:
+            self._take(requested)
+
+    def _add_pass(self, one_pass: Pass, every: Sequence[RequestedStep]) -> None:
+        absent = {requested.step.name: self._missing(requested) for requested in every}
+        missing = {
+            run.name: [name for name, runs in absent.items() if run.name in runs]
+            for run in every[0].runs
+            if any(run.name in runs for runs in absent.values())
+        }
+        for requested in every:
+            if not absent[requested.step.name]:
+                self._take(requested)
+        if not missing:
+            return
+        reading = [w for w in every if w.step.reads_frames]
+        notes = [self._reads(w.step, [r for r in w.runs if r.name in missing]) for w in reading]
+        results = {name: self._read(name) for name in self.plan.results}
+        for requested in every:
+            if requested.step.name not in results and self.store.has_step(requested.step.name):
+                name = requested.step.name
+                kept = {r: p for r, p in requested.prints.items() if name not in missing.get(r, ())}
+                results[name] = literal(StoredResult.of(self.store, name, kept))
+        inputs = PassInputs(
+            store=self.store,
+            requested={w.step.name: w for w in every},
+            missing=missing,
+            results=results,
+            parameters=self.parameters,
+            importing=any(notes),
+        )
+        built = one_pass.build(inputs)
+        self.plan.counter = one_pass.counts
+        for requested in every:
+            name = requested.step.name
+            if absent[name]:
+                self._commit(requested, built[name], absent[name])
+
+    def _request(self, step: Step) -> RequestedStep:
+        """Return a step with the fingerprints of its runs."""
+        runs = self._runs_of(step)
+        extras = step.extras(self.store, runs, self.parameters)
+        common = step.given_of(self.parameters)
+        given: dict[str, Mapping[str, Any]] = {}
+        prints: dict[str, str] = {}
+        for run in runs:
+            contents = extras.of_run(run.name)
+            given[run.name] = {
+                **common,
+                **({CONTENTS: contents} if contents else {}),
+                **({IMAGES: list(run.images)} if run.images else {}),
+            }
+            prints[run.name] = fingerprint(
+                step.name, given[run.name], self._inputs_of(step, run), step.version
+            )
+        if step.scope_of(self.parameters) == "ensemble":
+            whole = fingerprint(step.name, prints, [], step.version)
+            prints = dict.fromkeys(prints, whole)
+        self._prints[step.name] = prints
+        requested = RequestedStep(step=step, runs=runs, given=given, prints=prints, extras=extras)
+        self.plan.fingerprints[step.name] = requested.fingerprint
+        return requested
+
+    def _inputs_of(self, step: Step, run: RunInput) -> list[str]:
+        """Return the fingerprints of all that a run of a step is made from."""
+        own = [run.fingerprint] if step.reads_frames else []
+        return [*own, *(self._prints[name][run.name] for name in step.needs)]
+
+    def _missing(self, requested: RequestedStep) -> list[str]:
+        """Return the runs of a step that are to be computed."""
+        if self.parameters.force:
+            return [run.name for run in requested.runs]
+        there = staleness.prints_of(self.store, requested.step.name)
+        missing = [run for run, value in requested.prints.items() if there.get(run) != value]
+        if requested.step.scope_of(self.parameters) == "ensemble":
+            same = not missing and set(there) == set(requested.prints)
+            return [] if same else list(requested.prints)
+        return missing
+
+    def _take(self, requested: RequestedStep) -> None:
+        """Take a step from the store."""
+        name = requested.step.name
+        self.plan.found.append(name)
+        self.plan.results[name] = lazy_result(self.store, name)
+
+    def _require(self, step: Step) -> None:
+        """Take a step that is needed and not requested from the store."""
+        runs = self._runs_of(step)
+        staleness.require_fresh(self.store, step, [run.name for run in runs])
+        self._prints[step.name] = staleness.prints_of(self.store, step.name)
+        self.plan.fingerprints[step.name] = self.store.manifest(step.name).fingerprint
+        self.plan.results[step.name] = lazy_result(self.store, step.name)
+
+    def _commit(
+        self, requested: RequestedStep, built: Mapping[str, Delayed], missing: Sequence[str]
+    ) -> None:
+        """Add the tasks that write the lazy results of runs and commit the step.
+
+        built : of each run that is missing, or of all at once under the name "".
+        """
+        step, plan = requested.step, self.plan
+        to = literal(self._destination(requested))
+        begun = [self._started, *(plan.commits[n] for n in step.needs if n in plan.commits)]
+        carried = self._read(step.carries) if step.carries else None
+        if "" in built:
+            finishes = self._finish(requested, built)
+            commit = delayed(write_ensemble, pure=True)(to, built[""], carried, finishes, begun)
+        else:
+            write = delayed(write_run, pure=True)
+            written = {
+                run: literal(self._interrupted(requested, run))
+                if run not in built
+                else write(to, run, built[run], carried)
+                for run in missing
+            }
+            kept = [r for r in staleness.prints_of(self.store, step.name) if r not in written]
+            needs = {name: self._read(name) for name in step.needs}
+            commit = delayed(commit_runs, pure=True)(
+                to,
+                list(written.values()),
+                kept,
+                needs,
+                literal(self.parameters),
+                self._finish(requested, written),
+                begun,
+            )
+        plan.commits[step.name] = plan.results[step.name] = commit
+
+    def _build(self, requested: RequestedStep, missing: Sequence[str]) -> dict[str, Delayed]:
+        step = requested.step
+        results = {name: self._read(name) for name in step.needs}
+        importing = self._reads(step, [r for r in requested.runs if r.name in missing])
+
+        def inputs(runs: Sequence[RunInput]) -> StepInputs:
+            return StepInputs(
+                runs=runs,
+                results=results,
+                parameters=self.parameters,
+                extras=requested.extras,
+                importing=importing,
+            )
+
+        if step.build is None:
+            raise SchemaError(f"step {step.name} has neither a builder nor a pass that makes it")
+        if step.scope_of(self.parameters) == "ensemble":
+            return {"": step.build(inputs(requested.runs))}
+        return {
+            run.name: step.build(inputs([run]))
+            for run in requested.runs
+            if run.name in missing and self._interrupted(requested, run.name) is None
+        }
+
+    def _read(self, name: str) -> Delayed:
+        """Return the lazy result of a step, restricted to the images chosen."""
+        found = self.plan.results[name]
+        if not self._images:
+            return found
+        narrow: Delayed = delayed(StoredResult.narrowed, pure=True)(found, self._images)
+        return narrow
+
+    def _reads(self, step: Step, runs: Sequence[RunInput]) -> bool:
+        """Note the frames that a step reads; return whether it is the first to read them."""
+        if not step.reads_frames:
+            return False
+        arrays = [run.frames for run in runs]
+        if self._importing:
+            arrays += [run.incoming for run in runs if run.load_incoming is not None]
+        self.plan.reads[step.name] = arrays, step.bytes_per_pixel
+        return self._importing
+
+    def _finish(self, requested: RequestedStep, written: Mapping[str, Any]) -> list[Delayed]:
+        """Return tasks that complete the import of the runs that a step reads from raw files."""
+        if not (requested.step.reads_frames and self._importing):
+            return []
+        self._importing = False
+        done = [
+            delayed(finish, pure=True)(run.writer, (), written.get(run.name, written.get("")))
+            for run in requested.runs
+            if run.writer is not None
+        ]
+        self.plan.finishes += done
+        return done
+
+    def _interrupted(self, requested: RequestedStep, run: str) -> Any:
+        """Return the rows of a run that an interrupted command left complete, if any."""
+        if self.parameters.force or self._importing:
+            return None
+        store = self.store
+        return found_partition(
+            store.path, store.branch, requested.step.name, run, requested.prints[run]
+        )
+
+    def _destination(self, requested: RequestedStep) -> Destination:
+        return Destination(
+            path=str(self.store.path),
+            branch=self.store.branch,
+            step=requested.step.name,
+            kind=self.kind,
+            fingerprint=requested.fingerprint,
+            prints=requested.prints,
+            given=requested.given,
+        )
+
+    def _runs_of(self, step: Step) -> list[RunInput]:
+        if step.as_recorded:
+            return self._recorded
+        if self._calibrated is None:
+            self._calibrated = [with_kept_calibration(self.store, run) for run in self._recorded]
+        return self._calibrated
+
+
+def literal(value: Any) -> Delayed:
+    """Return a value as one entry of the graph, which Dask does not look into."""
+    found: Delayed = delayed(value, name=None, pure=True, traverse=False)
+    return found
+
+
+def lazy_result(store: Store, name: str) -> Delayed:
+    """Return the present result of a step, a Delayed `StoredResult`."""
+    return literal(StoredResult.of(store, name))

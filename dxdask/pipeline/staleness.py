@@ -1,0 +1,163 @@
+"""Results that were made from other input than is there now, and the commands that renew them.
+
+A step's record in a store has, for each run, the fingerprint of its parameters and inputs. It is
+computed again from the parameters of then and the inputs of now; where the two differ, or where a
+step that it needs is stale, the result is stale.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+
+from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.parameters.entries import changed
+from dxdask.pipeline.declaration import Kind, Step
+from dxdask.pipeline.images import ImageRange, recorded_images, run_of_images
+from dxdask.pipeline.inputs import (
+    RunInput,
+    kind_of,
+    kind_of_store,
+    stored_runs,
+    with_kept_calibration,
+)
+from dxdask.pipeline.steps import closure, parameters_of_kind, steps_of_kind
+from dxdask.storage.store.provenance import fingerprint
+from dxdask.storage.store.store import Store
+
+
+def prints_of(store: Store, name: str) -> dict[str, str]:
+    """Return the fingerprint of each run of a step in a store; none where the step is absent.
+
+    A result that was given, not computed, has none; its identifier stands for it.
+    """
+    if not store.has_step(name):
+        return {}
+    manifest = store.manifest(name)
+    return {run: value or manifest.id for run, value in manifest.made_from.items()}
+
+
+def stale_steps(store: Store) -> dict[str, str]:
+    """Return the steps of a store that are stale, each with the reason."""
+    kinds = {kind_of(store.run_experiment(run)) for run in store.runs}
+    if len(kinds) != 1:
+        return {}
+    (kind,) = kinds
+    found: dict[str, str] = {}
+    runs = _Runs(store)
+    for step in steps_of_kind(kind):
+        if not store.has_step(step.name):
+            continue
+        reason = next((f"{n} is stale" for n in step.needs if n in found), None)
+        reason = reason or _reason(store, step, runs)
+        if reason:
+            found[step.name] = reason
+    return found
+
+
+def require_fresh(store: Store, step: Step, names: Sequence[str]) -> None:
+    """Check that a step is in the store, of these runs, and not stale.
+
+    Raises
+    ------
+    StoreNotFoundError
+        It is not there, or not of all these runs.
+    InputError
+        It is stale; the message has the commands that renew it.
+    """
+    command = f"dxdask {step.name} {store.path}{_branch(store)}"
+    if not store.has_step(step.name):
+        raise StoreNotFoundError(f"{store.path} holds no complete {step.name}; run: {command}")
+    absent = [name for name in names if name not in prints_of(store, step.name)]
+    if absent:
+        raise StoreNotFoundError(
+            f"{step.name} in {store.path} has no run {', '.join(absent)}; run: {command}"
+        )
+    require_not_stale(store, step.name)
+
+
+def require_not_stale(store: Store, name: str) -> None:
+    """Check that a step, if it is in the store, is not stale.
+
+    Raises
+    ------
+    InputError
+        It is stale; the message has the commands that renew it.
+    """
+    stale = stale_steps(store)
+    if name in stale:
+        raise InputError(
+            f"{name} in {store.path} was made from other input than is there now "
+            f"({stale[name]}); run it again: "
+            f"{' && '.join(renewing_commands(store, [name], stale))}"
+        )
+
+
+def renewing_commands(store: Store, names: Sequence[str], stale: Mapping[str, str]) -> list[str]:
+    """Return the commands that renew steps: of them and of those they need, as far as stale.
+
+    The parameters are those that the results were made with.
+    """
+    kind = kind_of_store(store) or "sweeps"
+    return [
+        " ".join(["dxdask", s.name, shlex.quote(str(store.path)), *_assignments(store, s, kind)])
+        + _branch(store)
+        for s in closure(names, kind)
+        if s.name in stale
+    ]
+
+
+class _Runs:
+    """The runs of a store, loaded on access, as recorded and as calibrated."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._there = set(store.runs)
+        self._runs: dict[tuple[str, ImageRange | None, bool], RunInput] = {}
+
+    def get(self, name: str, images: ImageRange | None, *, recorded: bool) -> RunInput | None:
+        """Return a run, or these images of it; None where it is no longer there."""
+        if name not in self._there:
+            return None
+        if (name, images, recorded) not in self._runs:
+            run = run_of_images(stored_runs(self._store, [name])[0], images)
+            self._runs[name, images, True] = run
+            self._runs[name, images, False] = with_kept_calibration(self._store, run)
+        return self._runs[name, images, recorded]
+
+
+def _reason(store: Store, step: Step, runs: _Runs) -> str | None:
+    """Return the first input of a step that changed; None where it is as it was."""
+    manifest = store.manifest(step.name)
+    needed = {name: prints_of(store, name) for name in step.needs}
+    now: dict[str, str] = {}
+    for name in (n for n, value in manifest.made_from.items() if value):
+        parameters = manifest.parameters_of(name)
+        run = runs.get(name, recorded_images(parameters), recorded=step.as_recorded)
+        if run is None:
+            return f"run {name} is gone"
+        absent = next((n for n in step.needs if name not in needed[n]), None)
+        if absent:
+            return f"{absent} has no run {name}"
+        own = [run.fingerprint] if step.reads_frames else []
+        inputs = [*own, *(needed[n][name] for n in step.needs)]
+        now[name] = fingerprint(step.name, parameters, inputs, step.version)
+    whole = fingerprint(step.name, now, [], step.version)
+    differing = [n for n, was in manifest.made_from.items() if was and was not in (now[n], whole)]
+    if not differing:
+        return None
+    what = " or ".join(["frames, mask or calibration"] * step.reads_frames
+                       + list(step.needs))  # fmt: skip
+    return f"{what} of run {', '.join(differing[:3])}{' ...' * (len(differing) > 3)} changed"
+
+
+def _assignments(store: Store, step: Step, kind: Kind) -> Iterator[str]:
+    """Yield the parameters of a step in the store that are not at default, as `a.b.c=value`."""
+    stored = store.manifest(step.name).parameters
+    given = {group: stored[group] for group in step.parameters() if group in stored}
+    for line in changed(parameters_of_kind(kind).model_validate(given)):
+        yield shlex.quote(line.replace(" = ", "=", 1))
+
+
+def _branch(store: Store) -> str:
+    return "" if store.branch == "main" else f" branch={store.branch}"

@@ -1,0 +1,42 @@
+"""Refined models of sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dxdask.parameters import Parameters
+from dxdask.pipeline.declaration import Step, Values, one_task
+
+if TYPE_CHECKING:
+    from dxdask.pipeline.stored_result import StoredResult
+    from dxdask.results import StepResult
+
+
+def parameters() -> Mapping[str, Parameters]:
+    """Return the groups of parameters."""
+    from dxdask.refinement.parameters import RefinementParameters
+
+    return {"refinement": RefinementParameters()}
+
+
+def _refine(indexed: StoredResult, names: list[str], given: Values) -> StepResult:
+    from dxdask.indexing.index import COLUMNS_NEEDED as CENTROIDS
+    from dxdask.refinement import refine
+    from dxdask.refinement.predict import COLUMNS_NEEDED
+    from dxdask.refinement.selection import VARIANCES
+
+    wanted = dict.fromkeys((*CENTROIDS, *COLUMNS_NEEDED, *VARIANCES, "entering", "s1", "rlp"))
+    table, experiments = indexed.of_runs(names, indexed.present(list(wanted)))
+    return refine(table, experiments, given.refinement)
+
+
+STEP = Step(
+    name="refine",
+    title="Refine crystal, detector and beam, jointly over the runs.",
+    parameters=parameters,
+    build=one_task(_refine, "index"),
+    needs=("index",),
+    carries="index",
+    version="2",
+)

@@ -1,0 +1,57 @@
+"""Integrated reflections of each still."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dxdask.parameters import Parameters
+from dxdask.pipeline.declaration import CombineInputs, Extras, Pass, Step, Values
+
+if TYPE_CHECKING:
+    from dxdask.pipeline.inputs import RunInput
+    from dxdask.results import StepResult
+    from dxdask.storage.store.store import Store
+
+
+def parameters() -> Mapping[str, Parameters]:
+    """Return the groups of parameters."""
+    from dxdask.integration.stills.parameters import StillIntegrationParameters
+
+    return {"integration": StillIntegrationParameters()}
+
+
+def extras(_store: Store, runs: Sequence[RunInput], _values: Values) -> Extras:
+    """Return the geometry of runs whose geometry is known better than in their files."""
+    from dxdask.pipeline.stills.events import geometry_contents
+
+    return Extras(by_run=geometry_contents(runs))
+
+
+def events() -> Pass:
+    """Return the pass over the frames that this step is part of."""
+    from dxdask.pipeline.stills.events import EVENTS
+
+    return EVENTS
+
+
+def combine(inputs: CombineInputs) -> StepResult:
+    """Return tables of all runs."""
+    from dxdask.graphs.stills.reports import combine_integrated
+
+    return combine_integrated(inputs.results, inputs.arrays(("hit", "indexed", "reason")))
+
+
+STEP = Step(
+    name="integrate",
+    title="Predict and integrate the reflections of each still.",
+    parameters=parameters,
+    in_pass=events,
+    needs=("index",),
+    scope="run",
+    kinds=("stills",),
+    reads_frames=True,
+    extras=extras,
+    combine=combine,
+    version="stills 2",
+)
