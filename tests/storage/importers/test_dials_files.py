@@ -6,97 +6,19 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import msgpack
 import numpy as np
 import pytest
+from support.dials_examples import sweep, table
 
-from dxdask.columns import Flag, check
 from dxdask.errors import FormatError, InputError
-from dxdask.models import (
-    Beam,
-    Crystal,
-    Detector,
-    Experiment,
-    ExperimentList,
-    GaussianProfile,
-    Goniometer,
-    Group,
-    Panel,
-    Scan,
-)
-from dxdask.models.vectors import matrix, rotation_matrix, unit, vector
-from dxdask.storage.exporters.dials import (
-    to_dials_columns,
-    write_experiments,
-    write_reflections,
-)
+from dxdask.models import Beam, ExperimentList, Scan
+from dxdask.models.vectors import matrix, rotation_matrix
+from dxdask.storage.exporters.dials import to_dials_columns, write_experiments, write_reflections
 from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.dials.files import read_experiments, read_npz, read_reflections
 
 DIALS_SHOW = Path("/usr/bin/dials.show")
-
-
-def sweep() -> Experiment:
-    turn = rotation_matrix((1, 2, 3), 0.3)
-    fast, slow = (vector(turn @ v) for v in ((1, 0, 0), (0, -1, 0)))
-    normal = {"fast_axis": fast, "slow_axis": slow}
-    group = Group(name="g", origin=(0.0, 0.0, -150.0), **normal, panels=(0, 1))
-    panels = tuple(
-        Panel(
-            name=f"p{i}",
-            origin=(-50.0, 50.0 - 20 * i, -150.0),
-            **normal,
-            image_size=(10, 8),
-            offset=(0, 8 * i),
-            mu=2.0,
-            thickness=0.3,
-            material="Si",
-            use_parallax=True,
-            mask=((0, 0, 3, 4),),
-        )
-        for i in range(2)
-    )
-    crystal = Crystal.from_cell(
-        (78.0, 78.0, 37.0, 90.0, 90.0, 90.0), u_matrix=turn, space_group="P 43 21 2"
-    )
-    return Experiment(
-        identifier="abc",
-        run="run1",
-        beam=Beam(wavelength=0.98, direction=vector(unit((0.01, 0.02, 1.0))), transmission=0.25),
-        detector=Detector(panels=panels, root=Group(groups=(group,))),
-        goniometer=Goniometer(
-            axes=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), angles=(10.0, 20.0), names=("phi", "omega"),
-            scan_axis=1,
-        ),
-        scan=Scan(image_range=(3, 12), oscillation=(20.0, 0.5), exposure_times=(0.1,)),
-        crystal=replace(
-            crystal,
-            scan_points=tuple(matrix(crystal.a * (1 + 0.001 * i)) for i in range(11)),
-            cell_su=(0.01, 0.01, 0.02, 0.0, 0.0, 0.0),
-        ),
-        profile=GaussianProfile(sigma_b=0.0005, sigma_m=0.002),
-    )  # fmt: skip
-
-
-def table(n: int = 5) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(7)
-    return check(
-        {
-            "experiment": np.zeros(n, np.int32),
-            "panel": np.arange(n, dtype=np.int32) % 2,
-            "hkl": rng.integers(-9, 9, (n, 3)).astype(np.int32),
-            "flags": np.full(n, Flag.STRONG | Flag.INDEXED, np.uint32),
-            "entering": rng.random(n) > 0.5,
-            "x": rng.random(n),
-            "y": rng.random(n),
-            "z": 2.0 + np.arange(n) + 0.5,
-            "bbox": rng.integers(0, 9, (n, 6)).astype(np.int32),
-            "s1": rng.random((n, 3)),
-            "intensity_sum": rng.random(n),
-            "peak": np.ones(n, np.int32),
-        }
-    )
 
 
 def test_a_sweep_comes_back(tmp_path):
@@ -229,49 +151,6 @@ def test_newer_scans_list_their_angles(tmp_path):
     values["beam"][0]["__id__"] = "monochromatic"
     (tmp_path / "a.expt").write_text(json.dumps(values))
     assert read_experiments(tmp_path / "a.expt")[0].scan.oscillation == (20.0, 0.5)
-
-
-@pytest.mark.parametrize("text", ["not json", "[1, 2]", '{"__id__": "ExperimentList"}'])
-def test_what_is_no_experiment_list(tmp_path, text):
-    (tmp_path / "a.expt").write_text(text)
-    with pytest.raises(FormatError, match=r"a\.expt"):
-        read_experiments(tmp_path / "a.expt")
-
-
-def test_an_unknown_beam_is_named(tmp_path):
-    write_experiments(tmp_path / "a.expt", ExperimentList.of([sweep()]))
-    values = json.loads((tmp_path / "a.expt").read_text())
-    values["beam"][0] = {"__id__": "polychromatic", "direction": [0, 0, 1]}
-    (tmp_path / "a.expt").write_text(json.dumps(values))
-    with pytest.raises(FormatError, match="kind 'polychromatic' has no wavelength"):
-        read_experiments(tmp_path / "a.expt")
-
-
-def test_damaged_tables(tmp_path):
-    path = tmp_path / "a.refl"
-    write_reflections(path, table(), ExperimentList.of([sweep()]))
-    raw = path.read_bytes()
-    path.write_bytes(raw[:-9])
-    with pytest.raises(FormatError, match="truncated"):
-        read_reflections(path)
-    mark, version, content = msgpack.unpackb(raw, strict_map_key=False)
-    content["nrows"] = 10**15
-    path.write_bytes(msgpack.packb([mark, version, content]))
-    with pytest.raises(FormatError, match="the table has 1000000000000000 rows"):
-        read_reflections(path)
-    path.write_bytes(msgpack.packb(["something else", 1, content]))
-    with pytest.raises(FormatError, match="'something else' version 1 is not known"):
-        read_reflections(path)
-    content["data"]["id"] = ["complex", [5, b""]]
-    path.write_bytes(msgpack.packb([mark, version, content]))
-    with pytest.raises(FormatError, match=r"column .* is of an unknown type|has 5 rows"):
-        read_reflections(path)
-
-
-def test_npz_of_objects_is_refused(tmp_path):
-    np.savez(tmp_path / "a.npz", id=np.array([object()]))
-    with pytest.raises(FormatError, match=r"not an \.npz file of plain arrays"):
-        read_npz(tmp_path / "a.npz")
 
 
 @pytest.mark.shared
