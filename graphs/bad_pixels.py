@@ -26,6 +26,7 @@ from dxdask.analysis.parameters import BadPixelParameters
 from dxdask.arrays import Mask
 from dxdask.graphs.blocks import Block, block_ranges, map_frames
 from dxdask.graphs.fold import tree_fold
+from dxdask.graphs.literal import literal
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
 
@@ -64,10 +65,10 @@ def find_bad_pixels(
         See `dxdask.analysis.find_bad_pixels`.
     """
     parameters = parameters or BadPixelParameters()
-    settings = delayed(parameters, name=None, pure=True, traverse=False)
+    settings = literal(parameters)
     runs = first_of_runs(experiments)
     given = list(masks) if masks is not None else [None] * len(runs)
-    models = [delayed(e, name=None, pure=True, traverse=False) for e in runs]
+    models = [literal(e) for e in runs]
     known = [delayed(known_mask, pure=True)(m, f.shape) for m, f in zip(given, frames, strict=True)]
     evidence = [
         tree_fold(
@@ -91,7 +92,7 @@ def find_bad_pixels(
             together.append(judge(whole, [models[i] for i in g], [known[i] for i in g], settings))
         else:
             together.append(delayed(of_group, pure=True)([own[i] for i in g], settings))
-    every = delayed(experiments, name=None, pure=True, traverse=False)
+    every = literal(experiments)
     result: Delayed = delayed(_result, pure=True)(every, known, own, together, settings)
     return result
 
@@ -107,7 +108,7 @@ def _parts(
     return map_frames(
         _evidence_of_block,
         frames,
-        [models, mask, settings, delayed(used, name=None, pure=True, traverse=False)],
+        [models, mask, settings, literal(used)],
         label="find-bad-pixels",
         used=[i for i, block in enumerate(block_ranges(frames)) if not used.isdisjoint(block)],
     )

@@ -22,6 +22,7 @@ from dxdask.calibration.model import panel_boxes
 from dxdask.calibration.parameters import DarkParameters
 from dxdask.graphs.blocks import Block, block_ranges, map_frames
 from dxdask.graphs.fold import tree_fold
+from dxdask.graphs.literal import literal
 from dxdask.models import Detector
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def pedestal(
     InputError
         See `dxdask.calibration.reduce_dark_run`.
     """
-    boxes = delayed(panel_boxes(detector), name=None, pure=True, traverse=False)
+    boxes = literal(panel_boxes(detector))
     parts = map_frames(_sums_of_block, frames, [boxes], label="dark-sums")
     sums = tree_fold(parts, combine_dark_sums, fan_in=fan_in, label="add-dark", records=True)
     again = delayed(_Again(frames), name=f"again-{frames.name}", traverse=False)

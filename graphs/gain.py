@@ -18,6 +18,7 @@ from dxdask.analysis.images import require_counts
 from dxdask.analysis.parameters import GainParameters
 from dxdask.graphs.blocks import Block, block_ranges, map_frames
 from dxdask.graphs.fold import tree_fold
+from dxdask.graphs.literal import literal
 from dxdask.models import Experiment
 from dxdask.results import StepResult
 
@@ -54,15 +55,15 @@ def estimate_gain(
     """
     parameters = parameters or GainParameters()
     require_counts(frames, experiment)
-    models = delayed(experiment, name=None, pure=True, traverse=False)
-    settings = delayed(parameters, name=None, pure=True, traverse=False)
-    good = delayed(mask, name=None, pure=True, traverse=False)
+    models = literal(experiment)
+    settings = literal(parameters)
+    good = literal(mask)
     chosen = sampled_frames(experiment, frames.shape[0], parameters)
     numbers = set(chosen.tolist())
     parts = map_frames(
         _gains_of_block,
         frames,
-        [models, good, settings, delayed(numbers, name=None, pure=True, traverse=False)],
+        [models, good, settings, literal(numbers)],
         label="estimate-gain",
         used=[i for i, block in enumerate(block_ranges(frames)) if not numbers.isdisjoint(block)],
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dxdask.graphs.blocks import Block, block_ranges, map_frames
 from dxdask.graphs.fold import tree_fold
+from dxdask.graphs.literal import literal
 from dxdask.graphs.shoeboxes import pixels_around_spots
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment
@@ -68,15 +69,15 @@ def find_spots(
     check_inputs(
         frames.shape, experiment, parameters, dtype=frames.dtype, mask=mask, gain_map=gain_map
     )
-    models = delayed(experiment, name=None, pure=True, traverse=False)
-    settings = delayed(parameters, name=None, pure=True, traverse=False)
+    models = literal(experiment)
+    settings = literal(parameters)
     masks = delayed(_masks, pure=True)(models, mask, settings)
-    gains = None if gain_map is None else delayed(gain_map, name=None, pure=True, traverse=False)
+    gains = None if gain_map is None else literal(gain_map)
     # of this run only: thresholds are made for its models, mask and parameters
     token = tokenize(masks.key, None if gains is None else gains.key)
     workspaces = delayed(Workspaces)(dask_key_name=f"workspaces-{token}")
     z0, ranges = first_z(experiment), z_ranges(experiment, parameters, frames.shape[0])
-    looked_at = delayed(ranges, name=None, pure=True, traverse=False)
+    looked_at = literal(ranges)
     parts = map_frames(
         _spots_of_block,
         frames,

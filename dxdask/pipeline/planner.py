@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dask.delayed import Delayed, delayed
 
 from dxdask.errors import SchemaError
+from dxdask.graphs.literal import literal
 from dxdask.pipeline import staleness
 from dxdask.pipeline.commit import Destination, commit_runs, write_ensemble, write_run
 from dxdask.pipeline.declaration import (
@@ -338,12 +339,6 @@ class Planner:
         if self._calibrated is None:
             self._calibrated = [with_kept_calibration(self.store, run) for run in self._recorded]
         return self._calibrated
-
-
-def literal(value: Any) -> Delayed:
-    """Return a value as one entry of the graph, which Dask does not look into."""
-    found: Delayed = delayed(value, name=None, pure=True, traverse=False)
-    return found
 
 
 def lazy_result(store: Store, name: str) -> Delayed:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from dask.base import tokenize
@@ -22,6 +22,7 @@ from dxdask.graphs.blocks import (
     records_of_ranges,
 )
 from dxdask.graphs.fold import tree_fold
+from dxdask.graphs.literal import literal
 from dxdask.graphs.stills.events import (
     EventFrames,
     index_events,
@@ -75,14 +76,14 @@ def process_stills(
     frames share (of a store's: 2); where the cell is not known 3 a block, and the folds twice. A
     task holds one block and its result: some 60 kB a hit, 100 bytes a blank.
     """
-    shared = [_constant(r.run) for r in runs]
+    shared = [literal(r.run) for r in runs]
     used = [_used_blocks(r) for r in runs]
     parts = [
         map_frames(
             _process_block,
             r.frames,
             # of this run only: thresholds are made for its models, mask and parameters
-            [run, _constant(known), _constant(integrate), _workspaces(run)],
+            [run, literal(known), literal(integrate), _workspaces(run)],
             label=FROM_FRAMES,
             used=numbers,
         )
@@ -118,14 +119,14 @@ def resume_stills(
     """
     if not runs[0].run.parameters.dispatch.index:
         return list(stored), None
-    shared = [_constant(r.run) for r in runs]
+    shared = [literal(r.run) for r in runs]
     parts = [
         records_of_ranges(
             _of_range, r.frames, [whole, run], label="stored-stills", used=_used_blocks(r)
         )
         for r, whole, run in zip(runs, stored, shared, strict=True)
     ]
-    cells, lazy_known = None, known if isinstance(known, Delayed) else _constant(known)
+    cells, lazy_known = None, known if isinstance(known, Delayed) else literal(known)
     if known is None:
         parts = [
             map_records(with_lattices, p, [run], label="find-lattices")
@@ -147,25 +148,20 @@ def _indexed(
     """Return the parts with their hits indexed, and integrated if `dispatch.integrate`."""
     if not integrate:
         return [
-            map_records(_index_part, p, [_constant(r.run), known], label=INDEX)
+            map_records(_index_part, p, [literal(r.run), known], label=INDEX)
             for r, p in zip(runs, parts, strict=True)
         ]
     return [
         map_frames(
             _finish_block,
             r.frames,
-            [_constant(r.run), known],
+            [literal(r.run), known],
             label=INTEGRATE,
             used=_used_blocks(r),
             parts=p,
         )
         for r, p in zip(runs, parts, strict=True)
     ]
-
-
-def _constant(value: Any) -> Delayed:
-    constant: Delayed = delayed(value, name=None, pure=True, traverse=False)
-    return constant
 
 
 def _workspaces(run: Delayed) -> Delayed:

@@ -36,10 +36,12 @@ def build(inputs: StepInputs) -> Delayed:
     """Return the mask of one run that is to be used from now on."""
     from dask.delayed import delayed
 
+    from dxdask.graphs.literal import literal
+
     run = inputs.run
     names = inputs.parameters.apply_mask.input.mask or ()
     mask: Delayed = delayed(_apply, pure=True)(
-        delayed(run.experiment, name=None, pure=True, traverse=False),
+        literal(run.experiment),
         run.imported_mask,
         inputs.extras.values.get(run.name),
         names,

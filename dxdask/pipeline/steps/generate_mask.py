@@ -28,9 +28,11 @@ def build(inputs: StepInputs) -> Delayed:
     """Return the mask of one run."""
     from dask.delayed import delayed
 
+    from dxdask.graphs.literal import literal
+
     run = inputs.run
     mask: Delayed = delayed(_mask, pure=True)(
-        delayed(run.experiment, name=None, pure=True, traverse=False),
+        literal(run.experiment),
         inputs.parameters,
         (run.shape[1], run.shape[2]),
     )

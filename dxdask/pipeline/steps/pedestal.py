@@ -25,10 +25,11 @@ def build(inputs: StepInputs) -> Delayed:
 
     from dxdask.calibration.result import dark_result
     from dxdask.graphs.dark import pedestal
+    from dxdask.graphs.literal import literal
 
     run = inputs.run
     dark = pedestal(inputs.frames(), run.experiment.detector, inputs.parameters.dark)
-    models = delayed(run.experiment, name=None, pure=True, traverse=False)
+    models = literal(run.experiment)
     result: Delayed = delayed(dark_result, pure=True)(dark, models)
     return result
 

@@ -12,6 +12,7 @@ from typing import Any
 from dask.delayed import Delayed, delayed
 
 from dxdask.errors import InputError
+from dxdask.graphs.literal import literal
 from dxdask.graphs.stills import process as graph
 from dxdask.graphs.stills import results
 from dxdask.graphs.stills.parts import StillsPart
@@ -87,12 +88,14 @@ def _events(
         return graph.process_stills(incoming, known, integrate=integrate, again=again)
     if first == "integrate":
         stored = [
-            delayed(_from_index, pure=True)(inputs.results["index"], _lazy(runs[n])) for n in names
+            delayed(_from_index, pure=True)(inputs.results["index"], literal(runs[n]))
+            for n in names
         ]
         cell = delayed(_cell_of, pure=True)(inputs.results["index"], names[0])
         return graph.resume_stills(frames, stored, cell, integrate=True)
     stored = [
-        delayed(_from_spots, pure=True)(inputs.results["find_spots"], _lazy(runs[n])) for n in names
+        delayed(_from_spots, pure=True)(inputs.results["find_spots"], literal(runs[n]))
+        for n in names
     ]
     if "index" not in inputs.requested:
         return stored, None
@@ -109,7 +112,7 @@ def _results(
 ) -> dict[str, dict[str, Delayed]]:
     built: dict[str, dict[str, Delayed]] = {name: {} for name in inputs.requested}
     for name, absent in inputs.missing.items():
-        part, run = parts[name], _lazy(runs[name])
+        part, run = parts[name], literal(runs[name])
         if "find_spots" in absent:
             built["find_spots"][name] = delayed(results.spots_result, pure=True)(part, run)
         if "hits" in absent:
@@ -151,12 +154,6 @@ def _parameters(inputs: PassInputs) -> Values:
     )
     spotfinder = values.spotfinder.model_copy(update={"lookup": LookupParameters()})
     return values.model_copy(update={"spotfinder": spotfinder, "dispatch": dispatch})
-
-
-def _lazy(run: StillsRun) -> Delayed:
-    # one by one: a task of one run is not to be handed the masks of all
-    lazy: Delayed = delayed(run, name=None, pure=True, traverse=False)
-    return lazy
 
 
 def _from_spots(spots: StoredResult, run: StillsRun) -> StillsPart:
