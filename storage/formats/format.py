@@ -33,11 +33,20 @@ class Supplement:
     reference_geometry : path of a geometry file.
     dataset : name of the frames' dataset.
     wavelength : Angstrom.
+    given : names of what the parameters give in place of a header's value, applied after the
+        headers are read: wavelength, distance, beam_centre, pixel_size, goniometer.
+    pixel_size : mm along fast and slow.
+    conventions : path of a file with conventions of detectors.
+    is_one_scan : the images of a template are one scan, whatever angles their headers have.
     """
 
     reference_geometry: Path | None = None
     dataset: str | None = None
     wavelength: float | None = None
+    given: frozenset[str] = frozenset()
+    pixel_size: tuple[float, float] | None = None
+    conventions: Path | None = None
+    is_one_scan: bool = False
 
 
 class Format(ABC):

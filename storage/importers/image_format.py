@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ class ImageFileFormat(Format):
     @abstractmethod
     def read_header(self, path: Path) -> ImageHeader:
         """Return the header of an image.
+
+        A format that takes a second argument, `supplement: Supplement | None = None`, has in it
+        what the user gives in place of values that the header lacks.
 
         Raises
         ------
@@ -38,4 +43,7 @@ class ImageFileFormat(Format):
 
     def read_runs(self, group: FileGroup, supplement: Supplement) -> list[RunSource]:
         """Return the runs in files of one template, see `runs_of_images`."""
-        return runs_of_images(group, self, self.read_header)
+        takes_both = len(signature(self.read_header).parameters) > 1
+        arguments = {"supplement": supplement} if takes_both else {}
+        read = partial(self.read_header, **arguments)
+        return runs_of_images(group, self, read, is_one_scan=supplement.is_one_scan)

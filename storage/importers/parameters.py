@@ -124,6 +124,11 @@ class InputParameters(Parameters):
     dataset: str | None = parameter(
         None, "Dataset of the frames in HDF5 that is not NXmx, such as /entry/data/data."
     )
+    conventions: Path | None = parameter(
+        None,
+        "Conventions of detectors and beamlines that CBF and SMV headers lack, a .toml file; they "
+        "come before the built-in ones.",
+    )
 
 
 class ImportParameters(Parameters):

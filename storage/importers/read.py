@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from dxdask.errors import InputError
-from dxdask.storage.formats import FileGroup, Format, RunSource, Supplement, format_of
+from dxdask.storage.formats import FileGroup, Format, RunSource, format_of
 from dxdask.storage.importers.adjust import adjusted, with_manifest
 from dxdask.storage.importers.files import find_files, group_files
 from dxdask.storage.importers.parameters import ImportParameters
 from dxdask.storage.importers.selection import selected
+from dxdask.storage.importers.supplement import supplement_of
 from dxdask.storage.store.layout import name_from
 from dxdask.storage.store.masks import read_mask
 
@@ -35,11 +36,7 @@ def read_runs(
     parameters = parameters or ImportParameters()
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     runs: list[RunSource] = []
-    supplement = Supplement(
-        reference_geometry=parameters.input.reference_geometry,
-        dataset=parameters.input.dataset,
-        wavelength=parameters.geometry.beam.wavelength,
-    )
+    supplement = supplement_of(parameters)
     for group in group_files(find_files(given, parameters.template)):
         for one, part in _by_format(group):
             runs.extend(one.read_runs(part, supplement))

@@ -201,7 +201,6 @@ def test_an_image_of_another_size_does_not_belong(tmp_path):
         ({"WAVELENGTH": "long"}, "WAVELENGTH=long in the header is not a number"),
         ({"DISTANCE": None}, "has no DISTANCE in its header"),
         ({"TYPE": "double"}, "TYPE=double is not known"),
-        ({"TWOTHETA": 10.0}, "stands at TWOTHETA=10.0 degrees"),
     ],
 )
 def test_damaged_smv(tmp_path, changes, message):
