@@ -169,18 +169,21 @@ _GONIOMETER = ("axis", "axes", "kappa", "names")
 _DESCRIPTIVE = {"name", "source", "format", "match", "first", "end"}
 
 
-def convention_of(file_format: str, header: HeaderValues, timestamp: float | None) -> Convention:
+def convention_of(
+    file_format: str, header: HeaderValues, timestamp: float | None, own: Path | None
+) -> Convention:
     """Return what the entries that apply to an image say together, the first of each field.
+
+    timestamp : of the image, s since 1970. own : path of the user's file of conventions.
 
     Raises
     ------
     ParameterError
         A file of conventions cannot be read.
     """
-    given = header.supplement.conventions
-    own = () if given is None else _read(given, given.stat().st_mtime_ns if given.exists() else 0)
+    mine = () if own is None else _read(own, own.stat().st_mtime_ns if own.exists() else 0)
     found: dict[str, Any] = {}
-    for entry in (*own, *_installed(), *_read(_BUILT_IN, 0)):
+    for entry in (*mine, *_installed(), *_read(_BUILT_IN, 0)):
         if not entry.applies(file_format, header, timestamp):
             continue
         has_goniometer = any(name in found for name in _GONIOMETER)

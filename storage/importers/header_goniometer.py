@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
 from dxdask.models import Goniometer
 from dxdask.models.vectors import Vector, unit, vector
 from dxdask.storage.importers.conventions import Convention
 from dxdask.storage.importers.header_values import HeaderValues
-
-log = logging.getLogger(__name__)
 
 AXIS_NAMES = ("omega", "phi", "chi", "kappa")
 
@@ -32,7 +28,7 @@ def goniometer_of(
         )
     if convention.axis is not None:
         axis = convention.axis
-    _warn_of_inner_axis(header, scanned)
+    _note_inner_axis(header, scanned)
     return Goniometer(axes=(axis,), names=(scanned or "omega",))
 
 
@@ -41,16 +37,13 @@ def angle(header: HeaderValues, key: str) -> float | None:
     return header.number(key, kind="angle", unit="deg")
 
 
-def _warn_of_inner_axis(header: HeaderValues, scanned: str) -> None:
-    """Warn where the direction of the axis depends on others, whose directions are not known."""
+def _note_inner_axis(header: HeaderValues, scanned: str) -> None:
+    """Note where the direction of the axis depends on others, whose directions are not known."""
     outer = {"phi": ("kappa", "chi"), "kappa": ("omega",), "chi": ("omega",)}.get(scanned, ())
     turned = [n for n in outer if abs(angle(header, n) or 0.0) > 0.01]
-    if turned and "goniometer" not in header.supplement.given:
-        log.warning(
-            "%s: a rotation about %s with %s of %g degree, and the goniometer's axes are not in the "
-            "header: give geometry.goniometer.axes, or its entry in input.conventions",
-            header.path,
-            scanned,
-            turned[0],
-            angle(header, turned[0]),
+    if turned:
+        header.problems.append(
+            f"a rotation about {scanned} with {turned[0]} at {angle(header, turned[0]):g} degrees, "
+            "and the directions of the goniometer's axes are not in the header: give "
+            "geometry.goniometer.axes, or an entry in input.conventions"
         )

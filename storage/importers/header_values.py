@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-from dxdask.errors import FormatError
 from dxdask.models.attenuation import KEV_ANGSTROM
-from dxdask.storage.formats import Supplement
+from dxdask.storage.formats.missing import Missing, Value
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?"
 _LONGEST = 200
@@ -32,23 +32,21 @@ _UNITS = {"length": _LENGTH, "wavelength": _ANGSTROM, "angle": _ANGLE, "time": _
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """A value that a geometry needs: its limits, and the parameters that give it instead."""
+class _Needed:
+    """A value that a geometry needs: its limits, and its placeholder where it is missing."""
 
     what: str
     low: float
     high: float
     placeholder: float
-    remedy: str
 
 
 # Limits that nothing in the field exceeds, from electrons of 1 MeV to soft X-rays.
 _NEEDED = {
-    "wavelength": _Kind("wavelength, A", 0.005, 50.0, 1.0, "geometry.beam.wavelength"),
-    "distance": _Kind("distance, mm", 1.0, 3e4, 100.0, "geometry.detector.distance"),
-    "pixel_size": _Kind("pixel size, mm", 5e-4, 5.0, 1.0, "geometry.detector.panel.pixel_size"),
+    "wavelength": _Needed("wavelength, A", 0.005, 50.0, 1.0),
+    "distance": _Needed("distance, mm", 1.0, 3e4, 100.0),
+    "pixel_size": _Needed("pixel size, mm", 5e-4, 5.0, 1.0),
 }
-_CENTRE_REMEDY = "geometry.detector.fast_slow_beam_centre"
 
 
 class UnreadableValue(ValueError):
@@ -97,20 +95,19 @@ def _unit_name(text: str) -> str:
     return words[0].lower() if words else ""
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class HeaderValues:
-    """Values of a header by key, and a list of those needed that are missing or unusable.
+    """Values of a header by key, with a list of those needed that are missing or unusable.
 
-    values : text by key, in lower case. supplement : what the user gives instead. faults : of
-    needed values, with remedies; `check` raises them all at once.
+    values : text by key, in lower case. missing : needed values, for which placeholders are
+    returned; the import ends with an error unless the user gives them. problems : doubtful values,
+    a line each.
     """
 
     path: Path
     values: Mapping[str, str]
-    supplement: Supplement
-    missing: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    remedies: list[str] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     def text(self, *keys: str) -> str:
         """Return the text of the first key that the header has with a value; "" without.
@@ -134,95 +131,63 @@ class HeaderValues:
         except UnreadableValue:
             return None
 
-    def needed(self, name: str, *keys: str, unit: str) -> float:
-        """Return a value of the geometry, or a placeholder where the user gives another.
+    def needed(self, value: Literal["wavelength", "distance"], *keys: str, unit: str) -> float:
+        """Return a value of the geometry, mm or Angstrom, or a placeholder where it is missing.
 
-        name : wavelength or distance. What is missing, 0 or beyond the limits of the field is
-        recorded for `check`.
+        It is missing, too, where it is 0 or beyond the limits of the field.
         """
-        limits = _NEEDED[name]
-        kind = "wavelength" if name == "wavelength" else "length"
+        limits = _NEEDED[value]
+        kind = "wavelength" if value == "wavelength" else "length"
         try:
-            value = quantity(self.text(*keys), kind, unit)
+            found = quantity(self.text(*keys), kind, unit)
         except UnreadableValue as error:
-            self.fail(name, keys[0], str(error))
+            self.lacks(value, keys[0], str(error))
             return limits.placeholder
-        if value is not None and limits.low <= value <= limits.high:
-            return value
-        if value is None:
-            self.fail(name, keys[0], "")
-        else:
-            unknown = "0 means that it is not known" if value == 0 else f"{value:g} cannot be right"
-            self.fail(name, keys[0], f"is no {limits.what}: {unknown}")
+        if found is not None and limits.low <= found <= limits.high:
+            return found
+        why = "0 means that it is not known" if found == 0 else f"{found} cannot be right"
+        self.lacks(value, keys[0], "" if found is None else f"is no {limits.what}: {why}")
         return limits.placeholder
 
     def sizes(
         self, values: Callable[[], tuple[float, float] | None], key: str
     ) -> tuple[float, float]:
-        """Return the pixel size, mm, of `values`, or the one that the user gives."""
-        if self.supplement.pixel_size is not None:
-            return self.supplement.pixel_size
+        """Return the pixel size, mm, that `values` reads, or a placeholder of 1 mm."""
         limits = _NEEDED["pixel_size"]
         try:
             found = values()
         except UnreadableValue as error:
-            self.fail("pixel_size", key, str(error))
-            found = (limits.placeholder,) * 2
-        if found is None:
-            self.fail("pixel_size", key, "")
-        elif not all(limits.low <= v <= limits.high for v in found):
-            self.fail("pixel_size", key, f"is no {limits.what}")
-            found = None
-        return found or (limits.placeholder, limits.placeholder)
+            self.lacks("pixel_size", key, str(error))
+            return (limits.placeholder, limits.placeholder)
+        if found is not None and all(limits.low <= v <= limits.high for v in found):
+            return found
+        self.lacks("pixel_size", key, "" if found is None else f"is no {limits.what}")
+        return (limits.placeholder, limits.placeholder)
 
     def centre(
         self, values: Callable[[], tuple[float, float] | None], key: str
     ) -> tuple[float, float]:
-        """Return the beam centre of `values`, px along fast and slow, or a placeholder.
+        """Return the beam centre, px along fast and slow, that `values` reads, or a placeholder.
 
         A beam centre of (0, 0) is one that is not known.
         """
         try:
             found = values()
         except UnreadableValue as error:
-            self.fail("beam_centre", key, str(error))
+            self.lacks("beam_centre", key, str(error))
             return (0.0, 0.0)
-        if found is None:
-            self.fail("beam_centre", key, "")
-        elif not any(found):
-            self.fail("beam_centre", key, "is (0, 0), which means that it is not known")
-        else:
+        if found is not None and any(found):
             return found
+        unknown = "is (0, 0), which means that it is not known"
+        self.lacks("beam_centre", key, "" if found is None else unknown)
         return (0.0, 0.0)
 
-    def fail(self, name: str, key: str, reason: str) -> None:
-        """Record a value that is missing (no reason) or unusable, unless the user gives it."""
-        if name in self.supplement.given:
-            return
-        remedy = _CENTRE_REMEDY if name == "beam_centre" else _NEEDED[name].remedy
-        self.remedies.append(remedy)
-        if reason:
-            self.faults.append(f"{key}={self.text(key)} in the header {reason}")
-        else:
-            self.missing.append(key)
-
-    def check(self) -> None:
-        """Raise the recorded faults.
-
-        Raises
-        ------
-        FormatError
-            A needed value is missing or unusable.
-        """
-        if not self.remedies:
-            return
-        lacks = f" has no {', '.join(self.missing)} in its header" if self.missing else ""
-        wrong = "; ".join(self.faults)
-        text = f"{lacks}; {wrong}" if lacks and wrong else lacks or f": {wrong}"
-        raise FormatError(
-            f"{self.path}{text}; give {', '.join(dict.fromkeys(self.remedies))}, or "
-            "input.reference_geometry"
-        )
+    def lacks(self, value: Value, key: str, fault: str) -> None:
+        """Record a needed value that is missing (fault "") or unusable."""
+        reason = f"{self.path} has no {key} in its header"
+        if fault:
+            reason = f"{self.path}: {key}={self.text(key)} in the header {fault}"
+        self.missing.append(Missing(value=value, reason=reason))
 
 
 _DATES = ("%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S",

@@ -22,8 +22,8 @@ class ImageFileFormat(Format):
     def read_header(self, path: Path) -> ImageHeader:
         """Return the header of an image.
 
-        A format that takes a second argument, `supplement: Supplement | None = None`, has in it
-        what the user gives in place of values that the header lacks.
+        Values that it lacks are placeholders in the models, and listed in `missing`. A format may
+        take the user's `supplement: Supplement | None = None` as second argument.
 
         Raises
         ------
@@ -46,4 +46,5 @@ class ImageFileFormat(Format):
         takes_both = len(signature(self.read_header).parameters) > 1
         arguments = {"supplement": supplement} if takes_both else {}
         read = partial(self.read_header, **arguments)
-        return runs_of_images(group, self, read, is_one_scan=supplement.is_one_scan)
+        is_one_scan = supplement.has_template or supplement.oscillation is not None
+        return runs_of_images(group, self, read, is_one_scan=is_one_scan)

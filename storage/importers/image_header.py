@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dxdask.models import Beam, Detector, Goniometer
+from dxdask.storage.formats import Missing
 
 
 class ImageChunk(NamedTuple):
@@ -31,6 +32,8 @@ class ImageHeader:
     angle_decimals, width_decimals : to which the header gives start and width; None where exact.
     exposure : s; timestamp : s since 1970; None where not known.
     chunk : the pixels in the file; None where they are not in one piece.
+    missing : values that the header lacks, for which the models hold placeholders.
+    problems : doubtful values, a line each.
     """
 
     beam: Beam
@@ -44,3 +47,5 @@ class ImageHeader:
     exposure: float | None = None
     timestamp: float | None = None
     chunk: ImageChunk | None = None
+    missing: tuple[Missing, ...] = ()
+    problems: tuple[str, ...] = ()

@@ -6,7 +6,6 @@ whose numbers continue may be off by half a width.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +17,6 @@ from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer
 from dxdask.models.vectors import vector
 from dxdask.storage.importers.image_header import ImageHeader
-
-log = logging.getLogger(__name__)
 
 # Differences of values that are read back for each image; a change of the setting is larger.
 _SAME_WAVELENGTH = 5e-5
@@ -135,19 +132,19 @@ def angles_of(headers: Sequence[ImageHeader]) -> Floats:
     return out
 
 
-def even_scan(headers: Sequence[ImageHeader], name: str) -> tuple[Floats, float]:
-    """Return the start of each image and the width of all, degree, signed.
+def even_scan(headers: Sequence[ImageHeader]) -> tuple[Floats, float, list[str]]:
+    """Return the start of each image and the width of all, degree, signed, and what is doubtful.
 
     The header's width is kept where the angles agree with it. A width that is rounded in the header
-    (0.12 for 0.125) is taken from the first and the last angle, where they differ, and one that the angles contradict
-    from their median step. Warns where images are off their place by more than a tenth of it;
-    angles that are off by more than half of it are replaced by even ones.
+    (0.12 for 0.125) is taken from the first and the last angle, where that matters, and one that
+    the angles contradict from their median step. Images off their place by more than a tenth of a
+    width are a problem; angles that are off by more than half of one are replaced by even ones.
     """
     angles = angles_of(headers)
     width = headers[0].oscillation[1]
     n_steps = len(headers) - 1
     if width == 0.0 or n_steps == 0:
-        return angles, width
+        return angles, width, []
     slope = float(angles[-1] - angles[0]) / n_steps
     rounded = _step(headers[0].width_decimals)
     coarse = max(_step(h.angle_decimals) for h in headers)
@@ -164,15 +161,13 @@ def even_scan(headers: Sequence[ImageHeader], name: str) -> tuple[Floats, float]
         best = median if 0.5 < median / width < 1.5 else width
     even = angles[0] + best * np.arange(n_steps + 1)
     off = float(np.abs(angles - even).max())
+    problems = []
     if off > 0.1 * abs(best) + coarse:
-        log.warning(
-            "%s and the images after it: the angles in their headers are up to %.4g degree off "
-            "even steps of %.6g; geometry.scan.oscillation=START,WIDTH gives other ones",
-            name,
-            off,
-            best,
+        problems.append(
+            f"the angles in the headers are up to {off:.4g} degrees off even steps of {best:.6g}; "
+            "geometry.scan.oscillation=START,WIDTH gives other ones"
         )
-    return (even if off > 0.5 * abs(best) + 1.5 * coarse else angles), best
+    return (even if off > 0.5 * abs(best) + 1.5 * coarse else angles), best, problems
 
 
 def forward(goniometer: Goniometer | None, start: float, *, is_reversed: bool) -> Goniometer | None:

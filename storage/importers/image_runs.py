@@ -71,7 +71,7 @@ def _run(name: str, images: Sequence[NumberedImage], file_format: Format) -> Run
     start = numbers[0] if unbroken and numbers[-1] < _MAX_NUMBER else 1
     exposures = tuple(h.exposure for h in headers if h.exposure is not None)
     exposures = exposures if len(exposures) == n_images else ()
-    angles, width = even_scan(headers, str(images[0].path))
+    angles, width, problems = even_scan(headers)
     turned = -1.0 if width < 0 else 1.0
     oscillation = (turned * angles[0] + 0.0, turned * width)
     scan = Scan(
@@ -106,6 +106,8 @@ def _run(name: str, images: Sequence[NumberedImage], file_format: Format) -> Run
             dtype=first.dtype,
         ),
         columns=_columns(headers, wavelengths, turned * angles) | _event_ids(images, first),
+        missing=tuple({m.value: m for h in reversed(headers) for m in h.missing}.values()),
+        problems=(*dict.fromkeys(line for h in headers for line in h.problems), *problems),
         locate=partial(image_manifest, [i.path for i in images], file_format.name, headers),
     )
 

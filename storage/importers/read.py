@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from dxdask.errors import InputError
-from dxdask.storage.formats import FileGroup, Format, RunSource, format_of
+from dxdask.storage.formats import FileGroup, Format, RunSource, Supplement, format_of
 from dxdask.storage.importers.adjust import adjusted, with_manifest
 from dxdask.storage.importers.files import find_files, group_files
 from dxdask.storage.importers.parameters import ImportParameters
 from dxdask.storage.importers.selection import selected
-from dxdask.storage.importers.supplement import supplement_of
 from dxdask.storage.store.layout import name_from
 from dxdask.storage.store.masks import read_mask
+
+log = logging.getLogger(__name__)
 
 
 def read_runs(
@@ -36,7 +38,15 @@ def read_runs(
     parameters = parameters or ImportParameters()
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     runs: list[RunSource] = []
-    supplement = supplement_of(parameters)
+    supplement = Supplement(
+        reference_geometry=parameters.input.reference_geometry,
+        dataset=parameters.input.dataset,
+        wavelength=parameters.geometry.beam.wavelength,
+        detector=parameters.input.detector,
+        oscillation=parameters.geometry.scan.oscillation,
+        conventions=parameters.input.conventions,
+        has_template=parameters.template is not None,
+    )
     for group in group_files(find_files(given, parameters.template)):
         for one, part in _by_format(group):
             runs.extend(one.read_runs(part, supplement))
@@ -48,6 +58,9 @@ def read_runs(
         runs = [with_manifest(run, parameters) for run in runs]
     if not parameters.allow_mixed_detectors:
         _check_same_detector(runs)
+    for run in runs:
+        for line in run.problems:
+            log.warning("run %s: %s", run.name, line)
     return runs
 
 

@@ -18,7 +18,6 @@ from dxdask.errors import FormatError, InputError
 from dxdask.models import Beam, Detector
 from dxdask.models.attenuation import material_name
 from dxdask.models.vectors import Vector, unit, vector
-from dxdask.storage.formats import Supplement
 from dxdask.storage.importers.cbf.full_detector import detector_of
 from dxdask.storage.importers.cbf.full_rotation import rotation_of
 from dxdask.storage.importers.cbf.mini import absorption_or_none, module_gaps
@@ -42,20 +41,17 @@ def has_tables(text: str) -> bool:
     return all(name in lower for name in _TABLES)
 
 
-def read_full_header(
-    path: Path,
-    text: str,
-    shapes: Sequence[tuple[int, int, int]],
-    supplement: Supplement | None = None,
-) -> ImageHeader:
+def read_full_header(path: Path, text: str, shapes: Sequence[tuple[int, int, int]]) -> ImageHeader:
     """Return the header of a full CBF; shapes: (section, slow, fast) of each of its arrays.
+
+    The wavelength may be missing.
 
     Raises
     ------
     FormatError
-        The header is not CIF, or lacks axes, arrays or the wavelength, which the user has not given.
+        The header is not CIF, or lacks axes or arrays.
     """
-    lines = HeaderValues(path=path, values=mini_values(text), supplement=supplement or Supplement())
+    lines = HeaderValues(path=path, values=mini_values(text))
     try:
         block = gemmi.cif.read_string(_tables_only(text)).sole_block()
         axes = axes_of(block)
@@ -70,7 +66,7 @@ def read_full_header(
             f"{path}: its CBF header is incomplete ({type(error).__name__}: {error}); correct it, "
             "or convert the image to a miniCBF"
         ) from error
-    frame = HeaderValues(path=path, values=frames[0] if frames else {}, supplement=Supplement())
+    frame = HeaderValues(path=path, values=frames[0] if frames else {})
     return ImageHeader(
         beam=beam,
         detector=detector,
@@ -81,6 +77,7 @@ def read_full_header(
         angle_decimals=decimals,
         exposure=frame.number("integration_time") or None,
         timestamp=timestamp([frame.text("date"), lines.text("date")]),
+        missing=tuple(lines.missing),
     )
 
 
@@ -94,20 +91,16 @@ def _tables_only(text: str) -> str:
 def _beam(block: gemmi.cif.Block, lines: HeaderValues) -> Beam:
     """Return the beam: direction from the axis of the source, wavelength and polarisation.
 
-    polarizn_source_ratio is (Ip - In) / (Ip + In), so the fraction in the plane is half of one more;
-    polarizn_source_norm the angle, degree, between the normal to that plane and y.
+    polarizn_source_ratio is (Ip - In) / (Ip + In), so the fraction in the plane is half of one
+    more;    polarizn_source_norm the angle, degree, between the normal to that plane and y.
     """
     radiation = next(iter(rows_of(block, "_diffrn_radiation.")), {})
     rows = rows_of(block, "_diffrn_radiation_wavelength.")
     wanted = radiation.get("wavelength_id", "")
     row = next((r for r in rows if r.get("id") == wanted), rows[0] if rows else {})
-    tables = HeaderValues(
-        path=lines.path,
-        values={"wavelength": row.get("wavelength", "") or lines.text("Wavelength")},
-        supplement=lines.supplement,
-    )
-    wavelength = tables.needed("wavelength", "wavelength", unit="a")
-    tables.check()
+    text = row.get("wavelength", "")
+    given = replace(lines, values={"wavelength": text} if text not in EMPTY else lines.values)
+    wavelength = given.needed("wavelength", "wavelength", unit="a")
     ratio = radiation.get("polarizn_source_ratio", "")
     fraction = 0.999 if ratio in EMPTY else 0.5 * (1.0 + float(np.clip(number(ratio), -1.0, 1.0)))
     angle = np.deg2rad(number(radiation.get("polarizn_source_norm", "")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +19,6 @@ from dxdask.storage.importers.cbf.mini import read_mini_header
 from dxdask.storage.importers.cbf.mini_text import mini_values
 from dxdask.storage.importers.cbf.packed import decode_packed
 from dxdask.storage.importers.image_header import ImageChunk, ImageHeader
-
-log = logging.getLogger(__name__)
 
 _START = b"\x0c\x1a\x04\xd5"
 _MIME = b"--CIF-BINARY-FORMAT-SECTION--"
@@ -45,40 +42,41 @@ class Section:
 def read_header(path: Path, supplement: Supplement | None = None) -> ImageHeader:
     """Return the header of a CBF image: of its tables of axes, or else of its miniCBF lines.
 
-    supplement : what the user gives in place of values of the header.
+    supplement : has the user's conventions.
 
     Raises
     ------
     FormatError
         The header is incomplete, or contradicts the binary section.
     """
-    given = supplement or Supplement()
+    own = None if supplement is None else supplement.conventions
     head = read_bytes(path, 1 << 16)
     if _START not in head or has_tables(_text(head)):
         head = read_bytes(path)
     text = _text(head)
     if has_tables(text):
         sections = _sections(path, head)
-        header = _full_or_mini(path, text, sections, given)
+        header = _full_or_mini(path, text, sections, own)
     else:
         if _START not in head:
             _sections(path, head)
         sections = [_section(path, head, head.index(_START))]
-        header = read_mini_header(path, text, (sections[0].rows, sections[0].shape[2]), given)
+        header = read_mini_header(path, text, (sections[0].rows, sections[0].shape[2]), own)
     return replace(header, chunk=_chunk(path, sections))
 
 
 def _full_or_mini(
-    path: Path, text: str, sections: Sequence[Section], supplement: Supplement
+    path: Path, text: str, sections: Sequence[Section], own: Path | None
 ) -> ImageHeader:
     """Return the header of the tables, or of the miniCBF lines where the tables are incomplete."""
     try:
-        return read_full_header(path, text, [s.shape for s in sections], supplement)
+        return read_full_header(path, text, [s.shape for s in sections])
     except FormatError as error:
         if len(sections) > 1 or "detector_distance" not in mini_values(text):
             raise
-        log.warning("%s; the lines of its miniCBF header are used", error)
-    return read_mini_header(path, text, (sections[0].rows, sections[0].shape[2]), supplement)
+        line = f"{error}; the lines of its miniCBF header are used"
+    header = read_mini_header(path, text, (sections[0].rows, sections[0].shape[2]), own)
+    return replace(header, problems=(*header.problems, line))
 
 
 def _chunk(path: Path, sections: Sequence[Section]) -> ImageChunk | None:

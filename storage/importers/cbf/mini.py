@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from dxdask.errors import InputError
 from dxdask.models import Beam, Detector, Panel
 from dxdask.models.attenuation import absorption, material_name
 from dxdask.models.vectors import rotation_matrix
-from dxdask.storage.formats import Supplement
 from dxdask.storage.importers.cbf.barrel import barrel_detector
 from dxdask.storage.importers.cbf.mini_rotation import rotation_of
 from dxdask.storage.importers.cbf.mini_text import mini_values
@@ -27,8 +25,6 @@ from dxdask.storage.importers.header_values import (
 )
 from dxdask.storage.importers.image_header import ImageHeader
 
-log = logging.getLogger(__name__)
-
 # Pixels (fast, slow) of a module and of the gap to the next: Pilatus; Eiger; Eiger 2.
 _MODULES = (((487, 195), (7, 17)), ((1030, 514), (10, 37)), ((1028, 512), (12, 38)))
 # X-rays of less than 0.06 A (200 keV) record no sweeps; electrons have 0.0370 A at 100 kV.
@@ -36,24 +32,19 @@ _ELECTRONS_BELOW = 0.06
 
 
 def read_mini_header(
-    path: Path, text: str, shape: tuple[int, int], supplement: Supplement | None = None
+    path: Path, text: str, shape: tuple[int, int], conventions: Path | None = None
 ) -> ImageHeader:
     """Return the header in the comments of a miniCBF; shape: (slow, fast) of the image.
 
-    Raises
-    ------
-    FormatError
-        Wavelength, distance, beam centre or pixel size is missing, and not given by the user.
+    conventions : path of the user's conventions. Wavelength, distance, beam centre and pixel size
+    may be missing.
     """
-    header = HeaderValues(
-        path=path, values=mini_values(text), supplement=supplement or Supplement()
-    )
+    header = HeaderValues(path=path, values=mini_values(text))
     when = timestamp([header.text("date")])
-    convention = convention_of("cbf", header, when)
+    convention = convention_of("cbf", header, when, conventions)
     beam = _beam(header, convention)
     detector = _detector(header, convention, shape, beam.wavelength, when)
     goniometer, oscillation = rotation_of(header, convention)
-    header.check()
     return ImageHeader(
         beam=beam,
         detector=detector,
@@ -66,6 +57,8 @@ def read_mini_header(
         exposure=header.number("Exposure_period", kind="time", unit="s")
         or header.number("Exposure_time", kind="time", unit="s"),
         timestamp=when,
+        missing=tuple(header.missing),
+        problems=tuple(header.problems),
     )
 
 
@@ -116,14 +109,11 @@ def _detector(
     )
     if convention.barrel is not None:
         return barrel_detector(panel, convention, distance, centre, when, header.path)
-    two_theta = header.number("Detector_2theta", "Detector_two_theta", kind="angle", unit="deg")
-    return Detector(
-        panels=(turned(panel, two_theta, convention, f"{header.path}: Detector_2theta"),)
-    )
+    return Detector(panels=(turned(panel, header, convention, "Detector_2theta"),))
 
 
 def absorption_or_none(material: str, thickness: float, wavelength: float) -> float:
-    """Return mu, 1/mm, of a sensor; 0 where it is not known or the photon energy is not tabulated."""
+    """Return mu, 1/mm, of a sensor; 0 where it is not known, or not tabulated at the energy."""
     if not material or thickness <= 0:
         return 0.0
     try:
@@ -132,22 +122,21 @@ def absorption_or_none(material: str, thickness: float, wavelength: float) -> fl
         return 0.0
 
 
-def turned(panel: Panel, two_theta: float | None, convention: Convention, what: str) -> Panel:
-    """Return a panel that swings by two theta, degree, about the sample.
+def turned(panel: Panel, header: HeaderValues, convention: Convention, key: str) -> Panel:
+    """Return a panel that swings by the two theta of a key about the sample.
 
     The beam centre of the header is that at two theta 0. Without an axis in the conventions it
     turns about +x, upwards, as in dxtbx's FormatSMVADSCSN926 and generate_XDS.INP.
     """
+    two_theta = header.number(key, kind="angle", unit="deg")
     if two_theta is None or abs(two_theta) < 1e-6:
         return panel
-    axis = convention.two_theta_axis or (1.0, 0.0, 0.0)
     if convention.two_theta_axis is None:
-        log.warning(
-            "%s=%g degree: the detector is turned by it about +x; for another axis give "
-            "two_theta_axis in input.conventions, or input.reference_geometry",
-            what,
-            two_theta,
+        header.problems.append(
+            f"{key}={two_theta:g} degrees: the detector is turned by it about +x; for another axis "
+            "give two_theta_axis in input.conventions, or input.reference_geometry"
         )
+    axis = convention.two_theta_axis or (1.0, 0.0, 0.0)
     return panel.moved(rotation_matrix(axis, float(np.deg2rad(two_theta))))
 
 
@@ -189,7 +178,7 @@ def _sensor(header: HeaderValues, convention: Convention) -> tuple[str, float, b
     try:
         return material_name(text), max(thickness or 0.0, 0.0), False
     except InputError as error:
-        log.warning("%s: %s; no absorption in the sensor is corrected for", header.path, error)
+        header.problems.append(f"{error}; until then no absorption in the sensor is corrected for")
         return "", 0.0, False
 
 

@@ -71,9 +71,7 @@ def _detector(header: HeaderValues, convention: Convention, layout: Layout) -> D
     )
     if convention.probe == "electron" and shape == WIDE_CHIPS:
         return timepix_detector(panel, distance, centre)
-    two_theta = angle(header, "TWOTHETA")
-    panel = turned(panel, two_theta, convention, f"{header.path}: TWOTHETA")
-    return Detector(panels=(panel,))
+    return Detector(panels=(turned(panel, header, convention, "TWOTHETA"),))
 
 
 def counts_of(header: HeaderValues, convention: Convention, layout: Layout) -> dict[str, Any]:

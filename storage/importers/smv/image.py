@@ -23,19 +23,20 @@ from dxdask.storage.importers.smv.text import read_values
 def read_header(path: Path, supplement: Supplement | None = None) -> ImageHeader:
     """Return the header of an SMV image: of ADSC's kind, of a Timepix, or of d*TREK (Rigaku).
 
-    supplement : what the user gives in place of values of the header.
+    supplement : has the user's conventions. Wavelength, distance, beam centre and pixel size may be
+    missing.
 
     Raises
     ------
     FormatError
-        A key is missing or not a number, and the user has not given its value.
+        Size, type or byte order of the pixels is missing, or not known.
     """
-    header = read_values(path, supplement)
+    header = read_values(path)
     layout = layout_of(header)
     when = timestamp([header.text("DATE"), header.text("DTREK_DATE_TIME", "NOIR1_CREATED")])
-    convention = convention_of("smv", header, when)
+    own = None if supplement is None else supplement.conventions
+    convention = convention_of("smv", header, when, own)
     models = (dtrek_models if is_dtrek(header) else flat_models)(header, convention, layout)
-    header.check()
     return ImageHeader(
         beam=models.beam,
         detector=models.detector,
@@ -48,6 +49,8 @@ def read_header(path: Path, supplement: Supplement | None = None) -> ImageHeader
         exposure=models.exposure,
         timestamp=when,
         chunk=_chunk(path, layout),
+        missing=tuple(header.missing),
+        problems=tuple(header.problems),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dxdask.storage.formats import Supplement
 from dxdask.storage.formats.file_bytes import read_bytes
 from dxdask.storage.importers.header_values import HeaderValues
 from dxdask.storage.importers.smv.pixels import MAX_HEADER
@@ -13,7 +12,7 @@ from dxdask.storage.importers.smv.pixels import MAX_HEADER
 _FIRST = 1 << 16
 
 
-def read_values(path: Path, supplement: Supplement | None = None) -> HeaderValues:
+def read_values(path: Path) -> HeaderValues:
     """Return the values of an SMV header; the first of equal keys counts.
 
     The header ends with a closing brace on a line of its own, or after HEADER_BYTES.
@@ -32,4 +31,4 @@ def read_values(path: Path, supplement: Supplement | None = None) -> HeaderValue
         key, equals, value = record.partition("=")
         if equals and key.strip():
             values.setdefault(key.strip().lower(), value.strip())
-    return HeaderValues(path=path, values=values, supplement=supplement or Supplement())
+    return HeaderValues(path=path, values=values)
