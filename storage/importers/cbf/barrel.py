@@ -26,8 +26,8 @@ def barrel_detector(
 ) -> Detector:
     """Return one panel a row, with the sensor of `flat`; geometry of FormatCBFMiniPilatusDLS12M.
 
-    distance : mm. centre : of the beam, px, in the frame of all rows. when : s since 1970, decides
-    on the modules that were bad.
+    distance : of the axis of the cylinder from the spindle, mm. centre : of the beam, px, in the
+    frame of all rows. when : s since 1970, decides on the modules that were bad.
 
     Raises
     ------

@@ -88,7 +88,11 @@ def _detector(
 ) -> Detector:
     size = header.sizes(lambda: _pixel_size(header.text("Pixel_size")), "Pixel_size")
     centre = header.centre(lambda: _beam_centre(header.text("Beam_xy"), size), "Beam_xy")
-    distance = header.needed("distance", "Detector_distance", unit="m")
+    if convention.barrel is not None:
+        # how far the axis of its cylinder is from the spindle, usually 0
+        distance = header.number("Detector_distance", kind="length", unit="m") or 0.0
+    else:
+        distance = header.needed("distance", "Detector_distance", unit="m")
     material, thickness, is_ccd = _sensor(header, convention)
     mu = absorption_or_none(material, thickness, wavelength)
     cutoff = convention.count_cutoff or header.number("Count_cutoff")

@@ -6,7 +6,6 @@ Crystallography G).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from dxdask.models.vectors import rotation_matrix, unit
 
 Row = dict[str, str]
 EMPTY = ("", ".", "?")
+_LARGEST = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ def number(text: str) -> float:
     Raises
     ------
     ValueError
-        It is not a finite number.
+        It is not a number, or larger than any of a header.
     """
     if text in EMPTY:
         return 0.0
     # a standard uncertainty may follow in brackets
     value = float(text.partition("(")[0])
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is not a finite number")
+    if not abs(value) < _LARGEST:
+        raise ValueError(f"{text} is beyond all numbers of headers")
     return value
 
 

@@ -20,6 +20,8 @@ from dxdask.storage.importers.header_values import HeaderValues
 from dxdask.storage.importers.smv.flat import SmvModels, beam_of, counts_of
 from dxdask.storage.importers.smv.pixels import Layout
 
+_LARGEST = 1e9
+
 
 def is_dtrek(header: HeaderValues) -> bool:
     """Return True if a header has the axes of the first detector that it names."""
@@ -42,7 +44,7 @@ def dtrek_models(header: HeaderValues, convention: Convention, layout: Layout) -
     reader = replace(header, values={**header.values, **lines})
     wavelength = reader.needed("wavelength", "WAVELENGTH", unit="a")
     beam = beam_of(wavelength, convention)
-    source = _numbers(header, "SOURCE_VECTORS", 3, (0.0, 0.0, 1.0))
+    source = _numbers(header, "SOURCE_VECTORS", 3, (0.0, 0.0, 1.0))[:3]
     polarisation = _numbers(header, "SOURCE_POLARZ", 4, (beam.polarization_fraction, 0.0, 1.0, 0.0))
     if any(source):
         beam = replace(beam, direction=vector(unit(source)))
@@ -76,7 +78,7 @@ def _numbers(
         values = np.array([float(w) for w in text.split()], dtype=np.float64)
     except ValueError as error:
         raise FormatError(f"{header.path}: {key}={text} in the header is not numbers") from error
-    if len(values) < least or not np.all(np.isfinite(values)):
+    if len(values) < least or not np.all(np.abs(values) < _LARGEST):
         raise FormatError(
             f"{header.path}: {key}={text} in the header is not {least} numbers; give "
             "input.reference_geometry after its values are corrected"
