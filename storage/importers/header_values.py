@@ -15,6 +15,8 @@ from dxdask.storage.formats.missing import Missing, Value
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?"
 _LONGEST = 200
+_LARGEST = 1e20
+_LARGEST_ANGLE = 1e6
 _EMPTY = {"", "none", "null", "nil", "n/a", "na", "?", ".", "unknown", "undefined"}
 
 # Factors to the unit that is used inside: mm, Angstrom, degree, second, eV, kHz ... by their names.
@@ -78,6 +80,8 @@ def quantity(text: str | None, kind: str = "number", default: str = "") -> float
     unit = _unit_name(found[2]) or default
     if not math.isfinite(value):
         raise UnreadableValue("is not a finite number")
+    if abs(value) > _LARGEST or (kind == "angle" and abs(value) > _LARGEST_ANGLE):
+        raise UnreadableValue("is beyond all values of headers")
     if kind == "number" or not unit:
         return value
     if kind == "wavelength" and unit in _ENERGY:
@@ -125,10 +129,14 @@ class HeaderValues:
         return ""
 
     def number(self, *keys: str, kind: str = "number", unit: str = "") -> float | None:
-        """Return an optional value; None where it is missing or unreadable."""
+        """Return an optional value; None where it is missing, or unreadable, which is a problem."""
+        text = self.text(*keys)
         try:
-            return quantity(self.text(*keys), kind, unit)
-        except UnreadableValue:
+            return quantity(text, kind, unit)
+        except UnreadableValue as error:
+            line = f"{keys[0]}={text[:60]} in the header {error}, and is left out"
+            if line not in self.problems:
+                self.problems.append(line)
             return None
 
     def needed(self, value: Literal["wavelength", "distance"], *keys: str, unit: str) -> float:
@@ -186,7 +194,7 @@ class HeaderValues:
         """Record a needed value that is missing (fault "") or unusable."""
         reason = f"{self.path} has no {key} in its header"
         if fault:
-            reason = f"{self.path}: {key}={self.text(key)} in the header {fault}"
+            reason = f"{self.path}: {key}={self.text(key)[:60]} in the header {fault}"
         self.missing.append(Missing(value=value, reason=reason))
 
 

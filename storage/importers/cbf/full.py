@@ -26,6 +26,8 @@ from dxdask.storage.importers.cbf.tables import EMPTY, axes_of, number, rows_of
 from dxdask.storage.importers.header_values import HeaderValues, timestamp
 from dxdask.storage.importers.image_header import ImageHeader
 
+_NEAREST = 1.0
+"""Least distance of a detector, mm."""
 _TABLES = ("_axis.", "_array_structure_list.", "_array_structure_list_axis.")
 # The items of a miniCBF header, which may come before the tables.
 _MINI = re.compile(
@@ -58,6 +60,8 @@ def read_full_header(path: Path, text: str, shapes: Sequence[tuple[int, int, int
         beam = _beam(block, lines)
         detector = _with_sensor(detector_of(path, block, axes, shapes), lines, beam.wavelength)
         goniometer, oscillation, decimals = rotation_of(block, axes)
+        if max(p.distance for p in detector.panels) < _NEAREST:
+            lines.lacks("distance", "_axis", "has the detector in the sample")
         frames = rows_of(block, "_diffrn_scan_frame.")
     except FormatError:
         raise
@@ -116,7 +120,7 @@ def _source(block: gemmi.cif.Block) -> Vector:
     for row in rows_of(block, "_axis."):
         if row.get("equipment", "").lower() == "source":
             direction = [number(row.get(f"vector[{i}]", "")) for i in (1, 2, 3)]
-            if any(direction):
+            if np.linalg.norm(direction) > 1e-9:
                 return vector(unit(direction))
     return (0.0, 0.0, 1.0)
 

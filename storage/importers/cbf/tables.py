@@ -118,7 +118,7 @@ def placed(chain: Sequence[Axis]) -> Floats:
 
 def _direction(row: Row) -> Floats:
     values = [number(row.get(f"vector[{i}]", "")) for i in (1, 2, 3)]
-    if not any(values):
+    if np.linalg.norm(values) < 1e-9:
         if row["type"].lower() in ("rotation", "translation"):
             raise ValueError(f"axis {row['id']} has no direction")
         return np.array([0.0, 0.0, 1.0])

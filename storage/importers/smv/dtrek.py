@@ -21,6 +21,7 @@ from dxdask.storage.importers.smv.flat import SmvModels, beam_of, counts_of
 from dxdask.storage.importers.smv.pixels import Layout
 
 _LARGEST = 1e9
+_LEAST = 1e-9
 
 
 def is_dtrek(header: HeaderValues) -> bool:
@@ -46,9 +47,9 @@ def dtrek_models(header: HeaderValues, convention: Convention, layout: Layout) -
     beam = beam_of(wavelength, convention)
     source = _numbers(header, "SOURCE_VECTORS", 3, (0.0, 0.0, 1.0))[:3]
     polarisation = _numbers(header, "SOURCE_POLARZ", 4, (beam.polarization_fraction, 0.0, 1.0, 0.0))
-    if any(source):
+    if np.linalg.norm(source) > _LEAST:
         beam = replace(beam, direction=vector(unit(source)))
-    if any(polarisation[1:4]) and 0.0 <= polarisation[0] <= 1.0:
+    if np.linalg.norm(polarisation[1:4]) > _LEAST and 0.0 <= polarisation[0] <= 1.0:
         beam = replace(
             beam,
             polarization_fraction=float(polarisation[0]),
@@ -126,17 +127,21 @@ def _panel(
 def _moved(header: HeaderValues, prefix: str, panel: Panel) -> Panel:
     """Return the panel moved by the axes that carry it, the last of which is the innermost."""
     units = header.text(prefix + "GONIO_UNITS").lower().split()
-    vectors = _numbers(header, prefix + "GONIO_VECTORS", 3 * len(units)).reshape(-1, 3)
+    vectors = _numbers(header, prefix + "GONIO_VECTORS", 3 * len(units))
+    vectors = vectors[: 3 * len(units)].reshape(-1, 3)
     values = _numbers(header, prefix + "GONIO_VALUES", len(units))
     for unit_name, axis, value in reversed(list(zip(units, vectors, values, strict=False))):
-        if unit_name == "deg" and any(axis):
-            panel = panel.moved(rotation_matrix(axis, np.deg2rad(value)))
+        if unit_name == "deg":
+            if np.linalg.norm(axis) > _LEAST:
+                panel = panel.moved(rotation_matrix(axis, np.deg2rad(value)))
         elif unit_name == "mm":
             panel = panel.moved(np.eye(3), value * axis)
         else:
             raise FormatError(
                 f"{header.path}: {prefix}GONIO_UNITS has {unit_name}; deg and mm are known"
             )
+    if panel.distance < 1.0:
+        header.lacks("distance", prefix + "GONIO_VALUES", "has the detector in the sample")
     return panel
 
 
@@ -154,7 +159,11 @@ def _goniometer(header: HeaderValues, convention: Convention) -> Goniometer:
     vectors = _numbers(header, "CRYSTAL_GONIO_VECTORS", 3 * len(names))
     values = _numbers(header, "CRYSTAL_GONIO_VALUES", len(names))
     rows = vectors[: 3 * len(names)].reshape(-1, 3)
-    kept = [i for i in reversed(range(len(names))) if units[i] == "deg" and any(rows[i])]
+    kept = [
+        i
+        for i in reversed(range(len(names)))
+        if units[i] == "deg" and np.linalg.norm(rows[i]) > _LEAST
+    ]
     if names.index(scanned) not in kept:
         return single
     whole = Goniometer(
@@ -168,4 +177,4 @@ def _goniometer(header: HeaderValues, convention: Convention) -> Goniometer:
 
 
 def _nonzero(values: Floats) -> Floats:
-    return values[:3] if any(values[:3]) else np.array([1.0, 0.0, 0.0])
+    return values[:3] if np.linalg.norm(values[:3]) > _LEAST else np.array([1.0, 0.0, 0.0])

@@ -113,6 +113,9 @@ def check(path) -> bool:
     assert np.all(np.isfinite(numbers)), path
     assert experiment.beam.wavelength > 0
     panel = experiment.detector[0]
+    if panel.distance < 1.0:
+        assert run.problems, path
+        return True
     size = np.asarray(panel.image_size) * panel.pixel_size
     centre = panel.ray_intersection(experiment.beam.s0[None])[0]
     if not np.all((centre > -size.max() * 1.5) & (centre < size + size.max() * 1.5)):
