@@ -216,6 +216,10 @@ def prepare(
         if store.has_run(source.name, prints[source.name]):
             continue
         files = {"files": [str(f) for f in source.files]}
+        problems = [
+            {"run": source.name, "image": None, "step": "import", "reason": reason}
+            for reason in source.problems
+        ]
         if source.manifest is not None:
             store.link_run(
                 source.name,
@@ -225,6 +229,7 @@ def prepare(
                 columns=source.columns,
                 fingerprint=prints[source.name],
                 source=files,
+                problems=problems,
             )
             continue
         writer = store.create_run(
@@ -238,6 +243,7 @@ def prepare(
             chunk=min(parameters.images_per_chunk, source.shape[0]),
             fingerprint=prints[source.name],
             source=files,
+            problems=problems,
         )
         readers[source.name] = ImportingReader(
             run=source.name,

@@ -29,6 +29,7 @@ from dxdask.storage.exporters.dials_models import frame_of
 _PADDING = 4095
 _MOST = np.iinfo(np.int32).max
 _ARM = "ARM"
+_KINDS = {"SENSOR_PAD": "pixel", "SENSOR_CCD": "CCD", "SENSOR_IMAGE_PLATE": "'image plate'"}
 
 Row = tuple[Any, ...]
 
@@ -52,8 +53,10 @@ def write_cbf(path: str | Path, image: NDArray[Any], experiment: Experiment, nam
     experiment.detector.require_room(image.shape, "an image of")
     header = _header(experiment, "".join(c if c.isalnum() else "_" for c in name))
     parts = [header.encode("ascii", "replace")]
+    # a limit that the type of the image holds
+    most = min(_MOST, int(np.iinfo(image.dtype).max))
     for i, panel in enumerate(experiment.detector.panels):
-        pixels = np.minimum(image[panel.slices], _MOST).astype(np.int32)
+        pixels = np.minimum(image[panel.slices], most).astype(np.int32)
         parts += [f" {_array(i)} {i + 1}\n;\n".encode(), *_section(pixels, i + 1)]
     Path(path).write_bytes(b"".join(parts))
 
@@ -104,7 +107,8 @@ def _header(experiment: Experiment, name: str) -> str:
         "_diffrn.id DS1\n_diffrn_source.diffrn_id DS1\n_diffrn_source.source xfel\n"
         "_diffrn_source.type .\n\n",
         "_diffrn_detector.diffrn_id DS1\n_diffrn_detector.id DETECTOR\n"
-        f"_diffrn_detector.type .\n_diffrn_detector.number_of_axes {len(names)}\n\n",
+        f"_diffrn_detector.detector {_KINDS.get(detector[0].type, '.')}\n_diffrn_detector.type .\n"
+        f"_diffrn_detector.number_of_axes {len(names)}\n\n",
         _loop("diffrn_detector_axis", ("detector_id", "axis_id"), (("DETECTOR", n) for n in names)),
         _loop("diffrn_detector_element", ("id", "detector_id"),
               ((f"ELE_{i}", "DETECTOR") for i in arrays)),
@@ -127,10 +131,11 @@ def _header(experiment: Experiment, name: str) -> str:
         _loop("diffrn_scan_frame_axis", ("axis_id", "frame_id", "angle", "displacement"),
               ((s[0], "FRAME1", s[2], 0.0) for s in settings)),
         *_settings(experiment),
-        _loop("array_intensities", ("array_id", "binary_id", "linearity", "gain", "gain_esd",
-                                    "overload", "undefined_value"),
-              ((_array(i), i + 1, "linear", p.gain, 0.0, min(p.trusted_range[1], float(_MOST)),
-                p.trusted_range[0]) for i, p in enumerate(detector.panels))),
+        _loop("array_intensities", ("array_id", "binary_id", "linearity", "offset", "gain",
+                                    "gain_esd", "overload", "undefined_value"),
+              ((_array(i), i + 1, "offset" if p.pedestal else "linear", 0.0 - p.pedestal, p.gain,
+                0.0, min(p.trusted_range[1], float(_MOST)), p.trusted_range[0])
+               for i, p in enumerate(detector.panels))),
         _loop("array_structure", ("id", "encoding_type", "compression_type", "byte_order"),
               ((_array(i), "'signed 32-bit integer'", "byte_offsets", "little_endian")
                for i in arrays)),
@@ -144,7 +149,7 @@ def _settings(experiment: Experiment) -> list[str]:
     pairs = (
         ("diffrn_radiation.diffrn_id", "DS1"),
         ("diffrn_radiation.wavelength_id", "WAVELENGTH1"),
-        ("diffrn_radiation.probe", "x-ray"),
+        ("diffrn_radiation.probe", beam.probe),
         ("diffrn_radiation.polarizn_source_norm", 0.0),
         ("diffrn_radiation.polarizn_source_ratio", 2 * beam.polarization_fraction - 1),
         ("diffrn_radiation_wavelength.id", "WAVELENGTH1"),

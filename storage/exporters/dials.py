@@ -22,6 +22,7 @@ from dxdask.storage.exporters.dials_models import (
     profile_to_dials,
     scan_to_dials,
 )
+from dxdask.storage.exporters.forward import with_forward_angles, with_forward_scans
 from dxdask.storage.exporters.indexed_stills import (
     Stills,
     indexed_stills,
@@ -64,7 +65,7 @@ def write_experiments(
         None of the stills is indexed.
     """
     apart = split_stills(experiments) if stills is None else indexed_stills(experiments, stills)
-    list_ = apart.experiments
+    list_ = with_forward_scans(apart.experiments)
     imagesets = [_imageset(list_, i, apart.image[i], frames or {}) for i in range(len(list_))]
     unique: dict[str, int] = {}
     places = [unique.setdefault(json.dumps(s), len(unique)) for s in imagesets]
@@ -171,6 +172,7 @@ def write_reflections(
         apart = split_stills(experiments)
         members = apart.experiments.members
         table = with_stills_apart(reflections, experiments, apart)
+        table = with_forward_angles(table, apart.experiments)
     else:
         found = indexed_stills(experiments, stills)
         members = found.experiments.members

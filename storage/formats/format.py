@@ -33,11 +33,21 @@ class Supplement:
     reference_geometry : path of a geometry file.
     dataset : name of the frames' dataset.
     wavelength : Angstrom.
+    conventions : path of a file with conventions of detectors.
+    has_template : the files were named by a template; its images are one scan, whatever angles
+        their headers have.
+    detector : path of the group of the frames' detector.
+    oscillation : start and width of an image, degree; images are then one sweep, whatever their
+        angles.
     """
 
     reference_geometry: Path | None = None
     dataset: str | None = None
     wavelength: float | None = None
+    conventions: Path | None = None
+    has_template: bool = False
+    detector: str | None = None
+    oscillation: tuple[float, float] | None = None
 
 
 class Format(ABC):
@@ -74,6 +84,13 @@ class Format(ABC):
             The file has the signature, and is damaged.
         """
         return self.has_signature(head)
+
+    def linked_files(self, path: Path) -> set[Path]:
+        """Return the files that this file takes its frames from; {} where they are its own.
+
+        Those that are named beside it are read through it alone.
+        """
+        return set()
 
     @abstractmethod
     def read_runs(self, group: FileGroup, supplement: Supplement) -> list[RunSource]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ class ImageFileFormat(Format):
     @abstractmethod
     def read_header(self, path: Path) -> ImageHeader:
         """Return the header of an image.
+
+        Values that it lacks are placeholders in the models, and listed in `missing`. A format may
+        take the user's `supplement: Supplement | None = None` as second argument.
 
         Raises
         ------
@@ -38,4 +43,8 @@ class ImageFileFormat(Format):
 
     def read_runs(self, group: FileGroup, supplement: Supplement) -> list[RunSource]:
         """Return the runs in files of one template, see `runs_of_images`."""
-        return runs_of_images(group, self, self.read_header)
+        takes_both = len(signature(self.read_header).parameters) > 1
+        arguments = {"supplement": supplement} if takes_both else {}
+        read = partial(self.read_header, **arguments)
+        is_one_scan = supplement.has_template or supplement.oscillation is not None
+        return runs_of_images(group, self, read, is_one_scan=is_one_scan)

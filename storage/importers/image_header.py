@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dxdask.models import Beam, Detector, Goniometer
+from dxdask.storage.formats import Missing
 
 
 class ImageChunk(NamedTuple):
@@ -27,9 +28,12 @@ class ImageHeader:
     Attributes
     ----------
     shape : (slow, fast) of the stored frame; dtype : of its pixels.
-    oscillation : start and width, degree.
+    oscillation : start and width, degree; a width below 0 is a backward rotation.
+    angle_decimals, width_decimals : to which the header gives start and width; None where exact.
     exposure : s; timestamp : s since 1970; None where not known.
     chunk : the pixels in the file; None where they are not in one piece.
+    missing : values that the header lacks, for which the models hold placeholders.
+    problems : doubtful values, a line each.
     """
 
     beam: Beam
@@ -38,6 +42,10 @@ class ImageHeader:
     shape: tuple[int, int]
     dtype: str
     oscillation: tuple[float, float] = (0.0, 0.0)
+    angle_decimals: int | None = None
+    width_decimals: int | None = None
     exposure: float | None = None
     timestamp: float | None = None
     chunk: ImageChunk | None = None
+    missing: tuple[Missing, ...] = ()
+    problems: tuple[str, ...] = ()

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.errors import FormatError
+from dxdask.arrays import Floats
 from dxdask.models import Detector, Experiment, Scan
 from dxdask.storage.formats import FileGroup, Format, RunSource
 from dxdask.storage.importers.image_header import ImageHeader
+from dxdask.storage.importers.image_joining import (
+    NumberedImage,
+    continues,
+    even_scan,
+    forward,
+)
 from dxdask.storage.importers.image_reader import ImageReader, image_manifest
 
 # Numbers in file names beyond this are dates or shots, not images of a scan.
 _MAX_NUMBER = 10_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Image:
-    path: Path
-    number: int
-    header: ImageHeader
-
-
 def runs_of_images(
-    group: FileGroup, file_format: Format, read_header: Callable[[Path], ImageHeader]
+    group: FileGroup,
+    file_format: Format,
+    read_header: Callable[[Path], ImageHeader],
+    *,
+    is_one_scan: bool = False,
 ) -> list[RunSource]:
     """Return the runs in files of one template.
 
     Images with a rotation make one run as long as numbers, angles and models continue without a
-    break. Stills (no width) of one detector make one run, whatever their numbers.
+    break, see `continues`. Stills (no width) of one detector make one run, whatever their numbers.
+    A backward rotation becomes a forward one about the opposite axis.
+
+    is_one_scan : images whose numbers continue are one run, whatever their angles and models.
 
     Raises
     ------
@@ -41,12 +47,12 @@ def runs_of_images(
         A header is incomplete, or an image is of another size.
     """
     images = [
-        _Image(f.path, i + 1 if f.number is None else f.number, read_header(f.path))
+        NumberedImage(f.path, i + 1 if f.number is None else f.number, read_header(f.path))
         for i, f in enumerate(group.files)
     ]
-    blocks: list[list[_Image]] = []
+    blocks: list[list[NumberedImage]] = []
     for image in images:
-        if blocks and _continues(blocks[-1], image):
+        if blocks and continues(blocks[-1], image, is_one_scan=is_one_scan):
             blocks[-1].append(image)
         else:
             blocks.append([image])
@@ -56,31 +62,7 @@ def runs_of_images(
     return [_run(name, block, file_format) for name, block in zip(names, blocks, strict=True)]
 
 
-def _continues(block: Sequence[_Image], image: _Image) -> bool:
-    """Return True if the image continues the run of `block`."""
-    first, last = block[0].header, block[-1].header
-    here = image.header
-    if here.shape != first.shape:
-        raise FormatError(
-            f"{image.path} has {here.shape} pixels (slow, fast), {block[0].path} {first.shape}; "
-            "import them one by one"
-        )
-    if here.detector != first.detector or here.goniometer != first.goniometer:
-        return False
-    start, width = here.oscillation
-    if width == 0.0 or first.oscillation[1] == 0.0:
-        return width == first.oscillation[1]
-    beam = replace(here.beam, flux=first.beam.flux, transmission=first.beam.transmission)
-    gap = start - (last.oscillation[0] + last.oscillation[1])
-    return (
-        beam == first.beam
-        and image.number == block[-1].number + 1
-        and abs(width - first.oscillation[1]) < 1e-3 * width
-        and abs((gap + 180.0) % 360.0 - 180.0) < 0.05 * width
-    )
-
-
-def _run(name: str, images: Sequence[_Image], file_format: Format) -> RunSource:
+def _run(name: str, images: Sequence[NumberedImage], file_format: Format) -> RunSource:
     headers = [i.header for i in images]
     first = headers[0]
     numbers = [i.number for i in images]
@@ -89,20 +71,19 @@ def _run(name: str, images: Sequence[_Image], file_format: Format) -> RunSource:
     start = numbers[0] if unbroken and numbers[-1] < _MAX_NUMBER else 1
     exposures = tuple(h.exposure for h in headers if h.exposure is not None)
     exposures = exposures if len(exposures) == n_images else ()
+    angles, width, problems = even_scan(headers)
+    turned = -1.0 if width < 0 else 1.0
+    oscillation = (turned * angles[0] + 0.0, turned * width)
     scan = Scan(
         image_range=(start, start + n_images - 1),
-        oscillation=first.oscillation,
+        oscillation=oscillation,
         exposure_times=exposures[:1] if len(set(exposures)) == 1 else exposures,
     )
     wavelengths = tuple(h.beam.wavelength for h in headers)
     beam = first.beam
-    if len(set(wavelengths)) > 1:
+    if oscillation[1] == 0.0 and len(set(wavelengths)) > 1:
         beam = replace(beam, wavelength=float(np.mean(wavelengths)), wavelengths=wavelengths)
-    goniometer = first.goniometer
-    if goniometer is not None:
-        angles = list(goniometer.angles)
-        angles[goniometer.scan_axis] = first.oscillation[0]
-        goniometer = replace(goniometer, angles=tuple(angles))
+    goniometer = forward(first.goniometer, oscillation[0], is_reversed=turned < 0)
     experiment = Experiment(
         identifier="",
         run=name,
@@ -124,16 +105,18 @@ def _run(name: str, images: Sequence[_Image], file_format: Format) -> RunSource:
             frame_shape=first.shape,
             dtype=first.dtype,
         ),
-        columns=_columns(headers, wavelengths) | _event_ids(images, first),
+        columns=_columns(headers, wavelengths, turned * angles) | _event_ids(images, first),
+        missing=tuple({m.value: m for h in reversed(headers) for m in h.missing}.values()),
+        problems=(*dict.fromkeys(line for h in headers for line in h.problems), *problems),
         locate=partial(image_manifest, [i.path for i in images], file_format.name, headers),
     )
 
 
 def _columns(
-    headers: Sequence[ImageHeader], wavelengths: tuple[float, ...]
+    headers: Sequence[ImageHeader], wavelengths: tuple[float, ...], angles: Floats
 ) -> dict[str, NDArray[np.float64]]:
     columns: dict[str, list[float | None]] = {
-        "angle": [h.oscillation[0] for h in headers],
+        "angle": (angles + 0.0).tolist(),
         "exposure": [h.exposure for h in headers],
         "timestamp": [h.timestamp for h in headers],
         "transmission": [h.beam.transmission for h in headers],
@@ -146,7 +129,7 @@ def _columns(
     }
 
 
-def _event_ids(images: Sequence[_Image], first: ImageHeader) -> dict[str, NDArray[np.int64]]:
+def _event_ids(images: Sequence[NumberedImage], first: ImageHeader) -> dict[str, NDArray[np.int64]]:
     """Return the numbers in the names of stills, as their event ids; {} for a sweep."""
     if first.oscillation[1] != 0.0 or len({i.number for i in images}) < len(images):
         return {}

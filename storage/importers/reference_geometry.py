@@ -18,8 +18,10 @@ from dxdask.storage.importers.crystfel.geometry import (
     region_mask,
 )
 from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.geometry import with_absorption
 from dxdask.storage.importers.image_runs import mask_of
 from dxdask.storage.importers.json_geometry import models_of, read_json
+from dxdask.storage.importers.missing import without
 from dxdask.storage.importers.parameters import InputParameters
 
 
@@ -93,13 +95,7 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
         return run
     found, experiment, frame = read_geometry(path), run.experiment, run.shape[1:]
     columns, mask, beam = dict(run.columns), run.mask, experiment.beam
-    detector = experiment.detector
-    if given.use_detector_reference:
-        check_fits(found.detector, frame, f"input.reference_geometry={path}", run.name)
-        detector = _taken(found.detector, detector)
-        mask = mask & mask_of(detector, frame)
-        if found.crystfel is not None:
-            mask &= region_mask(found.crystfel, frame)
+    detector, missing = experiment.detector, run.missing
     if given.use_beam_reference and found.beam is not None:
         other = found.beam
         if found.crystfel is None:
@@ -112,8 +108,18 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
         if found.has_wavelength and beam.wavelengths is None:
             beam = replace(beam, wavelength=other.wavelength)
             columns["wavelength"] = np.full(run.shape[0], other.wavelength)
+            detector = with_absorption(detector, other.wavelength)
+            missing = without(missing, "beam")
+    if given.use_detector_reference:
+        missing = without(missing, "detector")
+        check_fits(found.detector, frame, f"input.reference_geometry={path}", run.name)
+        detector = _taken(found.detector, detector)
+        mask = mask & mask_of(detector, frame)
+        if found.crystfel is not None:
+            mask &= region_mask(found.crystfel, frame)
     return replace(
         run,
+        missing=missing,
         experiment=replace(experiment, beam=beam, detector=detector),
         columns=columns,
         mask=mask,

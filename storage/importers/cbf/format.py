@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from dxdask.storage.formats import Supplement
 from dxdask.storage.importers.image_format import ImageFileFormat
 from dxdask.storage.importers.image_header import ImageHeader
 
@@ -20,13 +21,13 @@ class Cbf(ImageFileFormat):
 
     def has_signature(self, head: bytes) -> bool:
         """Return True if the first bytes are those of a CBF."""
-        return head.lstrip().startswith(b"###CBF") or b"_array_data.header_convention" in head
+        return head.lstrip().startswith(b"###CBF") or b"_array_data." in head
 
-    def read_header(self, path: Path) -> ImageHeader:
+    def read_header(self, path: Path, supplement: Supplement | None = None) -> ImageHeader:
         """Return the header, see `dxdask.storage.importers.cbf.image.read_header`."""
         from dxdask.storage.importers.cbf.image import read_header
 
-        return read_header(path)
+        return read_header(path, supplement)
 
     def read_frame(self, path: Path) -> NDArray[Any]:
         """Return the pixels, see `dxdask.storage.importers.cbf.image.read_frame`."""

@@ -6,262 +6,142 @@ Crystallography G).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import gemmi
 import numpy as np
 
-from dxdask.arrays import Floats
-from dxdask.errors import FormatError
-from dxdask.models import Beam, Detector, Goniometer, Group, Panel
-from dxdask.models.vectors import rotation_matrix, unit, vector
+from dxdask.errors import FormatError, InputError
+from dxdask.models import Beam, Detector
+from dxdask.models.attenuation import material_name
+from dxdask.models.vectors import Vector, unit, vector
+from dxdask.storage.importers.cbf.full_detector import detector_of
+from dxdask.storage.importers.cbf.full_rotation import rotation_of
+from dxdask.storage.importers.cbf.mini import absorption_or_none, module_gaps
+from dxdask.storage.importers.cbf.mini_text import mini_values
+from dxdask.storage.importers.cbf.tables import EMPTY, axes_of, number, rows_of
+from dxdask.storage.importers.header_values import HeaderValues, timestamp
 from dxdask.storage.importers.image_header import ImageHeader
 
-Row = dict[str, str]
+_NEAREST = 1.0
+"""Least distance of a detector, mm."""
+_TABLES = ("_axis.", "_array_structure_list.", "_array_structure_list_axis.")
+# The items of a miniCBF header, which may come before the tables.
+_MINI = re.compile(
+    r"""_array_data\.header_(?:convention[ \t]+(?:"[^"\n]*"|'[^'\n]*'|[^\s_]\S*)"""
+    r"""|contents?\s+(?:(?<=\n);.*?\n;|'''.*?'''|'[^'\n]*'|"[^"\n]*"))""",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """An axis and its setting on this frame; value in degrees or mm."""
-
-    name: str
-    kind: str
-    equipment: str
-    depends_on: str
-    vector: Floats
-    offset: Floats
-    value: float
-
-    @property
-    def matrix(self) -> Floats:
-        out = np.eye(4)
-        out[:3, 3] = self.offset
-        if self.kind == "rotation":
-            out[:3, :3] = rotation_matrix(self.vector, np.deg2rad(self.value))
-        elif self.kind == "translation":
-            out[:3, 3] += self.vector * self.value
-        return out
+def has_tables(text: str) -> bool:
+    """Return True if a CBF header has the tables of axes and arrays of a full CBF."""
+    lower = text.lower()
+    return all(name in lower for name in _TABLES)
 
 
 def read_full_header(path: Path, text: str, shapes: Sequence[tuple[int, int, int]]) -> ImageHeader:
     """Return the header of a full CBF; shapes: (section, slow, fast) of each of its arrays.
 
+    The wavelength may be missing.
+
     Raises
     ------
     FormatError
-        The header is not CIF, or lacks axes, arrays or the wavelength.
+        The header is not CIF, or lacks axes or arrays.
     """
-    # The table of binary data is incomplete where the header was cut: it is dropped.
-    cut = text.find("_array_data.")
-    head = text[: cut if cut >= 0 else len(text)].rstrip().removesuffix("loop_")
+    lines = HeaderValues(path=path, values=mini_values(text))
     try:
-        block = gemmi.cif.read_string(head).sole_block()
-        axes = _axes(block)
-        wavelength = float(block.find_value("_diffrn_radiation_wavelength.wavelength") or "nan")
-        if not wavelength > 0:
-            wavelength = float(_rows(block, "_diffrn_radiation_wavelength.")[0]["wavelength"])
-        detector = _detector(path, block, axes, shapes)
-        goniometer, oscillation = _goniometer(block, axes)
-    except (RuntimeError, ValueError, KeyError, IndexError) as error:
+        block = gemmi.cif.read_string(_tables_only(text)).sole_block()
+        axes = axes_of(block)
+        beam = _beam(block, lines)
+        detector = _with_sensor(detector_of(path, block, axes, shapes), lines, beam.wavelength)
+        goniometer, oscillation, decimals = rotation_of(block, axes)
+        if max(p.distance for p in detector.panels) < _NEAREST:
+            lines.lacks("distance", "_axis", "has the detector in the sample")
+        frames = rows_of(block, "_diffrn_scan_frame.")
+    except FormatError:
+        raise
+    except (RuntimeError, ValueError, KeyError, IndexError, OverflowError) as error:
         raise FormatError(
-            f"{path}: its CBF header is incomplete ({type(error).__name__}: {error})"
+            f"{path}: its CBF header is incomplete ({type(error).__name__}: {error}); correct it, "
+            "or convert the image to a miniCBF"
         ) from error
-    exposure = block.find_value("_diffrn_scan_frame.integration_time")
+    frame = HeaderValues(path=path, values=frames[0] if frames else {})
     return ImageHeader(
-        beam=Beam(wavelength=wavelength),
+        beam=beam,
         detector=detector,
         goniometer=goniometer,
         shape=(sum(s[0] * s[1] for s in shapes), shapes[0][2]),
         dtype="i4",
         oscillation=oscillation,
-        exposure=_float(exposure or "") or None,
+        angle_decimals=decimals,
+        exposure=frame.number("integration_time") or None,
+        timestamp=timestamp([frame.text("date"), lines.text("date")]),
+        missing=tuple(lines.missing),
     )
 
 
-def _rows(block: gemmi.cif.Block, category: str) -> list[Row]:
-    table = block.find_mmcif_category(category)
-    names = [tag[len(category) :] for tag in table.tags]
-    return [dict(zip(names, (gemmi.cif.as_string(v) for v in row), strict=True)) for row in table]
+def _tables_only(text: str) -> str:
+    """Return the tables: without miniCBF lines, and without the cut table of binary data."""
+    plain = _MINI.sub("", text)
+    cut = re.search(r"_array_data\.", plain, re.IGNORECASE)
+    return (plain[: cut.start()] if cut else plain).rstrip().removesuffix("loop_")
 
 
-def _float(text: str) -> float:
-    return float(text) if text not in ("", ".", "?") else 0.0
+def _beam(block: gemmi.cif.Block, lines: HeaderValues) -> Beam:
+    """Return the beam: direction from the axis of the source, wavelength and polarisation.
 
-
-def _axes(block: gemmi.cif.Block) -> dict[str, _Axis]:
-    settings: dict[str, Row] = {}
-    for category, names in (
-        ("_diffrn_scan_axis.", ("angle_start", "displacement_start")),
-        ("_diffrn_scan_frame_axis.", ("angle", "displacement")),
-    ):
-        for row in _rows(block, category):
-            given = {
-                k: row.get(n, "") for k, n in zip(("rotation", "translation"), names, strict=True)
-            }
-            settings.setdefault(row["axis_id"], {}).update(
-                {k: v for k, v in given.items() if v not in ("", ".", "?")}
-            )
-    axes = {}
-    for row in _rows(block, "_axis."):
-        name, kind = row["id"], row["type"].lower()
-        axes[name] = _Axis(
-            name=name,
-            kind=kind,
-            equipment=row.get("equipment", "").lower(),
-            depends_on=row.get("depends_on", "."),
-            vector=unit([_float(row[f"vector[{i}]"]) for i in (1, 2, 3)]),
-            offset=np.array([_float(row.get(f"offset[{i}]", "")) for i in (1, 2, 3)]),
-            value=_float(settings.get(name, {}).get(kind, "")),
-        )
-    return axes
-
-
-def _chain(axes: Mapping[str, _Axis], name: str) -> list[_Axis]:
-    """Return an axis and those it depends on, the innermost first."""
-    chain: list[_Axis] = []
-    while name not in ("", ".", "?"):
-        if len(chain) > len(axes):
-            raise ValueError(f"axis {name} depends on itself")
-        chain.append(axes[name])
-        name = axes[name].depends_on
-    return chain
-
-
-def _placed(chain: Sequence[_Axis]) -> Floats:
-    out = np.eye(4)
-    for axis in chain:
-        out = axis.matrix @ out
-    return out
-
-
-def _detector(
-    path: Path,
-    block: gemmi.cif.Block,
-    axes: Mapping[str, _Axis],
-    shapes: Sequence[tuple[int, int, int]],
-) -> Detector:
-    arrays = list(dict.fromkeys(r["array_id"] for r in _rows(block, "_array_structure_list.")))
-    if len(arrays) != len(shapes):
-        raise FormatError(f"{path}: {len(arrays)} arrays are described, and {len(shapes)} found")
-    first_row = dict(
-        zip(arrays, np.cumsum([0] + [s[0] * s[1] for s in shapes[:-1]]).tolist(), strict=True)
+    polarizn_source_ratio is (Ip - In) / (Ip + In), so the fraction in the plane is half of one
+    more;    polarizn_source_norm the angle, degree, between the normal to that plane and y.
+    """
+    radiation = next(iter(rows_of(block, "_diffrn_radiation.")), {})
+    rows = rows_of(block, "_diffrn_radiation_wavelength.")
+    wanted = radiation.get("wavelength_id", "")
+    row = next((r for r in rows if r.get("id") == wanted), rows[0] if rows else {})
+    text = row.get("wavelength", "")
+    given = replace(lines, values={"wavelength": text} if text not in EMPTY else lines.values)
+    wavelength = given.needed("wavelength", "wavelength", unit="a")
+    ratio = radiation.get("polarizn_source_ratio", "")
+    fraction = 0.999 if ratio in EMPTY else 0.5 * (1.0 + float(np.clip(number(ratio), -1.0, 1.0)))
+    angle = np.deg2rad(number(radiation.get("polarizn_source_norm", "")))
+    return Beam(
+        wavelength=wavelength,
+        direction=_source(block),
+        polarization_fraction=fraction,
+        polarization_normal=vector([np.sin(angle), np.cos(angle), 0.0]),
     )
-    shape_of = dict(zip(arrays, shapes, strict=True))
-    steps = {r["axis_set_id"]: r for r in _rows(block, "_array_structure_list_axis.")}
-    trusted = {
-        r["array_id"]: (
-            _float(r.get("undefined_value", "-1")),
-            _float(r.get("overload", "")) or 2e9,
+
+
+def _source(block: gemmi.cif.Block) -> Vector:
+    for row in rows_of(block, "_axis."):
+        if row.get("equipment", "").lower() == "source":
+            direction = [number(row.get(f"vector[{i}]", "")) for i in (1, 2, 3)]
+            if np.linalg.norm(direction) > 1e-9:
+                return vector(unit(direction))
+    return (0.0, 0.0, 1.0)
+
+
+def _with_sensor(detector: Detector, lines: HeaderValues, wavelength: float) -> Detector:
+    """Return the detector with the sensor, and gaps of its modules, in the miniCBF lines."""
+    try:
+        material = material_name(lines.text("sensor_material"))
+    except InputError:
+        return detector
+    thickness = lines.number("sensor_thickness", kind="length", unit="m") or 0.0
+    mu = absorption_or_none(material, thickness, wavelength)
+    panels = tuple(
+        replace(
+            p,
+            material=material,
+            thickness=max(thickness, 0.0),
+            mu=mu,
+            use_parallax=mu > 0.0,
+            mask=module_gaps(p.image_size[::-1]),
         )
-        for r in _rows(block, "_array_intensities.")
-    }
-    starts: dict[tuple[str, str], int] = {
-        (r["id"], r["index"]): int(r["start"]) - 1
-        for r in _rows(block, "_array_structure_list_section.")
-    }
-    pairs: dict[tuple[str, str], dict[str, Row]] = {}
-    for row in _rows(block, "_array_structure_list."):
-        if row.get("axis_set_id", ".") not in ("", ".", "?"):
-            key = (row["array_id"], row.get("array_section_id", "."))
-            pairs.setdefault(key, {})[row["precedence"]] = row
-    panels, carriers = [], []
-    for (array, section), by_precedence in pairs.items():
-        fast, slow = by_precedence["1"], by_precedence["2"]
-        x, y, z = (starts.get((section, i), 0) for i in "123")
-        row0 = first_row[array] + z * shape_of[array][1] + y
-        panel, chain = _panel(
-            section if section not in ("", ".") else array, axes, steps, fast, slow
-        )
-        panels.append(
-            Panel(**panel, offset=(x, row0), trusted_range=trusted.get(array, (-1.0, 2e9)))
-        )
-        carriers.append(chain)
-    return Detector(panels=tuple(panels), root=_hierarchy(carriers))
-
-
-def _panel(
-    name: str, axes: Mapping[str, _Axis], steps: Mapping[str, Row], fast: Row, slow: Row
-) -> tuple[dict[str, Any], list[_Axis]]:
-    """Return a panel's position and the axes that carry it, without those along its pixels."""
-    chains = [_chain(axes, steps[r["axis_set_id"]]["axis_id"]) for r in (fast, slow)]
-    along = [c[0] for c in chains]
-    pixel = [float(steps[r["axis_set_id"]]["displacement_increment"]) for r in (fast, slow)]
-    shift = [_float(steps[r["axis_set_id"]]["displacement"]) for r in (fast, slow)]
-    # The dictionary counts from the centre of the first pixel (half an increment); files that give
-    # 0, as those of the CSPAD do, mean its corner.
-    shift = [d - 0.5 * p if d else 0.0 for d, p in zip(shift, pixel, strict=True)]
-    inner = max(chains, key=len)
-    frame = _placed(inner)
-    rotated = [_placed(c[1:])[:3, :3] @ c[0].vector for c in chains]
-    origin = frame[:3, 3] + rotated[0] * shift[0] + rotated[1] * shift[1]
-    carriers = [a for a in inner if a.name not in {b.name for b in along}]
-    place: dict[str, Any] = {
-        "name": name,
-        "origin": vector(origin + 0.0),
-        "fast_axis": vector(rotated[0] + 0.0),
-        "slow_axis": vector(rotated[1] + 0.0),
-        "pixel_size": (pixel[0], pixel[1]),
-        "image_size": (int(fast["dimension"]), int(slow["dimension"])),
-    }
-    return place, carriers
-
-
-def _hierarchy(carriers: Sequence[Sequence[_Axis]]) -> Group:
-    """Return the groups: one a rotation that carries more than one panel or group."""
-
-    def group(name: str, frame: Floats, members: list[tuple[int, list[_Axis]]]) -> Group:
-        below: dict[str, list[tuple[int, list[_Axis]]]] = {}
-        panels = []
-        for index, chain in members:
-            if chain:
-                below.setdefault(chain[-1].name, []).append((index, chain[:-1]))
-            else:
-                panels.append(index)
-        groups = tuple(
-            group(key, frame @ _last(carriers[m[0][0]], len(m[0][1])).matrix, m)
-            for key, m in below.items()
-        )
-        # A node with one child only is skipped.
-        if len(groups) == 1 and not panels:
-            return groups[0]
-        single = [g for g in groups if len(g.panels) == 1 and not g.groups]
-        return Group(
-            name=name,
-            origin=vector(frame[:3, 3] + 0.0),
-            fast_axis=vector(frame[:3, 0]),
-            slow_axis=vector(frame[:3, 1]),
-            groups=tuple(g for g in groups if g not in single),
-            panels=tuple(sorted([*panels, *(g.panels[0] for g in single)])),
-        )
-
-    return group("", np.eye(4), [(i, list(chain)) for i, chain in enumerate(carriers)])
-
-
-def _last(chain: Sequence[_Axis], n_inner: int) -> _Axis:
-    return chain[n_inner]
-
-
-def _goniometer(
-    block: gemmi.cif.Block, axes: Mapping[str, _Axis]
-) -> tuple[Goniometer | None, tuple[float, float]]:
-    turning = [a for a in axes.values() if a.equipment == "goniometer" and a.kind == "rotation"]
-    if not turning:
-        return None, (0.0, 0.0)
-    chain = max((_chain(axes, a.name) for a in turning), key=len)
-    chain = [a for a in chain if a.kind == "rotation"]
-    widths = {
-        r["axis_id"]: _float(r.get("angle_increment", ""))
-        for r in _rows(block, "_diffrn_scan_axis.")
-    }
-    names = [a.name for a in chain]
-    scan_axis = next((i for i, n in enumerate(names) if widths.get(n)), len(chain) - 1)
-    goniometer = Goniometer(
-        axes=tuple(vector(a.vector) for a in chain),
-        angles=tuple(a.value for a in chain),
-        names=tuple(names),
-        scan_axis=scan_axis,
+        for p in detector.panels
     )
-    return goniometer, (chain[scan_axis].value, widths.get(names[scan_axis], 0.0))
+    return Detector(panels=panels, root=detector.root)

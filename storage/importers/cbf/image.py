@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from dxdask.errors import FormatError
 from dxdask.storage.codecs.byte_offset import decode_byte_offset
+from dxdask.storage.formats import Supplement
 from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES, is_compressed, read_bytes
-from dxdask.storage.importers.cbf.full import read_full_header
+from dxdask.storage.importers.cbf.full import has_tables, read_full_header
 from dxdask.storage.importers.cbf.mini import read_mini_header
+from dxdask.storage.importers.cbf.mini_text import mini_values
 from dxdask.storage.importers.cbf.packed import decode_packed
 from dxdask.storage.importers.image_header import ImageChunk, ImageHeader
 
@@ -37,23 +39,44 @@ class Section:
         return self.shape[0] * self.shape[1]
 
 
-def read_header(path: Path) -> ImageHeader:
-    """Return the header of a CBF image.
+def read_header(path: Path, supplement: Supplement | None = None) -> ImageHeader:
+    """Return the header of a CBF image: of its tables of axes, or else of its miniCBF lines.
+
+    supplement : has the user's conventions.
 
     Raises
     ------
     FormatError
         The header is incomplete, or contradicts the binary section.
     """
+    own = None if supplement is None else supplement.conventions
     head = read_bytes(path, 1 << 16)
-    if b"_array_data.header_contents" in head and _START in head:
-        sections = [_section(path, head, head.index(_START))]
-        header = read_mini_header(path, _text(head), (sections[0].rows, sections[0].shape[2]))
-    else:
+    if _START not in head or has_tables(_text(head)):
         head = read_bytes(path)
+    text = _text(head)
+    if has_tables(text):
         sections = _sections(path, head)
-        header = read_full_header(path, _text(head), [s.shape for s in sections])
+        header = _full_or_mini(path, text, sections, own)
+    else:
+        if _START not in head:
+            _sections(path, head)
+        sections = [_section(path, head, head.index(_START))]
+        header = read_mini_header(path, text, (sections[0].rows, sections[0].shape[2]), own)
     return replace(header, chunk=_chunk(path, sections))
+
+
+def _full_or_mini(
+    path: Path, text: str, sections: Sequence[Section], own: Path | None
+) -> ImageHeader:
+    """Return the header of the tables, or of the miniCBF lines where the tables are incomplete."""
+    try:
+        return read_full_header(path, text, [s.shape for s in sections])
+    except FormatError as error:
+        if len(sections) > 1 or "detector_distance" not in mini_values(text):
+            raise
+        line = f"{error}; the lines of its miniCBF header are used"
+    header = read_mini_header(path, text, (sections[0].rows, sections[0].shape[2]), own)
+    return replace(header, problems=(*header.problems, line))
 
 
 def _chunk(path: Path, sections: Sequence[Section]) -> ImageChunk | None:

@@ -1,89 +1,189 @@
-"""The headers of miniCBF images (Pilatus, Eiger): lines of text after a '#'."""
+"""The headers of miniCBF images (Pilatus, Eiger): beam and detector."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
-from dxdask.errors import FormatError
-from dxdask.models import Beam, Detector, Goniometer, Panel
-from dxdask.models.attenuation import absorption
-from dxdask.models.vectors import Vector
+import numpy as np
+
+from dxdask.errors import InputError
+from dxdask.models import Beam, Detector, Panel
+from dxdask.models.attenuation import absorption, material_name
+from dxdask.models.vectors import rotation_matrix
+from dxdask.storage.importers.cbf.barrel import barrel_detector
+from dxdask.storage.importers.cbf.mini_rotation import rotation_of
+from dxdask.storage.importers.cbf.mini_text import mini_values
+from dxdask.storage.importers.conventions import Convention, convention_of
+from dxdask.storage.importers.header_values import (
+    NUMBER,
+    HeaderValues,
+    UnreadableValue,
+    decimals,
+    quantity,
+    timestamp,
+)
 from dxdask.storage.importers.image_header import ImageHeader
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 # Pixels (fast, slow) of a module and of the gap to the next: Pilatus; Eiger; Eiger 2.
 _MODULES = (((487, 195), (7, 17)), ((1030, 514), (10, 37)), ((1028, 512), (12, 38)))
+# X-rays of less than 0.06 A (200 keV) record no sweeps; electrons have 0.0370 A at 100 kV.
+_ELECTRONS_BELOW = 0.06
 
 
-def read_mini_header(path: Path, text: str, shape: tuple[int, int]) -> ImageHeader:
+def read_mini_header(
+    path: Path, text: str, shape: tuple[int, int], conventions: Path | None = None
+) -> ImageHeader:
     """Return the header in the comments of a miniCBF; shape: (slow, fast) of the image.
 
-    Raises
-    ------
-    FormatError
-        Wavelength, distance, beam centre or pixel size is missing.
+    conventions : path of the user's conventions. Wavelength, distance, beam centre and pixel size
+    may be missing.
     """
-    wavelength = _number(text, "Wavelength")
-    if wavelength is None:
-        raise FormatError(f"{path} has no Wavelength in its header; add it to the header")
-    transmission = _number(text, "Filter_transmission")
-    beam = Beam(
-        wavelength=wavelength,
-        flux=_number(text, "Flux") or 0.0,
-        transmission=transmission if transmission is not None and 0 < transmission <= 1 else 1.0,
-    )
-    start = _number(text, "Start_angle")
+    header = HeaderValues(path=path, values=mini_values(text))
+    when = timestamp([header.text("date")])
+    convention = convention_of("cbf", header, when, conventions)
+    beam = _beam(header, convention)
+    detector = _detector(header, convention, shape, beam.wavelength, when)
+    goniometer, oscillation = rotation_of(header, convention)
     return ImageHeader(
         beam=beam,
-        detector=Detector(panels=(_panel(path, text, shape, wavelength),)),
-        goniometer=Goniometer(axes=(_axis(text),)),
+        detector=detector,
+        goniometer=goniometer,
         shape=shape,
         dtype="i4",
-        oscillation=(
-            start if start is not None else _number(text, "Omega") or 0.0,
-            _number(text, "Angle_increment") or 0.0,
-        ),
-        exposure=_number(text, "Exposure_period") or _number(text, "Exposure_time"),
-        timestamp=_timestamp(text),
+        oscillation=oscillation,
+        angle_decimals=decimals(header.text("Start_angle", "Omega", "Phi")),
+        width_decimals=decimals(header.text("Angle_increment")),
+        exposure=header.number("Exposure_period", kind="time", unit="s")
+        or header.number("Exposure_time", kind="time", unit="s"),
+        timestamp=when,
+        missing=tuple(header.missing),
+        problems=tuple(header.problems),
     )
 
 
-def _panel(path: Path, text: str, shape: tuple[int, int], wavelength: float) -> Panel:
-    pixel = re.search(rf"# *Pixel_size *[:=]? *({_NUMBER}) *m *x *({_NUMBER}) *m", text)
-    centre = re.search(rf"# *Beam_xy *[:=]? *\( *({_NUMBER}) *, *({_NUMBER}) *\)", text)
-    distance = _number(text, "Detector_distance")
-    missing = [
-        name
-        for name, found in (
-            ("Pixel_size", pixel),
-            ("Beam_xy", centre),
-            ("Detector_distance", distance),
-        )
-        if found is None
-    ]
-    if pixel is None or centre is None or distance is None:
-        raise FormatError(f"{path} has no {', '.join(missing)} in its header: no geometry")
-    size = (float(pixel[1]) * 1000.0, float(pixel[2]) * 1000.0)
-    x, y = float(centre[1]) * size[0], float(centre[2]) * size[1]
-    sensor = re.search(rf"# *(\w+) +sensor, *thickness *[:=]? *({_NUMBER}) *m", text)
-    material = {"silicon": "Si", "cdte": "CdTe"}.get(sensor[1].lower(), "") if sensor else ""
-    thickness = float(sensor[2]) * 1000.0 if sensor else 0.0
-    mu = absorption(material, wavelength) if material and thickness > 0 else 0.0
-    cutoff = _number(text, "Count_cutoff")
-    return Panel(
+def _beam(header: HeaderValues, convention: Convention) -> Beam:
+    wavelength = header.needed("wavelength", "Wavelength", "Photon_energy", unit="a")
+    probe = convention.probe or ("electron" if wavelength < _ELECTRONS_BELOW else "x-ray")
+    fraction = convention.polarization_fraction
+    if fraction is None:
+        fraction = 0.5 if probe == "electron" else 0.999
+    transmission = header.number("Filter_transmission")
+    flux = header.number("Flux")
+    return Beam(
+        wavelength=wavelength,
+        probe=probe,
+        polarization_fraction=fraction,
+        flux=flux if flux is not None and flux > 0 else 0.0,
+        transmission=transmission if transmission is not None and 0 < transmission <= 1 else 1.0,
+    )
+
+
+def _detector(
+    header: HeaderValues,
+    convention: Convention,
+    shape: tuple[int, int],
+    wavelength: float,
+    when: float | None,
+) -> Detector:
+    size = header.sizes(lambda: _pixel_size(header.text("Pixel_size")), "Pixel_size")
+    centre = header.centre(lambda: _beam_centre(header.text("Beam_xy"), size), "Beam_xy")
+    if convention.barrel is not None:
+        # how far the axis of its cylinder is from the spindle, usually 0
+        distance = header.number("Detector_distance", kind="length", unit="m") or 0.0
+    else:
+        distance = header.needed("distance", "Detector_distance", unit="m")
+    material, thickness, is_ccd = _sensor(header, convention)
+    mu = absorption_or_none(material, thickness, wavelength)
+    cutoff = convention.count_cutoff or header.number("Count_cutoff")
+    panel = Panel(
         name="Panel",
-        origin=(-x, y, -distance * 1000.0),
+        type=convention.sensor or ("SENSOR_CCD" if is_ccd else "SENSOR_PAD"),
+        origin=(-centre[0] * size[0], centre[1] * size[1], -distance),
         pixel_size=size,
         image_size=(shape[1], shape[0]),
-        trusted_range=(-1.0, cutoff if cutoff is not None else float(2**31 - 1)),
+        trusted_range=(-1.0, cutoff if cutoff is not None and cutoff > 0 else float(2**31 - 1)),
         thickness=thickness,
         material=material,
         mu=mu,
-        use_parallax=mu > 0.0,
+        use_parallax=mu > 0.0 and convention.parallax is not False,
+        gain=convention.gain or 1.0,
+        pedestal=convention.pedestal or 0.0,
         mask=module_gaps(shape),
     )
+    if convention.barrel is not None:
+        return barrel_detector(panel, convention, distance, centre, when, header.path)
+    return Detector(panels=(turned(panel, header, convention, "Detector_2theta"),))
+
+
+def absorption_or_none(material: str, thickness: float, wavelength: float) -> float:
+    """Return mu, 1/mm, of a sensor; 0 where it is not known, or not tabulated at the energy."""
+    if not material or thickness <= 0:
+        return 0.0
+    try:
+        return absorption(material, wavelength)
+    except InputError:
+        return 0.0
+
+
+def turned(panel: Panel, header: HeaderValues, convention: Convention, key: str) -> Panel:
+    """Return a panel that swings by the two theta of a key about the sample.
+
+    The beam centre of the header is that at two theta 0. Without an axis in the conventions it
+    turns about +x, upwards, as in dxtbx's FormatSMVADSCSN926 and generate_XDS.INP.
+    """
+    two_theta = header.number(key, kind="angle", unit="deg")
+    if two_theta is None or abs(two_theta) < 1e-6:
+        return panel
+    if convention.two_theta_axis is None:
+        header.problems.append(
+            f"{key}={two_theta:g} degrees: the detector is turned by it about +x; for another axis "
+            "give two_theta_axis in input.conventions, or input.reference_geometry"
+        )
+    axis = convention.two_theta_axis or (1.0, 0.0, 0.0)
+    return panel.moved(rotation_matrix(axis, float(np.deg2rad(two_theta))))
+
+
+def _pixel_size(text: str) -> tuple[float, float] | None:
+    """Return the pixel size, mm, of "172e-6 m x 172e-6 m"; one number is that of both sides."""
+    if not text:
+        return None
+    parts = re.split(r"\s*[xX×*,]\s*", text.strip("() "), maxsplit=1)
+    units = [re.sub(rf"^{NUMBER}\s*", "", p.strip()) for p in parts]
+    unit = next((u for u in reversed(units) if u), "m")
+    found = [
+        quantity(p if u else f"{p} {unit}", "length") for p, u in zip(parts, units, strict=True)
+    ]
+    x, y = found[0], found[-1]
+    return None if x is None or y is None else (x, y)
+
+
+def _beam_centre(text: str, pixel_size: tuple[float, float]) -> tuple[float, float] | None:
+    """Return the beam centre, px, of "(1231.5, 1263.5) pixels"; also in mm or m."""
+    if not text:
+        return None
+    found = re.match(rf"\(?\s*({NUMBER})\s*[, ;x]\s*({NUMBER})\s*\)?\s*([a-zA-Zµ]*)", text)
+    if found is None:
+        raise UnreadableValue("is not two numbers")
+    if found[3].lower() in ("", "px", "pixel", "pixels", "pix"):
+        return (float(found[1]), float(found[2]))
+    x, y = (quantity(f"{found[i]} {found[3]}", "length") or 0.0 for i in (1, 2))
+    return (x / pixel_size[0], y / pixel_size[1])
+
+
+def _sensor(header: HeaderValues, convention: Convention) -> tuple[str, float, bool]:
+    """Return material and thickness (mm) of the sensor, and whether it is that of a CCD."""
+    text = header.text("sensor_material")
+    thickness = header.number("sensor_thickness", kind="length", unit="m")
+    if "ccd" in text.lower():
+        return "", 0.0, True
+    if not text:
+        return convention.material or "", convention.thickness or 0.0, False
+    try:
+        return material_name(text), max(thickness or 0.0, 0.0), False
+    except InputError as error:
+        header.problems.append(f"{error}; until then no absorption in the sensor is corrected for")
+        return "", 0.0, False
 
 
 def module_gaps(shape: tuple[int, int]) -> tuple[tuple[int, int, int, int], ...]:
@@ -101,32 +201,3 @@ def module_gaps(shape: tuple[int, int]) -> tuple[tuple[int, int, int, int], ...]
                 [(x, 0, x + gap_x, slow) for x in columns] + [(0, y, fast, y + gap_y) for y in rows]
             )
     return ()
-
-
-def _axis(text: str) -> Vector:
-    """Return the rotation axis that Oscillation_axis names.
-
-    "X.CW" alone is the standard axis. With a direction on the detector ("X.CW +SLOW"), clockwise
-    about that direction is right-handed about its opposite; fast is x and slow is -y.
-    """
-    found = re.search(r"# *Oscillation_axis.*?([+-])(SLOW|FAST)", text)
-    if found is None:
-        return (1.0, 0.0, 0.0)
-    sign = 1.0 if found[1] == "+" else -1.0
-    return (0.0, sign, 0.0) if found[2] == "SLOW" else (-sign, 0.0, 0.0)
-
-
-def _number(text: str, key: str) -> float | None:
-    found = re.search(rf"# *{key} *[:=]? *({_NUMBER})", text)
-    return float(found[1]) if found else None
-
-
-def _timestamp(text: str) -> float | None:
-    found = re.search(r"# *(\d{4}[-/]\w{2,3}[-/]\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?)", text)
-    for form in ("%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S", "%Y/%b/%d %H:%M:%S.%f"):
-        try:
-            when = datetime.strptime(found[1] if found else "", form)
-        except ValueError:
-            continue
-        return when.replace(tzinfo=UTC).timestamp()
-    return None

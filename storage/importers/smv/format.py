@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from dxdask.storage.formats import Supplement
 from dxdask.storage.importers.image_format import ImageFileFormat
 from dxdask.storage.importers.image_header import ImageHeader
 
@@ -22,11 +23,11 @@ class Smv(ImageFileFormat):
         """Return True if the first bytes are those of an SMV image."""
         return head.startswith(b"{") and b"HEADER_BYTES" in head[:512]
 
-    def read_header(self, path: Path) -> ImageHeader:
+    def read_header(self, path: Path, supplement: Supplement | None = None) -> ImageHeader:
         """Return the header, see `dxdask.storage.importers.smv.image.read_header`."""
         from dxdask.storage.importers.smv.image import read_header
 
-        return read_header(path)
+        return read_header(path, supplement)
 
     def read_frame(self, path: Path) -> NDArray[Any]:
         """Return the pixels, see `dxdask.storage.importers.smv.image.read_frame`."""

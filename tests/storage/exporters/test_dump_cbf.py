@@ -64,6 +64,27 @@ def test_bytes_are_those_of_the_format_and_read_back(values: np.ndarray) -> None
     assert np.array_equal(decode_byte_offset(packed, values.size), values)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.uint32, np.int64])
+def test_images_of_any_whole_numbers_are_written(tmp_path: Path, dtype: type) -> None:
+    image = np.full((20, 7), np.iinfo(dtype).max, dtype=dtype)
+    image[0, :3] = (0, 1, 100)
+    write_cbf(tmp_path / "a.cbf", image, experiment(), "a")
+    read = read_runs([tmp_path / "a.cbf"])[0].read(0, 1)[0]
+    assert np.array_equal(read, np.minimum(image.astype(np.int64), 2**31 - 1))
+
+
+def test_pedestal_gain_and_kind_of_the_detector_come_back(tmp_path: Path) -> None:
+    one = experiment()
+    panels = tuple(replace(p, pedestal=40.0, type="SENSOR_CCD") for p in one.detector.panels)
+    detector = Detector(panels=panels, root=one.detector.root)
+    write_cbf(tmp_path / "a.cbf", frame(), replace(one, detector=detector), "a")
+    read = read_runs([tmp_path / "a.cbf"])[0].experiment
+    assert {(p.pedestal, p.gain, p.type) for p in read.detector.panels} == {
+        (40.0, 1.5, "SENSOR_CCD")
+    }
+    assert read.beam.polarization_fraction == pytest.approx(0.98)
+
+
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     one = experiment()
     write_cbf(tmp_path / "a.cbf", frame(), one, "a b/1")
