@@ -47,12 +47,15 @@ def where(item: h5py.Dataset | h5py.Group) -> str:
 
 
 def present(group: h5py.Group, name: str) -> h5py.Dataset | None:
-    """Return a dataset that has values, None where it is missing, null or empty."""
+    """Return a dataset that has values, None where it is missing, null, empty or an empty text."""
     try:
         found = group.get(name)
     except (KeyError, OSError):  # a link to nowhere
         return None
-    return found if isinstance(found, h5py.Dataset) and found.size else None
+    if not isinstance(found, h5py.Dataset) or not found.size:
+        return None
+    is_text = found.dtype.kind in "OSU" and found.size == 1
+    return None if is_text and not text(found).strip() else found
 
 
 def loaded(dataset: h5py.Dataset) -> Any:
@@ -99,12 +102,12 @@ def text(value: Any) -> str:
         return ""
     if isinstance(value, np.ndarray):
         value = value.ravel()[0] if value.size else ""
-    if not isinstance(value, bytes):
-        return str(value)
+    # h5py keeps bytes that are not UTF-8 as surrogates.
+    raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
     try:
-        return value.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
-        return value.decode("latin-1")
+        return raw.decode("latin-1")
 
 
 def attribute(item: h5py.Dataset | h5py.Group, name: str, default: str = "") -> str:

@@ -14,6 +14,7 @@ from dxdask.models.vectors import vector
 from dxdask.storage.importers.nxmx.axes import TO_IMGCIF, Axis, axis_chain, follow
 from dxdask.storage.importers.nxmx.fields import (
     Findings,
+    attribute,
     groups_of,
     numbers,
     present,
@@ -115,21 +116,20 @@ def _axes(sample: h5py.Group, detector: h5py.Group, found: Findings) -> list[_Ro
     depends_on = present(sample, "depends_on")
     if depends_on is not None and text(depends_on).strip():
         start = follow(sample, text(depends_on))
-        return [] if start is None else _rotations(sample, axis_chain(start))
+        return [] if start is None else _rotations(sample, axis_chain(start), found)
     for group in groups_of(sample, "NXtransformations"):
         chains = [c for n in group if (c := _chain_in(group, n))]
         chains = [[a for a in c if a.is_rotation] for c in chains]
         longest = max(chains, key=len, default=[])
         if longest:
             found.note(f"{where(sample)} has no depends_on; its axes are those of {group.name}")
-            every = {a.path: a for c in chains for a in c}
-            apart = [a for a in every.values() if a.path not in {b.path for b in longest}]
-            chosen = _rotations(sample, longest)
-            return (
-                chosen
-                if any(r.moves or r.is_wide for r in chosen) or not apart
-                else [r for r in _rotations(sample, apart) if r.moves or r.is_wide][:1] or chosen
-            )
+            chosen = _rotations(sample, longest, found)
+            if any(r.moves or r.is_wide for r in chosen):
+                return chosen
+            taken = {a.path for a in longest}
+            others = {a.path: a for c in chains for a in c if a.path not in taken}
+            apart = _rotations(sample, list(others.values()), found)
+            return [r for r in apart if r.moves or r.is_wide][:1] or chosen
     return _of_old_master(sample, detector, found)
 
 
@@ -150,10 +150,12 @@ def _of_old_master(sample: h5py.Group, detector: h5py.Group, found: Findings) ->
     out = []
     for name in _AXES:
         item = present(group, name)
-        widths = _widths(group, name)
+        widths = _known_widths(group, name, found)
         if item is None and widths is None:
             continue
         values = numbers(item, "angle", "deg") if item is not None else np.zeros(1)
+        if widths is not None and not np.any(np.diff(values)):
+            values = values[:1]  # that of each image was not recorded
         axis = Axis(
             path=f"{group.name}/{name}",
             is_rotation=True,
@@ -171,21 +173,32 @@ def _of_old_master(sample: h5py.Group, detector: h5py.Group, found: Findings) ->
     return rotating
 
 
-def _rotations(sample: h5py.Group, chain: list[Axis]) -> list[_Rotation]:
+def _rotations(sample: h5py.Group, chain: list[Axis], found: Findings) -> list[_Rotation]:
     out = []
     for axis in chain:
         if axis.is_rotation:
             folder, name = axis.path.rsplit("/", 1)
             group = sample.file.get(folder or "/")
-            out.append(_Rotation(axis, _widths(group, name, axis)))
+            out.append(_Rotation(axis, _known_widths(group, name, found, axis)))
     return out
+
+
+def _known_widths(
+    group: h5py.Group, name: str, found: Findings, axis: Axis | None = None
+) -> Floats | None:
+    """Return the widths; where they cannot be read, the angles alone have to do."""
+    try:
+        return _widths(group, name, axis)
+    except FormatError as error:
+        found.note(f"{error}: the widths of images are those of the angles")
+        return None
 
 
 def _widths(group: h5py.Group, name: str, axis: Axis | None = None) -> Floats | None:
     """Return the rotation during each image (n,), or during all (1,), degree; None if not known."""
     starts = None if axis is None else axis.values
     item = present(group, name)
-    default = "deg" if item is None else str(text(item.attrs.get("units", "deg")))
+    default = "deg" if item is None else attribute(item, "units", "deg")
     if starts is None and item is not None:
         starts = numbers(item, "angle", "deg")
     end = present(group, f"{name}_end")
