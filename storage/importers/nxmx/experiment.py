@@ -34,6 +34,7 @@ from dxdask.storage.importers.nxmx.frames import opened
 from dxdask.storage.importers.nxmx.goniometer import Turning, turning_of
 from dxdask.storage.importers.nxmx.images import ImagesOf
 from dxdask.storage.importers.nxmx.pixel_mask import pixel_mask
+from dxdask.storage.importers.nxmx.probe import require_readable
 from dxdask.storage.importers.nxmx.rotation import UNEVEN, Sweep, sweeps
 from dxdask.storage.importers.nxmx.run_frames import reader_of
 from dxdask.storage.importers.selection import images_of
@@ -109,8 +110,14 @@ def is_nxmx(path: Path) -> bool:
     Raises
     ------
     FormatError
-        Not HDF5, or truncated.
+        Not HDF5, truncated, or so damaged that HDF5 crashes on it.
     """
+    require_readable(path)
+    return has_nxmx_groups(path)
+
+
+def has_nxmx_groups(path: Path) -> bool:
+    """Return the same, without the check whether HDF5 crashes."""
     with opened(path) as file:
         return any(groups_of(entry, "NXinstrument") for entry in groups_of(file, "NXentry"))
 
