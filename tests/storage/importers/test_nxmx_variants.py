@@ -472,3 +472,21 @@ def test_data_files_beside_their_master(tmp_path, caplog):
     (run,) = read_runs([tmp_path / "x_data_000001.h5", path, tmp_path / "x_data_000002.h5"])
     assert run.shape[0] == 4
     assert "x_data_000001.h5, x_data_000002.h5 are read through x_master.h5" in caplog.text
+
+
+def test_noise_of_an_axis_that_stands_is_no_rotation(tmp_path):
+    noise = 40.0 + np.array([0.002, -0.003, 0.001, -0.002])
+    path = changed(tmp_path, setting(f"{SAMPLE}/omega", noise), deleting(f"{SAMPLE}/omega_end"))
+    (run,) = imported(path)
+    assert run.experiment.scan.is_still
+    assert run.experiment.scan.oscillation[0] == pytest.approx(40.0, abs=0.01)
+
+
+def test_another_axis_that_drifts(tmp_path):
+    def change(file):
+        axis(file[SAMPLE], "phi", [9.99, 10.0, 10.0, 10.02], (0, 1, 0), "rotation", "deg", "omega")
+        put(file, "entry/sample/depends_on", f"/{SAMPLE}/phi")
+
+    (run,) = imported(changed(tmp_path, change))
+    assert run.experiment.goniometer.angles == (10.0, 0.0)
+    assert any("phi drifts by 0.03 degrees" in line for line in run.problems)
