@@ -29,7 +29,9 @@ def log_to(
         The file, or the folder it is to be in, cannot be written.
     """
     handler = _handler(store.absolute(), creates=creates)
+    warnings = _warnings()
     log.addHandler(handler)
+    log.addHandler(warnings)
     log.setLevel(logging.INFO)
     try:
         with output.muted(quiet):
@@ -39,8 +41,18 @@ def log_to(
         log.error("%s", plain(error))
         raise
     finally:
+        log.removeHandler(warnings)
         log.removeHandler(handler)
         handler.close()
+
+
+def _warnings() -> logging.Handler:
+    """Return the handler that prints warnings on stderr at once, before a step fails by them."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(lambda record: record.levelno == logging.WARNING)  # errors end the command
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    return handler
 
 
 def _handler(store: Path, *, creates: bool) -> logging.Handler:

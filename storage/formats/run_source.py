@@ -39,6 +39,7 @@ class RunSource:
     reader : of the frames.
     locate : returns the chunk manifest of the frames, or raises FormatError.
     manifest : the chunk manifest of a run whose frames are to be linked, else None.
+    problems : lines on what is doubtful or left out, one a fact; they go to the store's problems.
     """
 
     name: str
@@ -51,6 +52,7 @@ class RunSource:
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     locate: Callable[[], ChunkManifest]
     manifest: ChunkManifest | None = None
+    problems: tuple[str, ...] = ()
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return frames first .. last - 1 (counted from 0), (n, slow, fast), as recorded.

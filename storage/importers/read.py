@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,6 +17,8 @@ from dxdask.storage.importers.parameters import ImportParameters
 from dxdask.storage.importers.selection import selected
 from dxdask.storage.store.layout import name_from
 from dxdask.storage.store.masks import read_mask
+
+log = logging.getLogger(__name__)
 
 
 def read_runs(
@@ -51,6 +54,9 @@ def read_runs(
         runs = [with_manifest(run, parameters) for run in runs]
     if not parameters.allow_mixed_detectors:
         _check_same_detector(runs)
+    for run in runs:
+        for line in run.problems:
+            log.warning("run %s: %s", run.name, line)
     return runs
 
 

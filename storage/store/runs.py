@@ -129,7 +129,8 @@ class RunWriter:
 
 
 def _complete(path: Path, problems: Sequence[Mapping[str, Any]]) -> None:
-    create.update(path, {"problems": [dict(p) for p in problems], "complete": True})
+    known = read.attributes(path).get("problems", ())
+    create.update(path, {"problems": [*known, *map(dict, problems)], "complete": True})
 
 
 def _write_file(path: Path, data: bytes) -> None:
@@ -159,6 +160,7 @@ def create_run(
     columns: Mapping[str, NDArray[Any]],
     fingerprint: str,
     source: Mapping[str, Any],
+    problems: Sequence[Mapping[str, Any]],
     overwrite: bool,
 ) -> RunWriter:
     """Make a run, or take up one that was interrupted; the caller holds the lock.
@@ -181,7 +183,7 @@ def create_run(
     def frames(group: zarr.Group) -> None:
         _frames(group, codec)
 
-    _make(root, run, found, fingerprint, source, frames, experiment, good, columns)
+    _make(root, run, found, fingerprint, source, problems, frames, experiment, good, columns)
     return writer
 
 
@@ -195,6 +197,7 @@ def link_run(
     columns: Mapping[str, NDArray[Any]],
     fingerprint: str,
     source: Mapping[str, Any],
+    problems: Sequence[Mapping[str, Any]],
     overwrite: bool,
 ) -> None:
     """Make a run whose frames stay where they are, complete; the caller holds the lock.
@@ -219,7 +222,7 @@ def link_run(
         write_linked(group, manifest, link, array)
 
     source = {**source, "linked_to": link.describe()}
-    _make(root, run, found, fingerprint, source, frames, experiment, good, columns)
+    _make(root, run, found, fingerprint, source, problems, frames, experiment, good, columns)
     _complete(path, ())
 
 
@@ -240,6 +243,7 @@ def _make(
     found: Mapping[str, Any],
     fingerprint: str,
     source: Mapping[str, Any],
+    problems: Sequence[Mapping[str, Any]],
     frames: Callable[[zarr.Group], None],
     experiment: Experiment,
     good: NDArray[np.bool_],
@@ -256,6 +260,7 @@ def _make(
             "created": now(),
             "fingerprint": fingerprint,
             "source": dict(source),
+            "problems": [dict(p) for p in problems],
             "versions": versions(),
         }
         create.group(path, attributes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,12 +123,14 @@ class StoredRuns(StoreFolder):
         shard: int | None = None,
         fingerprint: str = "",
         source: Mapping[str, Any] | None = None,
+        problems: Sequence[Mapping[str, Any]] = (),
         overwrite: bool = False,
     ) -> RunWriter:
         """Return a writer of a new run, or of an interrupted one with this `fingerprint`.
 
         shape: (slow, fast). mask: (slow, fast) bool, True is good. chunk: images compressed
-        together. shard: images a file, a multiple of `chunk`; by default one chunk a file. Write
+        together. shard: images a file, a multiple of `chunk`; by default one chunk a file.
+        problems: rows (run, image, step, reason) that are known before frames are read. Write
         within `writing()`, then call the writer's `finish`.
 
         Raises
@@ -166,6 +168,7 @@ class StoredRuns(StoreFolder):
                 columns=columns or {},
                 fingerprint=fingerprint,
                 source=source or {},
+                problems=problems,
                 overwrite=overwrite,
             )
 
@@ -179,6 +182,7 @@ class StoredRuns(StoreFolder):
         columns: Mapping[str, NDArray[Any]] | None = None,
         fingerprint: str = "",
         source: Mapping[str, Any] | None = None,
+        problems: Sequence[Mapping[str, Any]] = (),
         overwrite: bool = False,
     ) -> None:
         """Make a run, complete, whose frames stay in the files they are in; see `create_run`.
@@ -201,6 +205,7 @@ class StoredRuns(StoreFolder):
                 columns=columns or {},
                 fingerprint=fingerprint,
                 source=source or {},
+                problems=problems,
                 overwrite=overwrite,
             )
 
