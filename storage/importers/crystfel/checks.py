@@ -18,9 +18,7 @@ def doubts(detector: Detector, beam: Beam | None) -> list[str]:
     distance = float(-np.median(centres[:, 2]))
     low, high = _DISTANCES_MM
     if distance <= 0.0:
-        out.append(
-            f"the detector is {distance:.6g} mm behind the sample, towards the source; check clen"
-        )
+        out.append(f"the detector is {-distance:.6g} mm towards the source; check clen")
     elif not low <= distance <= high:
         out.append(f"the detector is {distance:.6g} mm behind the sample; check clen and its unit")
     sizes = [s for p in detector.panels for s in p.pixel_size]

@@ -82,7 +82,6 @@ def read_raw_stills(
     columns = dict(found.columns)
     columns["wavelength"] = np.array(beam.wavelengths or (beam.wavelength,) * n_images)
     scan = Scan(image_range=(1, n_images), oscillation=(0.0, 0.0))
-    crystfel = found.geometry.crystfel
     return RunSource(
         name=name,
         experiment=Experiment(identifier="", run=name, beam=beam, detector=detector, scan=scan),
@@ -93,7 +92,7 @@ def read_raw_stills(
         reader=masked,
         columns=columns,
         locate=masked.manifest,  # type: ignore[attr-defined]
-        problems=crystfel.problems if crystfel is not None else (),
+        problems=_problems(found, detector, mask & masks),
     )
 
 
@@ -121,6 +120,23 @@ def _contents(
     if wavelength is None and found.crystfel is not None and found.crystfel.wavelengths is not None:
         per_event = np.nan_to_num(np.broadcast_to(found.crystfel.wavelengths, (n_images,)))
     return _Contents(frames=frames, geometry=found, wavelengths=per_event, columns=columns)
+
+
+def _problems(found: _Contents, detector: Detector, mask: Mask) -> tuple[str, ...]:
+    """Return what is doubtful in a geometry of CrystFEL and in its mask (slow, fast)."""
+    crystfel = found.geometry.crystfel
+    if crystfel is None:
+        return ()
+    out = list(crystfel.problems)
+    covered = sum(p.image_size[0] * p.image_size[1] for p in detector.panels)
+    common = covered - int((detector.panel_map(mask.shape) >= 0).sum())
+    if common:
+        out.append(
+            f"{common} pixels of the data are of several panels; check min_fs, min_ss and dim0 ..."
+        )
+    if not mask.any():
+        out.append("every pixel is masked; check the bits of the masks, bad regions and no_index")
+    return tuple(out)
 
 
 def _files(path: Path, geometry: Path | None, found: Geometry) -> tuple[Path, ...]:

@@ -171,15 +171,15 @@ def check_plane(
     if len(dataset.shape or ()) != len(part.dims):
         shown = ", ".join(map(str, part.dims))
         raise FormatError(
-            f"{where}, the geometry has its axes as ({shown}); correct dim0, dim1 ..."
+            f"{where}, its axes are ({shown}) in the geometry; correct dim0, dim1 ..."
         )
     sizes = {"ss": part.rows, "fs": part.columns}
     for size, dim in zip(dataset.shape, part.dims, strict=True):
         if dim != "%" and size < (sizes[dim] if isinstance(dim, str) else dim + 1):
             needed = f"{part.rows} rows (ss), {part.columns} columns (fs)"
             raise FormatError(
-                f"{where}, too small for {needed} of panels with axes {part.dims}; give the "
-                "geometry of this detector"
+                f"{where}, too small for {needed} of the panels and indices of {part.dims}; give "
+                "the geometry of this detector"
             )
     if [n for n, d in zip(dataset.shape, part.dims, strict=True) if d == "%"] != list(axes):
         raise FormatError(f"{where}, of other events than the first dataset of the frames")
@@ -192,12 +192,18 @@ def _matches(file: h5py.File, pattern: str) -> Iterator[tuple[str, ...]]:
         if dataset_at(file, pattern) is not None:
             yield ()
         return
-    group = file.get(before or "/")
-    if not isinstance(group, h5py.Group):
-        return
-    for name in sorted(group, key=_natural):
+    for name in sorted(_names_in(file, before or "/"), key=_natural):
         for rest in _matches(file, f"{before}{name}{after}") if "%" not in name else ():
             yield (name, *rest)
+
+
+def _names_in(file: h5py.File, place: str) -> list[str]:
+    """Return the names in a group, none where there is no such group or its link leads nowhere."""
+    try:
+        found = file.get(place)
+    except (KeyError, OSError, ValueError, TypeError, RuntimeError):
+        return []
+    return list(found) if isinstance(found, h5py.Group) else []
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -146,3 +146,10 @@ def wavelength_of(name: str, values: Floats) -> Floats:
     if name == "photon_energy":
         return np.asarray(KEV_ANGSTROM * 1e3 / good)
     return np.asarray(KEV_ANGSTROM * 1e3 / np.sqrt(good * (good + 2.0 * ELECTRON_REST_ENERGY)))
+
+
+def electron_voltage(wavelength: float) -> float:
+    """Return the voltage, V, that gives electrons a wavelength, Angstrom; see `wavelength_of`."""
+    momentum = KEV_ANGSTROM * 1e3 / wavelength  # times c, eV
+    # E (E + 2 m) = p^2, without the difference of nearly equal numbers
+    return momentum**2 / (math.hypot(momentum, ELECTRON_REST_ENERGY) + ELECTRON_REST_ENERGY)

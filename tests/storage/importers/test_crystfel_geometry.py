@@ -77,6 +77,7 @@ def rotated(seed: int) -> Detector:
             offset=(5, 30 * i),
             gain=7.5,
             trusted_range=(-10.0, 40000.0),
+            invalid_values=(7.0, 65534.0) if i == 2 else (),
             mask=((2, 3, 5, 7),) if i == 1 else (),
         )
         axis = rng.normal(size=3)
@@ -99,13 +100,31 @@ def test_a_detector_comes_back(seed: int) -> None:
     for one, other in zip(found.detector.panels, detector.panels, strict=True):
         np.testing.assert_allclose(one.d_matrix, other.d_matrix, atol=2e-9)
         assert one.pixel_size == pytest.approx(other.pixel_size, rel=1e-9)
-        for name in ("name", "image_size", "offset", "gain", "trusted_range", "mask"):
+        for name in (
+            "name",
+            "image_size",
+            "offset",
+            "gain",
+            "trusted_range",
+            "mask",
+            "invalid_values",
+        ):
             assert getattr(one, name) == getattr(other, name), name
     root = found.detector.root
     assert (root.name, [(g.name, g.panels) for g in root.groups]) == (
         "all",
         [("quad0", (0, 1)), ("quad1", (2, 3))],
     )
+
+
+def test_electrons_come_back(tmp_path: Path) -> None:
+    for wavelength in (0.0370, 0.0196875, 0.00872):
+        beam = Beam(wavelength=wavelength, probe="electron")
+        write_crystfel_geometry(tmp_path / "e.geom", rotated(0), beam)
+        found = read_crystfel(tmp_path / "e.geom").beam
+        assert found is not None
+        assert found.probe == "electron"
+        assert found.wavelength == pytest.approx(wavelength, rel=1e-12)
 
 
 def test_names_that_a_file_does_not_take_are_replaced() -> None:
@@ -167,6 +186,26 @@ def test_bad_regions(tmp_path: Path) -> None:
     expected = np.ones((4, 10), dtype=np.bool_)
     expected[:2, :3] = False
     assert np.array_equal(good, np.vstack([expected, expected]))
+
+
+def test_rigid_groups_that_overlap_are_a_problem(tmp_path: Path) -> None:
+    text = HEAD + "rigid_group_a = p0,p1\nrigid_group_b = p1,p2\n" + panels(3)
+    found = read_crystfel(written(tmp_path, text))
+    assert found.detector.root.panels == (0, 1, 2)
+    assert [p for p in found.problems if "rigid_group is not used: the groups a and b" in p]
+    text = HEAD + panels(2) + "p0/rigid_group = q\np1/rigid_group = q\n"
+    assert read_crystfel(written(tmp_path, text)).detector.root.name == "q"
+
+
+def test_text_of_other_editors(tmp_path: Path) -> None:
+    path = tmp_path / "a.geom"
+    for data in (
+        ("\ufeff" + HEAD + panels()).encode(),
+        ("; 75 \u00b5m\n" + HEAD + panels()).encode("latin-1"),
+        (HEAD + panels()).replace("\n", "\r\n").encode(),
+    ):
+        path.write_bytes(data)
+        assert len(read_crystfel(path).detector) == 2
 
 
 def test_groups_of_older_and_newer_files(tmp_path: Path) -> None:
