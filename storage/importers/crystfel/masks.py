@@ -175,9 +175,9 @@ class _OpenMasks:
             )
         refuse_raw_storage(item)
         x0, x1, y0, y1 = piece.box
-        chosen = _chosen(item, piece.dims, event.index, (y1, x1))
+        chosen = _chosen(item, piece.dims, event.indices, (y1, x1))
         if chosen is not None:
-            varies |= item.ndim == len(piece.dims or ()) and bool(event.index)
+            varies |= item.ndim == len(piece.dims or ()) and bool(event.indices)
             key: Any = (piece.file, name, str(chosen))
             if key not in planes:
                 planes[key] = _whole(item[chosen])

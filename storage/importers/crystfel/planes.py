@@ -23,7 +23,7 @@ class Event(NamedTuple):
     """An event: what stands for each "%" of the names, and of the axes of its datasets."""
 
     parts: tuple[str, ...]
-    index: tuple[int, ...]
+    indices: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +72,7 @@ class PlanesReader:
         name = with_parts(part.data, event.parts)
         try:
             return np.asarray(
-                file[name][selection(part.dims, event.index, part.rows, part.columns)]
+                file[name][selection(part.dims, event.indices, part.rows, part.columns)]
             )
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise FormatError(
