@@ -33,11 +33,16 @@ class Supplement:
     reference_geometry : path of a geometry file.
     dataset : name of the frames' dataset.
     wavelength : Angstrom.
+    detector : path of the group of the frames' detector.
+    oscillation : start and width of an image, degree; images are then one sweep, whatever their
+        angles.
     """
 
     reference_geometry: Path | None = None
     dataset: str | None = None
     wavelength: float | None = None
+    detector: str | None = None
+    oscillation: tuple[float, float] | None = None
 
 
 class Format(ABC):
@@ -74,6 +79,13 @@ class Format(ABC):
             The file has the signature, and is damaged.
         """
         return self.has_signature(head)
+
+    def linked_files(self, path: Path) -> set[Path]:
+        """Return the files that this file takes its frames from; {} where they are its own.
+
+        Those that are named beside it are read through it alone.
+        """
+        return set()
 
     @abstractmethod
     def read_runs(self, group: FileGroup, supplement: Supplement) -> list[RunSource]:

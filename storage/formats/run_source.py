@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dxdask.errors import InputError
 from dxdask.models import Experiment
 from dxdask.storage.formats.chunk_manifest import ChunkManifest
+from dxdask.storage.formats.missing import Missing
 
 
 class RawReader(Protocol):
@@ -39,6 +40,7 @@ class RunSource:
     reader : of the frames.
     locate : returns the chunk manifest of the frames, or raises FormatError.
     manifest : the chunk manifest of a run whose frames are to be linked, else None.
+    missing : values that the files lack, for which the models hold placeholders.
     problems : lines on what is doubtful or left out, one a fact; they go to the store's problems.
     """
 
@@ -52,6 +54,7 @@ class RunSource:
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     locate: Callable[[], ChunkManifest]
     manifest: ChunkManifest | None = None
+    missing: tuple[Missing, ...] = ()
     problems: tuple[str, ...] = ()
 
     def read(self, first: int, last: int) -> NDArray[Any]:

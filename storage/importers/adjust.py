@@ -10,19 +10,31 @@ from numpy.typing import NDArray
 from dxdask.errors import FormatError, InputError, ParameterError
 from dxdask.models import Scan
 from dxdask.storage.formats import RunSource
-from dxdask.storage.formats.run_source import ReaderFrom
 from dxdask.storage.importers.geometry import overridden
+from dxdask.storage.importers.geometry_check import geometry_problems
+from dxdask.storage.importers.missing import require_complete, with_given_panels
 from dxdask.storage.importers.parameters import ImportParameters
 from dxdask.storage.importers.reference_geometry import with_reference
+from dxdask.storage.importers.selection import images_of
 
 
 def adjusted(
     run: RunSource, parameters: ImportParameters, mask: NDArray[np.bool_] | None
 ) -> RunSource:
-    """Return the run with the user's overrides; `mask` (slow, fast) is true for good pixels."""
+    """Return the run with the user's overrides; `mask` (slow, fast) is true for good pixels.
+
+    Raises
+    ------
+    FormatError
+        The files lack a value that was not given either.
+    ParameterError, InputError
+        What was given contradicts itself or the frames.
+    """
     if parameters.geometry.scan.image_range is not None:
         run = _sliced(run, parameters.geometry.scan.image_range)
+    run = with_given_panels(run, parameters.geometry.detector.panel)
     run = with_reference(run, parameters.input)
+    require_complete(run, parameters)
     experiment = overridden(run.experiment, parameters.geometry)
     scan = experiment.scan
     if parameters.convert_stills and scan is not None:
@@ -48,7 +60,13 @@ def adjusted(
         good = good & mask
     extra = () if parameters.lookup.mask is None else (parameters.lookup.mask,)
     return replace(
-        run, experiment=experiment, columns=columns, mask=good, files=(*run.files, *extra)
+        run,
+        experiment=experiment,
+        columns=columns,
+        mask=good,
+        files=(*run.files, *extra),
+        missing=(),
+        problems=(*run.problems, *geometry_problems(experiment)),
     )
 
 
@@ -61,29 +79,7 @@ def _sliced(run: RunSource, image_range: tuple[int, int]) -> RunSource:
         raise ParameterError(
             f"geometry.scan.image_range={first},{last}: run {run.name} has images {low} to {high}"
         )
-    start, n_images = first - low, last - first + 1
-    chosen = slice(start, start + n_images)
-
-    def part(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        return values[chosen] if values and len(values) == run.shape[0] else values
-
-    angle, width = scan.oscillation
-    sliced = replace(
-        scan,
-        image_range=image_range,
-        oscillation=(angle + start * width, width),
-        exposure_times=part(scan.exposure_times) or (),
-        epochs=part(scan.epochs) or (),
-    )
-    beam = replace(run.experiment.beam, wavelengths=part(run.experiment.beam.wavelengths))
-    return replace(
-        run,
-        experiment=replace(run.experiment, scan=sliced, beam=beam),
-        shape=(n_images, *run.shape[1:]),
-        columns={name: values[chosen] for name, values in run.columns.items()},
-        reader=ReaderFrom(reader=run.reader, start=start),
-        locate=lambda: run.locate().part(start, start + n_images),
-    )
+    return images_of(run, first - low, last - low + 1)
 
 
 def with_manifest(run: RunSource, parameters: ImportParameters) -> RunSource:

@@ -31,8 +31,10 @@ def overridden(experiment: Experiment, geometry: GeometryOverrides) -> Experimen
     """
     beam = _beam(experiment.beam, geometry.beam)
     detector = _detector(experiment.detector, beam, geometry.detector)
-    if beam.wavelength != experiment.beam.wavelength:
-        detector = _with_absorption(detector, beam.wavelength)
+    if beam.wavelength != experiment.beam.wavelength or any(
+        p.use_parallax and p.mu == 0.0 for p in detector.panels
+    ):
+        detector = with_absorption(detector, beam.wavelength)
     scan = experiment.scan
     if scan is not None and geometry.scan.oscillation is not None:
         scan = replace(scan, oscillation=geometry.scan.oscillation)
@@ -73,7 +75,7 @@ def _detector(detector: Detector, beam: Beam, given: DetectorOverrides) -> Detec
         panels[change.id] = _panel(panels[change.id], beam, change)
     moved = replace(detector, panels=tuple(panels))
     if given.distance is not None:
-        moved = _at_distance(moved, given.distance)
+        moved = _at_distance(moved, beam, given.distance)
     centre = given.fast_slow_beam_centre
     if given.slow_fast_beam_centre is not None:
         if centre is not None:
@@ -82,7 +84,7 @@ def _detector(detector: Detector, beam: Beam, given: DetectorOverrides) -> Detec
             )
         slow, fast, *which = given.slow_fast_beam_centre
         centre = (fast, slow, *which)
-    return moved if centre is None else _with_beam_centre(moved, beam, centre)
+    return moved if centre is None else with_beam_centre(moved, beam, centre)
 
 
 def _panel(panel: Panel, beam: Beam, given: PanelOverrides) -> Panel:
@@ -107,7 +109,8 @@ def _panel(panel: Panel, beam: Beam, given: PanelOverrides) -> Panel:
     return changed
 
 
-def _with_absorption(detector: Detector, wavelength: float) -> Detector:
+def with_absorption(detector: Detector, wavelength: float) -> Detector:
+    """Return the detector with the absorption of its sensors at a wavelength, Angstrom."""
     panels = [
         replace(p, mu=absorption(p.material, wavelength)) if p.use_parallax and p.material else p
         for p in detector.panels
@@ -120,15 +123,19 @@ def _shifted(detector: Detector, shift: Floats) -> Detector:
     return Detector(panels=panels, root=detector.root.shifted(shift))
 
 
-def _at_distance(detector: Detector, distance: float) -> Detector:
-    """Return the detector shifted as a whole, so that panel 0 stands at this distance, mm."""
+def _at_distance(detector: Detector, beam: Beam, distance: float) -> Detector:
+    """Return the detector shifted as a whole, so that panel 0 stands at this distance, mm.
+
+    It stays on its side of the sample, and goes behind it where it stood in it.
+    """
     panel = detector[0]
     along = float(panel.normal @ np.asarray(panel.origin))
-    change = (np.copysign(distance, along) - along) * panel.normal
+    side = along if abs(along) > 1e-6 else float(panel.normal @ beam.s0)
+    change = (np.copysign(distance, side) - along) * panel.normal
     return _shifted(detector, change)
 
 
-def _with_beam_centre(detector: Detector, beam: Beam, centre: tuple[float, ...]) -> Detector:
+def with_beam_centre(detector: Detector, beam: Beam, centre: tuple[float, ...]) -> Detector:
     """Return the detector shifted in its plane, so that the beam meets it at `centre`, px."""
     index = int(centre[2]) if len(centre) == 3 else _hit_panel(detector, beam)
     if not 0 <= index < len(detector):

@@ -122,7 +122,13 @@ class InputParameters(Parameters):
         "if given.",
     )
     dataset: str | None = parameter(
-        None, "Dataset of the frames in HDF5 that is not NXmx, such as /entry/data/data."
+        None,
+        "Dataset of the frames in HDF5, such as /entry/data/data, where a file has several or is "
+        "not NXmx.",
+    )
+    detector: str | None = parameter(
+        None,
+        "NXdetector of the frames, such as /entry/instrument/detector, where a file has several.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from dxdask.storage.importers.crystfel.geometry import (
 from dxdask.storage.importers.crystfel.lookup import lookup_in
 from dxdask.storage.importers.crystfel.masked import mask_of_images
 from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.geometry import with_absorption
 from dxdask.storage.importers.image_runs import mask_of
 from dxdask.storage.importers.json_geometry import models_of, read_json
+from dxdask.storage.importers.missing import without
 from dxdask.storage.importers.nxmx.frames import opened
 from dxdask.storage.importers.parameters import InputParameters
 
@@ -113,16 +116,7 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
         return run
     found, experiment, frame = _geometry_for(run, path), run.experiment, run.shape[1:]
     columns, mask, beam = dict(run.columns), run.mask, experiment.beam
-    detector, problems = experiment.detector, run.problems
-    if given.use_detector_reference:
-        check_fits(found.detector, frame, f"input.reference_geometry={path}", run.name)
-        detector = _taken(found.detector, detector)
-        mask = mask & mask_of(detector, frame)
-        if found.crystfel is not None:
-            mask &= region_mask(found.crystfel, frame)
-            masked, lines = mask_of_images(found.crystfel, _hdf5_of(run), run.shape[0], frame)
-            mask &= masked
-            problems = (*problems, *found.crystfel.problems, *lines)
+    detector, missing, problems = experiment.detector, run.missing, run.problems
     if given.use_beam_reference and found.beam is not None:
         other = found.beam
         if found.crystfel is None:
@@ -136,8 +130,21 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
             probe = other.probe if found.crystfel is not None else beam.probe
             beam = replace(beam, wavelength=other.wavelength, probe=probe)
             columns["wavelength"] = np.full(run.shape[0], other.wavelength)
+            detector = with_absorption(detector, other.wavelength)
+            missing = without(missing, "beam")
+    if given.use_detector_reference:
+        missing = without(missing, "detector")
+        check_fits(found.detector, frame, f"input.reference_geometry={path}", run.name)
+        detector = _taken(found.detector, detector)
+        mask = mask & mask_of(detector, frame)
+        if found.crystfel is not None:
+            mask &= region_mask(found.crystfel, frame)
+            masked, lines = mask_of_images(found.crystfel, _hdf5_of(run), run.shape[0], frame)
+            mask &= masked
+            problems = (*problems, *found.crystfel.problems, *lines)
     return replace(
         run,
+        missing=missing,
         experiment=replace(experiment, beam=beam, detector=detector),
         columns=columns,
         mask=mask,
@@ -153,18 +160,24 @@ def _geometry_for(run: RunSource, path: Path) -> Geometry:
     """
     frames = _hdf5_of(run)
     if path.suffix != ".geom" or frames is None:
-        found = read_geometry(path)
+        found = _with_gains_of(run, lambda own: read_geometry(path, wavelength=own))
     else:
         with opened(frames) as file:
-            found = read_geometry(path, lookup=lookup_in(file, None, path))
+            lookup = lookup_in(file, None, path)
+            found = _with_gains_of(
+                run, lambda own: read_geometry(path, lookup=lookup, wavelength=own)
+            )
+    return found
+
+
+def _with_gains_of(run: RunSource, read: Callable[[float | None], Geometry]) -> Geometry:
+    """Return the geometry that `read` returns for a wavelength, or for its own (None)."""
+    found = read(None)
     if found.crystfel is None or found.beam is not None:
         return found
-    own = run.experiment.beam.wavelength
-    if frames is None:
-        return replace(read_geometry(path, wavelength=own), beam=None, has_wavelength=False)
-    with opened(frames) as file:
-        again = read_geometry(path, lookup=lookup_in(file, None, path), wavelength=own)
-    return replace(again, beam=None, has_wavelength=False)
+    if any(m.value == "wavelength" for m in run.missing):
+        return found
+    return replace(read(run.experiment.beam.wavelength), beam=None, has_wavelength=False)
 
 
 def _hdf5_of(run: RunSource) -> Path | None:

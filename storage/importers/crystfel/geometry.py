@@ -14,7 +14,6 @@ import numpy as np
 from dxdask.arrays import Floats, Mask
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector
-from dxdask.storage.importers.crystfel.checks import doubts
 from dxdask.storage.importers.crystfel.groups import hierarchy_of
 from dxdask.storage.importers.crystfel.keys import BEAM
 from dxdask.storage.importers.crystfel.layout import Layout, layout_of
@@ -103,6 +102,12 @@ def read_crystfel(
         raise FormatError(f"{file.path}: every panel has no_index = 1; there is none to use")
     panels, regions = with_bad_regions(file, panels)
     detector = Detector(panels=tuple(panels), root=hierarchy_of(file, panels))
+    sizes = [size for p in panels for size in p.pixel_size]
+    if max(sizes) > 1.5 * min(sizes):
+        file.note(
+            f"pixels are of {min(sizes):.6g} to {max(sizes):.6g} mm; check res and the lengths of "
+            "fs and ss"
+        )
     beam = None if wavelength is None else Beam(wavelength=wavelength, probe=probe)
     masks = mask_sources(file)
     return CrystfelGeometry(
@@ -113,7 +118,7 @@ def read_crystfel(
         layout=layout,
         masks=masks,
         regions=regions,
-        problems=(*file.problems(), *doubts(detector, beam)),
+        problems=file.problems(),
     )
 
 

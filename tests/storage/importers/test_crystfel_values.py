@@ -184,15 +184,15 @@ def test_gains(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ({"clen": "-0.1"}, "towards the source; check clen"),
-        ({"clen": "100"}, None),
-        ({"clen": "100000"}, "check clen and its unit"),
-        ({"clen": "1e-9 m"}, "check clen and its unit"),
-        ({"res": "75e-6"}, "check res"),
-        ({"res": "1e9"}, "check res"),
-        ({"photon_energy": "9.5"}, "check photon_energy, wavelength"),
-        ({"detector_shift_x": "1"}, "beside the detector; check corner_x"),
-        ({"fs": "2x"}, "pixels differ in size"),
+        ({"clen": "-0.1"}, "between the source and the sample"),
+        ({"clen": "3"}, None),
+        ({"clen": "100"}, "check geometry.detector.distance"),
+        ({"clen": "1e-9 m"}, "check geometry.detector.distance"),
+        ({"res": "75e-6"}, "check geometry.detector.panel.pixel_size"),
+        ({"res": "1e9"}, "check geometry.detector.panel.pixel_size"),
+        ({"photon_energy": "9.5"}, "check geometry.beam.wavelength"),
+        ({"detector_shift_x": "1"}, "check geometry.detector.fast_slow_beam_centre"),
+        ({"fs": "2x"}, "check res and the lengths of fs and ss"),
     ],
 )
 def test_what_no_detector_has_is_a_problem(
