@@ -30,6 +30,8 @@ class Panel:
     image_size : pixels along fast and slow.
     offset : first pixel (fast, slow) of this panel in the stored frame.
     trusted_range : open interval of the pixel values that are used (dxtbx 3.12: ends excluded).
+    invalid_values : counts that mark a pixel as invalid in the image that has them, whole numbers;
+        a fraction is rounded to the nearest.
     thickness : of the sensor, mm; mu : its absorption, 1/mm; material : "Si", ...
     use_parallax : correct positions for the depth at which photons are absorbed.
     gain : counts per photon; pedestal : counts at no photon.
@@ -45,6 +47,7 @@ class Panel:
     image_size: tuple[int, int] = (1, 1)
     offset: tuple[int, int] = (0, 0)
     trusted_range: tuple[float, float] = (-1.0, 65535.0)
+    invalid_values: tuple[float, ...] = ()
     thickness: float = 0.0
     material: str = ""
     mu: float = 0.0
@@ -243,5 +246,6 @@ def _panel_from_dict(values: dict[str, Any]) -> Panel:
     for name in ("image_size", "offset"):
         x, y = given[name]
         given[name] = (int(x), int(y))
+    given["invalid_values"] = tuple(float(v) for v in given.get("invalid_values", ()))
     given["mask"] = tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in given.get("mask", ()))
     return Panel(**given)

@@ -25,7 +25,7 @@ from dxdask.errors import InputError, ParameterError
 from dxdask.graphs.dark import pedestal
 from dxdask.models import Detector
 from dxdask.storage.frames.lazy import lazy_frames
-from dxdask.storage.importers.crystfel.events import frames_in
+from dxdask.storage.importers.crystfel.frames import frames_in
 from dxdask.storage.importers.nxmx.frames import Hdf5Reader
 from dxdask.storage.importers.pixel_maps import map_file, read_pixel_map
 from dxdask.storage.store.calibration import StoredCalibration

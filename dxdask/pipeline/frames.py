@@ -16,6 +16,7 @@ from dxdask.frame_block import FrameBlock, invalid_pixel_value
 from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.calibrate import calibrate, correct_block, corrected_dtype
 from dxdask.graphs.fold import tree_fold
+from dxdask.storage.frames.flagged import Flag, flags_of, mark_invalid
 from dxdask.storage.frames.lazy import lazy_frames, read_tolerant
 from dxdask.storage.frames.reader import FrameReader
 from dxdask.storage.frames.stored import open_frames
@@ -128,6 +129,7 @@ class ImportingReader:
     first_image: int
     files: RawReader
     writer: RunWriter
+    flags: tuple[Flag, ...] = ()
 
     @property
     def step(self) -> int:
@@ -141,7 +143,10 @@ class ImportingReader:
         return ("dxdask-import", self.writer.path, self.run)
 
     def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return images `first` to `last` (not included), (n, slow, fast), written to the store."""
+        """Return images `first` to `last` (not included), (n, slow, fast), written to the store.
+
+        Invalid counts (`flags`) are written as recorded, and returned as a store returns them.
+        """
         pending = self.writer.pending_within(first, last)
         try:
             block = self.files.read(first, last)
@@ -152,7 +157,7 @@ class ImportingReader:
                 self._write(first, self._read_one_by_one(first, last), pending)
             raise
         self._write(first, block, pending)
-        return block
+        return mark_invalid(block, self.flags)
 
     def _write(self, first: int, block: NDArray[Any], pending: Sequence[tuple[int, int]]) -> None:
         for start, stop in pending:
@@ -252,6 +257,7 @@ def prepare(
             first_image=source.experiment.first_image,
             files=source.reader,
             writer=writer,
+            flags=flags_of(source.experiment.detector),
         )
     return readers
 

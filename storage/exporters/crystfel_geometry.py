@@ -14,6 +14,7 @@ from dxdask.errors import StoreWriteError
 from dxdask.models import Beam, Detector, Panel
 from dxdask.storage.importers.crystfel.geometry import LARGEST
 from dxdask.storage.importers.crystfel.groups import group_lines
+from dxdask.storage.importers.crystfel.units import electron_voltage
 from dxdask.storage.importers.nxmx.axes import TO_IMGCIF
 
 
@@ -55,7 +56,7 @@ def crystfel_text(
     pixel = detector[0].pixel_size[0]
     distance = -float(np.median([p.origin[2] for p in detector.panels]))
     lines = [
-        f"wavelength = {wavelength or repr(beam.wavelength)} A",
+        _beam_line(beam, wavelength),
         f"clen = {distance * 1e-3:.12f} m",
         f"res = {1e3 / pixel!r}",
         f"data = {data}",
@@ -79,6 +80,12 @@ def crystfel_text(
             lines += [f"{bad}/min_fs = {x + x0}", f"{bad}/max_fs = {x + x1 - 1}"]
             lines += [f"{bad}/min_ss = {y + y0}", f"{bad}/max_ss = {y + y1 - 1}"]
     return "\n".join(lines) + "\n"
+
+
+def _beam_line(beam: Beam, wavelength: str | None) -> str:
+    if beam.probe == "electron" and wavelength is None:
+        return f"electron_voltage = {electron_voltage(beam.wavelength)!r} V"
+    return f"wavelength = {wavelength or repr(beam.wavelength)} A"
 
 
 def panel_names(detector: Detector) -> list[str]:
@@ -107,6 +114,7 @@ def _panel_lines(name: str, panel: Panel, pixel: float, distance: float) -> list
         f"{name}/coffset = {(-panel.origin[2] - distance) * 1e-3:.12f}",
         f"{name}/adu_per_photon = {panel.gain!r}",
     ]
+    lines += [f"{name}/flag_equal = {value:.17g}" for value in panel.invalid_values]
     low, high = panel.trusted_range
     if low > -LARGEST:
         lines.append(f"{name}/flag_lessthan = {float(np.nextafter(low, np.inf))!r}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dxdask.errors import SchemaError, StoreNotFoundError
 from dxdask.storage.frames.chunk_codec import ChunkCodec
+from dxdask.storage.frames.flagged import FlaggedReader, flags_of_run
 from dxdask.storage.frames.reader import LINK_CODEC, FillingReader
 from dxdask.storage.store import layout, read, schema
 
@@ -115,6 +116,8 @@ class StoredReader(FillingReader):
 def open_frames(run: Path, identifier: str) -> FillingReader:
     """Return the reader of the run in the folder `run`, whether its frames are there or linked.
 
+    Counts that its detector has as invalid are replaced, see `FlaggedReader`.
+
     Raises
     ------
     SchemaError
@@ -129,8 +132,11 @@ def open_frames(run: Path, identifier: str) -> FillingReader:
         # It unpacks by kernels, which most uses of a store need not load.
         from dxdask.storage.frames.linked_reader import LinkedReader
 
-        return LinkedReader.open(path, identifier)
-    return StoredReader.open(run, identifier)
+        reader: FillingReader = LinkedReader.open(path, identifier)
+    else:
+        reader = StoredReader.open(run, identifier)
+    flags = flags_of_run(run)
+    return FlaggedReader(reader.path, identifier, reader, flags) if flags else reader
 
 
 def is_linked(metadata: Mapping[str, Any]) -> bool:

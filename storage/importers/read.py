@@ -21,6 +21,8 @@ from dxdask.tables import shortened
 
 log = logging.getLogger(__name__)
 
+log = logging.getLogger(__name__)
+
 
 def read_runs(
     paths: Iterable[str | Path], parameters: ImportParameters | None = None

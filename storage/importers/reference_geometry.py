@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from dxdask.errors import FormatError, InputError
@@ -17,11 +19,14 @@ from dxdask.storage.importers.crystfel.geometry import (
     read_crystfel,
     region_mask,
 )
+from dxdask.storage.importers.crystfel.lookup import lookup_in
+from dxdask.storage.importers.crystfel.masked import mask_of_images
 from dxdask.storage.importers.dials.files import read_experiments
 from dxdask.storage.importers.geometry import with_absorption
 from dxdask.storage.importers.image_runs import mask_of
 from dxdask.storage.importers.json_geometry import models_of, read_json
 from dxdask.storage.importers.missing import without
+from dxdask.storage.importers.nxmx.frames import opened
 from dxdask.storage.importers.parameters import InputParameters
 
 
@@ -36,7 +41,11 @@ class Geometry:
 
 
 def read_geometry(
-    path: str | Path, *, n_slow: int | None = None, lookup: Lookup | None = None
+    path: str | Path,
+    *,
+    n_slow: int | None = None,
+    lookup: Lookup | None = None,
+    wavelength: float | None = None,
 ) -> Geometry:
     """Return the geometry in a .geom, .json or .expt file; arguments as of `read_crystfel`.
 
@@ -47,17 +56,9 @@ def read_geometry(
     FormatError
         It is in none of these formats.
     """
-    where = Path(path)
-    if where.suffix == ".zarr":
-        raise InputError(
-            f"input.reference_geometry={path} is a store, which only dxdask stills_process takes, "
-            "for files that have a geometry; write its geometry to a file: dxdask refine_metrology "
-            f"{path} output.geometry=refined.geom"
-        )
-    if not where.is_file():
-        raise InputError(f"input.reference_geometry={path}: there is no such file")
+    where = checked_file(path)
     if where.suffix == ".geom":
-        found = read_crystfel(where, n_slow=n_slow, lookup=lookup)
+        found = read_crystfel(where, n_slow=n_slow, lookup=lookup, wavelength=wavelength)
         return Geometry(
             detector=found.detector,
             beam=found.beam,
@@ -77,6 +78,26 @@ def read_geometry(
     return Geometry(detector=detector, beam=beam, has_wavelength="wavelength_A" in values)
 
 
+def checked_file(path: str | Path) -> Path:
+    """Return the path of a geometry file, after a check that it is a file.
+
+    Raises
+    ------
+    InputError
+        It is not.
+    """
+    where = Path(path)
+    if where.suffix == ".zarr":
+        raise InputError(
+            f"input.reference_geometry={path} is a store, which only dxdask stills_process takes, "
+            "for files that have a geometry; write its geometry to a file: dxdask refine_metrology "
+            f"{path} output.geometry=refined.geom"
+        )
+    if not where.is_file():
+        raise InputError(f"input.reference_geometry={path}: there is no such file")
+    return where
+
+
 def with_reference(run: RunSource, given: InputParameters) -> RunSource:
     """Return the run with the models of `reference_geometry`, where one is given.
 
@@ -93,9 +114,9 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
     path = given.reference_geometry
     if path is None or path in run.files:
         return run
-    found, experiment, frame = read_geometry(path), run.experiment, run.shape[1:]
+    found, experiment, frame = _geometry_for(run, path), run.experiment, run.shape[1:]
     columns, mask, beam = dict(run.columns), run.mask, experiment.beam
-    detector, missing = experiment.detector, run.missing
+    detector, missing, problems = experiment.detector, run.missing, run.problems
     if given.use_beam_reference and found.beam is not None:
         other = found.beam
         if found.crystfel is None:
@@ -106,7 +127,8 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
                 polarization_fraction=other.polarization_fraction,
             )
         if found.has_wavelength and beam.wavelengths is None:
-            beam = replace(beam, wavelength=other.wavelength)
+            probe = other.probe if found.crystfel is not None else beam.probe
+            beam = replace(beam, wavelength=other.wavelength, probe=probe)
             columns["wavelength"] = np.full(run.shape[0], other.wavelength)
             detector = with_absorption(detector, other.wavelength)
             missing = without(missing, "beam")
@@ -117,6 +139,9 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
         mask = mask & mask_of(detector, frame)
         if found.crystfel is not None:
             mask &= region_mask(found.crystfel, frame)
+            masked, lines = mask_of_images(found.crystfel, _hdf5_of(run), run.shape[0], frame)
+            mask &= masked
+            problems = (*problems, *found.crystfel.problems, *lines)
     return replace(
         run,
         missing=missing,
@@ -124,7 +149,41 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
         columns=columns,
         mask=mask,
         files=(*run.files, path),
+        problems=problems,
     )
+
+
+def _geometry_for(run: RunSource, path: Path) -> Geometry:
+    """Return the geometry in a file, with values that it names in the HDF5 file of the frames.
+
+    Gains in counts per eV of a geometry without a wavelength are for that of the run.
+    """
+    frames = _hdf5_of(run)
+    if path.suffix != ".geom" or frames is None:
+        found = _with_gains_of(run, lambda own: read_geometry(path, wavelength=own))
+    else:
+        with opened(frames) as file:
+            lookup = lookup_in(file, None, path)
+            found = _with_gains_of(
+                run, lambda own: read_geometry(path, lookup=lookup, wavelength=own)
+            )
+    return found
+
+
+def _with_gains_of(run: RunSource, read: Callable[[float | None], Geometry]) -> Geometry:
+    """Return the geometry that `read` returns for a wavelength, or for its own (None)."""
+    found = read(None)
+    if found.crystfel is None or found.beam is not None:
+        return found
+    if any(m.value == "wavelength" for m in run.missing):
+        return found
+    return replace(read(run.experiment.beam.wavelength), beam=None, has_wavelength=False)
+
+
+def _hdf5_of(run: RunSource) -> Path | None:
+    """Return the HDF5 file of a run, None where its frames are in none."""
+    first = run.files[0] if run.files else None
+    return first if first is not None and h5py.is_hdf5(first) else None
 
 
 def _taken(reference: Detector, own: Detector) -> Detector:

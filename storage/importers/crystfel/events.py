@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import os
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,39 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.errors import FormatError, InputError
+from dxdask.arrays import Floats, Mask
+from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Experiment, Scan
-from dxdask.storage.formats import RunSource
-from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES
+from dxdask.storage.formats import RawReader, RunSource
+from dxdask.storage.importers.crystfel.frames import RawFrames, raw_frames
 from dxdask.storage.importers.crystfel.geometry import LARGEST, region_mask
+from dxdask.storage.importers.crystfel.layout import layout_of
+from dxdask.storage.importers.crystfel.lookup import lookup_in
+from dxdask.storage.importers.crystfel.masked import MaskedReader, common_mask, event_masks
+from dxdask.storage.importers.crystfel.text import read_text
 from dxdask.storage.importers.image_runs import mask_of
 from dxdask.storage.importers.json_geometry import models_of, parsed
-from dxdask.storage.importers.nxmx.axes import MOST_VALUES, loaded, refuse_raw_storage, text
+from dxdask.storage.importers.nxmx.axes import text
 from dxdask.storage.importers.nxmx.event_columns import event_columns, wavelengths
-from dxdask.storage.importers.nxmx.experiment import is_class, is_nxmx
-from dxdask.storage.importers.nxmx.frames import Hdf5Reader, Part, frames_of, is_count, opened
-from dxdask.storage.importers.reference_geometry import Geometry, check_fits, read_geometry
+from dxdask.storage.importers.nxmx.frames import opened
+from dxdask.storage.importers.reference_geometry import (
+    Geometry,
+    check_fits,
+    checked_file,
+    read_geometry,
+)
 
-_FRAMES = ("entry/data/data", "entry_1/data_1/data", "data/data", "data")
 _EMBEDDED = ("geometry_json", "nominal_geometry_json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Contents:
+    """What is read of a file: frames, geometry, wavelength and columns of the events."""
+
+    frames: RawFrames
+    geometry: Geometry
+    wavelengths: Floats | None
+    columns: Mapping[str, NDArray[Any]]
 
 
 def read_raw_stills(
@@ -42,9 +59,9 @@ def read_raw_stills(
     Parameters
     ----------
     geometry : see `read_geometry`; None: the JSON in the file.
-    dataset : of the frames, (event, slow, fast) or (event, panel, slow, fast); None: the one that
-        the geometry names, or one of the usual names. Panels are stored one below the other.
-    wavelength : Angstrom, where the file has none.
+    dataset : of the frames, instead of that which the geometry names; None: that, or one of the
+        usual names. Planes of panels are stored one below the other.
+    wavelength : Angstrom, instead of that in the file.
 
     Raises
     ------
@@ -54,134 +71,85 @@ def read_raw_stills(
         The geometry does not fit the frames.
     """
     with opened(path) as file:
-        data, found = _frames_and_geometry(file, geometry, dataset)
-        n_images, frame_shape = data.shape[0], (math.prod(data.shape[1:-1]), data.shape[-1])
-        group = file.get("entry", file.get("entry_1", file))
-        crystfel = found.crystfel
-        per_event = (
-            None
-            if wavelength is not None
-            else wavelengths(
-                file,
-                group,
-                n_images,
-                wavelength=crystfel.wavelength if crystfel else None,
-                photon_energy=crystfel.photon_energy if crystfel else None,
-            )
-        )
-        columns = event_columns(group, n_images)
-        reader = Hdf5Reader(
-            format="events",
-            parts=(Part(file=str(path), dataset=data.name, n_images=n_images),),
-            frame_shape=frame_shape,
-            dtype=data.dtype.newbyteorder("=").str,
-        )
-        detector = _with_limits(found.detector, data.dtype)
-        check_fits(detector, frame_shape, str(geometry or f"{path}'s own geometry"), name)
-        mask = mask_of(detector, frame_shape) & _masks(file, found, frame_shape)
-    beam = _beam(found, per_event, wavelength, path)
+        found = _contents(file, geometry, dataset, wavelength)
+    reader = found.frames.reader
+    n_images, dtype = len(found.frames.events), np.dtype(reader.dtype)
+    detector = _with_limits(found.geometry.detector, dtype)
+    check_fits(detector, reader.frame_shape, str(geometry or f"{path}'s own geometry"), name)
+    mask = mask_of(detector, reader.frame_shape)
+    masks, masked = _masked(found, path)
+    beam = _beam(found.geometry, found.wavelengths, wavelength, path)
+    columns = dict(found.columns)
     columns["wavelength"] = np.array(beam.wavelengths or (beam.wavelength,) * n_images)
     scan = Scan(image_range=(1, n_images), oscillation=(0.0, 0.0))
     return RunSource(
         name=name,
         experiment=Experiment(identifier="", run=name, beam=beam, detector=detector, scan=scan),
-        shape=(n_images, *frame_shape),
-        dtype=np.dtype(reader.dtype),
-        mask=mask,
-        files=(path, *((geometry,) if geometry is not None else ())),
-        reader=reader,
+        shape=(n_images, *reader.frame_shape),
+        dtype=dtype,
+        mask=mask & masks,
+        files=_files(path, geometry, found.geometry),
+        reader=masked,
         columns=columns,
-        locate=reader.manifest,
+        locate=masked.manifest,  # type: ignore[attr-defined]
+        problems=_problems(found, detector, mask & masks),
     )
 
 
-def frames_in(path: Path, dataset: str | None = None) -> tuple[Hdf5Reader, int]:
-    """Return the reader of the frames in an HDF5 file, NXmx or not, and their number.
-
-    Used for dark runs, which need no geometry.
-
-    Raises
-    ------
-    InputError
-        There is no such file.
-    FormatError
-        There are no frames in it.
-    """
-    if not path.is_file():
-        raise InputError(f"there is no file {path}; check its name and whether the disk is mounted")
-    if dataset is None and is_nxmx(path):
-        with opened(path) as file:
-            entry = next(g for g in file.values() if is_class(g, "NXentry"))
-            reader, _ = frames_of(entry)
-        return reader, sum(p.n_images for p in reader.parts)
-    with opened(path) as file:
-        data = _frames(file, dataset)
-        part = Part(file=str(path), dataset=data.name, n_images=data.shape[0])
-        reader = Hdf5Reader(
-            format="events",
-            parts=(part,),
-            frame_shape=(math.prod(data.shape[1:-1]), data.shape[-1]),
-            dtype=data.dtype.newbyteorder("=").str,
-        )
-    return reader, part.n_images
-
-
-def _frames_and_geometry(
-    file: h5py.File, geometry: Path | None, dataset: str | None
-) -> tuple[h5py.Dataset, Geometry]:
-    """Return the dataset of the frames, and the geometry, which may name it or need its rows."""
-
-    def lookup(place: str) -> float:
-        item = file.get(place)
-        if not isinstance(item, h5py.Dataset):
-            raise FormatError(f"{file.filename} has no {place}, which {geometry} names")
-        return float(np.ravel(loaded(item))[0])
-
+def _contents(
+    file: h5py.File, geometry: Path | None, dataset: str | None, wavelength: float | None
+) -> _Contents:
+    layout = None
+    if geometry is not None and checked_file(geometry).suffix == ".geom":
+        layout = layout_of(read_text(geometry))
+    frames = raw_frames(file, layout, dataset)
+    n_images = len(frames.events)
     if geometry is None:
-        return _frames(file, dataset), _embedded(file)
-    found = read_geometry(geometry, lookup=lookup)
-    named = found.crystfel.data if found.crystfel else None
-    data = _frames(file, dataset or named)
-    if data.ndim == 4 and found.crystfel is not None:
-        found = read_geometry(geometry, n_slow=data.shape[2], lookup=lookup)
-    return data, found
+        found = _embedded(file)
+    else:
+        lookup = lookup_in(file, frames.events, geometry)
+        found = read_geometry(geometry, n_slow=frames.n_slow, lookup=lookup, wavelength=wavelength)
+    group = file.get("entry", file.get("entry_1", file))
+    columns: dict[str, NDArray[Any]] = {}
+    per_event = None
+    if isinstance(group, h5py.Group):
+        columns = event_columns(group, n_images)
+        named = found.crystfel is not None and found.crystfel.wavelengths is not None
+        if wavelength is None and not named:
+            per_event = wavelengths(file, group, n_images)
+    if wavelength is None and found.crystfel is not None and found.crystfel.wavelengths is not None:
+        per_event = np.nan_to_num(np.broadcast_to(found.crystfel.wavelengths, (n_images,)))
+    return _Contents(frames=frames, geometry=found, wavelengths=per_event, columns=columns)
 
 
-def _frames(file: h5py.File, name: str | None) -> h5py.Dataset:
-    names = _FRAMES if name is None else (name,)
-    data = next((file[n] for n in names if isinstance(file.get(n), h5py.Dataset)), None)
-    if data is None:
-        raise FormatError(
-            f"{file.filename} has no dataset {' or '.join(names)}; name that of its frames with "
-            "input.dataset"
+def _problems(found: _Contents, detector: Detector, mask: Mask) -> tuple[str, ...]:
+    """Return what is doubtful in a geometry of CrystFEL and in its mask (slow, fast)."""
+    crystfel = found.geometry.crystfel
+    if crystfel is None:
+        return ()
+    out = list(crystfel.problems)
+    covered = sum(p.image_size[0] * p.image_size[1] for p in detector.panels)
+    common = covered - int((detector.panel_map(mask.shape) >= 0).sum())
+    if common:
+        out.append(
+            f"{common} pixels of the data are of several panels; check min_fs, min_ss and dim0 ..."
         )
-    where = f"{file.filename}: {data.name}"
-    if data.ndim not in (3, 4) or 0 in data.shape or not is_count(data.dtype):
-        raise FormatError(
-            f"{where} is {data.dtype} {data.shape}; frames are numbers (event, slow, fast) or "
-            "(event, panel, slow, fast): integers, float32 or float64"
-        )
-    refuse_raw_storage(data)
-    n_bytes = data.dtype.itemsize * math.prod(data.shape[1:])
-    if n_bytes > MAX_IMAGE_BYTES or data.shape[0] > MOST_VALUES:
-        raise FormatError(
-            f"{where} announces {data.shape[0]} frames of {data.shape[1:]} {data.dtype}: no "
-            "detector records that"
-        )
-    if not data.is_virtual:
-        stored = data.id.get_storage_size()
-        if stored == 0 or stored > os.path.getsize(file.filename):
-            raise FormatError(
-                f"{where} holds no frames, or fewer than it announces: it is truncated"
-            )
-    return data
+    if not mask.any():
+        out.append("every pixel is masked; check the bits of the masks, bad regions and no_index")
+    return tuple(out)
+
+
+def _files(path: Path, geometry: Path | None, found: Geometry) -> tuple[Path, ...]:
+    """Return the files that a run depends on, that of its frames first."""
+    masks = found.crystfel.mask_files(path) if found.crystfel is not None else ()
+    return tuple(dict.fromkeys((path, *(() if geometry is None else (geometry,)), *masks)))
 
 
 def _embedded(file: h5py.File) -> Geometry:
     """Return the geometry in the file itself, as JSON."""
     group = file.get("entry", file)
     for name in _EMBEDDED:
-        item = group.get(name)
+        item = group.get(name) if isinstance(group, h5py.Group) else None
         if isinstance(item, h5py.Dataset) and item.shape == ():
             where = f"{file.filename}: {item.name}"
             values = parsed(text(item), where)
@@ -193,17 +161,16 @@ def _embedded(file: h5py.File) -> Geometry:
     )
 
 
-def _beam(
-    found: Geometry, per_event: NDArray[np.float64] | None, wavelength: float | None, path: Path
-) -> Beam:
+def _beam(found: Geometry, per_event: Floats | None, wavelength: float | None, path: Path) -> Beam:
     beam = found.beam or Beam()
     if wavelength is not None:
         return replace(beam, wavelength=wavelength)
     if per_event is not None:
+        same = len(set(per_event.tolist())) == 1
         return replace(
             beam,
             wavelength=float(per_event[per_event > 0.0].mean()),
-            wavelengths=tuple(per_event.tolist()),
+            wavelengths=None if same and found.crystfel else tuple(per_event.tolist()),
         )
     if not found.has_wavelength:
         raise FormatError(
@@ -214,7 +181,10 @@ def _beam(
 
 
 def _with_limits(detector: Detector, dtype: np.dtype[Any]) -> Detector:
-    """Return the detector with the limits of the dtype where the geometry has none."""
+    """Return the detector with the limits of the dtype where the geometry has none.
+
+    The largest integer is never trusted: it marks pixels that are invalid.
+    """
     if dtype.kind not in "iu":
         return detector
     limits = np.iinfo(dtype)
@@ -223,37 +193,20 @@ def _with_limits(detector: Detector, dtype: np.dtype[Any]) -> Detector:
     for panel in detector.panels:
         low, high = panel.trusted_range
         low = least if low <= -LARGEST else low
-        high = float(limits.max) if high >= LARGEST else high
-        panels.append(replace(panel, trusted_range=(low, high)))
+        panels.append(replace(panel, trusted_range=(low, min(high, float(limits.max)))))
     return replace(detector, panels=tuple(panels))
 
 
-def _masks(file: h5py.File, found: Geometry, frame: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the mask (slow, fast), false where a mask named by the geometry marks a pixel."""
-    good = np.ones(frame, dtype=np.bool_)
-    if found.crystfel is None:
-        return good
-    good &= region_mask(found.crystfel, frame)
-    for place, must, must_not in found.crystfel.masks:
-        other, _, name = place.rpartition(":")
-        if other:
-            with opened(Path(file.filename).parent / other) as source:
-                bits = _mask_bits(source, name, frame)
-        else:
-            bits = _mask_bits(file, place, frame)
-        good &= ((bits & must_not) == 0) & ((bits & must) == must)
-    return good
-
-
-def _mask_bits(file: h5py.File, name: str, frame: tuple[int, int]) -> NDArray[np.int64]:
-    item = file.get(name)
-    if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "iub":
-        raise FormatError(
-            f"{file.filename} has no mask {name} of integers, which the geometry names"
-        )
-    if math.prod(item.shape) != frame[0] * frame[1]:
-        raise FormatError(
-            f"{file.filename}: {name} is {item.shape}, the frames are {frame} (slow, fast)"
-        )
-    refuse_raw_storage(item)
-    return np.asarray(item[()], dtype=np.int64).reshape(frame)
+def _masked(found: _Contents, path: Path) -> tuple[Mask, RawReader]:
+    """Return the mask (slow, fast) of the geometry, and the reader with masks of single events."""
+    reader, crystfel = found.frames.reader, found.geometry.crystfel
+    good = np.ones(reader.frame_shape, dtype=np.bool_)
+    if crystfel is None:
+        return good, reader
+    good &= region_mask(crystfel, reader.frame_shape)
+    if not crystfel.masks:
+        return good, reader
+    events: Sequence[Any] = found.frames.events
+    common, single = common_mask(event_masks(crystfel, path, events, reader.frame_shape))
+    good &= common
+    return good, reader if single is None else MaskedReader(reader=reader, masks=single)

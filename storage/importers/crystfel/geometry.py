@@ -6,33 +6,32 @@ opposite. Source: the manual page crystfel_geometry(5) of CrystFEL 0.11 and 0.12
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dxdask.arrays import Floats
+from dxdask.arrays import Floats, Mask
 from dxdask.errors import FormatError
-from dxdask.models import Beam, Detector, Panel
-from dxdask.models.attenuation import KEV_ANGSTROM
-from dxdask.models.vectors import unit, vector
-from dxdask.storage.importers.crystfel.groups import hierarchy
-from dxdask.storage.importers.crystfel.text import (
-    GeometryText,
-    direction,
-    energy,
-    length,
-    number,
-    read_text,
+from dxdask.models import Beam, Detector
+from dxdask.storage.importers.crystfel.groups import hierarchy_of
+from dxdask.storage.importers.crystfel.keys import BEAM
+from dxdask.storage.importers.crystfel.layout import Layout, layout_of
+from dxdask.storage.importers.crystfel.masks import MaskSource, mask_path, mask_sources
+from dxdask.storage.importers.crystfel.panels import LARGEST, Surroundings, panel_of
+from dxdask.storage.importers.crystfel.regions import Region, mask_of_regions, with_bad_regions
+from dxdask.storage.importers.crystfel.text import GeometryText, number, read_text, truth
+from dxdask.storage.importers.crystfel.units import (
+    ENERGIES,
+    LENGTHS,
+    VOLTAGES,
+    Lookup,
+    Quantity,
+    quantity,
+    wavelength_of,
 )
-from dxdask.storage.importers.nxmx.axes import TO_IMGCIF
 
-LARGEST = 1e9
-"""A limit of trusted values where the file gives none."""
-
-Lookup = Callable[[str], float]
+__all__ = ["LARGEST", "CrystfelGeometry", "Lookup", "read_crystfel", "region_mask"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,32 +40,45 @@ class CrystfelGeometry:
 
     Attributes
     ----------
-    detector : its panels in the stored frame, in which panels along an axis of the data are
-        stacked along slow.
-    beam : where the file gives its wavelength.
-    data : dataset of the frames; wavelength, photon_energy : datasets with one value an event.
-    masks : dataset or file of each mask, with the bits that must and those that must not be set.
-    bad_regions : (panel or None, x0, x1, y0, y1) in CrystFEL's laboratory frame, pixels.
+    path : of the file.
+    detector : its panels in the stored frame, in which planes of the data are stacked along slow.
+    beam : where the file, or the data file that was looked into, gives its wavelength.
+    wavelengths : of each event, Angstrom, (1,) or (n,), where datasets hold them; NaN where not
+        known.
+    layout : where the panels are in the data files.
+    masks : masks of the panels. regions : bad regions of the laboratory.
+    problems : what is not used or doubtful, a line each.
     """
 
+    path: Path
     detector: Detector
     beam: Beam | None
-    data: str | None
-    wavelength: str | None
-    photon_energy: str | None
-    masks: tuple[tuple[str, int, int], ...]
-    bad_regions: tuple[tuple[str | None, float, float, float, float], ...]
+    wavelengths: Floats | None
+    layout: Layout
+    masks: tuple[MaskSource, ...]
+    regions: tuple[Region, ...]
+    problems: tuple[str, ...]
+
+    def mask_files(self, frames: Path) -> tuple[Path, ...]:
+        """Return the files of the masks that are not in that of the frames."""
+        given = [m for m in self.masks if m.file is not None]
+        return tuple(dict.fromkeys(mask_path(m, self.path, frames) for m in given))
 
 
 def read_crystfel(
-    path: str | Path, *, n_slow: int | None = None, lookup: Lookup | None = None
+    path: str | Path,
+    *,
+    n_slow: int | None = None,
+    lookup: Lookup | None = None,
+    wavelength: float | None = None,
 ) -> CrystfelGeometry:
     """Return the models in a CrystFEL geometry file.
 
     Parameters
     ----------
     n_slow : rows of one panel where panels are an axis of the data; None: of the tallest.
-    lookup : returns the value of a dataset in the data file, for a camera length given as one.
+    lookup : returns the values of a dataset in the data file, for what is given as one.
+    wavelength : Angstrom, instead of that of the file.
 
     Raises
     ------
@@ -74,229 +86,128 @@ def read_crystfel(
         Something is missing, or invalid in CrystFEL.
     """
     file = read_text(Path(path))
-    beam = _beam(file)
-    rows = n_slow or max(int(_value(file, p, n, "max_ss")) for n, p in file.panels.items()) + 1
-    panels = [
-        _panel(file, name, settings, beam, rows, lookup)
-        for name, settings in file.panels.items()
-        if not int(_value(file, settings, name, "no_index", 0.0))
-    ]
-    if not panels:
+    probe, wavelengths = _wavelengths(file, lookup)
+    known = None if wavelengths is None else wavelengths[np.isfinite(wavelengths)]
+    if wavelength is None and known is not None and known.size:
+        wavelength = float(known.mean())
+    layout = layout_of(file, n_slow)
+    around = Surroundings(
+        clen={name: _camera_length(file, name, lookup) for name in file.panels},
+        shift=(_shift(file, "x", lookup), _shift(file, "y", lookup)),
+        wavelength=wavelength,
+        is_electron=probe == "electron",
+    )
+    panels = [panel_of(file, n, layout.row_of(n), around) for n in file.panels]
+    if all(truth(file.path, n, p.get("no_index", "0")) for n, p in file.panels.items()):
         raise FormatError(f"{file.path}: every panel has no_index = 1; there is none to use")
-    panels, regions = _with_bad_regions(file, panels)
-    names = [p.name for p in panels]
-    detector = Detector(panels=tuple(panels), root=hierarchy(file.path, file.groups, panels, names))
+    panels, regions = with_bad_regions(file, panels)
+    detector = Detector(panels=tuple(panels), root=hierarchy_of(file, panels))
+    sizes = [size for p in panels for size in p.pixel_size]
+    if max(sizes) > 1.5 * min(sizes):
+        file.note(
+            f"pixels are of {min(sizes):.6g} to {max(sizes):.6g} mm; check res and the lengths of "
+            "fs and ss"
+        )
+    beam = None if wavelength is None else Beam(wavelength=wavelength, probe=probe)
+    masks = mask_sources(file)
     return CrystfelGeometry(
+        path=file.path,
         detector=detector,
         beam=beam,
-        data=file.settings.get("data"),
-        wavelength=_place(file, "wavelength"),
-        photon_energy=_place(file, "photon_energy"),
-        masks=_masks(file),
-        bad_regions=tuple(regions),
+        wavelengths=wavelengths,
+        layout=layout,
+        masks=masks,
+        regions=regions,
+        problems=file.problems(),
     )
 
 
-def _value(
-    file: GeometryText,
-    settings: Mapping[str, str],
-    name: str,
-    key: str,
-    default: float | None = None,
-) -> float:
-    if key not in settings:
-        if default is None:
-            raise FormatError(f"{file.path}: panel {name} has no {key}; add {name}/{key} = ...")
-        return default
-    return number(file.path, f"{name}/{key}", settings[key])
+def region_mask(geometry: CrystfelGeometry, shape: tuple[int, int]) -> Mask:
+    """Return the mask (slow, fast) of the stored frame, false in bad regions of the laboratory."""
+    return mask_of_regions(geometry.regions, geometry.detector, shape)
 
 
-def _place(file: GeometryText, key: str) -> str | None:
-    """Return the dataset that gives a setting for each event."""
-    value = file.settings.get(key, "").split()
-    return value[0] if value and value[0].startswith("/") else None
+def _wavelengths(file: GeometryText, lookup: Lookup | None) -> tuple[str, Floats | None]:
+    """Return the probe, and the wavelengths, Angstrom: (1,), (n,) of datasets, None if unknown."""
+    given = [key for key in file.settings if key in BEAM]
+    if not given:
+        return "x-ray", None
+    *others, name = given
+    for key in others:
+        file.note(f"{key} is not used: {name} is given below it")
+    probe = "electron" if name == "electron_voltage" else "x-ray"
+    found = _beam_quantity(file, name)
+    if found.value is not None:
+        values = wavelength_of(name, np.array([found.value]))
+        if not np.isfinite(values[0]):
+            raise FormatError(f"{file.path}: {name} = {file.settings[name]} is not positive")
+        return probe, values
+    if lookup is None:
+        return probe, None
+    numbers = found.values(lookup)
+    if name == "photon_energy" and "photon_energy_scale" in file.settings:
+        numbers = numbers * number(
+            file.path, "photon_energy_scale", file.settings["photon_energy_scale"]
+        )
+    values = wavelength_of(name, numbers)
+    if not np.isfinite(values).any():
+        raise FormatError(
+            f"{file.path}: {name} = {file.settings[name]} has no positive value in the data file; "
+            "give geometry.beam.wavelength"
+        )
+    return probe, values
 
 
-def _beam(file: GeometryText) -> Beam | None:
-    given, wavelength = file.settings, None
-    if "wavelength" in given:
-        metres = length(file.path, "wavelength", given["wavelength"])
-        wavelength = None if metres is None else metres * 1e10
-    elif "photon_energy" in given:
-        volts = energy(file.path, "photon_energy", given["photon_energy"])
-        wavelength = None if volts is None else KEV_ANGSTROM * 1e3 / volts
-    return None if wavelength is None else Beam(wavelength=wavelength)
-
-
-def _panel(
-    file: GeometryText,
-    name: str,
-    given: Mapping[str, str],
-    beam: Beam | None,
-    n_slow: int,
-    lookup: Lookup | None,
-) -> Panel:
-    def value(key: str, default: float | None = None) -> float:
-        return _value(file, given, name, key, default)
-
-    fast, slow = (
-        TO_IMGCIF @ np.array(direction(file.path, f"{name}/{k}", given.get(k, d)))
-        for k, d in (("fs", "x"), ("ss", "y"))
-    )
-    pixel = 1e3 / value("res")
-    low, high = (
-        np.array([value("min_fs"), value("min_ss")]),
-        np.array([value("max_fs"), value("max_ss")]),
-    )
-    if np.any(high < low) or np.any(low < 0):
-        raise FormatError(f"{file.path}: panel {name} ends before it begins, or begins below 0")
-    x, y = (int(v) for v in low)
-    size = (int(high[0]) - x + 1, int(high[1]) - y + 1)
-    corner = np.array([value("corner_x") * pixel, value("corner_y") * pixel, 0.0])
-    corner[2] = 1e3 * (_camera_length(file, name, given, lookup) + value("coffset", 0.0))
-    x_size, y_size = (float(np.linalg.norm(v)) for v in (fast, slow))
-    if abs(float(unit(fast) @ unit(slow))) > 1e-2:
-        raise FormatError(f"{file.path}: fs and ss of panel {name} are not at right angles")
-    least, most = _trusted(file, name, given)
-    return Panel(
-        name=name,
-        origin=vector(TO_IMGCIF @ corner + 0.0),
-        fast_axis=vector(unit(fast) + 0.0),
-        slow_axis=vector(unit(slow) + 0.0),
-        pixel_size=(pixel * x_size, pixel * y_size),
-        image_size=size,
-        offset=(x, y + n_slow * _stacked(file, name, given)),
-        trusted_range=(least, most),
-        gain=_gain(file, name, given, beam),
+def _beam_quantity(file: GeometryText, name: str) -> Quantity:
+    units, default, of_dataset = {
+        "wavelength": (LENGTHS, None, "A"),
+        "photon_energy": (ENERGIES, "eV", "eV"),
+        "electron_voltage": (VOLTAGES, None, "V"),
+    }[name]
+    return quantity(
+        file.path, name, file.settings[name], units, default=default, of_dataset=of_dataset
     )
 
 
-def _camera_length(
-    file: GeometryText, name: str, given: Mapping[str, str], lookup: Lookup | None
-) -> float:
-    """Return the distance, m, to which coffset is added."""
-    text = given.get("clen")
+def _camera_length(file: GeometryText, name: str, lookup: Lookup | None) -> float:
+    """Return the distance of a panel, m, to which coffset is added."""
+    text = file.panels[name].get("clen") or file.settings.get("clen")
     if text is None:
         raise FormatError(f"{file.path}: panel {name} has no clen; add clen = ... m")
-    found = length(file.path, "clen", text)
-    if found is None and lookup is not None:
-        place, *others = text.split()
-        # without a unit CrystFEL takes it as mm
-        scale = length(file.path, "clen", f"1 {others[0] if others else 'mm'}") or 0.0
-        found = lookup(place) * scale
-    if found is None:
+    found = quantity(file.path, "clen", text, LENGTHS, default="m", of_dataset="mm")
+    return _one_length(file, found, text, lookup)
+
+
+def _shift(file: GeometryText, axis: str, lookup: Lookup | None) -> float:
+    """Return the shift of the detector along an axis of CrystFEL's frame, m."""
+    key = f"detector_shift_{axis}"
+    text = file.settings.get(key)
+    if text is None:
+        return 0.0
+    found = quantity(file.path, key, text, LENGTHS, default="m", of_dataset="m")
+    return _one_length(file, found, text, lookup)
+
+
+def _one_length(file: GeometryText, found: Quantity, text: str, lookup: Lookup | None) -> float:
+    """Return a length, m: the median of events, for a run has one detector."""
+    if found.value is not None:
+        return found.value
+    if lookup is None:
         raise FormatError(
-            f"{file.path}: clen = {text} is a dataset in the data file; give a length, or import "
-            "this geometry with its data"
+            f"{file.path}: {found.name} = {text} is a dataset in the data file; give a length, or "
+            "import this geometry with its data"
         )
-    return found
-
-
-def _stacked(file: GeometryText, name: str, given: Mapping[str, str]) -> int:
-    """Return the index of the panel along an axis of the data; 0 where panels have no axis."""
-    axes = {k: v for k, v in given.items() if k.startswith("dim")}
-    fixed = [
-        int(number(file.path, f"{name}/{k}", v))
-        for k, v in sorted(axes.items())
-        if v not in ("%", "ss", "fs")
-    ]
-    if len(fixed) > 1:
+    values = found.values(lookup)
+    values = values[np.isfinite(values)]
+    if not values.size:
         raise FormatError(
-            f"{file.path}: panel {name} fixes {len(fixed)} axes of the data; one is possible"
+            f"{file.path}: {found.name} = {text} has no finite value in the data file; write a "
+            "length into the geometry"
         )
-    return fixed[0] if fixed else 0
-
-
-def _trusted(file: GeometryText, name: str, given: Mapping[str, str]) -> tuple[float, float]:
-    """Return the trusted range, from the limits at which values are flagged."""
-
-    def value(key: str, default: float) -> float:
-        return _value(file, given, name, key, default)
-
-    low = value("flag_lessthan", -LARGEST)
-    high = min(value("flag_morethan", LARGEST), value("max_adu", LARGEST))
-    return float(np.nextafter(low, -np.inf)), float(np.nextafter(high, np.inf))
-
-
-def _gain(file: GeometryText, name: str, given: Mapping[str, str], beam: Beam | None) -> float:
-    gain = 1.0
-    if "adu_per_photon" in given:
-        gain = _value(file, given, name, "adu_per_photon")
-    elif "adu_per_eV" in given and beam is not None:
-        gain = _value(file, given, name, "adu_per_eV") * KEV_ANGSTROM * 1e3 / beam.wavelength
-    if not gain > 0:
-        raise FormatError(f"{file.path}: panel {name} has a gain of {gain:g} ADU a photon")
-    return gain
-
-
-def _masks(file: GeometryText) -> tuple[tuple[str, int, int], ...]:
-    out = []
-    for key in ("mask", *(f"mask{i}" for i in range(8))):
-        place = file.settings.get("mask" if key == "mask" else f"{key}_data")
-        if place is None:
-            continue
-        good, bad = (
-            int(file.settings.get(f"{key}_{bits}bits", d), 0)
-            for bits, d in (("good", "0"), ("bad", "0xffffffff"))
+    middle = float(np.median(values))
+    if float(np.ptp(values)) > 1e-6:
+        file.note(
+            f"{found.name} = {text} varies from {1e3 * values.min():.6g} to "
+            f"{1e3 * values.max():.6g} mm; {1e3 * middle:.6g} mm is taken for all events"
         )
-        source = file.settings.get(f"{key}_file")
-        out.append((f"{source}:{place}" if source else place, good, bad))
-    return tuple(out)
-
-
-def _with_bad_regions(
-    file: GeometryText, panels: list[Panel]
-) -> tuple[list[Panel], list[tuple[str | None, float, float, float, float]]]:
-    """Return the panels with the rectangles of pixels masked, and the regions of the laboratory."""
-    regions: list[tuple[str | None, float, float, float, float]] = []
-    for name, given in file.bad.items():
-        of_panel = given.get("panel")
-        if of_panel is not None and of_panel not in file.panels:
-            raise FormatError(f"{file.path}: {name} is of panel {of_panel}, which does not exist")
-        axes = ("fs", "ss") if "min_fs" in given else ("x", "y")
-        x0, x1, y0, y1 = (
-            _value(file, given, name, f"{end}_{a}") for a in axes for end in ("min", "max")
-        )
-        if axes == ("x", "y"):
-            regions.append((of_panel, x0, x1, y0, y1))
-            continue
-        rectangle = int(x0), int(y0), int(x1) + 1, int(y1) + 1
-        panels = [_masked(file, p, rectangle) if of_panel in (None, p.name) else p for p in panels]
-    return panels, regions
-
-
-def _masked(file: GeometryText, panel: Panel, rectangle: tuple[int, int, int, int]) -> Panel:
-    """Return the panel with its part of a rectangle of the data (x0, y0, x1, y1) masked."""
-    given, (width, height) = file.panels[panel.name], panel.image_size
-    left, top = (int(_value(file, given, panel.name, k)) for k in ("min_fs", "min_ss"))
-    x0, y0, x1, y1 = rectangle
-    cut = (max(x0 - left, 0), max(y0 - top, 0), min(x1 - left, width), min(y1 - top, height))
-    if cut[0] >= cut[2] or cut[1] >= cut[3]:
-        return panel
-    return replace(panel, mask=(*panel.mask, cut))
-
-
-def region_mask(geometry: CrystfelGeometry, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the mask (slow, fast) of the stored frame, false in bad regions."""
-    good = np.ones(shape, dtype=np.bool_)
-    for name, x0, x1, y0, y1 in geometry.bad_regions:
-        for panel in geometry.detector.panels:
-            if name in (None, panel.name):
-                x, y = _positions(panel)
-                good[panel.slices] &= ~((x > x0) & (x < x1) & (y > y0) & (y < y1))
-    return good
-
-
-def _positions(panel: Panel) -> tuple[Floats, Floats]:
-    """Return x and y (slow, fast) of a panel's pixels in CrystFEL's frame, in its pixels."""
-    width, height = panel.image_size
-    along, down = np.arange(width) + 0.5, np.arange(height) + 0.5
-    out = []
-    for axis, sign in ((0, -1.0), (1, 1.0)):
-        mm = (
-            panel.origin[axis]
-            + panel.pixel_size[0] * panel.fast_axis[axis] * along[None, :]
-            + panel.pixel_size[1] * panel.slow_axis[axis] * down[:, None]
-        )
-        out.append(sign * mm / panel.pixel_size[0])
-    return out[0], out[1]
+    return middle

@@ -10,6 +10,28 @@ import numpy as np
 from dxdask.errors import FormatError
 from dxdask.models import Group, Panel
 from dxdask.models.vectors import vector
+from dxdask.storage.importers.crystfel.text import GeometryText
+
+
+def hierarchy_of(file: GeometryText, panels: Sequence[Panel]) -> Group:
+    """Return the hierarchy of the groups of a file, or else of its rigid groups.
+
+    Rigid groups, of CrystFEL before 0.11, may overlap and are then left out.
+
+    Raises
+    ------
+    FormatError
+        As `hierarchy`, of groups that are not rigid.
+    """
+    names = [p.name for p in panels]
+    if file.groups or not file.rigid_groups:
+        return hierarchy(file.path, file.groups, panels, names)
+    try:
+        return hierarchy(file.path, file.rigid_groups, panels, names)
+    except FormatError as error:
+        reason = str(error).removeprefix(f"{file.path}: ")
+        file.note(f"rigid_group is not used: {reason}")
+        return hierarchy(file.path, {}, panels, names)
 
 
 def hierarchy(

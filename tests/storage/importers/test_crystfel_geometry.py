@@ -15,6 +15,7 @@ from dxdask.models import Beam, Detector, Group, Panel
 from dxdask.models.vectors import rotation_matrix
 from dxdask.storage.exporters.crystfel_geometry import crystfel_text, write_crystfel_geometry
 from dxdask.storage.importers.crystfel.geometry import read_crystfel, region_mask
+from dxdask.storage.importers.crystfel.units import Values
 from dxdask.storage.importers.json_geometry import models_of
 
 HEAD = "clen = 110 mm\nres = 10000\nphoton_energy = 9500 eV\n"
@@ -52,9 +53,14 @@ def test_the_geometry_that_crystfel_was_run_with(shared: Path, name: str) -> Non
         # as many digits as the file has
         np.testing.assert_allclose(one.d_matrix, other.d_matrix, atol=1e-6)
         assert one.pixel_size == pytest.approx(other.pixel_size, abs=1e-8)
-    assert found.data == "/entry/data/data"
-    assert found.wavelength == "/entry/instrument/beam/incident_wavelength"
-    assert found.masks == (("/entry/instrument/detector/pixel_mask", 0, 0xFFFFFFFF),)
+    assert {p.data for p in found.layout.places} == {"/entry/data/data"}
+    (mask,) = found.masks
+    assert (mask.data, mask.good, mask.bad) == (
+        "/entry/instrument/detector/pixel_mask",
+        0,
+        0xFFFFFFFF,
+    )
+    assert mask.panels == tuple(p.name for p in found.detector.panels)
     assert found.detector[0].trusted_range[0] == pytest.approx(-500)
 
 
@@ -71,6 +77,7 @@ def rotated(seed: int) -> Detector:
             offset=(5, 30 * i),
             gain=7.5,
             trusted_range=(-10.0, 40000.0),
+            invalid_values=(7.0, 65534.0) if i == 2 else (),
             mask=((2, 3, 5, 7),) if i == 1 else (),
         )
         axis = rng.normal(size=3)
@@ -93,13 +100,31 @@ def test_a_detector_comes_back(seed: int) -> None:
     for one, other in zip(found.detector.panels, detector.panels, strict=True):
         np.testing.assert_allclose(one.d_matrix, other.d_matrix, atol=2e-9)
         assert one.pixel_size == pytest.approx(other.pixel_size, rel=1e-9)
-        for name in ("name", "image_size", "offset", "gain", "trusted_range", "mask"):
+        for name in (
+            "name",
+            "image_size",
+            "offset",
+            "gain",
+            "trusted_range",
+            "mask",
+            "invalid_values",
+        ):
             assert getattr(one, name) == getattr(other, name), name
     root = found.detector.root
     assert (root.name, [(g.name, g.panels) for g in root.groups]) == (
         "all",
         [("quad0", (0, 1)), ("quad1", (2, 3))],
     )
+
+
+def test_electrons_come_back(tmp_path: Path) -> None:
+    for wavelength in (0.0370, 0.0196875, 0.00872):
+        beam = Beam(wavelength=wavelength, probe="electron")
+        write_crystfel_geometry(tmp_path / "e.geom", rotated(0), beam)
+        found = read_crystfel(tmp_path / "e.geom").beam
+        assert found is not None
+        assert found.probe == "electron"
+        assert found.wavelength == pytest.approx(wavelength, rel=1e-12)
 
 
 def test_names_that_a_file_does_not_take_are_replaced() -> None:
@@ -122,7 +147,7 @@ def test_camera_lengths_and_energies_in_their_units(tmp_path: Path) -> None:
 
 def test_a_camera_length_in_the_data_file(tmp_path: Path) -> None:
     path = written(tmp_path, HEAD.replace("110 mm", "/det/z mm") + "coffset = 0.5\n" + panels())
-    found = read_crystfel(path, lookup={"/det/z": 85.0}.__getitem__)
+    found = read_crystfel(path, lookup={"/det/z": Values(numbers=np.array([85.0]))}.__getitem__)
     assert found.detector[0].origin[2] == pytest.approx(-585.0)
     with pytest.raises(FormatError, match="dataset in the data file"):
         read_crystfel(path)
@@ -163,6 +188,26 @@ def test_bad_regions(tmp_path: Path) -> None:
     assert np.array_equal(good, np.vstack([expected, expected]))
 
 
+def test_rigid_groups_that_overlap_are_a_problem(tmp_path: Path) -> None:
+    text = HEAD + "rigid_group_a = p0,p1\nrigid_group_b = p1,p2\n" + panels(3)
+    found = read_crystfel(written(tmp_path, text))
+    assert found.detector.root.panels == (0, 1, 2)
+    assert [p for p in found.problems if "rigid_group is not used: the groups a and b" in p]
+    text = HEAD + panels(2) + "p0/rigid_group = q\np1/rigid_group = q\n"
+    assert read_crystfel(written(tmp_path, text)).detector.root.name == "q"
+
+
+def test_text_of_other_editors(tmp_path: Path) -> None:
+    path = tmp_path / "a.geom"
+    for data in (
+        ("\ufeff" + HEAD + panels()).encode(),
+        ("; 75 \u00b5m\n" + HEAD + panels()).encode("latin-1"),
+        (HEAD + panels()).replace("\n", "\r\n").encode(),
+    ):
+        path.write_bytes(data)
+        assert len(read_crystfel(path).detector) == 2
+
+
 def test_groups_of_older_and_newer_files(tmp_path: Path) -> None:
     old = (
         "rigid_group_q0 = p0,p1,p2\nrigid_group_a0 = p0,p1\nrigid_group_q1 = p3\n"
@@ -185,7 +230,7 @@ def test_groups_of_older_and_newer_files(tmp_path: Path) -> None:
         (HEAD + panels().replace("corner_y = -3", "corner_y = up"), "up is not a number"),
         (HEAD.replace("res = 10000\n", "") + panels(), "panel p0 has no res"),
         (HEAD.replace("clen = 110 mm\n", "") + panels(), "panel p0 has no clen"),
-        (HEAD.replace("mm", "furlong") + panels(), "unit that is not known; give m, mm"),
+        (HEAD.replace("mm", "furlong") + panels(), "unit that is not known; give m, cm, mm"),
         (HEAD + "fs = 1.0w\n" + panels(), "not a direction such as"),
         (HEAD + "fs = x\nss = x\n" + panels(), "not at right angles"),
         (HEAD + panels() + "p0/max_fs = -1\n", "ends before it begins"),
@@ -193,7 +238,7 @@ def test_groups_of_older_and_newer_files(tmp_path: Path) -> None:
         (HEAD + panels(3) + "group_a = p0,p1\ngroup_b = p1,p2\n", "groups a and b overlap"),
         (HEAD + panels() + "group_a = b,p0\ngroup_b = a,p1\n", "is in itself"),
         (HEAD + panels() + "bad0/panel = p7\nbad0/min_fs = 0\n", "panel p7, which does not exist"),
-        (HEAD + panels() + "p0/dim0 = 1\np0/dim1 = 2\n", "fixes 2 axes"),
+        (HEAD + panels() + "p0/dim0 = 1\np0/dim1 = 2\n", "one axis ss and behind it one axis fs"),
         (HEAD + "adu_per_photon = 0\n" + panels(), "gain of 0 ADU"),
         (HEAD + "no_index = 1\n" + panels(), "none to use"),
     ],

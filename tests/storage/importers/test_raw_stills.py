@@ -163,7 +163,7 @@ def test_a_mask_that_the_geometry_names(tmp_path: Path) -> None:
     path = geometry(tmp_path, text)
     run = run_of(written(tmp_path, mask=bits), input={"reference_geometry": path})
     assert np.argwhere(~run.mask).tolist() == [[SLOW + 2, 3]]
-    with pytest.raises(FormatError, match="no mask /entry/mask of integers"):
+    with pytest.raises(FormatError, match="no mask /entry/mask of numbers"):
         run_of(written(tmp_path), input={"reference_geometry": path})
 
 
