@@ -27,13 +27,17 @@ def script(
     )
     if config:
         return output.configuration(parameters, expert, ("cluster",))
+    from dxdask.cluster.configuration import site_configuration
+    from dxdask.cluster.extra import require_extra
     from dxdask.cluster.jobqueue import script as job_script
     from dxdask.cluster.parameters import QUEUES, kind_of
 
     kind = kind_of(parameters.cluster)
-    if kind not in QUEUES:
+    if kind not in (*QUEUES, "file"):
         raise ParameterError(
-            f"cluster={kind} has no job script: give cluster={' or '.join(QUEUES)}"
+            f"cluster={kind} has no job script: give cluster={' or '.join(QUEUES)}, or FILE.yaml"
         )
-    output.on_terminal(job_script(kind, parameters.cluster).rstrip("\n"))
+    require_extra("dask_jobqueue", f"cluster={kind}")
+    with site_configuration(parameters.cluster, kind) as queue:
+        output.on_terminal(job_script(queue, parameters.cluster).rstrip("\n"))
     return None

@@ -40,8 +40,8 @@ def log_to(
     log.setLevel(logging.INFO)
     try:
         with output.muted(quiet):
-            log.info("%s", REFERENCE)
             output.line(f"dxdask {__version__} {command}")
+            log.info("%s", REFERENCE)
             if compiles:
                 _announce_compilation()
             yield

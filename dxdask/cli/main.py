@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import logging
 import os
@@ -24,7 +25,12 @@ COMMANDS = (cluster, commands, demo, dump, export, metrology, show, simulate, st
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its status."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    status = run(sys.argv[1:] if arguments is None else arguments)
+    colours = sys.modules.get("colorama.initialise")  # of numba, which colours its own errors
+    if colours is not None:
+        # or a terminal gets an escape sequence as its last line
+        atexit.unregister(colours.reset_all)
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:

@@ -119,8 +119,8 @@ def _merged(tables: StepTables) -> Iterator[tuple[str, str]]:
 
 
 _STATISTICS = (
-    ("completeness", "completeness", ".3f"),
-    ("multiplicity", "multiplicity", ".1f"),
+    ("completeness", "compl.", ".3f"),
+    ("multiplicity", "mult.", ".1f"),
     ("i_over_sigma", "I/sigma", ".1f"),
     ("r_meas", "Rmeas", ".3f"),
     ("cc_half", "CC1/2", ".4f"),

@@ -60,7 +60,7 @@ def _rows(
     correlations = _correlations(tables.store, folder / "truth_intensities.csv")
     if len(correlations):
         text = f"CC {correlations[0]:.4f} to {correlations[-1]:.4f} (high res.)"
-        yield "log I of the crystal", "truth_intensities.csv", text
+        yield "log I of the crystal", "as calculated", text
 
 
 def _numbers(values: Any, digits: int) -> str:
