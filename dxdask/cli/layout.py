@@ -81,9 +81,12 @@ def brief_table(table: Table) -> tuple[list[str], bool]:
     chosen = [k for k in BRIEF.get(table.name, ()) if k in table.keys]
     keys = chosen if len(chosen) > 1 else [k for k in table.keys if not k.endswith("_su")]
     rows = _without_repeats([{k: row[k] for k in keys} for row in table.rows])
-    shown = replace(table, rows=[_shortened(row) for row in rows])
-    head, body = shown.head(), shown.body()
-    widths = [max(len(line[i]) for line in head + body) for i in range(len(shown.keys))]
+    for longest in (34, 26, 20, 16):  # of a text: shorter ones rather than fewer columns
+        shown = replace(table, rows=[_shortened(row, longest) for row in rows])
+        head, body = shown.head(), shown.body()
+        widths = [max(len(line[i]) for line in head + body) for i in range(len(shown.keys))]
+        if sum(w + 2 for w in widths) <= WIDTH:
+            break
     fit = 0
     while fit < len(widths) and sum(w + 2 for w in widths[: fit + 1]) <= WIDTH:
         fit += 1
@@ -98,11 +101,11 @@ def brief_table(table: Table) -> tuple[list[str], bool]:
     return lines, fit == len(table.keys)
 
 
-def _shortened(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with long texts cut, of paths at the left."""
-    most = 34
+def _shortened(row: dict[str, Any], most: int) -> dict[str, Any]:
+    """Return a row with long texts cut: paths at the left, others in their middle."""
+    half = (most - 3) // 2
     cut = {
-        k: (f"...{v[3 - most :]}" if "/" in v else f"{v[: most - 3]}...")
+        k: f"...{v[3 - most :]}" if "/" in v else f"{v[: most - 3 - half]}...{v[-half:]}"
         for k, v in row.items()
         if isinstance(v, str) and len(v) > most
     }

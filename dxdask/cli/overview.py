@@ -151,7 +151,7 @@ def _shared(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
         axis = row["axis"]
         texts = [
             f"frames    {row['frame']} pixels (slow x fast), {row['dtype']}, {where}",
-            f"detector  {several} of {x} x {y} pixels (fast x slow) of "
+            f"detector  {several} of {x} x {y} pixels of "
             f"{row['pixel_size_mm'][0]:g} x {row['pixel_size_mm'][1]:g} mm"
             + (f", {row['sensor']}" if row["sensor"] else ""),
             f"counts    trusted between {low:g} and {high:g}; gain {row['gain']:g}, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from dxdask.errors import DxdaskError, StoreWriteError
 
+# errors of HDF5 and gemmi without a number
+_OF_WRITING = re.compile(r"(?i)writ|flush|clos|decrement|sync")
 _LITTLE = 1 << 16  # bytes free on a disk that is called full where a library gives no reason
 
 
@@ -42,9 +45,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     except DxdaskError:
         raise
     except (OSError, RuntimeError) as error:  # gemmi and h5py raise RuntimeError as well
-        reason = _reason(error, where)
+        reason = _reason(error, aside)
         if reason is None:
             raise
+        reason = reason.replace(str(aside), str(path))
         raise StoreWriteError(f"cannot write {path}: {reason}") from error
     finally:
         if not direct:
@@ -57,9 +61,12 @@ def _reason(error: Exception, where: Path) -> str | None:
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT) or _is_full(where):
         return "no space left on the disk; free some, or write to another disk"
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and number is not None and number != errno.EFBIG:
         text = error.strerror or " ".join(str(error).split())
         return f"{text}; check the rights and the name of the folder, or write to another one"
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) or _OF_WRITING.search(text):
+        return f"{text}; check the space on the disk, or write to another one"
     return None
 
 
