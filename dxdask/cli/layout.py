@@ -62,7 +62,7 @@ def _bordered(
 
     def lines(cells: list[str]) -> list[str]:
         broken = [textwrap.wrap(cells[i], widths[i]) or [""] for i in part]
-        height = max(map(len, broken))
+        height = max(map(len, broken), default=1)
         rows = [[(b + [""] * height)[k] for b in broken] for k in range(height)]
         return [
             "|" + "|".join(f" {c.rjust(widths[i])} " for c, i in zip(r, part, strict=True)) + "|"
