@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dxdask.cli import arguments, output
 from dxdask.cli.app import app
+from dxdask.cli.layout import WIDTH
 from dxdask.cli.logs import log_to
 from dxdask.cli.options import Directory
 from dxdask.cli.simulate import write_frames
@@ -33,8 +35,8 @@ def demo(out: Directory = Path("demo")) -> None:
     with log_to(store_path, "demo", creates=True):
         n_runs, n_images = len(simulation.transmissions), simulation.scan.n_images
         output.line(
-            f"{n_runs} runs of {n_images} images of one crystal, at {n_runs} transmissions, on a "
-            "detector with faults"
+            f"{n_runs} runs of {n_images} images of one crystal at {n_runs} transmissions, on a "
+            "faulty detector"
         )
         shutil.rmtree(out / "frames", ignore_errors=True)
         files = write_frames(out / "frames", simulation)
@@ -58,5 +60,7 @@ def _step_line(store: Store, name: str) -> None:
 
     for text in output.whole_report(store, name, str):
         output.log.info("%s", text)
+    title = step_of(name, "sweeps").title
+    shortened = textwrap.shorten(title, WIDTH - 26, placeholder=" ...")
     seconds = store.step_attributes(name).get("seconds", {}).get("wall", 0.0)
-    output.line(f"  {name:<12}{seconds:6.1f} s   {step_of(name, 'sweeps').title}")
+    output.line(f"  {name:<12}{seconds:6.1f} s   {shortened}")

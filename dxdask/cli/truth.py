@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gemmi
 import numpy as np
 
 from dxdask.arrays import Floats
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dxdask.storage.store.store import Store
 
 _SHELLS = 5
+_OBLIQUITY = 1.0  # degree
 
 
 def comparison(store: Store, simulation: SimulationParameters, folder: Path) -> list[str]:
@@ -78,17 +80,30 @@ def _apart(tables: StepTables) -> Floats:
 
 
 def _correlations(store: Store, truth: Path) -> Floats:
-    """Return the correlation of the logarithms of merged and true intensities, by resolution."""
+    """Return the correlation of the logarithms of merged and true intensities, by resolution.
+
+    Of the settings that the lattice allows the crystal is found in one or another: the best counts.
+    """
     true = np.genfromtxt(truth, delimiter=",", names=True)
-    group = store.experiments("merge").crystals[0].gemmi_space_group
+    crystal = store.experiments("merge").crystals[0]
+    group, cell = crystal.gemmi_space_group, gemmi.UnitCell(*crystal.unit_cell)
     indices = np.stack([true[n] for n in "hkl"], axis=1).astype(np.int32)
     merged = store.columns("merge", ["hkl", "intensity"])
-    own, others = (pack(asu_indices(h, group)[0]) for h in (merged["hkl"], indices))
-    _, mine, theirs = np.intersect1d(own, others, return_indices=True)
-    measured, expected = merged["intensity"][mine], true["I_true"][theirs]
-    d = true["d_A"][theirs]
+    expected = pack(asu_indices(indices, group)[0])
+    found = []
+    for operator in (gemmi.Op("x,y,z"), *gemmi.find_twin_laws(cell, group, _OBLIQUITY, False)):
+        rotation = np.array(operator.rot, dtype=np.int64)
+        hkl = (merged["hkl"].astype(np.int64) @ rotation // operator.DEN).astype(np.int32)
+        own = pack(asu_indices(hkl, group)[0])
+        _, mine, theirs = np.intersect1d(own, expected, return_indices=True)
+        found.append(
+            _by_shell(merged["intensity"][mine], true["I_true"][theirs], true["d_A"][theirs])
+        )
+    return max(found, key=lambda values: float(np.mean(values)) if len(values) else -1.0)
+
+
+def _by_shell(measured: Floats, expected: Floats, d: Floats) -> Floats:
     good = (measured > 0) & (expected > 0)
-    order = np.argsort(-d[good])
-    parts = np.array_split(order, _SHELLS)
+    parts = np.array_split(np.argsort(-d[good]), _SHELLS)
     x, y = np.log(measured[good]), np.log(expected[good])
     return np.array([np.corrcoef(x[p], y[p])[0, 1] for p in parts if len(p) > 2])

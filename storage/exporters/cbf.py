@@ -64,7 +64,9 @@ def _in_32_bits(pixels: NDArray[Any]) -> NDArray[np.int32]:
     """Return whole numbers of any size and sign as int32, clipped to what it holds."""
     limits, own = np.iinfo(np.int32), np.iinfo(pixels.dtype)
     # limits outside the type of the pixels are none: numpy refuses to compare with them
-    return np.clip(pixels, max(limits.min, own.min), min(limits.max, own.max)).astype(np.int32)
+    low, high = max(limits.min, own.min), min(limits.max, own.max)
+    clipped: NDArray[np.int32] = np.clip(pixels, low, high).astype(np.int32)
+    return clipped
 
 
 def _array(index: int) -> str:
