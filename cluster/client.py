@@ -119,7 +119,9 @@ def open_cluster(parameters: ClusterParameters | None = None) -> Iterator[Cluste
 
             with open_workers(p, kind) as cluster:
                 page = cluster.dashboard or "off"
-                log.info("running on %s; dashboard %s", cluster.description, page)
+                # an address is of use only while the command runs: the terminal has it, too
+                extra = {"terminal": cluster.dashboard is not None}
+                log.info("running on %s; dashboard %s", cluster.description, page, extra=extra)
                 yield cluster
 
 

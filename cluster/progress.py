@@ -1,51 +1,59 @@
-"""Progress of a computation: a bar in a terminal, nothing elsewhere."""
+"""Progress of a computation: a bar where stderr is a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from dask.callbacks import Callback
 from dask.utils import key_split
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dxdask.cluster.running_counts import RunningCounts, TaskCounter
+from dxdask.cluster.terminal_line import TerminalLine, terminal
 
 Counts = Mapping[str, Any]
+BAR = 24
+"""Characters of a full bar."""
 
 
 @contextmanager
-def bar(label: str, console: Console | None = None) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield `show(done, total, doing)`, which draws a bar where stderr is a terminal."""
-    where = console or Console(stderr=True)
-    if not where.is_terminal:
+def bar(label: str, stream: TextIO | None = None) -> Iterator[Callable[[int, int, str], None]]:
+    """Yield `show(done, total, doing)`, which draws a bar on a terminal.
+
+    stream : the terminal; None: stderr, if it is one.
+    """
+    where = stream or terminal()
+    if where is None:
         yield lambda done, total, doing: None
         return
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[doing]}"),
-    )
-    with Progress(*columns, console=where, transient=True) as progress:
-        task = progress.add_task(label, total=None, doing="")
+    begun, state = time.monotonic(), (0, 0, "")
+
+    def text() -> str:
+        done, total, doing = state
+        full = min(BAR, BAR * done // total) if total else 0
+        seconds = int(time.monotonic() - begun)
+        counts = f"{done}/{total} {seconds // 60}:{seconds % 60:02d}"
+        return f"{label} [{'#' * full}{'.' * (BAR - full)}] {counts} {doing}"
+
+    with TerminalLine(where, text) as line:
 
         def show(done: int, total: int, doing: str) -> None:
-            progress.update(task, completed=done, total=total or None, doing=doing)
+            nonlocal state
+            state = done, total, doing
+            line.draw_if_due()
 
         yield show
 
 
 @contextmanager
 def thread_progress(
-    label: str, console: Console | None = None, counter: TaskCounter | None = None
+    label: str, stream: TextIO | None = None, counter: TaskCounter | None = None
 ) -> Iterator[None]:
     """Show the progress and the running counts of what this process computes in the context."""
     running = RunningCounts(counter, label)
-    with bar(label, console) as show:
+    with bar(label, stream) as show:
         done = total = 0
 
         def begin(_: Any, state: Mapping[str, Any]) -> None:
@@ -68,7 +76,7 @@ def thread_progress(
 
 @contextmanager
 def client_progress(
-    label: str, before: Counts, console: Console | None = None, running: RunningCounts | None = None
+    label: str, before: Counts, stream: TextIO | None = None, running: RunningCounts | None = None
 ) -> Iterator[Callable[[Counts], None]]:
     """Yield `show(counts)`, which draws the progress that `scheduler_counts` reports.
 
@@ -76,7 +84,7 @@ def client_progress(
     running : running counts of the tasks, which `forward_counts` adds to.
     """
     running = running or RunningCounts(None, label)
-    with bar(label, console) as draw:
+    with bar(label, stream) as draw:
 
         def show(counts: Counts) -> None:
             doing = ", ".join(counts["doing"]) if counts["workers"] else "waiting for workers"

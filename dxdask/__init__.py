@@ -144,3 +144,6 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+
+# before any kernel is declared, in every process that computes
+import_module("dxdask.cluster.kernel_cache").provide_kernel_folder()

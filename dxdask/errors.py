@@ -34,7 +34,7 @@ class StoreLockedError(DxdaskError):
 
 
 class StoreWriteError(DxdaskError, OSError):
-    """The file system refused what was to be written to the store."""
+    """The file system refused what was to be written: no rights, no space, no such folder."""
 
 
 class FormatError(DxdaskError, ValueError):

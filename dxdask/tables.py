@@ -77,12 +77,24 @@ class Table:
         """Return one table with the rows of several of the same kind, concatenated."""
         return replace(tables[0], rows=[row for t in tables for row in t.rows])
 
-    def __str__(self) -> str:
-        keys = list(self.rows[0]) if self.rows else list(self.headings)
-        titles = [self.headings.get(k, (k, ""))[0].split("\n") for k in keys]
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the columns, in their order."""
+        return list(self.rows[0]) if self.rows else list(self.headings)
+
+    def head(self) -> list[list[str]]:
+        """Return the lines of the headings, a text for each column."""
+        titles = [self.headings.get(k, (k, ""))[0].split("\n") for k in self.keys]
         height = max((len(t) for t in titles), default=1)
-        head = [[(t + [""] * height)[line] for t in titles] for line in range(height)]
-        body = [[self._cell(k, r[k]) for k in keys] for r in self.rows]
+        return [[(t + [""] * height)[line] for t in titles] for line in range(height)]
+
+    def body(self) -> list[list[str]]:
+        """Return the rows, a text for each column."""
+        keys = self.keys
+        return [[self._cell(k, r[k]) for k in keys] for r in self.rows]
+
+    def __str__(self) -> str:
+        keys, head, body = self.keys, self.head(), self.body()
         widths = [max(len(line[i]) for line in head + body) for i in range(len(keys))]
         rule = "+" + "+".join("-" * (w + 2) for w in widths) + "+"
 

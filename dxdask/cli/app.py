@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
+from dxdask import __version__
 from dxdask.cli import arguments, output
 from dxdask.cli.logs import log_to
 from dxdask.cli.options import Arguments, Config, Expert, File, Json, Output
@@ -21,6 +22,9 @@ from dxdask.cli.options import Arguments, Config, Expert, File, Json, Output
 if TYPE_CHECKING:
     from dxdask.storage.store.store import Store
 
+_Version = Annotated[
+    bool, typer.Option("--version", help="print the version, and stop", is_eager=True)
+]
 Out = TypeVar("Out", bound=Path | None)
 OnStore = Callable[[list[str], Any, bool], None]
 MakingStore = Callable[[list[str], Out, Any, bool], None]
@@ -34,6 +38,17 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback(invoke_without_command=True)
+def version(context: typer.Context, version: _Version = False) -> None:
+    """X-ray diffraction frames to merged intensities, on Dask and zarr."""
+    if version:
+        output.on_terminal(f"dxdask {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def on_store(
@@ -116,7 +131,8 @@ def add_step(name: str, title: str) -> None:
         path = arguments.one_store(paths, name)
         with log_to(Path(path), name, quiet=json):
             output.changed_parameters(parameters)
-            store = run_step(path, name, parameters, output.finished, output.wrote)
+            reports = output.Reports(Path(path), parameters.branch)
+            store = run_step(path, name, parameters, reports, output.wrote)
             for work in AFTER.get(name, ()):
                 work(store, parameters)
         if json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -9,21 +10,33 @@ from typing import Any, TypeVar
 
 import yaml
 
+from dxdask.cli import names
 from dxdask.errors import ParameterError
 from dxdask.parameters import Parameters
 from dxdask.parameters.assignments import flatten, parse, with_assignments
+
+_NAME = re.compile(r"\s*[\w.]*\s*=")  # of an assignment
 
 P = TypeVar("P", bound=Parameters)
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return (paths, assignments): what holds a `=` and is no existing file is an assignment."""
+    """Return (paths, assignments): what holds a `=` and is no existing file is an assignment.
+
+    Of paths `~` and lists of files are replaced, of values a `~` at the start.
+    """
     paths: list[str] = []
     assignments: list[str] = []
     for text in arguments:
-        is_path = "=" not in text or Path(text).exists()
+        is_path = "=" not in text or not _NAME.match(text) or Path(text).exists()
         (paths if is_path else assignments).append(text)
-    return paths, assignments
+    return names.files(paths), [_with_home(text) for text in assignments]
+
+
+def _with_home(assignment: str) -> str:
+    name, equals, value = assignment.partition("=")
+    value = value.strip()
+    return f"{name}={names.expanded(value)}" if value.startswith("~") else f"{name}{equals}{value}"
 
 
 def read_parameters(
@@ -33,7 +46,10 @@ def read_parameters(
     groups: Collection[str] | None = None,
 ) -> P:
     """Return the parameters: those `model` returns, then a file's, then the command line's."""
-    pairs = flatten(read_file(file)) if file else []
+    pairs = [
+        (name, names.expanded(value) if isinstance(value, str) else value)
+        for name, value in (flatten(read_file(file)) if file else ())
+    ]
     return with_assignments(model(), [*pairs, *parse(assignments)], groups)
 
 
@@ -63,6 +79,7 @@ def one_store(paths: Sequence[str], command: str) -> str:
     ParameterError
         None, or more than one.
     """
+    paths = [match for path in paths for match in names.matches(path)]
     if len(paths) != 1:
         given = ", ".join(paths) or "none"
         raise ParameterError(f"dxdask {command} takes one store (NAME.zarr), got {given}")

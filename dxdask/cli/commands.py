@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dxdask.cli import arguments, output
 from dxdask.cli.app import add_step, making_store
 from dxdask.cli.logs import log_to
+from dxdask.cli.overview import as_data, overview
+from dxdask.cli.summary import summary_lines
 from dxdask.pipeline.steps import all_steps
 
 if TYPE_CHECKING:
@@ -25,13 +27,13 @@ def import_(paths: list[str], out: Path, parameters: ImportCommandParameters, js
     from dxdask.pipeline import ensemble
 
     arguments.need(paths or parameters.template, "import", "files")
-    with log_to(out, "import", creates=True, quiet=json):
+    with log_to(out, "import", creates=True, quiet=json, compiles=False):
         output.changed_parameters(parameters)
         store = ensemble.import_runs(paths, out, parameters)
-        output.line(repr(store))
-        output.problems(store, "import")
+        output.lines(overview(store))
+        output.lines(output.problems(store, "import"))
     if json:
-        output.as_json(store.show())
+        output.as_json(as_data(store))
 
 
 @making_store(
@@ -44,11 +46,13 @@ def process(paths: list[str], out: Path, parameters: Any, json: bool) -> None:
     arguments.need(paths or parameters.template, "process", "files")
     with log_to(out, "process", creates=True, quiet=json):
         output.changed_parameters(parameters)
-        store = ensemble.process(paths, out, parameters, output.finished)
-        output.problems(store, "import")
+        reports = output.Reports(out, parameters.branch)
+        store = ensemble.process(paths, out, parameters, reports)
+        output.lines(output.problems(store, "import"))
+        output.lines(summary_lines(store))
         output.line(f"\nThe results are in {store.path}")
     if json:
-        output.as_json(store.show())
+        output.as_json(as_data(store))
 
 
 def add_steps() -> None:

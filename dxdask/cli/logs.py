@@ -1,58 +1,79 @@
-"""The log file of a command: its output, with times."""
+"""The log file of a command: its output, with times, and more than a terminal gets."""
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dxdask import __version__
 from dxdask.cli import output
-from dxdask.errors import StoreWriteError, plain
+from dxdask.cluster.kernel_cache import VARIABLE, are_kernels_compiled, is_temporary, kernel_folder
+from dxdask.cluster.terminal_line import above_it
+from dxdask.errors import DxdaskError, StoreWriteError, plain
 
 log = logging.getLogger("dxdask")
 REFERENCE = "methods after DIALS (2018) Acta Cryst. D74, 85-97 and the papers named in each module"
+TERMINAL = "terminal"
+"""Attribute of the records that a terminal gets as well, beside warnings."""
 
 
 @contextmanager
 def log_to(
-    store: Path, command: str, *, creates: bool = False, quiet: bool = False
+    store: Path, command: str, *, creates: bool = False, quiet: bool = False, compiles: bool = True
 ) -> Iterator[None]:
     """Write log messages and printed lines to STORE's name + `.log`, beside it; print the start.
 
     creates: the command makes the store. quiet: print nothing (the output is JSON).
+    compiles: the command runs kernels, which are compiled if they have not been.
 
     Raises
     ------
     StoreWriteError
         The file, or the folder it is to be in, cannot be written.
     """
-    handler = _handler(store.absolute(), creates=creates)
-    warnings = _warnings()
-    log.addHandler(handler)
-    log.addHandler(warnings)
+    handlers = _handler(store.absolute(), creates=creates), _TerminalHandler()
+    for handler in handlers:
+        log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:
         with output.muted(quiet):
-            output.line(f"dxdask {__version__} {command}; {REFERENCE}")
+            output.line(f"dxdask {__version__} {command}")
+            log.info("%s", REFERENCE)
+            if compiles:
+                _announce_compilation()
             yield
     except BaseException as error:
-        log.error("%s", plain(error))
+        expected = isinstance(error, (DxdaskError, OSError, KeyboardInterrupt))
+        log.error("%s", plain(error), exc_info=not expected)
         raise
     finally:
-        log.removeHandler(warnings)
-        log.removeHandler(handler)
-        handler.close()
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
 
 
-def _warnings() -> logging.Handler:
-    """Return the handler that prints warnings on stderr at once, before a step fails by them."""
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
-    handler.addFilter(lambda record: record.levelno == logging.WARNING)  # errors end the command
-    handler.setFormatter(logging.Formatter("warning: %(message)s"))
-    return handler
+class _TerminalHandler(logging.Handler):
+    """Prints warnings on stderr, and records marked for it on stdout."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.WARNING:
+            with above_it():
+                sys.stderr.write(f"dxdask: warning: {record.getMessage()}\n")
+        elif getattr(record, TERMINAL, False):
+            output.on_terminal(record.getMessage())
+
+
+def _announce_compilation() -> None:
+    if is_temporary():
+        output.line(
+            f"compiled kernels are kept in {kernel_folder()}, as no other folder can be written; "
+            f"set {VARIABLE} to one of your own"
+        )
+    if not are_kernels_compiled():
+        output.line("compiling kernels, once after an installation: about a minute longer")
 
 
 def _handler(store: Path, *, creates: bool) -> logging.Handler:

@@ -2,43 +2,61 @@
 
 from __future__ import annotations
 
+import atexit
+import io
+import logging
+import os
 import sys
 
 import typer
 
-from dxdask.cli import commands, dump, export, metrology, show, simulate, stills
+from dxdask.cli import cluster, commands, demo, dump, export, metrology, show, simulate, stills
 from dxdask.cli.app import app
-from dxdask.errors import DxdaskError, ParameterError, plain
+from dxdask.cli.failures import explain
+from dxdask.errors import ParameterError
 
 INTERRUPTED = 130
 STOPPED = "stopped; what was complete is in the store, run again to resume"
+TRACEBACK = "DXDASK_TRACEBACK"
+"""Environment variable: if it is set, an error ends in its traceback."""
 # each registers itself when imported
-COMMANDS = (commands, dump, export, metrology, show, simulate, stills)
+COMMANDS = (cluster, commands, demo, dump, export, metrology, show, simulate, stills)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its status."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    status = run(sys.argv[1:] if arguments is None else arguments)
+    colours = sys.modules.get("colorama.initialise")  # of numba, which colours its own errors
+    if colours is not None:
+        # or a terminal gets an escape sequence as its last line
+        atexit.unregister(colours.reset_all)
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
+    _replace_what_cannot_be_encoded()
+    # a log on a full disk is lost; the error that follows is reported once
+    logging.raiseExceptions = False
     commands.add_steps()
     application = typer.main.get_command(app)
     try:
         application.main(args=arguments, prog_name="dxdask")
-    except ParameterError as error:
-        return _fail(error, 2)
-    except DxdaskError as error:
-        return _fail(error, 1)
     except SystemExit as end:  # so typer ends, also after it has explained a wrong usage
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         if status == INTERRUPTED:
             sys.stderr.write(f"dxdask: {STOPPED}\n")
         return status
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        sys.stderr.write(f"dxdask: {explain(error)}\n")
+        return 2 if isinstance(error, ParameterError) else 1
     return 0
 
 
-def _fail(error: DxdaskError, status: int) -> int:
-    sys.stderr.write(f"dxdask: {plain(error)}\n")
-    return status
+def _replace_what_cannot_be_encoded() -> None:
+    """Have a terminal without Unicode show a question mark for a sigma, and not end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shlex
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dxdask.cli.brief import LINES, brief
+from dxdask.cli.layout import WIDTH, whole_table
+from dxdask.cli.problems import MOST_PROBLEMS, problem_lines
+from dxdask.cluster.terminal_line import above_it
+from dxdask.errors import DxdaskError
 from dxdask.parameters import Parameters
 from dxdask.parameters.entries import changed, describe
 from dxdask.tables import Table
@@ -19,10 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dxdask")
 _state = {"muted": False}
-MOST_PROBLEMS = 10
-"""Rows of problems that are printed as a step ends; `dxdask show` prints all."""
-MOST_ROWS = 200
-"""The same of another table: those with a row an event have as many as there are events."""
+FOUND = "nothing to do: in the store with the same inputs and parameters"
 
 
 @contextmanager
@@ -39,9 +43,21 @@ def muted(quiet: bool) -> Iterator[None]:
 def line(text: str = "") -> None:
     """Print one line, also into the log file."""
     log.info("%s", text)
+    on_terminal(text)
+
+
+def on_terminal(text: str = "") -> None:
+    """Print one line, but not into the log file."""
     if not _state["muted"]:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        with above_it():
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Print lines, also into the log file."""
+    for text in texts:
+        line(text)
 
 
 def configuration(
@@ -66,41 +82,78 @@ def wrote(file: str) -> None:
     line(f"wrote {file}")
 
 
-def finished(store: Store, name: str) -> None:
-    """Print the messages and tables of a step that has just run, and its problems."""
-    step(store, name, most_rows=MOST_ROWS)
-    problems(store, name)
+class Reports:
+    """Prints of each step that is complete the lines of most use; its whole report is logged.
 
-
-def step(store: Store, name: str, *, most_rows: int | None = None) -> None:
-    """Print the report of a step in the store: its messages, its tables, the time that it took.
-
-    most_rows : of a table, of which the others are counted; None: all.
+    store : path of the store as it is before the command, with its branch: a step that is as it was
+    then has not been computed again.
     """
-    seconds = store.step_attributes(name).get("seconds", {}).get("wall")
-    took = f" ({seconds:.1f} s)" if seconds is not None else ""
-    line(f"\n{'-' * 80}\n{name}{took}")
-    for message in store.messages(name):
-        line(message)
+
+    def __init__(self, store: Path, branch: str = "main") -> None:
+        self._before = _versions(store, branch)
+        self._found: list[str] = []
+
+    def __call__(self, store: Store, name: str) -> None:
+        """Print a step of the store."""
+        found = store.step_attributes(name)["id"] == self._before.get(name)
+        if found:
+            line(f"{name}: {FOUND}")
+            return
+        for text in [*whole_report(store, name, str), *problems(store, name, None)]:
+            log.info("%s", text)
+        heading, problem_lines = _heading(store, name), problems(store, name)
+        room = LINES - len(heading) - min(len(problem_lines), MOST_PROBLEMS) - 1
+        lines, complete = brief(store.messages(name), store.tables(name), store.runs, room)
+        if not complete:
+            lines.append(f"the rest: dxdask show {_given(store)} {name}")
+        for text in [*heading, *lines, *problem_lines]:
+            on_terminal(text)
+
+
+def whole_report(
+    store: Store, name: str, as_text: Callable[[Table], str] = whole_table
+) -> list[str]:
+    """Return all lines of the report of a step: its messages, its tables, the time that it took."""
+    lines = [*_heading(store, name), *store.messages(name)]
     for table in store.tables(name):
         if table.printed:
-            line()
-            line(str(replace(table, rows=table.rows[:most_rows])))
-            if most_rows is not None and len(table.rows) > most_rows:
-                line(f"and {len(table.rows) - most_rows} more: dxdask show {store.path} {name}")
+            lines += ["", as_text(table)]
+    return lines
 
 
-def problems(store: Store, name: str) -> None:
-    """Print the problems of a step, or of `import`: the first rows, and the number of more."""
+def _heading(store: Store, name: str) -> list[str]:
+    seconds = store.step_attributes(name).get("seconds", {}).get("wall")
+    took = f" ({seconds:.1f} s)" if seconds is not None else ""
+    return ["", "-" * WIDTH, f"{name}{took}"]
+
+
+def _given(store: Store) -> str:
+    """Return the store as it may be given to a command in this folder."""
+    path = os.path.relpath(store.path) if store.path.is_relative_to(Path.cwd()) else store.path
+    return shlex.quote(str(path)) + ("" if store.branch == "main" else f" branch={store.branch}")
+
+
+def _versions(path: Path, branch: str) -> dict[str, str]:
+    """Return the identifier of each step in a store; none where there is no store."""
+    from dxdask.storage.store.store import Store
+
+    try:
+        store = Store.open(path, mode="r", branch=branch)
+        return {n: store.step_attributes(n)["id"] for n in store.show()["steps"]}
+    except (DxdaskError, OSError):
+        return {}  # the command itself says what is wrong with it
+
+
+def problems(store: Store, name: str, most: int | None = MOST_PROBLEMS) -> list[str]:
+    """Return lines on the problems of a step, or of `import`; images of the same reason together.
+
+    most : of the lines, the others are counted; None: all.
+    """
     if name == "import":
         rows = [row for run in store.runs for row in store.run_attributes(run).get("problems", ())]
     else:
         rows = store.show(name)["problems"]
-    if rows:
-        line()
-        line(str(Table(name="problems", title="Problems", rows=rows[:MOST_PROBLEMS])))
-    if len(rows) > MOST_PROBLEMS:
-        line(f"and {len(rows) - MOST_PROBLEMS} more: dxdask show {store.path}")
+    return problem_lines(rows, f"dxdask show {_given(store)}", most)
 
 
 def as_json(values: Mapping[str, Any]) -> None:

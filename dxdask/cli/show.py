@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dxdask.cli import arguments, output
 from dxdask.cli.app import app
+from dxdask.cli.layout import brief_table
 from dxdask.cli.options import Arguments, Json
+from dxdask.cli.overview import as_data, overview
+from dxdask.cli.problems import problem_lines
+from dxdask.cli.summary import summary_lines
 from dxdask.errors import ParameterError, StoreNotFoundError
 from dxdask.parameters import Parameters, parameter
 from dxdask.tables import Table
@@ -28,7 +32,8 @@ def show(given: Arguments = None, json: Json = False) -> None:
             f"dxdask show takes a store and steps, and branch=NAME, not {unknown[0]!r}"
         )
     branch = arguments.read_parameters(ShowParameters, None, texts).branch
-    store, steps = Store.open(paths[0], mode="r", branch=branch), paths[1:]
+    path = arguments.one_store(paths[:1], "show")
+    store, steps = Store.open(path, mode="r", branch=branch), paths[1:]
     for name in steps:
         if not store.has_step(name):
             there = ", ".join(store.show()["steps"]) or "none"
@@ -36,14 +41,13 @@ def show(given: Arguments = None, json: Json = False) -> None:
                 f"{store.path} holds no result of {name}; its steps are: {there}"
             )
     if json:
-        return output.as_json(_as_data(store, steps))
-    if not steps:
-        output.line(repr(store))
-        _stale_steps(store)
-        steps = list(store.show()["steps"])
+        return output.as_json(as_data(store, *steps))
     for name in steps:
-        output.step(store, name)
-    _problems(store)
+        output.lines(output.whole_report(store, name))
+    if not steps:
+        output.lines([*overview(store), "", *_steps(store), *summary_lines(store)])
+    problems = [p for p in store.show()["problems"] if not steps or p["step"] in steps]
+    output.lines(problem_lines(problems, "", None))
     return None
 
 
@@ -53,30 +57,29 @@ class ShowParameters(Parameters):
     branch: str = parameter("main", "Branch of the store.")
 
 
-def _stale_steps(store: Store) -> None:
-    """Print the steps that are stale, and the commands that renew them."""
+def _steps(store: Store) -> list[str]:
+    """Return lines on the steps, on those that are stale, and the commands that renew them."""
     from dxdask.pipeline.staleness import renewing_commands, stale_steps
+    from dxdask.storage.store.report import step_rows, steps
 
     stale = stale_steps(store)
-    for name, reason in stale.items():
-        output.line(f"  stale: {name} ({reason})")
+    rows = step_rows(steps(store.path, store.branch))
+    if not rows:
+        return [f"steps: none; begin with: dxdask find_spots {store.path}"]
+    branched = any(row["branch"] != "main" for row in rows)
+    shown = [
+        {
+            "step": row["step"],
+            **({"branch": row["branch"]} if branched else {}),
+            "reflections": row["reflections"],
+            "seconds": row["seconds"],
+            "at": row["at"],
+            "state": "stale" if row["step"] in stale else "complete",
+        }
+        for row in rows
+    ]
+    lines, _ = brief_table(Table(name="", title="Steps", rows=shown))
+    lines += [f"  stale: {name} ({reason})" for name, reason in stale.items()]
     if stale:
-        output.line(f"  renew: {' && '.join(renewing_commands(store, list(stale), stale))}")
-
-
-def _as_data(store: Store, steps: list[str]) -> dict[str, Any]:
-    from dxdask.pipeline.staleness import stale_steps
-
-    parts = [store.show(step) for step in steps] or [store.show()]
-    found = {k: v for part in parts for k, v in part["steps"].items()}
-    for name, reason in stale_steps(store).items():
-        if name in found:
-            found[name]["stale"] = reason
-    return {**parts[0], "steps": found}
-
-
-def _problems(store: Store) -> None:
-    rows = store.show()["problems"]
-    if rows:
-        output.line()
-        output.line(str(Table(name="problems", title="Problems", rows=rows)))
+        lines.append(f"  renew: {' && '.join(renewing_commands(store, list(stale), stale))}")
+    return [*lines, f"  tables of a step: dxdask show {store.path} STEP"]

@@ -1,9 +1,7 @@
-"""`dxdask simulate` and `dxdask demo`: the frames of a known crystal, and the whole job on them."""
+"""`dxdask simulate`: the frames of a known crystal."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +9,6 @@ import typer
 
 from dxdask.cli import arguments, output
 from dxdask.cli.app import app
-from dxdask.cli.logs import log_to
 from dxdask.cli.options import Arguments, Config, Directory, Expert, File
 from dxdask.errors import ParameterError
 
@@ -44,7 +41,7 @@ def simulate(
     )
     if config:
         return output.configuration(parameters, expert)
-    for path in _write(out, parameters):
+    for path in write_frames(out, parameters):
         output.line(f"wrote {path}")
     if parameters.detector.raw.enabled:
         output.line(f"the dark run is {out / 'dark.nxs'}")
@@ -52,47 +49,16 @@ def simulate(
     return None
 
 
-@app.command()
-def demo(out: Directory = Path("demo")) -> None:
-    """Simulate five runs at five transmissions and take them to merged intensities."""
-    from dxdask.pipeline import ensemble
-    from dxdask.pipeline.export import ExportParameters, export_store
-    from dxdask.pipeline.import_parameters import process_parameters
-    from dxdask.report import plot_ensemble
-    from dxdask.simulation import SimulationParameters
-
-    store_path, picture = out / "ensemble.zarr", out / "ensemble.png"
-    simulation = SimulationParameters()
-    out.mkdir(parents=True, exist_ok=True)
-    with log_to(store_path, "demo", creates=True):
-        output.line(f"Simulating {len(simulation.transmissions)} runs into {out / 'frames'}")
-        shutil.rmtree(out / "frames", ignore_errors=True)
-        files = _write(out / "frames", simulation)
-        parameters = arguments.read_parameters(
-            process_parameters,
-            None,
-            [f"space_group={simulation.crystal.space_group}", "overwrite=true"],
-        )
-        store = ensemble.process(files, store_path, parameters, output.step)
-        mtz = export_store(store, ExportParameters(output=str(out / "merged.mtz")))
-        plot_ensemble(store).savefig(picture, dpi=110)
-        output.line(f"\nmerged intensities: {mtz[0]}")
-        output.line(f"store:              {store_path}   (dxdask show {store_path})")
-        output.line(f"picture:            {picture}")
-
-
-def _write(folder: Path, parameters: SimulationParameters) -> list[Path]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
+def write_frames(folder: Path, parameters: SimulationParameters) -> list[Path]:
+    """Write simulated frames and their truth into a folder, with a bar; return the files."""
+    from dxdask.cluster.progress import bar
     from dxdask.pipeline.simulate import simulate as run
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, transient=True, disable=not sys.stderr.isatty()) as bar:
-        tasks = {}
+    done: dict[str, tuple[int, int]] = {}
+    with bar("simulating") as show:
 
-        def progress(run: str, done: int, total: int) -> None:
-            if run not in tasks:
-                tasks[run] = bar.add_task(run, total=total)
-            bar.update(tasks[run], completed=done)
+        def progress(run: str, n: int, total: int) -> None:
+            done[run] = n, total
+            show(sum(n for n, _ in done.values()), sum(t for _, t in done.values()), run)
 
         return run(folder, parameters, progress)

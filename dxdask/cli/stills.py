@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from dxdask.cli import arguments, output
 from dxdask.cli.app import making_store
 from dxdask.cli.logs import log_to
+from dxdask.cli.overview import as_data
+from dxdask.cli.summary import summary_lines
 
 if TYPE_CHECKING:
     from dxdask.pipeline.pedestal import PedestalParameters
@@ -26,11 +28,12 @@ def stills_process(
     where = where or Path("stills.zarr")
     with log_to(where, "stills_process", creates=True, quiet=json):
         output.changed_parameters(parameters)
-        store = run(paths, where, parameters, output.finished)
-        output.problems(store, "import")
+        store = run(paths, where, parameters, output.Reports(where, parameters.branch))
+        output.lines(output.problems(store, "import"))
+        output.lines(summary_lines(store))
         output.line(f"\nThe results are in {store.path}")
     if json:
-        output.as_json(store.show())
+        output.as_json(as_data(store))
 
 
 @making_store("pedestal", "dxdask.pipeline.pedestal:PedestalParameters", None)
@@ -43,7 +46,7 @@ def pedestal(
     arguments.need(paths, "pedestal", "the file of a dark run, or its store")
     with log_to(out or Path(paths[0]), "pedestal", creates=out is not None, quiet=json):
         output.changed_parameters(parameters)
-        store = run(paths, out, parameters, output.finished)
-        output.problems(store, "import")
+        store = run(paths, out, parameters, output.Reports(out or Path(paths[0])))
+        output.lines(output.problems(store, "import"))
     if json:
         output.as_json(store.show("pedestal"))

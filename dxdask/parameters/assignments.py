@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from dxdask.errors import ParameterError
 from dxdask.parameters import Parameters
+from dxdask.parameters.dials_names import answer_to
 from dxdask.parameters.entries import Entry, entries
 from dxdask.parameters.groups import Several
 
@@ -110,7 +111,10 @@ def _resolve(name: str, known: Mapping[str, Entry]) -> str:
 
 
 def _near(name: str, paths: list[str]) -> str:
-    """Return the paths that may have been meant, as the end of a message."""
+    """Return what may have been meant, as the end of a message."""
+    answer = answer_to(name)
+    if answer is not None:
+        return f", a name of DIALS: {answer}"
     leaves = {p.rsplit(".", 1)[-1]: p for p in paths}
     near = difflib.get_close_matches(name, paths, n=2, cutoff=0.6)
     near += [leaves[x] for x in difflib.get_close_matches(name.rsplit(".", 1)[-1], leaves, n=3)]

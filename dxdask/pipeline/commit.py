@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import select
 from dxdask.models import ExperimentList
-from dxdask.pipeline.declaration import CombineInputs, Kind, Step, Values
+from dxdask.pipeline.declaration import CombineInputs, Kind, NotDone, Step, Values
 from dxdask.pipeline.steps import step_of
 from dxdask.pipeline.stored_result import StoredResult
 from dxdask.results import StepResult, joined
@@ -158,15 +158,17 @@ def _results(
 
 def write_ensemble(
     to: Destination,
-    result: StepResult,
+    result: StepResult | NotDone,
     carried: StoredResult | None,
     _finished: Sequence[str],
     begun: Sequence[float | Committed],
-) -> Committed:
+) -> Committed | NotDone:
     """Write a result of all runs, run by run, and commit it; return the result in the store.
 
     Rows without a column `experiment` (merged reflections) belong to no run.
     """
+    if isinstance(result, NotDone):
+        return replace(result, step=to.step)
     written: list[Partition] = []
     if "experiment" in result.reflections:
         written = [

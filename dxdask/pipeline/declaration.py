@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from dxdask.errors import SchemaError
+from dxdask.errors import InputError, SchemaError
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -45,6 +45,14 @@ class Extras:
         return {**self.contents, **self.by_run.get(run, {})}
 
 
+@dataclass(frozen=True)
+class NotDone:
+    """The result of a step that the data do not allow; nothing of it is in the store."""
+
+    reason: str
+    step: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepInputs:
     """Input of a builder.
@@ -55,6 +63,7 @@ class StepInputs:
     results : lazy `StoredResult` of each step that is needed.
     parameters : those of the command. extras : of the step.
     importing : whether frames are read from raw files and written to the store on the way.
+    may_fail : whether the result may be `NotDone` where the data do not allow the step.
     """
 
     runs: Sequence[RunInput]
@@ -62,6 +71,7 @@ class StepInputs:
     parameters: Values
     extras: Extras = Extras()
     importing: bool = False
+    may_fail: bool = False
 
     @property
     def run(self) -> RunInput:
@@ -196,6 +206,8 @@ class Step:
     write_files : writes the files that parameters ask for from the result in the store; returns
         their names.
     bytes_per_pixel : memory that a task takes for each pixel of a frame.
+    optional : whether it is left out, with a warning, of a job of several steps where the data do
+        not allow it.
     mask : the array of its result that masks pixels, which apply_mask can use, and the parameters
         that have it made, if any are needed.
     aliases : other names of the command. example : parameters of the call in the documentation
@@ -220,6 +232,7 @@ class Step:
     combine: Callable[[CombineInputs], StepResult] | None = None
     write_files: Callable[[Store, Values], list[str]] = _no_files
     bytes_per_pixel: int = 24
+    optional: bool = False
     mask: tuple[str, str] | None = None
     aliases: tuple[str, ...] = ()
     example: str = ""
@@ -249,7 +262,23 @@ def one_task(
         from dask.delayed import delayed
 
         names = [run.name for run in inputs.runs]
-        lazy: Delayed = delayed(function, pure=True)(inputs.results[need], names, inputs.parameters)
+        work = (inputs.results[need], names, inputs.parameters)
+        if inputs.may_fail:
+            lazy: Delayed = delayed(_attempt, pure=True)(function, *work)
+        else:
+            lazy = delayed(function, pure=True)(*work)
         return lazy
 
     return build
+
+
+def _attempt(
+    function: Callable[[StoredResult, list[str], Values], StepResult],
+    found: StoredResult,
+    names: list[str],
+    parameters: Values,
+) -> StepResult | NotDone:
+    try:
+        return function(found, names, parameters)
+    except InputError as error:
+        return NotDone(str(error))

@@ -15,6 +15,7 @@ from dxdask.pipeline.staleness import require_not_stale
 from dxdask.storage.exporters import crystfel_hkl, crystfel_stream, csv, dials, mtz, mtz_stills
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS
 from dxdask.storage.exporters.source_images import SourceImages
+from dxdask.storage.exporters.whole_file import whole_file
 from dxdask.storage.store.store import Store
 
 Format = Literal["mtz", "dials", "csv", "hkl", "stream"]
@@ -61,6 +62,8 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
         The step is not in the store.
     InputError
         The step is stale or holds no such thing, or the file is there and may not be replaced.
+    StoreWriteError
+        A file cannot be written; what was there before is as it was.
     """
     step = parameters.step or _default_step(store, parameters)
     require_not_stale(store, step)
@@ -69,7 +72,6 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
     there = [str(f) for f in files if f.exists()]
     if there and not parameters.overwrite:
         raise InputError(f"{', '.join(there)} exists; give another output= or overwrite=true")
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
     if parameters.format == "csv":
         csv.write_csv(path, store.columns(step))
     elif parameters.format == "dials":
@@ -107,13 +109,13 @@ def _write_unmerged(store: Store, step: str, path: Path) -> None:
 def _write_dials(store: Store, step: str, path: Path) -> None:
     experiments = store.experiments(step)
     stills = stills_table(store, step)
-    dials.write_experiments(
-        path, experiments, frames=_frames(store, experiments.runs), stills=stills
-    )
     kept = store.step_attributes(step).get("arrays", [])
     arrays = store.arrays(step, [name for name in SHOEBOX_ARRAYS if name in kept])
-    table = store.columns(step)
-    dials.write_reflections(path.with_suffix(".refl"), table, experiments, arrays, stills=stills)
+    table, frames = store.columns(step), _frames(store, experiments.runs)
+    # both files or none: neither is of use without the other
+    with whole_file(path) as expt, whole_file(path.with_suffix(".refl")) as refl:
+        dials.write_experiments(expt, experiments, frames=frames, stills=stills)
+        dials.write_reflections(refl, table, experiments, arrays, stills=stills)
 
 
 def _write_hkl(store: Store, step: str, path: Path) -> None:

@@ -98,6 +98,7 @@ class Planner:
         self._importing = any(run.writer is not None for run in runs)
         self._images = {run.name: run.images for run in runs if run.images is not None}
         self._started = time.time()
+        self._n_requested = 0
 
     def add(self, names: Sequence[str]) -> Plan:
         """Add steps to the plan, in the order of processing, and return it.
@@ -113,6 +114,7 @@ class Planner:
         """
         steps = closure(names, self.kind)
         requested = [step for step in steps if step.name in names]
+        self._n_requested = len(requested)
         needed = {name for step in requested for name in step.needs}
         one_pass = next((step.in_pass() for step in requested if step.in_pass is not None), None)
         together = [s for s in requested if one_pass is not None and s.name in one_pass.steps]
@@ -270,6 +272,7 @@ class Planner:
                 parameters=self.parameters,
                 extras=requested.extras,
                 importing=importing,
+                may_fail=step.optional and self._n_requested > 1,
             )
 
         if step.build is None:

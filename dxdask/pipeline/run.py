@@ -11,6 +11,7 @@ from typing import Any
 from dask.base import tokenize
 
 from dxdask.cluster.client import Cluster
+from dxdask.pipeline.declaration import NotDone
 from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.planner import Plan
 from dxdask.storage.store.store import Store
@@ -39,7 +40,10 @@ def run_plan(store: Store, plan: Plan, cluster: Cluster, show: Show, label: str)
         log.info("%s: is in the store with the same inputs and parameters, not run again", name)
     watcher = StoreWatcher(store, plan, show)
     with watcher:
-        cluster.compute(plan.tasks, label=label, counter=plan.counter)
+        done = cluster.compute(plan.tasks, label=label, counter=plan.counter)
+    for result in done:
+        if isinstance(result, NotDone):
+            log.warning("%s is left out: %s", result.step, result.reason)
 
 
 class StoreWatcher:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from dxdask.arrays import Floats
-from dxdask.errors import StoreWriteError
+from dxdask.storage.exporters.whole_file import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,11 +92,9 @@ def write_picture(path: str | Path, ax: Axes) -> None:
     figure = ax.get_figure(root=True)
     if figure is None:
         return
-    try:
+    with whole_file(path) as aside:
         # without a date, equal pictures are equal files
-        figure.savefig(path, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
-    except OSError as error:
-        raise StoreWriteError(f"cannot write {path}: {error}; check the folder") from error
+        figure.savefig(aside, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
 
 
 def _names(detector: Detector) -> list[str]:

@@ -25,6 +25,7 @@ from dxdask.errors import InputError
 from dxdask.models import Detector, Experiment, Group
 from dxdask.storage.codecs.byte_offset_encode import encode_byte_offset
 from dxdask.storage.exporters.dials_models import frame_of
+from dxdask.storage.exporters.whole_file import whole_file
 
 _PADDING = 4095
 _MOST = np.iinfo(np.int32).max
@@ -37,8 +38,8 @@ Row = tuple[Any, ...]
 def write_cbf(path: str | Path, image: NDArray[Any], experiment: Experiment, name: str) -> None:
     """Write an image (slow, fast) of whole numbers as full CBF, byte-offset, an array a panel.
 
-    Counts beyond 32 bits are written as the largest that fits. name : of the data block. The
-    wavelength is that of the experiment's beam.
+    Counts beyond 32 bits are written as the largest, or smallest, that fits. name : of the data
+    block. The wavelength is that of the experiment's beam.
 
     Raises
     ------
@@ -53,12 +54,20 @@ def write_cbf(path: str | Path, image: NDArray[Any], experiment: Experiment, nam
     experiment.detector.require_room(image.shape, "an image of")
     header = _header(experiment, "".join(c if c.isalnum() else "_" for c in name))
     parts = [header.encode("ascii", "replace")]
-    # a limit that the type of the image holds
-    most = min(_MOST, int(np.iinfo(image.dtype).max))
     for i, panel in enumerate(experiment.detector.panels):
-        pixels = np.minimum(image[panel.slices], most).astype(np.int32)
+        pixels = _in_32_bits(image[panel.slices])
         parts += [f" {_array(i)} {i + 1}\n;\n".encode(), *_section(pixels, i + 1)]
-    Path(path).write_bytes(b"".join(parts))
+    with whole_file(path) as aside:
+        aside.write_bytes(b"".join(parts))
+
+
+def _in_32_bits(pixels: NDArray[Any]) -> NDArray[np.int32]:
+    """Return whole numbers of any size and sign as int32, clipped to what it holds."""
+    limits, own = np.iinfo(np.int32), np.iinfo(pixels.dtype)
+    # limits outside the type of the pixels are none: numpy refuses to compare with them
+    low, high = max(limits.min, own.min), min(limits.max, own.max)
+    clipped: NDArray[np.int32] = np.clip(pixels, low, high).astype(np.int32)
+    return clipped
 
 
 def _array(index: int) -> str:

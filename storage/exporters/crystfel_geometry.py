@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dxdask.errors import StoreWriteError
 from dxdask.models import Beam, Detector, Panel
+from dxdask.storage.exporters.whole_file import whole_file
 from dxdask.storage.importers.crystfel.geometry import LARGEST
 from dxdask.storage.importers.crystfel.groups import group_lines
 from dxdask.storage.importers.crystfel.units import electron_voltage
@@ -38,10 +38,8 @@ def write_crystfel_geometry(
         The file cannot be written.
     """
     text = crystfel_text(detector, beam, data=data, wavelength=wavelength, mask=mask)
-    try:
-        Path(path).write_text(text)
-    except OSError as error:
-        raise StoreWriteError(f"cannot write {path}: {error}; check the folder") from error
+    with whole_file(path) as aside:
+        aside.write_text(text)
 
 
 def crystfel_text(

@@ -12,6 +12,7 @@ import gemmi
 import numpy as np
 
 from dxdask.columns import Reflections, check
+from dxdask.storage.exporters.whole_file import whole_file
 
 HEADING = "   h    k    l          I    phase   sigma(I)   nmeas"
 
@@ -40,7 +41,8 @@ def write_crystfel_hkl(path: str | Path, reflections: Reflections, group: gemmi.
         strict=True,
     ):  # fmt: skip
         lines.append(f"{h:4d} {k:4d} {l:4d} {intensity:10.2f}        - {sigma:10.2f} {n:7d}")
-    Path(path).write_text("\n".join([*lines, "End of reflections", "Written by dxdask", ""]))
+    with whole_file(path) as aside:
+        aside.write_text("\n".join([*lines, "End of reflections", "Written by dxdask", ""]))
 
 
 def laue_name(group: gemmi.SpaceGroup) -> str:

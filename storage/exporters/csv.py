@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from dxdask.columns import COLUMNS, Reflections, check
+from dxdask.storage.exporters.whole_file import whole_file
 
 
 def to_frame(reflections: Reflections) -> pd.DataFrame:
@@ -36,4 +37,5 @@ def write_csv(path: str | Path, reflections: Reflections) -> None:
     SchemaError
         A column is unknown or ill shaped.
     """
-    to_frame(reflections).to_csv(path, index=False, lineterminator="\n")
+    with whole_file(path) as aside:
+        to_frame(reflections).to_csv(aside, index=False, lineterminator="\n")

@@ -31,6 +31,7 @@ from dxdask.storage.exporters.indexed_stills import (
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, encode_shoeboxes
 from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.exporters.stills import split_stills, with_stills_apart
+from dxdask.storage.exporters.whole_file import whole_file
 
 _KINDS: Mapping[tuple[str, int], tuple[str, str]] = {
     ("bool", 1): ("bool", "<?"),
@@ -93,7 +94,8 @@ def write_experiments(
         "profile": profiles,
         "scaling_model": [],
     }
-    Path(path).write_text(json.dumps(content, indent=2))
+    with whole_file(path) as aside:
+        aside.write_text(json.dumps(content, indent=2))
 
 
 def _crystals(experiments: ExperimentList, stills: Stills | None) -> list[dict[str, Any]]:
@@ -192,7 +194,8 @@ def write_reflections(
         data["shoebox"] = ["Shoebox<>", [rows, encoded]]
     names = {i: _identifier(m, i) for i, m in enumerate(members)}
     content = {"identifiers": names, "nrows": rows, "data": data}
-    Path(path).write_bytes(_pack(["dials::af::reflection_table", 1, content]))
+    with whole_file(path) as aside:
+        aside.write_bytes(_pack(["dials::af::reflection_table", 1, content]))
 
 
 _pack: Callable[[Any], bytes] = msgpack.packb

@@ -6,10 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from dxdask.errors import FormatError, StoreWriteError
+from dxdask.errors import FormatError
 from dxdask.models import Experiment, ExperimentList
-from dxdask.storage.exporters.crystfel_geometry import crystfel_text
+from dxdask.storage.exporters.crystfel_geometry import write_crystfel_geometry
 from dxdask.storage.exporters.dials import write_experiments
+from dxdask.storage.exporters.whole_file import whole_file
 from dxdask.storage.importers.json_geometry import json_geometry
 
 SUFFIXES = (".geom", ".expt", ".json")
@@ -35,17 +36,15 @@ def write_geometry(
     """
     where = Path(path)
     beam, detector = replace(experiment.beam, wavelengths=None), experiment.detector
-    try:
-        if where.suffix == ".geom":
-            where.write_text(crystfel_text(detector, beam, data=data, wavelength=wavelength))
-        elif where.suffix == ".expt":
-            alone = Experiment(
-                identifier=experiment.identifier, run=experiment.run, beam=beam, detector=detector
-            )
-            write_experiments(where, ExperimentList.of([alone]))
-        elif where.suffix == ".json":
-            where.write_text(json.dumps(json_geometry(detector, beam), indent=1) + "\n")
-        else:
-            raise FormatError(f"cannot write a geometry to {path}; call it {', '.join(SUFFIXES)}")
-    except OSError as error:
-        raise StoreWriteError(f"cannot write {path}: {error}; check the folder") from error
+    if where.suffix == ".geom":
+        write_crystfel_geometry(where, detector, beam, data=data, wavelength=wavelength)
+    elif where.suffix == ".expt":
+        alone = Experiment(
+            identifier=experiment.identifier, run=experiment.run, beam=beam, detector=detector
+        )
+        write_experiments(where, ExperimentList.of([alone]))
+    elif where.suffix == ".json":
+        with whole_file(where) as aside:
+            aside.write_text(json.dumps(json_geometry(detector, beam), indent=1) + "\n")
+    else:
+        raise FormatError(f"cannot write a geometry to {path}; call it {', '.join(SUFFIXES)}")

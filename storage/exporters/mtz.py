@@ -20,6 +20,7 @@ from dxdask.errors import InputError
 from dxdask.models import Experiment, ExperimentList, Scan, space_group
 from dxdask.models.symmetry import asu_indices
 from dxdask.models.vectors import unit
+from dxdask.storage.exporters.whole_file import whole_file
 
 Column = tuple[str, str, NDArray[np.generic]]
 
@@ -107,7 +108,8 @@ def write_merged(path: str | Path, reflections: Reflections, experiments: Experi
             columns.append((f"SIGI({sign})", "M", reflections[f"sigma_{name}"]))
     fill(mtz, columns)
     mtz.sort()
-    mtz.write_to_file(str(path))
+    with whole_file(path) as aside:
+        mtz.write_to_file(str(aside))
 
 
 def batch_offsets(experiments: ExperimentList) -> list[int]:
@@ -292,4 +294,5 @@ def write_unmerged(path: str | Path, reflections: Reflections, experiments: Expe
     ]
     fill(mtz, columns)
     mtz.sort(5)
-    mtz.write_to_file(str(path))
+    with whole_file(path) as aside:
+        mtz.write_to_file(str(aside))

@@ -20,6 +20,7 @@ from dxdask.storage.exporters.mtz import (
     index_columns,
     wavelengths,
 )
+from dxdask.storage.exporters.whole_file import whole_file
 
 _NEEDED = (
     "hkl", "experiment", "z", "flags", "x_cal", "y_cal", "partiality", "lp", "intensity_sum",
@@ -94,4 +95,5 @@ def write_unmerged_stills(
         ],
     )
     mtz.sort(5)
-    mtz.write_to_file(str(path))
+    with whole_file(path) as aside:
+        mtz.write_to_file(str(aside))

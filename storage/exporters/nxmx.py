@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from dxdask.errors import InputError
 from dxdask.models import Experiment, Goniometer, Panel, Scan
 from dxdask.models.vectors import IDENTITY
+from dxdask.storage.exporters.whole_file import whole_file
 
 # NeXus has the axes of McStas: x and z are opposite to imgCIF and dxtbx.
 TO_NEXUS = np.array([-1.0, 1.0, -1.0])
@@ -45,7 +46,7 @@ def write_nxmx(
     InputError
         The images do not fit `shape`, or the goniometer has rotations that NXmx has no axis for.
     """
-    with h5py.File(path, "w") as file:
+    with whole_file(path) as aside, h5py.File(aside, "w") as file:
         entry = _group(file, "entry", "NXentry", default="data")
         entry["definition"] = "NXmx"
         entry["definition"].attrs["version"] = "1.0"

@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from dxdask.arrays import Floats, Integers
 from dxdask.models import Detector, Panel
 from dxdask.models.vectors import unit
+from dxdask.storage.exporters.whole_file import whole_file
 
 LARGEST_SIDE = 8192
 GAP, MASKED, OVERLOADED = (205, 215, 230), (235, 215, 195), (240, 200, 0)
@@ -143,4 +144,5 @@ def write_png(path: str | Path, image: Image.Image, title: str) -> None:
     """Write a PNG file with a title; the fast compression suits many pictures of frames."""
     text = PngInfo()
     text.add_text("Title", title)
-    image.save(path, format="png", pnginfo=text, compress_level=3)
+    with whole_file(path) as aside:
+        image.save(aside, format="png", pnginfo=text, compress_level=3)

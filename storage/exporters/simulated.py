@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dxdask.models import Detector, ExperimentList
 from dxdask.storage.exporters.crystfel_geometry import write_crystfel_geometry
 from dxdask.storage.exporters.nxmx import write_nxmx
+from dxdask.storage.exporters.whole_file import whole_file
 
 EVENTS_OF_RUN = 1_000_000  # event ids of a run begin at a multiple of this
 
@@ -115,7 +116,8 @@ def write_simulation(
     if simulation.n_dark:
         _write_dark(folder, simulation)
     truth = simulation.truth | {"files": [str(f.relative_to(folder)) for f in files]}
-    (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
+    with whole_file(folder / "truth.json") as aside:
+        aside.write_text(json.dumps(truth, indent=1) + "\n")
     write_true_intensities(folder / "truth_intensities.csv", simulation.intensities)
     return files
 
@@ -137,14 +139,15 @@ def _write_dark(folder: Path, simulation: Ensemble) -> None:
         dtype=np.uint16,
         pixel_mask=simulation.pixel_mask,
     )
-    np.save(folder / "pedestal.npy", pixels.pedestal)
-    np.save(folder / "gain.npy", pixels.gain)
-    np.save(folder / "unbonded.npy", pixels.unbonded)
+    maps = {"pedestal": pixels.pedestal, "gain": pixels.gain, "unbonded": pixels.unbonded}
+    for name, values in maps.items():
+        with whole_file(folder / f"{name}.npy") as aside:
+            np.save(aside, values)
 
 
 def write_true_intensities(path: str | Path, truth: Intensities) -> None:
     """Write h, k, l, d_A, I_true, centric, epsilon of every unique reflection as CSV."""
-    with Path(path).open("w", newline="") as file:
+    with whole_file(path) as aside, aside.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["h", "k", "l", "d_A", "I_true", "centric", "epsilon"])
         rows = zip(truth.hkl, truth.d, truth.intensity, truth.centric, truth.epsilon, strict=True)

@@ -16,6 +16,7 @@ from support import raw_examples
 from support.ensemble_example import QUICK, RUNS, STEPS, dxdask, words, write_frames
 
 from dxdask.cli.main import run
+from dxdask.cli.problems import MOST_PROBLEMS, problem_lines
 from dxdask.storage.store.store import Store
 
 Captured = pytest.CaptureFixture[str]
@@ -341,17 +342,31 @@ def test_problems_are_shown_at_once(raw: list[Path], tmp_path: Path, capsys: Cap
         f.write(b"\xff" * place.size)
     path = tmp_path / "a.zarr"
     assert run(["import", str(file), "-o", str(path)]) == 0
-    [row] = [line for line in capsys.readouterr().out.splitlines() if "| import |" in line]
-    assert "|     5 |" in row
+    [row] = [line for line in capsys.readouterr().out.splitlines() if ", import: " in line]
+    assert "image 5," in row
     assert str(file) in row
     assert run(["find_spots", str(path)]) == 0
     message = capsys.readouterr().out
     assert "1 of 14 images could not be used" in message
     assert "not a number" in message.split("Problems:")[1]
-    # many are not all printed here
+    # those of one reason are one line
     assert run(["find_spots", str(path), "max_strong_pixel_fraction=0"]) == 0
     message = capsys.readouterr().out
-    assert message.count("| find_spots |") == 10
-    assert f"and 4 more: dxdask show {path}" in message
+    assert message.count(", find_spots: ") == 2
     assert run(["show", str(path), "find_spots"]) == 0
-    assert capsys.readouterr().out.count("| find_spots |") == 14
+    assert "images 1-4, 6-14, find_spots: " in capsys.readouterr().out
+
+
+def test_problems_that_differ_are_counted() -> None:
+    reasons = [f"no {'x' * i}" for i in range(12)]
+    rows = [{"run": "a", "image": i, "step": "index", "reason": reasons[i]} for i in range(1, 12)]
+    lines = problem_lines(rows, "dxdask show s.zarr")
+    assert len(lines) == 2 + MOST_PROBLEMS
+    assert lines[2] == "  a image 1, index: no x"
+    assert lines[-1] == f"  and {11 - MOST_PROBLEMS + 1} more: dxdask show s.zarr"
+    assert len(problem_lines(rows, "", None)) == 13
+    rows = [{"run": "a", "image": i, "step": "s", "reason": "r"} for i in (9, 3, 1, 2, None, 4)]
+    assert problem_lines(rows, "")[2:] == ["  a images 1-4, 9, s: r"]
+    assert problem_lines([], "") == []
+    rows = [{"run": "a", "image": i, "step": "s", "reason": f"{i}.5 of 9 bad"} for i in (1, 2)]
+    assert problem_lines(rows, "")[2:] == ["  a images 1-2, s: 1.5 of 9 bad, and the like"]

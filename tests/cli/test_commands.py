@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from support.ensemble_example import QUICK, RUNS, STEPS, dxdask, python, words
 
-from dxdask.cli import output
+from dxdask.cli.brief import LINES
 from dxdask.cli.main import run
 from dxdask.pipeline.steps import all_steps, names
 from dxdask.storage.store.store import Store
@@ -99,7 +100,7 @@ sys.exit(f'imports {{found}}' if found else status)
 """
     done = python(code)
     assert done.returncode == 0, done.stderr
-    assert "Merging statistics" in done.stdout
+    assert "CC1/2" in done.stdout
 
 
 def test_module_and_pipe(processed: Store, tmp_path: Path) -> None:
@@ -120,26 +121,13 @@ def test_process_in_a_pipe_and_its_log(raw: list[Path], processed: Store, tmp_pa
     order = [line.split(" ")[0] for line in lines if re.match(r"\w+ \([\d.]+ s\)$", line)]
     assert order[0] == "find_spots"
     assert sorted(order) == sorted(s for s in STEPS if s != "linearity")
+    ends = [*(i for i, line in enumerate(lines) if set(line) == {"-"}), lines.index("Found:")]
+    assert all(b - a <= LINES for a, b in itertools.pairwise(ends))
     assert "  indexing.known_symmetry.space_group = I 21 3" in lines
     assert lines[-1] == f"The results are in {tmp_path / 'out' / 'one.zarr'}"
     log = (tmp_path / "out" / "one.log").read_text()
     assert "Merging statistics" in log
     assert log.splitlines()[0].split(" ")[2:4] == ["INFO", "dxdask"]
-
-
-def test_long_tables_are_cut_as_a_step_ends(
-    processed: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(output, "MOST_ROWS", 3)
-    output.finished(processed, "find_spots")
-    lines = capsys.readouterr().out.splitlines()
-    rows = len(processed.table("find_spots", "images"))
-    assert f"and {rows - 3} more: dxdask show {processed.path} find_spots" in lines
-    whole = 4  # lines of a table that are none of its rows
-    shown = [line for line in lines if line.startswith(("|", "+"))]
-    assert len(shown) <= (3 + whole + 1) * len(processed.tables("find_spots"))
-    assert run(["show", str(processed.path), "find_spots"]) == 0
-    assert " more: dxdask show" not in capsys.readouterr().out
 
 
 def test_show_json(processed: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,7 +193,16 @@ def test_json_of_an_import_is_all_that_is_printed(
     raw: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["import", str(raw[0]), "-o", str(tmp_path / "a.zarr"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == Store.open(tmp_path / "a.zarr").show()
+    printed = json.loads(capsys.readouterr().out)
+    [shown] = printed.pop("runs")
+    assert printed == Store.open(tmp_path / "a.zarr").show()
+    assert shown["run"] == RUNS[0]
+    assert shown["n_images"] == 14
+    assert shown["wavelength_A"] == pytest.approx(0.9)
+    assert shown["distance_mm"] == pytest.approx(80.0)
+    assert (shown["beam_x_px"], shown["beam_y_px"]) == pytest.approx((127.2, 131.6))
+    assert (shown["start_deg"], shown["width_deg"]) == (0.0, 0.8)
+    assert shown["axis"] == [1.0, 0.0, 0.0]
 
 
 def test_json_of_a_step_is_all_that_is_printed(

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from dask.delayed import Delayed
 from distributed import LocalCluster
-from rich.console import Console
 from threadpoolctl import threadpool_info
 
 from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.cluster.limits import available_cores
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.cluster.progress import bar, client_progress, thread_progress
+from dxdask.cluster.terminal_line import ERASE, above_it
 from dxdask.errors import ClusterError, InputError, MemoryBudgetError
 
 
@@ -210,25 +210,35 @@ def test_a_scheduler_without_workers_is_an_error_with_advice() -> None:
             cluster.compute(lazy_sums(1), label="sums")
 
 
-def test_a_bar_in_a_terminal_and_nothing_in_a_pipe() -> None:
-    pipe = io.StringIO()
-    with thread_progress("sums", Console(file=pipe)):
+def test_a_bar_in_a_terminal_and_nothing_in_a_pipe(capfd: pytest.CaptureFixture[str]) -> None:
+    with thread_progress("sums"):
         dask.compute(*lazy_sums(3), scheduler="synchronous")
-    assert pipe.getvalue() == ""
+    assert capfd.readouterr() == ("", "")
     screen = io.StringIO()
-    with bar("sums", Console(file=screen, force_terminal=True, width=120)) as show:
-        show(3, 12, "find_spots")
+    with bar("sums", screen) as show:
         time.sleep(0.2)
+        show(3, 12, "find_spots")
     assert "3/12" in screen.getvalue()
     assert "find_spots" in screen.getvalue()
+    assert screen.getvalue().endswith(ERASE)
+    assert "\n" not in screen.getvalue()
     screen = io.StringIO()
-    with client_progress(
-        "sums", {"done": 5, "total": 5}, Console(file=screen, force_terminal=True, width=120)
-    ) as update:
-        update({"done": 6, "total": 9, "doing": [], "workers": 0})
+    with client_progress("sums", {"done": 5, "total": 5}, screen) as update:
         time.sleep(0.2)
+        update({"done": 6, "total": 9, "doing": [], "workers": 0})
     assert "1/4" in screen.getvalue()
     assert "waiting for workers" in screen.getvalue()
+
+
+def test_lines_are_printed_above_the_bar(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", sys.stdout)  # one terminal has both
+    with bar("sums", sys.stdout) as show:
+        show(1, 2, "adding")
+        with above_it():
+            sys.stdout.write("a line\n")
+    assert [line.split(ERASE)[-1] for line in capfd.readouterr().out.split("\n")] == ["a line", ""]
 
 
 def test_where_the_work_is_done_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from dask.delayed import delayed
-from rich.console import Console
 
 from dxdask.cluster import running_counts
 from dxdask.cluster.client import open_cluster
@@ -63,10 +62,9 @@ def test_no_counts_without_a_counter(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_terminal_shows_them_and_a_pipe_does_not(capfd: pytest.CaptureFixture[str]) -> None:
     screen = io.StringIO()
-    console = Console(file=screen, force_terminal=True, width=120)
     with (
         open_cluster(ClusterParameters(kind="synchronous")) as cluster,
-        thread_progress("looking", console, COUNTER),
+        thread_progress("looking", screen, COUNTER),
     ):
         cluster.compute(tasks())
     assert "5 tasks found 10; " in screen.getvalue()

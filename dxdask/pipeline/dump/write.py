@@ -70,7 +70,6 @@ def dump_store(
     there = [str(n) for found in names for n in found if n.exists()]
     if there and not p.overwrite:
         raise InputError(f"{there[0]} exists; give another folder or overwrite=true")
-    where.mkdir(parents=True, exist_ok=True)
     problems: list[Problem] = []
     for events, paths in zip(chosen, names, strict=True):
         # within the call alone: maps of the pixels of many runs do not fit into memory
@@ -154,22 +153,17 @@ def _write_nxs(path: Path, run: _Run, store: Store, problems: list[Problem]) -> 
     dtype = np.dtype(run.frames.dtype)
     bad = np.full((slow, fast), invalid_pixel_value(dtype), dtype)
     images = (bad if frame is None else frame for _, frame in _read(run, problems))
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        write_nxmx(
-            aside,
-            _described(run),
-            images,
-            shape=(n, slow, fast),
-            dtype=dtype,
-            pixel_mask=(~run.mask).astype(np.uint32),
-            columns=_columns(store, run.events),
-            origin=f"dumped from {store.path.name} by dxdask",
-            start_time=None,
-        )
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_nxmx(
+        path,
+        _described(run),
+        images,
+        shape=(n, slow, fast),
+        dtype=dtype,
+        pixel_mask=(~run.mask).astype(np.uint32),
+        columns=_columns(store, run.events),
+        origin=f"dumped from {store.path.name} by dxdask",
+        start_time=None,
+    )
 
 
 def _described(run: _Run) -> Experiment:

@@ -36,5 +36,6 @@ STEP = Step(
     parameters=parameters,
     build=one_task(_linearity, "integrate"),
     needs=("integrate",),
+    optional=True,
     example="i_over_sigma=3",
 )

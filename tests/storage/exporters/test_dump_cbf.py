@@ -109,6 +109,17 @@ def test_counts_beyond_32_bits_are_the_largest_that_fits(tmp_path: Path) -> None
     assert (source.read(0, 1) == 2**31 - 1).all()
 
 
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", ">u2", ">i4"])
+def test_pixels_of_every_integer_type(tmp_path: Path, kind: str) -> None:
+    limits = np.iinfo(kind)
+    image = np.zeros((20, 7), kind)
+    image[0, :3] = limits.min, 7, limits.max
+    write_cbf(tmp_path / "a.cbf", image, experiment(), "a")
+    [source] = read_runs([tmp_path / "a.cbf"])
+    whole = np.clip([int(limits.min), 7, int(limits.max)], -(2**31), 2**31 - 1)
+    assert source.read(0, 1)[0][0, :3].tolist() == whole.tolist()
+
+
 def test_images_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="whole numbers"):
         write_cbf(tmp_path / "a.cbf", np.zeros((20, 7)), experiment(), "a")

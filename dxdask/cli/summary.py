@@ -1,0 +1,131 @@
+"""The end of a job: what was found, and what is suspicious, from the tables of its steps."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dxdask.cli.layout import WIDTH
+
+if TYPE_CHECKING:
+    from dxdask.storage.store.store import Store
+
+Rows = Sequence[Mapping[str, Any]]
+MOST_SUSPICIONS = 12
+
+
+class StepTables:
+    """The tables of a store; a table or column that is not there has no rows or values."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._steps = store.show()["steps"]
+
+    def __contains__(self, step: str) -> bool:
+        return step in self._steps
+
+    def rows(self, step: str, table: str) -> Rows:
+        """Return the rows of a table."""
+        found: Rows = self._steps.get(step, {}).get("tables", {}).get(table, [])
+        return found
+
+    def values(self, step: str, table: str, column: str) -> list[float]:
+        """Return the finite numbers of a column."""
+        cells = [row.get(column) for row in self.rows(step, table)]
+        return [float(c) for c in cells if isinstance(c, (int, float)) and np.isfinite(c)]
+
+
+def summary_lines(store: Store) -> list[str]:
+    """Return what was found in a store and what is suspicious; nothing where no step has run."""
+    from dxdask.cli.suspicions import suspicions
+
+    tables = StepTables(store)
+    found = list(_found(tables))
+    if not found:
+        return []
+    lines = ["", "Found:", *(f"  {name:<12}{text}" for name, text in found)]
+    doubts = list(suspicions(tables))
+    if doubts:
+        more = len(doubts) - MOST_SUSPICIONS
+        lines += ["", "Suspicious:", *_wrapped(doubts[:MOST_SUSPICIONS])]
+        lines += [f"  and {more} more"] if more > 0 else []
+    return lines
+
+
+def _wrapped(texts: Sequence[str]) -> list[str]:
+    wrap = textwrap.TextWrapper(WIDTH, initial_indent="  - ", subsequent_indent="    ")
+    wrap.break_long_words = wrap.break_on_hyphens = False
+    return [line for text in texts for line in wrap.wrap(text)]
+
+
+def _found(tables: StepTables) -> Iterator[tuple[str, str]]:
+    spots = tables.values("find_spots", "images", "n_spots")
+    if spots:
+        n_runs = len({row["run"] for row in tables.rows("find_spots", "images")})
+        yield "spots", f"{sum(spots):.0f} on {len(spots)} images of {_several(n_runs, 'run')}"
+    indexed = tables.values("index", "imagesets", "n_indexed")
+    if indexed:
+        every = sum(indexed) + sum(tables.values("index", "imagesets", "n_unindexed"))
+        yield "indexed", f"{sum(indexed):.0f} spots, {100 * sum(indexed) / max(every, 1):.1f} %"
+    stills = tables.rows("index", "stills")
+    if stills:
+        hits = sum(bool(row.get("hit")) for row in stills)
+        n = sum(bool(row.get("indexed")) for row in stills)
+        yield "indexed", f"{n} of {hits} hits in {len(stills)} events"
+    yield from _crystals(tables)
+    n = {k: sum(tables.values("integrate", "summary", k)) for k in ("n_predicted", _PRF, _SUM)}
+    if n["n_predicted"]:
+        yield "integrated", f"{max(n[_PRF], n[_SUM]):.0f} of {n['n_predicted']:.0f} predicted"
+    yield from _merged(tables)
+
+
+_PRF, _SUM = "n_integrated_prf", "n_integrated_sum"
+
+
+def _crystals(tables: StepTables) -> Iterator[tuple[str, str]]:
+    step = next((s for s in ("refine", "index") if tables.rows(s, "crystals")), None)
+    if step is None:
+        return
+    rows = tables.rows(step, "crystals")
+    cell = [float(np.median([row[k] for row in rows])) for k in CELL]
+    text = " ".join([*(f"{v:.2f}" for v in cell[:3]), *(f"{v:.2f}" for v in cell[3:])])
+    median = " (median)" if len(rows) > 1 else ""
+    yield "crystal", f"{rows[0]['space_group']}, {text}{median}"
+    rmsds = [tables.values(step, "rmsds", k) for k in ("rmsd_x_px", "rmsd_y_px", "rmsd_z_images")]
+    if all(rmsds):
+        x, y, z = (float(np.median(v)) for v in rmsds)
+        yield "RMSD", f"x {x:.3f} px, y {y:.3f} px, z {z:.3f} images"
+
+
+CELL = ("a", "b", "c", "alpha", "beta", "gamma")
+
+
+def _merged(tables: StepTables) -> Iterator[tuple[str, str]]:
+    for row in tables.rows("merge", "overall")[:1]:
+        yield (
+            "merged",
+            f"{row['n_obs']} observations of {row['n_unique']} reflections, "
+            f"{row['d_max']:.2f} to {row['d_min']:.2f} A",
+        )
+        parts = [
+            f"{label} {format(row[key], form)}"
+            for key, label, form in _STATISTICS
+            if isinstance(row.get(key), (int, float)) and np.isfinite(row[key])
+        ]
+        yield "", ", ".join(parts)
+
+
+_STATISTICS = (
+    ("completeness", "compl.", ".3f"),
+    ("multiplicity", "mult.", ".1f"),
+    ("i_over_sigma", "I/sigma", ".1f"),
+    ("r_meas", "Rmeas", ".3f"),
+    ("cc_half", "CC1/2", ".4f"),
+)
+
+
+def _several(n: int, what: str) -> str:
+    return f"{n} {what}{'s' if n != 1 else ''}"

@@ -1,0 +1,142 @@
+"""Tables and reports in 80 columns, and the summary of a job."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dxdask.cli.brief import LINES, brief
+from dxdask.cli.layout import WIDTH, brief_table, whole_table
+from dxdask.cli.summary import StepTables, summary_lines
+from dxdask.cli.suspicions import suspicions
+from dxdask.storage.store.store import Store
+from dxdask.tables import Table
+
+CELLS = st.one_of(
+    st.none(), st.integers(-(10**9), 10**9), st.floats(allow_nan=True),
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60),
+)  # fmt: skip
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    keys = draw(st.lists(st.text("abcdefghij_", min_size=1, max_size=25), unique=True, max_size=18))
+    rows = draw(st.lists(st.tuples(*(CELLS for _ in keys)), max_size=6)) if keys else []
+    return Table(
+        name=draw(st.sampled_from(["crystals", "summary", "x"])),
+        title="A table",
+        rows=[dict(zip(keys, row, strict=True)) for row in rows],
+    )
+
+
+@given(tables())
+def test_any_table_fits_the_width_and_whole_ones_lose_nothing(table: Table) -> None:
+    lines, _ = brief_table(table)
+    assert max(map(len, lines)) <= WIDTH
+    text = whole_table(table)
+    assert max(map(len, text.split("\n"))) <= WIDTH
+    for row in table.body():
+        for cell in row:
+            if cell and len(cell) <= 12:
+                assert cell in text
+
+
+@given(st.lists(tables(), max_size=5), st.lists(st.text(max_size=30), max_size=60))
+def test_any_report_is_short(several: list[Table], messages: list[str]) -> None:
+    lines, _ = brief([m.replace("\r", " ") for m in messages], several, ["a", "b"], LINES - 4)
+    assert len(lines) <= LINES - 4
+
+
+def test_what_is_left_out_is_known() -> None:
+    small = Table(name="x", title="T", rows=[{"a": 1}])
+    assert brief(["one"], [small], []) == (["one", "", "T:", "  a", "  1"], True)
+    _, complete = brief([f"message {i}" for i in range(40)], [small], [])
+    assert not complete
+    large = dataclasses.replace(small, rows=[{"a": i} for i in range(90)])
+    lines, complete = brief([], [large], [])
+    assert len(lines) == LINES
+    assert lines[-1].strip().endswith("more rows")
+    assert not complete
+
+
+def test_runs_that_are_equal_are_one_row() -> None:
+    rows = [{"experiment": i, "run": f"r{i}", "a": 78.0} for i in range(5)]
+    table = Table(name="crystals", title="T", rows=rows)
+    assert brief_table(table)[0][1:] == ["  run       a", "  all 5  78.0"]
+    rows[2]["a"] = 79.0
+    assert len(brief_table(dataclasses.replace(table, rows=rows))[0]) == 7
+
+
+def test_messages_of_runs_are_shortened_run_by_run() -> None:
+    messages = [
+        f"{run}: {text} {i}" for run in "ab" for i, text in enumerate(["first", *"xyz", "last"])
+    ]
+    lines, complete = brief(messages, [Table(name="t", title="T", rows=[{"a": 1}])], ["a", "b"])
+    assert lines[:2] == ["a: first 0 ... last 4", "b: first 0 ... last 4"]
+    assert not complete
+
+
+def test_the_summary_of_good_data(processed: Store) -> None:
+    lines = summary_lines(processed)
+    assert "Found:" in lines
+    for text in ("spots", "indexed", "I 21 3, 36.0", "RMSD", "of 3 runs", "CC1/2 0.99"):
+        assert any(text in line for line in lines), text
+    # the simulated detector switches its gain; nothing else is wrong
+    assert [t for t in suspicions(StepTables(processed)) if "notch" not in t] == []
+
+
+class Changed(StepTables):
+    """The tables of a store with rows changed."""
+
+    def __init__(self, store: Store, step: str, table: str, **values: object) -> None:
+        super().__init__(store)
+        for row in self.rows(step, table):
+            row.update(values)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("step", "table", "values", "expected"),
+    [
+        ("find_spots", "images", {"n_spots": 0}, "no spots on 14 of 14 images of tiny_1"),
+        ("index", "imagesets", {"percent": 31.0}, "few spots are indexed: tiny_1 31 %"),
+        ("refine", "crystals", {"a": 36.5, "b": 36.5, "c": 36.5}, "refinement changed the cell by"),
+        ("refine", "panels", {"distance_mm": 81.0}, "refined from 80.00 to 81.00 mm (+1.2 %"),
+        ("refine", "rmsds", {"rmsd_x_px": 1.4}, "large residuals: tiny_1 1.40 px"),
+        ("refine", "rmsds", {"rmsd_z_images": 1.5}, "1.50 images"),
+        ("histogram", "runs", {"n_saturated": 7}, "21 pixels of spots are at saturation"),
+        ("integrate", "summary", {"n_overloaded": 500}, "many overloaded reflections"),
+        ("linearity", "ratios", {"median": 0.5}, "not in proportion to transmission"),
+        ("scale", "summary", {"n_excluded": 3000}, "scaling used 511 of 3511 reflections"),
+        ("merge", "shells", {"cc_half": 0.46}, "CC1/2 is 0.460 in the lowest shell"),
+    ],
+)
+def test_what_is_suspicious(
+    processed: Store, step: str, table: str, values: dict[str, object], expected: str
+) -> None:
+    found = list(suspicions(Changed(processed, step, table, **values)))
+    assert any(expected in text for text in found), found
+
+
+def test_modules_that_differ_are_suspicious(processed: Store, tmp_path: Path) -> None:
+    store = Store.open(Path(shutil.copytree(processed.path, tmp_path / "s.zarr")))
+    result = store.read_step("refine")
+    table = dict(result.reflections)
+    moved = table["panel"] == 1
+    table["x"] = table["x"] + np.where(moved, 0.3, 0.0).astype(table["x"].dtype)
+    changed = dataclasses.replace(result, reflections=table)
+    store.write_step("refine", changed, parameters=store.step_attributes("refine")["parameters"])
+    found = list(suspicions(StepTables(store)))
+    assert any("differ between panels by 0.3" in text for text in found), found
+
+
+def test_a_store_without_steps_has_no_summary(raw: list[Path], tmp_path: Path) -> None:
+    import dxdask
+
+    assert summary_lines(dxdask.import_(raw[0], tmp_path / "a.zarr")) == []
+    assert list(suspicions(StepTables(Store.open(tmp_path / "a.zarr")))) == []
