@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from dxdask.columns import Reflections
 from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.fold import tree_fold
+from dxdask.graphs.literal import literal
 from dxdask.integration import local_profile
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import IntegrationContext, integration_context, usable_pixels
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters
+from dxdask.integration.photons import PixelMaps
 from dxdask.integration.prediction import predict_from_parameters
 from dxdask.integration.result import finish
 from dxdask.integration.sums import PixelSums
@@ -52,19 +54,21 @@ def integrate(
     predicted: Reflections | Delayed | None = None,
     experiment_index: int = 0,
     local: local_profile.LocalProfile | Delayed | None = None,
+    maps: PixelMaps | None = None,
     fan_in: int = 8,
 ) -> Delayed:
     """Return the integrated reflections of one run, as `integration.integrate` does.
 
     Parameters
     ----------
-    frames : (frame, slow, fast) integers, counts, chunked along frame only.
+    frames : (frame, slow, fast) counts, chunked along frame only.
     mask : (slow, fast) bool, True is good; None for all.
     experiment : with crystal, scan, goniometer and profile; may itself be still to be computed.
     parameters : None for the defaults.
     predicted : from `predict`; None to predict in the same graph.
     experiment_index : what the column `experiment` is to hold, where predicted here.
     local : of the run, one of `local_profiles`.
+    maps : gain and pedestal of single pixels, in place of the panels'.
     fan_in : how many blocks' records one task of the fold holds.
 
     Returns
@@ -92,7 +96,7 @@ def integrate(
     elif not isinstance(predicted, Delayed):
         predicted = delayed(predicted, pure=True, traverse=False)
     context = delayed(integration_context, pure=True)(
-        predicted, experiment, parameters, local=local, n_frames=frames.shape[0]
+        predicted, experiment, parameters, local=local, n_frames=frames.shape[0], maps=literal(maps)
     )
     sums = map_frames(_sums_of_block, frames, [context, good], label="integrate")
     record = tree_fold(

@@ -113,7 +113,10 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
 def fit_backgrounds(
     rows: Any, offsets: Any, values: Any, counts: Any, robust: Any, min_pixels: int, out: Any
 ) -> None:
-    """Fill out[i] for each i of `rows` with the background of histogram i, or NaN."""
+    """Fill out[i] for each i of `rows` with the background of histogram i, photons, or NaN.
+
+    robust : (4,) tuning constant, tolerance, largest number of rounds; values of a photon.
+    """
     for i in rows:
         a, b = offsets[i], offsets[i + 1]
         n = 0
@@ -122,7 +125,7 @@ def fit_backgrounds(
         out[i] = np.nan
         if n >= min_pixels:
             out[i] = robust_poisson_mean(
-                values[a:b], counts[a:b], robust[0], robust[1], int(robust[2])
+                values[a:b] / robust[3], counts[a:b], robust[0], robust[1], int(robust[2])
             )
 
 
@@ -136,12 +139,13 @@ def backgrounds(
     tolerance: float,
     max_iter: int,
     min_pixels: int,
+    unit: int = 1,
 ) -> NDArray[np.float64]:
-    """Return the mean background (n,) of the histograms at places `rows`, NaN elsewhere.
+    """Return the mean background (n,), photons, of the histograms at places `rows`, else NaN.
 
-    Histogram i is values and counts [offsets[i], offsets[i + 1]).
+    Histogram i is values and counts [offsets[i], offsets[i + 1]); `unit` values are a photon.
     """
     out = np.full(len(offsets) - 1, np.nan)
-    robust = np.array([tuning_constant, tolerance, max_iter])
+    robust = np.array([tuning_constant, tolerance, max_iter, unit], np.float64)
     fit_backgrounds(rows, offsets, values, counts, robust, min_pixels, out)
     return out
