@@ -18,11 +18,11 @@ from dxdask.integration import local_profile
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import IntegrationContext, integration_context, usable_pixels
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters
-from dxdask.integration.photons import PixelMaps
 from dxdask.integration.prediction import predict_from_parameters
 from dxdask.integration.result import finish
 from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.results import StepResult
 
 if TYPE_CHECKING:

@@ -122,17 +122,17 @@ def add_foreground(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def accumulate_frame(
-    frame: Any, mask: Any, trusted: Any, pixels: Any, z: int, phi: Any, active: Any, rows: Any, e: Any,
-    owner: Any, profile: Any, weights: Any, sums: Any, histogram: Any, starts: Any, used: Any,
-    values: Any,
+    frame: Any, mask: Any, trusted: Any, pixels: Any, z: int, phi: Any, active: Any, rows: Any,
+    e: Any, owner: Any, profile: Any, weights: Any, sums: Any, histogram: Any, starts: Any,
+    used: Any, values: Any,
 ) -> None:  # fmt: skip
     """Add one frame (slow, fast), at array index z, to sums and backgrounds of its reflections.
 
     mask: (slow, fast) bool, True is good. trusted: (panel, 2), counts strictly between the two
     are valid; those from the upper end on are saturated. pixels: None where counts are photons,
-    which are added up; else `ScaledPixels`, and parts of photons are. profile, weights: first place of the
-    profile of each, and the weights, from `fill_weights`. histogram: (n, N_BINS), background pixels
-    by photons. starts, used: (n,), first place in `values` of the background without a bin,
+    which are added up; else `ScaledPixels`, and parts of photons are. profile, weights: first place
+    of the profile of each, and the weights, from `fill_weights`. histogram: (n, N_BINS), background
+    pixels by photons. starts, used: (n,), first place in `values` of the background without a bin,
     and their number.
     """
     for i in active:

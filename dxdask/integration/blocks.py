@@ -141,8 +141,8 @@ def _sum_few(
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
         label_foreground(here, rows, shapes, phi, profile, weights, owner, sums)
         accumulate_frame(
-            frame, masks[i], trusted, pixels, z, phi, here, rows, shapes, owner, profile, weights, sums,
-            *background,
+            frame, masks[i], trusted, pixels, z, phi, here, rows, shapes, owner, profile, weights,
+            sums, *background,
         )  # fmt: skip
         clear_foreground(here, rows, shapes, owner)
     unit = 1 if pixels is None else PARTS

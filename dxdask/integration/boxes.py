@@ -120,7 +120,8 @@ class Ellipsoids(NamedTuple):
     (zeta / delta_m)^2 (1/rad^2): foreground is where
     qxx dx^2 + 2 qxy dx dy + qyy dy^2 + shape[3] dphi^2 <= 1. box: (n, 6) int32. inner: (n, 4)
     int32, bounds of the foreground. panel: (n, 4) int32, the first and last pixel of
-    the panel; panel_number: (n,) int32. phi: (n_images + 1,), rad, at the borders of the images; first: z of the first image.
+    the panel; panel_number: (n,) int32. phi: (n_images + 1,), rad, at the borders of the images;
+    first: z of the first image.
     """
 
     centre: Floats

@@ -13,8 +13,9 @@ from dxdask.geometry.required import require_rotation
 from dxdask.integration.boxes import Ellipsoids, ellipsoids
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters, ProfileParameters
-from dxdask.integration.photons import Photons, PixelMaps, photons_of
+from dxdask.integration.photons import Photons, photons_of
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

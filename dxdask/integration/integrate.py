@@ -12,10 +12,10 @@ from dxdask.integration.blocks import sum_block
 from dxdask.integration.context import integration_context, usable_pixels
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.parameters import IntegrationParameters
-from dxdask.integration.photons import PixelMaps
 from dxdask.integration.prediction import predict_from_parameters
 from dxdask.integration.result import finish
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.results import StepResult
 
 

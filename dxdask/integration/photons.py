@@ -13,23 +13,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.errors import InputError
 from dxdask.models import Detector
+from dxdask.models.pixel_maps import PixelMaps, require_maps_of
 
 PARTS = 1024
 """Parts of a photon in which the values of pixels are added up, where counts are not photons."""
 _LARGEST_COUNT = 2.0**62
 _LARGEST_VALUE = 2.0**41  # of a pixel, in parts of a photon: products with profiles fit 64 bits
-
-
-class PixelMaps(NamedTuple):
-    """Values of single pixels (slow, fast) in place of their panels'.
-
-    gain : counts per photon. pedestal : counts at no photon. None: the panels'.
-    """
-
-    gain: Floats | None = None
-    pedestal: Floats | None = None
 
 
 class Photons(NamedTuple):
@@ -46,10 +36,12 @@ class Photons(NamedTuple):
 
     def scaled(self, dtype: np.dtype[Any]) -> ScaledPixels | None:
         """Return the conversion of frames of this dtype; None where counts are photons."""
-        by_pixel = any(values is not None for values in self.maps)
-        plain = not by_pixel and (self.gain == 1).all() and (self.pedestal == 0).all()
-        if plain and dtype.kind in "iu":
-            return None
+        plain = not self.maps.are_given and (self.gain == 1).all() and (self.pedestal == 0).all()
+        return None if plain and dtype.kind in "iu" else self.pixels
+
+    @property
+    def pixels(self) -> ScaledPixels:
+        """The conversion of each pixel."""
         gain_map, pedestal_map = (
             np.empty((0, 0), np.float64) if m is None else m for m in self.maps
         )
@@ -86,11 +78,7 @@ def photons_of(detector: Detector, maps: PixelMaps | None = None) -> Photons:
         A map does not hold the panels, or has gains that cannot be.
     """
     maps = maps or PixelMaps()
-    for name, values in zip(PixelMaps._fields, maps, strict=True):
-        if values is not None:
-            detector.require_room(values.shape, f"the map of each pixel's {name} is")
-    if maps.gain is not None and not (np.isfinite(maps.gain) & (maps.gain > 0.0)).all():
-        raise InputError("the gain map has gains of 0 or less, or not finite; mask these pixels")
+    require_maps_of(detector, maps)
     panels = detector.panels
     gain = np.array([p.gain for p in panels], np.float64)
     return Photons(

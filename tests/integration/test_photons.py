@@ -15,8 +15,9 @@ from dxdask.errors import InputError
 from dxdask.integration import IntegrationParameters, integrate
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import integration_context
-from dxdask.integration.photons import PARTS, PixelMaps, photons_of
+from dxdask.integration.photons import PARTS, photons_of
 from dxdask.models import Detector, Experiment
+from dxdask.models.pixel_maps import PixelMaps
 
 pytestmark = pytest.mark.jit
 
@@ -200,7 +201,7 @@ def test_counts_that_are_photons_are_added_up_as_they_are(painted):
 def test_gains_that_cannot_be(painted, value):
     gains = np.ones(painted.mask.shape)
     gains[3, 4] = value
-    with pytest.raises(InputError, match="mask these pixels"):
+    with pytest.raises(InputError, match="mask them"):
         photons_of(painted.experiment.detector, PixelMaps(gain=gains))
     with pytest.raises(InputError, match="pedestal"):
         photons_of(painted.experiment.detector, PixelMaps(pedestal=np.zeros((3, 3))))

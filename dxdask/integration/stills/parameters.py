@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
+from dxdask.integration.parameters import IntegrationLookupParameters
 from dxdask.parameters import Parameters, parameter
 
 
@@ -98,5 +99,6 @@ class StillSummationParameters(Parameters):
 class StillIntegrationParameters(Parameters):
     """Parameters of the integration of stills."""
 
+    lookup: IntegrationLookupParameters = IntegrationLookupParameters()
     prediction: StillPredictionParameters = StillPredictionParameters()
     summation: StillSummationParameters = StillSummationParameters()

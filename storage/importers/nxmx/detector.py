@@ -192,10 +192,13 @@ def _trusted_range(group: h5py.Group, dtype: str) -> tuple[float, float]:
     """Return the trusted range.
 
     As in dxtbx 3.12, the saturation value is the first count above the range, and the underload
-    value the lowest within.
+    value the lowest within; without one, signed integers and real numbers have no lower limit.
     """
     kind = np.dtype(dtype)
-    low = numbers(group["underload_value"])[0] - 1.0 if "underload_value" in group else -1.0
+    lowest = {"u": -1.0, "f": -np.inf}
+    low = float(lowest.get(kind.kind, np.iinfo(kind).min if kind.kind == "i" else -1.0))
+    if "underload_value" in group:
+        low = numbers(group["underload_value"])[0] - 1.0
     for name in ("saturation_value", "detectorSpecific/countrate_correction_count_cutoff"):
         if isinstance(group.get(name), h5py.Dataset):
             return float(low), float(numbers(group[name])[0])
