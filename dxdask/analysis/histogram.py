@@ -84,8 +84,8 @@ def histogram(
     ----------
     reflections : spots: experiment, flags.
     arrays : their pixels, `pixel_offsets` (n_spots + 1,) and `pixel_value` (n_pixels,), photons;
-        and `saturated_panel`, `_x`, `_y`, `_z`, `_value`, the saturated pixels beside strong ones, of
-        which those in the boxes (columns panel and bbox) of the spots are counted.
+        and `saturated_panel`, `_x`, `_y`, `_z`, `_value`, the saturated pixels beside strong ones,
+        of which those in the boxes (columns panel and bbox) of the spots are counted.
     experiments : one row of the result per run.
     parameters : bins.
 

@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.integration.noisy_background import robust_noisy_mean
+
 _NEGLIGIBLE = 1e-17
 _SCORING_ROUNDS = 12
 
@@ -72,7 +74,8 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
 
     Solves sum psi(r_i) = n E[psi(r)], r = (y - mean) / sqrt(mean), psi(r) = r clipped at +- c, by
     Fisher scoring of log(mean) from the median, until it changes by less than `tolerance`. The
-    right-hand side makes it consistent for Poisson counts. NaN where it does not converge. Source:
+    right-hand side makes it consistent for Poisson counts. Values below zero are by noise, see
+    `robust_noisy_mean`. NaN where it does not converge. Source:
     Cantoni & Ronchetti (2001), J. Am. Stat. Assoc. 96, 1022; Parkhurst et al. (2016), J. Appl.
     Cryst. 49, 1912.
     """
@@ -82,6 +85,9 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
         top = max(top, float(values[i]))
     if n == 0:
         return np.nan
+    if values[0] < 0.0:
+        start = _median(values, counts, n)
+        return robust_noisy_mean(values, counts, start, c, tolerance, max_iter)
     if top <= 0.0:
         return 0.0
     mean = _median(values, counts, n)

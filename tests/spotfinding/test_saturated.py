@@ -21,12 +21,8 @@ def test_pixels_beside_strong_ones() -> None:
     mask[5, 6] = False
     x, y = np.array([5, 1, 28], np.int32), np.array([6, 1, 18], np.int32)
     found = saturated_beside(counts, mask, x, y, 900.0)
-    assert list(zip(*(v.tolist() for v in found), strict=True)) == [
-        (0, 0),
-        (5, 5),
-        (7, 5),
-        (29, 19),
-    ]
+    pairs = list(zip(*(v.tolist() for v in found), strict=True))
+    assert pairs == [(0, 0), (5, 5), (7, 5), (29, 19)]
     for least in (1001.0, np.inf):
         assert saturated_beside(counts, mask, x, y, least)[0].size == 0
     assert saturated_beside(counts, mask, x[:0], y[:0], 1.0)[0].size == 0
