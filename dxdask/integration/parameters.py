@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from dxdask.parameters import Parameters, parameter
 
 
@@ -100,25 +98,9 @@ class BackgroundParameters(Parameters):
     glm: GlmParameters = GlmParameters()
 
 
-class IntegrationLookupParameters(Parameters):
-    """Files of values of single pixels, in place of those of their panels."""
-
-    gain_map: Path | None = parameter(
-        None,
-        "A .npy file (slow, fast), counts per photon of each pixel. None: that of find_spots.",
-        unit="counts/photon",
-    )
-    pedestal_map: Path | None = parameter(
-        None,
-        "A .npy file (slow, fast), counts without photons of each pixel. None: that of find_spots.",
-        unit="counts",
-    )
-
-
 class IntegrationParameters(Parameters):
     """Parameters of `integrate`."""
 
-    lookup: IntegrationLookupParameters = IntegrationLookupParameters()
     prediction: PredictionParameters = PredictionParameters()
     profile: ProfileParameters = ProfileParameters()
     background: BackgroundParameters = BackgroundParameters()

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from dxdask.models.pixel_maps import PixelMaps
-from dxdask.parameters import Parameters
 from dxdask.pipeline.declaration import Extras, Values
 from dxdask.pipeline.inputs import RunInput
+from dxdask.spotfinding.parameters import LookupParameters
 from dxdask.storage.store import masks
 from dxdask.storage.store.store import Store
 
@@ -24,7 +24,7 @@ _READ: Mapping[str, Callable[[Path, str], Any]] = {
 }
 
 
-def lookups(runs: Sequence[RunInput], parameters: Parameters) -> Extras:
+def lookups(runs: Sequence[RunInput], parameters: LookupParameters) -> Extras:
     """Return `mask`, `gain_map` and `pedestal_map` (slow, fast), those that are named.
 
     Raises
@@ -46,25 +46,22 @@ def lookups(runs: Sequence[RunInput], parameters: Parameters) -> Extras:
     return Extras(values=values, contents=contents)
 
 
-def lookups_of_integration(store: Store, runs: Sequence[RunInput], given: Values) -> Extras:
-    """Return the maps of the integration; those that it does not name are as for find_spots.
+def maps_of_find_spots(store: Store, runs: Sequence[RunInput], given: Values) -> Extras:
+    """Return the maps of pixels that find_spots takes, in this command or took in an earlier one.
 
     Raises
     ------
     FormatError, InputError
         See `lookups`.
     """
-    own = given.integration.lookup
     if hasattr(given, "spotfinder"):
-        before = given.spotfinder.lookup.model_dump()
+        named = given.spotfinder.lookup
     elif store.has_step("find_spots"):
-        recorded = store.manifest("find_spots").parameters
-        before = recorded.get("spotfinder", {}).get("lookup", {})
+        recorded = store.manifest("find_spots").parameters.get("spotfinder", {})
+        named = LookupParameters.model_validate(recorded.get("lookup", {}))
     else:
-        before = {}
-    names = type(own).model_fields
-    kept = {n: before[n] for n in names if getattr(own, n) is None and before.get(n) is not None}
-    return lookups(runs, own.model_copy(update={n: Path(p) for n, p in kept.items()}))
+        named = LookupParameters()
+    return lookups(runs, named.model_copy(update={"mask": None}))
 
 
 def maps_of(extras: Extras) -> PixelMaps:

@@ -23,7 +23,7 @@ class BackgroundGradientParameters(Parameters):
         2, "Width of the border around a spot that is its background.", unit="px", expert=2, ge=1
     )
     gradient_cutoff: float = parameter(
-        4.0, "Largest slope of the background of a spot.", unit="counts/px", expert=2, ge=0.0
+        4.0, "Largest slope of the background of a spot.", unit="photons/px", expert=2, ge=0.0
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
-from dxdask.integration.parameters import IntegrationLookupParameters
 from dxdask.parameters import Parameters, parameter
 
 
@@ -99,6 +98,5 @@ class StillSummationParameters(Parameters):
 class StillIntegrationParameters(Parameters):
     """Parameters of the integration of stills."""
 
-    lookup: IntegrationLookupParameters = IntegrationLookupParameters()
     prediction: StillPredictionParameters = StillPredictionParameters()
     summation: StillSummationParameters = StillSummationParameters()

@@ -26,10 +26,10 @@ def parameters() -> Mapping[str, Parameters]:
 
 
 def extras(store: Store, runs: Sequence[RunInput], given: Values) -> Extras:
-    """Return gain and pedestal of single pixels, of files that `lookup` or find_spots names."""
-    from dxdask.pipeline.lookup import lookups_of_integration
+    """Return gain and pedestal of single pixels, those that find_spots took."""
+    from dxdask.pipeline.lookup import maps_of_find_spots
 
-    return lookups_of_integration(store, runs, given)
+    return maps_of_find_spots(store, runs, given)
 
 
 def build(inputs: StepInputs) -> Delayed:
@@ -37,7 +37,6 @@ def build(inputs: StepInputs) -> Delayed:
     from dask.delayed import delayed
 
     from dxdask.graphs.integrate import integrate
-    from dxdask.integration.parameters import IntegrationLookupParameters
     from dxdask.pipeline.lookup import maps_of
 
     run, given = inputs.run, inputs.parameters.integration
@@ -45,7 +44,6 @@ def build(inputs: StepInputs) -> Delayed:
     profile: Any = delayed(_profile, pure=True)(
         inputs.results["refine"], inputs.results["find_spots"], run.name, inputs.parameters
     )
-    given = given.model_copy(update={"lookup": IntegrationLookupParameters()})
     maps = maps_of(inputs.extras)
     return integrate(inputs.frames(), run.mask, profile[0], given, local=profile[1], maps=maps)
 

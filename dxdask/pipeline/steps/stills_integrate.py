@@ -24,10 +24,10 @@ def parameters() -> Mapping[str, Parameters]:
 
 def extras(store: Store, runs: Sequence[RunInput], values: Values) -> Extras:
     """Return maps of pixels, and the geometry of runs where it is known better than in files."""
-    from dxdask.pipeline.lookup import lookups_of_integration
+    from dxdask.pipeline.lookup import maps_of_find_spots
     from dxdask.pipeline.stills.events import geometry_contents
 
-    found = lookups_of_integration(store, runs, values)
+    found = maps_of_find_spots(store, runs, values)
     return replace(found, by_run=geometry_contents(runs))
 
 
