@@ -8,7 +8,7 @@ import pytest
 from dxdask.analysis import histogram
 from dxdask.columns import Flag
 from dxdask.models import Beam, Detector, Experiment, Panel
-from dxdask.spotfinding import find_spots
+from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.spotfinding.saturated import saturated_beside
 
 
@@ -32,9 +32,12 @@ def test_pixels_beside_strong_ones() -> None:
 def test_the_pile_up_is_in_the_histogram(gain: float, pedestal: float) -> None:
     """Two spots with a full core; one of them is indexed."""
     photons = np.random.default_rng(1).poisson(2.0, (3, 60, 60)).astype(np.float64)
-    for x in (15, 40):
-        photons[1, 28:33, x - 2 : x + 3] += 400.0
-        photons[1, 30, x - 1 : x + 2] = 1000.0
+    y, x = np.mgrid[:60, :60]
+    for centre in (15, 40):
+        photons[1] += np.rint(1500.0 * np.exp(-0.5 * ((x - centre) ** 2 + (y - 30) ** 2)))
+    photons = np.minimum(photons, 1000.0)
+    n_full = int((photons == 1000.0).sum())
+    assert n_full == 2
     panel = Panel(
         image_size=(60, 60),
         gain=gain,
@@ -45,14 +48,15 @@ def test_the_pile_up_is_in_the_histogram(gain: float, pedestal: float) -> None:
         identifier="a", run="run", beam=Beam(), detector=Detector(panels=(panel,))
     )
     counts = (photons * gain + pedestal).astype(np.uint16)
-    result = find_spots(counts, experiment)
+    parameters = SpotfinderParameters.model_validate({"threshold": {"algorithm": "dispersion"}})
+    result = find_spots(counts, experiment, None, parameters)
     assert len(result.reflections["x"]) == 2
-    assert result.arrays["saturated_value"].tolist() == [1000.0] * 6
-    assert result.arrays["saturated_z"].tolist() == [1] * 6
+    assert result.arrays["saturated_value"].tolist() == [1000.0] * n_full
+    assert result.arrays["saturated_z"].tolist() == [1] * n_full
     spots = result.reflections
     spots["flags"][np.argmin(spots["x"])] |= np.uint32(Flag.INDEXED)
     found = histogram(spots, result.arrays, result.experiments)
     (row,) = found.table("runs").rows
-    assert row["n_saturated"] == 3
+    assert row["n_saturated"] == n_full // 2
     assert row["max"] == 1000
-    assert found.arrays["histogram"][0, 1000] == 3
+    assert found.arrays["histogram"][0, 1000] == n_full // 2
