@@ -74,8 +74,8 @@ def integrate(
     Returns
     -------
     Delayed
-        Tasks: 6 (mask, usable pixels, predict, context, first frames, finish) + 1 a block +
-        `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result is the
+        Tasks: 6 (mask, usable pixels, predict, context, first frames, finish; 7 with maps) + 1 a
+        block + `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result is the
         same to the last bit for any chunks. A task holds one block, and one int32 per pixel of a
         frame; the last holds the table of the run, some 300 bytes a reflection. A frame that a
         `FrameBlock` marks as unreadable is a problem of the result, and its reflections are not
@@ -95,8 +95,9 @@ def integrate(
         predicted = predict(experiment, parameters, experiment_index=experiment_index)
     elif not isinstance(predicted, Delayed):
         predicted = delayed(predicted, pure=True, traverse=False)
+    by_pixel = None if maps is None or not maps.are_given else literal(maps)
     context = delayed(integration_context, pure=True)(
-        predicted, experiment, parameters, local=local, n_frames=frames.shape[0], maps=literal(maps)
+        predicted, experiment, parameters, local=local, n_frames=frames.shape[0], maps=by_pixel
     )
     sums = map_frames(_sums_of_block, frames, [context, good], label="integrate")
     record = tree_fold(
