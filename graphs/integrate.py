@@ -75,9 +75,9 @@ def integrate(
     -------
     Delayed
         Tasks: 6 (mask, usable pixels, predict, context, first frames, finish; 7 with maps) + 1 a
-        block + `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result is the
-        same to the last bit for any chunks. A task holds one block, and one int32 per pixel of a
-        frame; the last holds the table of the run, some 300 bytes a reflection. A frame that a
+        block + `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result
+        is the same to the last bit for any chunks. A task holds one block, and one int32 per pixel
+        of a frame; the last holds the table of the run, some 300 bytes a reflection. A frame that a
         `FrameBlock` marks as unreadable is a problem of the result, and its reflections are not
         integrated.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class PixelSums:
     Attributes
     ----------
     rows : (n,) int64, ascending, rows of the table of predictions.
-    sums : (n, N_SUMS) int64.
+    sums : (n, N_SUMS) int64; float64 of `in_photons`.
     unit : values of pixels are photons times this number.
     needed : (n,) int64, frames that the reflection is on.
     whole : (n,) bool.
@@ -59,7 +60,7 @@ class PixelSums:
     """
 
     rows: NDArray[np.int64]
-    sums: NDArray[np.int64]
+    sums: NDArray[Any]
     needed: NDArray[np.int64]
     whole: NDArray[np.bool_]
     background: NDArray[np.float64]
