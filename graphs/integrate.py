@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dxdask.columns import Reflections
 from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.fold import tree_fold
+from dxdask.graphs.literal import literal
 from dxdask.integration import local_profile
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import IntegrationContext, integration_context, usable_pixels
@@ -21,6 +22,7 @@ from dxdask.integration.prediction import predict_from_parameters
 from dxdask.integration.result import finish
 from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.results import StepResult
 
 if TYPE_CHECKING:
@@ -52,28 +54,30 @@ def integrate(
     predicted: Reflections | Delayed | None = None,
     experiment_index: int = 0,
     local: local_profile.LocalProfile | Delayed | None = None,
+    maps: PixelMaps | None = None,
     fan_in: int = 8,
 ) -> Delayed:
     """Return the integrated reflections of one run, as `integration.integrate` does.
 
     Parameters
     ----------
-    frames : (frame, slow, fast) integers, counts, chunked along frame only.
+    frames : (frame, slow, fast) counts, chunked along frame only.
     mask : (slow, fast) bool, True is good; None for all.
     experiment : with crystal, scan, goniometer and profile; may itself be still to be computed.
     parameters : None for the defaults.
     predicted : from `predict`; None to predict in the same graph.
     experiment_index : what the column `experiment` is to hold, where predicted here.
     local : of the run, one of `local_profiles`.
+    maps : gain and pedestal of single pixels, in place of the panels'.
     fan_in : how many blocks' records one task of the fold holds.
 
     Returns
     -------
     Delayed
-        Tasks: 6 (mask, usable pixels, predict, context, first frames, finish) + 1 a block +
-        `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result is the
-        same to the last bit for any chunks. A task holds one block, and one int32 per pixel of a
-        frame; the last holds the table of the run, some 300 bytes a reflection. A frame that a
+        Tasks: 6 (mask, usable pixels, predict, context, first frames, finish; 7 with maps) + 1 a
+        block + `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result
+        is the same to the last bit for any chunks. A task holds one block, and one int32 per pixel
+        of a frame; the last holds the table of the run, some 300 bytes a reflection. A frame that a
         `FrameBlock` marks as unreadable is a problem of the result, and its reflections are not
         integrated.
 
@@ -91,8 +95,9 @@ def integrate(
         predicted = predict(experiment, parameters, experiment_index=experiment_index)
     elif not isinstance(predicted, Delayed):
         predicted = delayed(predicted, pure=True, traverse=False)
+    by_pixel = None if maps is None or not maps.are_given else literal(maps)
     context = delayed(integration_context, pure=True)(
-        predicted, experiment, parameters, local=local, n_frames=frames.shape[0]
+        predicted, experiment, parameters, local=local, n_frames=frames.shape[0], maps=by_pixel
     )
     sums = map_frames(_sums_of_block, frames, [context, good], label="integrate")
     record = tree_fold(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.fold import tree_fold
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.spotfinding import SpotfinderParameters
 from dxdask.spotfinding.boxes import Boxes
 from dxdask.spotfinding.images import first_z
@@ -31,6 +32,7 @@ def pixels_around_spots(
     masks: Delayed,
     parameters: Delayed,
     *,
+    maps: Delayed | None = None,
     fan_in: int = 8,
 ) -> Delayed:
     """Return the pixels around the spots of a run, a lazy `Surroundings`.
@@ -41,6 +43,7 @@ def pixels_around_spots(
         were found in. No frame is read before all spots are found.
     part : the spots of the whole run, a `SpotPart`.
     experiment, masks, parameters : as spots were found with; masks one (slow, fast) a panel.
+    maps : a lazy `PixelMaps`, None for none.
     fan_in : parts joined by one task.
 
     Returns
@@ -56,7 +59,8 @@ def pixels_around_spots(
         A chunk cuts a frame.
     """
     boxes = delayed(boxes_to_cut, pure=True)(part, experiment, parameters)
-    cuts = map_frames(_cut, frames, [boxes, experiment, masks, parameters], label="cut-boxes")
+    shared = [boxes, experiment, masks, parameters, *([] if maps is None else [maps])]
+    cuts = map_frames(_cut, frames, shared, label="cut-boxes")
     whole = tree_fold(cuts, combine_cuts, fan_in=fan_in, label="join-boxes", records=True)
     around: Delayed = delayed(assemble, pure=True)(whole, boxes)
     return around
@@ -68,6 +72,7 @@ def _cut(
     experiment: Experiment,
     masks: Masks,
     parameters: SpotfinderParameters,
+    maps: PixelMaps | None = None,
 ) -> Cut:
     return cut_boxes(
         block.frames,
@@ -77,4 +82,5 @@ def _cut(
         parameters,
         first_z=first_z(experiment) + block.first,
         unread=block.unreadable,
+        maps=maps,
     )

@@ -16,6 +16,7 @@ from dxdask.graphs.literal import literal
 from dxdask.graphs.shoeboxes import pixels_around_spots
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters
 from dxdask.spotfinding.extract import FramePiece
@@ -39,7 +40,7 @@ def find_spots(
     mask: NDArray[np.bool_] | da.Array | None = None,
     parameters: SpotfinderParameters | None = None,
     *,
-    gain_map: NDArray[np.float64] | None = None,
+    maps: PixelMaps | None = None,
     stored: da.Array | None = None,
     experiment_index: int = 0,
     fan_in: int = 8,
@@ -48,13 +49,14 @@ def find_spots(
     `dxdask.spotfinding.find_spots`.
 
     frames : (frame, slow, fast), whole frames in each chunk. fan_in : parts joined by one task.
+    maps : gain and pedestal of single pixels, in place of the panels'.
     stored : the same frames, from where they are read once more, when all spots are found, for
     `output.shoeboxes` and `filter.background_gradient`; None for `frames`.
     The other parameters are those of the step. A frame that a `FrameBlock` marks as unreadable is a
     problem, no error.
 
-    Tasks: 7 (experiment, parameters, masks, ranges, workspaces, first frames, result; 8 with a gain
-    map) + 1 a block that `scan_range` leaves any frame of + `n_folds` of those + what the blocks of
+    Tasks: 7 (experiment, parameters, masks, ranges, workspaces, first frames, result; 8 with maps)
+    + 1 a block that `scan_range` leaves any frame of + `n_folds` of those + what the blocks of
     `frames` share (of a store's: 2). A task holds one block; what it hands on are strong pixels.
     Where frames are read once more, those of `pixels_around_spots` come on top.
 
@@ -63,25 +65,23 @@ def find_spots(
     ChunkError
         A chunk cuts a frame.
     InputError
-        Frames or the gain map do not fit the detector or the scan, or `scan_range` leaves the run.
+        Frames or maps do not fit the detector or the scan, or `scan_range` leaves the run.
     """
     parameters = parameters or SpotfinderParameters()
-    check_inputs(
-        frames.shape, experiment, parameters, dtype=frames.dtype, mask=mask, gain_map=gain_map
-    )
+    check_inputs(frames.shape, experiment, parameters, dtype=frames.dtype, mask=mask, maps=maps)
     models = literal(experiment)
     settings = literal(parameters)
     masks = delayed(_masks, pure=True)(models, mask, settings)
-    gains = None if gain_map is None else literal(gain_map)
+    by_pixel = None if maps is None or not maps.are_given else literal(maps)
     # of this run only: thresholds are made for its models, mask and parameters
-    token = tokenize(masks.key, None if gains is None else gains.key)
+    token = tokenize(masks.key, None if by_pixel is None else by_pixel.key)
     workspaces = delayed(Workspaces)(dask_key_name=f"workspaces-{token}")
     z0, ranges = first_z(experiment), z_ranges(experiment, parameters, frames.shape[0])
     looked_at = literal(ranges)
     parts = map_frames(
         _spots_of_block,
         frames,
-        [models, masks, settings, looked_at, workspaces, *([] if gains is None else [gains])],
+        [models, masks, settings, looked_at, workspaces, *([] if by_pixel is None else [by_pixel])],
         label="find-spots",
         used=[
             number
@@ -93,7 +93,9 @@ def find_spots(
     around = None
     if needs_surroundings(parameters):
         again = frames if stored is None else stored
-        around = pixels_around_spots(again, whole, models, masks, settings, fan_in=fan_in)
+        around = pixels_around_spots(
+            again, whole, models, masks, settings, maps=by_pixel, fan_in=fan_in
+        )
     result: Delayed = delayed(_result, pure=True)(
         whole, models, settings, experiment_index, tuple(map(int, frames.shape[1:])), around
     )
@@ -113,7 +115,7 @@ def _spots_of_block(
     parameters: SpotfinderParameters,
     ranges: Sequence[ZRange],
     workspaces: Workspaces,
-    gain_map: NDArray[np.float64] | None = None,
+    maps: PixelMaps | None = None,
 ) -> SpotPart:
     z = first_z(experiment) + block.first
     with workspaces.lend() as workspace:
@@ -125,7 +127,7 @@ def _spots_of_block(
             first_z=z,
             n_frames=len(block.frames),
             ranges=ranges,
-            gain_map=gain_map,
+            maps=maps,
             workspace=workspace,
         )
 

@@ -17,8 +17,9 @@ from dxdask.analysis.parameters import HistogramParameters
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, has_flag, n_rows
 from dxdask.errors import InputError, ParameterError
-from dxdask.models import ExperimentList
+from dxdask.models import ExperimentList, Panel
 from dxdask.results import StepResult
+from dxdask.spotfinding.saturated import REACH
 from dxdask.tables import Table
 
 Counts = NDArray[np.int64]
@@ -62,8 +63,8 @@ def pixel_counts(
 ) -> PixelCounts:
     """Return the numbers of pixels of spots by value; those below `data_min` are not counted.
 
-    offsets: (n_spots + 1,) first pixel of each spot. values: (n_pixels,) counts.
-    rows: indices of the spots. saturation: counts.
+    offsets: (n_spots + 1,) first pixel of each spot. values: (n_pixels,) photons.
+    rows: indices of the spots. saturation: photons.
     """
     out = np.zeros(parameters.n_slots, dtype=np.int64)
     width = (parameters.data_max - parameters.data_min) / parameters.n_slots
@@ -82,14 +83,16 @@ def histogram(
     Parameters
     ----------
     reflections : spots: experiment, flags.
-    arrays : their pixels, `pixel_offsets` (n_spots + 1,) and `pixel_value` (n_pixels,), counts.
+    arrays : their pixels, `pixel_offsets` (n_spots + 1,) and `pixel_value` (n_pixels,), photons;
+        and `saturated_panel`, `_x`, `_y`, `_z`, `_value`, the saturated pixels beside strong ones,
+        of which those in the boxes (columns panel and bbox) of the spots are counted.
     experiments : one row of the result per run.
     parameters : bins.
 
     Returns
     -------
     StepResult
-        no reflections; arrays `histogram` (run, bin) int64 and `bin_centres` (bin,) counts; table
+        no reflections; arrays `histogram` (run, bin) int64 and `bin_centres` (bin,) photons; table
         `runs`.
 
     Raises
@@ -125,19 +128,66 @@ def histogram(
     counted = np.flatnonzero(chosen)
     run_of = experiments.run_indices[reflections["experiment"][counted]]
     saturation = {
-        e.run: min((p.trusted_range[1] for p in e.detector.panels), default=np.inf)
-        for e in experiments
+        e.run: min(map(_saturation, e.detector.panels), default=np.inf) for e in experiments
     }
+    full, owner = _saturated(reflections, arrays, counted)
     counts, n_spots = [], []
     for i, run in enumerate(experiments.runs):
         mine = counted[run_of == i]
-        counts.append(pixel_counts(offsets, values, mine, parameters, saturation[run]))
+        own = pixel_counts(offsets, values, mine, parameters, saturation[run])
+        beside = full[run_of[owner] == i]
+        ends = np.array([0, len(beside)])
+        rows = np.zeros(min(len(beside), 1), np.int64)
+        # saturated by their counts, whatever their photons
+        more = pixel_counts(ends, beside, rows, parameters, -np.inf)
+        counts.append(_added(own, more))
         n_spots.append(len(mine))
     width = (parameters.data_max - parameters.data_min) / parameters.n_slots
     centres: Floats = np.asarray(
         parameters.data_min + (np.arange(parameters.n_slots) + 0.5) * width, dtype=np.float64
     )
     return _shown(experiments, counts, n_spots, centres, parameters.notch_max)
+
+
+def _saturation(panel: Panel) -> float:
+    """Return the photons from which a pixel is saturated."""
+    gain = panel.gain if panel.gain > 0.0 else 1.0
+    return (panel.trusted_range[1] - panel.pedestal) / gain
+
+
+def _added(a: PixelCounts, b: PixelCounts) -> PixelCounts:
+    return PixelCounts(
+        a.histogram + b.histogram, max(a.largest, b.largest), a.n_saturated + b.n_saturated
+    )
+
+
+def _saturated(
+    reflections: Reflections, arrays: Mapping[str, NDArray[Any]], counted: Counts
+) -> tuple[NDArray[Any], Counts]:
+    """Return the values of the saturated pixels of spots, and the place in `counted` of the spot of
+    each; of several spots the first has it.
+    """
+    if "saturated_value" not in arrays or "bbox" not in reflections:
+        return np.empty(0), np.empty(0, np.int64)
+    panel, x, y, z, value = (arrays[f"saturated_{n}"] for n in ("panel", "x", "y", "z", "value"))
+    boxes, on = reflections["bbox"][counted].astype(np.int64), reflections["panel"][counted]
+    # spots by panel and image
+    depth = boxes[:, 5] - boxes[:, 4]
+    owner = np.repeat(np.arange(len(boxes)), depth)
+    image = np.arange(len(owner)) - np.repeat(np.cumsum(depth) - depth, depth) + boxes[owner, 4]
+    order = np.lexsort((image, on[owner]))
+    spot = np.full(len(value), -1, np.int64)
+    for p in np.unique(panel):
+        mine = order[on[owner[order]] == p]
+        first, last = (np.searchsorted(image[mine], z, side=s) for s in ("left", "right"))
+        for i in np.flatnonzero(panel == p):
+            near = owner[mine[first[i] : last[i]]]
+            b = boxes[near]
+            inside = (x[i] >= b[:, 0] - REACH) & (x[i] < b[:, 1] + REACH)
+            inside &= (y[i] >= b[:, 2] - REACH) & (y[i] < b[:, 3] + REACH)
+            spot[i] = near[inside].min(initial=len(boxes)) if inside.any() else -1
+    there = spot >= 0
+    return value[there], spot[there]
 
 
 def _row(

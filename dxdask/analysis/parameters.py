@@ -14,13 +14,13 @@ from dxdask.spotfinding.thresholds.parameters import ThresholdParameters
 class HistogramParameters(Parameters):
     """Parameters of `histogram`."""
 
-    data_min: int = parameter(0, "smallest pixel value counted", unit="counts")
+    data_min: int = parameter(0, "smallest pixel value counted", unit="photons")
     data_max: int = parameter(
-        12000, "values from here on are counted in the last bin", unit="counts", gt=0
+        12000, "values from here on are counted in the last bin", unit="photons", gt=0
     )
     n_slots: int = parameter(12000, "bins, of equal width", ge=1, le=1 << 22)
     notch_max: int = parameter(
-        50, "empty bins below this value are reported as notches", unit="counts", ge=0
+        50, "empty bins below this value are reported as notches", unit="photons", ge=0
     )
     indexed_only: bool = parameter(
         True, "count the pixels of indexed spots only (others may be of bad pixels)"

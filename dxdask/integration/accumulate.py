@@ -9,6 +9,7 @@ from numba import njit
 
 from dxdask.integration.foreground import NO_OWNER, phi_term, xy_term
 from dxdask.integration.gaussian import rotated_fraction
+from dxdask.integration.photons import PARTS, parts_of_photon
 from dxdask.integration.sums import (
     COUNTS,
     COUNTS_X,
@@ -30,7 +31,7 @@ from dxdask.integration.sums import (
 )
 
 _LARGEST = 2**31 - 1
-N_BINS = 64  # background counts below this have a bin; larger ones are kept and sorted
+N_BINS = 64  # whole photons of the background below this have a bin; others are kept and sorted
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -50,7 +51,7 @@ def active_on_frames(rows: Any, box: Any, first: int, offsets: Any, active: Any)
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_foreground(
-    frame: Any, mask: Any, trusted: Any, z: int, phi: Any, i: int, r: int, e: Any,
+    frame: Any, mask: Any, trusted: Any, pixels: Any, z: int, phi: Any, i: int, r: int, e: Any,
     owner: Any, start: int, weights: Any, row: Any,
 ) -> None:  # fmt: skip
     """Add the foreground of reflection r, at place i, on one frame to its sums (N_SUMS,).
@@ -60,7 +61,8 @@ def add_foreground(
     d3, fraction = phi_term(e, r, phi), rotated_fraction(e, r, phi)
     if d3 > 1.0:
         return
-    low, high = trusted[0], trusted[1]
+    panel = e.panel_number[r]
+    low, high = trusted[panel, 0], trusted[panel, 1]
     x0, x1 = max(e.inner[r, 0], e.panel[r, 0]), min(e.inner[r, 1], e.panel[r, 1])
     y0, y1 = max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])
     n, bad, saturated, overlapped = 0, 0, 0, 0
@@ -73,12 +75,17 @@ def add_foreground(
         line = weights[at : at + x1 - x0]
         for dx in range(len(counts)):
             if owners[dx] == i:
-                v: Any = np.int64(counts[dx])
+                if pixels is None:
+                    count: Any = np.int64(counts[dx])
+                    v: Any = count
+                else:
+                    count = np.float64(counts[dx])
+                    v = parts_of_photon(count, panel, y, x0 + dx, pixels)
                 dy = y - y0
-                if not (good[dx] and v > low):
+                if not (good[dx] and count > low):
                     bad += 1
                     continue
-                if v >= high:
+                if count >= high:
                     saturated += 1
                 else:
                     w: Any = np.int64(line[dx] * fraction + 0.5)
@@ -115,25 +122,28 @@ def add_foreground(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def accumulate_frame(
-    frame: Any, mask: Any, trusted: Any, z: int, phi: Any, active: Any, rows: Any, e: Any,
-    owner: Any, profile: Any, weights: Any, sums: Any, histogram: Any, starts: Any, used: Any,
-    values: Any,
+    frame: Any, mask: Any, trusted: Any, pixels: Any, z: int, phi: Any, active: Any, rows: Any,
+    e: Any, owner: Any, profile: Any, weights: Any, sums: Any, histogram: Any, starts: Any,
+    used: Any, values: Any,
 ) -> None:  # fmt: skip
     """Add one frame (slow, fast), at array index z, to sums and backgrounds of its reflections.
 
-    mask: (slow, fast) bool, True is good. trusted: (2,) int64, counts strictly between the two
-    are valid; those from the upper end on are saturated. profile, weights: first place of the
-    profile of each, and the weights, from `fill_weights`. histogram: (n, N_BINS), background pixels
-    by count. starts, used: (n,), first place in `values` of the background counts without a bin,
+    mask: (slow, fast) bool, True is good. trusted: (panel, 2), counts strictly between the two
+    are valid; those from the upper end on are saturated. pixels: None where counts are photons,
+    which are added up; else `ScaledPixels`, and parts of photons are. profile, weights: first place
+    of the profile of each, and the weights, from `fill_weights`. histogram: (n, N_BINS), background
+    pixels by photons. starts, used: (n,), first place in `values` of the background without a bin,
     and their number.
     """
-    low, high = trusted[0], trusted[1]
-    first, end = max(low + 1, 0), min(high, N_BINS)  # trusted counts that have a bin
     for i in active:
         r, row, bins = rows[i], sums[i], histogram[i]
+        panel = e.panel_number[r]
+        low, high = trusted[panel, 0], trusted[panel, 1]
+        if pixels is None:
+            first, end = max(low + 1, 0), min(high, N_BINS)  # trusted counts that have a bin
         row[N_FRAMES] += 1
         add_foreground(
-            frame, mask, trusted, z, phi, i, r, e, owner, profile[i], weights, row
+            frame, mask, trusted, pixels, z, phi, i, r, e, owner, profile[i], weights, row
         )  # fmt: skip
         x0, x1 = max(e.box[r, 0], e.panel[r, 0]), min(e.box[r, 1], e.panel[r, 1])
         n_bad, at = 0, starts[i] + used[i]
@@ -142,21 +152,33 @@ def accumulate_frame(
             for k in range(len(counts)):
                 if owners[k] != NO_OWNER:
                     continue
-                v = np.int64(counts[k])
-                if good[k] and first <= v < end:
-                    bins[v] += 1
-                elif good[k] and low < v < high:
-                    values[at] = min(v, _LARGEST)
-                    at += 1
+                if pixels is None:
+                    v = np.int64(counts[k])
+                    if good[k] and first <= v < end:
+                        bins[v] += 1
+                    elif good[k] and low < v < high:
+                        values[at] = min(v, _LARGEST)
+                        at += 1
+                    else:
+                        n_bad += 1
                 else:
-                    n_bad += 1
+                    count = np.float64(counts[k])
+                    if not (good[k] and low < count < high):
+                        n_bad += 1
+                        continue
+                    v = parts_of_photon(count, panel, y, x0 + k, pixels)
+                    if 0 <= v < N_BINS * PARTS and v % PARTS == 0:
+                        bins[v // PARTS] += 1
+                    else:
+                        values[at] = min(max(v, -_LARGEST), _LARGEST)
+                        at += 1
         row[N_BACKGROUND_BAD] += n_bad
         used[i] = at - starts[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def count_distinct(histogram: Any, starts: Any, used: Any, values: Any, distinct: Any) -> None:
-    """Sort the counts without a bin in place; fill `distinct` (n,) with the number of values."""
+    """Sort the values without a bin in place; fill `distinct` (n,) with the number of values."""
     for i in range(len(starts)):
         own = values[starts[i] : starts[i] + used[i]]
         distinct[i] = len(own) > 0
@@ -170,22 +192,23 @@ def count_distinct(histogram: Any, starts: Any, used: Any, values: Any, distinct
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def encode(
-    histogram: Any, starts: Any, used: Any, values: Any, offsets: Any, out: Any, counts: Any
-) -> None:
-    """Fill out and counts [offsets[i], offsets[i + 1]) with the histogram i, counts ascending."""
+    histogram: Any, starts: Any, used: Any, values: Any, unit: int, offsets: Any, out: Any,
+    counts: Any,
+) -> None:  # fmt: skip
+    """Fill out and counts [offsets[i], offsets[i + 1]) with the histogram i, values ascending.
+
+    unit: values of a photon.
+    """
     for i in range(len(starts)):
         at, j, end = offsets[i], starts[i], starts[i] + used[i]
-        for binned in (False, True):
-            # counts without a bin are below the bins, then above them
-            while j < end and (binned or values[j] < 0):
+        for v in range(N_BINS + 1):
+            # values without a bin are before, between and after those that have one
+            while j < end and (v == N_BINS or values[j] < v * unit):
                 out[at], counts[at] = values[j], 0
                 while j < end and values[j] == out[at]:
                     counts[at] += 1
                     j += 1
                 at += 1
-            if binned:
-                break
-            for v in range(N_BINS):
-                if histogram[i, v] > 0:
-                    out[at], counts[at] = v, histogram[i, v]
-                    at += 1
+            if v < N_BINS and histogram[i, v] > 0:
+                out[at], counts[at] = v * unit, histogram[i, v]
+                at += 1

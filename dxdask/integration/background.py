@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.integration.noisy_background import robust_noisy_mean
+
 _NEGLIGIBLE = 1e-17
 _SCORING_ROUNDS = 12
 
@@ -72,7 +74,8 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
 
     Solves sum psi(r_i) = n E[psi(r)], r = (y - mean) / sqrt(mean), psi(r) = r clipped at +- c, by
     Fisher scoring of log(mean) from the median, until it changes by less than `tolerance`. The
-    right-hand side makes it consistent for Poisson counts. NaN where it does not converge. Source:
+    right-hand side makes it consistent for Poisson counts. Values below zero are by noise, see
+    `robust_noisy_mean`. NaN where it does not converge. Source:
     Cantoni & Ronchetti (2001), J. Am. Stat. Assoc. 96, 1022; Parkhurst et al. (2016), J. Appl.
     Cryst. 49, 1912.
     """
@@ -82,6 +85,9 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
         top = max(top, float(values[i]))
     if n == 0:
         return np.nan
+    if values[0] < 0.0:
+        start = _median(values, counts, n)
+        return robust_noisy_mean(values, counts, start, c, tolerance, max_iter)
     if top <= 0.0:
         return 0.0
     mean = _median(values, counts, n)
@@ -113,7 +119,10 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
 def fit_backgrounds(
     rows: Any, offsets: Any, values: Any, counts: Any, robust: Any, min_pixels: int, out: Any
 ) -> None:
-    """Fill out[i] for each i of `rows` with the background of histogram i, or NaN."""
+    """Fill out[i] for each i of `rows` with the background of histogram i, photons, or NaN.
+
+    robust : (4,) tuning constant, tolerance, largest number of rounds; values of a photon.
+    """
     for i in rows:
         a, b = offsets[i], offsets[i + 1]
         n = 0
@@ -122,7 +131,7 @@ def fit_backgrounds(
         out[i] = np.nan
         if n >= min_pixels:
             out[i] = robust_poisson_mean(
-                values[a:b], counts[a:b], robust[0], robust[1], int(robust[2])
+                values[a:b] / robust[3], counts[a:b], robust[0], robust[1], int(robust[2])
             )
 
 
@@ -136,12 +145,13 @@ def backgrounds(
     tolerance: float,
     max_iter: int,
     min_pixels: int,
+    unit: int = 1,
 ) -> NDArray[np.float64]:
-    """Return the mean background (n,) of the histograms at places `rows`, NaN elsewhere.
+    """Return the mean background (n,), photons, of the histograms at places `rows`, else NaN.
 
-    Histogram i is values and counts [offsets[i], offsets[i + 1]).
+    Histogram i is values and counts [offsets[i], offsets[i + 1]); `unit` values are a photon.
     """
     out = np.full(len(offsets) - 1, np.nan)
-    robust = np.array([tuning_constant, tolerance, max_iter])
+    robust = np.array([tuning_constant, tolerance, max_iter, unit], np.float64)
     fit_backgrounds(rows, offsets, values, counts, robust, min_pixels, out)
     return out

@@ -29,6 +29,7 @@ from dxdask.integration.context import IntegrationContext
 from dxdask.integration.foreground import clear_foreground, empty_owner_map, label_foreground
 from dxdask.integration.gaussian import fill_weights
 from dxdask.integration.parameters import GlmParameters
+from dxdask.integration.photons import PARTS
 from dxdask.integration.sums import (
     N_FRAMES,
     N_SUMS,
@@ -41,7 +42,6 @@ from dxdask.integration.sums import (
 
 # Background pixels accumulated before they are made histograms (4 bytes each).
 _BUDGET = 8_000_000
-_LARGEST = 2.0**62
 
 
 def sum_block(
@@ -56,7 +56,7 @@ def sum_block(
 
     Parameters
     ----------
-    frames : (n, slow, fast) integers, counts.
+    frames : (n, slow, fast) counts.
     first : index in the run of the first frame.
     context : of the run.
     mask : (slow, fast), True is good, from `usable_pixels`.
@@ -65,13 +65,15 @@ def sum_block(
     Raises
     ------
     InputError
-        Frames are not integers, or differ in shape from the mask.
+        Frames are not real numbers, or differ in shape from the mask.
     """
-    if frames.dtype.kind not in "iu" or frames.shape[1:] != mask.shape:
+    if frames.dtype.kind not in "iuf" or frames.shape[1:] != mask.shape:
         raise InputError(
             f"run {context.run}: frames are {frames.dtype} {frames.shape}; integration needs "
-            f"integer counts (frame, slow, fast) of the shape of the mask {mask.shape}"
+            f"real numbers (frame, slow, fast) of the shape of the mask {mask.shape}"
         )
+    if frames.dtype == np.float16:
+        frames = frames.astype(np.float32)
     owner = empty_owner_map(mask.shape)
     bad = np.zeros_like(mask) if unreadable else mask
     usable = [bad if i in unreadable else mask for i in range(len(frames))]
@@ -131,18 +133,21 @@ def _sum_few(
     )
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     offsets, active = _lists(rows, own, shapes, start, len(frames))
-    trusted = _integer_range(context.trusted)
+    pixels = context.photons.scaled(frames.dtype)
+    trusted = context.photons.limits(pixels)
     profile, weights = _weights(rows, shapes)
     for i, frame in enumerate(frames):
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
         label_foreground(here, rows, shapes, phi, profile, weights, owner, sums)
         accumulate_frame(
-            frame, masks[i], trusted, z, phi, here, rows, shapes, owner, profile, weights, sums,
-            *background,
+            frame, masks[i], trusted, pixels, z, phi, here, rows, shapes, owner, profile, weights,
+            sums, *background,
         )  # fmt: skip
         clear_foreground(here, rows, shapes, owner)
-    return _with_backgrounds(_record(rows, own[:, 5] - own[:, 4], sums, background), context.glm)
+    unit = 1 if pixels is None else PARTS
+    record = _record(rows, own[:, 5] - own[:, 4], sums, background, unit)
+    return _with_backgrounds(record, context.glm)
 
 
 def _weights(
@@ -169,12 +174,6 @@ def _lists(
     return offsets, active
 
 
-def _integer_range(trusted: tuple[float, float]) -> NDArray[np.int64]:
-    """Return the trusted range as integers, with the same integers strictly between."""
-    low, high = np.clip(trusted, -_LARGEST, _LARGEST)
-    return np.array([np.floor(low), np.ceil(high)], dtype=np.int64)
-
-
 class _Background(NamedTuple):
     """Background pixels of n reflections, as `accumulate_frame` fills them."""
 
@@ -189,12 +188,13 @@ def _record(
     needed: NDArray[np.int64],
     sums: NDArray[np.int64],
     background: _Background,
+    unit: int,
 ) -> PixelSums:
     distinct = np.empty(len(rows), dtype=np.int64)
     count_distinct(*background, distinct)
     offsets = np.concatenate([[0], np.cumsum(distinct)])
     values, counts = np.empty(offsets[-1], dtype=np.int32), np.empty(offsets[-1], dtype=np.int64)
-    encode(*background, offsets, values, counts)
+    encode(*background, unit, offsets, values, counts)
     return PixelSums(
         rows=rows,
         sums=sums,
@@ -205,6 +205,7 @@ def _record(
         offsets=offsets,
         values=values,
         counts=counts,
+        unit=unit,
     )
 
 
@@ -220,6 +221,7 @@ def _with_backgrounds(s: PixelSums, glm: GlmParameters) -> PixelSums:
         tolerance=glm.robust.tolerance,
         max_iter=glm.robust.max_iter,
         min_pixels=glm.min_pixels,
+        unit=s.unit,
     )
     lengths = np.where(whole, 0, np.diff(s.offsets))
     kept = np.repeat(~whole, np.diff(s.offsets))

@@ -120,7 +120,8 @@ class Ellipsoids(NamedTuple):
     (zeta / delta_m)^2 (1/rad^2): foreground is where
     qxx dx^2 + 2 qxy dx dy + qyy dy^2 + shape[3] dphi^2 <= 1. box: (n, 6) int32. inner: (n, 4)
     int32, bounds of the foreground. panel: (n, 4) int32, the first and last pixel of
-    the panel. phi: (n_images + 1,), rad, at the borders of the images; first: z of the first image.
+    the panel; panel_number: (n,) int32. phi: (n_images + 1,), rad, at the borders of the images;
+    first: z of the first image.
     """
 
     centre: Floats
@@ -128,6 +129,7 @@ class Ellipsoids(NamedTuple):
     box: NDArray[np.int32]
     inner: NDArray[np.int32]
     panel: NDArray[np.int32]
+    panel_number: NDArray[np.int32]
     phi: Floats
     first: int
     profile: Profiles
@@ -164,6 +166,7 @@ def ellipsoids(
         box=box.astype(np.int32),
         inner=inner.astype(np.int32),
         panel=np.stack([offset, offset + size], axis=2).reshape(-1, 4).astype(np.int32),
+        panel_number=predicted["panel"].astype(np.int32),
         phi=scan.phi_from_z(np.arange(first, last + 1)),
         first=first,
         profile=_profiles(q, centre, predicted, experiment, local),

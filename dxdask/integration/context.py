@@ -13,7 +13,9 @@ from dxdask.geometry.required import require_rotation
 from dxdask.integration.boxes import Ellipsoids, ellipsoids
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters, ProfileParameters
+from dxdask.integration.photons import Photons, photons_of
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,14 +26,14 @@ class IntegrationContext:
     ----------
     run : name.
     shapes : of all reflections of the run.
-    trusted : counts strictly between the two are valid.
+    photons : how counts become photons, and which are valid.
     glm : parameters of the background.
     fit : parameters of the profiles.
     """
 
     run: str
     shapes: Ellipsoids
-    trusted: tuple[float, float]
+    photons: Photons
     glm: GlmParameters
     fit: ProfileParameters
 
@@ -71,32 +73,28 @@ def integration_context(
     *,
     local: LocalProfile | None = None,
     n_frames: int | None = None,
+    maps: PixelMaps | None = None,
 ) -> IntegrationContext:
     """Return the context of the reflections that `predict` gives for this experiment.
 
-    local : centres and widths of the fitted profiles; None: as predicted.
+    local : centres and widths of the fitted profiles; None: as predicted. maps : gain and pedestal
+    of single pixels, in place of the panels'.
 
     Raises
     ------
     InputError
-        The run has not `n_frames` images, no profile, or panels of different trusted ranges.
+        The run has not `n_frames` images or no profile; a map does not fit.
     """
     n_images = require_rotation(experiment).scan.n_images
     if n_frames is not None and n_frames != n_images:
         raise InputError(
             f"run {experiment.run} has {n_frames} frames, its scan has {n_images}; give all"
         )
-    ranges = {p.trusted_range for p in experiment.detector.panels}
-    if len(ranges) != 1:
-        raise InputError(
-            f"run {experiment.run}: panels differ in their trusted range, {sorted(ranges)}; "
-            "import it with one trusted range for all"
-        )
     shapes = ellipsoids(predicted, experiment, local)
     return IntegrationContext(
         run=experiment.run,
         shapes=shapes,
-        trusted=ranges.pop(),
+        photons=photons_of(experiment.detector, maps),
         glm=parameters.background.glm,
         fit=parameters.profile,
     )

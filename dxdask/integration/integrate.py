@@ -15,6 +15,7 @@ from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
 from dxdask.integration.result import finish
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.results import StepResult
 
 
@@ -27,12 +28,13 @@ def integrate(
     *,
     experiment_index: int = 0,
     local: LocalProfile | None = None,
+    maps: PixelMaps | None = None,
 ) -> StepResult:
     """Integrate the reflections of one run by summation and by profile fitting.
 
     Parameters
     ----------
-    frames : (frame, slow, fast) integers, counts; one per image of the scan.
+    frames : (frame, slow, fast) counts; one per image of the scan.
     mask : (slow, fast) bool, True is good; None for all.
     experiment : with crystal, scan, goniometer and profile.
     predicted : from `predict` with the same experiment; None to predict them here.
@@ -40,6 +42,7 @@ def integrate(
     experiment_index : value of the column `experiment`, without `predicted`.
     local : centres and widths of the fitted profiles, from `local_profiles`; None: the predicted
         centres and the widths of the experiment's profile.
+    maps : gain and pedestal of single pixels, in place of the panels'.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def integrate(
     if predicted is None:
         predicted = predict_from_parameters(experiment, parameters, experiment_index)
     context = integration_context(
-        predicted, experiment, parameters, local=local, n_frames=len(frames)
+        predicted, experiment, parameters, local=local, n_frames=len(frames), maps=maps
     )
     good = usable_pixels(mask, experiment, frames.shape[1:])
     return finish(sum_block(frames, 0, context, good), predicted, context, experiment)

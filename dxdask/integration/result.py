@@ -11,7 +11,7 @@ from dxdask.integration.context import IntegrationContext
 from dxdask.integration.profile_fit import fitted
 from dxdask.integration.summary import integration_messages, integration_tables
 from dxdask.integration.summation import summed
-from dxdask.integration.sums import PixelSums
+from dxdask.integration.sums import PixelSums, in_photons
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult, joined
 
@@ -24,6 +24,7 @@ def finish(
     problems: Sequence[Mapping[str, Any]] = (),
 ) -> StepResult:
     """Return the result of one run from the sums over all its frames."""
+    sums = in_photons(sums)
     reflections = summed(predicted, sums, context.shapes, experiment.detector)
     calibration = None
     if context.fit.fitting:

@@ -33,12 +33,12 @@ def summed(
 ) -> Reflections:
     """Return the predictions with their summed intensities, backgrounds and centroids.
 
-    I = counts - n_fg b and variance |I| + n_fg b (1 + n_fg / n_bg), b the background of a pixel.
+    I = photons - n_fg b and variance |I| + n_fg b (1 + n_fg / n_bg), b the background of a pixel.
     A reflection is not flagged as integrated if a foreground pixel is masked, untrusted or
     saturated, or if there is no background; numbers are given as far as they are known.
     """
     n = len(predicted["panel"])
-    s = np.zeros((n, N_SUMS), dtype=np.int64)
+    s = np.zeros((n, N_SUMS))
     background, n_background = np.full(n, np.nan), np.zeros(n, dtype=np.int64)
     s[sums.rows], background[sums.rows], n_background[sums.rows] = (
         sums.sums,
@@ -67,7 +67,7 @@ def summed(
     )
 
 
-def _pixel_counts(s: NDArray[np.int64], n_background: NDArray[np.int64]) -> PixelCounts:
+def _pixel_counts(s: Floats, n_background: NDArray[np.int64]) -> PixelCounts:
     return PixelCounts(
         foreground=s[:, N_FOREGROUND],
         background=n_background,
@@ -80,7 +80,7 @@ def _pixel_counts(s: NDArray[np.int64], n_background: NDArray[np.int64]) -> Pixe
 
 def _centroids(
     predicted: Reflections,
-    s: NDArray[np.int64],
+    s: Floats,
     mean: Floats,
     intensity: Floats,
     variance: Floats,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,27 +35,32 @@ from numpy.typing import NDArray
 ) = range(19)
 
 
+IN_PHOTONS = (COUNTS, COUNTS_X, COUNTS_Y, COUNTS_Z, FITTED_COUNTS)
+"""The sums that are linear in the values of pixels."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PixelSums:
     """Sums of some reflections over some frames.
 
     Reflections with all their frames are `whole`, and have a background; the others keep the
-    histogram of background counts. `combine_sums` of two records is the record of all their frames.
+    histogram of background values. `combine_sums` of two records is the record of all their frames.
 
     Attributes
     ----------
     rows : (n,) int64, ascending, rows of the table of predictions.
-    sums : (n, N_SUMS) int64.
+    sums : (n, N_SUMS) int64; float64 of `in_photons`.
+    unit : values of pixels are photons times this number.
     needed : (n,) int64, frames that the reflection is on.
     whole : (n,) bool.
-    background : (n,) float64, mean counts a pixel, NaN where not whole or not to be had.
+    background : (n,) float64, mean photons a pixel, NaN where not whole or not to be had.
     n_background : (n,) int64, background pixels.
-    offsets, values, counts : row i's histogram is [offsets[i], offsets[i + 1]): background count
+    offsets, values, counts : row i's histogram is [offsets[i], offsets[i + 1]): background value
         (int32, ascending) and how often (int64); empty where whole.
     """
 
     rows: NDArray[np.int64]
-    sums: NDArray[np.int64]
+    sums: NDArray[Any]
     needed: NDArray[np.int64]
     whole: NDArray[np.bool_]
     background: NDArray[np.float64]
@@ -62,6 +68,7 @@ class PixelSums:
     offsets: NDArray[np.int64]
     values: NDArray[np.int32]
     counts: NDArray[np.int64]
+    unit: int = 1
 
 
 def select_rows(s: PixelSums, rows: NDArray[np.bool_]) -> PixelSums:
@@ -78,6 +85,7 @@ def select_rows(s: PixelSums, rows: NDArray[np.bool_]) -> PixelSums:
         offsets=_offsets(lengths[rows]),
         values=s.values[kept],
         counts=s.counts[kept],
+        unit=s.unit,
     )
 
 
@@ -94,6 +102,7 @@ def concatenate_sums(parts: Sequence[PixelSums]) -> PixelSums:
         offsets=_offsets(lengths),
         values=np.concatenate([p.values for p in parts]),
         counts=np.concatenate([p.counts for p in parts]),
+        unit=parts[0].unit,
     )
 
 
@@ -122,6 +131,7 @@ def add_equal_rows(s: PixelSums) -> PixelSums:
         offsets=_offsets(lengths),
         values=values[starts],
         counts=counts,
+        unit=s.unit,
     )
 
 
@@ -142,7 +152,15 @@ def sorted_by_row(s: PixelSums) -> PixelSums:
         offsets=offsets,
         values=s.values[entry],
         counts=s.counts[entry],
+        unit=s.unit,
     )
+
+
+def in_photons(s: PixelSums) -> PixelSums:
+    """Return the record with its sums in photons, float64."""
+    sums = s.sums.astype(np.float64)
+    sums[:, IN_PHOTONS] /= s.unit
+    return replace(s, sums=sums, unit=1)
 
 
 def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

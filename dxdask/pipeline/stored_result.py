@@ -79,6 +79,19 @@ class StoredResult:
         new_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(offsets.dtype)
         return {**found, "pixel_offsets": new_offsets}
 
+    def saturated(self, *, run: str) -> dict[str, NDArray[Any]]:
+        """Return arrays of the saturated pixels beside strong ones; none of older spots."""
+        names = [f"saturated_{name}" for name in ("panel", "x", "y", "z", "value")]
+        there = self._store(run).manifest(self.step).arrays
+        if not set(names) <= set(there):
+            return {}
+        found = self.arrays(names, run=run)
+        if run not in self.images:
+            return found
+        first, last = self.images[run]
+        keep = (found["saturated_z"] >= first - 1) & (found["saturated_z"] < last)
+        return {name: values[keep] for name, values in found.items()}
+
     def _rows(self, names: Sequence[str] | None, run: str | None) -> Reflections:
         store = self._store(run)
         table = store.columns(self.step, names, run=run)

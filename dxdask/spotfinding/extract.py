@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Mask
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.panel_pixels import Found, PanelPixels, panel_pixels
 from dxdask.spotfinding.parameters import SpotfinderParameters
@@ -19,7 +20,7 @@ from dxdask.spotfinding.workspaces import Workspace
 
 
 class Pixels(NamedTuple):
-    """Pixels (n,): panel, x (fast) and y (slow) in it, z (image), value in counts."""
+    """Pixels (n,): panel, x (fast) and y (slow) in it, z (image), value in photons."""
 
     panel: NDArray[np.int32]
     x: NDArray[np.int32]
@@ -49,7 +50,7 @@ class FramePiece(NamedTuple):
 
 
 class BlockPixels(NamedTuple):
-    """Strong pixels of consecutive frames, with counts and background of each frame.
+    """Strong pixels of consecutive frames, with photons and background of each frame.
 
     Attributes
     ----------
@@ -57,9 +58,10 @@ class BlockPixels(NamedTuple):
     frame_offsets : (frames + 1,) first pixel of each frame.
     used : (frames,) False for frames that were skipped.
     n_strong : (frames,) number of strong pixels, also of frames that have too many to be used.
-    background : (frames,) mean of the other valid pixels, counts; NaN where there are none, or
+    background : (frames,) mean of the other valid pixels, photons; NaN where there are none, or
         without `compute_mean_background`.
     reasons : frame, from 0 -> reason why it could not be used.
+    saturated : the saturated pixels beside strong ones.
     """
 
     pixels: Pixels
@@ -68,6 +70,7 @@ class BlockPixels(NamedTuple):
     n_strong: NDArray[np.int64]
     background: NDArray[np.float64]
     reasons: dict[int, str]
+    saturated: Pixels
 
 
 def strong_pixels(
@@ -79,25 +82,26 @@ def strong_pixels(
     first_z: int,
     n_frames: int,
     skip: frozenset[int] = frozenset(),
-    gain_map: NDArray[np.float64] | None = None,
+    maps: PixelMaps | None = None,
     workspace: Workspace | None = None,
 ) -> BlockPixels:
     """Return the strong pixels of `n_frames` consecutive frames, the first at z = first_z.
 
     pieces : the frames in order, one piece in memory at a time; a piece may be missing if `skip`
         holds all its frames. masks : one (slow, fast) per panel, True is good. skip : frames, from
-        0, that are not used. gain_map : counts per photon (slow, fast) of the stored frame.
+        0, that are not used. maps : gain and pedestal of single pixels.
     workspace : used for this run only; it may hold the frames.
     """
     workspace = workspace or Workspace()
     found: list[Found] = []
+    saturated: list[Pixels] = []
     counts = np.zeros((n_frames, len(experiment.detector)), np.int64)
     n_strong = np.zeros(n_frames, np.int64)
     background = np.full(n_frames, np.nan)
     reasons: dict[int, str] = {}
     for z, frames, unread in pieces:
         panels = workspace.panels(
-            frames.dtype, lambda d: panel_pixels(experiment, masks, parameters, d, gain_map)
+            frames.dtype, lambda d: panel_pixels(experiment, masks, parameters, d, maps)
         )
         for i in range(len(frames)):
             f = z - first_z + i
@@ -116,11 +120,13 @@ def strong_pixels(
                 reasons[f], counts[f] = reason, 0
             else:
                 found += strong
+                saturated += _saturated(frames[i], panels, strong, first_z + f)
         del frames  # frees their memory before the next piece is read
     used = np.array([f not in skip for f in range(n_frames)], np.bool_)
     offsets = offsets_of(counts.sum(axis=1))
     pixels = _pixels(found, counts, first_z)
-    return BlockPixels(pixels, offsets, used, n_strong, background, reasons)
+    beside = concatenate_pixels(saturated)
+    return BlockPixels(pixels, offsets, used, n_strong, background, reasons, beside)
 
 
 def _pixels(found: Sequence[Found], counts: NDArray[np.int64], first_z: int) -> Pixels:
@@ -132,6 +138,18 @@ def _pixels(found: Sequence[Found], counts: NDArray[np.int64], first_z: int) -> 
     panel = np.repeat(np.tile(np.arange(n_panels, dtype=np.int32), n_frames), counts.ravel())
     z = np.repeat(np.arange(first_z, first_z + n_frames, dtype=np.int32), counts.sum(axis=1))
     return Pixels(panel, x, y, z, value)
+
+
+def _saturated(
+    frame: NDArray[Any], panels: Sequence[PanelPixels], strong: Sequence[Found], z: int
+) -> list[Pixels]:
+    out = []
+    for number, (panel, pixels) in enumerate(zip(panels, strong, strict=True)):
+        x, y, value = panel.saturated(frame, pixels)
+        if x.size:
+            at = np.full((2, x.size), [[number], [z]], np.int32)
+            out.append(Pixels(at[0], x, y, at[1], value))
+    return out
 
 
 def _mean_background(

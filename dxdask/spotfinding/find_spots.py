@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.results import StepResult
 from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.filters.keep_spots import needs_surroundings
@@ -26,7 +27,7 @@ def find_spots(
     mask: NDArray[np.bool_] | None = None,
     parameters: SpotfinderParameters | None = None,
     *,
-    gain_map: NDArray[np.float64] | None = None,
+    maps: PixelMaps | None = None,
     experiment_index: int = 0,
 ) -> StepResult:
     """Find the strong spots of one run, in memory.
@@ -37,14 +38,14 @@ def find_spots(
     experiment : its models; panels are cut out of the frame, the scan gives z of the first frame.
     mask : (slow, fast), True is good; None for all.
     parameters : default those of DIALS.
-    gain_map : (slow, fast), counts per photon of each pixel, in place of the gains of the panels.
+    maps : gain and pedestal of single pixels, in place of the panels'.
     experiment_index : value of the column `experiment`.
 
     Returns
     -------
     StepResult
         reflections : experiment, panel, flags, x, y, z and their variances, bbox, n_pixels, peak,
-        intensity_sum and its variance (background included), by panel and first pixel.
+        intensity_sum and its variance, photons (background included), by panel and first pixel.
         arrays : pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z, pixel_value (m,): the strong
         pixels of each spot; with `output.shoeboxes` also those of
         `dxdask.spotfinding.shoeboxes.shoeboxes_of`. tables : images; with `per_image_statistics`
@@ -58,9 +59,7 @@ def find_spots(
         detector, or the range of images leaves the run.
     """
     parameters = parameters or SpotfinderParameters()
-    check_inputs(
-        frames.shape, experiment, parameters, dtype=frames.dtype, mask=mask, gain_map=gain_map
-    )
+    check_inputs(frames.shape, experiment, parameters, dtype=frames.dtype, mask=mask, maps=maps)
     z0, detector = first_z(experiment), experiment.detector
     masks = panel_masks(detector, experiment.beam, mask, parameters.filter)
     part = spots_of_block(
@@ -71,12 +70,13 @@ def find_spots(
         first_z=z0,
         n_frames=len(frames),
         ranges=z_ranges(experiment, parameters, len(frames)),
-        gain_map=gain_map,
+        maps=maps,
     )
     around = None
     if needs_surroundings(parameters):
         boxes = boxes_to_cut(part, experiment, parameters)
-        around = assemble(cut_boxes(frames, boxes, detector, masks, parameters, first_z=z0), boxes)
+        cut = cut_boxes(frames, boxes, detector, masks, parameters, first_z=z0, maps=maps)
+        around = assemble(cut, boxes)
     return result_of_part(
         part,
         experiment,

@@ -8,6 +8,7 @@ import numpy as np
 
 from dxdask.errors import InputError
 from dxdask.models import Experiment
+from dxdask.models.pixel_maps import PixelMaps, require_maps_of
 from dxdask.spotfinding.images import z_ranges
 from dxdask.spotfinding.panel_pixels import require_inside
 from dxdask.spotfinding.parameters import SpotfinderParameters
@@ -21,26 +22,26 @@ def check_inputs(
     *,
     dtype: np.dtype[Any] | None = None,
     mask: Any = None,
-    gain_map: Any = None,
+    maps: PixelMaps | None = None,
 ) -> None:
     """Check the input of spot finding for a run; computes nothing.
 
     shape : (frame, slow, fast) of the frames. dtype : of the frames; None where calibration makes
-    them of the right one. mask, gain_map : (slow, fast) or None, possibly lazy: only their shapes
-    are used.
+    them of the right one. mask : (slow, fast) or None, possibly lazy: only its shape is used.
+    maps : gain and pedestal of single pixels.
 
     Raises
     ------
     InputError
         A file name is given in place of an array; the dtype of the frames is not supported;
-        frames, mask or gain map do not fit the detector, or frames the scan; `scan_range` is not
+        frames, mask or maps do not fit the detector, or frames the scan; `scan_range` is not
         within the run or `region_of_interest` not on a panel; no spot size is within the limits.
     """
-    for name in ("mask", "gain_map"):
+    for name in type(parameters.lookup).model_fields:
         if getattr(parameters.lookup, name) is not None:
             raise InputError(
                 f"lookup.{name}={getattr(parameters.lookup, name)} is for `dxdask find_spots`, "
-                f"which reads it; here give its values as `{name}`"
+                f"which reads it; here give its values as `mask` or `maps`"
             )
     run, detector = experiment.run, experiment.detector
     if len(shape) != 3:
@@ -54,12 +55,12 @@ def check_inputs(
             f"{run} has {shape[0]} frames, its scan {scan.n_images} images "
             f"{scan.image_range}; give all frames of the scan"
         )
-    for what, given in (("mask", mask), ("gain map", gain_map)):
-        size = getattr(given, "shape", None)
-        if size is not None and len(size) != 2:
-            raise InputError(f"{what} of {run} is {size}; give (slow, fast)")
-        if size is not None:
-            detector.require_room(size, f"{what} of {run} is")
+    size = getattr(mask, "shape", None)
+    if size is not None and len(size) != 2:
+        raise InputError(f"mask of {run} is {size}; give (slow, fast)")
+    if size is not None:
+        detector.require_room(size, f"mask of {run} is")
+    require_maps_of(detector, maps or PixelMaps(), run)
     z_ranges(experiment, parameters, shape[0])
     size_limits(detector, parameters)
     for panel in detector.panels:

@@ -23,7 +23,7 @@ class BackgroundGradientParameters(Parameters):
         2, "Width of the border around a spot that is its background.", unit="px", expert=2, ge=1
     )
     gradient_cutoff: float = parameter(
-        4.0, "Largest slope of the background of a spot.", unit="counts/px", expert=2, ge=0.0
+        4.0, "Largest slope of the background of a spot.", unit="photons/px", expert=2, ge=0.0
     )
 
 
@@ -81,7 +81,16 @@ class LookupParameters(Parameters):
         None, "A .npy file of booleans (slow, fast), true where a pixel is good."
     )
     gain_map: Path | None = parameter(
-        None, "A .npy file (slow, fast), counts per photon of each pixel.", unit="counts/photon"
+        None,
+        "A .npy file (slow, fast), counts per photon of each pixel, in place of the gains of the "
+        "panels. `integrate` takes it from here.",
+        unit="counts/photon",
+    )
+    pedestal_map: Path | None = parameter(
+        None,
+        "A .npy file (slow, fast), counts without photons of each pixel, in place of the "
+        "pedestals of the panels. `integrate` takes it from here.",
+        unit="counts",
     )
 
 

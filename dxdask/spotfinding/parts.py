@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Integers, Mask
 from dxdask.errors import InputError
 from dxdask.models import Detector, Experiment
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.spotfinding.adjacency import adjacent_labels
 from dxdask.spotfinding.extract import (
     BlockPixels,
@@ -36,15 +37,16 @@ from dxdask.spotfinding.workspaces import Workspace
 
 
 class ImageRecords(NamedTuple):
-    """Counts, background and reasons of images.
+    """Photons, background and reasons of images.
 
     Attributes
     ----------
     z : (frames,) of the frames that were used.
     n_strong : (frames,) strong pixels on each.
-    background : (frames,) mean of the other valid pixels, counts; NaN where not known.
+    background : (frames,) mean of the other valid pixels, photons; NaN where not known.
     reasons : z -> reason why that frame could not be used.
     hot : the pixels strong on all of them; empty without `write_hot_mask`.
+    saturated : the saturated pixels beside strong ones.
     """
 
     z: Integers
@@ -52,6 +54,7 @@ class ImageRecords(NamedTuple):
     background: NDArray[np.float64]
     reasons: dict[int, str]
     hot: Hot
+    saturated: Pixels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,20 +92,20 @@ def spots_of_block(
     first_z: int,
     n_frames: int,
     ranges: Sequence[ZRange] = (),
-    gain_map: NDArray[np.float64] | None = None,
+    maps: PixelMaps | None = None,
     workspace: Workspace | None = None,
 ) -> SpotPart:
     """Return the spots of `n_frames` consecutive frames, the first at z = first_z.
 
     pieces : the frames in order; one piece is in memory at a time. masks : one (slow, fast) per
     panel, True is good. ranges : of z to use, all if empty; pieces wholly outside may be missing.
-    gain_map : counts per photon (slow, fast) of the stored frame, in place of the panels' gains.
+    maps : gain and pedestal of single pixels, in place of the panels'.
     workspace : used for this run only; it may hold the frames.
     """
     skip = [f for f in range(n_frames) if ranges and not is_used(first_z + f, ranges)]
     block = strong_pixels(
         pieces, experiment, masks, parameters,
-        first_z=first_z, n_frames=n_frames, skip=frozenset(skip), gain_map=gain_map,
+        first_z=first_z, n_frames=n_frames, skip=frozenset(skip), maps=maps,
         workspace=workspace,
     )  # fmt: skip
     p, detector = block.pixels, experiment.detector
@@ -143,6 +146,7 @@ def _images(
         background=block.background[used],
         reasons={f + first_z: reason for f, reason in block.reasons.items()},
         hot=hot_of_frames(key, block.frame_offsets, usable, first_z=first_z, ranges=hot_ranges),
+        saturated=block.saturated,
     )
 
 
@@ -212,6 +216,7 @@ def _join_images(parts: Sequence[ImageRecords]) -> ImageRecords:
         background=np.concatenate([p.background for p in parts]),
         reasons={z: reason for p in parts for z, reason in p.reasons.items()},
         hot=combine_hot([p.hot for p in parts]),
+        saturated=concatenate_pixels([p.saturated for p in parts]),
     )
 
 

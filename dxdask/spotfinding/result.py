@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +44,9 @@ def result_of_part(
 
     Spots are in order of panel and first pixel (z, y, x), as DIALS's. `arrays` holds their
     pixels, spot by spot: pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z (m,), pixel_value (m,)
-    counts; and hot_mask (slow, fast), with `write_hot_mask`.
+    photons, int32 where all are whole, else float32; saturated_panel, _x, _y, _z and
+    _value, the saturated pixels beside strong ones; and hot_mask (slow, fast), with
+    `write_hot_mask`.
 
     frame_shape : (slow, fast) of the stored frames; that of the panels by default.
 
@@ -57,7 +59,7 @@ def result_of_part(
     pixels, offsets = take_spots(pixels, offsets, np.flatnonzero(keep))
     kept = select(table, keep)
     kept["experiment"] = np.full(int(keep.sum()), experiment_index, np.int32)
-    arrays = dict(_arrays(pixels, offsets))
+    arrays = _arrays(pixels, offsets) | _saturated(whole.images.saturated)
     background = parameters.compute_mean_background
     tables = [images_table(experiment.run, whole, kept, with_background=background)]
     reasons = dict(whole.images.reasons)
@@ -120,7 +122,12 @@ def _in_order(pixels: Pixels, offsets: Integers) -> tuple[Pixels, Integers]:
     return take_spots(pixels, offsets, np.argsort(place * n_x + pixels.x[f]))
 
 
-def _arrays(pixels: Pixels, offsets: Integers) -> Mapping[str, NDArray[Any]]:
+def _saturated(pixels: Pixels) -> dict[str, NDArray[Any]]:
+    named = zip(Pixels._fields, pixels, strict=True)
+    return {f"saturated_{name}": values for name, values in named}
+
+
+def _arrays(pixels: Pixels, offsets: Integers) -> dict[str, NDArray[Any]]:
     largest = max(int(pixels.x.max(initial=0)), int(pixels.y.max(initial=0)))
     small = np.int16 if largest <= np.iinfo(np.int16).max else np.int32
     return {
@@ -128,5 +135,11 @@ def _arrays(pixels: Pixels, offsets: Integers) -> Mapping[str, NDArray[Any]]:
         "pixel_x": pixels.x.astype(small),
         "pixel_y": pixels.y.astype(small),
         "pixel_z": pixels.z,
-        "pixel_value": whole_counts(pixels.value),
+        "pixel_value": _kept(pixels.value),
     }
+
+
+def _kept(values: NDArray[np.float64]) -> NDArray[Any]:
+    if (values == np.rint(values)).all():
+        return whole_counts(values)
+    return values.astype(np.float32)

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Integers, Mask
 from dxdask.models import Detector
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.spotfinding.boxes import Boxes, overlapping, volumes
 from dxdask.spotfinding.extract import Pixels
 from dxdask.spotfinding.offsets import offsets_of
+from dxdask.spotfinding.panel_photons import PanelPhotons
 from dxdask.spotfinding.panel_pixels import trusted_range
 from dxdask.spotfinding.parameters import SpotfinderParameters
 
@@ -66,12 +68,13 @@ def cut_boxes(
     *,
     first_z: int,
     unread: Mapping[int, str] = MappingProxyType({}),
+    maps: PixelMaps | None = None,
 ) -> Cut:
     """Return the pixels of boxes in consecutive frames (frame, slow, fast), the first at `first_z`.
 
     masks : one (slow, fast) per panel, True is good. unread : frame, from 0, that could not be
-    read -> reason. Counts are those that the threshold used, less the pedestal: int32 where they
-    are whole numbers, clipped to its range; else float32.
+    read -> reason. maps : gain and pedestal of single pixels. Values are photons, as the threshold
+    used them: int32 where they are whole numbers, clipped to its range; else float32.
     """
     here = overlapping(boxes, first_z, first_z + len(frames))
     panel, bbox = boxes.panel[here], boxes.bbox[here].astype(np.int64)
@@ -80,14 +83,17 @@ def cut_boxes(
     area = (x1 - x0) * (y1 - y0)
     length = (high - low) * area
     own = offsets_of(length)
-    value = np.zeros(int(own[-1]), _kept_as(frames.dtype, detector))
+    value = np.zeros(int(own[-1]), _kept_as(frames.dtype, detector, maps))
     mask = np.zeros(value.size, np.uint8)
     readable = np.array([f not in unread for f in range(len(frames))], np.bool_)
     for index in np.unique(panel).tolist():
         p = detector[index]
+        photons = PanelPhotons(p, frames.dtype, maps)
+        shape = p.image_size[::-1]
         _cut(
             frames[:, p.slices[0], p.slices[1]], masks[index], readable, first_z,
-            trusted_range(p, parameters) or (-np.inf, np.inf), float(p.pedestal),
+            trusted_range(p, parameters) or (-np.inf, np.inf),
+            np.broadcast_to(photons.pedestal, shape), np.broadcast_to(photons.gain, shape),
             _limits(value.dtype),
             np.flatnonzero(panel == index), bbox, own, value, mask,
         )  # fmt: skip
@@ -156,8 +162,9 @@ def shoeboxes_of(
     return {"shoebox_offsets": new, "shoebox_value": value, "shoebox_mask": mask}
 
 
-def _kept_as(dtype: np.dtype[Any], detector: Detector) -> np.dtype[Any]:
-    is_whole = np.issubdtype(dtype, np.integer) and not any(p.pedestal for p in detector.panels)
+def _kept_as(dtype: np.dtype[Any], detector: Detector, maps: PixelMaps | None) -> np.dtype[Any]:
+    kinds = {PanelPhotons(p, dtype, maps).dtype.kind for p in detector.panels}
+    is_whole = kinds <= {"i", "u"}
     return np.dtype(np.int32 if is_whole else np.float32)
 
 
@@ -170,8 +177,8 @@ def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _cut(
-    frames: Any, good: Any, readable: Any, first_z: Any, trusted: Any, pedestal: Any, limits: Any,
-    which: Any, bbox: Any, own: Any, value: Any, mask: Any,
+    frames: Any, good: Any, readable: Any, first_z: Any, trusted: Any, pedestal: Any, gain: Any,
+    limits: Any, which: Any, bbox: Any, own: Any, value: Any, mask: Any,
 ) -> None:  # fmt: skip
     """Copy the pixels of boxes `which`, all on the panel of the frames (frame, slow, fast).
 
@@ -187,9 +194,11 @@ def _cut(
                 continue
             for y in range(y0, y1):
                 for x in range(x0, x1):
-                    v = frames[f, y, x] - pedestal
+                    count = frames[f, y, x]
                     # false for NaN
-                    mask[n] = USABLE if good[y, x] and v > trusted[0] and v < trusted[1] else 0
+                    is_valid = good[y, x] and count > trusted[0] and count < trusted[1]
+                    mask[n] = USABLE if is_valid else 0
+                    v = (count - pedestal[y, x]) / gain[y, x]
                     if v < limits[0]:
                         v = limits[0]
                     elif v > limits[1]:

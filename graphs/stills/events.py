@@ -139,7 +139,7 @@ def integrate_events(
     given = run.parameters.integration
     context = stills_context(
         run.experiment.detector, run.experiment.beam, known.group.xhm(),
-        d_min=given.prediction.d_min, d_max=given.prediction.d_max,
+        d_min=given.prediction.d_min, d_max=given.prediction.d_max, maps=run.maps,
     )  # fmt: skip
     image_of_spot = np.floor(part.indexed["z"]).astype(np.int64)
     none = np.empty((0, *run.mask.shape), np.int32)
@@ -176,7 +176,7 @@ def _spots(
 ) -> StillsPart:
     found = spots_of_block(
         (FramePiece(z, frames, unread),), run.as_imported, run.spot_masks,
-        run.spotfinder, first_z=z, n_frames=len(frames), ranges=run.ranges, gain_map=run.gain_map,
+        run.spotfinder, first_z=z, n_frames=len(frames), ranges=run.ranges, maps=run.maps,
         workspace=room,
     )  # fmt: skip
     result = result_of_part(found, run.as_imported, run.spotfinder, experiment_index=run.index)

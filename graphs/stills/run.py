@@ -12,6 +12,7 @@ from dxdask.graphs.stills.parameters import StillsParameters
 from dxdask.integration.context import usable_pixels
 from dxdask.masking import panel_masks
 from dxdask.models import Experiment, ExperimentList
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.spotfinding.filters import needs_surroundings
 from dxdask.spotfinding.images import ZRange, first_z, z_ranges
 from dxdask.spotfinding.inputs import check_inputs
@@ -30,7 +31,7 @@ class StillsRun:
     these are the same whatever is refined later; see `filter.d_min`, `hits.d_min`.
     spot_masks : usable pixels (slow, fast) of each panel. mask : (slow, fast) of the frame.
     wavelengths : (n,) of the events, A. event_ids : (n,), -1 where there are none.
-    gain_map : counts a photon (slow, fast), or None.
+    maps : gain and pedestal of single pixels, in place of the panels'.
     """
 
     experiment: Experiment
@@ -41,7 +42,7 @@ class StillsRun:
     wavelengths: NDArray[np.float64]
     event_ids: NDArray[np.int64]
     parameters: StillsParameters
-    gain_map: NDArray[np.float64] | None = None
+    maps: PixelMaps
 
     @property
     def experiments(self) -> ExperimentList:
@@ -79,18 +80,18 @@ def stills_run(
     spot_mask: NDArray[np.bool_] | None = None,
     geometry: Experiment | None = None,
     event_ids: NDArray[np.int64] | None = None,
-    gain_map: NDArray[np.float64] | None = None,
+    maps: PixelMaps | None = None,
 ) -> StillsRun:
     """Return the models, masks, wavelengths and parameters that the events of a run share.
 
     experiment : as imported. shape : (n, slow, fast) of the frames. mask : (slow, fast), True is
     good. spot_mask : the same for finding spots, where it differs. geometry : the models to index
-    and integrate by, where they are known better.
+    and integrate by, where they are known better. maps : gain and pedestal of single pixels.
 
     Raises
     ------
     InputError
-        Frames, mask, gain map, wavelengths or the geometry do not fit.
+        Frames, mask, maps, wavelengths or the geometry do not fit.
     ParameterError
         The parameters of spot finding take other events, or other frames, into account.
     """
@@ -103,7 +104,7 @@ def stills_run(
         )
     if spot_mask is None:
         spot_mask = mask
-    check_inputs(shape, experiment, spotfinder, mask=spot_mask, gain_map=gain_map)
+    check_inputs(shape, experiment, spotfinder, mask=spot_mask, maps=maps)
     masks = panel_masks(experiment.detector, experiment.beam, spot_mask, spotfinder.filter)
     geometry = geometry or experiment
     _require_same_panels(experiment, geometry)
@@ -116,7 +117,7 @@ def stills_run(
         wavelengths=_wavelengths(geometry, shape[0]),
         event_ids=np.full(shape[0], -1, np.int64) if event_ids is None else event_ids,
         parameters=parameters,
-        gain_map=gain_map,
+        maps=maps or PixelMaps(),
     )
 
 

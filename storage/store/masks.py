@@ -65,6 +65,30 @@ def read_gain_map(path: Path, name: str) -> NDArray[np.float64]:
     return gains
 
 
+def read_pedestal_map(path: Path, name: str) -> NDArray[np.float64]:
+    """Return the counts without photons of each pixel (slow, fast) in a .npy file.
+
+    Raises
+    ------
+    FormatError
+        It cannot be read, or holds something else.
+    InputError
+        A pedestal is not finite.
+    """
+    found = _read_npy(path, name, "numbers")
+    if found.dtype.kind not in "fiu":
+        raise FormatError(f"{name}={path} is {found.dtype} {found.shape}, not float (slow, fast)")
+    pedestals = np.array(found, np.float64)
+    bad = np.argwhere(~np.isfinite(pedestals))
+    if len(bad):
+        slow, fast = bad[0].tolist()
+        raise InputError(
+            f"{name}={path} has {len(bad)} pedestals that are not finite, the first at slow "
+            f"{slow}, fast {fast}; give counts"
+        )
+    return pedestals
+
+
 def _read_npy(path: Path, name: str, kind: str) -> NDArray[Any]:
     try:
         # Mapped, so that a header that announces more than the file holds allocates nothing.

@@ -21,6 +21,7 @@ from dxdask import spotfinding
 from dxdask.errors import ChunkError, InputError
 from dxdask.graphs import spots
 from dxdask.graphs.fold import n_folds
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters
 from dxdask.storage.frames.lazy import lazy_frames
@@ -118,7 +119,9 @@ def test_building_computes_nothing_and_costs_the_tasks_promised() -> None:
     # blocks in memory are entries of the graph
     assert n_tasks(lazy) == 7 + 12 + 12 + n_folds(12, 3, records=True)
     assert n_tasks(half) == 7 + 5 + 5 + n_folds(5, 8, records=True)
-    gains = spots.find_spots(marked(FRAMES, 2), EXPERIMENT, MASK, gain_map=MASK + 1.0, fan_in=3)
+    gains = spots.find_spots(
+        marked(FRAMES, 2), EXPERIMENT, MASK, maps=PixelMaps(gain=MASK + 1.0), fan_in=3
+    )
     assert n_tasks(gains) == 8 + 2 + 12 + n_folds(12, 3, records=True)
 
 
@@ -174,15 +177,17 @@ def test_a_frame_that_cannot_be_read_is_a_problem(n: int) -> None:
 
 def test_a_gain_map_is_cut_to_the_panels() -> None:
     gain = np.random.default_rng(2).uniform(0.5, 4.0, FRAMES.shape[1:])
-    expected = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, gain_map=gain)
+    expected = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, maps=PixelMaps(gain=gain))
     plain = spotfinding.find_spots(FRAMES, EXPERIMENT, MASK)
     assert len(expected.reflections["x"]) != len(plain.reflections["x"])
-    lazy = spots.find_spots(chunked(FRAMES, 5), EXPERIMENT, MASK, gain_map=gain)
+    lazy = spots.find_spots(chunked(FRAMES, 5), EXPERIMENT, MASK, maps=PixelMaps(gain=gain))
     assert_equal(lazy.compute(scheduler="threads"), expected)
     even = np.full(FRAMES.shape[1:], 2.0)
     two = SpotfinderParameters.model_validate({"threshold": {"dispersion": {"gain": 2.0}}})
     np.testing.assert_array_equal(
-        spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, gain_map=even).reflections["bbox"],
+        spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, maps=PixelMaps(gain=even)).reflections[
+            "bbox"
+        ],
         spotfinding.find_spots(FRAMES, EXPERIMENT, MASK, two).reflections["bbox"],
     )
 

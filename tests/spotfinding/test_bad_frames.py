@@ -11,6 +11,7 @@ from support.spot_examples import experiment_for, spotty_frames
 
 from dxdask.errors import InputError
 from dxdask.models import Panel
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 
 FRAMES = spotty_frames((6, 40, 50), 12)
@@ -69,7 +70,7 @@ def test_a_mask_or_gain_map_that_does_not_fit_is_refused(shape: tuple[int, ...])
     with pytest.raises(InputError, match=r"mask of run is .*give"):
         find_spots(FRAMES, experiment, np.ones(shape, bool))
     with pytest.raises(InputError, match=r"gain map of run is .*give"):
-        find_spots(FRAMES, experiment, gain_map=np.ones(shape))
+        find_spots(FRAMES, experiment, maps=PixelMaps(gain=np.ones(shape)))
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,12 @@ def _lower_variance(ring: Any, n: int, fit: Any) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def background(ring: Any, n: int, gain: float, n_sigma: float, fit: Any) -> Any:
+def background(ring: Any, n: int, n_sigma: float, fit: Any) -> Any:
     """Return number and variance of the background pixels; fit (3,) becomes the plane.
 
-    ring : (m, 3) dx and dy from the reflection, px, and counts; the first n rows are used. A pixel
-    more than n_sigma standard deviations and one photon (`gain` counts) above the plane is
-    rejected. The variance is that about the plane, at least that of one photon in all the pixels.
+    ring : (m, 3) dx and dy from the reflection, px, and photons; the first n rows are used. A pixel
+    more than n_sigma standard deviations and one photon above the plane is rejected. The variance
+    is that about the plane, at least that of one photon in all the pixels.
     """
     fit[0], fit[1], fit[2] = 0.0, 0.0, 0.0
     kept = _plane(ring, n, np.inf, fit)
@@ -68,8 +68,8 @@ def background(ring: Any, n: int, gain: float, n_sigma: float, fit: Any) -> Any:
         return kept, 0.0
     limit = np.inf
     for _ in range(ROUNDS):
-        spread = max(gain * max(fit[0], 0.0), _lower_variance(ring, n, fit))
-        limit = n_sigma * np.sqrt(spread) + gain
+        spread = max(max(fit[0], 0.0), _lower_variance(ring, n, fit))
+        limit = n_sigma * np.sqrt(spread) + 1.0
         before, kept = kept, _plane(ring, n, limit, fit)
         if kept == before:
             break
@@ -81,4 +81,4 @@ def background(ring: Any, n: int, gain: float, n_sigma: float, fit: Any) -> Any:
         if r <= limit:
             total += r * r
             m += 1
-    return kept, max(total / max(m - 3, 1), gain * gain / kept)
+    return kept, max(total / max(m - 3, 1), 1.0 / kept)

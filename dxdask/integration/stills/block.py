@@ -113,10 +113,10 @@ def _integrated(
     if parameters.summation.follow_panels:
         found = predict_still(a_matrix, wavelength, context, spread, n_sigma=SPOTS_WITHIN)
         xy = np.stack([spots["x"], spots["y"]], axis=1)
-        shifts = panel_shifts(found, spots["hkl"], spots["panel"], xy, len(context.gain))
+        shifts = panel_shifts(found, spots["hkl"], spots["panel"], xy, len(context.trusted))
     seen = None
     if parameters.summation.follow_spots:
-        seen = SeenSpots(spots["hkl"], extents(frame, mask, spots, context.panels, context.gain))
+        seen = SeenSpots(spots["hkl"], extents(frame, mask, spots, context.panels, context.pixels))
     given = parameters.prediction
     if given.domain_size is not None and given.half_mosaicity is not None:
         return integrate_still(

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.geometry.resolution import corner_resolution
 from dxdask.integration.centring import centring_translations
+from dxdask.integration.photons import ScaledPixels, photons_of
 from dxdask.integration.rays import PanelArrays, panel_arrays
 from dxdask.integration.stills.shadows import RadialGrid, radial_grid
 from dxdask.models import Beam, Detector, space_group
+from dxdask.models.pixel_maps import PixelMaps
 
 
 class StillsContext(NamedTuple):
@@ -23,7 +25,7 @@ class StillsContext(NamedTuple):
     Attributes
     ----------
     panels : of the detector, as arrays. beam : direction and polarisation. trusted : (p, 2)
-    counts strictly between which pixels are used. gain : (p,) counts a photon. centring : (m, 3)
+    counts strictly between which pixels are used. pixels : gain and pedestal. centring : (m, 3)
     translations of the lattice's centring, in 1/24. grid : pixels that sample the background.
     d_min, d_max : A.
     """
@@ -31,7 +33,7 @@ class StillsContext(NamedTuple):
     panels: PanelArrays
     beam: Beam
     trusted: Floats
-    gain: Floats
+    pixels: ScaledPixels
     centring: NDArray[np.int64]
     grid: RadialGrid
     d_min: float
@@ -45,6 +47,7 @@ def stills_context(
     *,
     d_min: float | None = None,
     d_max: float | None = None,
+    maps: PixelMaps | None = None,
 ) -> StillsContext:
     """Return the constants that the stills of a run share; the last are cached, so read only.
 
@@ -53,19 +56,24 @@ def stills_context(
     detector, beam : of the run; wavelengths of single stills are not used.
     group : symbol of the space group.
     d_min, d_max : Angstrom; None: the resolution at the corners of the detector, no limit.
+    maps : gain and pedestal of single pixels, in place of the panels'.
     """
-    return _context(detector, replace(beam, wavelengths=None), group, d_min, d_max)
+    context = _context(detector, replace(beam, wavelengths=None), group, d_min, d_max)
+    if maps is None or not maps.are_given:
+        return context
+    return context._replace(pixels=photons_of(detector, maps).pixels)
 
 
 @lru_cache(maxsize=8)
 def _context(
     detector: Detector, beam: Beam, group: str, d_min: float | None, d_max: float | None
 ) -> StillsContext:
+    photons = photons_of(detector)
     return StillsContext(
         panels=panel_arrays(detector),
         beam=beam,
-        trusted=np.array([p.trusted_range for p in detector.panels], dtype=np.float64),
-        gain=np.array([p.gain for p in detector.panels], dtype=np.float64),
+        trusted=photons.trusted,
+        pixels=photons.pixels,
         centring=centring_translations(space_group(group)),
         grid=radial_grid(detector, beam),
         d_min=corner_resolution(detector, beam.s0) if d_min is None else d_min,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Reflections
+from dxdask.integration.photons import ScaledPixels, photons_of_pixel
 from dxdask.integration.rays import PanelArrays
 from dxdask.integration.stills.panel_shifts import rows_of
 from dxdask.integration.stills.prediction import Predictions
@@ -30,9 +31,9 @@ class SeenSpots(NamedTuple):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _extents(
-    frame: Any, mask: Any, panel: Any, bbox: Any, panels: Any, gain: Any, most: int, out: Any
+    frame: Any, mask: Any, panel: Any, bbox: Any, panels: Any, pixels: Any, most: int, out: Any
 ) -> None:
-    """Fill out (n,) with (xx + yy) / 2 of the counts in each box (n, 4) x0 x1 y0 y1; NaN if faint.
+    """Fill out (n,) with (xx + yy) / 2 of the photons in each box (n, 4) x0 x1 y0 y1; NaN if faint.
 
     most : pixels of the largest box with its border.
     """
@@ -48,21 +49,23 @@ def _extents(
                 at_y, at_x = panels.offset[p, 1] + j, panels.offset[p, 0] + i
                 good &= mask[at_y, at_x]
                 if j in (y0, y1 - 1) or i in (x0, x1 - 1):
-                    ring[n] = frame[at_y, at_x]
+                    ring[n] = photons_of_pixel(np.float64(frame[at_y, at_x]), p, at_y, at_x, pixels)
                     n += 1
         if not good or n == 0:
             continue
         level = np.median(ring[:n])
         for j in range(y0 + 1, y1 - 1):
             for i in range(x0 + 1, x1 - 1):
-                c = frame[panels.offset[p, 1] + j, panels.offset[p, 0] + i] - level
+                at_y, at_x = panels.offset[p, 1] + j, panels.offset[p, 0] + i
+                c = photons_of_pixel(np.float64(frame[at_y, at_x]), p, at_y, at_x, pixels) - level
                 total, mx, my = total + c, mx + c * (i + 0.5), my + c * (j + 0.5)
-        if not total > MIN_PHOTONS * gain[p]:
+        if not total > MIN_PHOTONS:
             continue
         mx, my, square = mx / total, my / total, 0.0
         for j in range(y0 + 1, y1 - 1):
             for i in range(x0 + 1, x1 - 1):
-                c = frame[panels.offset[p, 1] + j, panels.offset[p, 0] + i] - level
+                at_y, at_x = panels.offset[p, 1] + j, panels.offset[p, 0] + i
+                c = photons_of_pixel(np.float64(frame[at_y, at_x]), p, at_y, at_x, pixels) - level
                 square += c * ((i + 0.5 - mx) ** 2 + (j + 0.5 - my) ** 2)
         out[k] = max(0.5 * square / total, 1.0 / 12.0)
 
@@ -72,13 +75,14 @@ def extents(
     mask: NDArray[np.bool_],
     spots: Reflections,
     panels: PanelArrays,
-    gain: Floats,
+    pixels: ScaledPixels,
 ) -> Floats:
     """Return the mean variance (n,) along x and y of the counts of spots, px^2.
 
     NaN of spots that are faint or touch a bad pixel, and of all that have no `bbox`.
 
-    frame : (slow, fast). mask : (slow, fast), True is good. spots : panel and bbox. gain : (p,).
+    frame : (slow, fast). mask : (slow, fast), True is good. spots : panel and bbox. pixels : gain
+    and pedestal.
     """
     out = np.full(len(spots["panel"]), np.nan)
     if "bbox" not in spots or len(out) == 0:
@@ -86,7 +90,7 @@ def extents(
     bbox = spots["bbox"]
     sides = [bbox[:, i + 1] - bbox[:, i] + 2 * BORDER for i in (0, 2)]
     most = int((sides[0].astype(np.int64) * sides[1]).max())
-    _extents(frame, mask, spots["panel"], bbox, panels, gain, most, out)
+    _extents(frame, mask, spots["panel"], bbox, panels, pixels, most, out)
     return out
 
 

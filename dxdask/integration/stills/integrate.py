@@ -13,6 +13,7 @@ from dxdask.integration.stills.block import integrate_block
 from dxdask.integration.stills.context import stills_context
 from dxdask.integration.stills.parameters import StillIntegrationParameters
 from dxdask.models import Experiment, ExperimentList
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.results import StepResult
 from dxdask.still_columns import Stills
 
@@ -26,6 +27,7 @@ def integrate_stills(
     parameters: StillIntegrationParameters | None = None,
     *,
     first_image: int = 0,
+    maps: PixelMaps | None = None,
 ) -> StepResult:
     """Integrate the indexed stills of one run by summation.
 
@@ -39,6 +41,7 @@ def integrate_stills(
     spots : indexed, with hkl, panel, x, y, z and flags, and bbox where known.
     parameters : None for the defaults.
     first_image : index in the run of the first frame.
+    maps : gain and pedestal of single pixels, in place of the panels'.
 
     Returns
     -------
@@ -58,6 +61,7 @@ def integrate_stills(
         require_crystal(experiment).space_group,
         d_min=parameters.prediction.d_min,
         d_max=parameters.prediction.d_max,
+        maps=maps,
     )
     found = integrate_block(frames, first_image, stills, spots, mask, context, parameters)
     return StepResult(

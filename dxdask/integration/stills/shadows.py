@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Integers
 from dxdask.integration.corrections import polarisation
+from dxdask.integration.photons import ScaledPixels, photons_of_pixel
 from dxdask.models import Beam, Detector
 
 STRIDE = 8
@@ -27,10 +28,11 @@ class RadialGrid(NamedTuple):
 
     Attributes
     ----------
-    row, column : (n,) in the frame. bin : (n,) of 1/d. polarisation : (n,). width : of the bins,
-    1/A.
+    panel : (n,). row, column : (n,) in the frame. bin : (n,) of 1/d. polarisation : (n,). width :
+    of the bins, 1/A.
     """
 
+    panel: Integers
     row: Integers
     column: Integers
     bin: Integers
@@ -40,12 +42,13 @@ class RadialGrid(NamedTuple):
 
 def radial_grid(detector: Detector, beam: Beam) -> RadialGrid:
     """Return the grid of a detector."""
-    rows, columns, rays = [], [], []
-    for panel in detector.panels:
+    numbers, rows, columns, rays = [], [], [], []
+    for number, panel in enumerate(detector.panels):
         (width, height), (at_x, at_y) = panel.image_size, panel.offset
         y, x = np.mgrid[STRIDE // 2 : height : STRIDE, STRIDE // 2 : width : STRIDE]
         xy = np.stack([x.ravel() + 0.5, y.ravel() + 0.5], axis=1)
         rays.append(panel.lab_coordinates(panel.pixel_to_mm(xy)))
+        numbers.append(np.full(y.size, number))
         rows.append(y.ravel() + at_y)
         columns.append(x.ravel() + at_x)
     s1 = np.concatenate(rays)
@@ -53,31 +56,34 @@ def radial_grid(detector: Detector, beam: Beam) -> RadialGrid:
     d_star = np.linalg.norm(s1 - beam.s0, axis=1)
     bin_width = float(d_star.max()) / N_BINS * (1.0 + 1e-9) if len(d_star) else 1.0
     return RadialGrid(
-        np.concatenate(rows), np.concatenate(columns), (d_star / bin_width).astype(np.int64),
+        np.concatenate(numbers), np.concatenate(rows), np.concatenate(columns),
+        (d_star / bin_width).astype(np.int64),
         polarisation(s1, beam), bin_width,
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _profile(
-    frame: Any, mask: Any, row: Any, column: Any, bins: Any, factor: Any, caps: Any, out: Any,
-    counts: Any,
+    frame: Any, mask: Any, panel: Any, row: Any, column: Any, bins: Any, factor: Any, pixels: Any,
+    caps: Any, out: Any, counts: Any,
 ) -> None:  # fmt: skip
     out[:] = 0.0
     counts[:] = 0
     for i in range(len(row)):
-        if mask[row[i], column[i]]:
-            b = bins[i]
-            out[b] += min(frame[row[i], column[i]] / factor[i], caps[b])
+        y, x, b = row[i], column[i], bins[i]
+        c = photons_of_pixel(np.float64(frame[y, x]), panel[i], y, x, pixels)
+        # false for NaN and infinity
+        if mask[y, x] and abs(c) < np.inf:
+            out[b] += min(c / factor[i], caps[b])
             counts[b] += 1
     for b in range(len(out)):
         out[b] /= max(counts[b], 1)
 
 
 def radial_background(
-    frame: NDArray[Any], mask: NDArray[np.bool_], grid: RadialGrid, gain: float
+    frame: NDArray[Any], mask: NDArray[np.bool_], grid: RadialGrid, pixels: ScaledPixels
 ) -> Floats:
-    """Return the background (N_BINS,) of a frame by 1/d, counts a pixel without polarisation.
+    """Return the background (N_BINS,) of a frame by 1/d, photons a pixel without polarisation.
 
     Pixels of spots are clipped. From its largest value towards the beam it is constant: less
     background there is a shadow.
@@ -85,9 +91,12 @@ def radial_background(
     out, counts = np.empty(N_BINS), np.empty(N_BINS, np.int64)
     caps = np.full(N_BINS, np.inf)
     for _ in range(3):
-        _profile(frame, mask, grid.row, grid.column, grid.bin, grid.polarisation, caps, out, counts)
+        _profile(
+            frame, mask, grid.panel, grid.row, grid.column, grid.bin, grid.polarisation, pixels,
+            caps, out, counts,
+        )  # fmt: skip
         level = np.maximum(out, 0.0)
-        caps = level + _CLIP * np.sqrt(gain * level) + gain
+        caps = level + _CLIP * np.sqrt(level) + 1.0
     low = int(min(max(LOW_ANGLE / grid.width, 1.0), N_BINS))
     largest = int(np.argmax(out[:low]))
     out[:largest] = out[largest]
@@ -100,9 +109,9 @@ def shadowed(
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Return the reflections (n,) with too little background on one side or all around.
 
-    darkest : (n,) counts of the darkest half, of n_darkest pixels. variance : (n,) of a pixel,
-    expected plus observed. background : (n,) counts a pixel, the mean of n_background pixels.
-    expected : (n,) expected counts a pixel. fraction : of the expected background, below which one
+    darkest : (n,) photons of the darkest half, of n_darkest pixels. variance : (n,) of a pixel,
+    expected plus observed. background : (n,) photons a pixel, the mean of n_background pixels.
+    expected : (n,) expected photons a pixel. fraction : of the expected background, below which one
     side is in a shadow, if by `N_SIGMA` standard deviations; its square root is the limit all
     around.
     """
@@ -117,6 +126,6 @@ def shadowed(
 
 
 def expected_background(level: Floats, grid: RadialGrid, d: Floats, lp: Floats) -> Floats:
-    """Return the background (n,), counts a pixel, at reflections of spacing d (n,), A."""
+    """Return the background (n,), photons a pixel, at reflections of spacing d (n,), A."""
     bins = np.minimum((1.0 / (d * grid.width)).astype(np.int64), N_BINS - 1)
     return np.asarray(level[bins] / lp)

@@ -76,9 +76,9 @@ def integrate_still(
     settings = (given.background_inner, given.background_outer, given.background_n_sigma)
     s.sum_pixels(
         frame, mask, marks, found.panel, x, y, shapes, halves, strong, context.panels,
-        context.trusted, context.gain, np.array(settings), sums, counts,
+        context.trusted, context.pixels, np.array(settings), sums, counts,
     )  # fmt: skip
-    table = _table(found, x, y, sums, counts, context.gain[found.panel])
+    table = _table(found, x, y, sums, counts)
     sizes = context.panels.image_size[found.panel]
     _flag_bad(table, beyond_edges(x, y, factor * found.covariance, sizes) > MOST_CUT)
     if given.shadow > 0.0:
@@ -102,29 +102,27 @@ def _flag_shadows(
     counts: Counts,
     fraction: float,
 ) -> None:
-    level = radial_background(frame, mask, context.grid, float(context.gain.max()))
+    level = radial_background(frame, mask, context.grid, context.pixels)
     expected = expected_background(level, context.grid, table["d"], table["lp"])
     dark = shadowed(
         sums[:, s.DARKEST], counts[:, s.N_DARKEST],
-        sums[:, s.VARIANCE] + context.gain[table["panel"]] * expected, table["background_mean"],
+        sums[:, s.VARIANCE] + expected, table["background_mean"],
         table["n_background"], expected, fraction,
     )  # fmt: skip
     _flag_bad(table, dark)
 
 
-def _table(
-    found: Predictions, x: Floats, y: Floats, sums: Floats, counts: Counts, gain: Floats
-) -> Reflections:
+def _table(found: Predictions, x: Floats, y: Floats, sums: Floats, counts: Counts) -> Reflections:
     known = np.isfinite(sums[:, s.BACKGROUND])
     mean, under, variance = (
         np.where(known, sums[:, i], 0.0) for i in (s.BACKGROUND, s.UNDER, s.VARIANCE)
     )
     pixels = _pixel_counts(counts)
     intensity = np.where(known, sums[:, s.TOTAL] - under, 0.0)
-    # the spot's own counts are Poisson; the background has the variance of the pixels around
+    # the spot's own photons are Poisson; the background has the variance of the pixels around
     n, n_around = pixels.foreground, np.maximum(pixels.background, 1)
     under_variance = variance * n * (1.0 + n / n_around)
-    total_variance = gain * np.maximum(intensity, 0.0) + under_variance
+    total_variance = np.maximum(intensity, 0.0) + under_variance
     seen = known & (intensity > CENTROID_SIGMA * np.sqrt(total_variance))
     safe = np.where(seen, intensity, 1.0)
     off_x = (sums[:, s.MOMENT_X] - mean * sums[:, s.PIXELS_X]) / safe

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from dxdask.integration.photons import photons_of_pixel
 from dxdask.integration.stills.background import MIN_PIXELS, background
 
 TOTAL, BACKGROUND, UNDER, VARIANCE, MOMENT_X, MOMENT_Y, PIXELS_X, PIXELS_Y, DARKEST = (
@@ -57,7 +58,7 @@ def mark(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _darkest_half(ring: Any, n: int) -> Any:
-    """Return the counts and the number of pixels of the darkest of eight halves, by its mean.
+    """Return the photons and the number of pixels of the darkest of eight halves, by its mean.
 
     Halves are bounded by x, by y and by both diagonals.
     """
@@ -82,10 +83,11 @@ def _darkest_half(ring: Any, n: int) -> Any:
 @njit(cache=True, nogil=True, error_model="numpy")
 def sum_pixels(
     frame: Any, mask: Any, marks: Any, panel: Any, x: Any, y: Any, shapes: Any, halves: Any,
-    strong: Any, panels: Any, trusted: Any, gain: Any, settings: Any, sums: Any, counts: Any,
+    strong: Any, panels: Any, trusted: Any, pixels: Any, settings: Any, sums: Any, counts: Any,
 ) -> None:  # fmt: skip
     """Fill sums (n, N_SUMS) and counts (n, N_COUNTS) of every reflection.
 
+    trusted : (p, 2) counts. pixels : `ScaledPixels`; sums are of photons.
     settings : inner and outer border of the background, as multiples of the foreground, and the
     standard deviations beyond which its pixels are rejected. The background is NaN without pixels.
     """
@@ -107,10 +109,11 @@ def sum_pixels(
                 far = shapes[k, 0] * dx * dx + 2 * shapes[k, 1] * dx * dy + shapes[k, 2] * dy * dy
                 if far > outer * outer or 1.0 < far < inner * inner:
                     continue
-                c = float(frame[at_y, at_x])
-                good = mask[at_y, at_x] and c > trusted[p, 0]
+                count = np.float64(frame[at_y, at_x])
+                good = mask[at_y, at_x] and count > trusted[p, 0]
+                c = photons_of_pixel(count, p, at_y, at_x, pixels)
                 if far > 1.0:
-                    if not good or c >= trusted[p, 1]:
+                    if not good or count >= trusted[p, 1]:
                         counts[k, BAD_AROUND] += 1
                     elif marks[at_y, at_x] == 0:
                         ring[n, 0], ring[n, 1], ring[n, 2] = dx, dy, c
@@ -120,14 +123,14 @@ def sum_pixels(
                     counts[k, BAD] += 1
                     continue
                 counts[k, FOREGROUND] += 1
-                counts[k, SATURATED] += c >= trusted[p, 1]
+                counts[k, SATURATED] += count >= trusted[p, 1]
                 counts[k, SHARED] += marks[at_y, at_x] > own
                 sums[k, TOTAL] += c
                 sums[k, MOMENT_X] += c * dx
                 sums[k, MOMENT_Y] += c * dy
                 sums[k, PIXELS_X] += dx
                 sums[k, PIXELS_Y] += dy
-        counts[k, AROUND], sums[k, VARIANCE] = background(ring, n, gain[p], n_sigma, fit)
+        counts[k, AROUND], sums[k, VARIANCE] = background(ring, n, n_sigma, fit)
         sums[k, DARKEST], counts[k, N_DARKEST] = _darkest_half(ring, n)
         sums[k, BACKGROUND] = fit[0] if counts[k, AROUND] >= MIN_PIXELS else np.nan
         sums[k, UNDER] = counts[k, FOREGROUND] * fit[0]

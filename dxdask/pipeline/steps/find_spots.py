@@ -25,7 +25,7 @@ def parameters() -> Mapping[str, Parameters]:
 
 
 def extras(_store: Store, runs: Sequence[RunInput], given: Values) -> Extras:
-    """Return the mask and the gain map of files that `lookup` names.
+    """Return the mask and the maps of files that `lookup` names.
 
     Peaks of peakfinder8, where hits are found by them, are kept in the place of spots.
     """
@@ -44,6 +44,7 @@ def build(inputs: StepInputs) -> Delayed:
     Shoeboxes (`output.shoeboxes`) are read from the store.
     """
     from dxdask.graphs.spots import find_spots
+    from dxdask.pipeline.lookup import maps_of
     from dxdask.spotfinding.parameters import LookupParameters
 
     run, lookup = inputs.run, inputs.extras.values.get("mask")
@@ -52,7 +53,7 @@ def build(inputs: StepInputs) -> Delayed:
         run.experiment,
         run.mask if lookup is None else run.mask & lookup,
         inputs.parameters.spotfinder.model_copy(update={"lookup": LookupParameters()}),
-        gain_map=inputs.extras.values.get("gain_map"),
+        maps=maps_of(inputs.extras),
         stored=run.frames.array(),
     )
 

@@ -38,8 +38,8 @@ def _histogram(spots: StoredResult, indexed: StoredResult, run: str, given: Valu
     from dxdask.analysis import histogram
 
     return histogram(
-        indexed.columns(("experiment", "flags"), run=run),
-        spots.pixels(("pixel_offsets", "pixel_value"), run=run),
+        indexed.columns(("experiment", "flags", "panel", "bbox"), run=run),
+        spots.pixels(("pixel_offsets", "pixel_value"), run=run) | spots.saturated(run=run),
         indexed.experiments(run=run),
         given.histogram,
     )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dxdask.parameters import Parameters
-from dxdask.pipeline.declaration import CombineInputs, Step, StepInputs, Values
+from dxdask.pipeline.declaration import CombineInputs, Extras, Step, StepInputs, Values
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
 
+    from dxdask.pipeline.inputs import RunInput
     from dxdask.pipeline.stored_result import StoredResult
     from dxdask.results import StepResult
+    from dxdask.storage.store.store import Store
 
 
 def parameters() -> Mapping[str, Parameters]:
@@ -23,18 +25,27 @@ def parameters() -> Mapping[str, Parameters]:
     return {"integration": IntegrationParameters()}
 
 
+def extras(store: Store, runs: Sequence[RunInput], given: Values) -> Extras:
+    """Return gain and pedestal of single pixels, those that find_spots took."""
+    from dxdask.pipeline.lookup import maps_of_find_spots
+
+    return maps_of_find_spots(store, runs, given)
+
+
 def build(inputs: StepInputs) -> Delayed:
     """Return the integrated reflections of one run; its frames are read once."""
     from dask.delayed import delayed
 
     from dxdask.graphs.integrate import integrate
+    from dxdask.pipeline.lookup import maps_of
 
     run, given = inputs.run, inputs.parameters.integration
     # a lazy pair, which can be indexed; the type of a Delayed does not express it
     profile: Any = delayed(_profile, pure=True)(
         inputs.results["refine"], inputs.results["find_spots"], run.name, inputs.parameters
     )
-    return integrate(inputs.frames(), run.mask, profile[0], given, local=profile[1])
+    maps = maps_of(inputs.extras)
+    return integrate(inputs.frames(), run.mask, profile[0], given, local=profile[1], maps=maps)
 
 
 def _profile(
@@ -71,7 +82,8 @@ STEP = Step(
     needs=("find_spots", "refine"),
     scope="run",
     reads_frames=True,
+    extras=extras,
     combine=combine,
-    version="3",
+    version="4",
     example="d_min=2.5",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dxdask.parameters import Parameters
@@ -21,11 +22,13 @@ def parameters() -> Mapping[str, Parameters]:
     return {"integration": StillIntegrationParameters()}
 
 
-def extras(_store: Store, runs: Sequence[RunInput], _values: Values) -> Extras:
-    """Return the geometry of runs whose geometry is known better than in their files."""
+def extras(store: Store, runs: Sequence[RunInput], values: Values) -> Extras:
+    """Return maps of pixels, and the geometry of runs where it is known better than in files."""
+    from dxdask.pipeline.lookup import maps_of_find_spots
     from dxdask.pipeline.stills.events import geometry_contents
 
-    return Extras(by_run=geometry_contents(runs))
+    found = maps_of_find_spots(store, runs, values)
+    return replace(found, by_run=geometry_contents(runs))
 
 
 def events() -> Pass:
@@ -53,5 +56,5 @@ STEP = Step(
     reads_frames=True,
     extras=extras,
     combine=combine,
-    version="stills 2",
+    version="stills 3",
 )

@@ -23,8 +23,10 @@ from dxdask.indexing.stills import KnownCell
 from dxdask.indexing.stills.consensus import ProposedCell
 from dxdask.indexing.stills.index_stills import known_cell
 from dxdask.models import ExperimentList
+from dxdask.models.pixel_maps import PixelMaps
 from dxdask.pipeline.declaration import Pass, PassInputs, Values
 from dxdask.pipeline.inputs import RunInput
+from dxdask.pipeline.lookup import maps_of
 from dxdask.pipeline.stills.counter import STILLS_COUNTER
 from dxdask.pipeline.stills.peaks import require_peaks
 from dxdask.pipeline.stored_result import StoredResult
@@ -139,8 +141,16 @@ def _stills_run(inputs: PassInputs, run: RunInput) -> StillsRun:
         spot_mask=mask if spot_mask is None else mask & spot_mask,
         geometry=run.geometry,
         event_ids=run.event_ids,
-        gain_map=lookup.get("gain_map"),
+        maps=_maps(inputs),
     )
+
+
+def _maps(inputs: PassInputs) -> PixelMaps:
+    """Return gain and pedestal of single pixels, of whichever step is requested."""
+    for name in ("find_spots", "integrate"):
+        if name in inputs.requested:
+            return maps_of(inputs.requested[name].extras)
+    return PixelMaps()
 
 
 def _parameters(inputs: PassInputs) -> Values:

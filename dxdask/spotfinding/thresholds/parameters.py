@@ -48,7 +48,7 @@ class DispersionParameters(Parameters):
         0.0,
         "Pixels at or below this are never strong. None (Auto): estimated for each image from its "
         "numbers of pixels above each count.",
-        unit="counts",
+        unit="photons",
         ge=0.0,
     )
 
@@ -81,7 +81,7 @@ class HelenParameters(Parameters):
 
     exp_spot_dimension: int = parameter(3, "Expected width of a spot.", unit="px", expert=2, ge=1)
     global_threshold: float = parameter(
-        100.0, "Smallest peak of a spot.", unit="counts", expert=2, ge=0.0
+        100.0, "Smallest peak of a spot.", unit="photons", expert=2, ge=0.0
     )
     min_blob_score: float = parameter(
         0.7, "Smallest correlation of a spot with the ideal spot.", expert=2, ge=-1.0, le=1.0

@@ -46,6 +46,7 @@ def threshold_of(
     parameters: ThresholdParameters,
     *,
     gain: float | NDArray[Any] = 1.0,
+    quantum: float = 1.0,
     region: Region | None = None,
 ) -> Threshold:
     """Return the threshold for the images of one panel.
@@ -53,15 +54,17 @@ def threshold_of(
     Parameters
     ----------
     panel, beam : geometry of the pixels; only `radial_profile` uses it, see `is_of_one_panel`.
-    dtype : of the images, less the pedestal.
+    dtype : of the images.
     parameters : the threshold and its parameters.
-    gain : counts per photon, of the panel or of each pixel (slow, fast), multiplied with
-        `dispersion.gain`. A uniform gain has no effect on `radial_profile`; `helen` uses counts.
+    gain : of images that are not in photons, counts per photon, of the panel or of each pixel
+        (slow, fast), multiplied with `dispersion.gain`. A uniform gain has no effect on
+        `radial_profile`; `helen` uses the values as they are.
+    quantum : one count, in the unit of the images; for `radial_profile`.
     region : x0, x1, y0, y1 of the panel that the images hold, the second of each not included;
         None for all of it.
     """
     if parameters.algorithm == "radial_profile":
-        return _radial_profile(panel, beam, parameters, gain, region)
+        return _radial_profile(panel, beam, parameters, gain, quantum, region)
     shape = _shape(panel, region)
     if parameters.algorithm == "helen":
         return IdealSpotThreshold(shape, **parameters.helen.model_dump())
@@ -85,12 +88,13 @@ def _radial_profile(
     beam: Beam,
     parameters: ThresholdParameters,
     gain: float | NDArray[Any],
+    quantum: float,
     region: Region | None,
 ) -> RadialProfileThreshold:
     p = parameters.radial_profile
     rings = rings_of(panel, beam, p.n_bins, region)
     if not isinstance(gain, np.ndarray):
-        return RadialProfileThreshold(rings, n_iqr=p.n_iqr, blur=p.blur)
+        return RadialProfileThreshold(rings, n_iqr=p.n_iqr, blur=p.blur, quantum=quantum)
     return RadialProfileThreshold(
         rings, n_iqr=p.n_iqr, blur=p.blur, gain=gain, quantum=1.0 / panel.gain
     )

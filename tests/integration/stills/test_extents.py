@@ -39,7 +39,7 @@ def test_extents_are_those_that_were_painted() -> None:
     shot, shared = painted(0, scale=3000.0), common()
     spots = _boxed(shot)
     mask = np.ones(shot.frame.shape, np.bool_)
-    seen = extents(shot.frame, mask, spots, shared.panels, shared.gain)
+    seen = extents(shot.frame, mask, spots, shared.panels, shared.pixels)
     strong = shot.photons > 50
     painted_in = 0.5 * (shot.found.covariance[strong, 0] + shot.found.covariance[strong, 2])
     known = np.isfinite(seen)
@@ -52,12 +52,13 @@ def test_what_is_faint_or_bad_or_without_a_box_is_not_measured() -> None:
     shot, shared = painted(0, scale=3000.0), common()
     spots = _boxed(shot)
     mask = np.ones(shot.frame.shape, np.bool_)
-    nothing = extents(np.zeros_like(shot.frame), mask, spots, shared.panels, shared.gain)
+    nothing = extents(np.zeros_like(shot.frame), mask, spots, shared.panels, shared.pixels)
     assert np.isnan(nothing).all()
-    assert np.isnan(extents(shot.frame, ~mask, spots, shared.panels, shared.gain)).all()
+    assert np.isnan(extents(shot.frame, ~mask, spots, shared.panels, shared.pixels)).all()
     bare = {name: column for name, column in spots.items() if name != "bbox"}
-    assert np.isnan(extents(shot.frame, mask, bare, shared.panels, shared.gain)).all()
-    dull = extents(shot.frame, mask, spots, shared.panels, 1e4 * shared.gain)
+    assert np.isnan(extents(shot.frame, mask, bare, shared.panels, shared.pixels)).all()
+    weak = shared.pixels._replace(gain=1e4 * shared.pixels.gain)
+    dull = extents(shot.frame, mask, spots, shared.panels, weak)
     assert np.isnan(dull).all()
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.painted_stills import SPREAD, WAVELENGTH, Painted, common, painted
+from support.painted_stills import SPREAD, WAVELENGTH, Painted, common, painted, panels
 
 from dxdask.columns import Flag, Reflections, check, has_flag
+from dxdask.integration.photons import photons_of
 from dxdask.integration.stills import StillIntegrationParameters
 from dxdask.integration.stills.still import integrate_still
+from dxdask.models.pixel_maps import PixelMaps
 
 
 def _parameters(**summation: object) -> StillIntegrationParameters:
@@ -145,18 +147,20 @@ def test_spots_in_a_shadow_are_flagged_unless_that_is_off() -> None:
     assert has_flag(_integrated(shot, shadow=0.0), Flag.INTEGRATED_SUM)[inside].all()
 
 
-def test_a_gain_scales_intensities_and_errors() -> None:
+@pytest.mark.parametrize("by_pixel", [False, True])
+@pytest.mark.parametrize(("gain", "pedestal"), [(7.0, 0.0), (3.0, 40.0)])
+def test_gain_and_pedestal_give_the_photons(gain: float, pedestal: float, by_pixel: bool) -> None:
     shot = painted(6)
     mask = np.ones(shot.frame.shape, np.bool_)
     plain = _integrated(shot)
-    scaled = integrate_still(
-        shot.frame * 7, mask, shot.a_matrix, WAVELENGTH, common(gain=7.0), SPREAD
-    )
-    np.testing.assert_array_equal(plain["flags"], scaled["flags"])
-    np.testing.assert_allclose(scaled["intensity_sum"], 7 * plain["intensity_sum"], atol=1e-8)
-    np.testing.assert_allclose(
-        scaled["intensity_sum_variance"], 49 * plain["intensity_sum_variance"], rtol=1e-9
-    )
+    context = common() if by_pixel else common(gain=gain, pedestal=pedestal)
+    if by_pixel:
+        maps = PixelMaps(*(np.full(mask.shape, v) for v in (gain, pedestal)))
+        context = context._replace(pixels=photons_of(panels(), maps).pixels)
+    counts = (shot.frame * gain + pedestal).astype(np.int32)
+    found = integrate_still(counts, mask, shot.a_matrix, WAVELENGTH, context, SPREAD)
+    for name, values in plain.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
 def test_frames_of_real_numbers_give_the_same(shots: list[Painted]) -> None:

@@ -83,12 +83,12 @@ def _ring(level: Floats) -> Floats:
 def test_a_plane_is_found_to_rounding_and_bright_pixels_are_left_out() -> None:
     y, x = np.mgrid[-8:9, -8:9]
     ring, fit = _ring(40 + 1.5 * (x + 0.3) - 0.7 * (y - 0.2)), np.empty(3)
-    kept, variance = background(ring, len(ring), 1.0, 4.0, fit)
+    kept, variance = background(ring, len(ring), 4.0, fit)
     np.testing.assert_allclose(fit, (40, 1.5, -0.7), rtol=1e-9)
     assert kept == len(ring)
     assert variance == pytest.approx(1 / kept)
     ring[::10, 2] += 500
-    kept, _ = background(ring, len(ring), 1.0, 4.0, fit)
+    kept, _ = background(ring, len(ring), 4.0, fit)
     assert kept == len(ring) - len(ring[::10])
     np.testing.assert_allclose(fit, (40, 1.5, -0.7), rtol=1e-9)
 
@@ -100,7 +100,7 @@ def test_the_variance_is_that_of_poisson_counts_and_of_more_where_there_is_more(
         for _ in range(300):
             counts = rng.poisson(2.0, (17, 17)) + rng.normal(0, max(noise, 1e-9), (17, 17))
             ring, fit = _ring(counts), np.empty(3)
-            found.append((*background(ring, len(ring), 1.0, 4.0, fit), fit[0]))
+            found.append((*background(ring, len(ring), 4.0, fit), fit[0]))
         _, variance, mean = np.mean(found, axis=0)
         assert mean == pytest.approx(2.0, abs=0.03)
         assert variance == pytest.approx(2.0 + noise**2, rel=0.03)
@@ -108,5 +108,5 @@ def test_the_variance_is_that_of_poisson_counts_and_of_more_where_there_is_more(
 
 def test_too_few_pixels_give_no_background() -> None:
     ring, fit = _ring(np.ones((17, 17)))[:9], np.empty(3)
-    assert background(ring, 9, 1.0, 4.0, fit) == (9, 0.0)
-    assert background(ring, 0, 1.0, 4.0, fit)[0] == 0
+    assert background(ring, 9, 4.0, fit) == (9, 0.0)
+    assert background(ring, 0, 4.0, fit)[0] == 0

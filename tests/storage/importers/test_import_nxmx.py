@@ -31,6 +31,19 @@ def test_a_plain_file(tmp_path):
     np.testing.assert_allclose(run.columns["exposure"], 0.1)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "low"),
+    [("u2", -1.0), ("u4", -1.0), ("i2", -(2.0**15)), ("i4", -(2.0**31)), ("f4", -np.inf)],
+)
+def test_counts_below_zero_are_data(tmp_path, dtype, low):
+    """Without an underload value signed integers and real numbers have no lower limit."""
+    run = read(write_nxmx(tmp_path / "a.nxs", FRAMES.astype(dtype)))
+    assert run.experiment.detector[0].trusted_range == (low, 1000.0)
+    given = {f"{DETECTOR}underload_value": -5}
+    run = read(write_nxmx(tmp_path / "b.nxs", FRAMES.astype(dtype), **given))
+    assert run.experiment.detector[0].trusted_range == (-6.0, 1000.0)
+
+
 def test_a_turned_detector_arm(tmp_path):
     """Two theta about x outside the distance rotates the whole detector."""
     path = write_nxmx(tmp_path / "a.nxs", FRAMES)
