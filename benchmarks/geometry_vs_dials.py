@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from spotfinding_dials import environment
 
 from dxdask.errors import DxdaskError
 from dxdask.models import Experiment
@@ -77,7 +78,13 @@ def of_dials(files: Sequence[Path]) -> dict[str, Models | str]:
     given = json.dumps([str(f) for f in files])
     try:
         done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=MANY, check=False
+            command,
+            input=given,
+            env={**os.environ, **environment()},
+            capture_output=True,
+            text=True,
+            timeout=MANY,
+            check=False,
         )
     except OSError:
         return {}
