@@ -215,7 +215,20 @@ def prepare(
     for source in sources:
         if store.has_run(source.name, prints[source.name]):
             continue
-        files = {"files": [str(f) for f in source.files]}
+        files = {
+            "files": [str(f) for f in source.files] if source.has_frames else [],
+            "results": [] if source.has_frames else [str(f) for f in source.files],
+        }
+        if not source.has_frames:
+            store.describe_run(
+                source.name,
+                source.experiment,
+                shape=source.shape,
+                columns=source.columns,
+                fingerprint=prints[source.name],
+                source=files,
+            )
+            continue
         if source.manifest is not None:
             store.link_run(
                 source.name,

@@ -12,7 +12,12 @@ from dxdask.storage.formats.chunk_manifest import REFERENCE, WHOLE_FILE, ChunkMa
 from dxdask.storage.formats.file_group import FileGroup, NumberedFile
 from dxdask.storage.formats.format import Format, Supplement
 from dxdask.storage.formats.registry import format_named, format_of, formats
-from dxdask.storage.formats.run_source import RawReader, RunSource
+from dxdask.storage.formats.run_source import (
+    ImportedResult,
+    RawReader,
+    RunSource,
+    without_frames,
+)
 
 __all__ = [
     "REFERENCE",
@@ -20,6 +25,7 @@ __all__ = [
     "ChunkManifest",
     "FileGroup",
     "Format",
+    "ImportedResult",
     "NumberedFile",
     "RawReader",
     "RunSource",
@@ -27,4 +33,5 @@ __all__ = [
     "format_named",
     "format_of",
     "formats",
+    "without_frames",
 ]

@@ -1,0 +1,152 @@
+"""Results of other programs, committed as those of the steps that they stand for.
+
+Their parameters in the store have one key, `import`, with the files' fingerprint and the steps that
+were imported with them; fingerprint and staleness follow from these, as for computed results.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dxdask.columns import Reflections, concatenate, n_rows
+from dxdask.errors import InputError, ParameterError
+from dxdask.models import Experiment, ExperimentList
+from dxdask.results import StepResult
+from dxdask.storage.store.provenance import fingerprint
+from dxdask.storage.store.store import Store
+from dxdask.tables import Table
+
+# What reads raw files is not needed by steps on a store.
+if TYPE_CHECKING:
+    from dxdask.pipeline.import_parameters import ImportStepParameters
+    from dxdask.storage.formats import ImportedResult, RunSource
+
+log = logging.getLogger("dxdask")
+
+IMPORTED = "import"
+"""Key, among the parameters of a step in a store, of what its imported result was made from."""
+VERSION = "1"
+
+
+def imported_needs(parameters: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the steps that an imported result follows, None for one that was computed."""
+    given = parameters.get(IMPORTED)
+    return None if given is None else tuple(given["needs"])
+
+
+def imported_fingerprint(step: str, parameters: Mapping[str, Any], inputs: Sequence[str]) -> str:
+    """Return the fingerprint of an imported result; inputs : those of the steps it follows."""
+    return fingerprint(step, parameters, list(inputs), f"import {VERSION}")
+
+
+def require_results_fit(sources: Sequence[RunSource], parameters: ImportStepParameters) -> None:
+    """Check that parameters do not contradict results that are imported.
+
+    Raises
+    ------
+    ParameterError
+        The geometry of processed data is to be changed.
+    """
+    processed = [s.name for s in sources if any(r.step != "find_spots" for r in s.results)]
+    changed = parameters.geometry != type(parameters.geometry)()
+    reference = parameters.input.reference_geometry is not None
+    if processed and (changed or reference or parameters.convert_stills):
+        raise ParameterError(
+            f"{', '.join(processed[:3])}: the geometry of indexed or integrated reflections cannot "
+            "be changed; leave geometry and reference_geometry out, or import spots or images"
+        )
+
+
+def require_no_results(sources: Sequence[RunSource]) -> None:
+    """Check that runs come without results.
+
+    Raises
+    ------
+    InputError
+        One has them.
+    """
+    found = next((s for s in sources if s.results), None)
+    if found is not None:
+        step = found.results[-1].step
+        raise InputError(
+            f"run {found.name} comes with results of {step}, and process begins with frames: "
+            "import them, then run the steps that follow, or give the image files alone"
+        )
+    absent = next((s for s in sources if not s.has_frames), None)
+    if absent is not None:
+        raise InputError(
+            f"the image files of run {absent.name} are not there, and process begins with them: "
+            "put them where the .expt file says, or give them alone"
+        )
+
+
+def commit_results(store: Store, sources: Sequence[RunSource], prints: Mapping[str, str]) -> None:
+    """Commit what runs come with, step by step; what is there already is left as it is.
+
+    prints : fingerprint of the import of each run.
+    """
+    order = dict.fromkeys(r.step for s in sources for r in s.results)
+    done: dict[str, str] = {}
+    for step in order:
+        runs = [(s, r) for s in sources for r in s.results if r.step == step]
+        parameters = {
+            IMPORTED: {
+                "files": sorted({prints[s.name] for s, _ in runs}),
+                "needs": list(done),
+            }
+        }
+        value = imported_fingerprint(step, parameters, list(done.values()))
+        done[step] = value
+        if store.has_step(step):
+            if store.manifest(step).fingerprint != value:
+                log.warning("%s was computed since: the imported one is not put back", step)
+            continue
+        result = _result(step, runs)
+        store.write_step(step, result, parameters=parameters, fingerprint=value)
+
+
+def _result(step: str, runs: Sequence[tuple[RunSource, ImportedResult]]) -> StepResult:
+    shared = set.intersection(*(set(r.reflections) for _, r in runs))
+    lost = sorted(set().union(*(set(r.reflections) for _, r in runs)) - shared)
+    tables: list[Reflections] = []
+    experiments: list[Experiment] = []
+    for source, result in runs:
+        table = {n: v for n, v in result.reflections.items() if n in shared}
+        table["experiment"] = table["experiment"] + np.int32(len(experiments))
+        tables.append(table)
+        experiments += [_named(e, source, step) for e in result.experiments]
+    rows = concatenate(tables)
+    messages = [line for _, r in runs for line in r.messages]
+    if lost:
+        messages.append(f"columns that some files lack are left out: {', '.join(lost)}")
+    names = dict.fromkeys(t.name for _, r in runs for t in r.tables)
+    return StepResult(
+        experiments=ExperimentList.of(experiments),
+        reflections=rows,
+        tables=tuple(
+            _joined([_of_run(t, s) for s, r in runs for t in r.tables if t.name == n])
+            for n in names
+        ),
+        messages=(f"{n_rows(rows)} reflections imported as {step}", *dict.fromkeys(messages)),
+    )
+
+
+def _named(experiment: Experiment, source: RunSource, step: str) -> Experiment:
+    """Return the models with the name that the run has in the store; of spots those of the run."""
+    if step == "find_spots":
+        return replace(source.experiment, identifier=experiment.identifier)
+    return replace(experiment, run=source.name)
+
+
+def _of_run(table: Table, source: RunSource) -> Table:
+    rows = [{**row, "run": source.name} if "run" in row else row for row in table.rows]
+    return replace(table, rows=rows)
+
+
+def _joined(tables: Sequence[Table]) -> Table:
+    return Table.joined(list(tables))

@@ -1,0 +1,134 @@
+"""Runs of DIALS's experiment lists, with the reflections that belong to them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dxdask.columns import select
+from dxdask.errors import InputError
+from dxdask.models import Experiment
+from dxdask.storage.formats import ImportedResult, RunSource, Supplement, without_frames
+from dxdask.storage.importers.dials import steps
+from dxdask.storage.importers.dials.belongs import require_belongs
+from dxdask.storage.importers.dials.images import source_of_images
+from dxdask.storage.importers.dials.jobs import DialsJob, check_counts, paired
+from dxdask.storage.importers.dials.rows import PlacedRows, placed_rows
+from dxdask.tables import Table
+
+log = logging.getLogger("dxdask")
+
+
+def read_jobs(paths: Sequence[Path], supplement: Supplement) -> list[RunSource]:
+    """Return the runs in experiment lists, with results of the steps that their tables hold.
+
+    Frames are read from the image files that a list names, where all of them are there.
+
+    Raises
+    ------
+    InputError
+        Files do not belong together, or are of stills.
+    FormatError
+        A file is damaged or incomplete.
+    """
+    runs = []
+    for job in paired(paths):
+        check_counts(job)
+        _require_sweeps(job)
+        runs += _runs_of(job, supplement)
+    return runs
+
+
+def _require_sweeps(job: DialsJob) -> None:
+    still = next((e for e in job.models.experiments if e.scan is None or e.scan.is_still), None)
+    if still is not None:
+        raise InputError(
+            f"{job.path} has stills ({still.run}); import their image files, with "
+            f"input.reference_geometry={job.path} for the geometry, and run stills_process"
+        )
+    turning = [e for e in job.models.experiments if e.goniometer is None]
+    if turning:
+        raise InputError(
+            f"{job.path}: {turning[0].run} has a scan and no goniometer; write it again with DIALS"
+        )
+
+
+def _runs_of(job: DialsJob, supplement: Supplement) -> list[RunSource]:
+    placed, step = None, None
+    if job.table is not None:
+        placed = placed_rows(job, job.table)
+        require_belongs(job, placed.table)
+        placed = replace(placed, table=steps.in_tabulated_setting(placed.table, job))
+        step = steps.step_of_table(job, job.table, placed.table, supplement.step)
+    everyone = list(job.models.experiments)
+    out = []
+    for i, run in enumerate(job.models.experiments.runs):
+        members = [k for k, e in enumerate(everyone) if e.run == run]
+        own = [everyone[k] for k in members]
+        results = () if placed is None or step is None else _results(placed, step, i, members, own)
+        start = steps.without_crystal(own[0])
+        source = source_of_images(job, start)
+        if source is None:
+            out.append(_described(job, start, results))
+        else:
+            files = (*source.files, *job.files)
+            out.append(replace(source, files=files, results=results))
+    return out
+
+
+def _described(
+    job: DialsJob, experiment: Experiment, results: tuple[ImportedResult, ...]
+) -> RunSource:
+    if experiment.scan is None:
+        raise InputError(f"{job.path}: {experiment.run} has no scan")
+    log.warning(
+        "the image files of %s are not there: it is imported without frames", experiment.run
+    )
+    shape = (experiment.scan.n_images, *experiment.detector.frame_shape)
+    return without_frames(experiment.run, experiment, shape, job.files, results)
+
+
+def _results(
+    placed: PlacedRows, step: str, run: int, members: Sequence[int], own: Sequence[Experiment]
+) -> tuple[ImportedResult, ...]:
+    """Return the results of a run: of its step, and of steps before it whose rows are here too."""
+    mine = placed.run == run
+    rows = select(placed.table, np.flatnonzero(mine))
+    place = np.full(max(members) + 2, -1, dtype=np.int32)
+    place[list(members)] = np.arange(len(members), dtype=np.int32)
+    rows["experiment"] = place[rows["experiment"]]
+    out = []
+    for name in steps.steps_before(step):
+        table = rows
+        if name in ("integrate", "scale"):
+            table = select(rows, np.flatnonzero(rows["experiment"] >= 0))
+        order = np.argsort(np.maximum(table["experiment"], 0), kind="stable")
+        found = steps.rows_of_step(name, select(table, order), own)
+        models = (steps.without_crystal(own[0]),) if name == "find_spots" else tuple(own)
+        out.append(
+            ImportedResult(
+                step=name,
+                experiments=models,
+                reflections=found,
+                messages=placed.messages,
+                tables=_tables(
+                    placed, own[0].run, len(found["experiment"]), len(rows["experiment"])
+                ),
+            )
+        )
+    return tuple(out)
+
+
+def _tables(placed: PlacedRows, run: str, n: int, n_run: int) -> tuple[Table, ...]:
+    rows = [{"run": run, "reason": "imported", "n": n}]
+    if n_run > n:
+        rows.append({"run": run, "reason": "left out: not of a crystal", "n": n_run - n})
+    rows += [
+        {"run": run, "reason": f"left out: {reason} (all runs)", "n": count}
+        for reason, count in placed.left_out.items()
+    ]
+    return (Table(name="imported", title="Imported reflections", rows=rows),)
