@@ -180,7 +180,7 @@ def batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mtz
         floats[111] = float(
             abs(np.cross(panel.fast_axis, panel.slow_axis) @ np.asarray(panel.origin))
         )
-        floats[116], floats[118] = map(float, panel.image_size)
+        floats[114], floats[116] = map(float, panel.image_size)
     out = []
     first, last = scan.image_range
     for image in range(first, last + 1):
