@@ -7,7 +7,7 @@ were imported with them; fingerprint and staleness follow from these, as for com
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +119,8 @@ def _result(step: str, runs: Sequence[tuple[RunSource, ImportedResult]]) -> Step
         table = {n: v for n, v in result.reflections.items() if n in shared}
         table["experiment"] = table["experiment"] + np.int32(len(experiments))
         tables.append(table)
-        experiments += [_named(e, source, step) for e in result.experiments]
+        taken = {e.identifier for e in experiments}
+        experiments += [_named(e, source, step, taken) for e in result.experiments]
     rows = concatenate(tables)
     messages = [line for _, r in runs for line in r.messages]
     if lost:
@@ -136,11 +137,19 @@ def _result(step: str, runs: Sequence[tuple[RunSource, ImportedResult]]) -> Step
     )
 
 
-def _named(experiment: Experiment, source: RunSource, step: str) -> Experiment:
-    """Return the models with the name that the run has in the store; of spots those of the run."""
+def _named(
+    experiment: Experiment, source: RunSource, step: str, taken: Collection[str]
+) -> Experiment:
+    """Return the models with the name that the run has in the store; of spots those of the run.
+
+    taken : identifiers of runs before: one of these, in another job's files, is replaced.
+    """
+    identifier = experiment.identifier
+    if identifier in taken:
+        identifier = f"{source.name}_{identifier}"
     if step == "find_spots":
-        return replace(source.experiment, identifier=experiment.identifier)
-    return replace(experiment, run=source.name)
+        return replace(source.experiment, identifier=identifier)
+    return replace(experiment, run=source.name, identifier=identifier)
 
 
 def _of_run(table: Table, source: RunSource) -> Table:

@@ -77,7 +77,7 @@ def _experiments(
     used = [i for i in np.unique(ids).tolist() if i >= 0]
     named = {i: table.identifiers[i] for i in used if table.identifiers.get(i)}
     places = {name: i for i, name in enumerate(known) if name}
-    if named and set(named.values()) <= set(places):
+    if named and set(named.values()) <= set(places) and len(places) == n:
         to_place = {i: places[name] for i, name in named.items()}
     elif max(used, default=-1) < n:
         to_place = {i: i for i in used}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,7 @@ def _runs_of(job: DialsJob, supplement: Supplement) -> list[RunSource]:
         require_belongs(job, placed.table)
         placed = replace(placed, table=steps.in_tabulated_setting(placed.table, job))
         step = steps.step_of_table(job, job.table, placed.table, supplement.step)
-    everyone = list(job.models.experiments)
+    everyone = _identified(job)
     out = []
     for i, run in enumerate(job.models.experiments.runs):
         members = [k for k, e in enumerate(everyone) if e.run == run]
@@ -77,6 +78,18 @@ def _runs_of(job: DialsJob, supplement: Supplement) -> list[RunSource]:
         else:
             files = (*source.files, *job.files)
             out.append(replace(source, files=files, results=results))
+    return out
+
+
+def _identified(job: DialsJob) -> list[Experiment]:
+    """Return the experiments; those without identifiers of their own get the name of the run."""
+    given = Counter(job.models.identifiers)
+    out: list[Experiment] = []
+    for name, experiment in zip(job.models.identifiers, job.models.experiments, strict=True):
+        earlier = sum(e.run == experiment.run for e in out)
+        own = f"{experiment.run}_{earlier + 1}" if earlier else experiment.run
+        unique = bool(name) and given[name] == 1
+        out.append(replace(experiment, identifier=name if unique else own))
     return out
 
 
