@@ -22,6 +22,7 @@ from dxdask.storage.importers.dials.models import (
     profile_from_dials,
     scan_from_dials,
 )
+from dxdask.storage.importers.dials.possible import require_possible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +93,15 @@ def read_models(path: str | Path) -> DialsModels:
             f"{path} is not an experiment list of DIALS: it has no ExperimentList mark"
         )
     try:
-        return _models(values)
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            models = _models(values)
+            require_possible(models.experiments)
+            return models
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except (
-        KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError,
-        np.linalg.LinAlgError,
+        KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError,
+        RecursionError, np.linalg.LinAlgError,
     ) as error:  # fmt: skip
         raise FormatError(
             f"{path}: a model in it is incomplete or ill-formed ({type(error).__name__}: {error}); "

@@ -12,6 +12,7 @@ import numpy as np
 from dxdask.errors import DxdaskError, plain
 from dxdask.models import Experiment
 from dxdask.storage.formats import RunSource
+from dxdask.storage.formats.file_bytes import COMPRESSED_SUFFIXES
 from dxdask.storage.importers.dials.files import ImageSet
 from dxdask.storage.importers.dials.jobs import DialsJob
 
@@ -74,6 +75,12 @@ def _files(imageset: ImageSet, folder: Path, images: tuple[int, int]) -> list[Pa
     if found:
         head, _, tail = template.rpartition(found[-1])
         names = [f"{head}{n:0{len(found[-1])}d}{tail}" for n in range(images[0], images[1] + 1)]
-    paths = [folder / name for name in names]
-    here = [Path(name).absolute() for name in names]
+    paths = [_present(folder / name) for name in names]
+    here = [_present(Path(name).absolute()) for name in names]
     return paths if paths[0].exists() or not here[0].exists() else here
+
+
+def _present(path: Path) -> Path:
+    """Return a file, or the compressed one in its place."""
+    packed = (path.with_name(path.name + suffix) for suffix in COMPRESSED_SUFFIXES)
+    return path if path.exists() else next((p for p in packed if p.exists()), path)
