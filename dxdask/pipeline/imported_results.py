@@ -11,12 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from dxdask.columns import Reflections, concatenate, n_rows
 from dxdask.errors import InputError, ParameterError
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult
+from dxdask.storage.store.commit import commit_step
+from dxdask.storage.store.partitions import write_partition
 from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
@@ -106,35 +105,56 @@ def commit_results(store: Store, sources: Sequence[RunSource], prints: Mapping[s
             if store.manifest(step).fingerprint != value:
                 log.warning("%s was computed since: the imported one is not put back", step)
             continue
-        result = _result(step, runs)
-        store.write_step(step, result, parameters=parameters, fingerprint=value)
+        _commit(store, step, runs, parameters, value)
 
 
-def _result(step: str, runs: Sequence[tuple[RunSource, ImportedResult]]) -> StepResult:
+def _commit(
+    store: Store,
+    step: str,
+    runs: Sequence[tuple[RunSource, ImportedResult]],
+    parameters: Mapping[str, Any],
+    value: str,
+) -> None:
+    """Write the rows of each run, and commit the step."""
     shared = set.intersection(*(set(r.reflections) for _, r in runs))
     lost = sorted(set().union(*(set(r.reflections) for _, r in runs)) - shared)
-    tables: list[Reflections] = []
     experiments: list[Experiment] = []
+    partitions = []
     for source, result in runs:
-        table = {n: v for n, v in result.reflections.items() if n in shared}
-        table["experiment"] = table["experiment"] + np.int32(len(experiments))
-        tables.append(table)
         taken = {e.identifier for e in experiments}
-        experiments += [_named(e, source, step, taken) for e in result.experiments]
-    rows = concatenate(tables)
-    messages = [line for _, r in runs for line in r.messages]
+        own = [_named(e, source, step, taken) for e in result.experiments]
+        experiments += own
+        part = StepResult(
+            experiments=ExperimentList.of(own),
+            reflections={n: v for n, v in result.reflections.items() if n in shared},
+            arrays=result.arrays,
+            tables=tuple(_of_run(t, source) for t in result.tables),
+            messages=result.messages,
+        )
+        partitions.append(
+            write_partition(
+                store.path, store.branch, step, part,
+                run=source.name, fingerprint=value, parameters=parameters,
+            )
+        )  # fmt: skip
+    names = dict.fromkeys(t.name for p in partitions for t in p.tables)
+    lines = dict.fromkeys(line for p in partitions for line in p.messages)
     if lost:
-        messages.append(f"columns that some files lack are left out: {', '.join(lost)}")
-    names = dict.fromkeys(t.name for _, r in runs for t in r.tables)
-    return StepResult(
+        lines[f"columns that some files lack are left out: {', '.join(lost)}"] = None
+    n = sum(p.n_reflections for p in partitions)
+    whole = StepResult(
         experiments=ExperimentList.of(experiments),
-        reflections=rows,
+        reflections={},
         tables=tuple(
-            _joined([_of_run(t, s) for s, r in runs for t in r.tables if t.name == n])
-            for n in names
+            Table.joined([t for p in partitions for t in p.tables if t.name == name])
+            for name in names
         ),
-        messages=(f"{n_rows(rows)} reflections imported as {step}", *dict.fromkeys(messages)),
+        messages=(f"{n} reflections imported as {step}", *lines),
     )
+    commit_step(
+        store.path, store.branch, step, partitions,
+        result=whole, fingerprint=value, parameters=parameters, seconds={},
+    )  # fmt: skip
 
 
 def _named(
@@ -155,7 +175,3 @@ def _named(
 def _of_run(table: Table, source: RunSource) -> Table:
     rows = [{**row, "run": source.name} if "run" in row else row for row in table.rows]
     return replace(table, rows=rows)
-
-
-def _joined(tables: Sequence[Table]) -> Table:
-    return Table.joined(list(tables))

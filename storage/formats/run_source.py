@@ -33,12 +33,14 @@ class ImportedResult:
     step : whose result they are.
     experiments : models after that step, one a crystal of the run.
     reflections : the column `experiment` counts `experiments` from 0.
+    arrays : of the step beside its table, such as pixels of spots.
     messages, tables : what the import reports of them.
     """
 
     step: str
     experiments: tuple[Experiment, ...]
     reflections: Reflections
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
 

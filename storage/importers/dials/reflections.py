@@ -49,12 +49,14 @@ class DialsTable:
     names : of all columns.
     identifiers : of experiments, by the numbers in the column `id`.
     rows : number of reflections.
+    shoeboxes : the column of these, as in the file; None where there is none.
     """
 
     columns: Mapping[str, NDArray[Any]]
     names: frozenset[str]
     identifiers: Mapping[int, str]
     rows: int
+    shoeboxes: bytes | None = None
 
 
 def read_reflections(path: str | Path, experiments: ExperimentList | None = None) -> Reflections:
@@ -110,7 +112,21 @@ def read_table(path: str | Path) -> DialsTable:
     }
     _check_shapes(path, columns, rows)
     names = frozenset(map(str, data))
-    return DialsTable(columns=columns, names=names, identifiers=identifiers, rows=rows)
+    return DialsTable(
+        columns=columns,
+        names=names,
+        identifiers=identifiers,
+        rows=rows,
+        shoeboxes=_shoeboxes(data.get("shoebox"), rows),
+    )
+
+
+def _shoeboxes(column: Any, rows: int) -> bytes | None:
+    """Return the bytes of the column of shoeboxes, None where it is absent or of another kind."""
+    match column:
+        case ["Shoebox<>", [int(count), bytes(raw)]] if count == rows:
+            return raw
+    return None
 
 
 def _unpacked(path: str | Path, name: str, column: Any, rows: int) -> NDArray[Any]:

@@ -21,12 +21,14 @@ class PlacedRows:
     Attributes
     ----------
     table : column `experiment` is the index of the experiment, -1 of a spot that is not indexed.
+    row : (n,) where each is in the file.
     run : (n,) index, among the runs of the list, of the run of each row.
     left_out : number of rows by reason.
     messages : lines to report.
     """
 
     table: Reflections
+    row: NDArray[np.int64]
     run: NDArray[np.int64]
     left_out: Counter[str]
     messages: tuple[str, ...]
@@ -65,8 +67,10 @@ def placed_rows(job: DialsJob, table: DialsTable) -> PlacedRows:
             f"no reflection of {job.table_path} belongs to {job.path} ({reasons}); "
             "give the .expt that was written with it"
         )
-    rows = select(rows, np.flatnonzero(keep))
-    return PlacedRows(table=rows, run=run[keep], left_out=+left_out, messages=messages)
+    kept = np.flatnonzero(keep)
+    return PlacedRows(
+        table=select(rows, kept), row=kept, run=run[kept], left_out=+left_out, messages=messages
+    )
 
 
 def _experiments(

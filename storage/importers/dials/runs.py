@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dxdask.columns import select
 from dxdask.errors import InputError
@@ -19,6 +21,7 @@ from dxdask.storage.importers.dials.belongs import require_belongs
 from dxdask.storage.importers.dials.images import source_of_images
 from dxdask.storage.importers.dials.jobs import DialsJob, check_counts, paired
 from dxdask.storage.importers.dials.rows import PlacedRows, placed_rows
+from dxdask.storage.importers.dials.shoeboxes import strong_pixels
 from dxdask.tables import Table
 
 log = logging.getLogger("dxdask")
@@ -70,7 +73,9 @@ def _runs_of(job: DialsJob, supplement: Supplement) -> list[RunSource]:
     for i, run in enumerate(job.models.experiments.runs):
         members = [k for k, e in enumerate(everyone) if e.run == run]
         own = [everyone[k] for k in members]
-        results = () if placed is None or step is None else _results(placed, step, i, members, own)
+        results: tuple[ImportedResult, ...] = ()
+        if placed is not None and step is not None:
+            results = _results(job, placed, step, i, members, own)
         start = steps.without_crystal(own[0])
         source = source_of_images(job, start)
         if source is None:
@@ -106,34 +111,46 @@ def _described(
 
 
 def _results(
-    placed: PlacedRows, step: str, run: int, members: Sequence[int], own: Sequence[Experiment]
+    job: DialsJob,
+    placed: PlacedRows,
+    step: str,
+    run: int,
+    members: Sequence[int],
+    own: Sequence[Experiment],
 ) -> tuple[ImportedResult, ...]:
     """Return the results of a run: of its step, and of steps before it whose rows are here too."""
-    mine = placed.run == run
-    rows = select(placed.table, np.flatnonzero(mine))
+    mine = np.flatnonzero(placed.run == run)
     place = np.full(max(members) + 2, -1, dtype=np.int32)
     place[list(members)] = np.arange(len(members), dtype=np.int32)
-    rows["experiment"] = place[rows["experiment"]]
+    of_row = place[placed.table["experiment"][mine]]
     out = []
     for name in steps.steps_before(step):
-        table = rows
-        if name in ("integrate", "scale"):
-            table = select(rows, np.flatnonzero(rows["experiment"] >= 0))
-        order = np.argsort(np.maximum(table["experiment"], 0), kind="stable")
-        found = steps.rows_of_step(name, select(table, order), own)
-        models = (steps.without_crystal(own[0]),) if name == "find_spots" else tuple(own)
+        chosen = np.flatnonzero(of_row >= 0) if name in ("integrate", "scale") else slice(None)
+        rows, experiment = mine[chosen], of_row[chosen]
+        if name != "find_spots":
+            order = np.argsort(np.maximum(experiment, 0), kind="stable")
+            rows, experiment = rows[order], experiment[order]
+        table = {**select(placed.table, rows), "experiment": experiment}
         out.append(
             ImportedResult(
                 step=name,
-                experiments=models,
-                reflections=found,
+                experiments=(steps.without_crystal(own[0]),)
+                if name == "find_spots"
+                else tuple(own),
+                reflections=steps.rows_of_step(name, table, own),
+                arrays=_pixels(job, placed.row[rows]) if name == "find_spots" else {},
                 messages=placed.messages,
-                tables=_tables(
-                    placed, own[0].run, len(found["experiment"]), len(rows["experiment"])
-                ),
+                tables=_tables(placed, own[0].run, len(rows), len(mine)),
             )
         )
     return tuple(out)
+
+
+def _pixels(job: DialsJob, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Return the strong pixels of spots, none where the file has no shoeboxes."""
+    if job.table is None or job.table.shoeboxes is None:
+        return {}
+    return strong_pixels(job.table_path, job.table.shoeboxes, job.table.rows, rows)
 
 
 def _tables(placed: PlacedRows, run: str, n: int, n_run: int) -> tuple[Table, ...]:
