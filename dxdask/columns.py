@@ -162,6 +162,7 @@ COLUMNS = _column_table(
     ),
     C("intensity_variance", "float64", "", "variance of intensity", "intensity.scale.variance"),
     C("sigma", "float64", "", "standard deviation of a merged intensity"),
+    C("wavelength", "float64", "Angstrom", "of a merged intensity, where there are several"),
     C("n_observations", "int32", "", "observations merged into this reflection"),
     C(
         "intensity_prf",

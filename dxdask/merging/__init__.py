@@ -2,13 +2,15 @@
 
 merge : the step.
 parameters : its parameters.
+by_wavelength : the step for each of several wavelengths.
 equivalents : sums over the observations of each unique reflection, in two passes.
 statistics : R factors and correlations of half-sets.
 tables : merging statistics by resolution shell, and overall.
 stills : merging of stills, with post-refinement.
 """
 
+from dxdask.merging.by_wavelength import merge_by_wavelength
 from dxdask.merging.merge import merge
 from dxdask.merging.parameters import MergingParameters
 
-__all__ = ["MergingParameters", "merge"]
+__all__ = ["MergingParameters", "merge", "merge_by_wavelength"]

@@ -26,6 +26,13 @@ class MergingParameters(Parameters):
     partiality_threshold: float = parameter(
         0.4, "Minimum partiality of the reflections that are merged.", ge=0, le=1
     )
+    wavelength_tolerance: float = parameter(
+        1e-4,
+        "Largest difference of the wavelengths of runs that are merged together; others are merged "
+        "apart.",
+        unit="Angstrom",
+        ge=0,
+    )
     use_internal_variance: bool = parameter(
         False,
         "Use the internal variance of the equivalents where it is larger than the propagated one.",

@@ -16,6 +16,11 @@ from dxdask.pipeline.import_parameters import (
     ImportCommandParameters,
     ImportStepParameters,
 )
+from dxdask.pipeline.imported_results import (
+    commit_results,
+    require_no_results,
+    require_results_fit,
+)
 from dxdask.pipeline.inputs import kind_of, source_runs
 from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.planner import Plan, Planner
@@ -35,6 +40,8 @@ def import_runs(
 ) -> Store:
     """Copy the frames of all runs to a store and return it; resumes where it was interrupted.
 
+    Results of another program that come with runs are committed as those of steps.
+
     Raises
     ------
     InputError, FormatError
@@ -43,12 +50,15 @@ def import_runs(
         The store is there with other runs.
     """
     sources = _sources(paths, parameters)
+    require_results_fit(sources, parameters)
     store = open_or_create(output, overwrite=parameters.overwrite)
     with store.writing():
         prints = frames.fingerprints(sources, parameters)
         readers = frames.prepare(store, sources, prints, parameters)
-        with open_cluster(parameters.cluster) as cluster:
-            import_frames(readers, cluster)
+        if readers:
+            with open_cluster(parameters.cluster) as cluster:
+                import_frames(readers, cluster)
+        commit_results(store, sources, prints)
     return store
 
 
@@ -70,6 +80,7 @@ def process(
     """
     sources = _sources(paths, parameters)
     _require_sweeps(sources)
+    require_no_results(sources)
     store = open_or_create(output, overwrite=parameters.overwrite, branch=parameters.branch)
     if store.runs:
         require_kind(store, "sweeps")

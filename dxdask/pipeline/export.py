@@ -122,8 +122,14 @@ def _write_hkl(store: Store, step: str, path: Path) -> None:
     crystals = store.experiments(step).crystals
     if not crystals:
         raise InputError(f"{step} has no crystal, which gives the Laue group: index the data first")
+    table = store.columns(step)
+    if "wavelength" in table:
+        raise InputError(
+            f"{step} has several wavelengths, which a list of reflections does not: give "
+            "format=mtz, or merge runs of one wavelength (runs=NAME,...)"
+        )
     group = space_group(crystals[0].space_group)
-    crystfel_hkl.write_crystfel_hkl(path, store.columns(step), group)
+    crystfel_hkl.write_crystfel_hkl(path, table, group)
 
 
 def _write_stream(store: Store, step: str, path: Path) -> None:

@@ -220,11 +220,25 @@ def prepare(
     for source in sources:
         if store.has_run(source.name, prints[source.name]):
             continue
-        files = {"files": [str(f) for f in source.files]}
         problems = [
             {"run": source.name, "image": None, "step": "import", "reason": reason}
             for reason in source.problems
         ]
+        files = {
+            "files": [str(f) for f in source.files] if source.has_frames else [],
+            "results": [] if source.has_frames else [str(f) for f in source.files],
+        }
+        if not source.has_frames:
+            store.describe_run(
+                source.name,
+                source.experiment,
+                shape=source.shape,
+                columns=source.columns,
+                fingerprint=prints[source.name],
+                source=files,
+                problems=problems,
+            )
+            continue
         if source.manifest is not None:
             store.link_run(
                 source.name,

@@ -14,6 +14,7 @@ from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.parameters.entries import changed
 from dxdask.pipeline.declaration import Kind, Step
 from dxdask.pipeline.images import ImageRange, recorded_images, run_of_images
+from dxdask.pipeline.imported_results import imported_fingerprint, imported_needs
 from dxdask.pipeline.inputs import (
     RunInput,
     kind_of,
@@ -48,7 +49,8 @@ def stale_steps(store: Store) -> dict[str, str]:
     for step in steps_of_kind(kind):
         if not store.has_step(step.name):
             continue
-        reason = next((f"{n} is stale" for n in step.needs if n in found), None)
+        needs = _needs(store, step)
+        reason = next((f"{n} is stale" for n in needs if n in found), None)
         reason = reason or _reason(store, step, runs)
         if reason:
             found[step.name] = reason
@@ -126,9 +128,17 @@ class _Runs:
         return self._runs[name, images, recorded]
 
 
+def _needs(store: Store, step: Step) -> tuple[str, ...]:
+    """Return the steps that the present result of a step was made from."""
+    imported = imported_needs(store.manifest(step.name).parameters)
+    return step.needs if imported is None else imported
+
+
 def _reason(store: Store, step: Step, runs: _Runs) -> str | None:
     """Return the first input of a step that changed; None where it is as it was."""
     manifest = store.manifest(step.name)
+    if imported_needs(manifest.parameters) is not None:
+        return _reason_of_imported(store, step)
     needed = {name: prints_of(store, name) for name in step.needs}
     now: dict[str, str] = {}
     for name in (n for n, value in manifest.made_from.items() if value):
@@ -149,6 +159,20 @@ def _reason(store: Store, step: Step, runs: _Runs) -> str | None:
     what = " or ".join(["frames, mask or calibration"] * step.reads_frames
                        + list(step.needs))  # fmt: skip
     return f"{what} of run {', '.join(differing[:3])}{' ...' * (len(differing) > 3)} changed"
+
+
+def _reason_of_imported(store: Store, step: Step) -> str | None:
+    """Return which of the results that were imported with a step's is not that any more."""
+    manifest = store.manifest(step.name)
+    needs = _needs(store, step)
+    inputs = [store.manifest(n).fingerprint if store.has_step(n) else "" for n in needs]
+    there = set(store.runs)
+    gone = next((name for name in manifest.made_from if name not in there), None)
+    if gone is not None:
+        return f"run {gone} is gone"
+    if imported_fingerprint(step.name, manifest.parameters, inputs) == manifest.fingerprint:
+        return None
+    return f"{' or '.join(needs)} is not the one that it was imported with"
 
 
 def _assignments(store: Store, step: Step, kind: Kind) -> Iterator[str]:

@@ -67,6 +67,8 @@ def plot_merging(store: Store, ax: Axes | None = None) -> Axes:
     """Plot CC1/2, completeness and I/sigma by shell of resolution."""
     ax = ax or _axes()
     table = store.table("merge", "shells")
+    if "wavelength" in table:  # of several, the first
+        table = table[table["wavelength"] == table["wavelength"].iloc[0]]
     s2 = 1.0 / table["d_min"] ** 2
     ax.plot(s2, table["cc_half"], "o-", label="CC1/2")
     ax.plot(s2, table["completeness"], "s-", label="completeness")

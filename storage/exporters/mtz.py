@@ -18,8 +18,9 @@ from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, has_flag, n_rows, select
 from dxdask.errors import InputError
 from dxdask.models import Experiment, ExperimentList, Scan, space_group
-from dxdask.models.symmetry import asu_indices
+from dxdask.models.symmetry import asu_indices, pack
 from dxdask.models.vectors import unit
+from dxdask.models.wavelengths import wavelength_groups
 from dxdask.storage.exporters.whole_file import whole_file
 
 Column = tuple[str, str, NDArray[np.generic]]
@@ -46,8 +47,9 @@ def empty_mtz(experiments: ExperimentList, title: str) -> gemmi.Mtz:
     mtz.set_cell_for_all(
         gemmi.UnitCell(*np.median([c.unit_cell for c in crystals], axis=0).tolist())
     )
-    for wavelength in wavelengths(experiments):
-        dataset = mtz.add_dataset("NATIVE")
+    known = wavelengths(experiments)
+    for number, wavelength in enumerate(known, 1):
+        dataset = mtz.add_dataset("NATIVE" if len(known) == 1 else f"WAVE{number}")
         dataset.project_name, dataset.crystal_name, dataset.wavelength = (
             "AUTOMATIC",
             "XTAL",
@@ -58,16 +60,28 @@ def empty_mtz(experiments: ExperimentList, title: str) -> gemmi.Mtz:
 
 
 def wavelengths(experiments: ExperimentList) -> list[float]:
-    """Return the wavelengths of the experiments, Angstrom, to five decimals, each once, in
-    order.
+    """Return the wavelengths of the experiments, Angstrom, each once, in order."""
+    return [wavelength for wavelength, _ in wavelength_groups(experiments)]
+
+
+def dataset_numbers(experiments: ExperimentList) -> list[int]:
+    """Return the number of the data set of each experiment: one a wavelength."""
+    found = {
+        member: number
+        for number, (_, members) in enumerate(wavelength_groups(experiments), 1)
+        for member in members
+    }
+    return [found[i] for i in range(len(experiments))]
+
+
+def fill(mtz: gemmi.Mtz, columns: Sequence[Column], datasets: Sequence[int] = ()) -> None:
+    """Put label, type and values of each column into a file that has H, K, L.
+
+    datasets : number of the data set of each column; by default the first, of M/ISYM that of H.
     """
-    return list(dict.fromkeys(round(e.beam.wavelength, 5) for e in experiments))
-
-
-def fill(mtz: gemmi.Mtz, columns: Sequence[Column]) -> None:
-    """Put label, type and values of each column into a file that has H, K, L."""
-    for label, kind, _ in columns[3:]:
-        mtz.add_column(label, kind, dataset_id=0 if kind == "Y" else 1)
+    for i, (label, kind, _) in enumerate(columns[3:], 3):
+        place = (0 if kind == "Y" else 1) if not datasets else datasets[i]
+        mtz.add_column(label, kind, dataset_id=place)
     mtz.set_data(np.stack([np.asarray(c[2], dtype=np.float32) for c in columns], axis=1))
 
 
@@ -79,6 +93,9 @@ def index_columns(hkl: NDArray[np.int32]) -> list[Column]:
 def write_merged(path: str | Path, reflections: Reflections, experiments: ExperimentList) -> None:
     """Write merged reflections: IMEAN, SIGIMEAN, N and, where merged apart, I(+), SIGI(+), I(-),
     SIGI(-).
+
+    Of several wavelengths, each has a data set with its own columns, called _WAVE1, _WAVE2 ..., as
+    dials.merge calls them.
 
     Parameters
     ----------
@@ -96,20 +113,55 @@ def write_merged(path: str | Path, reflections: Reflections, experiments: Experi
     """
     check(reflections, ("hkl", "intensity", "sigma", "n_observations"))
     mtz = empty_mtz(experiments, "Merged by dxdask")
-    columns = [
-        *index_columns(reflections["hkl"]),
-        ("IMEAN", "J", reflections["intensity"]),
-        ("SIGIMEAN", "Q", reflections["sigma"]),
-        ("N", "I", reflections["n_observations"]),
-    ]
-    for sign, name in (("+", "plus"), ("-", "minus")):
-        if f"intensity_{name}" in reflections:
-            columns.append((f"I({sign})", "K", reflections[f"intensity_{name}"]))
-            columns.append((f"SIGI({sign})", "M", reflections[f"sigma_{name}"]))
-    fill(mtz, columns)
+    parts = _by_wavelength(reflections, mtz)
+    hkl = np.unique(np.concatenate([part["hkl"] for part in parts.values()]), axis=0)
+    keys = pack(hkl)
+    order = np.argsort(keys)
+    columns = index_columns(hkl)
+    places = [0] * len(columns)
+    for dataset, part in parts.items():
+        rows = order[np.searchsorted(keys, pack(part["hkl"]), sorter=order)]
+        suffix = "" if len(parts) == 1 else f"_WAVE{dataset}"
+        for label, kind, name in _MERGED:
+            if name in part:
+                values = np.full(len(hkl), np.nan)
+                values[rows] = part[name]
+                columns.append((f"{label}{suffix}", kind, values))
+                places.append(dataset)
+    fill(mtz, columns, places)
     mtz.sort()
     with whole_file(path) as aside:
         mtz.write_to_file(str(aside))
+
+
+_MERGED = (
+    ("IMEAN", "J", "intensity"),
+    ("SIGIMEAN", "Q", "sigma"),
+    ("N", "I", "n_observations"),
+    ("I(+)", "K", "intensity_plus"),
+    ("SIGI(+)", "M", "sigma_plus"),
+    ("I(-)", "K", "intensity_minus"),
+    ("SIGI(-)", "M", "sigma_minus"),
+)
+"""Label and type of each column of merged reflections, and its name in the table."""
+
+
+def _by_wavelength(reflections: Reflections, mtz: gemmi.Mtz) -> dict[int, Reflections]:
+    """Return the reflections of each data set of a file, by its number.
+
+    Data sets get the wavelengths that the table has.
+    """
+    if "wavelength" not in reflections:
+        return {1: reflections}
+    values = list(dict.fromkeys(reflections["wavelength"].tolist()))
+    while len(mtz.datasets) <= len(values):
+        mtz.add_dataset(f"WAVE{len(mtz.datasets)}")
+    parts = {}
+    for number, wavelength in enumerate(values, 1):
+        mtz.dataset(number).wavelength = wavelength
+        rows = np.flatnonzero(reflections["wavelength"] == wavelength)
+        parts[number] = select(reflections, rows)
+    return parts
 
 
 def batch_offsets(experiments: ExperimentList) -> list[int]:
@@ -182,7 +234,7 @@ def batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mtz
         floats[111] = float(
             abs(np.cross(panel.fast_axis, panel.slow_axis) @ np.asarray(panel.origin))
         )
-        floats[116], floats[118] = map(float, panel.image_size)
+        floats[114], floats[116] = map(float, panel.image_size)
     out = []
     first, last = scan.image_range
     for image in range(first, last + 1):
@@ -265,7 +317,7 @@ def write_unmerged(path: str | Path, reflections: Reflections, experiments: Expe
     table = _chosen(reflections)
     n = n_rows(table)
     batch, rotation = np.zeros(n, dtype=np.int64), np.zeros(n)
-    known = wavelengths(experiments)
+    dataset = dataset_numbers(experiments)
     for i, (experiment, offset) in enumerate(
         zip(experiments, batch_offsets(experiments), strict=True)
     ):
@@ -274,9 +326,7 @@ def write_unmerged(path: str | Path, reflections: Reflections, experiments: Expe
         image = np.floor(table["z_cal"][rows]).astype(np.int64) + 1
         batch[rows] = np.clip(image, *scan.image_range) + offset
         rotation[rows] = np.rad2deg(scan.phi_from_z(table["z_cal"][rows]))
-        for header in batches(
-            experiment, offset, known.index(round(experiment.beam.wavelength, 5)) + 1
-        ):
+        for header in batches(experiment, offset, dataset[i]):
             mtz.batches.append(header)
     asu, isym = asu_indices(table["hkl"], mtz.spacegroup)
     columns = [

@@ -15,10 +15,10 @@ from dxdask.storage.exporters.mtz import (
     PARTIALITY_THRESHOLD,
     batch_offsets,
     batches,
+    dataset_numbers,
     empty_mtz,
     fill,
     index_columns,
-    wavelengths,
 )
 from dxdask.storage.exporters.whole_file import whole_file
 
@@ -66,8 +66,7 @@ def write_unmerged_stills(
         )
     run_of = stills["experiment"][found.rows]
     number = np.array(found.image) + 1 + np.array(batch_offsets(experiments))[run_of]
-    known = wavelengths(experiments)
-    dataset = [known.index(round(e.beam.wavelength, 5)) + 1 for e in experiments]
+    dataset = dataset_numbers(experiments)
     for i, experiment in enumerate(found.experiments):
         for header in batches(experiment, int(number[i]) - 1, dataset[int(run_of[i])]):
             mtz.batches.append(header)

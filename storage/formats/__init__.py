@@ -14,7 +14,12 @@ from dxdask.storage.formats.file_group import FileGroup, NumberedFile
 from dxdask.storage.formats.format import Format, Supplement
 from dxdask.storage.formats.missing import Missing
 from dxdask.storage.formats.registry import format_named, format_of, formats
-from dxdask.storage.formats.run_source import RawReader, RunSource
+from dxdask.storage.formats.run_source import (
+    ImportedResult,
+    RawReader,
+    RunSource,
+    without_frames,
+)
 
 __all__ = [
     "REFERENCE",
@@ -22,6 +27,7 @@ __all__ = [
     "ChunkManifest",
     "FileGroup",
     "Format",
+    "ImportedResult",
     "Missing",
     "NumberedFile",
     "RawReader",
@@ -30,4 +36,5 @@ __all__ = [
     "format_named",
     "format_of",
     "formats",
+    "without_frames",
 ]

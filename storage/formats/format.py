@@ -39,6 +39,7 @@ class Supplement:
     detector : path of the group of the frames' detector.
     oscillation : start and width of an image, degree; images are then one sweep, whatever their
         angles.
+    step : that tables of reflections stand for; None: by their columns.
     """
 
     reference_geometry: Path | None = None
@@ -48,6 +49,7 @@ class Supplement:
     has_template: bool = False
     detector: str | None = None
     oscillation: tuple[float, float] | None = None
+    step: str | None = None
 
 
 class Format(ABC):
@@ -59,12 +61,15 @@ class Format(ABC):
     description : the files in a few words, with the signature they are recognised by.
     suffixes : of the files' names, in lower case; folders are searched for them.
     priority : a file that several formats claim is read by the one of highest priority.
+    together : True where files belong together whatever their names, such as models and
+        reflections: then `read_runs` takes all that are given, in their order, as one group.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     priority: ClassVar[int] = 0
+    together: ClassVar[bool] = False
 
     @abstractmethod
     def has_signature(self, head: bytes) -> bool:

@@ -10,10 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.errors import InputError
+from dxdask.columns import Reflections
+from dxdask.errors import FormatError, InputError
 from dxdask.models import Experiment
 from dxdask.storage.formats.chunk_manifest import ChunkManifest
 from dxdask.storage.formats.missing import Missing
+from dxdask.tables import Table
 
 
 class RawReader(Protocol):
@@ -21,6 +23,27 @@ class RawReader(Protocol):
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return frames first .. last - 1, (n, slow, fast)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedResult:
+    """Reflections of one run that another program left, and the step that they stand for.
+
+    Attributes
+    ----------
+    step : whose result they are.
+    experiments : models after that step, one a crystal of the run.
+    reflections : the column `experiment` counts `experiments` from 0.
+    arrays : of the step beside its table, such as pixels of spots.
+    messages, tables : what the import reports of them.
+    """
+
+    step: str
+    experiments: tuple[Experiment, ...]
+    reflections: Reflections
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    messages: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +65,8 @@ class RunSource:
     manifest : the chunk manifest of a run whose frames are to be linked, else None.
     missing : values that the files lack, for which the models hold placeholders.
     problems : lines on what is doubtful or left out, one a fact; they go to the store's problems.
+    has_frames : False for a run of which only results are there.
+    results : of steps, in the order of processing.
     """
 
     name: str
@@ -56,6 +81,8 @@ class RunSource:
     manifest: ChunkManifest | None = None
     missing: tuple[Missing, ...] = ()
     problems: tuple[str, ...] = ()
+    has_frames: bool = True
+    results: tuple[ImportedResult, ...] = ()
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Return frames first .. last - 1 (counted from 0), (n, slow, fast), as recorded.
@@ -73,6 +100,47 @@ class RunSource:
                 f"{self.shape[0] - 1}"
             )
         return self.reader.read(first, last)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoFrames:
+    """The reader of a run whose frames are in none of the files given."""
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Refuse.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError("the run was imported without frames; import its image files to read them")
+
+
+def without_frames(
+    name: str,
+    experiment: Experiment,
+    shape: tuple[int, int, int],
+    files: tuple[Path, ...],
+    results: tuple[ImportedResult, ...],
+) -> RunSource:
+    """Return a run of which only results are there; shape : of its frames (image, slow, fast)."""
+
+    def locate() -> ChunkManifest:
+        raise FormatError(f"run {name} has no frames to link")
+
+    return RunSource(
+        name=name,
+        experiment=experiment,
+        shape=shape,
+        dtype=np.dtype(np.int32),
+        mask=np.ones(shape[1:], dtype=np.bool_),
+        files=files,
+        reader=NoFrames(),
+        locate=locate,
+        has_frames=False,
+        results=results,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

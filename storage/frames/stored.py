@@ -12,6 +12,7 @@ import zarr
 from numpy.typing import NDArray
 
 from dxdask.errors import SchemaError, StoreNotFoundError
+from dxdask.storage.frames.absent import AbsentFrames
 from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.frames.flagged import FlaggedReader, flags_of_run
 from dxdask.storage.frames.reader import LINK_CODEC, FillingReader
@@ -114,7 +115,7 @@ class StoredReader(FillingReader):
 
 
 def open_frames(run: Path, identifier: str) -> FillingReader:
-    """Return the reader of the run in the folder `run`, whether its frames are there or linked.
+    """Return the reader of the run in the folder `run`: frames in the store, linked, or absent.
 
     Counts that its detector has as invalid are replaced, see `FlaggedReader`.
 
@@ -127,6 +128,9 @@ def open_frames(run: Path, identifier: str) -> FillingReader:
     try:
         metadata = read.metadata(path)
     except StoreNotFoundError as error:
+        absent = AbsentFrames.of(run, identifier, read.attributes(run))
+        if absent is not None:
+            return absent
         raise SchemaError(f"the frames at {path} are missing; import again") from error
     if is_linked(metadata):
         # It unpacks by kernels, which most uses of a store need not load.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from dxdask.parameters import Parameters, parameter
+
+ImportedStep = Literal["find_spots", "index", "refine", "integrate", "scale"]
 
 
 class BeamOverrides(Parameters):
@@ -120,6 +123,11 @@ class InputParameters(Parameters):
         True,
         "Use the beam's direction and polarisation of the reference geometry, and its wavelength "
         "if given.",
+    )
+    step: ImportedStep | None = parameter(
+        None,
+        "Step that reflections of another program stand for. None: by their columns; indexed ones "
+        "are of `refine` where the crystal varies over the scan, or the file's name says refined.",
     )
     dataset: str | None = parameter(
         None,

@@ -10,7 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from dxdask.errors import FormatError, InputError
-from dxdask.storage.formats import FileGroup, Format, RunSource, Supplement, format_of, formats
+from dxdask.storage.formats import (
+    FileGroup,
+    Format,
+    NumberedFile,
+    RunSource,
+    Supplement,
+    format_of,
+    formats,
+)
+from dxdask.storage.formats.file_bytes import HEAD_BYTES, read_bytes
 from dxdask.storage.importers.adjust import adjusted, with_manifest
 from dxdask.storage.importers.files import find_files, group_files
 from dxdask.storage.importers.parameters import ImportParameters
@@ -28,6 +37,8 @@ def read_runs(
     paths: Iterable[str | Path], parameters: ImportParameters | None = None
 ) -> list[RunSource]:
     """Return the runs in files, folders, globs and templates; no frames are read.
+
+    Runs of files that another program made of frames have its results.
 
     Raises
     ------
@@ -49,10 +60,10 @@ def read_runs(
         oscillation=parameters.geometry.scan.oscillation,
         conventions=parameters.input.conventions,
         has_template=parameters.template is not None,
+        step=parameters.input.step,
     )
-    for group in group_files(_without_linked(find_files(given, parameters.template))):
-        for one, part in _by_format(group):
-            runs.extend(one.read_runs(part, supplement))
+    for one, group in _groups(_without_linked(find_files(given, parameters.template))):
+        runs.extend(one.read_runs(group, supplement))
     runs = selected(_with_unique_names(runs), parameters.events, parameters.max_events)
     lookup = parameters.lookup.mask
     mask = None if lookup is None else read_mask(lookup, "lookup.mask")
@@ -83,6 +94,31 @@ def _without_linked(files: Sequence[Path]) -> list[Path]:
         names = [path.name for path in parts]
         log.warning("%s are read through %s, which links to them", shortened(names), master.name)
     return [path for path in files if path not in linked]
+
+
+def _groups(files: Sequence[Path]) -> Iterator[tuple[Format, FileGroup]]:
+    """Yield files with their format: those read together first, others grouped by template."""
+    together: dict[str, tuple[Format, list[Path]]] = {}
+    others = []
+    for path in files:
+        found = _format_of_job(path)
+        if found is None:
+            others.append(path)
+        else:
+            together.setdefault(found.name, (found, []))[1].append(path)
+    for one, paths in together.values():
+        numbered = tuple(NumberedFile(path, None) for path in paths)
+        yield one, FileGroup(paths[0].stem, paths[0].parent, numbered)
+    for group in group_files(others):
+        yield from _by_format(group)
+
+
+def _format_of_job(path: Path) -> Format | None:
+    """Return the format of a file that is read together with others, None for all others."""
+    if not any(one.together for one in formats()):
+        return None
+    head = read_bytes(path, HEAD_BYTES)
+    return next((one for one in formats() if one.together and one.claims(path, head)), None)
 
 
 def _by_format(group: FileGroup) -> Iterator[tuple[Format, FileGroup]]:

@@ -22,6 +22,7 @@ from dxdask.errors import (
     StoreWriteError,
 )
 from dxdask.models import Experiment, ExperimentList
+from dxdask.storage.frames.absent import SHAPE
 from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.store import create, layout, read, schema
 from dxdask.storage.store.provenance import now, versions
@@ -223,6 +224,39 @@ def link_run(
 
     source = {**source, "linked_to": link.describe()}
     _make(root, run, found, fingerprint, source, problems, frames, experiment, good, columns)
+    _complete(path, ())
+
+
+def describe_run(
+    root: Path,
+    run: str,
+    experiment: Experiment,
+    *,
+    shape: tuple[int, int, int],
+    columns: Mapping[str, NDArray[Any]],
+    fingerprint: str,
+    source: Mapping[str, Any],
+    problems: Sequence[Mapping[str, Any]],
+    overwrite: bool,
+) -> None:
+    """Make a run without frames, complete; the caller holds the lock.
+
+    shape : images, slow, fast, of the frames that it was recorded as.
+
+    Raises
+    ------
+    StoreExistsError, SchemaError
+        As `create_run`.
+    """
+    good = _checked_mask(run, shape, None, columns)
+    found = _replaceable(root, run, overwrite=overwrite)
+
+    def frames(_group: zarr.Group) -> None:
+        """Make no array: one without chunks would read as zeros."""
+
+    _make(root, run, found, fingerprint, source, problems, frames, experiment, good, columns)
+    path = layout.run_path(root, run)
+    create.update(path, {SHAPE: list(shape)})
     _complete(path, ())
 
 

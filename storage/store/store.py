@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from dxdask.errors import InputError
+from dxdask.storage.frames.absent import SHAPE
 from dxdask.storage.store import layout, new_store, read, report
 from dxdask.storage.store.stored_runs import StoredRuns
 from dxdask.storage.store.stored_steps import StoredSteps
@@ -94,12 +95,9 @@ class Store(StoredRuns, StoredSteps):
         n_images: dict[str, int] = {}
         places: dict[str, dict[str, None]] = {}
         for run in runs:
-            frames = read.metadata(layout.run_path(self.path, run) / layout.FRAMES)
-            images, slow, fast = frames["shape"]
-            kind = f"{slow} x {fast}, {frames['data_type']}"
-            linked = self.run_attributes(run)["source"].get("linked_to")
+            images, kind = self._size(run)
             n_images[kind] = n_images.get(kind, 0) + images
-            places.setdefault(kind, {})[f"linked to {linked}" if linked else "copied"] = None
+            places.setdefault(kind, {})[self._place(run)] = None
         steps = report.steps(self.path, self.branch)
         return [
             f"runs: {len(runs)} ({shortened(runs)})" if runs else "runs: none",
@@ -115,12 +113,26 @@ class Store(StoredRuns, StoredSteps):
         """Return the row of a run that a notebook shows."""
         frames = self.frame_reader(run)
         n_images, slow, fast = frames.shape
-        linked = self.run_attributes(run)["source"].get("linked_to")
         return {
             "run": run,
             "images": n_images,
             "frame": f"{slow} x {fast}",
             "dtype": frames.dtype.name,
             "transmission": self.run_experiment(run).beam.transmission,
-            "frames": f"linked to {linked}" if linked else "copied",
+            "frames": self._place(run),
         }
+
+    def _size(self, run: str) -> tuple[int, str]:
+        """Return the number of images of a run, and size and type of its frames in words."""
+        absent = self.run_attributes(run).get(SHAPE)
+        if absent is not None:
+            return absent[0], f"{absent[1]} x {absent[2]}"
+        frames = read.metadata(layout.run_path(self.path, run) / layout.FRAMES)
+        images, slow, fast = frames["shape"]
+        return images, f"{slow} x {fast}, {frames['data_type']}"
+
+    def _place(self, run: str) -> str:
+        """Return where the frames of a run are."""
+        attributes = self.run_attributes(run)
+        linked = attributes["source"].get("linked_to")
+        return "absent" if SHAPE in attributes else f"linked to {linked}" if linked else "copied"

@@ -209,6 +209,50 @@ class StoredRuns(StoreFolder):
                 overwrite=overwrite,
             )
 
+    def describe_run(
+        self,
+        run: str,
+        experiment: Experiment,
+        *,
+        shape: tuple[int, int, int],
+        columns: Mapping[str, NDArray[Any]] | None = None,
+        fingerprint: str = "",
+        source: Mapping[str, Any] | None = None,
+        problems: Sequence[Mapping[str, Any]] = (),
+        overwrite: bool = False,
+    ) -> None:
+        """Make a run without frames, complete; see `create_run`.
+
+        shape : images, slow, fast, of the frames that it was recorded as.
+
+        Raises
+        ------
+        StoreExistsError, SchemaError
+            As `create_run`.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> experiment = dxdask.open("tiny.zarr").run_experiment("tiny_1")
+        >>> store = dxdask.Store.create("frameless.zarr")
+        >>> store.describe_run("one", experiment, shape=(14, 264, 256))
+        >>> store.frame_reader("one").shape
+        (14, 264, 256)
+        """
+        with self.writing():
+            self.hold_runs()
+            runs.describe_run(
+                self.path,
+                run,
+                experiment,
+                shape=shape,
+                columns=columns or {},
+                fingerprint=fingerprint,
+                source=source or {},
+                problems=problems,
+                overwrite=overwrite,
+            )
+
     def frames(self, run: str, block: int | None = None) -> da.Array:
         """Return the frames of a run as a dask array (image, slow, fast), read where they are used.
 

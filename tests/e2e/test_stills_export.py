@@ -16,7 +16,8 @@ from dxdask.columns import Flag, has_flag
 from dxdask.errors import InputError
 from dxdask.storage.exporters.indexed_stills import indexed_stills
 from dxdask.storage.exporters.source_images import SourceImages
-from dxdask.storage.importers.dials.files import read_experiments, read_reflections
+from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.dials.reflections import read_reflections
 from dxdask.storage.store.store import Store
 
 

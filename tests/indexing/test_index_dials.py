@@ -11,7 +11,8 @@ from dxdask.indexing.max_cell import find_max_cell
 from dxdask.indexing.parameters import MaxCellEstimation
 from dxdask.indexing.reciprocal import map_centroids
 from dxdask.refinement import RefinementParameters
-from dxdask.storage.importers.dials.files import read_experiments, read_npz
+from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.dials.reflections import read_npz
 
 pytestmark = pytest.mark.shared
 

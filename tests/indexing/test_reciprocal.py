@@ -10,7 +10,8 @@ from support.indexing_examples import experiments_of, spots_of
 
 from dxdask.columns import check, n_rows, select
 from dxdask.indexing.reciprocal import map_centroids, within_first_rotation
-from dxdask.storage.importers.dials.files import read_experiments, read_npz
+from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.dials.reflections import read_npz
 
 
 def test_points_are_those_of_the_lattice():

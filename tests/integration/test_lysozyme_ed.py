@@ -9,7 +9,8 @@ import pytest
 
 from dxdask.columns import Flag, has_flag
 from dxdask.integration import integrate
-from dxdask.storage.importers.dials.files import read_experiments, read_npz
+from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.dials.reflections import read_npz
 
 pytestmark = pytest.mark.shared
 

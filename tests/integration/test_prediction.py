@@ -211,7 +211,8 @@ def test_factors_follow_their_formulas():
 
 @pytest.mark.shared
 def test_predictions_of_dials_on_real_frames(shared):
-    from dxdask.storage.importers.dials.files import read_experiments, read_npz
+    from dxdask.storage.importers.dials.files import read_experiments
+    from dxdask.storage.importers.dials.reflections import read_npz
 
     folder = shared / "reference" / "lysozyme_ed"
     e = read_experiments(folder / "integrated.expt")[0]

@@ -21,19 +21,19 @@ def parameters() -> Mapping[str, Parameters]:
 
 
 def _merge(scaled: StoredResult, names: list[str], given: Values) -> StepResult:
-    from dxdask.merging import merge
+    from dxdask.merging import merge_by_wavelength
     from dxdask.merging.equivalents import NEEDED
 
     columns = scaled.present([*NEEDED, "partiality", "z_cal"])
     table, experiments = scaled.of_runs(names, columns)
-    return merge(table, experiments, given.merging)
+    return merge_by_wavelength(table, experiments, given.merging)
 
 
 STEP = Step(
     name="merge",
-    title="Merge to unique reflections, with statistics by shell.",
+    title="Merge to unique reflections of each wavelength, with statistics by shell.",
     parameters=parameters,
     build=one_task(_merge, "scale"),
     needs=("scale",),
-    version="2",
+    version="3",
 )

@@ -1,18 +1,17 @@
-"""Experiment lists and reflection tables as DIALS writes them (`.expt`, `.refl`)."""
+"""Experiment lists as DIALS writes them (`.expt`)."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import COLUMNS, Reflections, check
 from dxdask.errors import FormatError
 from dxdask.models import ExperimentList, Member
 from dxdask.storage.importers.dials.models import (
@@ -23,45 +22,86 @@ from dxdask.storage.importers.dials.models import (
     profile_from_dials,
     scan_from_dials,
 )
+from dxdask.storage.importers.dials.possible import require_possible
 
-# DIALS's name for the type of a column -> (dtype in the file, numbers a row).
-_TYPES: Mapping[str, tuple[str, int]] = {
-    "bool": ("<?", 1),
-    "int": ("<i4", 1),
-    "std::size_t": ("<u8", 1),
-    "double": ("<f8", 1),
-    "vec2<double>": ("<f8", 2),
-    "vec3<double>": ("<f8", 3),
-    "mat3<double>": ("<f8", 9),
-    "int6": ("<i4", 6),
-    "cctbx::miller::index<>": ("<i4", 3),
-}
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet:
+    """The images of a run, by their names in an experiment list.
+
+    Attributes
+    ----------
+    template : path with the number as '#', or of a file of many images; "" where there is none.
+    indices : places of the images in such a file, from 0; empty: as the scan numbers them.
+    mask : path of a mask, None where there is none.
+    """
+
+    template: str = ""
+    indices: tuple[int, ...] = ()
+    mask: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DialsModels:
+    """The content of an experiment list.
+
+    Attributes
+    ----------
+    experiments : the models.
+    imagesets : of each run, by name.
+    changes : of each experiment, the change of basis (3, 3) of Miller indices to the setting of its
+        crystal, None where the file has that setting.
+    identifiers : of each experiment as in the file, "" where it has none.
+    imageset_runs : name of the first run of each imageset, in the order of the file.
+    """
+
+    experiments: ExperimentList
+    imagesets: Mapping[str, ImageSet]
+    changes: tuple[NDArray[np.int64] | None, ...]
+    identifiers: tuple[str, ...]
+    imageset_runs: tuple[str | None, ...]
 
 
 def read_experiments(path: str | Path) -> ExperimentList:
     """Return the models of a DIALS experiment list (`.expt`), of any version since 1.0.
 
-    Experiments of one imageset are one run, named after its file; models shared stay shared.
+    Experiments of one imageset and one scan are one run, named after its file; models shared stay
+    shared.
 
     Raises
     ------
     FormatError
         Not JSON, not an experiment list, or a model is of an unknown kind.
     """
+    return read_models(path).experiments
+
+
+def read_models(path: str | Path) -> DialsModels:
+    """Return the models of a DIALS experiment list and the images that they are of.
+
+    Raises
+    ------
+    FormatError
+        As `read_experiments`.
+    """
     try:
         values = json.loads(Path(path).read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise FormatError(f"{path} is not JSON ({error}); give a .expt file of DIALS") from error
     if not isinstance(values, dict) or values.get("__id__") != "ExperimentList":
         raise FormatError(
             f"{path} is not an experiment list of DIALS: it has no ExperimentList mark"
         )
     try:
-        return _experiments(values)
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            models = _models(values)
+            require_possible(models.experiments)
+            return models
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except (
-        KeyError, TypeError, ValueError, IndexError, RecursionError, np.linalg.LinAlgError,
+        KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError,
+        RecursionError, np.linalg.LinAlgError,
     ) as error:  # fmt: skip
         raise FormatError(
             f"{path}: a model in it is incomplete or ill-formed ({type(error).__name__}: {error}); "
@@ -69,33 +109,67 @@ def read_experiments(path: str | Path) -> ExperimentList:
         ) from error
 
 
-def _experiments(values: Mapping[str, Any]) -> ExperimentList:
-    experiments = values["experiment"]
+def _models(values: Mapping[str, Any]) -> DialsModels:
     goniometers, to_goniometer = _present(values.get("goniometer", ()), goniometer_from_dials)
     scans, to_scan = _present(values.get("scan", ()), scan_from_dials)
-    names = _run_names([_template(s) for s in values.get("imageset", ())])
     profiles = [profile_from_dials(p) for p in values.get("profile", ())]
+    crystals = [crystal_from_dials(c) for c in values.get("crystal", ())]
+    imagesets = [_imageset(s) for s in values.get("imageset", ())]
+    runs = _runs(values["experiment"], [s.template for s in imagesets])
     members = tuple(
         Member(
             identifier=e.get("identifier") or str(i),
-            run=names[e["imageset"]] if "imageset" in e else f"run{i + 1}",
-            beam=e["beam"],
-            detector=e["detector"],
+            run=runs[i],
+            beam=_place(e["beam"], values["beam"]),
+            detector=_place(e["detector"], values["detector"]),
             goniometer=to_goniometer.get(e.get("goniometer")),
             scan=to_scan.get(e.get("scan")),
-            crystal=e.get("crystal"),
-            profile=profiles[e["profile"]] if "profile" in e else None,
+            crystal=_place(e["crystal"], crystals) if "crystal" in e else None,
+            profile=profiles[_place(e["profile"], profiles)] if "profile" in e else None,
         )
-        for i, e in enumerate(experiments)
+        for i, e in enumerate(values["experiment"])
     )
-    return ExperimentList(
-        beams=tuple(beam_from_dials(b) for b in values["beam"]),
-        detectors=tuple(detector_from_dials(d) for d in values["detector"]),
-        goniometers=goniometers,
-        scans=scans,
-        crystals=tuple(crystal_from_dials(c) for c in values.get("crystal", ())),
-        members=members,
+    of = {run: e.get("imageset") for run, e in zip(runs, values["experiment"], strict=True)}
+    first = {place: run for run, place in reversed(of.items())}
+    return DialsModels(
+        experiments=ExperimentList(
+            beams=tuple(beam_from_dials(b) for b in values["beam"]),
+            detectors=tuple(detector_from_dials(d) for d in values["detector"]),
+            goniometers=goniometers,
+            scans=scans,
+            crystals=tuple(crystal for crystal, _ in crystals),
+            members=members,
+        ),
+        imagesets={run: ImageSet() if i is None else imagesets[i] for run, i in of.items()},
+        changes=tuple(None if m.crystal is None else crystals[m.crystal][1] for m in members),
+        identifiers=tuple(str(e.get("identifier") or "") for e in values["experiment"]),
+        imageset_runs=tuple(first.get(i) for i in range(len(imagesets))),
     )
+
+
+def _place(index: Any, models: Any) -> int:
+    """Return the index of a model; negative ones, which Python takes, are no index."""
+    if not isinstance(index, int) or not 0 <= index < len(models):
+        raise IndexError(f"model {index!r} of {len(models)}")
+    return index
+
+
+def _runs(members: list[Any], templates: list[str]) -> list[str]:
+    """Return the run of each experiment: those of one imageset with one scan are of one run."""
+    names = _run_names(templates)
+    found: dict[tuple[Any, Any], str] = {}
+    taken: set[str] = set()
+    for i, e in enumerate(members):
+        place = e.get("imageset")
+        key = (f"none {i}" if place is None else place, e.get("scan"))
+        if key not in found:
+            name = f"run{i + 1}" if place is None else names[_place(place, names)]
+            found[key] = name if name not in taken else f"{name}_{i + 1}"
+            taken.add(found[key])
+    return [
+        found[f"none {i}" if e.get("imageset") is None else e["imageset"], e.get("scan")]
+        for i, e in enumerate(members)
+    ]
 
 
 def _present(
@@ -112,9 +186,14 @@ def _present(
     return tuple(models), places
 
 
-def _template(imageset: Mapping[str, Any]) -> str:
-    images = imageset.get("images") or [""]
-    return str(imageset.get("template") or images[0])
+def _imageset(values: Mapping[str, Any]) -> ImageSet:
+    images = values.get("images") or [""]
+    mask = values.get("mask")
+    return ImageSet(
+        template=str(values.get("template") or images[0]),
+        indices=tuple(int(i) for i in values.get("single_file_indices") or ()),
+        mask=str(mask) if mask else None,
+    )
 
 
 def _run_names(templates: list[str]) -> list[str]:
@@ -126,119 +205,3 @@ def _run_names(templates: list[str]) -> list[str]:
         name = stem or path.parent.name or f"run{i + 1}"
         names.append(name if name not in names else f"{name}_{i + 1}")
     return names
-
-
-def read_reflections(path: str | Path, experiments: ExperimentList | None = None) -> Reflections:
-    """Return the table of a DIALS `.refl` file (msgpack), with the columns that dxdask knows.
-
-    Where `experiments` is given, ids are matched to its members by the identifiers in the file.
-
-    Raises
-    ------
-    FormatError
-        Truncated, not a reflection table, or a column's bytes do not fit its type and rows.
-    """
-    raw = Path(path).read_bytes()
-    limit = len(raw)
-    try:
-        packed = _unpack(
-            raw,
-            strict_map_key=False,
-            max_bin_len=limit,
-            max_str_len=limit,
-            max_array_len=limit,
-            max_map_len=1 << 20,
-            max_ext_len=0,
-        )
-        mark, version, content = packed
-        rows, data = int(content["nrows"]), dict(content["data"])
-        identifiers = {int(k): str(v) for k, v in (content.get("identifiers") or {}).items()}
-    except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
-        raise FormatError(
-            f"{path} is truncated or not a .refl file of DIALS ({type(error).__name__}: {error})"
-        ) from error
-    if mark != "dials::af::reflection_table" or version != 1:
-        raise FormatError(f"{path}: {mark!r} version {version!r} is not known; version 1 is read")
-    columns = {
-        name: _unpacked(path, name, column, rows)
-        for name, column in data.items()
-        if name in _DIALS_NAMES
-    }
-    table = from_dials_columns(columns)
-    if experiments is not None and identifiers and "experiment" in table:
-        table["experiment"] = _matched(path, table["experiment"], identifiers, experiments)
-    return table
-
-
-def _unpacked(path: str | Path, name: str, column: Any, rows: int) -> NDArray[Any]:
-    try:
-        kind, (count, raw) = column
-        dtype, parts = _TYPES[kind]
-    except (TypeError, ValueError, KeyError) as error:
-        raise FormatError(f"{path}: column {name!r} is of an unknown type ({error})") from error
-    size = np.dtype(dtype).itemsize * parts * rows
-    if count != rows or len(raw) != size:
-        raise FormatError(
-            f"{path}: column {name!r} has {count} rows in {len(raw)} bytes; "
-            f"the table has {rows} rows and {kind} needs {size} bytes"
-        )
-    values = np.frombuffer(raw, dtype=dtype)
-    return values.reshape(rows, parts) if parts > 1 else values
-
-
-def read_npz(path: str | Path) -> Reflections:
-    """Return the table of an `.npz` file whose arrays are named as DIALS names its columns.
-
-    Raises
-    ------
-    FormatError
-        Not an .npz file of plain arrays.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            columns = {n: archive[n] for n in archive.files if n in _DIALS_NAMES}
-    except (ValueError, OSError, KeyError, MemoryError) as error:
-        raise FormatError(f"{path} is not an .npz file of plain arrays ({error})") from error
-    return from_dials_columns(columns)
-
-
-def from_dials_columns(columns: Mapping[str, NDArray[Any]]) -> Reflections:
-    """Return the table for columns named as in DIALS; those unknown to dxdask are dropped.
-
-    `intensity.scale.value`, which is still to be divided by the scale, becomes the scaled one.
-    """
-    table: Reflections = {}
-    for name, spec in COLUMNS.items():
-        if spec.dials is None:
-            continue
-        source, _, part = spec.dials.partition("/")
-        if source in columns:
-            values = columns[source][:, int(part)] if part else columns[source]
-            table[name] = np.ascontiguousarray(values, dtype=spec.dtype)
-    if {"scale", "intensity", "intensity_variance"} <= table.keys():
-        scale = table["scale"]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            table["intensity"] = table["intensity"] / scale
-            table["intensity_variance"] = table["intensity_variance"] / scale**2
-    return check(table)
-
-
-def _matched(
-    path: str | Path, ids: NDArray[Any], identifiers: Mapping[int, str], experiments: ExperimentList
-) -> NDArray[np.int32]:
-    """Return ids (n,) int32 that count the members; -1, no experiment, stays."""
-    places = {m.identifier: i for i, m in enumerate(experiments.members)}
-    out = np.full(ids.shape, -1, dtype=np.int32)
-    for number, identifier in identifiers.items():
-        if identifier not in places:
-            raise FormatError(
-                f"{path}: experiment {number} is {identifier!r}, which the experiments given lack; "
-                "give the .expt file that goes with it"
-            )
-        out[ids == number] = places[identifier]
-    return out
-
-
-# msgpack defines its functions at run time, invisible to a type checker.
-_unpack: Callable[..., Any] = msgpack.unpackb  # type: ignore[attr-defined,unused-ignore]
-_DIALS_NAMES = frozenset(c.dials.partition("/")[0] for c in COLUMNS.values() if c.dials)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import gemmi
 import numpy as np
+from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models import Beam, Crystal, Detector, GaussianProfile, Goniometer, Group, Panel, Scan
 from dxdask.models.crystal import cell_of
 from dxdask.models.vectors import IDENTITY, matrix, unit, vector
+from dxdask.storage.importers.dials.setting import tabulated
 
 # Missing in older files; the values are dxtbx's defaults.
 _PANEL_DEFAULTS: Mapping[str, Any] = {
@@ -155,28 +156,37 @@ def _oscillation(values: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[f
     return (start, (float(angles[-1]) - start) / (len(angles) - 1) if len(angles) > 1 else 0.0)
 
 
-def crystal_from_dials(values: Mapping[str, Any]) -> Crystal:
-    """Return the crystal, with A at the scan points where it varies."""
+def crystal_from_dials(values: Mapping[str, Any]) -> tuple[Crystal, NDArray[np.int64] | None]:
+    """Return the crystal, with A at the scan points where it varies, in a tabulated setting.
+
+    Beside it the change of basis (3, 3) of Miller indices to that setting, None where there is none
+    (see `setting`).
+    """
     rows = [values[f"real_space_{axis}"] for axis in "abc"]
     a_matrix = np.linalg.inv(np.asarray(rows, dtype=np.float64))
+    symbol, change = tabulated(values["space_group_hall_symbol"])
     points = values.get("A_at_scan_points")
-    return Crystal(
+    if change is None:
+        cell_su = _cell_su(a_matrix, values.get("B_covariance"))
+        return _crystal(a_matrix, symbol, points, cell_su), None
+    # r = A h stays as it is, with h' = h change
+    back = np.linalg.inv(change).T
+    points = None if points is None else [np.reshape(p, (3, 3)) @ back for p in points]
+    return _crystal(a_matrix @ back, symbol, points, None), change
+
+
+def _crystal(
+    a_matrix: Floats, symbol: str, points: Any, cell_su: tuple[float, ...] | None
+) -> Crystal:
+    crystal = Crystal(
         a_matrix=matrix(a_matrix),
-        space_group=_symbol(values["space_group_hall_symbol"]),
+        space_group=symbol,
         scan_points=None if points is None else tuple(matrix(p) for p in points),
-        cell_su=_cell_su(a_matrix, values.get("B_covariance")),
+        cell_su=cell_su,
     )
-
-
-def _symbol(hall: str) -> str:
-    operations = gemmi.symops_from_hall(hall)
-    found = gemmi.find_spacegroup_by_ops(operations)
-    if found is None:
-        raise FormatError(
-            f"the setting of the space group with Hall symbol {hall!r} is not tabulated; "
-            "reindex to a standard setting before"
-        )
-    return str(found.xhm())
+    if not np.isfinite(crystal.a).all() or not np.linalg.det(crystal.a):
+        raise FormatError("the axes of a crystal do not span a cell")
+    return crystal
 
 
 def _cell_su(a_matrix: Floats, covariance: Any) -> tuple[float, ...] | None:

@@ -19,7 +19,7 @@ from dxdask.results import StepResult
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.storage.exporters.dials import write_reflections
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, encode_shoeboxes
-from dxdask.storage.importers.dials.files import read_reflections
+from dxdask.storage.importers.dials.reflections import read_reflections
 
 
 def found() -> StepResult:

@@ -10,7 +10,8 @@ from support.dials_examples import sweep, table
 from dxdask.errors import FormatError
 from dxdask.models import ExperimentList
 from dxdask.storage.exporters.dials import write_experiments, write_reflections
-from dxdask.storage.importers.dials.files import read_experiments, read_npz, read_reflections
+from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.dials.reflections import read_npz, read_reflections
 
 
 @pytest.mark.parametrize("text", ["not json", "[1, 2]", '{"__id__": "ExperimentList"}'])

@@ -16,7 +16,8 @@ from dxdask.models.vectors import matrix, rotation_matrix
 from dxdask.storage.exporters.dials import to_dials_columns, write_experiments, write_reflections
 from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.importers import read_runs
-from dxdask.storage.importers.dials.files import read_experiments, read_npz, read_reflections
+from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.dials.reflections import read_npz, read_reflections
 
 DIALS_SHOW = Path("/usr/bin/dials.show")
 

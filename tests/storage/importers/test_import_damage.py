@@ -12,7 +12,7 @@ from support.raw_examples import write_cbf, write_nxmx, write_smv
 
 from dxdask.errors import DxdaskError
 from dxdask.storage.importers import read_runs
-from dxdask.storage.importers.dials.files import read_reflections
+from dxdask.storage.importers.dials.reflections import read_reflections
 
 IMAGE = np.arange(40, dtype=np.int32).reshape(5, 8)
 

@@ -1,0 +1,1 @@
+"""Unmerged reflections of CCP4 (`.mtz`)."""

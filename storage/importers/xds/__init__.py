@@ -1,0 +1,1 @@
+"""Reflections of XDS (`XDS_ASCII.HKL`, `INTEGRATE.HKL`)."""
