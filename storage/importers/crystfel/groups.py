@@ -12,6 +12,8 @@ from dxdask.models import Group, Panel
 from dxdask.models.vectors import vector
 from dxdask.storage.importers.crystfel.text import GeometryText
 
+_DEEPEST = 32  # groups above a panel
+
 
 def hierarchy_of(file: GeometryText, panels: Sequence[Panel]) -> Group:
     """Return the hierarchy of the groups of a file, or else of its rigid groups.
@@ -47,7 +49,9 @@ def hierarchy(
     FormatError
         A member does not exist, a group contains itself, or two overlap without containment.
     """
-    sets = {n: frozenset(_members(path, n, groups, names, ())) for n in groups}
+    sets: dict[str, frozenset[int]] = {}
+    for name in groups:
+        _members(path, name, groups, names, (), sets)
     chosen: dict[frozenset[int], str] = {}
     for name, members in sets.items():
         if len(members) > 1:
@@ -87,21 +91,26 @@ def _members(
     groups: Mapping[str, tuple[str, ...]],
     names: Sequence[str],
     above: tuple[str, ...],
-) -> set[int]:
-    """Return the panels of a group and of those in it."""
-    if name in above:
-        raise FormatError(f"{path}: group {name} is in itself")
+    known: dict[str, frozenset[int]],
+) -> frozenset[int]:
+    """Return the panels of a group and of those in it; `known` are those of groups until now."""
+    if name in known:
+        return known[name]
+    if name in above or len(above) > _DEEPEST:
+        fault = "in itself" if name in above else f"nested in more than {_DEEPEST} groups"
+        raise FormatError(f"{path}: group {name} is {fault}")
     found: set[int] = set()
     for member in groups[name]:
         if member in groups and member != name:
-            found |= _members(path, member, groups, names, (*above, name))
+            found |= _members(path, member, groups, names, (*above, name), known)
         elif member in names:
             found.add(names.index(member))
         else:
             raise FormatError(
                 f"{path}: group {name} has {member}, which is neither a panel nor a group"
             )
-    return found
+    known[name] = frozenset(found)
+    return known[name]
 
 
 def _middle(panels: Sequence[Panel]) -> tuple[float, float, float]:

@@ -197,6 +197,17 @@ def test_rigid_groups_that_overlap_are_a_problem(tmp_path: Path) -> None:
     assert read_crystfel(written(tmp_path, text)).detector.root.name == "q"
 
 
+def test_groups_many_times_in_groups(tmp_path: Path) -> None:
+    first = "group_g0 = p0,p1\n"
+    lines = "".join(f"group_g{i + 1} = g{i},g{i}\n" for i in range(30))
+    found = read_crystfel(written(tmp_path, HEAD + first + lines + panels(2)))
+    assert found.detector.root.panels == (0, 1)
+    lines = "".join(f"group_g{i + 1} = g{i}\n" for i in reversed(range(400)))
+    path = written(tmp_path, HEAD + lines + first + panels(2))
+    with pytest.raises(FormatError, match="more than 32 groups"):
+        read_crystfel(path)
+
+
 def test_text_of_other_editors(tmp_path: Path) -> None:
     path = tmp_path / "a.geom"
     for data in (
