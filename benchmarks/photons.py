@@ -19,17 +19,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gemmi
 import h5py
 import hdf5plugin  # noqa: F401 -- reads bitshuffled frames
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.columns import Reflections
 from dxdask.simulation import SimulationParameters, simulate
 from dxdask.storage.exporters.simulated import write_simulation
 from dxdask.storage.store.store import Store
 
 DETECTOR = "/entry/instrument/detector"
 SEED = 7
+GROUP = gemmi.SpaceGroup("I 21 3")
+SETTINGS = ("h,k,l", "k,h,-l")
+"""The lattice is more symmetric than the crystal: either may be found."""
 
 
 def panel(name: str, value: object) -> str:
@@ -106,12 +111,34 @@ def processed(source: Path, counts: NDArray[Any], given: list[str], at: Path) ->
     return Store.open(at / "s.zarr", mode="r")
 
 
+def matched(
+    merged: Reflections, right: Reflections, setting: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of equal reflections, the first in another setting."""
+    operation, unit = gemmi.Op(setting), gemmi.ReciprocalAsu(GROUP)
+    rows = {tuple(h): i for i, h in enumerate(right["hkl"].tolist())}
+    found = [
+        (i, rows[at])
+        for i, h in enumerate(merged["hkl"].tolist())
+        if (at := tuple(unit.to_asu(operation.apply_to_hkl(h), GROUP.operations())[0])) in rows
+    ]
+    a, b = np.array(found, np.int64).reshape(-1, 2).T
+    return a, b
+
+
+def _agreement(
+    merged: Reflections, right: Reflections, a: NDArray[np.int64], b: NDArray[np.int64]
+) -> float:
+    if len(a) < 3:
+        return -1.0
+    return float(np.corrcoef(merged["intensity"][a], right["intensity"][b])[0, 1])
+
+
 def compared(store: Store, clean: Store) -> str:
     """Return a line of figures."""
     merged, right = store.columns("merge"), clean.columns("merge")
-    rows = {tuple(h): i for i, h in enumerate(right["hkl"].tolist())}
-    pairs = [(i, rows[h]) for i, h in enumerate(map(tuple, merged["hkl"].tolist())) if h in rows]
-    a, b = np.array(pairs).T
+    every = [matched(merged, right, setting) for setting in SETTINGS]
+    a, b = max(every, key=lambda rows: _agreement(merged, right, *rows))
     i, j = merged["intensity"][a], right["intensity"][b]
     s, t = merged["sigma"][a], right["sigma"][b]
     strong = j > 10.0 * t
@@ -130,7 +157,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help="variants; none: all")
     parser.add_argument("--frames", type=Path, help="an NXmx file of photons, one module or more")
-    parser.add_argument("--space-group", default="I213")
     parser.add_argument("--folder", type=Path, help="an empty folder that is kept")
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="dxdask-photons-"))
@@ -147,7 +173,7 @@ def main() -> None:
     stores: dict[str, Store] = {}
     for name in dict.fromkeys(["photons", *names]):
         counts, arguments = makers[name]()
-        arguments.append(f"space_group={given.space_group}")
+        arguments.append("space_group=I213")
         stores[name] = processed(source, counts, arguments, folder / name.replace(" ", "_"))
         print(f"{name:14s} {compared(stores[name], stores['photons'])}", flush=True)
     if given.folder is None:
