@@ -32,19 +32,20 @@ from dxdask.storage.store.store import Store
 
 DETECTOR = "/entry/instrument/detector"
 SEED = 7
+N_PANELS = 2
 GROUP = gemmi.SpaceGroup("I 21 3")
 SETTINGS = ("h,k,l", "k,h,-l")
 """The lattice is more symmetric than the crystal: either may be found."""
 
 
-def panel(name: str, value: object) -> str:
-    """Return an argument of `process`."""
-    return f"geometry.detector.panel.{name}={value}"
-
-
-def limits(low: float, high: float) -> str:
-    """Return the argument that sets the trusted range."""
-    return panel("trusted_range", f"{low},{high}")
+def of_panels(low: float, high: float, **values: object) -> list[str]:
+    """Return the arguments that set the trusted range, and other values, of all panels."""
+    given = {"trusted_range": f"{low},{high}", **values}
+    return [
+        f"geometry.detector.panel.{name}={value}"
+        for number in range(N_PANELS)
+        for name, value in {"id": number, **given}.items()
+    ]
 
 
 def variants(
@@ -59,11 +60,9 @@ def variants(
         return (values if np.dtype(dtype).kind == "f" else np.rint(values)).astype(dtype)
 
     def simple(gain: float, pedestal: float, dtype: type) -> tuple[NDArray[Any], list[str]]:
-        given = [panel("gain", gain), panel("pedestal", pedestal)]
-        return counts(gain, pedestal, dtype), [
-            *given,
-            limits(pedestal - gain, top * gain + pedestal),
-        ]
+        low, high = (value * gain + pedestal for value in (-1.0, top))
+        given = of_panels(low, high, gain=gain, pedestal=pedestal)
+        return counts(gain, pedestal, dtype), given
 
     def of_pixels() -> tuple[NDArray[Any], list[str]]:
         gain = 5.0 * np.exp(0.2 * rng.uniform(-1.0, 1.0, shape))
@@ -73,15 +72,15 @@ def variants(
         return counts(gain, pedestal, np.float32), [
             f"spotfinder.lookup.gain_map={folder / 'gain.npy'}",
             f"spotfinder.lookup.pedestal_map={folder / 'pedestal.npy'}",
-            limits(-1e6, 5.0 * top),
+            *of_panels(-1e6, 5.0 * top),
         ]
 
     def noisy() -> tuple[NDArray[Any], list[str]]:
         noise = 0.3 * rng.standard_normal(photons.shape)
-        return (photons + noise).astype(np.float32), [limits(-1e6, top)]
+        return (photons + noise).astype(np.float32), of_panels(-1e6, top)
 
     return {
-        "photons": lambda: (photons, [limits(-1.0, top)]),
+        "photons": lambda: (photons, of_panels(-1.0, top)),
         "gain 4": lambda: simple(4.0, 0.0, np.uint32),
         "pedestal 1000": lambda: simple(1.0, 1000.0, np.uint32),
         "gain 0.37": lambda: simple(0.37, 20.0, np.float64),
