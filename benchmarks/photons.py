@@ -19,27 +19,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gemmi
 import h5py
 import hdf5plugin  # noqa: F401 -- reads bitshuffled frames
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.columns import Reflections
 from dxdask.simulation import SimulationParameters, simulate
 from dxdask.storage.exporters.simulated import write_simulation
 from dxdask.storage.store.store import Store
 
 DETECTOR = "/entry/instrument/detector"
 SEED = 7
+N_PANELS = 2
+GROUP = gemmi.SpaceGroup("I 21 3")
+SETTINGS = ("h,k,l", "k,h,-l")
+"""The lattice is more symmetric than the crystal: either may be found."""
 
 
-def panel(name: str, value: object) -> str:
-    """Return an argument of `process`."""
-    return f"geometry.detector.panel.{name}={value}"
-
-
-def limits(low: float, high: float) -> str:
-    """Return the argument that sets the trusted range."""
-    return panel("trusted_range", f"{low},{high}")
+def of_panels(low: float, high: float, **values: object) -> list[str]:
+    """Return the arguments that set the trusted range, and other values, of all panels."""
+    given = {"trusted_range": f"{low},{high}", **values}
+    return [
+        f"geometry.detector.panel.{name}={value}"
+        for number in range(N_PANELS)
+        for name, value in {"id": number, **given}.items()
+    ]
 
 
 def variants(
@@ -54,11 +60,9 @@ def variants(
         return (values if np.dtype(dtype).kind == "f" else np.rint(values)).astype(dtype)
 
     def simple(gain: float, pedestal: float, dtype: type) -> tuple[NDArray[Any], list[str]]:
-        given = [panel("gain", gain), panel("pedestal", pedestal)]
-        return counts(gain, pedestal, dtype), [
-            *given,
-            limits(pedestal - gain, top * gain + pedestal),
-        ]
+        low, high = (value * gain + pedestal for value in (-1.0, top))
+        given = of_panels(low, high, gain=gain, pedestal=pedestal)
+        return counts(gain, pedestal, dtype), given
 
     def of_pixels() -> tuple[NDArray[Any], list[str]]:
         gain = 5.0 * np.exp(0.2 * rng.uniform(-1.0, 1.0, shape))
@@ -68,15 +72,15 @@ def variants(
         return counts(gain, pedestal, np.float32), [
             f"spotfinder.lookup.gain_map={folder / 'gain.npy'}",
             f"spotfinder.lookup.pedestal_map={folder / 'pedestal.npy'}",
-            limits(-1e6, 5.0 * top),
+            *of_panels(-1e6, 5.0 * top),
         ]
 
     def noisy() -> tuple[NDArray[Any], list[str]]:
         noise = 0.3 * rng.standard_normal(photons.shape)
-        return (photons + noise).astype(np.float32), [limits(-1e6, top)]
+        return (photons + noise).astype(np.float32), of_panels(-1e6, top)
 
     return {
-        "photons": lambda: (photons, [limits(-1.0, top)]),
+        "photons": lambda: (photons, of_panels(-1.0, top)),
         "gain 4": lambda: simple(4.0, 0.0, np.uint32),
         "pedestal 1000": lambda: simple(1.0, 1000.0, np.uint32),
         "gain 0.37": lambda: simple(0.37, 20.0, np.float64),
@@ -106,12 +110,34 @@ def processed(source: Path, counts: NDArray[Any], given: list[str], at: Path) ->
     return Store.open(at / "s.zarr", mode="r")
 
 
+def matched(
+    merged: Reflections, right: Reflections, setting: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of equal reflections, the first in another setting."""
+    operation, unit = gemmi.Op(setting), gemmi.ReciprocalAsu(GROUP)
+    rows = {tuple(h): i for i, h in enumerate(right["hkl"].tolist())}
+    found = [
+        (i, rows[at])
+        for i, h in enumerate(merged["hkl"].tolist())
+        if (at := tuple(unit.to_asu(operation.apply_to_hkl(h), GROUP.operations())[0])) in rows
+    ]
+    a, b = np.array(found, np.int64).reshape(-1, 2).T
+    return a, b
+
+
+def _agreement(
+    merged: Reflections, right: Reflections, a: NDArray[np.int64], b: NDArray[np.int64]
+) -> float:
+    if len(a) < 3:
+        return -1.0
+    return float(np.corrcoef(merged["intensity"][a], right["intensity"][b])[0, 1])
+
+
 def compared(store: Store, clean: Store) -> str:
     """Return a line of figures."""
     merged, right = store.columns("merge"), clean.columns("merge")
-    rows = {tuple(h): i for i, h in enumerate(right["hkl"].tolist())}
-    pairs = [(i, rows[h]) for i, h in enumerate(map(tuple, merged["hkl"].tolist())) if h in rows]
-    a, b = np.array(pairs).T
+    every = [matched(merged, right, setting) for setting in SETTINGS]
+    a, b = max(every, key=lambda rows: _agreement(merged, right, *rows))
     i, j = merged["intensity"][a], right["intensity"][b]
     s, t = merged["sigma"][a], right["sigma"][b]
     strong = j > 10.0 * t
@@ -130,7 +156,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help="variants; none: all")
     parser.add_argument("--frames", type=Path, help="an NXmx file of photons, one module or more")
-    parser.add_argument("--space-group", default="I213")
     parser.add_argument("--folder", type=Path, help="an empty folder that is kept")
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="dxdask-photons-"))
@@ -147,7 +172,7 @@ def main() -> None:
     stores: dict[str, Store] = {}
     for name in dict.fromkeys(["photons", *names]):
         counts, arguments = makers[name]()
-        arguments.append(f"space_group={given.space_group}")
+        arguments.append("space_group=I213")
         stores[name] = processed(source, counts, arguments, folder / name.replace(" ", "_"))
         print(f"{name:14s} {compared(stores[name], stores['photons'])}", flush=True)
     if given.folder is None:

@@ -248,7 +248,12 @@ def _shown(
             "notch_max": np.array(notch_max),
         },
         tables=(
-            Table(name="runs", title="Pixel values of spots by run", rows=rows, headings=headings),
+            Table(
+                name="runs",
+                title="Pixel values of spots by run, photons",
+                rows=rows,
+                headings=headings,
+            ),
         ),
         messages=tuple(
             f"{r['run']}: {r['n_pixels']} pixels of {r['n_spots']} spots"

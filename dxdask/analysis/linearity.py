@@ -167,7 +167,7 @@ def linearity(
         tables=(
             Table(
                 name="ratios",
-                title=f"Intensities against run {runs[reference]}",
+                title=f"Intensities, photons, against run {runs[reference]}",
                 rows=rows,
                 headings=HEADINGS,
             ),

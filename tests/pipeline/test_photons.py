@@ -89,10 +89,10 @@ def test_all_results_are_of_photons(
         shape = h5py.File(counts)["/entry/data/data"].shape[1:]
         np.save(tmp_path / "gain.npy", np.full(shape, GAIN))
         np.save(tmp_path / "pedestal.npy", np.full(shape, PEDESTAL))
-        given = {f"lookup.{n}_map": tmp_path / f"{n}.npy" for n in ("gain", "pedestal")}
+        given = {"lookup": {f"{n}_map": tmp_path / f"{n}.npy" for n in ("gain", "pedestal")}}
     else:
-        panel = "geometry.detector.panel"
-        given = {f"{panel}.gain": GAIN, f"{panel}.pedestal": PEDESTAL}
+        panels = [{"id": i, "gain": GAIN, "pedestal": PEDESTAL} for i in range(2)]
+        given = {"geometry": {"detector": {"panel": panels}}}
     found = process(counts, tmp_path / "s.zarr", **given)
     spots = found.columns("find_spots"), right.columns("find_spots")
     np.testing.assert_allclose(spots[0]["intensity_sum"], spots[1]["intensity_sum"])
