@@ -31,7 +31,8 @@ BRIEF: dict[str, tuple[str, ...]] = {
         "i_over_sigma", "r_meas", "cc_half",
     ),
     "summary": (
-        "run", "n_stills", "d_min", "n_predicted", "n_integrated", "n_integrated_sum", "n_integrated_prf", "n_overloaded",
+        "run", "n_stills", "d_min", "n_predicted", "n_integrated", "n_integrated_sum",
+        "n_integrated_prf", "n_overloaded",
         "i_over_sigma", "n_reflections", "n_excluded", "n_outliers", "n_scaled", "n_groups",
     ),
     "runs": ("run", "transmission", "scale", "scale_min", "scale_max", "n", "n_outliers"),
