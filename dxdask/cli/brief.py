@@ -13,8 +13,8 @@ LINES = 30
 MOST_MESSAGES = 7
 _LONGEST = 100  # characters of a line made of the first and last message of a run
 FIRST = (
-    "overall", "imagesets", "rmsds", "crystals", "error_model", "ratios", "summary", "runs",
-    "shells",
+    "overall", "imagesets", "rmsds", "crystals", "cell", "fates", "error_model", "ratios",
+    "summary", "runs", "shells",
 )  # fmt: skip
 """Tables of most use, by their names: they are shown first where not all fit."""
 

@@ -18,6 +18,7 @@ _NARROWEST = 12  # of a column whose texts are broken into lines
 _IDS = ("experiment", "run", "detector", "imageset")
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 BRIEF: dict[str, tuple[str, ...]] = {
+    "cell": ("space_group", "n_crystals", *CELL),
     "crystals": ("run", "space_group", *CELL),
     "panels": ("run", "panel", "distance_mm", "shift_x_mm", "shift_y_mm", "shift_z_mm"),
     "candidates": ("unit_cell", "n_indexed", "percent", "rmsd_xy_px"),
@@ -30,7 +31,8 @@ BRIEF: dict[str, tuple[str, ...]] = {
         "i_over_sigma", "r_meas", "cc_half",
     ),
     "summary": (
-        "run", "d_min", "n_predicted", "n_integrated_sum", "n_integrated_prf", "n_overloaded",
+        "run", "n_stills", "d_min", "n_predicted", "n_integrated", "n_integrated_sum",
+        "n_integrated_prf", "n_overloaded",
         "i_over_sigma", "n_reflections", "n_excluded", "n_outliers", "n_scaled", "n_groups",
     ),
     "runs": ("run", "transmission", "scale", "scale_min", "scale_max", "n", "n_outliers"),

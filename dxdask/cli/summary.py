@@ -76,22 +76,26 @@ def _found(tables: StepTables) -> Iterator[tuple[str, str]]:
         n = sum(bool(row.get("indexed")) for row in stills)
         yield "indexed", f"{n} of {hits} hits in {len(stills)} events"
     yield from _crystals(tables)
-    n = {k: sum(tables.values("integrate", "summary", k)) for k in ("n_predicted", _PRF, _SUM)}
-    if n["n_predicted"]:
-        yield "integrated", f"{max(n[_PRF], n[_SUM]):.0f} of {n['n_predicted']:.0f} predicted"
+    predicted, *done = (
+        sum(tables.values("integrate", "summary", k))
+        for k in ("n_predicted", "n_integrated_prf", "n_integrated_sum", "n_integrated")
+    )
+    if predicted:
+        of = f"{max(done):.0f} of " if max(done) else ""
+        yield "integrated", f"{of}{predicted:.0f} predicted reflections"
     yield from _merged(tables)
 
 
-_PRF, _SUM = "n_integrated_prf", "n_integrated_sum"
-
-
 def _crystals(tables: StepTables) -> Iterator[tuple[str, str]]:
+    for row in tables.rows("index", "cell")[:1]:
+        lengths = " ".join(f"{row[k]:.2f}" for k in CELL)
+        yield "crystals", f"{row['n_crystals']} of {row['space_group']}, {lengths} (median)"
     step = next((s for s in ("refine", "index") if tables.rows(s, "crystals")), None)
     if step is None:
         return
     rows = tables.rows(step, "crystals")
     cell = [float(np.median([row[k] for row in rows])) for k in CELL]
-    text = " ".join([*(f"{v:.2f}" for v in cell[:3]), *(f"{v:.2f}" for v in cell[3:])])
+    text = " ".join(f"{v:.2f}" for v in cell)
     median = " (median)" if len(rows) > 1 else ""
     yield "crystal", f"{rows[0]['space_group']}, {text}{median}"
     rmsds = [tables.values(step, "rmsds", k) for k in ("rmsd_x_px", "rmsd_y_px", "rmsd_z_images")]

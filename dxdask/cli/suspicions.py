@@ -40,7 +40,7 @@ def suspicions(tables: StepTables) -> Iterator[str]:
 def _images(tables: StepTables) -> Iterator[str]:
     rows = tables.rows("find_spots", "images")
     counts = np.array([row["n_spots"] for row in rows], dtype=float)
-    if not len(counts):
+    if not len(counts) or "hits" in tables:  # of stills most are blank
         return
     runs = np.array([row["run"] for row in rows])
     empty = [

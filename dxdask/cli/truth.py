@@ -76,7 +76,8 @@ def _apart(tables: StepTables) -> Floats:
     panels = (0, int(table["panel"].max()))
     off = np.stack([table[n] - table[f"{n}_cal"] for n in "xy"], axis=1)
     means = [np.mean(off[good & (table["panel"] == i)], axis=0) for i in panels]
-    return np.abs(means[1] - means[0])
+    apart: Floats = np.abs(means[1] - means[0])
+    return apart
 
 
 def _correlations(store: Store, truth: Path) -> Floats:
