@@ -6,7 +6,7 @@ import pytest
 from support.mutated_nxmx import FRAMES, write_example
 from support.raw_examples import axis, group
 
-from dxdask.errors import FormatError
+from dxdask.errors import FormatError, ParameterError
 from dxdask.storage.importers import ImportParameters, read_runs
 from dxdask.storage.importers.nxmx.units import unit_of
 
@@ -355,6 +355,10 @@ def test_screening_images_and_wedges_in_one_file_are_runs(tmp_path, widths):
     assert [r.experiment.scan.oscillation for r in runs] == starts
     np.testing.assert_array_equal(runs[2].read(0, 2), FRAMES[2:])
     assert runs[2].locate().shape == (2, 60, 80)
+    some = imported(path, geometry={"scan": {"image_range": (2, 3)}})
+    assert [r.experiment.scan.image_range for r in some] == [(2, 2), (3, 3)]
+    with pytest.raises(ParameterError, match="no run has such images; they are 1 to 4"):
+        imported(path, geometry={"scan": {"image_range": (7, 9)}})
     (whole,) = imported(path, geometry={"scan": {"oscillation": (0.0, 0.5)}})
     assert whole.shape[0] == 4
 
