@@ -44,7 +44,7 @@ class ImageFileFormat(Format):
     def read_runs(self, group: FileGroup, supplement: Supplement) -> list[RunSource]:
         """Return the runs in files of one template, see `runs_of_images`."""
         takes_both = len(signature(self.read_header).parameters) > 1
-        arguments = {"supplement": supplement} if takes_both else {}
+        arguments: dict[str, Any] = {"supplement": supplement} if takes_both else {}
         read = partial(self.read_header, **arguments)
         is_one_scan = supplement.has_template or supplement.oscillation is not None
         return runs_of_images(group, self, read, is_one_scan=is_one_scan)

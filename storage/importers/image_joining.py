@@ -102,8 +102,7 @@ def _same_detector(one: Detector, other: Detector) -> bool:
         moved = np.abs(np.subtract(a.origin, b.origin)).max()
         if moved > _SAME_PIXELS * min(b.pixel_size):
             return False
-        limits = {"trusted_range": b.trusted_range, "mu": b.mu}
-        if replace(a, origin=b.origin, **limits) != b:
+        if replace(a, origin=b.origin, trusted_range=b.trusted_range, mu=b.mu) != b:
             return False
     return True
 
