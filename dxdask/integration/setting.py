@@ -32,6 +32,8 @@ _SPOTS = 5  # of one parameter
 _FINEST = 0.05  # px and images, least standard deviation of a difference
 # standard deviations of the three rotations (rad) and the six strains that are expected
 _PRIOR = np.array([0.02] * 3 + [0.01] * 6)
+_GOOD = 0.5  # px and images: a static crystal that is right to this is good enough
+_MOST_SPOTS = 3000  # of a run
 # Splines are used if differences become this much smaller: below that a static crystal is as good.
 _GAIN = 0.8
 _NORMAL = 1.4826  # standard deviation over median deviation, of a normal distribution
@@ -84,9 +86,13 @@ def setting_along_scan(spots: Reflections, experiments: ExperimentList) -> Setti
     basis = Splines.of(experiment)
     if rows.sum() < _SPOTS * 9 * basis.n or not (before > 0).all():
         return static
+    if before.max() < _GOOD:
+        return Setting(experiments, spots, before, before)
     fit, now, table = _Fit(experiments, basis), experiments, spots
+    few = np.zeros_like(rows)
+    few[np.flatnonzero(rows)[:: -(-int(rows.sum()) // _MOST_SPOTS)]] = True
     for _ in range(_ROUNDS):
-        fit.step(select(table, rows))
+        fit.step(select(table, few & rows))
         now = fit.moved()
         table = predict(spots, now)
         rows &= np.isfinite(table["x_cal"])
@@ -115,6 +121,7 @@ class Splines(NamedTuple):
 
     @classmethod
     def of(cls, experiment: Experiment) -> Splines:
+        """Return the splines of a run's scan."""
         scan = require_rotation(experiment).scan
         first, last = (float(z) for z in scan.array_range)
         total = abs(np.degrees(scan.image_width_rad)) * (last - first)

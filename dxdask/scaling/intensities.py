@@ -36,7 +36,7 @@ BAD_SUM = (
     | Flag.FOREGROUND_INCLUDES_BAD_PIXELS
     | Flag.FAILED_DURING_SUMMATION
 )
-# a fit excludes bad pixels and those of neighbours
+# a fit excludes bad pixels, and is joint with that of neighbours
 BAD_FIT = Flag.OVERLOADED | Flag.FAILED_DURING_PROFILE_FITTING
 LEAST_VARIANCE = 0.25  # counts^2: the error of any sum of pixels is at least half a photon
 
@@ -157,8 +157,22 @@ def estimates(
         parts["covariance"] = b * w + per_pixel * w * n
         parts["fit_slope"] = w2p
         parts["fit_error"] = reflections["profile_error"][rows]
+        parts["fit_variance"] += _by_neighbours(reflections, rows)
     found = Estimates(**parts)
     return found if expected else _as_observed(found)
+
+
+def _by_neighbours(reflections: Reflections, rows: NDArray[np.int64]) -> Floats:
+    """Return the variance (n,) of fitted intensities by the counts of overlapping neighbours."""
+    if "intensity_prf_variance" not in reflections:
+        return np.zeros(len(rows))
+    b = reflections["background_mean"][rows]
+    per_pixel = b / np.maximum(reflections["n_background"][rows], 1)
+    w, w2, w2p = reflections["profile_weights"][rows].T
+    own = b * w2 + per_pixel * w**2 + w2p * np.abs(reflections["intensity_prf"][rows])
+    whole = reflections["intensity_prf_variance"][rows]
+    # what is left of the rounding of reflections without neighbours is not theirs
+    return np.where(whole > own * (1.0 + 1e-9), whole - own, 0.0)
 
 
 def _as_observed(e: Estimates) -> Estimates:

@@ -21,6 +21,7 @@ from dxdask.scaling.observations import (
     usable_rows,
 )
 from dxdask.scaling.parameters import ScalingParameters
+from dxdask.scaling.reports import exclusion_table, exclusions, warnings
 from dxdask.scaling.rounds import Scaled, scale_observations
 from dxdask.tables import Table
 
@@ -55,7 +56,7 @@ def scale(
         reflections with `scale` (divide the corrected intensity by it), `intensity` (scaled),
         `intensity_variance` (by the error model) and the flags SCALED, OUTLIER_IN_SCALING,
         EXCLUDED_FOR_SCALING, USER_EXCLUDED_IN_SCALING; intensity and variance are 0 where excluded.
-        Tables `summary`, `runs`, `error_model`, `error_model_bins`.
+        Tables `summary`, `runs`, `error_model`, `error_model_bins`, `exclusions`.
 
     Raises
     ------
@@ -93,15 +94,22 @@ def scale(
     flags = reflections["flags"] & ~np.uint32(_OWN_FLAGS)
     flags[~well] |= np.uint32(Flag.EXCLUDED_FOR_SCALING)
     flags[well & ~kept] |= np.uint32(Flag.USER_EXCLUDED_IN_SCALING)
-    flags[obs.rows] |= np.where(scaled.outlier, Flag.OUTLIER_IN_SCALING, Flag.SCALED).astype(
-        np.uint32
-    )
+    own = np.where(scaled.outlier, Flag.OUTLIER_IN_SCALING, Flag.SCALED)
+    own = np.where(scaled.faint, Flag.EXCLUDED_FOR_SCALING, own)
+    flags[obs.rows] |= own.astype(np.uint32)
     table["flags"] = flags
+    left_out = exclusion_table(exclusions(reflections, d, well, kept, parameters.cut_data), scaled)
     return StepResult(
         experiments=experiments,
         reflections=table,
-        tables=_tables(n_rows(reflections), int((~kept).sum()), obs, experiments, scaled),
-        messages=_messages(group.xhm(), cell.parameters, scaled, parameters),
+        tables=(
+            *_tables(n_rows(reflections), int((~kept).sum()), obs, experiments, scaled),
+            left_out,
+        ),
+        messages=(
+            *_messages(group.xhm(), cell.parameters, scaled, parameters),
+            *warnings(scaled, n_rows(reflections), list(left_out.rows)),
+        ),
     )
 
 
@@ -154,12 +162,13 @@ def _tables(
     n_all: int, n_excluded: int, obs: Observations, experiments: ExperimentList, scaled: Scaled
 ) -> tuple[Table, ...]:
     sizes = np.diff(obs.offsets)
-    outliers = int(scaled.outlier.sum())
+    outliers, faint = int(scaled.outlier.sum()), int(scaled.faint.sum())
+    n_excluded += faint
     summary = {
         "n_reflections": n_all,
         "n_excluded": n_excluded,
         "n_outliers": outliers,
-        "n_scaled": len(obs) - outliers,
+        "n_scaled": len(obs) - outliers - faint,
         "n_groups": len(sizes),
         "n_groups_seen_once": int((sizes == 1).sum()),
     }
