@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dxdask.arrays import Floats
-from dxdask.columns import Flag, Reflections
+from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.integration.calibration import Calibration, calibrate
 from dxdask.integration.context import IntegrationContext
 from dxdask.integration.gaussian import weight_of_sums
@@ -110,7 +110,7 @@ def _completed(r: Reflections, near: Neighbours, own: Floats, intensity: Floats)
     own : (n,) parts of the profiles in own pixels.
     intensity : (n,) of the joint fit.
     """
-    rows = np.diff(near.offsets) > 0
+    rows = (np.diff(near.offsets) > 0) | has_flag(r, Flag.OVERLAPPED_FG)
     counts, foreign = held_by_others(near, np.maximum(intensity, 0.0))
     rows &= own > 0
     part = np.where(rows, own, 1.0)
