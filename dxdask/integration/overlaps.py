@@ -102,8 +102,11 @@ def held_by_others(near: Neighbours, intensity: Floats) -> tuple[Floats, Floats]
     """
     row = np.repeat(np.arange(len(intensity)), np.diff(near.offsets))
     held, n = near.values[:, _IN_OWN], len(intensity)
-    counts = np.bincount(row, held * intensity[near.other], minlength=n)
-    return counts, np.bincount(row, held, minlength=n)
+    counts = np.zeros(n)
+    np.add.at(counts, row, held * intensity[near.other])
+    part = np.zeros(n)
+    np.add.at(part, row, held)
+    return counts, part
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

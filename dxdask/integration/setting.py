@@ -164,7 +164,8 @@ class _Fit:
         slopes = self._slopes(spots)[:, :, :, None]
         design = (slopes * self.basis.at(spots["z_cal"])[:, None, None, :]).reshape(-1, self.p.size)
         prior = np.repeat(1.0 / _PRIOR**2, self.basis.n)
-        step, left = np.zeros(self.p.size), off
+        step: Floats = np.zeros(self.p.size)
+        left = off
         for _ in range(_REWEIGHTINGS):
             sigma = np.maximum(_spread(left), _FINEST)
             weight = (1.0 / (sigma**2 * (1.0 + (left / (3.0 * sigma)) ** 2))).ravel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def exclusion_table(rows: list[dict[str, Any]], scaled: Scaled) -> Table:
     return Table(name="exclusions", title="Reflections left out of scaling", rows=rows)
 
 
-def warnings(scaled: Scaled, n_all: int, excluded: list[dict[str, Any]]) -> tuple[str, ...]:
+def warnings(scaled: Scaled, n_all: int, excluded: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return lines about what is suspicious.
 
     n_all : number of integrated reflections. excluded : rows of `exclusion_table`.

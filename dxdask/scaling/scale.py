@@ -108,7 +108,7 @@ def scale(
         ),
         messages=(
             *_messages(group.xhm(), cell.parameters, scaled, parameters),
-            *warnings(scaled, n_rows(reflections), list(left_out.rows)),
+            *warnings(scaled, n_rows(reflections), left_out.rows),
         ),
     )
 
