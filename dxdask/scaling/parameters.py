@@ -47,7 +47,7 @@ class CutDataParameters(Parameters):
     partiality_cutoff: float = parameter(0.4, "Minimum partiality.", ge=0, le=1)
     min_isigi: float = parameter(-5.0, "Minimum I/sigma.")
     small_scale_cutoff: float = parameter(
-        0.06,
+        0.07,
         "Minimum scale of an observation, relative to the median of its run: where a crystal "
         "hardly diffracts, dividing by its scale gives noise.",
         ge=0,
