@@ -34,8 +34,12 @@ class ErrorModel:
 
     def variance(self, obs: Observations, expected: Floats) -> Floats:
         """Return the variance (n,) of `obs.intensity` for true values `expected` (n,) = g <I>."""
-        counted = obs.variance + obs.counts * np.maximum(expected, 0.0)
-        return np.asarray(self.a**2 * (counted + (self.b * expected) ** 2))
+        out = np.maximum(expected, 0.0)
+        out *= obs.counts
+        out += obs.variance
+        out += (self.b * expected) ** 2
+        out *= self.a**2
+        return np.asarray(out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -100,6 +104,7 @@ def refine_error_model(
     a, b = _best(r2, base, strength2, left, parameters)
     before = r2 / (base * left)
     after = r2 / (a**2 * (base + b**2 * strength2) * left)
+    del r2, base, strength2, left, expected, share
     return ErrorModel(a=a, b=b), _bins(mean[obs.group][strong], before, after, parameters.n_bins)
 
 

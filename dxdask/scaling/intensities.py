@@ -10,7 +10,8 @@ D74, 85), which goes from one estimate to the other around an intensity.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from dxdask.errors import InputError
 
 Choice = Literal["combine", "sum", "profile"]
 
+SUMMED = ("intensity_sum", "intensity_sum_variance")
 NEEDED_BY_FIT = (
     "intensity_prf",
     "profile_weights",
@@ -30,6 +32,7 @@ NEEDED_BY_FIT = (
     "n_background",
     "n_foreground",
 )
+VARIANCE_OF_FIT = "intensity_prf_variance"
 BAD_SUM = (
     Flag.OVERLOADED
     | Flag.OVERLAPPED_FG
@@ -38,7 +41,14 @@ BAD_SUM = (
 )
 # a fit excludes bad pixels, and is joint with that of neighbours
 BAD_FIT = Flag.OVERLOADED | Flag.FAILED_DURING_PROFILE_FITTING
+_ROWS_AT_ONCE = 2**17
 LEAST_VARIANCE = 0.25  # counts^2: the error of any sum of pixels is at least half a photon
+
+
+def blocks_of_rows(n: int) -> Iterator[slice]:
+    """Yield slices of n rows: temporary arrays of all of them would determine the peak memory."""
+    for first in range(0, n, _ROWS_AT_ONCE):
+        yield slice(first, first + _ROWS_AT_ONCE)
 
 
 def usable(reflections: Reflections, choice: Choice) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -110,6 +120,16 @@ class Estimates:
 
     def combined(self, expected: Floats) -> tuple[Floats, Floats, Floats]:
         """Return the best intensity (n,), its variance without the own counts, and their slope."""
+        out = np.empty((3, len(expected)))
+        for rows in blocks_of_rows(len(expected)):
+            out[:, rows] = self.of_rows(rows)._combined(expected[rows])
+        return out[0], out[1], out[2]
+
+    def of_rows(self, rows: slice) -> Estimates:
+        """Return the estimates of some observations."""
+        return Estimates(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def _combined(self, expected: Floats) -> tuple[Floats, Floats, Floats]:
         a = self.share_of_sum(expected)
         b = 1.0 - a
         variance = a**2 * self.total_variance + b**2 * self.fit_variance
@@ -128,13 +148,24 @@ def estimates(
         by the intensity expected from its equivalents; False to add the observed one to the
         variances, with slopes of 0.
     """
-    total, fit = (mask[rows] for mask in usable(reflections, choice))
-    summed = reflections["intensity_sum"][rows]
-    variance = reflections["intensity_sum_variance"][rows]
+    wanted = [n for n in ("flags", *SUMMED, *NEEDED_BY_FIT, VARIANCE_OF_FIT) if n in reflections]
+    parts = [
+        _estimates({n: reflections[n][rows[block]] for n in wanted}, choice, expected=expected)
+        for block in blocks_of_rows(len(rows))
+    ]
+    return Estimates(
+        **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Estimates)}
+    )
+
+
+def _estimates(reflections: Reflections, choice: Choice, *, expected: bool) -> Estimates:
+    total, fit = usable(reflections, choice)
+    summed = reflections["intensity_sum"]
+    variance = reflections["intensity_sum_variance"]
     # variance of the own counts: |I| for a counting detector of gain 1
     counted = np.minimum(np.abs(summed), variance)
     own = np.divide(counted, np.abs(summed), out=np.ones_like(counted), where=summed != 0)
-    zero = np.zeros(len(rows))
+    zero = np.zeros(len(summed))
     parts = {
         "has_sum": total,
         "has_fit": fit,
@@ -148,29 +179,28 @@ def estimates(
         "fit_error": zero,
     }
     if fit.any():
-        b = reflections["background_mean"][rows]
-        n = reflections["n_foreground"][rows]
-        per_pixel = b / np.maximum(reflections["n_background"][rows], 1)
-        w, w2, w2p = reflections["profile_weights"][rows].T
-        parts["fit"] = np.where(fit, reflections["intensity_prf"][rows], 0.0)
+        b = reflections["background_mean"]
+        n = reflections["n_foreground"]
+        per_pixel = b / np.maximum(reflections["n_background"], 1)
+        w, w2, w2p = reflections["profile_weights"].T
+        parts["fit"] = np.where(fit, reflections["intensity_prf"], 0.0)
         parts["fit_variance"] = np.maximum(b * w2 + per_pixel * w**2, LEAST_VARIANCE)
         parts["covariance"] = b * w + per_pixel * w * n
         parts["fit_slope"] = w2p
-        parts["fit_error"] = reflections["profile_error"][rows]
-        parts["fit_variance"] += _by_neighbours(reflections, rows)
+        parts["fit_error"] = reflections["profile_error"]
+        parts["fit_variance"] += _by_neighbours(reflections)
     found = Estimates(**parts)
     return found if expected else _as_observed(found)
 
 
-def _by_neighbours(reflections: Reflections, rows: NDArray[np.int64]) -> Floats:
+def _by_neighbours(reflections: Reflections) -> Floats:
     """Return the variance (n,) of fitted intensities by the counts of overlapping neighbours."""
-    if "intensity_prf_variance" not in reflections:
-        return np.zeros(len(rows))
-    b = reflections["background_mean"][rows]
-    per_pixel = b / np.maximum(reflections["n_background"][rows], 1)
-    w, w2, w2p = reflections["profile_weights"][rows].T
-    own = b * w2 + per_pixel * w**2 + w2p * np.abs(reflections["intensity_prf"][rows])
-    whole = reflections["intensity_prf_variance"][rows]
+    if VARIANCE_OF_FIT not in reflections:
+        return np.zeros(len(reflections["intensity_prf"]))
+    b, whole = reflections["background_mean"], reflections[VARIANCE_OF_FIT]
+    per_pixel = b / np.maximum(reflections["n_background"], 1)
+    w, w2, w2p = reflections["profile_weights"].T
+    own = b * w2 + per_pixel * w**2 + w2p * np.abs(reflections["intensity_prf"])
     # what is left of the rounding of reflections without neighbours is not theirs
     return np.where(whole > own * (1.0 + 1e-9), whole - own, 0.0)
 

@@ -88,25 +88,23 @@ class ScalingModel:
         self, experiment: NDArray[np.int32], z: Floats, d: Floats
     ) -> tuple[NDArray[np.int32], Floats]:
         """Return the parameters (n, k) int32 of each observation, and d log g / d p (n, k)."""
-        parts = [self._part(self.scales, experiment, z, 0)]
-        if self.decays:
-            index, weight = self._part(self.decays, experiment, z, self.n_scales)
-            parts.append((index, weight / (2.0 * d[:, None] ** 2)))
-        return np.hstack([p[0] for p in parts]), np.hstack([p[1] for p in parts])
-
-    @staticmethod
-    def _part(
-        smoothers: tuple[Smoother, ...], experiment: NDArray[np.int32], z: Floats, offset: int
-    ) -> tuple[NDArray[np.int32], Floats]:
-        index, weight = np.zeros((len(z), N_NEAR), dtype=np.int32), np.zeros((len(z), N_NEAR))
+        kinds = [self.scales, self.decays] if self.decays else [self.scales]
+        index = np.empty((len(z), N_NEAR * len(kinds)), dtype=np.int32)
+        value = np.empty((len(z), N_NEAR * len(kinds)))
         order = np.argsort(experiment, kind="stable")
-        bounds = np.searchsorted(experiment[order], np.arange(len(smoothers) + 1))
-        for i, smoother in enumerate(smoothers):
-            rows = order[bounds[i] : bounds[i + 1]]
-            index[rows], weight[rows] = smoother.weights(z[rows])
-            index[rows] += offset
-            offset += smoother.n_points
-        return index, weight
+        bounds = np.searchsorted(experiment[order], np.arange(len(self.scales) + 1))
+        place = 0
+        for k, smoothers in enumerate(kinds):
+            columns = slice(N_NEAR * k, N_NEAR * (k + 1))
+            for i, smoother in enumerate(smoothers):
+                rows = order[bounds[i] : bounds[i + 1]]
+                points, weight = smoother.weights(z[rows])
+                index[rows, columns] = points + place
+                value[rows, columns] = weight
+                place += smoother.n_points
+        if self.decays:
+            value[:, N_NEAR:] /= 2.0 * d[:, None] ** 2
+        return index, value
 
 
 def intervals(total_degrees: float, parameters: PhysicalParameters) -> tuple[float, float]:

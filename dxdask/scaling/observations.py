@@ -13,7 +13,14 @@ from dxdask.columns import Reflections, check
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList, space_group
 from dxdask.models.symmetry import asu_indices, pack, spacings, unpack
-from dxdask.scaling.intensities import LEAST_VARIANCE, Choice, Estimates, estimates, usable
+from dxdask.scaling.intensities import (
+    LEAST_VARIANCE,
+    SUMMED,
+    Choice,
+    Estimates,
+    estimates,
+    usable,
+)
 from dxdask.scaling.parameters import CutDataParameters
 
 NEEDED = (
@@ -24,8 +31,7 @@ NEEDED = (
     "partiality",
     "lp",
     "qe",
-    "intensity_sum",
-    "intensity_sum_variance",
+    *SUMMED,
 )
 _SHELL = 2000
 
@@ -184,13 +190,15 @@ def median_at_resolution(obs: Observations, g: Floats | None = None) -> Floats:
     """
     e = obs.estimates
     simple = np.where(e.has_sum, e.total, e.fit) * obs.factor
-    scale = np.ones(len(obs)) if g is None else g
-    kind = obs.experiment.astype(np.int64) if g is None else np.zeros(len(obs), dtype=np.int64)
+    if g is not None:
+        simple /= g
     out = np.zeros(len(obs))
     d = obs.d[obs.group]
-    for k in np.unique(kind).tolist():
-        rows = np.flatnonzero(kind == k)
-        rows = rows[np.argsort(-d[rows], kind="stable")]
+    kind = obs.experiment if g is None else np.zeros(len(obs), dtype=np.int32)
+    order = np.lexsort((-d, kind))
+    for rows in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
         for part in np.array_split(rows, max(len(rows) // _SHELL, 1)):
-            out[part] = np.median((simple / scale)[part])
-    return out * scale
+            out[part] = np.median(simple[part])
+    if g is not None:
+        out *= g
+    return out

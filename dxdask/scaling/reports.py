@@ -60,8 +60,9 @@ def exclusions(
     return rows
 
 
-def exclusion_table(rows: list[dict[str, Any]], scaled: Scaled) -> Table:
-    """Return the table `exclusions`: of `rows`, and those that scaling itself leaves out."""
+def exclusion_table(excluded: Sequence[Mapping[str, Any]], scaled: Scaled) -> Table:
+    """Return the table `exclusions`: of `exclusions`, and of what scaling itself leaves out."""
+    rows = list(excluded)
     for reason, out in (("small scale", scaled.faint), ("outlier", scaled.outlier)):
         if n := int(out.sum()):
             rows.append({"reason": reason, "n": n})

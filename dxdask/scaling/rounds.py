@@ -161,15 +161,22 @@ class _Scaling:
 
     def _expected(self) -> Floats:
         """Return intensities (n,) expected from the other equivalents, or those of similar d."""
-        weight = np.where(self.outlier, 0.0, self.g / self.variance)
-        own, norm = weight * self.obs.intensity, weight * self.g
-        starts = self.obs.offsets[:-1]
-        others = np.add.reduceat(norm, starts)[self.obs.group] - norm
-        total = np.add.reduceat(own, starts)[self.obs.group] - own
+        norm = np.where(self.outlier, 0.0, self.g / self.variance)
+        own = norm * self.obs.intensity
+        norm *= self.g
+        total, others = self._of_others(own), self._of_others(norm)
         # without equivalents, the remainder is rounding
         alone = others <= 1e-9 * norm
-        mean = np.divide(total, others, out=np.zeros_like(total), where=~alone)
-        return np.where(alone, median_at_resolution(self.obs, self.g), self.g * mean)
+        expected = np.divide(total, others, out=total, where=~alone)
+        expected *= self.g
+        del own, norm, others  # not in memory beside the temporary arrays of the medians
+        return np.where(alone, median_at_resolution(self.obs, self.g), expected)
+
+    def _of_others(self, values: Floats) -> Floats:
+        """Return the sums (n,) of values (n,) over the other observations of the group."""
+        out = np.add.reduceat(values, self.obs.offsets[:-1])[self.obs.group]
+        out -= values
+        return np.asarray(out)
 
     def reject(self) -> None:
         """Find the outliers among all observations, and those of too small a scale."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import gemmi
 import numpy as np
+from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, check, n_rows
@@ -13,6 +17,7 @@ from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
 from dxdask.results import StepResult
 from dxdask.scaling.fit import scales_of
+from dxdask.scaling.intensities import blocks_of_rows
 from dxdask.scaling.observations import (
     NEEDED,
     Observations,
@@ -40,7 +45,8 @@ def scale(
     to the differences between symmetry equivalents. The intensity is lp / (qe partiality) times the
     summed or fitted one, or the best combination of the two (`dxdask.scaling.intensities`).
 
-    All reflections are needed at once: memory is some 300 bytes for each.
+    All reflections are needed at once: memory is some 300 bytes for each. The step of a store reads
+    only the columns that it needs, and keeps none but the observations during the fit.
 
     Parameters
     ----------
@@ -66,6 +72,36 @@ def scale(
         There is no crystal, space groups differ, or no reflection is usable.
     """
     parameters = parameters or ScalingParameters()
+    chosen = chosen_observations(reflections, experiments, parameters)
+    scaled = scale_observations(chosen.observations, experiments, chosen.group, parameters)
+    result = scaled_result(reflections, experiments, chosen, scaled, parameters)
+    return replace(result, reflections={**reflections, **result.reflections})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChosenObservations:
+    """Observations that are scaled, of a table of n reflections.
+
+    Attributes
+    ----------
+    observations : used in scaling. well, kept : (n,) integrated well, and used in scaling.
+    d : (n,) Angstrom. cell, group : common to the experiments. excluded : rows (reason, n) of the
+    reflections that are not scaled.
+    """
+
+    observations: Observations
+    well: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+    d: Floats
+    cell: gemmi.UnitCell
+    group: gemmi.SpaceGroup
+    excluded: Sequence[Mapping[str, Any]]
+
+
+def chosen_observations(
+    reflections: Reflections, experiments: ExperimentList, parameters: ScalingParameters
+) -> ChosenObservations:
+    """Return the observations that are scaled; parameters, columns and errors as in `scale`."""
     check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
     cell, group = common_symmetry(experiments)
     d = spacings(
@@ -88,39 +124,63 @@ def scale(
         expected=parameters.weighting.counting_variance == "expected",
         choice=choice,
     )
-    scaled = scale_observations(obs, experiments, group, parameters)
-    obs = scaled.observations
-    table = _scaled_table(reflections, d, obs, scaled)
+    return ChosenObservations(
+        observations=obs,
+        well=well,
+        kept=kept,
+        d=d,
+        cell=cell,
+        group=group,
+        excluded=exclusions(reflections, d, well, kept, parameters.cut_data),
+    )
+
+
+def scaled_result(
+    reflections: Reflections,
+    experiments: ExperimentList,
+    chosen: ChosenObservations,
+    scaled: Scaled,
+    parameters: ScalingParameters,
+) -> StepResult:
+    """Return the columns that scaling adds or changes, and its tables and messages.
+
+    reflections : those that `chosen` is of; columns experiment, z_cal, flags.
+    """
+    obs, well, kept = scaled.observations, chosen.well, chosen.kept
     flags = reflections["flags"] & ~np.uint32(_OWN_FLAGS)
     flags[~well] |= np.uint32(Flag.EXCLUDED_FOR_SCALING)
     flags[well & ~kept] |= np.uint32(Flag.USER_EXCLUDED_IN_SCALING)
     own = np.where(scaled.outlier, Flag.OUTLIER_IN_SCALING, Flag.SCALED)
     own = np.where(scaled.faint, Flag.EXCLUDED_FOR_SCALING, own)
     flags[obs.rows] |= own.astype(np.uint32)
-    table["flags"] = flags
-    left_out = exclusion_table(exclusions(reflections, d, well, kept, parameters.cut_data), scaled)
+    left_out = exclusion_table(chosen.excluded, scaled)
     return StepResult(
         experiments=experiments,
-        reflections=table,
-        tables=(
-            *_tables(n_rows(reflections), int((~kept).sum()), obs, experiments, scaled),
-            left_out,
-        ),
+        reflections={
+            "experiment": reflections["experiment"],
+            "flags": flags,
+            **_scales(reflections, chosen.d, scaled),
+        },
+        tables=(*_tables(len(well), int((~kept).sum()), obs, experiments, scaled), left_out),
         messages=(
-            *_messages(group.xhm(), cell.parameters, scaled, parameters),
-            *warnings(scaled, n_rows(reflections), left_out.rows),
+            *_messages(chosen.group.xhm(), chosen.cell.parameters, scaled, parameters),
+            *warnings(scaled, len(well), left_out.rows),
         ),
     )
 
 
-def _scaled_table(
-    reflections: Reflections, d: Floats, obs: Observations, scaled: Scaled
-) -> Reflections:
-    """Return the reflections with scale, intensity and intensity_variance."""
-    table = dict(reflections)
-    index, value = scaled.model.design(reflections["experiment"], reflections["z_cal"], d)
-    table["scale"] = scales_of(index, value, scaled.parameters)
-    table["scale"][obs.rows] = scaled.g
+def _scales(reflections: Reflections, d: Floats, scaled: Scaled) -> Reflections:
+    """Return scale, intensity and intensity_variance of all reflections."""
+    obs = scaled.observations
+    scale = np.empty(len(d))
+    # the design of all reflections at once is larger than their columns
+    for rows in blocks_of_rows(len(d)):
+        index, value = scaled.model.design(
+            reflections["experiment"][rows], reflections["z_cal"][rows], d[rows]
+        )
+        scale[rows] = scales_of(index, value, scaled.parameters)
+    scale[obs.rows] = scaled.g
+    table: Reflections = {"scale": scale}
     for name, values in (
         ("intensity", obs.intensity / scaled.g),
         ("intensity_variance", scaled.variance / scaled.g**2),

@@ -21,13 +21,18 @@ def parameters() -> Mapping[str, Parameters]:
 
 
 def _scale(integrated: StoredResult, names: list[str], given: Values) -> StepResult:
-    from dxdask.scaling import scale
     from dxdask.scaling.intensities import NEEDED_BY_FIT
     from dxdask.scaling.observations import NEEDED
+    from dxdask.scaling.rounds import scale_observations
+    from dxdask.scaling.scale import chosen_observations, scaled_result
 
     columns = integrated.present([*NEEDED, *NEEDED_BY_FIT, "intensity_prf_variance"])
     table, experiments = integrated.of_runs(names, columns)
-    return scale(table, experiments, given.scaling)
+    chosen = chosen_observations(table, experiments, given.scaling)
+    # the memory of the other columns is needed by the fit
+    table = {name: table[name] for name in ("experiment", "z_cal", "flags")}
+    scaled = scale_observations(chosen.observations, experiments, chosen.group, given.scaling)
+    return scaled_result(table, experiments, chosen, scaled, given.scaling)
 
 
 STEP = Step(
@@ -37,5 +42,5 @@ STEP = Step(
     build=one_task(_scale, "integrate"),
     needs=("integrate",),
     carries="integrate",
-    version="3",
+    version="4",
 )
