@@ -19,6 +19,7 @@ from dxdask.integration.sums import (
     FITTED_2,
     FITTED_3,
     FITTED_COUNTS,
+    FITTED_OWN,
     N_BACKGROUND_BAD,
     N_FOREGROUND,
     N_FRAMES,
@@ -67,40 +68,45 @@ def add_foreground(
     y0, y1 = max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])
     n, bad, saturated, overlapped = 0, 0, 0, 0
     c, cx, cy, px, py = 0, 0, 0, 0, 0
-    p, p2, p3, pc = 0, 0, 0, 0
+    p, p2, p3, pc, own_p = 0, 0, 0, 0, 0
     for y in range(y0, y1):
         at = start + (y - e.inner[r, 2]) * (e.inner[r, 1] - e.inner[r, 0]) + x0 - e.inner[r, 0]
         # slices, indexed from 0, avoid the check for negative indices
         counts, good, owners = frame[y, x0:x1], mask[y, x0:x1], owner[y, x0:x1]
         line = weights[at : at + x1 - x0]
         for dx in range(len(counts)):
-            if owners[dx] == i:
-                if pixels is None:
-                    count: Any = np.int64(counts[dx])
-                    v: Any = count
-                else:
-                    count = np.float64(counts[dx])
-                    v = parts_of_photon(count, panel, y, x0 + dx, pixels)
-                dy = y - y0
-                if not (good[dx] and count > low):
-                    bad += 1
+            own = owners[dx] == i
+            if not own:
+                if owners[dx] == NO_OWNER or xy_term(e, r, x0 + dx, y) + d3 > 1.0:
                     continue
-                if count >= high:
-                    saturated += 1
-                else:
-                    w: Any = np.int64(line[dx] * fraction + 0.5)
-                    p += w
-                    p2 += w * w
-                    p3 += w * w * w
-                    pc += w * v
+                overlapped += 1
+            if pixels is None:
+                count: Any = np.int64(counts[dx])
+                v: Any = count
+            else:
+                count = np.float64(counts[dx])
+                v = parts_of_photon(count, panel, y, x0 + dx, pixels)
+            dy = y - y0
+            if not (good[dx] and count > low):
+                bad += own
+                continue
+            if count >= high:
+                saturated += own
+            else:
+                # of neighbours' pixels too: overlapping profiles are fitted together
+                w: Any = np.int64(line[dx] * fraction + 0.5)
+                p += w
+                p2 += w * w
+                p3 += w * w * w
+                pc += w * v
+                own_p += w * own
+            if own:
                 n += 1
                 c += v
                 cx += v * dx
                 cy += v * dy
                 px += dx
                 py += dy
-            elif owners[dx] != NO_OWNER and xy_term(e, r, x0 + dx, y) + d3 <= 1.0:
-                overlapped += 1
     # moments are about the corner of the box
     ox, oy, oz = x0 - e.box[r, 0], y0 - e.box[r, 2], z - e.box[r, 4]
     row[N_FOREGROUND] += n
@@ -118,6 +124,7 @@ def add_foreground(
     row[FITTED_2] += p2
     row[FITTED_3] += p3
     row[FITTED_COUNTS] += pc
+    row[FITTED_OWN] += own_p
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -28,8 +28,10 @@ from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.context import IntegrationContext
 from dxdask.integration.foreground import clear_foreground, empty_owner_map, label_foreground
 from dxdask.integration.gaussian import fill_weights
+from dxdask.integration.pairs import add_pairs
 from dxdask.integration.parameters import GlmParameters
 from dxdask.integration.photons import PARTS
+from dxdask.integration.shared_pixels import add_shared_pixels, pairs_of, shared
 from dxdask.integration.sums import (
     N_FRAMES,
     N_SUMS,
@@ -89,10 +91,11 @@ def combine_sums(parts: Sequence[PixelSums], glm: GlmParameters) -> PixelSums:
     """Return the sums of all frames of all parts, with backgrounds of what has become whole."""
     if len(parts) == 1:
         return parts[0]
+    pairs = add_pairs([p.pairs for p in parts])
     both = concatenate_sums(parts)
     done = select_rows(both, both.whole)
     rest = _with_backgrounds(add_equal_rows(select_rows(both, ~both.whole)), glm)
-    return sorted_by_row(concatenate_sums([done, rest]))
+    return replace(sorted_by_row(concatenate_sums([done, rest])), pairs=pairs)
 
 
 def _pieces(box: NDArray[np.int32], start: int, n: int) -> list[tuple[int, int]]:
@@ -136,6 +139,7 @@ def _sum_few(
     pixels = context.photons.scaled(frames.dtype)
     trusted = context.photons.limits(pixels)
     profile, weights = _weights(rows, shapes)
+    pairs = pairs_of(rows, shapes)
     for i, frame in enumerate(frames):
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
@@ -144,10 +148,13 @@ def _sum_few(
             frame, masks[i], trusted, pixels, z, phi, here, rows, shapes, owner, profile, weights,
             sums, *background,
         )  # fmt: skip
+        add_shared_pixels(
+            frame, masks[i], trusted, z, phi, rows, shapes, owner, profile, weights, *pairs
+        )  # fmt: skip
         clear_foreground(here, rows, shapes, owner)
     unit = 1 if pixels is None else PARTS
     record = _record(rows, own[:, 5] - own[:, 4], sums, background, unit)
-    return _with_backgrounds(record, context.glm)
+    return replace(_with_backgrounds(record, context.glm), pairs=shared(rows, pairs))
 
 
 def _weights(

@@ -60,6 +60,12 @@ class ProfileParameters(Parameters):
         lt=1,
         expert=1,
     )
+    scan_varying: bool = parameter(
+        True,
+        "Let the crystal vary along the scan where the predictions of strong spots get better by "
+        "a fifth or more.",
+        expert=1,
+    )
     min_spots: int = parameter(
         50,
         "Minimum number of strong spots of a run, for its widths to be estimated.",

@@ -18,6 +18,8 @@ from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.rays import panel_arrays
 from dxdask.models import Experiment
 
+_MARGIN = 0.2  # relative, of lengths of a crystal that varies along the scan
+
 
 def predict(
     experiment: Experiment,
@@ -112,6 +114,10 @@ def predict_rays(
     lengths = np.linalg.norm(np.linalg.inv(a_points), axis=-1).max(axis=0)
     h_max = np.floor(lengths / d_min).astype(np.int64)
     d_star = np.array([0.0 if d_max is None else 1.0 / d_max, 1.0 / d_min])
+    if crystal.scan_points is not None:
+        # lengths along the scan differ from those of the cell, which the limits are for
+        d_star *= 1.0 - _MARGIN, 1.0 + _MARGIN
+        h_max = np.floor(lengths * d_star[1]).astype(np.int64)
     found = np.empty((2 * (2 + int((limits[3] - limits[2]) / (2 * np.pi))), 9))
     args = (
         h_max,
@@ -128,8 +134,12 @@ def predict_rays(
         hkl, out = np.empty((room, 3), dtype=np.int32), np.empty((room, 9))
         n = predict_all(*args, hkl, out)
         if n <= room:
-            return _table(hkl[:n].copy(), out[:n], experiment, m2)
+            break
         room = n
+    table = _table(hkl[:n].copy(), out[:n], experiment, m2)
+    if crystal.scan_points is None:
+        return table
+    return select(table, (table["d"] >= d_min) & (table["d"] <= (d_max or np.inf)))
 
 
 def _a_points(experiment: Experiment) -> Floats:

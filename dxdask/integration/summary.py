@@ -14,6 +14,7 @@ from dxdask.tables import Table
 
 _N_SHELLS = 10
 _FULL = 0.99
+_FEW = 0.5  # of the predicted reflections
 _STATISTICS = {
     "n_full": ("# full", ""),
     "n_partial": ("# part", ""),
@@ -102,9 +103,29 @@ def integration_messages(
         f"Run {experiment.run}:",
         f" sigma b: {profile['sigma_b_deg']:.6f} degrees",
         f" sigma m: {profile['sigma_m_deg']:.6f} degrees",
+        *_along_scan(experiment),
         f" Predicted {len(r['flags'])} reflections",
         f" Integrated {n_sum} reflections by summation",
         *fits,
+        *_few(r),
+    )
+
+
+def _along_scan(experiment: Experiment) -> tuple[str, ...]:
+    crystal = experiment.crystal
+    if crystal is None or crystal.scan_points is None:
+        return ()
+    return (" The crystal varies along the scan: a static one does not predict the spots well",)
+
+
+def _few(r: Reflections) -> tuple[str, ...]:
+    """Return a warning if less than half of the predictions were integrated."""
+    n, done = len(r["flags"]), int(has_flag(r, Flag.INTEGRATED).sum())
+    if done >= _FEW * n:
+        return ()
+    return (
+        f" Warning: only {done} of {n} predicted reflections were integrated: see the columns of "
+        "bad pixels, overloads and backgrounds in the summary",
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.integration.pairs import PairSums, no_pairs
+
 # Columns of the sums, int64 each. Moments are about the corner of the reflection's box. P is the
 # weight of a pixel in the profile: FITTED* are sums over the usable pixels of P, P^2, P^3 and P
-# times the counts; PROFILE is the sum of P over all of the foreground.
+# times the counts, of pixels shared with other reflections too; FITTED_OWN is that of P over its
+# own pixels, which COUNTS are of; PROFILE is the sum of P over all of the foreground.
 (
     N_FRAMES,
     N_FOREGROUND,
@@ -31,8 +34,9 @@ from numpy.typing import NDArray
     FITTED_2,
     FITTED_3,
     FITTED_COUNTS,
+    FITTED_OWN,
     N_SUMS,
-) = range(19)
+) = range(20)
 
 
 IN_PHOTONS = (COUNTS, COUNTS_X, COUNTS_Y, COUNTS_Z, FITTED_COUNTS)
@@ -57,6 +61,7 @@ class PixelSums:
     n_background : (n,) int64, background pixels.
     offsets, values, counts : row i's histogram is [offsets[i], offsets[i + 1]): background value
         (int32, ascending) and how often (int64); empty where whole.
+    pairs : of reflections that share pixels. Only `combine_sums` keeps them.
     """
 
     rows: NDArray[np.int64]
@@ -69,6 +74,7 @@ class PixelSums:
     values: NDArray[np.int32]
     counts: NDArray[np.int64]
     unit: int = 1
+    pairs: PairSums = field(default_factory=no_pairs)
 
 
 def select_rows(s: PixelSums, rows: NDArray[np.bool_]) -> PixelSums:

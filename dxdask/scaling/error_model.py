@@ -22,7 +22,7 @@ from dxdask.scaling.parameters import BasicErrorModelParameters
 
 START_B = 0.02
 _FEWEST = 100
-_LARGEST_B = 0.5
+LARGEST_B = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +124,7 @@ def _best(
     b = parameters.b
     if b is None:
         found = scipy.optimize.minimize_scalar(
-            objective, bounds=(0.0, _LARGEST_B**0.5), method="bounded", options={"xatol": 1e-4}
+            objective, bounds=(0.0, LARGEST_B**0.5), method="bounded", options={"xatol": 1e-4}
         )
         b = float(found.x) ** 2 if float(found.fun) < objective(0.0) else 0.0
     a2 = (

@@ -128,9 +128,11 @@ class _Problem:
         index: Index,
         value: Floats,
         restraint: Floats,
+        target: Floats,
     ) -> None:
         self.offsets, self.weight, self.intensity = offsets, weight, intensity
-        self.index, self.value, self.restraint = index, value, restraint
+        self.index, self.value = index, value
+        self.restraint, self.target = restraint, target
 
     def move(self, p: Floats) -> float:
         """Return the cost at the parameters `p`, which become the present ones."""
@@ -139,7 +141,7 @@ class _Problem:
         self.mean, self.norm = group_means(self.offsets, self.weight, self.g, self.intensity)
         return float(
             _cost(self.offsets, self.weight, self.g, self.intensity, self.mean)
-            + self.restraint @ p**2
+            + self.restraint @ (p - self.target) ** 2
         )
 
     def gradient(self) -> tuple[Floats, Floats]:
@@ -156,7 +158,7 @@ class _Problem:
             right,
             diagonal,
         )
-        return right - self.restraint * self.p, diagonal + self.restraint
+        return right - self.restraint * (self.p - self.target), diagonal + self.restraint
 
     def solve(self, right: Floats, diagonal: Floats, damping: float) -> Floats:
         """Return the step s of (N + damping diag) s = right.
@@ -204,6 +206,7 @@ def fit_scales(
     start: Floats,
     *,
     restraint: Floats,
+    target: Floats | None = None,
     max_iterations: int = 20,
     tolerance: float = 1e-4,
 ) -> FitResult:
@@ -216,11 +219,13 @@ def fit_scales(
     intensity : (n,)
     index, value : (n, k) design: places of the parameters of each observation, and d log g / d p.
     start : (m,) first parameters.
-    restraint : (m,) weights of p^2 added to the sum.
+    restraint : (m,) weights of (p - target)^2 added to the sum.
+    target : (m,) None for zero.
     max_iterations : maximum number of steps.
     tolerance : smallest relative gain of a step, which ends the fit.
     """
-    problem = _Problem(offsets, weight, intensity, index, value, restraint)
+    target = np.zeros_like(start) if target is None else target
+    problem = _Problem(offsets, weight, intensity, index, value, restraint, target)
     cost = problem.move(start)
     costs, damping = [cost], 1e-6
     for _ in range(max_iterations):

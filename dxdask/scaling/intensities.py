@@ -32,13 +32,14 @@ NEEDED_BY_FIT = (
     "n_background",
     "n_foreground",
 )
+VARIANCE_OF_FIT = "intensity_prf_variance"
 BAD_SUM = (
     Flag.OVERLOADED
     | Flag.OVERLAPPED_FG
     | Flag.FOREGROUND_INCLUDES_BAD_PIXELS
     | Flag.FAILED_DURING_SUMMATION
 )
-# a fit excludes bad pixels and those of neighbours
+# a fit excludes bad pixels, and is joint with that of neighbours
 BAD_FIT = Flag.OVERLOADED | Flag.FAILED_DURING_PROFILE_FITTING
 _ROWS_AT_ONCE = 2**17
 LEAST_VARIANCE = 0.25  # counts^2: the error of any sum of pixels is at least half a photon
@@ -147,7 +148,7 @@ def estimates(
         by the intensity expected from its equivalents; False to add the observed one to the
         variances, with slopes of 0.
     """
-    wanted = [n for n in ("flags", *SUMMED, *NEEDED_BY_FIT) if n in reflections]
+    wanted = [n for n in ("flags", *SUMMED, *NEEDED_BY_FIT, VARIANCE_OF_FIT) if n in reflections]
     parts = [
         _estimates({n: reflections[n][rows[block]] for n in wanted}, choice, expected=expected)
         for block in blocks_of_rows(len(rows))
@@ -187,8 +188,21 @@ def _estimates(reflections: Reflections, choice: Choice, *, expected: bool) -> E
         parts["covariance"] = b * w + per_pixel * w * n
         parts["fit_slope"] = w2p
         parts["fit_error"] = reflections["profile_error"]
+        parts["fit_variance"] += _by_neighbours(reflections)
     found = Estimates(**parts)
     return found if expected else _as_observed(found)
+
+
+def _by_neighbours(reflections: Reflections) -> Floats:
+    """Return the variance (n,) of fitted intensities by the counts of overlapping neighbours."""
+    if VARIANCE_OF_FIT not in reflections:
+        return np.zeros(len(reflections["intensity_prf"]))
+    b, whole = reflections["background_mean"], reflections[VARIANCE_OF_FIT]
+    per_pixel = b / np.maximum(reflections["n_background"], 1)
+    w, w2, w2p = reflections["profile_weights"].T
+    own = b * w2 + per_pixel * w**2 + w2p * np.abs(reflections["intensity_prf"])
+    # what is left of the rounding of reflections without neighbours is not theirs
+    return np.where(whole > own * (1.0 + 1e-9), whole - own, 0.0)
 
 
 def _as_observed(e: Estimates) -> Estimates:

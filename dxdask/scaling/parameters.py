@@ -17,6 +17,13 @@ class PhysicalParameters(Parameters):
         gt=0,
     )
     decay_correction: bool = parameter(True, "Refine a relative B factor.")
+    scale_restraint: float = parameter(
+        0.1,
+        "Weight of the restraint of the logarithms of the scales to the mean intensity of their "
+        "run, for stretches without equivalents.",
+        expert=1,
+        ge=0,
+    )
     decay_interval: float | None = parameter(
         None,
         "Rotation between the points of the B factor. None: 20, or less for short scans.",
@@ -39,6 +46,13 @@ class CutDataParameters(Parameters):
     )
     partiality_cutoff: float = parameter(0.4, "Minimum partiality.", ge=0, le=1)
     min_isigi: float = parameter(-5.0, "Minimum I/sigma.")
+    small_scale_cutoff: float = parameter(
+        0.07,
+        "Minimum scale of an observation, relative to the median of its run: where a crystal "
+        "hardly diffracts, dividing by its scale gives noise.",
+        ge=0,
+        lt=1,
+    )
 
 
 class ReflectionSelectionParameters(Parameters):

@@ -28,8 +28,8 @@ class Scaled:
     Attributes
     ----------
     observations : n of them. model, parameters : of the scales. g : (n,) scales. mean : (n_groups,)
-    scaled means. variance : (n,) of the intensities. outlier : (n,). error_model, error_rows : and
-    the rows of its table. costs : at the steps of each fit.
+    scaled means. variance : (n,) of the intensities. outlier : (n,). faint : (n,), of too small a
+    scale. error_model, error_rows : and the rows of its table. costs : at the steps of each fit.
     """
 
     observations: Observations
@@ -39,6 +39,7 @@ class Scaled:
     mean: Floats
     variance: Floats
     outlier: NDArray[np.bool_]
+    faint: NDArray[np.bool_]
     error_model: ErrorModel
     error_rows: list[dict[str, Any]] = field(default_factory=list)
     costs: tuple[tuple[float, ...], ...] = ()
@@ -55,6 +56,15 @@ def _start(model: ScalingModel, obs: Observations) -> Floats:
     start = np.zeros(model.n_parameters)
     start[: model.n_scales] = np.repeat(log, [s.n_points for s in model.scales])
     return start
+
+
+def _faint(obs: Observations, g: Floats, cutoff: float) -> NDArray[np.bool_]:
+    """Return the observations (n,) whose scale is below `cutoff` times the median of their run."""
+    out = np.zeros(len(obs), dtype=np.bool_)
+    order = np.argsort(obs.experiment, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(obs.experiment[order])) + 1):
+        out[rows] = g[rows] < cutoff * np.median(g[rows])
+    return out
 
 
 def _means(
@@ -84,8 +94,10 @@ class _Scaling:
         self.rows: list[dict[str, Any]] = []
         self.costs: list[tuple[float, ...]] = []
         self.outlier = np.zeros(len(obs), dtype=np.bool_)
+        self.faint = np.zeros(len(obs), dtype=np.bool_)
         self.whole = obs.partiality >= parameters.reflection_selection.min_partiality
         self.p = _start(self.model, obs)
+        self.target = self.p.copy()
         self.g = scales_of(self.index, self.value, self.p)
         # without a mean yet, the observed intensity is the expected one
         self.mean = np.zeros(len(obs.hkl))
@@ -103,6 +115,7 @@ class _Scaling:
         """Fit the scales to the observations that are no outliers, and update the means."""
         refinery = self.parameters.scaling_refinery
         restraint = np.zeros(self.model.n_parameters)
+        restraint[: self.model.n_scales] = self.parameters.physical.scale_restraint
         restraint[self.model.n_scales :] = self.parameters.physical.decay_restraint
         weight = np.where(self.whole & ~self.outlier, 1.0 / self.variance, 0.0)
         result = fit_scales(
@@ -113,6 +126,7 @@ class _Scaling:
             self.value,
             self.p,
             restraint=restraint,
+            target=self.target,
             max_iterations=refinery.max_iterations,
             tolerance=refinery.rmsd_tolerance,
         )
@@ -126,6 +140,7 @@ class _Scaling:
         if used.any():
             shift = float(np.log(self.g[used].mean()))
             self.p[: self.model.n_scales] -= shift
+            self.target[: self.model.n_scales] -= shift
             self.g *= np.exp(-shift)
 
     def average(self) -> None:
@@ -164,17 +179,22 @@ class _Scaling:
         return np.asarray(out)
 
     def reject(self) -> None:
-        """Find the outliers among all observations."""
+        """Find the outliers among all observations, and those of too small a scale."""
         options = self.parameters.scaling_options
-        if options.outlier_rejection == "None":
-            return
-        every = np.ones(len(self.obs), dtype=np.bool_)
-        self.outlier = too_strong(
-            self.obs, self.g, every, self.group, e_max=options.emax, z_max=options.outlier_zmax
-        )
-        self.outlier |= outliers_of_groups(
-            self.obs, self.g, ~self.outlier, self.errors, z_max=options.outlier_zmax
-        )
+        self.faint = _faint(self.obs, self.g, self.parameters.cut_data.small_scale_cutoff)
+        self.outlier = self.faint.copy()
+        if options.outlier_rejection != "None":
+            self.outlier |= too_strong(
+                self.obs,
+                self.g,
+                ~self.outlier,
+                self.group,
+                e_max=options.emax,
+                z_max=options.outlier_zmax,
+            )
+            self.outlier |= outliers_of_groups(
+                self.obs, self.g, ~self.outlier, self.errors, z_max=options.outlier_zmax
+            )
         self.average()
 
     def correct_errors(self) -> None:
@@ -218,7 +238,8 @@ def scale_observations(
         g=run.g,
         mean=run.mean,
         variance=run.variance,
-        outlier=run.outlier,
+        outlier=run.outlier & ~run.faint,
+        faint=run.faint,
         error_model=run.errors,
         error_rows=run.rows,
         costs=tuple(run.costs),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from dxdask.scaling.observations import (
     usable_rows,
 )
 from dxdask.scaling.parameters import ScalingParameters
+from dxdask.scaling.reports import exclusion_table, exclusions, warnings
 from dxdask.scaling.rounds import Scaled, scale_observations
 from dxdask.tables import Table
 
@@ -60,7 +62,7 @@ def scale(
         reflections with `scale` (divide the corrected intensity by it), `intensity` (scaled),
         `intensity_variance` (by the error model) and the flags SCALED, OUTLIER_IN_SCALING,
         EXCLUDED_FOR_SCALING, USER_EXCLUDED_IN_SCALING; intensity and variance are 0 where excluded.
-        Tables `summary`, `runs`, `error_model`, `error_model_bins`.
+        Tables `summary`, `runs`, `error_model`, `error_model_bins`, `exclusions`.
 
     Raises
     ------
@@ -83,7 +85,8 @@ class ChosenObservations:
     Attributes
     ----------
     observations : used in scaling. well, kept : (n,) integrated well, and used in scaling.
-    d : (n,) Angstrom. cell, group : common to the experiments.
+    d : (n,) Angstrom. cell, group : common to the experiments. excluded : rows (reason, n) of the
+    reflections that are not scaled.
     """
 
     observations: Observations
@@ -92,6 +95,7 @@ class ChosenObservations:
     d: Floats
     cell: gemmi.UnitCell
     group: gemmi.SpaceGroup
+    excluded: Sequence[Mapping[str, Any]]
 
 
 def chosen_observations(
@@ -120,7 +124,15 @@ def chosen_observations(
         expected=parameters.weighting.counting_variance == "expected",
         choice=choice,
     )
-    return ChosenObservations(observations=obs, well=well, kept=kept, d=d, cell=cell, group=group)
+    return ChosenObservations(
+        observations=obs,
+        well=well,
+        kept=kept,
+        d=d,
+        cell=cell,
+        group=group,
+        excluded=exclusions(reflections, d, well, kept, parameters.cut_data),
+    )
 
 
 def scaled_result(
@@ -138,9 +150,10 @@ def scaled_result(
     flags = reflections["flags"] & ~np.uint32(_OWN_FLAGS)
     flags[~well] |= np.uint32(Flag.EXCLUDED_FOR_SCALING)
     flags[well & ~kept] |= np.uint32(Flag.USER_EXCLUDED_IN_SCALING)
-    flags[obs.rows] |= np.where(scaled.outlier, Flag.OUTLIER_IN_SCALING, Flag.SCALED).astype(
-        np.uint32
-    )
+    own = np.where(scaled.outlier, Flag.OUTLIER_IN_SCALING, Flag.SCALED)
+    own = np.where(scaled.faint, Flag.EXCLUDED_FOR_SCALING, own)
+    flags[obs.rows] |= own.astype(np.uint32)
+    left_out = exclusion_table(chosen.excluded, scaled)
     return StepResult(
         experiments=experiments,
         reflections={
@@ -148,8 +161,11 @@ def scaled_result(
             "flags": flags,
             **_scales(reflections, chosen.d, scaled),
         },
-        tables=_tables(len(well), int((~kept).sum()), obs, experiments, scaled),
-        messages=_messages(chosen.group.xhm(), chosen.cell.parameters, scaled, parameters),
+        tables=(*_tables(len(well), int((~kept).sum()), obs, experiments, scaled), left_out),
+        messages=(
+            *_messages(chosen.group.xhm(), chosen.cell.parameters, scaled, parameters),
+            *warnings(scaled, len(well), left_out.rows),
+        ),
     )
 
 
@@ -206,12 +222,13 @@ def _tables(
     n_all: int, n_excluded: int, obs: Observations, experiments: ExperimentList, scaled: Scaled
 ) -> tuple[Table, ...]:
     sizes = np.diff(obs.offsets)
-    outliers = int(scaled.outlier.sum())
+    outliers, faint = int(scaled.outlier.sum()), int(scaled.faint.sum())
+    n_excluded += faint
     summary = {
         "n_reflections": n_all,
         "n_excluded": n_excluded,
         "n_outliers": outliers,
-        "n_scaled": len(obs) - outliers,
+        "n_scaled": len(obs) - outliers - faint,
         "n_groups": len(sizes),
         "n_groups_seen_once": int((sizes == 1).sum()),
     }

@@ -7,8 +7,11 @@ import bz2
 import numpy as np
 import pytest
 
+import dxdask
 from dxdask.columns import Flag, has_flag
 from dxdask.integration import integrate
+from dxdask.merging import merge
+from dxdask.merging.parameters import MergingParameters
 from dxdask.storage.importers.dials.files import read_experiments
 from dxdask.storage.importers.dials.reflections import read_npz
 
@@ -48,3 +51,33 @@ def test_the_same_reflections_and_intensities_as_dials(shared):
     assert np.corrcoef(a, b)[0, 1] > 0.995
     # theirs: 0.66; they leave the neighbours' foreground in the background
     assert result.table("summary").rows[0]["i_over_sigma"] > 0.66
+
+
+@pytest.mark.slow
+def test_merged_intensities_are_better_than_those_of_dials(shared, tmp_path):
+    template = str(shared / "data" / "real" / "lysozyme_ed" / "#####.img.bz2")
+    axes = {"geometry.goniometer.axes": (-0.6204, -0.7843, 0.0)}
+    store = dxdask.import_([], tmp_path / "ed.zarr", template=template, **axes)
+    dxdask.find_spots(store, show=dxdask.quiet, **{"spotfinder.filter.d_min": 2.0})
+    given = {"unit_cell": (77.8, 77.8, 40.5, 90.0, 90.0, 90.0), "space_group": "P43212"}
+    fix = {"detector.fix": "distance"}
+    dxdask.index(store, show=dxdask.quiet, **given, **fix)
+    dxdask.refine(store, show=dxdask.quiet, **fix)
+    for step in (dxdask.integrate, dxdask.scale):
+        step(store, show=dxdask.quiet)
+    crystal = store.experiments("integrate")[0].crystal
+    assert crystal.scan_points is not None
+    flags = store.columns("integrate", ["flags"])["flags"]
+    assert ((flags & Flag.INTEGRATED_SUM) != 0).sum() >= 14162
+
+    def overall(**limits):
+        table, experiments = store.columns("scale"), store.experiments("scale")
+        found = merge(table, experiments, MergingParameters.model_validate(limits))
+        return found.table("overall").rows[0]
+
+    to_limit = overall(d_min=2.48)
+    assert to_limit["n_obs"] >= 10400
+    assert to_limit["r_meas"] < 0.62
+    assert overall(d_min=7.12)["r_meas"] < 0.20
+    # theirs 0.713: with the spots beside the direct beam, correlations are of its tails
+    assert overall(d_min=2.48, d_max=15.0)["cc_half"] > 0.9

@@ -44,6 +44,7 @@ def experiment(
     n_images: int = 16,
     width: float = 0.5,
     n_sigma: float = 4.0,
+    sigma_m: float = SIGMA_M,
     panels: int = 1,
 ) -> Experiment:
     """Return a run on a tilted detector with parallax, its axis along none of x, y, z."""
@@ -78,7 +79,7 @@ def experiment(
         goniometer=Goniometer(axes=(vector(unit((0.98, 0.1, -0.15))),)),
         scan=Scan(image_range=(5, 4 + n_images), oscillation=(3.0, width)),
         crystal=Crystal.from_cell(cell, u_matrix=u, space_group=space_group),
-        profile=GaussianProfile(sigma_b=SIGMA_B, sigma_m=SIGMA_M, n_sigma=n_sigma),
+        profile=GaussianProfile(sigma_b=SIGMA_B, sigma_m=sigma_m, n_sigma=n_sigma),
     )
 
 
@@ -128,7 +129,7 @@ def _add(frames: np.ndarray, p: Reflections, i: int, intensity: float, e: Experi
     spot = weight.sum(axis=(1, 3))
     spot *= intensity / spot.sum()
     phi = e.scan.phi_from_z(np.arange(e.scan.array_range[0], e.scan.array_range[1] + 1))
-    steps = erf(abs(p["zeta"][i]) * (phi - p["phi_cal_rad"][i]) / (np.sqrt(2) * SIGMA_M))
+    steps = erf(abs(p["zeta"][i]) * (phi - p["phi_cal_rad"][i]) / (np.sqrt(2) * e.profile.sigma_m))
     ok_y = (inside_y >= 0) & (inside_y < panel.image_size[1])
     ok_x = (inside_x >= 0) & (inside_x < panel.image_size[0])
     at = np.ix_(inside_y[ok_y] + panel.offset[1], inside_x[ok_x] + panel.offset[0])

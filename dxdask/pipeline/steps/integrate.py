@@ -51,12 +51,19 @@ def build(inputs: StepInputs) -> Delayed:
 def _profile(
     refined: StoredResult, spots: StoredResult, run: str, given: Values
 ) -> tuple[Any, Any]:
-    """Return the experiment of a run with its profile, and its local profile if one is fitted."""
+    """Return the experiment of a run with its profile, and its local profile if one is fitted.
+
+    Its crystal varies along the scan where the spots show that it does.
+    """
     from dxdask.integration.local_profile import local_profiles
     from dxdask.integration.profile_model import estimate_profile
+    from dxdask.integration.setting import setting_along_scan
 
-    table, pixels = refined.columns(run=run), spots.pixels(run=run)
-    experiments = estimate_profile(table, pixels, refined.experiments(run=run), given.integration)
+    experiments, table = refined.experiments(run=run), refined.columns(run=run)
+    if given.integration.profile.scan_varying:
+        experiments, table, *_ = setting_along_scan(table, experiments)
+    pixels = spots.pixels(run=run)
+    experiments = estimate_profile(table, pixels, experiments, given.integration)
     if not given.integration.profile.fitting:
         return experiments[0], None
     return experiments[0], local_profiles(table, pixels, experiments, given.integration.profile)[0]
@@ -67,11 +74,18 @@ def combine(inputs: CombineInputs) -> StepResult:
     from dxdask.integration.result import combine_reports
 
     refined = inputs.needs["refine"].experiments()
-    profiles = {e.run: e.profile for r in inputs.results for e in r.experiments}
-    members = tuple(
-        replace(m, profile=profiles[m.run]) for m in refined.members if m.run in profiles
-    )
-    return combine_reports(inputs.results, replace(refined, members=members))
+    made = {e.run: e for r in inputs.results for e in r.experiments}
+    crystals, members = list(refined.crystals), []
+    for m in refined.members:
+        if m.run not in made:
+            continue
+        crystal, place = made[m.run].crystal, m.crystal
+        if crystal is not None and crystal.scan_points is not None:
+            place = len(crystals)
+            crystals.append(crystal)
+        members.append(replace(m, profile=made[m.run].profile, crystal=place))
+    new = replace(refined, members=tuple(members), crystals=tuple(crystals))
+    return combine_reports(inputs.results, new)
 
 
 STEP = Step(

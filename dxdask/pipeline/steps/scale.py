@@ -42,5 +42,5 @@ STEP = Step(
     build=one_task(_scale, "integrate"),
     needs=("integrate",),
     carries="integrate",
-    version="3",
+    version="4",
 )

@@ -1,0 +1,116 @@
+"""What scaling left out, by reason, and what a user should doubt about its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dxdask.arrays import Floats, Mask
+from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.scaling.error_model import LARGEST_B
+from dxdask.scaling.parameters import CutDataParameters
+from dxdask.scaling.rounds import Scaled
+from dxdask.tables import Table
+
+_FEW = 0.5  # of the integrated reflections
+_WIDEST = 10.0  # largest over least scale of a run
+_MOST = 3.0  # a of the error model: scatter over the errors of counting
+_FAILURES = (
+    (Flag.OVERLOADED, "overloaded"),
+    (Flag.FAILED_DURING_BACKGROUND_MODELLING, "no background"),
+    (Flag.FOREGROUND_INCLUDES_BAD_PIXELS, "bad pixels in the foreground"),
+    (Flag.FAILED_DURING_PROFILE_FITTING, "profile not fitted"),
+    (Flag.FAILED_DURING_SUMMATION, "not summed"),
+    (Flag.OVERLAPPED_FG, "overlapped"),
+)
+
+
+def exclusions(
+    reflections: Reflections, d: Floats, well: Mask, kept: Mask, cut: CutDataParameters
+) -> list[dict[str, Any]]:
+    """Return rows (reason, n) of the reflections that are not scaled, each counted once.
+
+    Parameters
+    ----------
+    reflections : integrated. d : (n,) Angstrom.
+    well, kept : (n,), integrated well, and within the limits too.
+    cut : the limits.
+    """
+    left, rows = ~well, []
+
+    def count(reason: str, among: Mask) -> None:
+        if n := int(among.sum()):
+            rows.append({"reason": reason, "n": n})
+
+    for flag, reason in _FAILURES:
+        failed = left & has_flag(reflections, flag)
+        count(reason, failed)
+        left = left & ~failed
+    count("not integrated", left)
+    left = well & ~kept
+    for reason, out in (
+        ("partiality", reflections["partiality"] < max(cut.partiality_cutoff, 1e-3)),
+        ("resolution", (d < (cut.d_min or 0.0)) | (d > (cut.d_max or np.inf))),
+    ):
+        count(reason, left & out)
+        left = left & ~out
+    count("I/sigma", left)
+    return rows
+
+
+def exclusion_table(excluded: Sequence[Mapping[str, Any]], scaled: Scaled) -> Table:
+    """Return the table `exclusions`: of `exclusions`, and of what scaling itself leaves out."""
+    rows = list(excluded)
+    for reason, out in (("small scale", scaled.faint), ("outlier", scaled.outlier)):
+        if n := int(out.sum()):
+            rows.append({"reason": reason, "n": n})
+    return Table(name="exclusions", title="Reflections left out of scaling", rows=rows)
+
+
+def warnings(scaled: Scaled, n_all: int, excluded: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return lines about what is suspicious.
+
+    n_all : number of integrated reflections. excluded : rows of `exclusion_table`.
+    """
+    lines = []
+    used = int((~scaled.outlier & ~scaled.faint).sum())
+    if used < _FEW * n_all:
+        worst = max(excluded, key=lambda row: int(row["n"]))
+        lines.append(
+            f"only {used} of {n_all} reflections are scaled; most of the others: "
+            f"{worst['reason']} ({worst['n']}), see the table exclusions"
+        )
+    both = scaled.observations.estimates
+    if both.has_fit.any() and both.has_sum.mean() < _FEW:
+        lines.append(
+            f"only {int(both.has_sum.sum())} of {len(both.has_sum)} reflections have a sum of "
+            "their own: the others overlap or have bad pixels, and depend on fitted profiles alone"
+        )
+    g, experiment = scaled.g[~scaled.faint], scaled.observations.experiment[~scaled.faint]
+    n = len(scaled.model.scales)
+    least, most = np.full(n, np.inf), np.zeros(n)
+    np.minimum.at(least, experiment, g)
+    np.maximum.at(most, experiment, g)
+    wide = int((most > _WIDEST * least).sum())
+    if wide:
+        lines.append(
+            f"scales of {wide} of {n} runs range over more than a factor of {_WIDEST:g}, up to "
+            f"{float((most / least).max()):.0f}: check the table runs, and leave out images "
+            "that hardly diffract"
+        )
+    if faint := int(scaled.faint.sum()):
+        lines.append(
+            f"{faint} observations are left out because the scale is too small "
+            "(cut_data.small_scale_cutoff)"
+        )
+    errors = scaled.error_model
+    if errors.b >= 0.99 * LARGEST_B:
+        lines.append(f"b of the error model is at its limit of {LARGEST_B:g}: equivalents disagree")
+    if errors.a > _MOST:
+        lines.append(
+            f"equivalents scatter {errors.a:.1f} times as much as counting explains: check the "
+            "space group, gain and detector"
+        )
+    return tuple(f"Warning: {line}" for line in lines)

@@ -1,0 +1,96 @@
+"""The crystal along its scan, from spots that a static one does not predict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.painted_frames import experiment
+
+from dxdask.columns import Flag
+from dxdask.integration.prediction import predict as predict_all
+from dxdask.integration.setting import Splines, setting_along_scan
+from dxdask.models import ExperimentList
+from dxdask.models.vectors import matrix, rotation_matrix
+from dxdask.refinement.predict import predict
+
+RUN = replace(experiment(n_images=40, cell=(55.0, 60.0, 65.0, 90.0, 90.0, 90.0)), profile=None)
+STATIC = ExperimentList.of([RUN])
+
+
+def turning(degrees: float) -> ExperimentList:
+    """Return the run with its crystal turned by up to this angle, most in the middle."""
+    crystal, scan = RUN.crystal, RUN.scan
+    assert crystal is not None
+    assert scan is not None
+    part = np.sin(np.linspace(0.0, np.pi, scan.n_images + 1))
+    points = tuple(
+        matrix(rotation_matrix((0.3, -0.5, 0.8), np.deg2rad(degrees) * p) @ crystal.a) for p in part
+    )
+    return STATIC.with_crystal(replace(crystal, scan_points=points))
+
+
+def spots_of(true: ExperimentList, noise: float = 0.1, every: int = 1) -> dict:
+    """Return indexed spots of a crystal, predicted with the static one."""
+    table = predict_all(true[0], padding=0.0)
+    table = {name: values[::every] for name, values in table.items()}
+    rng = np.random.default_rng(2)
+    n = len(table["d"])
+    x, y, z = (table[f"{k}_cal"] + rng.normal(0.0, noise, n) for k in ("x", "y", "z"))
+    on = RUN.detector[0].pixel_to_mm(np.stack([x, y], axis=1))
+    phi = RUN.scan.phi_from_z(z)
+    flags = np.full(n, Flag.INDEXED | Flag.STRONG | Flag.USED_IN_REFINEMENT, dtype=np.uint32)
+    return predict(
+        table
+        | {"x": x, "y": y, "z": z, "x_mm": on[:, 0], "y_mm": on[:, 1], "phi_rad": phi}
+        | {"flags": flags},
+        STATIC,
+    )
+
+
+def test_a_crystal_that_turns_is_followed():
+    true = turning(0.8)
+    found = setting_along_scan(spots_of(true), STATIC)
+    assert (found.before > 2 * found.after).any()
+    np.testing.assert_allclose(found.after, 0.1, rtol=0.2)
+    crystal = found.experiments[0].crystal
+    again = predict_all(found.experiments[0])
+    right = predict_all(true[0])
+    keys = [np.column_stack([t["hkl"], t["entering"]]).tolist() for t in (again, right)]
+    rows = {tuple(k): i for i, k in enumerate(keys[1])}
+    both = np.array([(i, rows[tuple(k)]) for i, k in enumerate(keys[0]) if tuple(k) in rows])
+    assert len(both) > 0.98 * len(keys[1])
+    for name in ("x_cal", "y_cal", "z_cal"):
+        off = again[name][both[:, 0]] - right[name][both[:, 1]]
+        assert np.sqrt(np.mean(off**2)) < 0.1
+    # cell and resolutions are those of the static crystal
+    assert crystal.unit_cell == pytest.approx(RUN.crystal.unit_cell)
+
+
+def test_a_static_crystal_stays_static():
+    found = setting_along_scan(spots_of(STATIC), STATIC)
+    assert found.experiments is STATIC
+    np.testing.assert_array_equal(found.before, found.after)
+
+
+def test_few_spots_leave_it_static():
+    true = turning(0.8)
+    found = setting_along_scan(spots_of(true, every=40), STATIC)
+    assert found.experiments is STATIC
+
+
+def test_limits_of_resolution_are_those_of_the_cell():
+    turned = turning(0.8)[0]
+    table = predict_all(turned, d_min=3.0, d_max=20.0)
+    assert table["d"].min() >= 3.0
+    assert table["d"].max() <= 20.0
+    static = predict_all(RUN, d_min=3.0, d_max=20.0)
+    assert len(table["d"]) == pytest.approx(len(static["d"]), rel=0.03)
+
+
+def test_splines_add_up_to_one_also_outside_the_scan():
+    splines = Splines.of(RUN)
+    at = splines.at(np.array([-5.0, 4.0, 17.3, 44.0, 90.0]))
+    assert at.shape == (5, splines.n)
+    np.testing.assert_allclose(at.sum(axis=1), 1.0)
