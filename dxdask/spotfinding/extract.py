@@ -15,6 +15,7 @@ from dxdask.models import Experiment
 from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.panel_pixels import Found, PanelPixels, panel_pixels
 from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.spotfinding.pixel_evidence import EvidenceOfBlock, PixelEvidence
 from dxdask.spotfinding.workspaces import Workspace
 
 
@@ -60,6 +61,7 @@ class BlockPixels(NamedTuple):
     background : (frames,) mean of the other valid pixels, counts; NaN where there are none, or
         without `compute_mean_background`.
     reasons : frame, from 0 -> reason why it could not be used.
+    evidence : for bad pixels; None without `mask_bad_pixels`.
     """
 
     pixels: Pixels
@@ -68,6 +70,7 @@ class BlockPixels(NamedTuple):
     n_strong: NDArray[np.int64]
     background: NDArray[np.float64]
     reasons: dict[int, str]
+    evidence: PixelEvidence | None = None
 
 
 def strong_pixels(
@@ -95,6 +98,9 @@ def strong_pixels(
     n_strong = np.zeros(n_frames, np.int64)
     background = np.full(n_frames, np.nan)
     reasons: dict[int, str] = {}
+    evidence = (
+        EvidenceOfBlock(experiment, masks, parameters) if parameters.mask_bad_pixels else None
+    )
     for z, frames, unread in pieces:
         panels = workspace.panels(
             frames.dtype, lambda d: panel_pixels(experiment, masks, parameters, d, gain_map)
@@ -116,11 +122,14 @@ def strong_pixels(
                 reasons[f], counts[f] = reason, 0
             else:
                 found += strong
+                if evidence is not None:
+                    evidence.add(frames[i], first_z + f, strong)
         del frames  # frees their memory before the next piece is read
     used = np.array([f not in skip for f in range(n_frames)], np.bool_)
     offsets = offsets_of(counts.sum(axis=1))
     pixels = _pixels(found, counts, first_z)
-    return BlockPixels(pixels, offsets, used, n_strong, background, reasons)
+    seen = None if evidence is None else evidence.result()
+    return BlockPixels(pixels, offsets, used, n_strong, background, reasons, seen)
 
 
 def _pixels(found: Sequence[Found], counts: NDArray[np.int64], first_z: int) -> Pixels:

@@ -13,6 +13,7 @@ from dxdask.arrays import Integers
 from dxdask.columns import check, select
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult, joined
+from dxdask.spotfinding import bad_pixels
 from dxdask.spotfinding.boxes import Boxes
 from dxdask.spotfinding.centroid import measure_spots, whole_counts
 from dxdask.spotfinding.extract import Pixels
@@ -29,6 +30,7 @@ from dxdask.spotfinding.reports.summary import (
 )
 from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
 from dxdask.spotfinding.spot_lists import take_spots
+from dxdask.spotfinding.without_pixels import without_pixels
 
 
 def result_of_part(
@@ -51,7 +53,8 @@ def result_of_part(
     around : the pixels of `boxes_to_cut`, where `needs_surroundings`.
     """
     whole = close_part(part)
-    pixels, offsets = _in_order(whole.closed, whole.offsets)
+    bad = _bad_pixels(whole, experiment)
+    pixels, offsets = _good_spots(whole, bad, experiment, parameters)
     table, separation = measure_spots(pixels, offsets)
     keep, filtered = keep_spots(table, separation, parameters.filter, around)
     pixels, offsets = take_spots(pixels, offsets, np.flatnonzero(keep))
@@ -70,11 +73,20 @@ def result_of_part(
     if around is not None:
         reasons = {**around.unread, **reasons}
     hot = None
+    shape = frame_shape or experiment.detector.frame_shape
     if parameters.write_hot_mask:
-        shape = frame_shape or experiment.detector.frame_shape
         arrays["hot_mask"] = hot = hot_mask(whole.images.hot, experiment.detector, shape)
+    notes = []
+    if bad is not None:
+        masked = _is_sweep(experiment)
+        if masked:
+            arrays["bad_pixel_mask"] = bad_pixels.mask_of(bad, experiment.detector, shape)
+        tables.append(bad_pixels.table_of(bad, experiment.run, experiment.detector))
+        if len(bad.key):
+            notes.append(bad_pixels.line_of(bad, masked=masked))
     messages = [
         *lines_before(whole, parameters, keep.size),
+        *notes,
         *filtered,
         *lines_after(
             kept["z"],
@@ -101,7 +113,8 @@ def result_of_part(
 def boxes_to_cut(part: SpotPart, experiment: Experiment, parameters: SpotfinderParameters) -> Boxes:
     """Return the boxes whose pixels `result_of_part` needs as `around`, from the same `part`."""
     whole = close_part(part)
-    table, separation = measure_spots(*_in_order(whole.closed, whole.offsets))
+    bad = _bad_pixels(whole, experiment)
+    table, separation = measure_spots(*_good_spots(whole, bad, experiment, parameters))
     near = is_near(separation, parameters.filter)
     return boxes_wanted(table, near, experiment.detector, parameters)
 
@@ -111,6 +124,34 @@ def combine_reports(results: Sequence[StepResult]) -> StepResult:
     whole = joined(results)
     tables = (printed_if_short(t) if t.name == "images" else t for t in whole.tables)
     return replace(whole, tables=tuple(tables))
+
+
+def _is_sweep(experiment: Experiment) -> bool:
+    return experiment.scan is not None and not experiment.scan.is_still
+
+
+def _bad_pixels(whole: SpotPart, experiment: Experiment) -> bad_pixels.BadPixels | None:
+    """Return the bad pixels by the images used; None where no evidence was kept."""
+    images = whole.images
+    if images.evidence is None:
+        return None
+    used = np.array([z for z in images.z.tolist() if z not in images.reasons], np.int64)
+    return bad_pixels.find_in(images.evidence, experiment, used)
+
+
+def _good_spots(
+    whole: SpotPart,
+    bad: bad_pixels.BadPixels | None,
+    experiment: Experiment,
+    parameters: SpotfinderParameters,
+) -> tuple[Pixels, Integers]:
+    """Return the spots in order, of sweeps without bad pixels."""
+    pixels, offsets = whole.closed, whole.offsets
+    if bad is not None and len(bad.key) and _is_sweep(experiment):
+        pixels, offsets = without_pixels(
+            pixels, offsets, bad.key, experiment, parameters, limits=whole.size_limits
+        )
+    return _in_order(pixels, offsets)
 
 
 def _in_order(pixels: Pixels, offsets: Integers) -> tuple[Pixels, Integers]:

@@ -12,6 +12,7 @@ from dxdask.pipeline.declaration import CombineInputs, Step, StepInputs, Values
 if TYPE_CHECKING:
     from dask.delayed import Delayed
 
+    from dxdask.arrays import Mask
     from dxdask.pipeline.stored_result import StoredResult
     from dxdask.results import StepResult
 
@@ -34,7 +35,14 @@ def build(inputs: StepInputs) -> Delayed:
     profile: Any = delayed(_profile, pure=True)(
         inputs.results["refine"], inputs.results["find_spots"], run.name, inputs.parameters
     )
-    return integrate(inputs.frames(), run.mask, profile[0], given, local=profile[1])
+    mask = delayed(_without_bad_pixels, pure=True)(run.mask, inputs.results["find_spots"], run.name)
+    return integrate(inputs.frames(), mask, profile[0], given, local=profile[1])
+
+
+def _without_bad_pixels(mask: Mask, spots: StoredResult, run: str) -> Mask:
+    """Return the mask (slow, fast) of a run without the bad pixels that find_spots found."""
+    bad = spots.pixel_map("bad_pixel_mask", run=run)
+    return mask if bad is None else mask & bad
 
 
 def _profile(
