@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Integers
 from dxdask.columns import check, select
+from dxdask.errors import InputError
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult, joined
 from dxdask.spotfinding import bad_pixels
@@ -117,6 +118,27 @@ def boxes_to_cut(part: SpotPart, experiment: Experiment, parameters: SpotfinderP
     table, separation = measure_spots(*_good_spots(whole, bad, experiment, parameters))
     near = is_near(separation, parameters.filter)
     return boxes_wanted(table, near, experiment.detector, parameters)
+
+
+def require_usable_images(results: Sequence[StepResult]) -> None:
+    """Check that an image of any of the sweeps was used.
+
+    Raises
+    ------
+    InputError
+        There is none; the message has the first reason.
+    """
+    if not all(_is_sweep(e) for r in results for e in r.experiments):
+        return
+    n_images = sum(len(t.rows) for r in results for t in r.tables if t.name == "images")
+    problems = [p for r in results for p in r.problems]
+    if not n_images or len({(p["run"], p["image"]) for p in problems}) < n_images:
+        return
+    first = problems[0]
+    raise InputError(
+        f"none of {n_images} images could be used; image {first['image']} of {first['run']}: "
+        f"{first['reason']}"
+    )
 
 
 def combine_reports(results: Sequence[StepResult]) -> StepResult:

@@ -62,8 +62,8 @@ def test_those_put_in_are_found_and_nothing_else(n: int, width: float) -> None:
     put_in = dict.fromkeys(HOT, "hot") | dict.fromkeys(DEAD, "dead")
     if n > 5:
         assert found == put_in
-    else:  # a spot beside it may hide a weak one on one image
-        assert set(put_in) - {HOT[0]} <= set(found) <= set(put_in)
+    else:  # a spot, or the bright one beside it, may hide a weak one on an image
+        assert set(put_in) - {HOT[0], HOT[1]} <= set(found) <= set(put_in)
 
 
 @pytest.mark.parametrize("width", [0.0, 1.0], ids=["stills", "sweep"])

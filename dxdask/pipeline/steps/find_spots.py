@@ -58,9 +58,16 @@ def build(inputs: StepInputs) -> Delayed:
 
 
 def combine(inputs: CombineInputs) -> StepResult:
-    """Return tables and messages of all runs."""
-    from dxdask.spotfinding.result import combine_reports
+    """Return tables and messages of all runs.
 
+    Raises
+    ------
+    InputError
+        No image of any sweep could be used.
+    """
+    from dxdask.spotfinding.result import combine_reports, require_usable_images
+
+    require_usable_images(inputs.results)
     return combine_reports(inputs.results)
 
 
