@@ -93,14 +93,25 @@ def _normal_plane(w: Integers, basis: Floats) -> list[Integers]:
 
 def _monoclinic(group: list[Integers], basis: Floats) -> Integers | None:
     """Axis b along the two-fold one; beta obtuse and near 90 degrees; C centred, if centred."""
+    return monoclinic_change(group, basis, "PC")
+
+
+def monoclinic_change(
+    group: list[Integers], basis: Floats, centrings: str, unique: int = 1
+) -> Integers | None:
+    """Return the basis change P (3, 3) to the monoclinic cell of one of these centrings.
+
+    The two-fold axis is number `unique` (1: b); the angle of the other two is obtuse, and the
+    nearest to 90 degrees of all such cells. None where the lattice has no such cell.
+    """
     w = next(w for w in group if order_of(w) == 2)
     b = axis_of(w)
     best, best_beta = None, np.inf
     for a, c in permutations(_normal_plane(w, basis)[:12], 2):
-        change = np.column_stack([a, b, c])
+        change = np.column_stack(np.roll([a, b, c], unique - 1, axis=0).tolist())
         if determinant(change) < 0:
-            change[:, 1] = -b
-        if determinant(change) == 0 or centring_of(change) not in "PC":
+            change[:, unique] = -b
+        if determinant(change) == 0 or centring_of(change) not in centrings:
             continue
         p, q = a @ basis, c @ basis
         beta = float(np.degrees(np.arccos(p @ q / np.linalg.norm(p) / np.linalg.norm(q))))

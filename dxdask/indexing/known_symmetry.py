@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Integers
-from dxdask.indexing.conventional import CENTRING, centring_of
+from dxdask.indexing.conventional import CENTRING, centring_of, monoclinic_change
 from dxdask.indexing.lattice_symmetry import constrained, find_settings
 from dxdask.indexing.parameters import KnownSymmetry
 from dxdask.indexing.reduction import changed, determinant, inverse
 from dxdask.models import Crystal, cell_of, space_group
+from dxdask.models.metric import rotations_of
 from dxdask.models.vectors import matrix
 
 _FAMILY = {
@@ -64,6 +65,10 @@ def match_symmetry(reduced_a: Floats, group: gemmi.SpaceGroup, max_delta: float)
     found = next((s for s in find_settings(reduced_a, max_delta) if s.lattice == wanted), None)
     if found is None:
         return None
+    if wanted[0] == "m":
+        rotations = [np.array(w, dtype=np.int64).reshape(3, 3) for w in found.rotations]
+        centring = group.centring_type()
+        return monoclinic_change(rotations, inverse(reduced_a), centring, _unique_axis(group))
     # basisop transforms coordinates of the reference setting to this one.
     to_reference = np.array(group.basisop.rot, dtype=np.float64) / gemmi.Op.DEN
     change = np.rint(found.change @ np.linalg.inv(to_reference)).astype(np.int64)
@@ -75,6 +80,12 @@ def match_symmetry(reduced_a: Floats, group: gemmi.SpaceGroup, max_delta: float)
         if centring_of(reordered) == group.centring_type():
             return reordered
     return None
+
+
+def _unique_axis(group: gemmi.SpaceGroup) -> int:
+    """Return the number of the axis (0: a) along the two-fold one of a monoclinic group."""
+    twofold = next(w for w in rotations_of(group.operations()) if np.trace(w) == -1)
+    return int(np.argmax(np.diag(twofold)))
 
 
 def match_cell(

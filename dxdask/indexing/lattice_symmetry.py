@@ -39,11 +39,13 @@ class Setting:
     lattice : Bravais type ("cI").
     delta : largest Le Page angle of the two-fold axes, degrees.
     change : basis change P (3, 3) from the reduced primitive to the conventional cell.
+    rotations : of the lattice, as nine numbers each, along the axes of the reduced cell.
     """
 
     lattice: str
     delta: float
     change: Integers
+    rotations: frozenset[tuple[int, ...]] = frozenset()
 
     @property
     def space_group(self) -> str:
@@ -100,7 +102,9 @@ def find_settings(reduced_a: Floats, max_delta: float) -> list[Setting]:
         found_cell = conventional_change(group, basis)
         if found_cell is not None:
             name, change = found_cell
-            settings.append(Setting(lattice=name, delta=delta, change=change))
+            settings.append(
+                Setting(lattice=name, delta=delta, change=change, rotations=frozenset(key))
+            )
     rank = {name: i for i, name in enumerate(SYMMETRY_ORDER)}
     return sorted(
         settings, key=lambda s: (-rank[s.lattice], round(s.delta, 6), s.change.ravel().tolist())

@@ -164,6 +164,11 @@ class IndexParameters(Parameters):
     joint_indexing: bool = parameter(
         True, "Index all runs by one crystal, else each run by its own."
     )
+    accept_poor_fit: bool = parameter(
+        False,
+        "Accept a lattice that fits the spots of a run hardly better than any other would: then a "
+        "warning, else an error.",
+    )
     min_cell_volume: float = parameter(
         25.0, "Smallest volume of a cell.", unit="Angstrom^3", expert=1, ge=0
     )

@@ -64,7 +64,9 @@ def refine_bravais_settings(
         Experiments and reflections as given, and the table bravais, highest symmetry
         first: solution, metric_fit (Le Page delta, degrees), rmsd (mm), min_cc and max_cc of the
         intensities under the rotations, n_spots, lattice, unit_cell, volume, cb_op (new axes in
-        terms of the old), space_group, recommended. See `apply_setting` for the next step.
+        terms of the old), space_group, acceptable (by DIALS's criteria), recommended (acceptable,
+        and its symmetry is no part of that of another acceptable one). See `apply_setting` for the
+        next step.
 
     Raises
     ------
@@ -87,11 +89,15 @@ def refine_bravais_settings(
     for setting in find_settings(changed(crystal.a, to_reduced), parameters.lepage_max_delta):
         total = to_reduced @ setting.change
         solutions.append(_solve(setting, total, some, experiments, symmetry, refinement))
+    table_of_all = _bravais_table(solutions)
     return StepResult(
         experiments=experiments,
         reflections=reflections,
-        tables=(_bravais_table(solutions),),
-        messages=(f"{len(solutions)} settings within {parameters.lepage_max_delta:g} degrees",),
+        tables=(table_of_all,),
+        messages=(
+            f"{len(solutions)} settings within {parameters.lepage_max_delta:g} degrees",
+            _recommendation(table_of_all),
+        ),
     )
 
 
@@ -158,7 +164,7 @@ def _correlations(
     return (min(found), max(found)) if found else (None, None)
 
 
-def is_recommended(
+def is_acceptable(
     *, metric_fit: float, rmsd: float | None, min_cc: float | None, rmsd_p1: float
 ) -> bool:
     """Return true if a setting fits about as well as the triclinic one (DIALS's criteria).
@@ -177,19 +183,24 @@ def is_recommended(
 def _bravais_table(solutions: list[_Solution]) -> Table:
     """Return the settings as DIALS lists them."""
     rmsd_p1 = solutions[-1].rmsd or 0.0
+    acceptable = [
+        is_acceptable(metric_fit=s.setting.delta, rmsd=s.rmsd, min_cc=s.min_cc, rmsd_p1=rmsd_p1)
+        for s in solutions
+    ]
+    groups = [s.setting.rotations for s, good in zip(solutions, acceptable, strict=True) if good]
     rows = []
-    for i, s in enumerate(solutions):
-        good = is_recommended(
-            metric_fit=s.setting.delta, rmsd=s.rmsd, min_cc=s.min_cc, rmsd_p1=rmsd_p1
-        )
+    for i, (s, good) in enumerate(zip(solutions, acceptable, strict=True)):
+        highest = good and not any(s.setting.rotations < group for group in groups)
         rows.append({
-            "solution": len(solutions) - i, "recommended": good, "metric_fit": s.setting.delta,
+            "solution": len(solutions) - i, "acceptable": good, "recommended": highest,
+            "metric_fit": s.setting.delta,
             "rmsd": s.rmsd, "min_cc": s.min_cc, "max_cc": s.max_cc, "n_spots": s.n_spots,
             "lattice": s.setting.lattice, "unit_cell": s.cell, "volume": s.volume,
             "cb_op": axes_text(s.change), "space_group": s.setting.space_group,
         })  # fmt: skip
     headings = {
         "solution": ("Solution", ""),
+        "acceptable": ("Acceptable", ""),
         "recommended": ("Recommended", ""),
         "metric_fit": ("Metric fit", ".4f"),
         "rmsd": ("rmsd", ".3f"),
@@ -200,3 +211,17 @@ def _bravais_table(solutions: list[_Solution]) -> Table:
     }
     title = "Settings that the lattice allows (rmsd in mm)"
     return Table(name="bravais", title=title, rows=rows, headings=headings)
+
+
+def _recommendation(table: Table) -> str:
+    """Return the message that names the settings to take."""
+    chosen = [
+        f"{r['solution']} ({r['lattice']}, {r['space_group']})"
+        for r in table.rows
+        if r["recommended"]
+    ]
+    n = sum(bool(r["acceptable"]) for r in table.rows)
+    return (
+        f"{n} of {len(table.rows)} settings fit as well as the triclinic one; recommended, as the "
+        f"highest symmetry among them: {' or '.join(chosen) or 'none'}"
+    )

@@ -7,8 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from dxdask.columns import Flag, Reflections, has_flag, select
+from dxdask.errors import ConvergenceError
 from dxdask.indexing.candidates import best_candidate
+from dxdask.indexing.causes import likely_causes
 from dxdask.indexing.fft3d import find_basis_vectors, grid_d_min
+from dxdask.indexing.fit_quality import require_fit
 from dxdask.indexing.lattice import find_lattices
 from dxdask.indexing.macrocycles import resolution_steps, run_macrocycles
 from dxdask.indexing.max_cell import find_max_cell
@@ -34,8 +37,24 @@ def index_together(
     InputError
         Too few spots.
     ConvergenceError
-        No lattice indexes the spots, or none has the known symmetry.
+        No lattice fits the spots of each run, or none has the known symmetry; the message names
+        what is likely wrong with the geometry.
     """
+    try:
+        return _index(reflections, experiments, parameters, refinement)
+    except ConvergenceError as error:
+        causes = likely_causes(reflections, experiments, parameters)
+        if not causes:
+            raise
+        raise ConvergenceError(f"{'; '.join(causes)} ({error})") from error
+
+
+def _index(
+    reflections: Reflections,
+    experiments: ExperimentList,
+    parameters: IndexParameters,
+    refinement: RefinementParameters,
+) -> StepResult:
     spots = map_centroids(reflections, experiments)
     search = select(spots, within_first_rotation(spots, experiments))
     max_cell, messages = _max_cell(search, parameters)
@@ -60,11 +79,12 @@ def index_together(
     messages.append(f"Using d_min_step {steps.step:.2f}")
     result = run_macrocycles(spots, best.experiments, steps, parameters, refinement)
     tables = [t for t in result.tables if t.name in ("crystals", "rmsds")]
+    notes = require_fit(result.reflections, result.experiments, parameters)
     moved = panels_table(experiments, result.experiments)
     return replace(
         result,
         tables=(table, imagesets_table(result.reflections, experiments), *tables, moved),
-        messages=(*messages, *result.messages),
+        messages=(*messages, *result.messages, *notes),
     )
 
 

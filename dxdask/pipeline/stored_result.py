@@ -149,6 +149,14 @@ class StoredResult:
         """Return arrays, all or some; of all runs or of one."""
         return self._store(run).arrays(self.step, names, run=run)
 
+    def pixel_map(self, name: str, *, run: str) -> NDArray[Any] | None:
+        """Return a map (slow, fast) of one run; None where the step made none of this run."""
+        entry = self._store(run).manifest(self.step).runs.get(run)
+        if entry is None or name not in entry.arrays:
+            return None
+        found = self.arrays([name], run=run)[name]
+        return found.reshape(found.shape[-2:])
+
     def experiments(self, *, run: str | None = None) -> ExperimentList:
         """Return the models as the step left them, of all runs or of one."""
         found = self._store(run).experiments(self.step, run=run)

@@ -16,6 +16,7 @@ from dxdask.models.pixel_maps import PixelMaps
 from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.panel_pixels import Found, PanelPixels, panel_pixels
 from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.spotfinding.pixel_evidence import EvidenceOfBlock, PixelEvidence
 from dxdask.spotfinding.workspaces import Workspace
 
 
@@ -62,6 +63,7 @@ class BlockPixels(NamedTuple):
         without `compute_mean_background`.
     reasons : frame, from 0 -> reason why it could not be used.
     saturated : the saturated pixels beside strong ones.
+    evidence : for bad pixels; None without `mask_bad_pixels`.
     """
 
     pixels: Pixels
@@ -71,6 +73,7 @@ class BlockPixels(NamedTuple):
     background: NDArray[np.float64]
     reasons: dict[int, str]
     saturated: Pixels
+    evidence: PixelEvidence | None = None
 
 
 def strong_pixels(
@@ -99,6 +102,9 @@ def strong_pixels(
     n_strong = np.zeros(n_frames, np.int64)
     background = np.full(n_frames, np.nan)
     reasons: dict[int, str] = {}
+    evidence = (
+        EvidenceOfBlock(experiment, masks, parameters) if parameters.mask_bad_pixels else None
+    )
     for z, frames, unread in pieces:
         panels = workspace.panels(
             frames.dtype, lambda d: panel_pixels(experiment, masks, parameters, d, maps)
@@ -121,12 +127,15 @@ def strong_pixels(
             else:
                 found += strong
                 saturated += _saturated(frames[i], panels, strong, first_z + f)
+                if evidence is not None:
+                    evidence.add(frames[i], first_z + f, strong)
         del frames  # frees their memory before the next piece is read
     used = np.array([f not in skip for f in range(n_frames)], np.bool_)
     offsets = offsets_of(counts.sum(axis=1))
     pixels = _pixels(found, counts, first_z)
     beside = concatenate_pixels(saturated)
-    return BlockPixels(pixels, offsets, used, n_strong, background, reasons, beside)
+    seen = None if evidence is None else evidence.result()
+    return BlockPixels(pixels, offsets, used, n_strong, background, reasons, beside, seen)
 
 
 def _pixels(found: Sequence[Found], counts: NDArray[np.int64], first_z: int) -> Pixels:

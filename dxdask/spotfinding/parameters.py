@@ -111,6 +111,11 @@ class SpotfinderParameters(Parameters):
         "Write a mask of the pixels that are strong on every image of the run, or of a range of "
         "`scan_range`: the array hot_mask of find_spots; see apply_mask.",
     )
+    mask_bad_pixels: bool = parameter(
+        True,
+        "Find hot, noisy and dead pixels on the way; those of sweeps are excluded from spots and "
+        "from integration, those of stills are reported.",
+    )
     force_2d: bool = parameter(False, "Find spots on each image separately, as on stills.")
     scan_range: tuple[ImageRange, ...] = parameter(
         (), "First and last image number of each range of images to use. None given: all."

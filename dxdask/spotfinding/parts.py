@@ -29,9 +29,11 @@ from dxdask.spotfinding.extract import (
 )
 from dxdask.spotfinding.hot import Hot, combine_hot, hot_of_frames
 from dxdask.spotfinding.images import ZRange, is_two_d, is_used
+from dxdask.spotfinding.keys import keys_of
 from dxdask.spotfinding.label import combine_labels, label_pixels
 from dxdask.spotfinding.offsets import offsets_of
 from dxdask.spotfinding.parameters import SpotfinderParameters
+from dxdask.spotfinding.pixel_evidence import PixelEvidence, combine_evidence
 from dxdask.spotfinding.spot_lists import divide
 from dxdask.spotfinding.workspaces import Workspace
 
@@ -47,6 +49,7 @@ class ImageRecords(NamedTuple):
     reasons : z -> reason why that frame could not be used.
     hot : the pixels strong on all of them; empty without `write_hot_mask`.
     saturated : the saturated pixels beside strong ones.
+    evidence : for bad pixels; None without `mask_bad_pixels`.
     """
 
     z: Integers
@@ -55,6 +58,7 @@ class ImageRecords(NamedTuple):
     reasons: dict[int, str]
     hot: Hot
     saturated: Pixels
+    evidence: PixelEvidence | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +113,7 @@ def spots_of_block(
         workspace=workspace,
     )  # fmt: skip
     p, detector = block.pixels, experiment.detector
-    width, key = _keys(p, detector)
+    width, key = keys_of(p, detector)
     two_d = is_two_d(experiment, parameters)
     label, n = label_pixels(key, p.x, p.y, width, block.frame_offsets, two_d=two_d)
     everything = ranges or ((first_z, first_z + n_frames),)
@@ -119,20 +123,6 @@ def spots_of_block(
         images=_images(block, key, first_z, everything if parameters.write_hot_mask else ()),
         limits=size_limits(detector, parameters), two_d=two_d,
     )  # fmt: skip
-
-
-def _keys(pixels: Pixels, detector: Detector) -> tuple[NDArray[np.int32], Integers]:
-    """Return for pixels (n,) the width of their panel, and their index among those of all panels,
-    panel by panel, row by row.
-    """
-    widths = np.array([p.image_size[0] for p in detector.panels], np.int32)
-    areas = np.array([p.image_size[0] * p.image_size[1] for p in detector.panels], np.int64)
-    width = widths[pixels.panel]
-    key = np.multiply(pixels.y, width, dtype=np.int64)
-    key += pixels.x
-    if len(areas) > 1:
-        key += (np.cumsum(areas) - areas)[pixels.panel]
-    return width, key
 
 
 def _images(
@@ -147,6 +137,7 @@ def _images(
         reasons={f + first_z: reason for f, reason in block.reasons.items()},
         hot=hot_of_frames(key, block.frame_offsets, usable, first_z=first_z, ranges=hot_ranges),
         saturated=block.saturated,
+        evidence=block.evidence,
     )
 
 
@@ -217,6 +208,7 @@ def _join_images(parts: Sequence[ImageRecords]) -> ImageRecords:
         reasons={z: reason for p in parts for z, reason in p.reasons.items()},
         hot=combine_hot([p.hot for p in parts]),
         saturated=concatenate_pixels([p.saturated for p in parts]),
+        evidence=combine_evidence([p.evidence for p in parts]),
     )
 
 

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Integers
 from dxdask.columns import check, select
+from dxdask.errors import InputError
 from dxdask.models import Experiment, ExperimentList
 from dxdask.results import StepResult, joined
+from dxdask.spotfinding import bad_pixels
 from dxdask.spotfinding.boxes import Boxes
 from dxdask.spotfinding.centroid import measure_spots, whole_counts
 from dxdask.spotfinding.extract import Pixels
@@ -29,6 +31,7 @@ from dxdask.spotfinding.reports.summary import (
 )
 from dxdask.spotfinding.shoeboxes import Surroundings, shoeboxes_of
 from dxdask.spotfinding.spot_lists import take_spots
+from dxdask.spotfinding.without_pixels import without_pixels
 
 
 def result_of_part(
@@ -53,7 +56,8 @@ def result_of_part(
     around : the pixels of `boxes_to_cut`, where `needs_surroundings`.
     """
     whole = close_part(part)
-    pixels, offsets = _in_order(whole.closed, whole.offsets)
+    bad = _bad_pixels(whole, experiment)
+    pixels, offsets = _good_spots(whole, bad, experiment, parameters)
     table, separation = measure_spots(pixels, offsets)
     keep, filtered = keep_spots(table, separation, parameters.filter, around)
     pixels, offsets = take_spots(pixels, offsets, np.flatnonzero(keep))
@@ -72,11 +76,20 @@ def result_of_part(
     if around is not None:
         reasons = {**around.unread, **reasons}
     hot = None
+    shape = frame_shape or experiment.detector.frame_shape
     if parameters.write_hot_mask:
-        shape = frame_shape or experiment.detector.frame_shape
         arrays["hot_mask"] = hot = hot_mask(whole.images.hot, experiment.detector, shape)
+    notes = []
+    if bad is not None:
+        masked = _is_sweep(experiment)
+        if masked:
+            arrays["bad_pixel_mask"] = bad_pixels.mask_of(bad, experiment.detector, shape)
+        tables.append(bad_pixels.table_of(bad, experiment.run, experiment.detector))
+        if len(bad.key):
+            notes.append(bad_pixels.line_of(bad, masked=masked))
     messages = [
         *lines_before(whole, parameters, keep.size),
+        *notes,
         *filtered,
         *lines_after(
             kept["z"],
@@ -103,9 +116,31 @@ def result_of_part(
 def boxes_to_cut(part: SpotPart, experiment: Experiment, parameters: SpotfinderParameters) -> Boxes:
     """Return the boxes whose pixels `result_of_part` needs as `around`, from the same `part`."""
     whole = close_part(part)
-    table, separation = measure_spots(*_in_order(whole.closed, whole.offsets))
+    bad = _bad_pixels(whole, experiment)
+    table, separation = measure_spots(*_good_spots(whole, bad, experiment, parameters))
     near = is_near(separation, parameters.filter)
     return boxes_wanted(table, near, experiment.detector, parameters)
+
+
+def require_usable_images(results: Sequence[StepResult]) -> None:
+    """Check that an image of any of the sweeps was used.
+
+    Raises
+    ------
+    InputError
+        There is none; the message has the first reason.
+    """
+    if not all(_is_sweep(e) for r in results for e in r.experiments):
+        return
+    n_images = sum(len(t.rows) for r in results for t in r.tables if t.name == "images")
+    problems = [p for r in results for p in r.problems]
+    if not n_images or len({(p["run"], p["image"]) for p in problems}) < n_images:
+        return
+    first = problems[0]
+    raise InputError(
+        f"none of {n_images} images could be used; image {first['image']} of {first['run']}: "
+        f"{first['reason']}"
+    )
 
 
 def combine_reports(results: Sequence[StepResult]) -> StepResult:
@@ -113,6 +148,34 @@ def combine_reports(results: Sequence[StepResult]) -> StepResult:
     whole = joined(results)
     tables = (printed_if_short(t) if t.name == "images" else t for t in whole.tables)
     return replace(whole, tables=tuple(tables))
+
+
+def _is_sweep(experiment: Experiment) -> bool:
+    return experiment.scan is not None and not experiment.scan.is_still
+
+
+def _bad_pixels(whole: SpotPart, experiment: Experiment) -> bad_pixels.BadPixels | None:
+    """Return the bad pixels by the images used; None where no evidence was kept."""
+    images = whole.images
+    if images.evidence is None:
+        return None
+    used = np.array([z for z in images.z.tolist() if z not in images.reasons], np.int64)
+    return bad_pixels.find_in(images.evidence, experiment, used)
+
+
+def _good_spots(
+    whole: SpotPart,
+    bad: bad_pixels.BadPixels | None,
+    experiment: Experiment,
+    parameters: SpotfinderParameters,
+) -> tuple[Pixels, Integers]:
+    """Return the spots in order, of sweeps without bad pixels."""
+    pixels, offsets = whole.closed, whole.offsets
+    if bad is not None and len(bad.key) and _is_sweep(experiment):
+        pixels, offsets = without_pixels(
+            pixels, offsets, bad.key, experiment, parameters, limits=whole.size_limits
+        )
+    return _in_order(pixels, offsets)
 
 
 def _in_order(pixels: Pixels, offsets: Integers) -> tuple[Pixels, Integers]:

@@ -15,7 +15,7 @@ from dxdask.storage.store.partitions import Partition
 from dxdask.storage.store.runs import complete_runs
 from dxdask.tables import Table
 
-PIXEL_MAPS = ("mask", "hot_mask")
+PIXEL_MAPS = ("mask", "hot_mask", "bad_pixel_mask")
 
 
 def combined(partitions: Sequence[Partition]) -> StepResult:

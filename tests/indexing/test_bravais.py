@@ -16,7 +16,7 @@ from dxdask.indexing import (
     refine_bravais_settings,
 )
 from dxdask.indexing.correlation import correlation, merge_intensities
-from dxdask.indexing.refine_bravais_settings import is_recommended
+from dxdask.indexing.refine_bravais_settings import is_acceptable
 from dxdask.indexing.setting import axes_change, axes_text
 from dxdask.models import Crystal, ExperimentList
 from dxdask.refinement import RefinementParameters, refine
@@ -92,7 +92,7 @@ def test_intensities_distinguish_true_symmetry_from_that_of_the_lattice():
     ],
 )  # fmt: skip
 def test_ladder_of_the_recommendation(metric_fit, rmsd, min_cc, expected):
-    found = is_recommended(metric_fit=metric_fit, rmsd=rmsd, min_cc=min_cc, rmsd_p1=1.0)
+    found = is_acceptable(metric_fit=metric_fit, rmsd=rmsd, min_cc=min_cc, rmsd_p1=1.0)
     assert found is expected
 
 

@@ -59,9 +59,16 @@ def build(inputs: StepInputs) -> Delayed:
 
 
 def combine(inputs: CombineInputs) -> StepResult:
-    """Return tables and messages of all runs."""
-    from dxdask.spotfinding.result import combine_reports
+    """Return tables and messages of all runs.
 
+    Raises
+    ------
+    InputError
+        No image of any sweep could be used.
+    """
+    from dxdask.spotfinding.result import combine_reports, require_usable_images
+
+    require_usable_images(inputs.results)
     return combine_reports(inputs.results)
 
 
@@ -75,6 +82,7 @@ STEP = Step(
     reads_frames=True,
     extras=extras,
     combine=combine,
+    version="2",
     mask=("hot_mask", "write_hot_mask=true"),
     example="min_spot_size=4",
 )

@@ -12,6 +12,7 @@ from dxdask.pipeline.declaration import CombineInputs, Extras, Step, StepInputs,
 if TYPE_CHECKING:
     from dask.delayed import Delayed
 
+    from dxdask.arrays import Mask
     from dxdask.pipeline.inputs import RunInput
     from dxdask.pipeline.stored_result import StoredResult
     from dxdask.results import StepResult
@@ -44,8 +45,15 @@ def build(inputs: StepInputs) -> Delayed:
     profile: Any = delayed(_profile, pure=True)(
         inputs.results["refine"], inputs.results["find_spots"], run.name, inputs.parameters
     )
+    mask = delayed(_without_bad_pixels, pure=True)(run.mask, inputs.results["find_spots"], run.name)
     maps = maps_of(inputs.extras)
-    return integrate(inputs.frames(), run.mask, profile[0], given, local=profile[1], maps=maps)
+    return integrate(inputs.frames(), mask, profile[0], given, local=profile[1], maps=maps)
+
+
+def _without_bad_pixels(mask: Mask, spots: StoredResult, run: str) -> Mask:
+    """Return the mask (slow, fast) of a run without the bad pixels that find_spots found."""
+    bad = spots.pixel_map("bad_pixel_mask", run=run)
+    return mask if bad is None else mask & bad
 
 
 def _profile(

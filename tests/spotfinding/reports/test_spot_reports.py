@@ -144,7 +144,10 @@ def test_lines_are_those_of_dials(shared: Path, tmp_path: Path) -> None:
     asked = [f"spotfinder.{w}" if "scan" in w or "compute" in w else w for w in words]
     log = run_dials("dials.find_spots", "imported.expt", *asked, "nproc=1", folder=tmp_path)
     parameters = SpotfinderParameters(
-        scan_range=((1, 20),), compute_mean_background=True, maximum_trusted_value=500
+        scan_range=((1, 20),),
+        compute_mean_background=True,
+        maximum_trusted_value=500,
+        mask_bad_pixels=False,
     )
     result = find_spots(frames, experiment, mask, parameters)
     theirs = {line.rstrip() for line in log.split("\n")}
