@@ -23,7 +23,7 @@ ADDED = {"pedestal"}  # also takes files
     "import", "dxdask.pipeline.import_parameters:ImportCommandParameters", Path("imported.zarr")
 )
 def import_(paths: list[str], out: Path, parameters: ImportCommandParameters, json: bool) -> None:
-    """Read frames (NXmx, CBF, SMV; files, folders, templates) into a store."""
+    """Read frames (NXmx, CBF, SMV), or results (.expt, .refl, MTZ, XDS), into a store."""
     from dxdask.pipeline import ensemble
 
     arguments.need(paths or parameters.template, "import", "files")

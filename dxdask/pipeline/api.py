@@ -71,7 +71,7 @@ def parameters(name: str, store: Store | PathLike | None = None) -> Any:
 
 
 def import_(paths: PathLike | Sequence[PathLike], output: PathLike, **parameters: Any) -> Store:
-    """Read frames into a new store, or add runs to one.
+    """Read frames, or results of another program, into a new store, or add runs to one.
 
     Parameters
     ----------

@@ -13,13 +13,11 @@ from dxdask.models.symmetry import asu_indices
 from dxdask.storage.exporters.indexed_stills import Stills, indexed_stills, place_of
 from dxdask.storage.exporters.mtz import (
     PARTIALITY_THRESHOLD,
-    batch_offsets,
-    batches,
-    dataset_numbers,
     empty_mtz,
     fill,
     index_columns,
 )
+from dxdask.storage.exporters.mtz_batches import batch_offsets, batches, dataset_numbers
 from dxdask.storage.exporters.whole_file import whole_file
 
 _NEEDED = (

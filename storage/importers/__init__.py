@@ -5,7 +5,9 @@ files : files from names, folders, globs and templates. selection : chosen event
 adjust, geometry, reference_geometry, json_geometry : corrections of what the files hold.
 image_format, image_header, image_reader, image_runs : formats with one image in a file.
 pixel_maps : maps of values by pixel.
-nxmx, crystfel, cbf, smv : formats. dials : experiments and reflections of DIALS.
+nxmx, crystfel, cbf, smv : formats of frames.
+dials, mtz, xds : models and reflections of other programs. observations, fitted, laboratory : their
+intensities, and their frames of coordinates, as dxdask's.
 
 The names exported here are imported on first use: workers that read linked frames import the
 modules of formats, and need none of the libraries that the import of files needs.

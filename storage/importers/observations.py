@@ -127,7 +127,8 @@ def detector_from_positions(
 def _radii(hkl: NDArray[np.int32], crystal: Crystal, beam: Beam, distance: float) -> Floats:
     """Return distances (n,) from the beam centre on a detector normal to the beam, mm."""
     cell = gemmi.UnitCell(*crystal.unit_cell)
-    d = spacings(np.where(hkl.any(axis=1)[:, None], hkl, 1), cell)
+    known = np.asarray(hkl.any(axis=1))
+    d = spacings(np.where(known[:, None], hkl, 1), cell)
     sine = beam.wavelength / (2 * d)
     with np.errstate(invalid="ignore"):
         return np.asarray(distance * np.tan(2 * np.arcsin(np.where(sine < 0.7, sine, np.nan))))

@@ -21,6 +21,7 @@ from dxdask.models.crystal import b_matrix
 from dxdask.models.vectors import matrix, unit, vector
 from dxdask.storage.importers.laboratory import laboratory_frame
 
+_N_FLOATS = 156
 _JITTER = 0.02  # of the width, degree: angles of neighbours that belong to one run
 _LEAST_WIDTH = 1e-4  # degree
 
@@ -92,7 +93,7 @@ def _width(batch: gemmi.Mtz.Batch) -> float:
 
 def _run(mtz: gemmi.Mtz, headers: Sequence[gemmi.Mtz.Batch]) -> BatchRun:
     first, last = headers[0], headers[-1]
-    floats = np.asarray(list(first.floats), dtype=np.float64)
+    floats = np.array([first.floats[i] for i in range(_N_FLOATS)], dtype=np.float64)
     n_images = last.number - first.number + 1
     width = float(np.median([_width(b) for b in headers]))
     frame, source, axis = _frame(floats)
@@ -150,7 +151,7 @@ def _bare_run(
         width, middle = np.polyfit(batch[mine] - numbers[0], rotation[mine], 1).tolist()
         start = middle - width / 2
     wavelength = next((d.wavelength for d in reversed(mtz.datasets) if d.wavelength > 0), 1.0)
-    frame, source, axis = _frame(np.zeros(156))
+    frame, source, axis = _frame(np.zeros(_N_FLOATS))
     return BatchRun(
         first=numbers[0],
         last=numbers[-1],

@@ -16,7 +16,8 @@ from dxdask.merging import merge
 from dxdask.models import Beam, Crystal, Experiment, ExperimentList, Goniometer, Scan
 from dxdask.models.vectors import rotation_matrix
 from dxdask.scaling import scale
-from dxdask.storage.exporters.mtz import batch_offsets, write_merged, write_unmerged
+from dxdask.storage.exporters.mtz import write_merged, write_unmerged
+from dxdask.storage.exporters.mtz_batches import batch_offsets
 
 
 @pytest.fixture(scope="module")
