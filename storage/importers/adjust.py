@@ -1,4 +1,4 @@
-"""Adjustments of a run by the parameters of the import: images, geometry, mask, link."""
+"""Adjustments of a run by the parameters of the import: geometry, mask, link."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError, ParameterError
-from dxdask.models import Scan
 from dxdask.storage.formats import RunSource
 from dxdask.storage.importers.geometry import overridden
 from dxdask.storage.importers.geometry_check import geometry_problems
 from dxdask.storage.importers.missing import require_complete, with_given_panels
 from dxdask.storage.importers.parameters import ImportParameters
 from dxdask.storage.importers.reference_geometry import with_reference
-from dxdask.storage.importers.selection import images_of
 
 
 def adjusted(
@@ -30,8 +28,6 @@ def adjusted(
     ParameterError, InputError
         What was given contradicts itself or the frames.
     """
-    if parameters.geometry.scan.image_range is not None:
-        run = _sliced(run, parameters.geometry.scan.image_range)
     run = with_given_panels(run, parameters.geometry.detector.panel)
     run = with_reference(run, parameters.input)
     require_complete(run, parameters)
@@ -68,18 +64,6 @@ def adjusted(
         missing=(),
         problems=(*run.problems, *geometry_problems(experiment)),
     )
-
-
-def _sliced(run: RunSource, image_range: tuple[int, int]) -> RunSource:
-    """Return the images first .. last (numbers, both included) of a run."""
-    scan = run.experiment.scan or Scan(image_range=(1, run.shape[0]))
-    first, last = image_range
-    low, high = scan.image_range
-    if not low <= first <= last <= high:
-        raise ParameterError(
-            f"geometry.scan.image_range={first},{last}: run {run.name} has images {low} to {high}"
-        )
-    return images_of(run, first - low, last - low + 1)
 
 
 def with_manifest(run: RunSource, parameters: ImportParameters) -> RunSource:

@@ -14,7 +14,7 @@ from dxdask.storage.formats import FileGroup, Format, RunSource, Supplement, for
 from dxdask.storage.importers.adjust import adjusted, with_manifest
 from dxdask.storage.importers.files import find_files, group_files
 from dxdask.storage.importers.parameters import ImportParameters
-from dxdask.storage.importers.selection import selected
+from dxdask.storage.importers.selection import selected, within
 from dxdask.storage.store.layout import name_from
 from dxdask.storage.store.masks import read_mask
 from dxdask.tables import shortened
@@ -51,7 +51,8 @@ def read_runs(
     for group in group_files(_without_linked(find_files(given, parameters.template))):
         for one, part in _by_format(group):
             runs.extend(one.read_runs(part, supplement))
-    runs = selected(_with_unique_names(runs), parameters.events, parameters.max_events)
+    runs = within(_with_unique_names(runs), parameters.geometry.scan.image_range)
+    runs = selected(runs, parameters.events, parameters.max_events)
     lookup = parameters.lookup.mask
     mask = None if lookup is None else read_mask(lookup, "lookup.mask")
     runs = [adjusted(run, parameters, mask) for run in runs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.errors import FormatError, InputError
+from dxdask.errors import FormatError, InputError, ParameterError
 from dxdask.models import Scan
 from dxdask.storage.formats import ChunkManifest, RawReader, RunSource
 from dxdask.storage.formats.run_source import ReaderFrom
@@ -120,6 +121,40 @@ def _with_events(run: RunSource, chosen: NDArray[np.int64], ids: NDArray[np.int6
 
 def _part(values: tuple[float, ...], chosen: NDArray[np.int64], n: int) -> tuple[float, ...]:
     return tuple(values[i] for i in chosen) if len(values) == n else values
+
+
+def within(runs: Sequence[RunSource], image_range: tuple[int, int] | None) -> list[RunSource]:
+    """Return the runs with their images first .. last (numbers, both included) only.
+
+    Of several runs in one file, which share its numbers, those without such images are left out.
+
+    Raises
+    ------
+    ParameterError
+        A run that has its file alone reaches less far, or no run has such images.
+    """
+    if image_range is None:
+        return list(runs)
+    first, last = image_range
+    n_runs = Counter(run.files[0] for run in runs)
+    out = []
+    for run in runs:
+        low = run.experiment.first_image
+        high = low + run.shape[0] - 1
+        if n_runs[run.files[0]] == 1 and not low <= first <= last <= high:
+            raise ParameterError(
+                f"geometry.scan.image_range={first},{last}: run {run.name} has images {low} to "
+                f"{high}"
+            )
+        start, stop = max(first, low), min(last, high) + 1
+        if start < stop:
+            out.append(images_of(run, start - low, stop - low))
+    if runs and not out:
+        raise ParameterError(
+            f"geometry.scan.image_range={first},{last}: no run has such images; they are "
+            f"{runs[0].experiment.first_image} to {high}"
+        )
+    return out
 
 
 def images_of(run: RunSource, start: int, stop: int) -> RunSource:

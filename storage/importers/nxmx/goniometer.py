@@ -24,6 +24,7 @@ from dxdask.storage.importers.nxmx.fields import (
 from dxdask.storage.importers.nxmx.images import ImagesOf
 
 _STILL = 0.02  # degree: the noise of an axis that stands
+_DRIFT = 1e-3  # degree: of one that creeps one way
 _OTHER = 0.1  # of the range of the scan: what another axis may drift
 _AXES = ("omega", "phi", "chi", "kappa", "two_theta")
 # Rotation axes in the frame of NeXus of EIGER detectors whose masters have none: the beamlines'
@@ -64,7 +65,7 @@ class _Rotation:
         if not steps.size or not np.any(steps):
             return False
         one_way = bool(np.all(steps >= 0.0) or np.all(steps <= 0.0))
-        return one_way or self.span > _STILL
+        return self.span > (_DRIFT if one_way else _STILL)
 
     @property
     def is_wide(self) -> bool:
@@ -228,6 +229,8 @@ def _turning(
     angles = images.of(values, f"{named} {values.size} angles")
     if not np.all(np.isfinite(angles)):
         raise FormatError(f"{named} angles that are not finite")
+    if not (rotating.moves or rotating.is_wide):
+        angles = np.full(1, float(np.median(angles)))
     widths = rotating.widths
     if widths is not None and widths.size > 1:
         widths = images.of(widths, f"{named} {widths.size} widths")

@@ -30,9 +30,9 @@ def pixel_mask(
         if item.dtype.kind not in "iubf":
             found.lacks("mask", f"{where(item)} holds no numbers but {item.dtype}")
         elif _is_of_one(item, frame_shape):
-            return good & (_flat(item[()], frame_shape) == 0)
+            return np.asarray(good & (_flat(item[()], frame_shape) == 0))
         elif item.ndim >= 3 and item.shape[0] * frame_shape[0] * frame_shape[1] == item.size:
-            return good & ~_bad_in_all(item, frame_shape)
+            return np.asarray(good & ~_bad_in_all(item, frame_shape))
         else:
             found.lacks("mask", f"{where(item)} is {item.shape}, the frames {frame_shape}")
     return good

@@ -90,7 +90,9 @@ def _width(steps: Floats, known: float | None) -> float:
 
 def _fitted(along: Floats, angles: Floats, first: int, stop: int, width: float) -> Sweep:
     part, n = along[first:stop], stop - first
-    if n > 1 and width != 0.0:
+    if width == 0.0:
+        return Sweep(first, stop, float(angles[first]), 0.0)
+    if n > 1:
         lag = n // 2
         slope = float(np.median(part[lag:] - part[:-lag])) / lag
         # The width as it was set, where the angles agree with it to a thousandth of an image.

@@ -6,7 +6,7 @@ import pytest
 from support.mutated_nxmx import FRAMES, write_example
 from support.raw_examples import axis, group
 
-from dxdask.errors import FormatError
+from dxdask.errors import FormatError, ParameterError
 from dxdask.storage.importers import ImportParameters, read_runs
 from dxdask.storage.importers.nxmx.units import unit_of
 
@@ -355,6 +355,10 @@ def test_screening_images_and_wedges_in_one_file_are_runs(tmp_path, widths):
     assert [r.experiment.scan.oscillation for r in runs] == starts
     np.testing.assert_array_equal(runs[2].read(0, 2), FRAMES[2:])
     assert runs[2].locate().shape == (2, 60, 80)
+    some = imported(path, geometry={"scan": {"image_range": (2, 3)}})
+    assert [r.experiment.scan.image_range for r in some] == [(2, 2), (3, 3)]
+    with pytest.raises(ParameterError, match="no run has such images; they are 1 to 4"):
+        imported(path, geometry={"scan": {"image_range": (7, 9)}})
     (whole,) = imported(path, geometry={"scan": {"oscillation": (0.0, 0.5)}})
     assert whole.shape[0] == 4
 
@@ -472,3 +476,21 @@ def test_data_files_beside_their_master(tmp_path, caplog):
     (run,) = read_runs([tmp_path / "x_data_000001.h5", path, tmp_path / "x_data_000002.h5"])
     assert run.shape[0] == 4
     assert "x_data_000001.h5, x_data_000002.h5 are read through x_master.h5" in caplog.text
+
+
+def test_noise_of_an_axis_that_stands_is_no_rotation(tmp_path):
+    noise = 40.0 + np.array([0.002, -0.003, 0.001, -0.002])
+    path = changed(tmp_path, setting(f"{SAMPLE}/omega", noise), deleting(f"{SAMPLE}/omega_end"))
+    (run,) = imported(path)
+    assert run.experiment.scan.is_still
+    assert run.experiment.scan.oscillation[0] == pytest.approx(40.0, abs=0.01)
+
+
+def test_another_axis_that_drifts(tmp_path):
+    def change(file):
+        axis(file[SAMPLE], "phi", [9.99, 10.0, 10.0, 10.02], (0, 1, 0), "rotation", "deg", "omega")
+        put(file, "entry/sample/depends_on", f"/{SAMPLE}/phi")
+
+    (run,) = imported(changed(tmp_path, change))
+    assert run.experiment.goniometer.angles == (10.0, 0.0)
+    assert any("phi drifts by 0.03 degrees" in line for line in run.problems)
