@@ -12,7 +12,8 @@ from pathlib import Path
 
 from dxdask.errors import FormatError
 
-_LONGEST = 120.0  # s
+CPU_LIMIT = 30  # s, of the headers of one file; waiting for a slow disk is not counted
+_LONGEST = 600.0  # s, with waiting
 _MOST_KEPT = 4096
 
 
@@ -39,25 +40,35 @@ def _fault(path: str, _size: int, _time: int) -> str:
     child = os.fork()
     if child == 0:
         _read_and_exit(Path(path))
-    started = time.monotonic()
-    wait = 0.001
+    status = _ended(child)
+    if not os.WIFSIGNALED(status):
+        return ""
+    ended = os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
+    return f"needs more than {CPU_LIMIT} s for its headers" if ended else "crashes on it"
+
+
+def _ended(child: int) -> int:
+    """Return the status that a process ended with; it is killed if it takes too long."""
+    started, pause = time.monotonic(), 0.001
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return "crashes on it" if os.WIFSIGNALED(status) else ""
+            return status
         if time.monotonic() - started > _LONGEST:
             os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return f"has not read its headers within {_LONGEST:g} s"
-        time.sleep(wait)
-        wait = min(2.0 * wait, 0.05)
+            return os.waitpid(child, 0)[1]
+        time.sleep(pause)
+        pause = min(2.0 * pause, 0.05)
 
 
 def _read_and_exit(path: Path) -> None:
     """Read what an import reads before the frames, in silence; errors come again in the parent."""
+    import resource  # not on Windows
+
     from dxdask.storage.importers.nxmx.experiment import has_nxmx_groups, read_nxmx
 
     try:
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT + 5))
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):
             os.dup2(nowhere, stream)

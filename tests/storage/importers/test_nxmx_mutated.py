@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from support.mutated_nxmx import write_example, write_mutated
 from dxdask.errors import DxdaskError
 from dxdask.storage.formats import RunSource
 from dxdask.storage.importers import read_runs
+from dxdask.storage.importers.nxmx import probe
 
 
 def silent_nonsense(run: RunSource) -> str:
@@ -70,6 +72,16 @@ def test_some_mutated_files(tmp_path):
     assert faults_of(tmp_path, range(60)) == []
 
 
+@pytest.mark.parametrize("seed", [1521, 1524])
+def test_a_crash_and_a_hang_of_hdf5_are_errors(tmp_path, seed, monkeypatch):
+    """In this build of HDF5 the first file crashes it, and the second keeps it busy forever."""
+    monkeypatch.setattr(probe, "CPU_LIMIT", 3)
+    if threading.active_count() > 1:
+        pytest.skip("beside other threads no process is forked")
+    with pytest.raises(DxdaskError, match="damaged"):
+        read_runs([write_mutated(tmp_path / "a.nxs", seed)])
+
+
 @pytest.mark.slow
 def test_a_thousand_mutated_files(tmp_path):
     """Each hundred in a process of its own, with a limit of its time."""
@@ -77,6 +89,8 @@ def test_a_thousand_mutated_files(tmp_path):
         code = (
             "import pathlib, sys; sys.path[:0] = sys.argv[3:]\n"
             "from test_nxmx_mutated import faults_of\n"
+            "from dxdask.storage.importers.nxmx import probe\n"
+            "probe.CPU_LIMIT = 5\n"
             "first = int(sys.argv[2])\n"
             "print('\\n'.join(faults_of(pathlib.Path(sys.argv[1]), range(first, first + 100))))"
         )
