@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from dxdask.errors import FormatError, InputError, ParameterError
 from dxdask.models import Scan
 from dxdask.storage.formats import RunSource
-from dxdask.storage.formats.run_source import ReaderFrom
 from dxdask.storage.importers.geometry import overridden
 from dxdask.storage.importers.geometry_check import geometry_problems
 from dxdask.storage.importers.missing import require_complete, with_given_panels
 from dxdask.storage.importers.parameters import ImportParameters
 from dxdask.storage.importers.reference_geometry import with_reference
+from dxdask.storage.importers.selection import images_of
 
 
 def adjusted(
@@ -80,35 +80,6 @@ def _sliced(run: RunSource, image_range: tuple[int, int]) -> RunSource:
             f"geometry.scan.image_range={first},{last}: run {run.name} has images {low} to {high}"
         )
     return images_of(run, first - low, last - low + 1)
-
-
-def images_of(run: RunSource, start: int, stop: int) -> RunSource:
-    """Return images start .. stop - 1 of a run, counted from 0; they keep their numbers."""
-    scan = run.experiment.scan or Scan(image_range=(1, run.shape[0]))
-    n_images = stop - start
-    chosen = slice(start, stop)
-    low = scan.image_range[0]
-
-    def part(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        return values[chosen] if values and len(values) == run.shape[0] else values
-
-    angle, width = scan.oscillation
-    sliced = replace(
-        scan,
-        image_range=(low + start, low + stop - 1),
-        oscillation=(angle + start * width, width),
-        exposure_times=part(scan.exposure_times) or (),
-        epochs=part(scan.epochs) or (),
-    )
-    beam = replace(run.experiment.beam, wavelengths=part(run.experiment.beam.wavelengths))
-    return replace(
-        run,
-        experiment=replace(run.experiment, scan=sliced, beam=beam),
-        shape=(n_images, *run.shape[1:]),
-        columns={name: values[chosen] for name, values in run.columns.items()},
-        reader=ReaderFrom(reader=run.reader, start=start),
-        locate=lambda: run.locate().part(start, start + n_images),
-    )
 
 
 def with_manifest(run: RunSource, parameters: ImportParameters) -> RunSource:

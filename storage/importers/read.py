@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dxdask.errors import InputError
-from dxdask.storage.formats import FileGroup, Format, RunSource, Supplement, format_of
+from dxdask.errors import FormatError, InputError
+from dxdask.storage.formats import FileGroup, Format, RunSource, Supplement, format_of, formats
 from dxdask.storage.importers.adjust import adjusted, with_manifest
 from dxdask.storage.importers.files import find_files, group_files
 from dxdask.storage.importers.parameters import ImportParameters
 from dxdask.storage.importers.selection import selected
 from dxdask.storage.store.layout import name_from
 from dxdask.storage.store.masks import read_mask
+from dxdask.tables import shortened
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def read_runs(
         conventions=parameters.input.conventions,
         has_template=parameters.template is not None,
     )
-    for group in group_files(find_files(given, parameters.template)):
+    for group in group_files(_without_linked(find_files(given, parameters.template))):
         for one, part in _by_format(group):
             runs.extend(one.read_runs(part, supplement))
     runs = selected(_with_unique_names(runs), parameters.events, parameters.max_events)
@@ -62,6 +63,24 @@ def read_runs(
         for line in run.problems:
             log.warning("run %s: %s", run.name, line)
     return runs
+
+
+def _without_linked(files: Sequence[Path]) -> list[Path]:
+    """Return the files without those that another one links to, as a master its data files."""
+    masters = [one for one in formats() if type(one).linked_files is not Format.linked_files]
+    suffixes = tuple(suffix for one in masters for suffix in one.suffixes)
+    some = [path for path in files if path.name.lower().endswith(suffixes)]
+    linked: dict[Path, Path] = {}
+    for path in some if len(some) > 1 else ():
+        try:
+            linked |= dict.fromkeys(format_of(path).linked_files(path), path)
+        except FormatError:
+            continue  # it is damaged, or not finished: an error below unless another links to it
+    left_out = [path for path in files if path in linked]
+    for master, parts in itertools.groupby(left_out, key=lambda path: linked[path]):
+        names = [path.name for path in parts]
+        log.warning("%s are read through %s, which links to them", shortened(names), master.name)
+    return [path for path in files if path not in linked]
 
 
 def _by_format(group: FileGroup) -> Iterator[tuple[Format, FileGroup]]:

@@ -1,16 +1,19 @@
-"""Selection of the events of a run."""
+"""Selection of images and events of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import FormatError, InputError
+from dxdask.models import Scan
 from dxdask.storage.formats import ChunkManifest, RawReader, RunSource
+from dxdask.storage.formats.run_source import ReaderFrom
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,3 +120,38 @@ def _with_events(run: RunSource, chosen: NDArray[np.int64], ids: NDArray[np.int6
 
 def _part(values: tuple[float, ...], chosen: NDArray[np.int64], n: int) -> tuple[float, ...]:
     return tuple(values[i] for i in chosen) if len(values) == n else values
+
+
+def images_of(run: RunSource, start: int, stop: int) -> RunSource:
+    """Return images start .. stop - 1 of a run, counted from 0; they keep their numbers."""
+    if (start, stop) == (0, run.shape[0]):
+        return run
+    scan = run.experiment.scan or Scan(image_range=(1, run.shape[0]))
+    n_images = stop - start
+    chosen = slice(start, stop)
+    low = scan.image_range[0]
+
+    def part(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return values[chosen] if values and len(values) == run.shape[0] else values
+
+    angle, width = scan.oscillation
+    sliced = replace(
+        scan,
+        image_range=(low + start, low + stop - 1),
+        oscillation=(angle + start * width, width),
+        exposure_times=part(scan.exposure_times) or (),
+        epochs=part(scan.epochs) or (),
+    )
+    beam = replace(run.experiment.beam, wavelengths=part(run.experiment.beam.wavelengths))
+    return replace(
+        run,
+        experiment=replace(run.experiment, scan=sliced, beam=beam),
+        shape=(n_images, *run.shape[1:]),
+        columns={name: values[chosen] for name, values in run.columns.items()},
+        reader=ReaderFrom(reader=run.reader, start=start),
+        locate=partial(_part_of, run.locate, start, stop),
+    )
+
+
+def _part_of(locate: Callable[[], ChunkManifest], start: int, stop: int) -> ChunkManifest:
+    return locate().part(start, stop)

@@ -1,10 +1,13 @@
-"""NeXus transformation chains: positions of modules, and rotation axes of the sample."""
+"""NeXus transformation chains: positions of modules, and rotation axes of the sample.
+
+Source: the base class NXtransformations. An axis is applied after those that depend on it; its
+offset is added in the frame of the axis that it depends on.
+"""
 
 from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
-from typing import Any
 
 import h5py
 import numpy as np
@@ -12,21 +15,35 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models.vectors import rotation_matrix
+from dxdask.storage.importers.nxmx.fields import (
+    MOST_VALUES,
+    attribute,
+    loaded,
+    numbers,
+    refuse_raw_storage,
+    text,
+    three,
+    where,
+)
+from dxdask.storage.importers.nxmx.units import UnitError, converted, unit_of
+
+__all__ = [
+    "MOST_VALUES",
+    "TO_IMGCIF",
+    "Axis",
+    "axis_chain",
+    "follow",
+    "loaded",
+    "numbers",
+    "refuse_raw_storage",
+    "text",
+    "transformation",
+]
 
 # NeXus (McStas) has x to the left seen along the beam and z along the beam; imgCIF, as dxtbx uses
 # it, has z towards the source and keeps y: a rotation by 180 degrees about y.
 TO_IMGCIF = np.diag([-1.0, 1.0, -1.0])
-
-MOST_VALUES = 10_000_000  # of a dataset beside the frames: one for each image of the longest run
-
-_UNITS = {
-    "m": 1e3, "metre": 1e3, "meter": 1e3, "cm": 10.0, "mm": 1.0, "millimetre": 1.0,
-    "millimeter": 1.0,
-    "um": 1e-3, "micron": 1e-3, "microns": 1e-3, "nm": 1e-6,
-    "deg": 1.0, "degree": 1.0, "degrees": 1.0, "rad": 180.0 / np.pi, "radian": 180.0 / np.pi,
-    "s": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9,
-    "angstrom": 1.0, "angstroms": 1.0, "ev": 1.0, "kev": 1e3, "pixel": 1.0, "pixels": 1.0,
-}  # fmt: skip
+_MOST = 1e7  # mm or degrees: ten kilometres
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,105 +71,58 @@ class Axis:
         return out
 
 
-def loaded(dataset: h5py.Dataset) -> Any:
-    """Return the value of a dataset beside the frames, after checking the size it announces.
-
-    Raises
-    ------
-    FormatError
-        It is larger than any such dataset, or stored in a raw file outside of HDF5.
-    """
-    if dataset.size is None:
-        raise FormatError(f"{_where(dataset)} is empty; write the file again")
-    if max(dataset.size, dataset.dtype.itemsize) > MOST_VALUES:
-        raise FormatError(
-            f"{_where(dataset)} announces {dataset.size} values of {dataset.dtype.itemsize} bytes, "
-            f"more than {MOST_VALUES}; only frames may be that large"
-        )
-    refuse_raw_storage(dataset)
-    return dataset[()]
-
-
-def refuse_raw_storage(dataset: h5py.Dataset) -> None:
-    """Refuse a dataset whose bytes are in a raw file outside of HDF5.
-
-    It can name any file. Links to other HDF5 files are followed, because archives use them.
-
-    Raises
-    ------
-    FormatError
-        The dataset is external.
-    """
-    if dataset.external:
-        raise FormatError(
-            f"{_where(dataset)} is stored in raw files ({dataset.external[0][0]}), which are not "
-            "read; copy it into HDF5 with h5repack"
-        )
-
-
-def text(value: Any) -> str:
-    """Return a string attribute or dataset as str."""
-    if isinstance(value, h5py.Dataset):
-        value = loaded(value)
-    if isinstance(value, np.ndarray):
-        value = value.ravel()[0] if value.size else ""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def numbers(dataset: h5py.Dataset, unit: str = "") -> Floats:
-    """Return a dataset's numbers (n,) in mm, degrees, s, A or eV; `unit` where it names none.
-
-    Raises
-    ------
-    FormatError
-        The unit is unknown, or there are no numbers.
-    """
-    name = text(dataset.attrs.get("units", unit)).strip() or unit
-    if name and name.lower() not in _UNITS:
-        raise FormatError(f"{_where(dataset)} is in {name!r}, a unit that is not known")
-    factor = _UNITS[name.lower()] if name else 1.0
-    try:
-        values = np.atleast_1d(np.asarray(loaded(dataset), dtype=np.float64)).ravel()
-    except (ValueError, TypeError, OSError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"{_where(dataset)} cannot be read as numbers ({error})") from error
-    # Dividing where the factor is below one keeps 7.5e-05 m at 0.075 mm to the last bit.
-    return values * factor if factor >= 1.0 else values / round(1.0 / factor, 9)
-
-
 def axis_chain(item: h5py.Dataset) -> list[Axis]:
     """Return the axis `item` and those it depends on, the innermost (item) first.
 
     Raises
     ------
     FormatError
-        A link of the chain is missing, or the chain is circular.
+        A link of the chain is missing, the chain is circular, or an axis makes no sense.
     """
     chain: list[Axis] = []
     seen: set[str] = set()
     while True:
         if item.name in seen:
-            raise FormatError(f"{_where(item)} depends on itself; correct its depends_on")
+            raise FormatError(f"{where(item)} depends on itself; correct its depends_on")
         seen.add(item.name)
         chain.append(_axis(item))
-        following = follow(item, text(item.attrs.get("depends_on", ".")))
+        following = follow(item, attribute(item, "depends_on", "."))
         if following is None:
             return chain
         item = following
 
 
 def follow(item: h5py.Dataset | h5py.Group, depends_on: str) -> h5py.Dataset | None:
-    """Return the axis that a depends_on of `item` names, from the root or beside it, or None."""
+    """Return the axis that a depends_on of `item` names, from the root or beside it, or None.
+
+    A name that is not beside the item is looked for in the groups around it, and in their
+    `transformations`.
+
+    Raises
+    ------
+    FormatError
+        There is no such axis.
+    """
     depends_on = depends_on.strip()
     if depends_on in ("", "."):
         return None
     folder = item.name if isinstance(item, h5py.Group) else posixpath.dirname(item.name)
-    path = posixpath.join(folder, depends_on)
-    found = item.file.get(path)
-    if not isinstance(found, h5py.Dataset):
-        raise FormatError(f"{_where(item)} depends on {path}, which is not in the file")
-    return found
+    first = posixpath.normpath(posixpath.join(folder, depends_on))
+    paths = [first]
+    while not depends_on.startswith("/"):
+        paths += [posixpath.join(folder, depends_on)]
+        paths += [posixpath.join(folder, "transformations", depends_on)]
+        if folder in ("/", ""):
+            break
+        folder = posixpath.dirname(folder)
+    for path in paths:
+        try:
+            found = item.file.get(path)
+        except (KeyError, OSError):
+            continue
+        if isinstance(found, h5py.Dataset):
+            return found
+    raise FormatError(f"{where(item)} depends on {first}, which is not in the file")
 
 
 def transformation(chain: list[Axis], index: int = 0) -> Floats:
@@ -166,34 +136,53 @@ def transformation(chain: list[Axis], index: int = 0) -> Floats:
 
 
 def _axis(item: h5py.Dataset) -> Axis:
-    attributes = item.attrs
-    if "vector" not in attributes:
-        raise FormatError(
-            f"{_where(item)} has no attribute vector; it is not a NeXus transformation"
-        )
-    kind = text(attributes.get("transformation_type", "")).lower()
+    kind = attribute(item, "transformation_type").lower()
     if kind not in ("rotation", "translation"):
-        unit = text(attributes.get("units", "")).lower()
-        kind = "rotation" if unit.startswith(("deg", "rad")) else "translation"
-    vector = np.asarray(attributes["vector"], dtype=np.float64)
-    length = float(np.linalg.norm(vector))
-    if vector.shape != (3,) or not length > 0.0:
-        raise FormatError(
-            f"{_where(item)} has the vector {vector.tolist()}; three numbers, not all 0"
-        )
-    offset = np.asarray(attributes.get("offset", (0.0, 0.0, 0.0)), dtype=np.float64)
-    offset_unit = text(attributes.get("offset_units", "mm")).strip().lower() or "mm"
-    if offset_unit not in _UNITS or offset.shape != (3,):
-        raise FormatError(f"{_where(item)} has the offset {offset.tolist()} {offset_unit}")
+        unit = unit_of(attribute(item, "units"))
+        kind = "rotation" if unit is not None and unit.dimension == "angle" else "translation"
+    is_rotation = kind == "rotation"
+    # An axis without a value does not move.
+    values = numbers(item, "angle" if is_rotation else "length") if item.size else np.zeros(1)
+    if not np.all(np.abs(values) < _MOST):
+        raise FormatError(f"{where(item)} has values beyond {_MOST:g}, or not finite")
     return Axis(
         path=str(item.name),
-        is_rotation=kind == "rotation",
-        # A vector that was rounded in the file is not normalised.
-        vector=vector if abs(length - 1.0) < 1e-6 else vector / length,
-        offset=offset * _UNITS[offset_unit],
-        values=numbers(item, "deg" if kind == "rotation" else "mm"),
+        is_rotation=is_rotation,
+        vector=_vector(item, moves=bool(np.any(values))),
+        offset=_offset(item, is_rotation=is_rotation),
+        values=values,
     )
 
 
-def _where(item: h5py.Dataset | h5py.Group) -> str:
-    return f"{item.file.filename}: {item.name}"
+def _vector(item: h5py.Dataset, *, moves: bool) -> Floats:
+    """Return the direction of an axis; one that does not move needs none."""
+    vector = three(item, "vector")
+    if vector is None and moves:
+        raise FormatError(
+            f"{where(item)} has no attribute vector; it is not a NeXus transformation"
+        )
+    length = 0.0 if vector is None else float(np.linalg.norm(vector))
+    if vector is None or (length == 0.0 and not moves):
+        return np.array([0.0, 0.0, 1.0])
+    if not 0.0 < length < np.inf:
+        raise FormatError(
+            f"{where(item)} has the vector {vector.tolist()}; three numbers, not all 0"
+        )
+    # A vector that was rounded in the file is not normalised.
+    return vector if abs(length - 1.0) < 1e-6 else vector / length
+
+
+def _offset(item: h5py.Dataset, *, is_rotation: bool) -> Floats:
+    """Return the offset of an axis, mm; without a unit of its own it is in that of the values."""
+    offset = three(item, "offset")
+    if offset is None:
+        return np.zeros(3)
+    own = "mm" if is_rotation else attribute(item, "units", "mm")
+    name = attribute(item, "offset_units", own)
+    try:
+        offset = converted(offset, name, "length")
+    except UnitError as error:
+        raise UnitError(f"{where(item)}: its offset {error}") from None
+    if not np.all(np.abs(offset) < _MOST):
+        raise FormatError(f"{where(item)} has an offset beyond {_MOST:g} mm")
+    return offset

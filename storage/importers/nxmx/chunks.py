@@ -26,7 +26,9 @@ _MOST_KEPT = 64  # datasets whose manifests a process keeps
 
 
 def frame_manifest(dataset: h5py.Dataset, format_name: str) -> ChunkManifest:
-    """Return the chunk manifest of a dataset of frames (n, slow, fast) or (n, module, slow, fast).
+    """Return the chunk manifest of a dataset of frames.
+
+    They are (n, slow, fast), (n, module, slow, fast), or one frame (slow, fast).
 
     format_name : of the file.
 
@@ -65,7 +67,7 @@ def frame_manifest(dataset: h5py.Dataset, format_name: str) -> ChunkManifest:
 def _flat(shape: Sequence[int], rows: int) -> tuple[int, int, int]:
     """Return the shape with modules of `rows` rows stacked along slow."""
     n_modules = shape[1] if len(shape) == 4 else 1
-    return int(shape[0]), int(n_modules * rows), int(shape[-1])
+    return 1 if len(shape) == 2 else int(shape[0]), int(n_modules * rows), int(shape[-1])
 
 
 def _flat_chunk(dataset: h5py.Dataset, where: str) -> tuple[int, int, int]:
@@ -98,7 +100,7 @@ def _contiguous(dataset: h5py.Dataset, where: str) -> NDArray[np.void]:
     start = dataset.id.get_offset()
     if start is None:
         raise FormatError(f"{where} is stored in the header of its dataset")
-    n_images = dataset.shape[0]
+    n_images = 1 if dataset.ndim == 2 else dataset.shape[0]
     n_bytes = dataset.nbytes // n_images
     references = np.zeros((n_images, 1, 1), dtype=REFERENCE)
     references["offset"][:, 0, 0] = start + n_bytes * np.arange(n_images, dtype=np.uint64)
@@ -124,6 +126,8 @@ def _chunked(
     if found:
         table = np.array(found, dtype=np.uint64)
         first = table[:, :-2].astype(np.int64)
+        if dataset.ndim == 2:
+            first = np.insert(first, 0, 0, axis=1)
         rows = first[:, -2] + (first[:, 1] * dataset.shape[-2] if dataset.ndim == 4 else 0)
         at = (first[:, 0] // chunk[0], rows // chunk[1], first[:, -1] // chunk[2])
         references["offset"][at] = table[:, -2]

@@ -1,30 +1,32 @@
-"""The detector of an NXmx file: its modules as panels, its mask and its sensor."""
+"""The detector of an NXmx file: its modules as panels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models import Detector, Group, Panel
-from dxdask.models.attenuation import absorption, material_name
-from dxdask.models.vectors import unit, vector
-from dxdask.storage.importers.nxmx.axes import (
-    TO_IMGCIF,
-    Axis,
-    axis_chain,
-    follow,
+from dxdask.models.vectors import Vector, unit, vector
+from dxdask.storage.importers.nxmx.axes import TO_IMGCIF, Axis, axis_chain, transformation
+from dxdask.storage.importers.nxmx.choice import modules_of
+from dxdask.storage.importers.nxmx.fields import (
+    Findings,
+    first_number,
     loaded,
-    numbers,
-    refuse_raw_storage,
-    text,
-    transformation,
+    present,
+    where,
 )
+from dxdask.storage.importers.nxmx.place import flat_panel, placed
+from dxdask.storage.importers.nxmx.sensor import sensor_of, trusted_range_of
+
+_DEFAULT = {"fast_pixel_direction": (-1.0, 0.0, 0.0), "slow_pixel_direction": (0.0, -1.0, 0.0)}
+_SIZES = {"fast_pixel_direction": "x_pixel_size", "slow_pixel_direction": "y_pixel_size"}
+_SQUARE = 0.01  # cosine of the angle between fast and slow
 
 
 @dataclass(slots=True)
@@ -48,22 +50,30 @@ class _Node:
 
 
 def detector_of(
-    group: h5py.Group, wavelength: float, frame_shape: tuple[int, int], dtype: str
+    group: h5py.Group,
+    wavelength: float,
+    frame_shape: tuple[int, int],
+    dtype: str,
+    found: Findings,
 ) -> Detector:
     """Return the detector of an NXdetector group; its modules are panels.
 
     Raises
     ------
     FormatError
-        A module is incomplete or not within the frame.
+        A module is not within the frame.
     """
-    common = {**_sensor(group, wavelength), "trusted_range": _trusted_range(group, dtype)}
-    modules = [g for g in group.values() if _is_module(g)]
+    common = {
+        **sensor_of(group, wavelength, found),
+        "trusted_range": trusted_range_of(group, dtype, found),
+    }
+    modules = modules_of(group)
     if not modules:
-        return Detector(panels=(_flat_panel(group, frame_shape, common),))
+        return Detector(panels=(flat_panel(group, frame_shape, common, found),))
+    rectangles = _rectangles(modules, frame_shape, found)
     panels, root = [], _Node()
-    for index, module in enumerate(modules):
-        panel, chain = _module_panel(module, frame_shape, common)
+    for index, (module, rectangle) in enumerate(zip(modules, rectangles, strict=True)):
+        panel, chain = _module_panel(group, module, rectangle, common, found)
         panels.append(panel)
         node = root
         for depth in range(len(chain) if len(modules) > 1 else 0):
@@ -72,156 +82,182 @@ def detector_of(
             frame = transformation(carried)
             node = node.nodes.setdefault(path, _Node(name=path, frame=frame))
         node.panels.append(index)
-    return Detector(panels=tuple(panels), root=root.group())
-
-
-def _is_module(item: Any) -> bool:
-    if not isinstance(item, h5py.Group):
-        return False
-    return text(item.attrs.get("NX_class", "")) == "NXdetector_module"
+    return placed(Detector(panels=tuple(panels), root=root.group()), group, found)
 
 
 def _module_panel(
-    module: h5py.Group, frame_shape: tuple[int, int], common: dict[str, Any]
+    group: h5py.Group,
+    module: h5py.Group,
+    rectangle: tuple[tuple[int, int], tuple[int, int]],
+    common: dict[str, Any],
+    found: Findings,
 ) -> tuple[Panel, list[Axis]]:
     """Return the panel and the axes that carry it, the innermost first, without its own offset."""
-    where = f"{module.file.filename}: {module.name}"
-    missing = [
-        n
-        for n in ("data_origin", "data_size", "fast_pixel_direction", "slow_pixel_direction")
-        if n not in module
-    ]
-    if missing:
-        raise FormatError(f"{where} lacks {', '.join(missing)}, which NXmx requires")
-    fast, fast_size = _direction(module["fast_pixel_direction"])
-    slow, slow_size = _direction(module["slow_pixel_direction"])
-    if "module_offset" in module:
-        chain = axis_chain(module["module_offset"])
-        origin, carriers = transformation(chain)[:3, 3], chain[1:]
-    else:
-        following = follow(
-            module, text(module["fast_pixel_direction"].attrs.get("depends_on", "."))
-        )
-        carriers = axis_chain(following) if following is not None else []
-        own = np.asarray(module["fast_pixel_direction"].attrs.get("offset", np.zeros(3)))
-        frame = transformation(carriers)
-        origin = frame[:3, :3] @ (TO_IMGCIF @ own) + frame[:3, 3]
-    offset, size = _rectangle(module, frame_shape)
+    offset, size = rectangle
     panel = Panel(
         name=str(module.name),
-        origin=vector(origin + 0.0),
-        fast_axis=fast,
-        slow_axis=slow,
-        pixel_size=(fast_size, slow_size),
+        origin=(0.0, 0.0, 0.0),
+        fast_axis=(1.0, 0.0, 0.0),
+        slow_axis=(0.0, -1.0, 0.0),
+        pixel_size=_pixel_size(group, module, found),
         image_size=size,
         offset=offset,
         **common,
     )
-    return panel, carriers
+    try:
+        origin, carriers = _origin(module, found)
+        panel = replace(panel, origin=origin)
+        fast, slow = _direction(module, "fast"), _direction(module, "slow")
+    except FormatError as error:
+        found.lacks("origin", error)
+        return panel, []
+    if abs(float(np.dot(fast, slow))) > _SQUARE:
+        found.lacks("axes", f"{where(module)}: rows and columns of pixels are not at right angles")
+        return panel, carriers
+    return replace(panel, fast_axis=fast, slow_axis=slow), carriers
 
 
-def _direction(item: h5py.Dataset) -> tuple[tuple[float, float, float], float]:
-    """Return the direction of a row or column of pixels in the laboratory, and a pixel's mm."""
-    axis, *carriers = axis_chain(item)
-    direction = transformation(carriers)[:3, :3] @ (TO_IMGCIF @ axis.vector)
-    size = float(axis.values[0])
-    if not size > 0:
-        raise FormatError(f"{item.file.filename}: {item.name} gives pixels of {size} mm")
-    return vector(unit(direction) + 0.0), size
+def _origin(module: h5py.Group, found: Findings) -> tuple[Vector, list[Axis]]:
+    """Return the place of the first pixel and the axes that carry it.
+
+    It is the end of the chain of the pixel directions, their own offset included. Where that does
+    not come by the module's offset, the module's offset is its place, unless it is none.
+
+    Raises
+    ------
+    FormatError
+        An axis is missing, or makes no sense.
+    """
+    by_offset, carriers = None, []
+    offset_item = present(module, "module_offset")
+    if offset_item is not None:
+        chain = axis_chain(offset_item)
+        by_offset, carriers = transformation(chain), chain[1:]
+        is_null = not np.any(chain[0].offset) and not np.any(chain[0].values)
+    chains = [axis_chain(d) for n in _DEFAULT if (d := present(module, n)) is not None]
+    own = [c for c in chains if np.any(c[0].offset)]
+    through = [c for c in own if offset_item is None or offset_item.name in (a.path for a in c[1:])]
+    if by_offset is not None and not is_null:
+        own = through
+    if len(own) == 2 and not np.allclose(own[0][0].offset, own[1][0].offset, atol=1e-6):
+        found.note(
+            f"{where(module)}: fast_pixel_direction and slow_pixel_direction have different "
+            "offsets: that of the fast one is used"
+        )
+    if own:
+        chain = [replace(own[0][0], values=np.zeros(1)), *own[0][1:]]
+        return vector(transformation(chain)[:3, 3] + 0.0), carriers or chain[1:]
+    if by_offset is not None:
+        return vector(by_offset[:3, 3] + 0.0), carriers
+    if not chains:
+        return (0.0, 0.0, 0.0), []
+    chain = chains[0][1:]
+    return vector(transformation(chain)[:3, 3] + 0.0), chain
+
+
+def _direction(module: h5py.Group, name: str) -> Vector:
+    """Return the direction of a row or column of pixels in the laboratory.
+
+    One that depends on nothing is carried as the module's offset is.
+    """
+    field_name = f"{name}_pixel_direction"
+    item = present(module, field_name)
+    own = _DEFAULT[field_name]
+    carriers: list[Axis] = []
+    if item is not None:
+        axis, *carriers = axis_chain(item)
+        own = vector(axis.vector)
+    offset = present(module, "module_offset")
+    if not carriers and offset is not None:
+        carriers = axis_chain(offset)
+    return vector(unit(transformation(carriers)[:3, :3] @ (TO_IMGCIF @ own)) + 0.0)
+
+
+def _pixel_size(group: h5py.Group, module: h5py.Group, found: Findings) -> tuple[float, float]:
+    """Return the size of a pixel along fast and slow, mm."""
+    sizes = []
+    for direction, name in _SIZES.items():
+        size = None
+        try:
+            size = first_number(module, (direction,), "length", "mm")
+            size = first_number(group, (name,), "length", "m") if not _is_size(size) else size
+        except FormatError as error:
+            found.lacks("pixel_size", error)
+        if size is None or not _is_size(size):
+            found.lacks(
+                "pixel_size", f"{where(module)}: {direction} and {name} have no size of a pixel"
+            )
+            size = 0.1
+        sizes.append(size)
+    return sizes[0], sizes[1]
+
+
+def _is_size(value: float | None) -> bool:
+    return value is not None and 0.0 < value < 1e6
+
+
+def _rectangles(
+    modules: list[h5py.Group], frame_shape: tuple[int, int], found: Findings
+) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Return first pixel and size, (fast, slow) each, of the modules in the stored frame.
+
+    Sizes as (fast, slow), as some writers have them, are taken so where only that fits.
+
+    Raises
+    ------
+    FormatError
+        A module is not within the frame.
+    """
+    places = [_rectangle(m, frame_shape, alone=len(modules) == 1) for m in modules]
+    if all(_is_inside(*p, frame_shape) for p in places):
+        return [((o[1], o[0]), (s[1], s[0])) for o, s in places]
+    if all(len(o) == len(s) == 2 and _is_inside(o[::-1], s[::-1], frame_shape) for o, s in places):
+        found.note(
+            f"{where(modules[0])}: data_size is (fast, slow), not (slow, fast): it fits the frames "
+            f"of {frame_shape} so alone"
+        )
+        return [((o[0], o[1]), (s[0], s[1])) for o, s in places]
+    i = next(i for i, p in enumerate(places) if not _is_inside(*p, frame_shape))
+    first, size = places[i]
+    raise FormatError(
+        f"{where(modules[i])} is at {first} with size {size} (slow, fast), outside the frames of "
+        f"{frame_shape}"
+    )
 
 
 def _rectangle(
-    module: h5py.Group, frame_shape: tuple[int, int]
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return first pixel and size, (fast, slow) each, of a module in the stored frame."""
-    first = [int(n) for n in np.atleast_1d(loaded(module["data_origin"]))]
-    size = [int(n) for n in np.atleast_1d(loaded(module["data_size"]))]
+    module: h5py.Group, frame_shape: tuple[int, int], *, alone: bool
+) -> tuple[list[int], list[int]]:
+    """Return first pixel and size as the file has them; a module alone is the whole frame."""
+    items = [present(module, n) for n in ("data_origin", "data_size")]
+    missing = [n for n, i in zip(("data_origin", "data_size"), items, strict=True) if i is None]
+    if missing and not alone:
+        raise FormatError(f"{where(module)} lacks {', '.join(missing)}, which NXmx requires")
+    size = _integers(items[1]) if items[1] is not None else list(frame_shape)
+    first = _integers(items[0]) if items[0] is not None else [0] * len(size)
     if len(first) == 3 and len(size) in (2, 3):
         # Frames (image, module, slow, fast) are stored with their modules stacked along slow.
         if len(size) == 2:
             size = [1, *size]
         first = [first[0] * size[1] + first[1], first[2]]
         size = [size[0] * size[1], size[2]]
-    inside = (
+    return first, size
+
+
+def _integers(item: h5py.Dataset) -> list[int]:
+    try:
+        values = np.asarray(loaded(item), dtype=np.float64).ravel()
+    except (ValueError, TypeError) as error:
+        raise FormatError(f"{where(item)} cannot be read as numbers ({error})") from error
+    if not np.all(np.abs(values) < 1e9):
+        raise FormatError(f"{where(item)} has numbers of no detector: {values[:3].tolist()}")
+    return [int(v) for v in values]
+
+
+def _is_inside(first: list[int], size: list[int], frame_shape: tuple[int, int]) -> bool:
+    return (
         len(first) == len(size) == 2
         and min(first) >= 0
         and min(size) > 0
         and all(a + b <= n for a, b, n in zip(first, size, frame_shape, strict=True))
     )
-    if not inside:
-        raise FormatError(
-            f"{module.file.filename}: {module.name} is at {first} with size {size} (slow, fast), "
-            f"outside the frames of {frame_shape}"
-        )
-    return (first[1], first[0]), (size[1], size[0])
-
-
-def _flat_panel(group: h5py.Group, frame_shape: tuple[int, int], common: dict[str, Any]) -> Panel:
-    """Return the panel of a file without modules: distance, beam centre and pixel size alone."""
-    names = ("x_pixel_size", "y_pixel_size", "beam_center_x", "beam_center_y")
-    distance = next((n for n in ("distance", "detector_distance") if n in group), None)
-    missing = [n for n in names if n not in group] + ([] if distance else ["distance"])
-    if missing or distance is None:
-        raise FormatError(
-            f"{group.file.filename}: {group.name} has no NXdetector_module and lacks "
-            f"{', '.join(missing)}; there is no geometry in the file"
-        )
-    pixel = tuple(float(numbers(group[n], "m")[0]) for n in names[:2])
-    x, y = (float(numbers(group[n], "pixel")[0]) for n in names[2:])
-    return Panel(
-        name=str(group.name),
-        origin=(-x * pixel[0], y * pixel[1], -float(numbers(group[distance], "m")[0])),
-        pixel_size=(pixel[0], pixel[1]),
-        image_size=(frame_shape[1], frame_shape[0]),
-        **common,
-    )
-
-
-def _sensor(group: h5py.Group, wavelength: float) -> dict[str, Any]:
-    if "sensor_material" not in group or "sensor_thickness" not in group:
-        return {}
-    material = material_name(text(group["sensor_material"]))
-    thickness = float(numbers(group["sensor_thickness"], "m")[0])
-    if not thickness > 0.0:
-        return {"material": material}
-    mu = absorption(material, wavelength)
-    return {"material": material, "thickness": thickness, "mu": mu, "use_parallax": True}
-
-
-def _trusted_range(group: h5py.Group, dtype: str) -> tuple[float, float]:
-    """Return the trusted range.
-
-    As in dxtbx 3.12, the saturation value is the first count above the range, and the underload
-    value the lowest within.
-    """
-    kind = np.dtype(dtype)
-    low = numbers(group["underload_value"])[0] - 1.0 if "underload_value" in group else -1.0
-    for name in ("saturation_value", "detectorSpecific/countrate_correction_count_cutoff"):
-        if isinstance(group.get(name), h5py.Dataset):
-            return float(low), float(numbers(group[name])[0])
-    return float(low), float(np.iinfo(kind).max) if kind.kind in "iu" else float("inf")
-
-
-def pixel_mask(
-    group: h5py.Group, detector: Detector, frame_shape: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Return the mask (slow, fast), true on panels where the file's pixel_mask marks nothing.
-
-    Raises
-    ------
-    FormatError
-        The mask has another shape than the frames.
-    """
-    good = detector.panel_map(frame_shape) >= 0
-    for name in ("pixel_mask", "detectorSpecific/pixel_mask"):
-        found = group.get(name)
-        if isinstance(found, h5py.Dataset):
-            n_pixels = int(np.prod(found.shape, dtype=np.int64))
-            if n_pixels != frame_shape[0] * frame_shape[1]:
-                raise FormatError(
-                    f"{group.file.filename}: {found.name} is {found.shape}, the frames "
-                    f"{frame_shape}"
-                )
-            refuse_raw_storage(found)
-            return np.asarray(good & (found[()].reshape(frame_shape) == 0))
-    return np.asarray(good)

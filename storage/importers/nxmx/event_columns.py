@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models.attenuation import KEV_ANGSTROM
-from dxdask.storage.importers.nxmx.axes import loaded, numbers
+from dxdask.storage.importers.nxmx.fields import loaded, numbers, present
 
 _NUMBERS = ("event_id", "eventID", "event", "trainId", "fiducial")
 _TIMES = ("timestamp", "event_time", "time")
@@ -30,7 +30,7 @@ def event_columns(group: h5py.Group, n_images: int) -> dict[str, NDArray[Any]]:
             out["event_id"] = ids.astype(np.int64)
     found = _first(group, _TIMES, n_images, "iuf")
     if found is not None:
-        out["timestamp"] = numbers(found, "s")
+        out["timestamp"] = numbers(found, "time", "s")
     return out
 
 
@@ -38,8 +38,8 @@ def _first(
     group: h5py.Group, names: tuple[str, ...], n_images: int, kinds: str
 ) -> h5py.Dataset | None:
     for name in names:
-        found = group.get(name)
-        if isinstance(found, h5py.Dataset) and found.size == n_images and found.dtype.kind in kinds:
+        found = present(group, name)
+        if found is not None and found.size == n_images and found.dtype.kind in kinds:
             return found
     return None
 
@@ -72,14 +72,14 @@ def wavelengths(
             raise FormatError(f"{file.filename} has no {place}, which the geometry names")
         if found is None:
             continue
-        values = numbers(found, "ev" if is_energy else "angstrom")
+        values = numbers(found, "energy", "eV") if is_energy else numbers(found, "wavelength")
         if values.size not in (1, n_images):
             raise FormatError(
                 f"{file.filename}: {found.name} has {values.size} values for {n_images} events; "
                 "give geometry.beam.wavelength"
             )
         with np.errstate(divide="ignore"):
-            values = KEV_ANGSTROM * 1e3 / values if is_energy else _angstrom(found, values)
+            values = KEV_ANGSTROM * 1e3 / values if is_energy else values
         values, _ = known_or_zero(values, f"{file.filename}: {found.name}")
         return np.broadcast_to(values, (n_images,)).copy()
     return None
@@ -99,9 +99,3 @@ def known_or_zero(values: Floats, where: str) -> tuple[Floats, float]:
             f"{where} has no positive wavelength or energy; give geometry.beam.wavelength"
         )
     return np.where(known, values, 0.0), float(values[known].mean())
-
-
-def _angstrom(dataset: h5py.Dataset, values: Floats) -> Floats:
-    """Return a length in Angstrom; `numbers` leaves those in Angstrom, others come in mm."""
-    unit = str(dataset.attrs.get("units", b"angstrom"))
-    return values if "ang" in unit.lower() else values * 1e7

@@ -15,7 +15,7 @@ def run_name(path: Path) -> str:
 
 
 class NXmx(Format):
-    """NXmx in HDF5 (.nxs, .h5, _master.h5), one run in a file."""
+    """NXmx in HDF5 (.nxs, .h5, _master.h5), one run for each sweep in a file."""
 
     name = "nxmx"
     description = "NXmx, HDF5 with an NXentry that has an NXinstrument"
@@ -32,8 +32,14 @@ class NXmx(Format):
 
         return self.has_signature(head) and is_nxmx(path)
 
+    def linked_files(self, path: Path) -> set[Path]:
+        """Return the files that a master file links to, or takes frames from."""
+        from dxdask.storage.importers.nxmx.links import linked_files
+
+        return linked_files(path)
+
     def read_runs(self, group: FileGroup, supplement: Supplement) -> list[RunSource]:
-        """Return one run for each file, see `read_nxmx`."""
+        """Return the runs in each file, see `read_nxmx`."""
         from dxdask.storage.importers.nxmx.experiment import read_nxmx
 
-        return [read_nxmx(f.path, run_name(f.path)) for f in group.files]
+        return [run for f in group.files for run in read_nxmx(f.path, run_name(f.path), supplement)]

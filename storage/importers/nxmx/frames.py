@@ -1,10 +1,7 @@
-"""Frames in HDF5 files: the datasets that hold them, and their reader."""
+"""Frames in HDF5 files: their reader, and the opening of files."""
 
 from __future__ import annotations
 
-import math
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +13,11 @@ import hdf5plugin  # noqa: F401  registers bitshuffle-LZ4 and the other filters 
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.errors import FormatError
+from dxdask.errors import DxdaskError, FormatError, plain
 from dxdask.storage.formats.chunk_manifest import ChunkManifest, joined
-from dxdask.storage.formats.file_bytes import MAX_IMAGE_BYTES
 from dxdask.storage.frames.chunk_reading import read_frames
 from dxdask.storage.frames.source_files import opened_files
-from dxdask.storage.importers.nxmx.axes import MOST_VALUES, refuse_raw_storage, text
 from dxdask.storage.importers.nxmx.chunks import frame_manifest, manifest_of
-from dxdask.storage.importers.nxmx.virtual import source_parts
 
 
 @contextmanager
@@ -33,7 +27,7 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
     Raises
     ------
     FormatError
-        Not HDF5, or truncated.
+        Not HDF5, truncated, or damaged where it is read inside.
     """
     try:
         file = h5py.File(path, "r", locking=False)
@@ -44,7 +38,26 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
             f"{path} is truncated or not HDF5 ({error}); fetch the file again"
         ) from error
     with file:
-        yield file
+        try:
+            yield file
+        except DxdaskError:
+            raise
+        except Exception as error:
+            if not _is_of_hdf5(error):
+                raise
+            raise FormatError(
+                f"{path} is damaged ({plain(error)}); fetch the file again"
+            ) from error
+
+
+def _is_of_hdf5(error: Exception) -> bool:
+    """Return True for an error that the HDF5 library raised, of whatever type."""
+    trace = error.__traceback__
+    file = ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        trace = trace.tb_next
+    return "h5py" in file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +72,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hdf5Reader:
-    """Reads frames from one or more datasets (n, slow, fast) or (n, module, slow, fast).
+    """Reads frames from datasets (n, slow, fast), (n, module, slow, fast) or (slow, fast).
 
     format : name of the registered format of the files.
     """
@@ -105,7 +118,8 @@ class Hdf5Reader:
                     read_frames(manifest, first, last, out, open_file)
                 return
             with opened(part.file) as file:
-                frames = file[part.dataset][first:last]
+                found = file[part.dataset]
+                frames = found[()] if found.ndim == 2 else found[first:last]
         except (OSError, KeyError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
@@ -122,104 +136,15 @@ def is_count(dtype: np.dtype[Any]) -> bool:
 
 
 def frames_of(entry: h5py.Group) -> tuple[Hdf5Reader, tuple[Path, ...]]:
-    """Return the reader of an entry's frames and the files they are in.
+    """Return the reader of the frames of an NXmx file and the files they are in.
 
     Raises
     ------
     FormatError
         No frames, a linked file that is missing, or datasets that do not fit together.
     """
-    datasets = _datasets(entry)
-    shapes = {(d.shape[1:], d.dtype.str) for d in datasets}
-    first = datasets[0]
-    where = f"{first.file.filename}: {first.name}"
-    if len(shapes) > 1:
-        raise FormatError(f"{where}: the datasets of frames differ in shape or type: {shapes}")
-    if first.ndim not in (3, 4) or 0 in first.shape or not is_count(first.dtype):
-        raise FormatError(
-            f"{where} is {first.dtype} {first.shape}; frames are numbers (image, slow, fast): "
-            "integers, float32 or float64"
-        )
-    files: dict[Path, None] = {Path(entry.file.filename): None}
-    parts = []
-    for dataset in datasets:
-        _check_written(dataset)
-        whole = Part(file=dataset.file.filename, dataset=dataset.name, n_images=dataset.shape[0])
-        parts += [Part(**source._asdict()) for source in source_parts(dataset)] or [whole]
-        files[Path(dataset.file.filename)] = None
-        files |= dict.fromkeys(_virtual_sources(dataset))
-    n_images = sum(d.shape[0] for d in datasets)
-    if first.dtype.itemsize * math.prod(first.shape[1:]) > MAX_IMAGE_BYTES or (
-        n_images > MOST_VALUES
-    ):
-        raise FormatError(
-            f"{where} announces {n_images} frames of {first.shape[1:]} {first.dtype}: no detector "
-            "records that"
-        )
-    slow, fast = math.prod(first.shape[1:-1]), int(first.shape[-1])
-    dtype = first.dtype.newbyteorder("=").str
-    reader = Hdf5Reader(format="nxmx", parts=tuple(parts), frame_shape=(slow, fast), dtype=dtype)
-    return reader, tuple(files)
+    from dxdask.storage.importers.nxmx.choice import chosen_frames
+    from dxdask.storage.importers.nxmx.run_frames import reader_of
 
-
-def _datasets(entry: h5py.Group) -> list[h5py.Dataset]:
-    groups = [g for g in entry.values() if _nx_class(g) == "NXdata"]
-    groups += [entry["data"]] if not groups and isinstance(entry.get("data"), h5py.Group) else []
-    for group in groups:
-        numbered = sorted(n for n in group if re.fullmatch(r"data_\d+", n))
-        names = numbered or [text(group.attrs.get("signal", "data"))]
-        found = [_linked(group, n) for n in names if n in group]
-        if found:
-            return found
-    raise FormatError(
-        f"{entry.file.filename}: no frames in {entry.name} (NXdata with data or data_000001)"
-    )
-
-
-def _linked(group: h5py.Group, name: str) -> h5py.Dataset:
-    link = group.get(name, getlink=True)
-    try:
-        found = group[name]
-    except (KeyError, OSError) as error:
-        target = f", a link to {link.filename}," if isinstance(link, h5py.ExternalLink) else ""
-        raise FormatError(
-            f"{group.file.filename}: {group.name}/{name}{target} cannot be opened; "
-            "put the data files beside the master file"
-        ) from error
-    if not isinstance(found, h5py.Dataset):
-        raise FormatError(f"{group.file.filename}: {group.name}/{name} is not a dataset")
-    return found
-
-
-def _virtual_sources(dataset: h5py.Dataset) -> list[Path]:
-    """Return the files of a virtual dataset; HDF5 would fill in zeros for one that is missing."""
-    if not dataset.is_virtual:
-        return []
-    folder = Path(dataset.file.filename).parent
-    names = {s.file_name for s in dataset.virtual_sources() if s.file_name != "."}
-    paths = [folder / n for n in sorted(names)]
-    missing = [str(p) for p in paths if not p.exists()]
-    if missing:
-        raise FormatError(
-            f"{dataset.file.filename}: {dataset.name} refers to files that are missing: "
-            f"{', '.join(missing)}; put them beside it"
-        )
-    return paths
-
-
-def _check_written(dataset: h5py.Dataset) -> None:
-    """Refuse a dataset whose frames were never written or are beyond the end of the file."""
-    refuse_raw_storage(dataset)
-    if dataset.is_virtual:
-        return
-    where = f"{dataset.file.filename}: {dataset.name}"
-    stored = dataset.id.get_storage_size()
-    if stored == 0:
-        raise FormatError(f"{where} announces {dataset.shape[0]} frames, and none was written")
-    size = os.path.getsize(dataset.file.filename)
-    if stored > size:
-        raise FormatError(f"{where} needs {stored} bytes in a file of {size}: it is truncated")
-
-
-def _nx_class(item: Any) -> str:
-    return text(item.attrs.get("NX_class", "")) if item is not None else ""
+    reader, pieces = reader_of(chosen_frames(entry.file))
+    return reader, tuple(dict.fromkeys((Path(entry.file.filename), *pieces.files)))

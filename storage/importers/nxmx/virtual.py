@@ -11,12 +11,13 @@ _MOST_PARTS = 4096
 
 
 class SourcePart(NamedTuple):
-    """Frames first .. first + n_images - 1 of a dataset."""
+    """Frames first .. first + n_images - 1 of a dataset; `there`: its file exists."""
 
     file: str
     dataset: str
     n_images: int
     first: int
+    there: bool = True
 
 
 def source_parts(dataset: h5py.Dataset) -> list[SourcePart]:
@@ -35,11 +36,12 @@ def source_parts(dataset: h5py.Dataset) -> list[SourcePart]:
     for entry in maps:
         target = _image_range(entry.vspace, dataset.shape)
         file = dataset.file.filename if entry.file_name == "." else str(folder / entry.file_name)
-        source = _source_range(file, entry.dset_name, entry.src_space, dataset)
+        there = Path(file).is_file()
+        source = _source_range(file, entry.dset_name, entry.src_space, dataset) if there else target
         if target is None or source is None or target[1] - target[0] != source[1] - source[0]:
             return []
         n_images = target[1] - target[0]
-        ranges.append((*target, SourcePart(file, entry.dset_name, n_images, source[0])))
+        ranges.append((*target, SourcePart(file, entry.dset_name, n_images, source[0], there)))
     ranges.sort(key=lambda r: r[:2])
     ends = [0, *(stop for _, stop, _ in ranges)]
     starts = [*(start for start, _, _ in ranges), dataset.shape[0]]

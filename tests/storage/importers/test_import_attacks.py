@@ -28,7 +28,6 @@ def changed(path, name, **dataset):
     "name",
     [
         BEAM,
-        "entry/instrument/detector/count_time",
         "entry/instrument/detector/module/data_size",
         "entry/sample/transformations/omega",
     ],
@@ -37,6 +36,14 @@ def test_numbers_that_were_never_written(tmp_path, name):
     path = changed(tmp_path / "a.nxs", name, shape=(10**12,), chunks=(1000,), dtype="f8")
     with pytest.raises(FormatError, match="announces 1000000000000 values"):
         read_runs([path])
+
+
+def test_times_that_were_never_written_are_not_known(tmp_path):
+    name = "entry/instrument/detector/count_time"
+    path = changed(tmp_path / "a.nxs", name, shape=(10**12,), chunks=(1000,), dtype="f8")
+    (run,) = read_runs([path])
+    assert "exposure" not in run.columns
+    assert any("announces 1000000000000 values" in line for line in run.problems)
 
 
 @pytest.mark.parametrize("shape", [(3, 10**6, 10**6), (10**12, 5, 8)])

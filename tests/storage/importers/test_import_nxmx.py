@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from support.raw_examples import axis, group, write_nxmx
 
-from dxdask.errors import FormatError, InputError
+from dxdask.errors import FormatError
 from dxdask.models.vectors import rotation_matrix
 from dxdask.storage.importers import read_runs
 
@@ -165,7 +165,7 @@ def test_a_still_without_a_wavelength(tmp_path):
     [
         ({"entry__data__data": None}, "no frames in /entry"),
         ({"entry__data__data": np.zeros((0, 6, 8), "u2")}, "frames are numbers"),
-        ({"entry__data__data": np.zeros((6, 8), "u2")}, "frames are numbers"),
+        ({"entry__data__data": np.zeros(6, "u2")}, "frames are numbers"),
         ({"entry__data__data": np.zeros((4, 6, 8), "f2")}, "float16 .*integers, float32 or"),
         ({"entry__instrument__beam__incident_wavelength": None}, "no NXbeam with"),
         (
@@ -176,10 +176,9 @@ def test_a_still_without_a_wavelength(tmp_path):
         ({DETECTOR + "pixel_mask": np.zeros((5, 8), "u4")}, r"pixel_mask is \(5, 8\)"),
         ({DETECTOR + "module__data_size": [7, 8]}, "outside the frames of"),
         ({DETECTOR + "module__data_origin": [-1, 0]}, "outside the frames of"),
-        ({DETECTOR + "module__data_origin": None}, "lacks data_origin"),
         ({DETECTOR + "transformations__det_z": None}, "det_z, which is not in the file"),
         ({"entry__sample__transformations__omega": np.array([0, 1, 2.0])}, "3 angles for 4"),
-        ({"entry__sample__transformations__omega": np.array([0, 1, 2, 5.0])}, "not evenly spaced"),
+        ({"entry__sample__transformations__omega": np.array([0, 9, 2, 5.0])}, "not evenly spaced"),
         ({"entry__sample__depends_on": "nowhere"}, "nowhere, which is not in the file"),
     ],
 )
@@ -190,7 +189,7 @@ def test_errors_name_the_fault(tmp_path, changes, message):
 
 def test_an_unknown_material_is_named(tmp_path):
     path = write_nxmx(tmp_path / "a.nxs", FRAMES, **{DETECTOR + "sensor_material": "Cheese"})
-    with pytest.raises(InputError, match="sensor material 'Cheese' is not known"):
+    with pytest.raises(FormatError, match=r"'Cheese', a material .*give geometry.detector.panel"):
         read(path)
 
 
