@@ -29,6 +29,7 @@ class ImageHeader:
     ----------
     shape : (slow, fast) of the stored frame; dtype : of its pixels.
     oscillation : start and width, degree; a width below 0 is a backward rotation.
+    starts : angles one of which is the start, where the header does not say which turns.
     angle_decimals, width_decimals : to which the header gives start and width; None where exact.
     exposure : s; timestamp : s since 1970; None where not known.
     chunk : the pixels in the file; None where they are not in one piece.
@@ -42,6 +43,7 @@ class ImageHeader:
     shape: tuple[int, int]
     dtype: str
     oscillation: tuple[float, float] = (0.0, 0.0)
+    starts: tuple[float, ...] = ()
     angle_decimals: int | None = None
     width_decimals: int | None = None
     exposure: float | None = None

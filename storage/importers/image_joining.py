@@ -35,6 +35,29 @@ class NumberedImage:
     header: ImageHeader
 
 
+def with_starts(images: Sequence[NumberedImage]) -> list[NumberedImage]:
+    """Return images whose headers do not say which axis turns, with the angles that follow.
+
+    Of the angles that they have, it is the one whose steps are nearest to the width.
+    """
+    table = [i.header.starts for i in images]
+    n_axes = len(table[0])
+    if n_axes < 2 or len(images) < 2 or any(len(row) != n_axes for row in table):
+        return list(images)
+    width = images[0].header.oscillation[1]
+    steps = _wrapped_all(np.diff(np.array(table), axis=0))
+    axis = int(np.argmin(np.median(np.abs(steps - width), axis=0)))
+    return [
+        replace(i, header=replace(i.header, oscillation=(row[axis], i.header.oscillation[1])))
+        for i, row in zip(images, table, strict=True)
+    ]
+
+
+def _wrapped_all(degrees: Floats) -> Floats:
+    out: Floats = (degrees + 180.0) % 360.0 - 180.0
+    return out
+
+
 def continues(block: Sequence[NumberedImage], image: NumberedImage, *, is_one_scan: bool) -> bool:
     """Return True if the image continues the run of `block`.
 
@@ -122,7 +145,7 @@ def angles_of(headers: Sequence[ImageHeader]) -> Floats:
     starts = np.array([h.oscillation[0] for h in headers], dtype=np.float64)
     if headers[0].oscillation[1] == 0.0:
         return starts
-    steps = (np.diff(starts) + 180.0) % 360.0 - 180.0
+    steps = _wrapped_all(np.diff(starts))
     width = headers[0].oscillation[1]
     # A width near 180 degrees or more has to be counted from what is expected.
     steps += 360.0 * np.round((width - steps) / 360.0)

@@ -19,6 +19,7 @@ from dxdask.storage.importers.image_joining import (
     continues,
     even_scan,
     forward,
+    with_starts,
 )
 from dxdask.storage.importers.image_reader import ImageReader, image_manifest
 
@@ -51,7 +52,7 @@ def runs_of_images(
         for i, f in enumerate(group.files)
     ]
     blocks: list[list[NumberedImage]] = []
-    for image in images:
+    for image in with_starts(images):
         if blocks and continues(blocks[-1], image, is_one_scan=is_one_scan):
             blocks[-1].append(image)
         else:

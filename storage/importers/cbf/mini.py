@@ -12,7 +12,7 @@ from dxdask.models import Beam, Detector, Panel
 from dxdask.models.attenuation import absorption, material_name
 from dxdask.models.vectors import rotation_matrix
 from dxdask.storage.importers.cbf.barrel import barrel_detector
-from dxdask.storage.importers.cbf.mini_rotation import rotation_of
+from dxdask.storage.importers.cbf.mini_rotation import rotation_of, starts_of
 from dxdask.storage.importers.cbf.mini_text import mini_values
 from dxdask.storage.importers.conventions import Convention, convention_of
 from dxdask.storage.importers.header_values import (
@@ -52,6 +52,7 @@ def read_mini_header(
         shape=shape,
         dtype="i4",
         oscillation=oscillation,
+        starts=starts_of(header),
         angle_decimals=decimals(header.text("Start_angle", "Omega", "Phi")),
         width_decimals=decimals(header.text("Angle_increment")),
         exposure=header.number("Exposure_period", kind="time", unit="s")

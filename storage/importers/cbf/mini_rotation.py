@@ -34,6 +34,14 @@ def rotation_of(
     )
 
 
+def starts_of(header: HeaderValues) -> tuple[float, ...]:
+    """Return the angles of all axes, where the header does not say which of them turns."""
+    if angle(header, "Start_angle") is not None or _scanned(header):
+        return ()
+    found = (angle(header, n) for n in AXIS_NAMES)
+    return tuple(v for v in found if v is not None)
+
+
 def _scanned(header: HeaderValues) -> str:
     """Return the name of the axis that turns, "" where the header does not name it."""
     words = re.findall(r"[a-z]+", header.text("Oscillation_axis", "Rotation_axis", "Axis").lower())

@@ -21,13 +21,17 @@ _ELECTRONS_BELOW = 0.06
 
 
 class SmvModels(NamedTuple):
-    """Models of an image; oscillation: start and width, degree; exposure: s."""
+    """Models of an image; oscillation: start and width, degree; exposure: s.
+
+    starts : angles one of which is the start, where the header does not say which.
+    """
 
     beam: Beam
     detector: Detector
     goniometer: Goniometer
     oscillation: tuple[float, float]
     exposure: float | None
+    starts: tuple[float, ...] = ()
 
 
 def flat_models(header: HeaderValues, convention: Convention, layout: Layout) -> SmvModels:
@@ -44,7 +48,13 @@ def flat_models(header: HeaderValues, convention: Convention, layout: Layout) ->
         goniometer=goniometer_of(header, convention, scanned, (1.0, 0.0, 0.0)),
         oscillation=(start, width),
         exposure=header.number("TIME", "EXPOSURE_TIME", kind="time", unit="s"),
+        starts=() if scanned or starts[0] is not None else _starts(header),
     )
+
+
+def _starts(header: HeaderValues) -> tuple[float, ...]:
+    found = (angle(header, n) for n in AXIS_NAMES)
+    return tuple(v for v in found if v is not None)
 
 
 def beam_of(wavelength: float, convention: Convention) -> Beam:

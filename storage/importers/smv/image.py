@@ -44,6 +44,7 @@ def read_header(path: Path, supplement: Supplement | None = None) -> ImageHeader
         shape=layout.shape,
         dtype=layout.dtype,
         oscillation=models.oscillation,
+        starts=models.starts,
         angle_decimals=decimals(header.text("OSC_START", "PHI", "ROTATION")),
         width_decimals=decimals(header.text("OSC_RANGE")),
         exposure=models.exposure,

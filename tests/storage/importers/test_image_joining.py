@@ -121,3 +121,22 @@ def test_images_without_a_rotation_join_by_an_oscillation(tmp_path):
     [run] = runs_in(tmp_path, geometry={"scan": {"oscillation": (5.0, 0.25)}})
     assert run.experiment.scan.oscillation == (5.0, 0.25)
     assert run.experiment.scan.n_images == 4
+
+
+@pytest.mark.parametrize(("turning", "still"), [("Phi", "Omega"), ("Omega", "Phi")])
+@pytest.mark.parametrize("width", [0.5, -0.5])
+def test_the_axis_that_turns_is_the_one_whose_angles_change(tmp_path, turning, still, width):
+    for i in range(4):
+        angles = {turning: f"{width * i:.4f} deg.", still: "30.0 deg.", "Kappa": "0.0 deg."}
+        write_mini(
+            tmp_path / f"a_{i + 1}.cbf",
+            Start_angle=None,
+            Angle_increment=f"{width} deg.",
+            **angles,
+        )
+        keys = {k.upper(): v.split()[0] for k, v in angles.items()}
+        write_any_smv(tmp_path / f"b_{i + 1}.img", OSC_START=None, OSC_RANGE=width, **keys)
+    [mini], [smv] = read_runs(tmp_path.glob("*.cbf")), read_runs(tmp_path.glob("*.img"))
+    for run in (mini, smv):
+        assert run.shape[0] == 4
+        np.testing.assert_allclose(run.columns["angle"], 0.5 * np.arange(4))
