@@ -13,7 +13,7 @@ from pathlib import Path
 from dxdask.errors import DxdaskError, StoreWriteError
 
 # errors of HDF5 and gemmi without a number
-_OF_WRITING = re.compile(r"(?i)writ|flush|clos|decrement|sync")
+_OF_WRITING = re.compile(r"(?i)writ|flush|close|closing|decrement|sync")
 _LITTLE = 1 << 16  # bytes free on a disk that is called full where a library gives no reason
 
 
