@@ -170,9 +170,8 @@ class _Fit:
             sigma = np.maximum(_spread(left), _FINEST)
             weight = (1.0 / (sigma**2 * (1.0 + (left / (3.0 * sigma)) ** 2))).ravel()
             normal = design.T @ (design * weight[:, None]) + np.diag(prior)
-            step = np.linalg.solve(
-                normal, design.T @ (weight * off.ravel()) - prior * self.p.ravel()
-            )
+            right = design.T @ (weight * off.ravel()) - prior * self.p.ravel()
+            step = np.asarray(np.linalg.solve(normal, right), dtype=np.float64)
             left = off - (design @ step).reshape(off.shape)
         self.p += step.reshape(self.p.shape)
 

@@ -1,0 +1,136 @@
+"""Tables and messages of scaling, as those of DIALS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dxdask.models import ExperimentList
+from dxdask.scaling.observations import Observations
+from dxdask.scaling.parameters import ScalingParameters
+from dxdask.scaling.rounds import Scaled
+from dxdask.tables import Table
+
+
+def scaling_messages(
+    group: str, cell: tuple[float, ...], scaled: Scaled, parameters: ScalingParameters
+) -> tuple[str, ...]:
+    """Return the messages; group, cell : that are used."""
+    errors, options = scaled.error_model, parameters.scaling_options
+    lines = [
+        f"Space group being used during scaling is {group}",
+        f"Using median unit cell across experiments : ({', '.join(f'{x:.4f}' for x in cell)})",
+        f"Parameters refined: {scaled.model.n_scales} of scale, "
+        f"{scaled.model.n_parameters - scaled.model.n_scales} of decay, "
+        f"in {len(scaled.costs)} rounds",
+    ]
+    both = scaled.observations.estimates
+    if both.has_fit.any():
+        lines.append(
+            f"Intensities: {int((both.has_sum & both.has_fit).sum())} combined of summed and "
+            f"fitted ones, {int((~both.has_sum).sum())} fitted only, "
+            f"{int((~both.has_fit).sum())} summed only"
+        )
+    if options.outlier_rejection != "None":
+        lines.append(
+            f"{int(scaled.outlier.sum())} outliers have been identified "
+            f"(z > {options.outlier_zmax:g} or E² > {options.emax**2:g})"
+        )
+    if parameters.weighting.error_model.error_model == "basic":
+        lines.append(f"Error model: σ'² = a²(σ² + (bI)²), a = {errors.a:.5f}, b = {errors.b:.5f}")
+    return tuple(lines)
+
+
+def scaling_tables(
+    n_all: int, n_excluded: int, obs: Observations, experiments: ExperimentList, scaled: Scaled
+) -> tuple[Table, ...]:
+    """Return the tables `summary`, `runs`, `error_model`, `error_model_bins`.
+
+    n_all, n_excluded : numbers of reflections, of them not in `obs`.
+    """
+    sizes = np.diff(obs.offsets)
+    outliers, faint = int(scaled.outlier.sum()), int(scaled.faint.sum())
+    n_excluded += faint
+    summary = {
+        "n_reflections": n_all,
+        "n_excluded": n_excluded,
+        "n_outliers": outliers,
+        "n_scaled": len(obs) - outliers - faint,
+        "n_groups": len(sizes),
+        "n_groups_seen_once": int((sizes == 1).sum()),
+    }
+    errors = scaled.error_model
+    limit = 1.0 / (errors.a * errors.b) if errors.b > 0 else None
+    model = {"a": errors.a, "b": errors.b, "i_over_sigma_limit": limit}
+    bins = {
+        "i_max": ("<Ih>\nmax", ".2f"),
+        "i_min": ("<Ih>\nmin", ".2f"),
+        "n": ("n_refl", "d"),
+        "uncorrected_variance": ("Uncorrected\nvariance", ".3f"),
+        "corrected_variance": ("Corrected\nvariance", ".3f"),
+    }
+    runs = {
+        "transmission": ("transmission", ".4g"),
+        "scale": ("mean\nscale", ".5f"),
+        "scale_min": ("least\nscale", ".5f"),
+        "scale_max": ("largest\nscale", ".5f"),
+        "b_min": ("least B", ".3f"),
+        "b_max": ("largest B", ".3f"),
+    }
+    return (
+        Table(name="summary", title="Summary of scaling", rows=[summary]),
+        Table(
+            name="runs",
+            title="Scales by run",
+            rows=_run_rows(obs, experiments, scaled),
+            headings=runs,
+        ),
+        Table(
+            name="error_model",
+            title="Error model σ'² = a²(σ² + (bI)²)",
+            rows=[model],
+            headings={
+                "a": ("a", ".5f"),
+                "b": ("b", ".5f"),
+                "i_over_sigma_limit": ("I/sigma\nlimit", ".2f"),
+            },
+        ),
+        Table(
+            name="error_model_bins",
+            title="Variances of normalised deviations by mean intensity",
+            rows=scaled.error_rows,
+            headings=bins,
+        ),
+    )
+
+
+def _run_rows(
+    obs: Observations, experiments: ExperimentList, scaled: Scaled
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    place = scaled.model.n_scales
+    b_factors: list[tuple[float, float]] = []
+    for smoother in scaled.model.decays:
+        mine = scaled.parameters[place : place + smoother.n_points]
+        b_factors.append((float(mine.min()), float(mine.max())))
+        place += smoother.n_points
+    order = np.argsort(obs.experiment, kind="stable")
+    bounds = np.searchsorted(obs.experiment[order], np.arange(len(experiments) + 1))
+    for i, experiment in enumerate(experiments):
+        own = order[bounds[i] : bounds[i + 1]]
+        g = scaled.g[own]
+        rows.append(
+            {
+                "run": experiment.run,
+                "transmission": float(experiment.beam.transmission),
+                "scale": float(g.mean()) if len(g) else None,
+                "scale_min": float(g.min()) if len(g) else None,
+                "scale_max": float(g.max()) if len(g) else None,
+                "b_min": b_factors[i][0] if b_factors else None,
+                "b_max": b_factors[i][1] if b_factors else None,
+                "n": len(own),
+                "n_outliers": int(scaled.outlier[own].sum()),
+            }
+        )
+    return rows
