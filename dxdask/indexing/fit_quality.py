@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dxdask.arrays import Floats
+from dxdask.arrays import Integers
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.errors import ConvergenceError
 from dxdask.indexing.parameters import IndexParameters
@@ -86,7 +86,7 @@ def fits_of_runs(
     return found
 
 
-def _misfit(table: Reflections, rows: Floats, crystal: Crystal, tolerance: float) -> float:
+def _misfit(table: Reflections, rows: Integers, crystal: Crystal, tolerance: float) -> float:
     fractional = table["rlp"][rows] @ np.linalg.inv(crystal.a).T
     off = fractional - table["hkl"][rows]
     if not len(rows):
@@ -94,7 +94,7 @@ def _misfit(table: Reflections, rows: Floats, crystal: Crystal, tolerance: float
     return float(np.sqrt(np.mean(off**2)) / (tolerance / np.sqrt(3.0)))
 
 
-def _rmsds(table: Reflections, rows: Floats, experiments: ExperimentList) -> tuple[float, float]:
+def _rmsds(table: Reflections, rows: Integers, experiments: ExperimentList) -> tuple[float, float]:
     """Return the root of the median squared residuals, scaled to that of a normal distribution.
 
     The median: some outliers are in every data set.
