@@ -123,8 +123,7 @@ def _in_order(pixels: Pixels, offsets: Integers) -> tuple[Pixels, Integers]:
 
 
 def _saturated(pixels: Pixels) -> dict[str, NDArray[Any]]:
-    named = zip(Pixels._fields, pixels, strict=True)
-    return {f"saturated_{name}": values for name, values in named}
+    return {f"saturated_{name}": values for name, values in pixels._asdict().items()}
 
 
 def _arrays(pixels: Pixels, offsets: Integers) -> dict[str, NDArray[Any]]:
