@@ -19,7 +19,7 @@ from dxdask.columns import Flag, Reflections, check, has_flag, n_rows
 from dxdask.errors import InputError, ParameterError
 from dxdask.models import ExperimentList, Panel
 from dxdask.results import StepResult
-from dxdask.spotfinding.saturated import REACH
+from dxdask.spotfinding.saturated import REACH, REACH_Z
 from dxdask.tables import Table
 
 Counts = NDArray[np.int64]
@@ -84,8 +84,8 @@ def histogram(
     ----------
     reflections : spots: experiment, flags.
     arrays : their pixels, `pixel_offsets` (n_spots + 1,) and `pixel_value` (n_pixels,), photons;
-        and `saturated_panel`, `_x`, `_y`, `_z`, `_value`, the saturated pixels beside strong ones,
-        of which those in the boxes (columns panel and bbox) of the spots are counted.
+        and `saturated_panel`, `_x`, `_y`, `_z`, `_value`, the saturated pixels, of which those
+        in or at the boxes (columns panel and bbox) of the spots are counted.
     experiments : one row of the result per run.
     parameters : bins.
 
@@ -172,6 +172,7 @@ def _saturated(
     panel, x, y, z, value = (arrays[f"saturated_{n}"] for n in ("panel", "x", "y", "z", "value"))
     boxes, on = reflections["bbox"][counted].astype(np.int64), reflections["panel"][counted]
     # spots by panel and image
+    boxes += np.array([-REACH, REACH, -REACH, REACH, -REACH_Z, REACH_Z])
     depth = boxes[:, 5] - boxes[:, 4]
     owner = np.repeat(np.arange(len(boxes)), depth)
     image = np.arange(len(owner)) - np.repeat(np.cumsum(depth) - depth, depth) + boxes[owner, 4]
@@ -183,8 +184,8 @@ def _saturated(
         for i in np.flatnonzero(panel == p):
             near = owner[mine[first[i] : last[i]]]
             b = boxes[near]
-            inside = (x[i] >= b[:, 0] - REACH) & (x[i] < b[:, 1] + REACH)
-            inside &= (y[i] >= b[:, 2] - REACH) & (y[i] < b[:, 3] + REACH)
+            inside = (x[i] >= b[:, 0]) & (x[i] < b[:, 1])
+            inside &= (y[i] >= b[:, 2]) & (y[i] < b[:, 3])
             spot[i] = near[inside].min(initial=len(boxes)) if inside.any() else -1
     there = spot >= 0
     return value[there], spot[there]

@@ -67,7 +67,8 @@ def summed(
     )
 
 
-def _pixel_counts(s: Floats, n_background: NDArray[np.int64]) -> PixelCounts:
+def _pixel_counts(sums: Floats, n_background: NDArray[np.int64]) -> PixelCounts:
+    s = sums.astype(np.int64)
     return PixelCounts(
         foreground=s[:, N_FOREGROUND],
         background=n_background,

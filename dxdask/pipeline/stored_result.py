@@ -80,7 +80,7 @@ class StoredResult:
         return {**found, "pixel_offsets": new_offsets}
 
     def saturated(self, *, run: str) -> dict[str, NDArray[Any]]:
-        """Return arrays of the saturated pixels beside strong ones; none of older spots."""
+        """Return arrays of the saturated pixels of a run; none where spots are older."""
         names = [f"saturated_{name}" for name in ("panel", "x", "y", "z", "value")]
         there = self._store(run).manifest(self.step).arrays
         if not set(names) <= set(there):

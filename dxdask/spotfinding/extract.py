@@ -62,7 +62,7 @@ class BlockPixels(NamedTuple):
     background : (frames,) mean of the other valid pixels, photons; NaN where there are none, or
         without `compute_mean_background`.
     reasons : frame, from 0 -> reason why it could not be used.
-    saturated : the saturated pixels beside strong ones.
+    saturated : the saturated pixels.
     evidence : for bad pixels; None without `mask_bad_pixels`.
     """
 
@@ -126,16 +126,16 @@ def strong_pixels(
                 reasons[f], counts[f] = reason, 0
             else:
                 found += strong
-                saturated += _saturated(frames[i], panels, strong, first_z + f)
+                saturated += _saturated(frames[i], panels, first_z + f)
                 if evidence is not None:
                     evidence.add(frames[i], first_z + f, strong)
         del frames  # frees their memory before the next piece is read
     used = np.array([f not in skip for f in range(n_frames)], np.bool_)
     offsets = offsets_of(counts.sum(axis=1))
     pixels = _pixels(found, counts, first_z)
-    beside = concatenate_pixels(saturated)
+    full = concatenate_pixels(saturated)
     seen = None if evidence is None else evidence.result()
-    return BlockPixels(pixels, offsets, used, n_strong, background, reasons, beside, seen)
+    return BlockPixels(pixels, offsets, used, n_strong, background, reasons, full, seen)
 
 
 def _pixels(found: Sequence[Found], counts: NDArray[np.int64], first_z: int) -> Pixels:
@@ -149,12 +149,10 @@ def _pixels(found: Sequence[Found], counts: NDArray[np.int64], first_z: int) -> 
     return Pixels(panel, x, y, z, value)
 
 
-def _saturated(
-    frame: NDArray[Any], panels: Sequence[PanelPixels], strong: Sequence[Found], z: int
-) -> list[Pixels]:
+def _saturated(frame: NDArray[Any], panels: Sequence[PanelPixels], z: int) -> list[Pixels]:
     out = []
-    for number, (panel, pixels) in enumerate(zip(panels, strong, strict=True)):
-        x, y, value = panel.saturated(frame, pixels)
+    for number, panel in enumerate(panels):
+        x, y, value = panel.saturated(frame)
         if x.size:
             at = np.full((2, x.size), [[number], [z]], np.int32)
             out.append(Pixels(at[0], x, y, at[1], value))

@@ -15,7 +15,7 @@ from dxdask.models import Experiment, Panel
 from dxdask.models.pixel_maps import PixelMaps
 from dxdask.spotfinding.panel_photons import PanelPhotons
 from dxdask.spotfinding.parameters import SpotfinderParameters
-from dxdask.spotfinding.saturated import saturated_beside
+from dxdask.spotfinding.saturated import saturated_pixels
 from dxdask.spotfinding.thresholds import Region, Threshold, is_of_one_panel, threshold_of
 from dxdask.spotfinding.thresholds.marked_pixels import pixels_at
 
@@ -69,11 +69,11 @@ class PanelPixels:
         x0, _, y0, _ = self._region
         return x + np.int32(x0), y + np.int32(y0), value
 
-    def saturated(self, frame: NDArray[Any], strong: Found) -> Found:
-        """Return x, y and photons of the saturated pixels beside strong ones of a stored frame."""
+    def saturated(self, frame: NDArray[Any]) -> Found:
+        """Return x, y and photons of the saturated pixels of a stored frame."""
         counts = frame[self._slices]
         high = np.inf if self._trusted_counts is None else self._trusted_counts[1]
-        x, y = saturated_beside(counts, self._mask, strong[0], strong[1], high)
+        x, y = saturated_pixels(counts, self._mask, high)
         return x, y, self._photons.at(counts, x, y)
 
     def has_valid(self, frame: NDArray[Any]) -> bool:

@@ -48,7 +48,7 @@ class ImageRecords(NamedTuple):
     background : (frames,) mean of the other valid pixels, photons; NaN where not known.
     reasons : z -> reason why that frame could not be used.
     hot : the pixels strong on all of them; empty without `write_hot_mask`.
-    saturated : the saturated pixels beside strong ones.
+    saturated : the saturated pixels.
     evidence : for bad pixels; None without `mask_bad_pixels`.
     """
 

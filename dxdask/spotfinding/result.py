@@ -48,7 +48,7 @@ def result_of_part(
     Spots are in order of panel and first pixel (z, y, x), as DIALS's. `arrays` holds their
     pixels, spot by spot: pixel_offsets (n + 1,), pixel_x, pixel_y, pixel_z (m,), pixel_value (m,)
     photons, int32 where all are whole, else float32; saturated_panel, _x, _y, _z and
-    _value, the saturated pixels beside strong ones; and hot_mask (slow, fast), with
+    _value, the saturated pixels; and hot_mask (slow, fast), with
     `write_hot_mask`.
 
     frame_shape : (slow, fast) of the stored frames; that of the panels by default.
@@ -186,8 +186,7 @@ def _in_order(pixels: Pixels, offsets: Integers) -> tuple[Pixels, Integers]:
 
 
 def _saturated(pixels: Pixels) -> dict[str, NDArray[Any]]:
-    named = zip(Pixels._fields, pixels, strict=True)
-    return {f"saturated_{name}": values for name, values in named}
+    return {f"saturated_{name}": values for name, values in pixels._asdict().items()}
 
 
 def _arrays(pixels: Pixels, offsets: Integers) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Saturated pixels of spots: beside strong ones, which the threshold does not see."""
+"""Saturated pixels of images, which the threshold does not use, and those that belong to spots."""
 
 from __future__ import annotations
 
@@ -8,31 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Mask
+from dxdask.spotfinding.thresholds.marked_pixels import marked
 
-REACH = 2
-"""Largest distance, px along x and y, of a saturated pixel from a strong one of its spot."""
+REACH, REACH_Z = 2, 1
+"""Largest distance, px and images, of a saturated pixel from the box of its spot.
+
+A spot with a full core may not be strong on that image, as its window has a hole.
+"""
+MOST = 1024
+"""Most saturated pixels of a panel on an image; more are not of spots, but not masked."""
 
 
-def saturated_beside(
-    counts: NDArray[Any], mask: Mask, x: NDArray[np.int32], y: NDArray[np.int32], least: float
+def saturated_pixels(
+    counts: NDArray[Any], mask: Mask, least: float
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return x and y of the saturated pixels within `REACH` of strong ones, by row.
+    """Return x and y of the saturated pixels, by row; none if there are more than `MOST`.
 
-    counts : (slow, fast). mask : (slow, fast), True is good. x, y : (n,) of the strong pixels.
-    least : count from which a pixel is saturated.
+    counts : (slow, fast). mask : (slow, fast), True is good. least : count from which a pixel is
+    saturated.
     """
-    none = np.empty(0, np.int32)
-    # few images have any
-    if not x.size or not np.isfinite(least) or not counts.max() >= least:
-        return none, none
-    height, width = counts.shape
-    found = []
-    for dy in range(-REACH, REACH + 1):
-        for dx in range(-REACH, REACH + 1):
-            i, j = np.clip(x + dx, 0, width - 1), np.clip(y + dy, 0, height - 1)
-            here = np.flatnonzero(counts[j, i] >= least)
-            found.append(j[here].astype(np.int64) * width + i[here])
-    index = np.unique(np.concatenate(found))
-    at_y, at_x = np.divmod(index, width)
-    good = mask[at_y, at_x]
-    return at_x[good].astype(np.int32), at_y[good].astype(np.int32)
+    index = marked(counts >= least) if np.isfinite(least) else np.empty(0, np.int32)
+    y, x = np.divmod(index, np.int32(max(counts.shape[1], 1)))
+    good = mask[y, x]
+    if np.count_nonzero(good) > MOST:
+        good = np.zeros_like(good)
+    return x[good].astype(np.int32), y[good].astype(np.int32)

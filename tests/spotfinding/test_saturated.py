@@ -9,23 +9,23 @@ from dxdask.analysis import histogram
 from dxdask.columns import Flag
 from dxdask.models import Beam, Detector, Experiment, Panel
 from dxdask.spotfinding import SpotfinderParameters, find_spots
-from dxdask.spotfinding.saturated import saturated_beside
+from dxdask.spotfinding.saturated import saturated_pixels
 
 
-def test_pixels_beside_strong_ones() -> None:
+def test_saturated_pixels() -> None:
     counts = np.zeros((20, 30), np.uint16)
-    counts[5, 5:8] = 900  # beside the strong one, at its corner and just within reach
-    counts[12, 25] = 900  # far from all
-    counts[0, 0] = counts[19, 29] = 1000  # in the corners
+    counts[5, 5:8] = 900
+    counts[0, 0] = counts[19, 29] = 1000
     mask = np.ones(counts.shape, np.bool_)
     mask[5, 6] = False
-    x, y = np.array([5, 1, 28], np.int32), np.array([6, 1, 18], np.int32)
-    found = saturated_beside(counts, mask, x, y, 900.0)
+    found = saturated_pixels(counts, mask, 900.0)
     pairs = list(zip(*(v.tolist() for v in found), strict=True))
     assert pairs == [(0, 0), (5, 5), (7, 5), (29, 19)]
     for least in (1001.0, np.inf):
-        assert saturated_beside(counts, mask, x, y, least)[0].size == 0
-    assert saturated_beside(counts, mask, x[:0], y[:0], 1.0)[0].size == 0
+        assert saturated_pixels(counts, mask, least)[0].size == 0
+    # a gap that is not masked is no spot
+    full = np.full((40, 40), 65535, np.uint16)
+    assert saturated_pixels(full, np.ones(full.shape, np.bool_), 900.0)[0].size == 0
 
 
 @pytest.mark.parametrize(("gain", "pedestal"), [(1.0, 0.0), (4.0, 100.0)])
