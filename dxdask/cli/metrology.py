@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dxdask.cli import arguments, output
 from dxdask.cli.app import after, on_store
+from dxdask.cli.layout import whole_table
 from dxdask.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _show(compared: Compared, table: Table, picture: Path | None, *, json: bool)
     tables = (table, compared.congruence)
     with output.muted(json):
         for shown in tables:
-            output.line(str(shown))
+            output.line(whole_table(shown))
             output.line()
         _draw(picture, compared)
     if json:
