@@ -70,7 +70,8 @@ def find_in(evidence: PixelEvidence, experiment: Experiment, images: Integers) -
     ]
     found = BadPixels(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     order = np.argsort(found.key, kind="stable")
-    return BadPixels(*(column[order] for column in found))
+    key, reason, n, value = found
+    return BadPixels(key[order], reason[order], n[order], value[order])
 
 
 def _bright(s: Sharp, experiment: Experiment, images: Integers, n_pixels: int) -> BadPixels:
@@ -159,7 +160,7 @@ def _lit_around(lit: Mask, slow: Integers, fast: Integers) -> Floats:
 
 def _by_panel(detector: Detector, key: Integers) -> list[tuple[Any, tuple[NDArray[Any], ...]]]:
     """Return for each panel its model, and which of the pixels lie on it: indices, slow, fast."""
-    found = []
+    found: list[tuple[Any, tuple[NDArray[Any], ...]]] = []
     start = 0
     for panel in detector.panels:
         width, height = panel.image_size

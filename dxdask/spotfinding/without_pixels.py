@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from dxdask.arrays import Integers
 from dxdask.models import Experiment
@@ -39,13 +42,16 @@ def without_pixels(
     if not touched.any():
         return pixels, offsets
     rest = touched[spot] & ~is_bad
-    left = Pixels(*(column[rest] for column in pixels))
+    left = _taken(pixels, rest)
     order = np.lexsort((own[rest], left.z))
-    left = Pixels(*(column[order] for column in left))
-    anew, new_offsets = _labelled(left, experiment, parameters, limits)
+    anew, new_offsets = _labelled(_taken(left, order), experiment, parameters, limits)
     kept, kept_offsets = take_spots(pixels, offsets, np.flatnonzero(~touched))
     lengths = np.concatenate([np.diff(kept_offsets), np.diff(new_offsets)])
     return concatenate_pixels([kept, anew]), offsets_of(lengths)
+
+
+def _taken(p: Pixels, which: NDArray[Any]) -> Pixels:
+    return Pixels(p.panel[which], p.x[which], p.y[which], p.z[which], p.value[which])
 
 
 def _labelled(
