@@ -75,6 +75,7 @@ STEP = Step(
     reads_frames=True,
     extras=extras,
     combine=combine,
+    version="2",
     mask=("hot_mask", "write_hot_mask=true"),
     example="min_spot_size=4",
 )
