@@ -61,4 +61,5 @@ STEP = Step(
     needs=("find_spots", "index"),
     scope="run",
     combine=combine,
+    version="2",
 )
