@@ -101,7 +101,7 @@ def _candidates(entry: h5py.Group) -> list[Candidate]:
 
 
 def _in_group(entry: h5py.Group, group: h5py.Group) -> list[Candidate]:
-    numbered = sorted(n for n in group if re.fullmatch(r"data_\d+", n))
+    numbered = sorted(n for n in map(str, group) if re.fullmatch(r"data_\d+", n))
     names = numbered or [n for n in (attribute(group, "signal"), "data") if n and n in group][:1]
     if not names:
         return []
