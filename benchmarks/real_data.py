@@ -21,7 +21,7 @@ import numpy as np
 
 import dxdask
 from dxdask.columns import Flag
-from dxdask.storage.importers.dials.files import read_npz
+from dxdask.storage.importers.dials.reflections import read_npz
 from dxdask.storage.store.store import Store
 
 SHARED = Path(

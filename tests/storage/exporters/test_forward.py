@@ -11,7 +11,8 @@ from dxdask.models import ExperimentList, Goniometer, Scan
 from dxdask.models.vectors import rotation_matrix
 from dxdask.storage.exporters.dials import write_experiments, write_reflections
 from dxdask.storage.exporters.forward import with_forward_angles, with_forward_scans
-from dxdask.storage.importers.dials.files import read_experiments, read_reflections
+from dxdask.storage.importers.dials.files import read_experiments
+from dxdask.storage.importers.dials.reflections import read_reflections
 
 
 def backwards(**changes):
