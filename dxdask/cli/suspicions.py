@@ -5,6 +5,7 @@ The limits are loose: what is within them may still be wrong, what is outside de
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -53,12 +54,17 @@ def _images(tables: StepTables) -> Iterator[str]:
 
 
 def _bad_pixels(tables: StepTables) -> Iterator[str]:
-    for table in ("summary", "pixels", "runs"):
-        rows = tables.rows("find_bad_pixels", table)
-        for name, text in (("n_hot", "hot"), ("n_dead", "dead"), ("n_strong", "always strong")):
-            n = max((int(row.get(name) or 0) for row in rows), default=0)
-            if n:
-                yield f"{n} {text} pixels (dxdask show STORE find_bad_pixels)"
+    rows = tables.rows("find_bad_pixels", "summary")
+    for name, text in (("n_hot", "hot"), ("n_dead", "dead"), ("n_strong", "always strong")):
+        n = max((int(row.get(name) or 0) for row in rows), default=0)
+        if n:
+            yield f"{n} {text} pixels (dxdask show STORE find_bad_pixels)"
+    found = tables.rows("find_spots", "bad_pixels")
+    pixels = {(row["panel"], row["slow"], row["fast"]): row["reason"] for row in found}
+    if pixels:
+        counts = Counter(pixels.values()).most_common()
+        several = ", ".join(f"{n} {reason}" for reason, n in counts)
+        yield f"bad pixels that no mask had: {several} (dxdask show STORE find_spots)"
 
 
 def _indexed(tables: StepTables) -> Iterator[str]:

@@ -123,6 +123,21 @@ def test_what_is_suspicious(
     assert any(expected in text for text in found), found
 
 
+def test_bad_pixels_are_suspicious(processed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = [
+        {"run": run, "panel": 0, "slow": slow, "fast": 5, "reason": reason}
+        for run in ("tiny_1", "tiny_2")  # the same pixels in both
+        for slow, reason in enumerate(("hot", "hot", "dead"))
+    ]
+    tables = StepTables(processed)
+    monkeypatch.setattr(
+        tables,
+        "rows",
+        lambda step, table: bad if (step, table) == ("find_spots", "bad_pixels") else [],
+    )
+    assert "2 hot, 1 dead" in next(text for text in suspicions(tables) if "bad pixels" in text)
+
+
 def test_modules_that_differ_are_suspicious(processed: Store, tmp_path: Path) -> None:
     store = Store.open(Path(shutil.copytree(processed.path, tmp_path / "s.zarr")))
     result = store.read_step("refine")
