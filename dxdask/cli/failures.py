@@ -49,4 +49,4 @@ def _of_system(error: OSError) -> str:
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
     text = error.strerror or " ".join(str(error).split()) or type(error).__name__
     advice = _ADVICE.get(error.errno or 0, "check the file and the disk it is on")
-    return f"{': '.join([*names[:1], text])}; {advice}"
+    return " ".join(f"{': '.join([*names[:1], text])}; {advice}".split())

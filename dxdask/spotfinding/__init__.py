@@ -7,6 +7,7 @@ parameters : `SpotfinderParameters`.
 inputs : checks of frames, models and parameters before anything is read.
 images : the images that are used.
 thresholds : strong pixels of an image.
+panel_photons : photons of the pixels of one panel.
 panel_pixels : strong pixels of one panel, frame by frame.
 extract : strong pixels of consecutive frames.
 workspaces : memory that the tasks of a run use one after another.
@@ -19,6 +20,12 @@ centroid : centroid, variances, bounding box, intensity and peak of each spot.
 boxes, shoeboxes : all pixels of the spots' bounding boxes.
 filters : filters of spots.
 hot : pixels that are strong on every image.
+saturated : saturated pixels of the frames.
+keys : numbers of the pixels of all panels.
+pixel_evidence : evidence for bad pixels.
+sharp_pixels, unlit_pixels : strong pixels without a spot around them; pixels without counts.
+bad_pixels : bad pixels by that evidence.
+without_pixels : spots without bad pixels.
 reports : messages, tables and the plot of counts.
 result : the `StepResult` of a run, and of an ensemble.
 """

@@ -34,7 +34,10 @@ def geometry_problems(experiment: Experiment) -> tuple[str, ...]:
     Stills have no width, and a detector of several panels is judged as a whole.
     """
     beam, detector, scan = experiment.beam, experiment.detector, experiment.scan
-    lines = [*_of_beam(beam), *_of_pixels(detector)]
+    lines = [*_of_beam(beam)]
+    if not detector.panels:  # of results of other programs
+        return tuple(lines)
+    lines += _of_pixels(detector)
     placed = _place_problem(detector)
     lines += [placed] if placed else [*_of_distance(detector, beam), *_of_centre(detector, beam)]
     if scan is not None and experiment.goniometer is not None:

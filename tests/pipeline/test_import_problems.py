@@ -14,9 +14,9 @@ IMAGE = np.arange(40, dtype=np.int32).reshape(5, 8)
 @pytest.mark.parametrize("kind", ["cbf", "smv", "nxmx"])
 def test_every_format_ends_with_the_check_of_its_geometry(tmp_path, kind):
     if kind == "cbf":
-        path = write_cbf(tmp_path / "a_1.cbf", IMAGE, Detector_distance="200.0 m")
+        path = write_cbf(tmp_path / "a_1.cbf", IMAGE, Detector_distance="20.0 m")
     elif kind == "smv":
-        path = write_smv(tmp_path / "a_1.img", IMAGE.astype(np.uint16), DISTANCE=200000.0)
+        path = write_smv(tmp_path / "a_1.img", IMAGE.astype(np.uint16), DISTANCE=20000.0)
     else:
         path = write_nxmx(
             tmp_path / "a.nxs",
@@ -29,12 +29,12 @@ def test_every_format_ends_with_the_check_of_its_geometry(tmp_path, kind):
 
 @pytest.mark.parametrize("link", [False, True])
 def test_lines_are_kept_in_the_store(tmp_path, link, capsys):
-    path = write_smv(tmp_path / "a_1.img", IMAGE.astype(np.uint16), WAVELENGTH=90.0)
+    path = write_smv(tmp_path / "a_1.img", IMAGE.astype(np.uint16), WAVELENGTH=9.0)
     with log_to(tmp_path / "s.zarr", "import", creates=True):
         dxdask.import_(path, tmp_path / "s.zarr", link=link)
     problems = dxdask.open(tmp_path / "s.zarr").problems()
     found = problems[problems["reason"].str.contains("geometry.beam.wavelength")]
     assert found["step"].tolist() == ["import"]
     assert found["image"].isna().all()
-    assert "warning: run a: the wavelength of 90 A is not plausible" in capsys.readouterr().err
+    assert "warning: run a: the wavelength of 9 A is not plausible" in capsys.readouterr().err
     assert "not plausible" in (tmp_path / "s.log").read_text()

@@ -35,8 +35,8 @@ def test_what_did_not_move_is_drawn_too(tmp_path: Path) -> None:
     for name in ("a.svg", "b.svg", "a.png", "a.pdf"):
         write_picture(tmp_path / name, ax)
         assert (tmp_path / name).stat().st_size > 1000
-    with pytest.raises(StoreWriteError, match="check the folder"):
-        write_picture(tmp_path / "none" / "a.png", ax)
+    with pytest.raises(StoreWriteError, match=r"check the rights and the name of the folder"):
+        write_picture(tmp_path / "a.svg" / "a.png", ax)
 
 
 def test_many_panels_have_no_names() -> None:

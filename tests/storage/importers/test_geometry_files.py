@@ -55,8 +55,9 @@ def test_the_hierarchy_comes_back(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_folder_that_is_not_there(tmp_path: Path, suffix: str) -> None:
-    with pytest.raises(StoreWriteError, match="check the folder"):
+def test_a_file_in_the_place_of_a_folder(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "none").touch()
+    with pytest.raises(StoreWriteError, match=r"check the rights and the name of the folder"):
         write_geometry(tmp_path / f"none/a{suffix}", experiment())
 
 
