@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import gemmi
@@ -110,15 +111,7 @@ def _source(
         goniometer=run.goniometer,
         scan=run.scan,
     )
-    models = Experiment(
-        identifier=name,
-        run=name,
-        beam=run.beam,
-        detector=detector,
-        goniometer=run.goniometer,
-        scan=run.scan,
-        crystal=run.crystal,
-    )
+    models = replace(experiment, crystal=run.crystal)
     lacking = run.scan.n_images - len(run.present)
     messages = [note] if note else []
     if lacking:
