@@ -20,7 +20,7 @@ _ADVICE = {
     errno.EMFILE: "allow more open files (ulimit -n), or use fewer cluster.cores",
     errno.ENOMEM: "give the command more memory, or use fewer cluster.cores",
     errno.EIO: "the disk or its connection fails; try again, or copy the files elsewhere",
-    errno.ESTALE: "the disk was mounted anew; try again",
+    errno.ESTALE: "the disk was mounted again; try again",
 }
 _NOT_CACHED = "cannot cache function"
 

@@ -1,4 +1,4 @@
-"""What is in a store: its runs with their geometry, its steps with their state."""
+"""Overview of a store: its runs with their geometry, its steps with their state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What in the results of a job is unlike good data: a line each, with the figure.
+"""Lines on results of a job that are unlike good data, each with its figure.
 
 The limits are loose: what is within them may still be wrong, what is outside deserves a look.
 """

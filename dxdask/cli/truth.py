@@ -1,4 +1,4 @@
-"""What was put into simulated frames beside what was found in them."""
+"""Truth of simulated frames beside the results from them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ FEWEST_SPOTS = 25
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFit:
-    """How well a lattice fits the spots of a run.
+    """Fit of a lattice to the spots of a run.
 
     Attributes
     ----------

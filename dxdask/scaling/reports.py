@@ -1,4 +1,4 @@
-"""What scaling left out, by reason, and what a user should doubt about its result."""
+"""Exclusions from scaling, by reason, and warnings about its result."""
 
 from __future__ import annotations
 

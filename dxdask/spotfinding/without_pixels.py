@@ -29,7 +29,7 @@ def without_pixels(
 ) -> tuple[Pixels, Integers]:
     """Return spots without the pixels of these keys (indices among those of all panels).
 
-    A hot pixel joins the spots that it lies on: their other pixels are labelled anew.
+    A hot pixel joins the spots that it lies on: their other pixels are labelled again.
 
     pixels, offsets : spot by spot, (spots + 1,) first pixel of each. limits : smallest and largest
     number of pixels of a spot that is kept.
@@ -44,10 +44,10 @@ def without_pixels(
     rest = touched[spot] & ~is_bad
     left = _taken(pixels, rest)
     order = np.lexsort((own[rest], left.z))
-    anew, new_offsets = _labelled(_taken(left, order), experiment, parameters, limits)
+    relabelled, new_offsets = _labelled(_taken(left, order), experiment, parameters, limits)
     kept, kept_offsets = take_spots(pixels, offsets, np.flatnonzero(~touched))
     lengths = np.concatenate([np.diff(kept_offsets), np.diff(new_offsets)])
-    return concatenate_pixels([kept, anew]), offsets_of(lengths)
+    return concatenate_pixels([kept, relabelled]), offsets_of(lengths)
 
 
 def _taken(p: Pixels, which: NDArray[Any]) -> Pixels:

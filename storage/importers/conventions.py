@@ -68,7 +68,7 @@ class Kappa(_Model):
 
 
 class BeamCentre(_Model):
-    """How a header gives the beam centre.
+    """Convention of the beam centre in a header.
 
     keys : two keys, or one with two numbers. order : which comes first. unit : of the numbers.
     fast_from_end, slow_from_end : counted from the last pixel. shift : px, added along fast, slow.
@@ -106,7 +106,7 @@ class BadPixels(Period):
 
 
 class Convention(Period):
-    """What is known of a detector; None where the entry says nothing. Units as of the models.
+    """Conventions of a detector; None where the entry has no value. Units as of the models.
 
     match : expressions by key of the header, all of which have to be found; a key that begins with
         "*" is any that ends so. axis : the spindle. axes, names : of several axes, from the crystal

@@ -51,7 +51,7 @@ REMEDIES: Mapping[Value, Remedy] = {
     "oscillation": Remedy((("geometry.scan.oscillation",), ("convert_stills",))),
     "mask": Remedy((("lookup.mask",),)),
 }
-"""What gives each value."""
+"""Parameter that gives each value."""
 
 
 def require_complete(run: RunSource, parameters: ImportParameters) -> None:

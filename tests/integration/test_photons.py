@@ -99,7 +99,7 @@ def test_panels_with_gain_and_pedestal(painted, photons, gain, pedestal, dtype):
 
 
 def test_whole_photons_are_exact(painted, photons):
-    """Where photons are whole, results are the same to the last bit."""
+    """Results of whole photons are the same to the last bit."""
     e = with_panels(painted.experiment, gain=4, pedestal=100)
     found = integrated(stored(painted, 4, 100, np.int32), e, painted)
     for name in VALUES:
@@ -134,7 +134,7 @@ def test_map_of_gain_keeps_pedestals_of_panels(painted, photons):
 
 
 def test_trusted_range_is_of_counts(painted):
-    """Saturated pixels are told by their counts, on each panel by its own range."""
+    """Pixels are saturated by their counts, on each panel by its own range."""
     e = with_panels(painted.experiment, gain=4, pedestal=100)
     top = 4 * 60 + 100.0
     panels = e.detector.panels

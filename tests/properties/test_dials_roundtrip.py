@@ -1,4 +1,4 @@
-"""What is exported for DIALS and imported again is the same, whatever columns there are."""
+"""An export for DIALS that is imported again is the same, whatever columns there are."""
 
 from __future__ import annotations
 

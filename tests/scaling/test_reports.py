@@ -1,4 +1,4 @@
-"""What scaling leaves out is counted by reason, and doubts are reported."""
+"""Exclusions of scaling are counted by reason, and doubts are reported."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _EMBEDDED = ("geometry_json", "nominal_geometry_json")
 
 @dataclass(frozen=True, kw_only=True)
 class _Contents:
-    """What is read of a file: frames, geometry, wavelength and columns of the events."""
+    """Content of a file: frames, geometry, wavelength and columns of the events."""
 
     frames: RawFrames
     geometry: Geometry

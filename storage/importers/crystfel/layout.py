@@ -16,7 +16,7 @@ from dxdask.storage.importers.crystfel.keys import DIM
 from dxdask.storage.importers.crystfel.text import GeometryText, whole_number
 
 Dims = tuple[str | int, ...]
-"""What each axis of a dataset is: "ss", "fs", "%" (events) or the index that is taken."""
+"""Role of each axis of a dataset: "ss", "fs", "%" (events) or the index that is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Plane:
 
 
 class Place(NamedTuple):
-    """Where a plane is in the stored frame: its first row, and the part that panels need."""
+    """Place of a plane in the stored frame: its first row, and the part that panels need."""
 
     row: int
     n_rows: int

@@ -28,7 +28,7 @@ _SKEW = 1e-2  # cosine of the angle between fs and ss
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What panels share.
+    """Values that panels share.
 
     Attributes
     ----------

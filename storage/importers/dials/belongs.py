@@ -1,4 +1,4 @@
-"""Whether reflections are of the models that they are given with.
+"""Check that reflections belong to the models that they are given with.
 
 Identifiers tell, where files have them; older ones do not, and ids count experiments of any list.
 Positions must then lie on the panels and in the scan, diffracted beams have the wavelength, and

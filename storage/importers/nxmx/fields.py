@@ -24,7 +24,7 @@ _SOME = 40
 
 @dataclass(slots=True)
 class Findings:
-    """What is missing in a file, and what is doubtful, gathered while it is read."""
+    """Missing and doubtful values of a file, collected while it is read."""
 
     missing: list[Missing] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

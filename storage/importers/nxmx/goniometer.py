@@ -60,7 +60,7 @@ class _Rotation:
 
     @property
     def moves(self) -> bool:
-        """Whether the angles change by more than an axis that stands does."""
+        """True if the angles change by more than those of an axis at rest."""
         steps = np.diff(self.axis.values)
         if not steps.size or not np.any(steps):
             return False
@@ -69,7 +69,7 @@ class _Rotation:
 
     @property
     def is_wide(self) -> bool:
-        """Whether the file says that an image rotates."""
+        """True if the file states that an image rotates."""
         return self.widths is not None and bool(np.any(np.abs(self.widths) > 1e-9))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from dxdask.errors import FormatError
 
 Quantity: TypeAlias = Literal["length", "wavelength", "angle", "time", "energy", "pixels", "plain"]
-"""What a field measures: in mm, Angstrom, degree, s, eV, pixels, or a number without unit."""
+"""Quantity of a field: in mm, Angstrom, degree, s, eV, pixels, or a number without unit."""
 
 
 @dataclass(frozen=True, slots=True)
