@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Mask
-from dxdask.models import Experiment
+from dxdask.models import Experiment, Panel
 from dxdask.spotfinding.panel_pixels import Found, trusted_range
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.sharp_pixels import (
@@ -63,8 +63,7 @@ class EvidenceOfBlock:
     ) -> None:
         self._panels, self._masks = experiment.detector.panels, masks
         self._length = segment_length(experiment)
-        everything = (-math.inf, math.inf)
-        self._limits = [trusted_range(p, parameters) or everything for p in self._panels]
+        self._limits = [_limits(panel, parameters) for panel in self._panels]
         self._light = [
             LightOfPanel(mask, limits, float(panel.pedestal))
             for mask, limits, panel in zip(masks, self._limits, self._panels, strict=True)
@@ -91,3 +90,9 @@ class EvidenceOfBlock:
         """Return the evidence of the frames added."""
         columns = (np.concatenate(column) for column in self._listed)
         return PixelEvidence(sharp_on_images(*columns), light_of(self._light))
+
+
+def _limits(panel: Panel, parameters: SpotfinderParameters) -> tuple[float, float]:
+    """Return the open interval of counts that are used."""
+    low, high = trusted_range(panel, parameters) or (-math.inf, math.inf)
+    return float(low), float(high)  # integers of 64 bits are not numbers of a kernel
