@@ -58,8 +58,6 @@ def likely_causes(
                 moved = _each(experiments, partial(_moved, shift_px=shift))
                 found = _fraction(reflections, moved, parameters)
                 best, best_shift = (found, shift) if found > best else (best, best_shift)
-        if best >= least:
-            break
     centre = _beam_centre(experiments[0])
     if best < least or not np.all(np.isfinite(centre)):
         return []
