@@ -12,17 +12,33 @@ from dxdask.errors import InputError
 from dxdask.models import space_group
 from dxdask.parameters import Parameters, parameter
 from dxdask.pipeline.staleness import require_not_stale
-from dxdask.storage.exporters import crystfel_hkl, crystfel_stream, csv, dials, mtz, mtz_stills
+from dxdask.storage.exporters import (
+    crystfel_hkl,
+    crystfel_stream,
+    csv,
+    dials,
+    mmcif,
+    mtz,
+    mtz_stills,
+)
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS
 from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.exporters.whole_file import whole_file
 from dxdask.storage.store.store import Store
 
-Format = Literal["mtz", "dials", "csv", "hkl", "stream"]
+Format = Literal["mtz", "mmcif", "dials", "csv", "hkl", "stream"]
 
-_SUFFIX = {"mtz": ".mtz", "csv": ".csv", "dials": ".expt", "hkl": ".hkl", "stream": ".stream"}
+_SUFFIX = {
+    "mtz": ".mtz",
+    "mmcif": ".cif",
+    "csv": ".csv",
+    "dials": ".expt",
+    "hkl": ".hkl",
+    "stream": ".stream",
+}
 _STEPS: dict[str, tuple[str, ...]] = {
     "mtz": ("merge",),
+    "mmcif": ("merge",),
     "unmerged": ("scale", "integrate"),
     "hkl": ("merge",),
     "stream": ("integrate",),
@@ -41,8 +57,8 @@ class ExportParameters(Parameters):
 
     format: Format = parameter(
         "mtz",
-        "mtz, dials (.expt and .refl), csv, hkl (CrystFEL's list of merged reflections) or stream "
-        "(CrystFEL's, of stills)",
+        "mtz, mmcif (merged reflections, a block a wavelength), dials (.expt and .refl), csv, "
+        "hkl (CrystFEL's list of merged reflections) or stream (CrystFEL's, of stills)",
     )
     output: str | None = parameter(None, "file to write; default: the step's name, in this folder")
     step: str | None = parameter(None, "step to write; default: the last one of the format's kind")
@@ -80,6 +96,8 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
         _write_hkl(store, step, path)
     elif parameters.format == "stream":
         _write_stream(store, step, path)
+    elif parameters.format == "mmcif":
+        mmcif.write_merged_mmcif(path, store.columns(step), store.experiments(step))
     elif parameters.mtz.unmerged:
         _write_unmerged(store, step, path)
     else:
@@ -126,7 +144,7 @@ def _write_hkl(store: Store, step: str, path: Path) -> None:
     if "wavelength" in table:
         raise InputError(
             f"{step} has several wavelengths, which a list of reflections does not: give "
-            "format=mtz, or merge runs of one wavelength (runs=NAME,...)"
+            "format=mtz or mmcif, or merge runs of one wavelength (runs=NAME,...)"
         )
     group = space_group(crystals[0].space_group)
     crystfel_hkl.write_crystfel_hkl(path, table, group)

@@ -73,7 +73,22 @@ def index_columns(hkl: NDArray[np.int32]) -> list[Column]:
 
 
 def write_merged(path: str | Path, reflections: Reflections, experiments: ExperimentList) -> None:
-    """Write merged reflections: IMEAN, SIGIMEAN, N and, where merged apart, I(+), SIGI(+), I(-),
+    """Write merged reflections to an MTZ file; see `merged_mtz`.
+
+    Raises
+    ------
+    InputError
+        No experiment has a crystal.
+    SchemaError
+        A column is missing.
+    """
+    mtz = merged_mtz(reflections, experiments)
+    with whole_file(path) as aside:
+        mtz.write_to_file(str(aside))
+
+
+def merged_mtz(reflections: Reflections, experiments: ExperimentList) -> gemmi.Mtz:
+    """Return merged reflections: IMEAN, SIGIMEAN, N and, where merged apart, I(+), SIGI(+), I(-),
     SIGI(-).
 
     Of several wavelengths, each has a data set with its own columns, called _WAVE1, _WAVE2 ..., as
@@ -81,7 +96,6 @@ def write_merged(path: str | Path, reflections: Reflections, experiments: Experi
 
     Parameters
     ----------
-    path : of the file.
     reflections : of the step `merge`: hkl, intensity, sigma, n_observations, and intensity_plus and
         so on.
     experiments : with crystals (the median cell is written) and wavelengths.
@@ -112,8 +126,7 @@ def write_merged(path: str | Path, reflections: Reflections, experiments: Experi
                 places.append(dataset)
     fill(mtz, columns, places)
     mtz.sort()
-    with whole_file(path) as aside:
-        mtz.write_to_file(str(aside))
+    return mtz
 
 
 _MERGED = (

@@ -1,0 +1,61 @@
+"""mmCIF files of merged reflections, as the PDB takes them: one block a wavelength."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from dxdask.columns import Reflections, check, select
+from dxdask.models import ExperimentList
+from dxdask.storage.exporters.mtz import merged_mtz, wavelengths
+from dxdask.storage.exporters.whole_file import whole_file
+
+
+def write_merged_mmcif(
+    path: str | Path, reflections: Reflections, experiments: ExperimentList
+) -> None:
+    """Write merged reflections as structure factors (`_refln`) in mmCIF, without numbers of
+    observations, for which the dictionary has no item.
+
+    Parameters
+    ----------
+    path : of the file.
+    reflections : of the step `merge`: hkl, intensity, sigma, n_observations, and intensity_plus and
+        so on; with a column `wavelength` each has a block of its own.
+    experiments : with crystals (the median cell is written) and wavelengths.
+
+    Raises
+    ------
+    InputError
+        No experiment has a crystal.
+    SchemaError
+        A column is missing.
+    """
+    check(reflections, ("hkl", "intensity", "sigma", "n_observations"))
+    document = gemmi.cif.Document()
+    for number, (wavelength, table) in enumerate(_by_wavelength(reflections, experiments), 1):
+        to_cif = gemmi.MtzToCif()
+        to_cif.wavelength = wavelength
+        to_cif.with_comments = to_cif.with_history = False
+        mtz = merged_mtz(table, experiments)
+        block = gemmi.cif.read_string(to_cif.write_cif_to_string(mtz)).sole_block()
+        block.name = f"wavelength_{number}"
+        document.add_copied_block(block)
+    with whole_file(path) as aside:
+        document.write_file(str(aside))
+
+
+def _by_wavelength(
+    reflections: Reflections, experiments: ExperimentList
+) -> list[tuple[float, Reflections]]:
+    """Return each wavelength, Angstrom, and its reflections without that column."""
+    if "wavelength" not in reflections:
+        return [(next(iter(wavelengths(experiments)), 0.0), reflections)]
+    columns = {name: values for name, values in reflections.items() if name != "wavelength"}
+    of_row = reflections["wavelength"]
+    return [
+        (value, select(columns, np.flatnonzero(of_row == value)))
+        for value in dict.fromkeys(of_row.tolist())
+    ]
