@@ -29,6 +29,9 @@ _DEGREE = 3
 _ROUNDS, _REWEIGHTINGS = 3, 6
 _FARTHEST = 5.0  # px and images
 _SPOTS = 5  # of one parameter
+# Spots of a single image have its centre as z, wherever they are in it: on few images the
+# predictions would be fitted to that.
+_FEWEST_IMAGES = 10
 _FINEST = 0.05  # px and images, least standard deviation of a difference
 # standard deviations of the three rotations (rad) and the six strains that are expected
 _PRIOR = np.array([0.02] * 3 + [0.01] * 6)
@@ -84,6 +87,8 @@ def setting_along_scan(spots: Reflections, experiments: ExperimentList) -> Setti
     rows = has_flag(spots, Flag.INDEXED) & (np.abs(off).max(axis=1) < _FARTHEST)
     before = _spread(off[rows])
     basis = Splines.of(experiment)
+    if basis.last - basis.first < _FEWEST_IMAGES:
+        return static
     if rows.sum() < _SPOTS * 9 * basis.n or not (before > 0).all():
         return static
     if before.max() < _GOOD:

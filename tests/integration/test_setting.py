@@ -80,6 +80,31 @@ def test_few_spots_leave_it_static():
     assert found.experiments is STATIC
 
 
+@pytest.mark.parametrize("n_images", [1, 3])
+def test_few_thick_images_leave_it_static(n_images):
+    """Spots of one image have its centre as z, which is no error of the predictions."""
+    cell = (55.0, 60.0, 65.0, 90.0, 90.0, 90.0)
+    run = replace(experiment(n_images=n_images, width=2.0, cell=cell), profile=None)
+    experiments = ExperimentList.of([run])
+    crystal = run.crystal
+    turned = matrix(rotation_matrix((0.3, -0.5, 0.8), np.deg2rad(0.6)) @ crystal.a)
+    points = (turned,) * (n_images + 1)
+    table = predict_all(replace(run, crystal=replace(crystal, scan_points=points)), padding=0.0)
+    n = len(table["d"])
+    x, y = table["x_cal"], table["y_cal"]
+    z = np.floor(table["z_cal"]) + 0.5
+    on = run.detector[0].pixel_to_mm(np.stack([x, y], axis=1))
+    spots = predict(
+        table
+        | {"x": x, "y": y, "z": z, "x_mm": on[:, 0], "y_mm": on[:, 1]}
+        | {"phi_rad": run.scan.phi_from_z(z)}
+        | {"flags": np.full(n, Flag.INDEXED | Flag.STRONG, dtype=np.uint32)},
+        experiments,
+    )
+    assert n > 300
+    assert setting_along_scan(spots, experiments).experiments is experiments
+
+
 def test_limits_of_resolution_are_those_of_the_cell():
     turned = turning(0.8)[0]
     table = predict_all(turned, d_min=3.0, d_max=20.0)
