@@ -17,6 +17,8 @@ from dxdask.spotfinding.bad_pixels import find_in
 from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.parts import SpotPart, combine_parts, spots_of_block
 
+pytestmark = pytest.mark.jit
+
 HOT = [(20, 31), (60, 10), (61, 10), (90, 90), (0, 0), (119, 50)]
 LEVELS = [30.0, 50.0, 400.0, 3000.0, 60.0, 60.0]
 DEAD = [(40, 40), (41, 40), (70, 100)]

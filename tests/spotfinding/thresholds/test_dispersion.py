@@ -93,6 +93,7 @@ def test_kernels_agree_with_whole_frame_sums(extended: bool, case: Any) -> None:
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.jit  # NumPy promotes single precision in other ways than compiled code
 @pytest.mark.parametrize("extended", [False, True])
 @given(case=frames(), low=st.sampled_from([-3, 0.5, 1]), high=st.sampled_from([1, 40, 300.5]))
 def test_trusted_range_is_a_mask(extended: bool, case: Any, low: float, high: float) -> None:
