@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ def log_to(
     store: Path, command: str, *, creates: bool = False, quiet: bool = False, compiles: bool = True
 ) -> Iterator[None]:
     """Write log messages and printed lines to STORE's name + `.log`, beside it; print the start.
+
+    Where that file is the output of the command (`> NAME.log`), the log is STORE + `.log`.
 
     creates: the command makes the store. quiet: print nothing (the output is JSON).
     compiles: the command runs kernels, which are compiled if they have not been.
@@ -80,6 +83,8 @@ def _handler(store: Path, *, creates: bool) -> logging.Handler:
     if not creates and not store.exists():
         return logging.NullHandler()  # the command reports it, and leaves no file behind
     path = store.with_suffix(".log")
+    if _is_output(path):
+        path = store.with_name(f"{store.name}.log")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, encoding="utf-8")
@@ -89,3 +94,14 @@ def _handler(store: Path, *, creates: bool) -> logging.Handler:
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     return handler
+
+
+def _is_output(path: Path) -> bool:
+    """Return True for the file that stdout or stderr is redirected to."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        try:
+            if stream is not None and os.path.samestat(path.stat(), os.fstat(stream.fileno())):
+                return True
+        except (OSError, ValueError):  # there is no such file, or the stream has none
+            continue
+    return False

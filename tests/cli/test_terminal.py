@@ -130,6 +130,19 @@ def test_what_a_step_shows(piped: list[str]) -> None:
     assert [line for line in tables if len(line) > WIDTH] == []
 
 
+def test_output_to_the_file_of_the_log(raw: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "a.log"
+    with out.open("w") as file:
+        done = subprocess.run(
+            [sys.executable, "-m", "dxdask", "import", raw[0], "-o", tmp_path / "a.zarr"],
+            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert out.read_text().startswith("dxdask ")
+    assert " INFO " not in out.read_text()
+    assert " INFO " in (tmp_path / "a.zarr.log").read_text()
+
+
 def test_a_dumb_terminal_has_no_bar(raw: list[Path], tmp_path: Path) -> None:
     terminal = Terminal(80)
     done = subprocess.run(
