@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 import shutil
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from support import raw_examples
+from support.cli_failures import Captured, fails, one_line
 from support.ensemble_example import QUICK, RUNS, STEPS, dxdask, words, write_frames
 
 from dxdask.cli.main import run
-from dxdask.cli.problems import MOST_PROBLEMS, problem_lines
 from dxdask.storage.store.store import Store
-
-Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
 def store(processed: Store, tmp_path: Path) -> Path:
     shutil.copytree(processed.path, tmp_path / "s.zarr")
     return tmp_path / "s.zarr"
-
-
-def fails(capsys: Captured, *arguments: object) -> tuple[int, str]:
-    """Run a command that has to fail; return its status and its error message."""
-    status = run([str(a) for a in arguments])
-    message = capsys.readouterr().err
-    assert status in (1, 2), message
-    assert "Traceback" not in message
-    return status, message
-
-
-def one_line(message: str) -> str:
-    assert message.startswith("dxdask: ")
-    assert message.count("\n") == 1, message
-    return message
 
 
 @pytest.mark.parametrize(
@@ -239,52 +220,6 @@ def test_a_folder_that_cannot_be_written(raw: list[Path], capsys: Captured) -> N
         assert "/proc/here" in one_line(message)
 
 
-def blank(file: Path, folder: Path, value: int = 1) -> Path:
-    """Copy a run and make every frame the same."""
-    copy = Path(shutil.copy(file, folder / file.name))
-    with h5py.File(copy, "r+") as f:
-        data = f["/entry/data/data"]
-        assert isinstance(data, h5py.Dataset)
-        data[...] = np.full(data.shape, value, data.dtype)
-    return copy
-
-
-def test_frames_without_spots(raw: list[Path], tmp_path: Path, capsys: Captured) -> None:
-    file, path = blank(raw[0], tmp_path), tmp_path / "a.zarr"
-    status, message = fails(capsys, "process", file, "-o", path, *words(QUICK))
-    assert status == 1
-    assert "spot" in one_line(message)
-    store = Store.open(path)
-    assert store.runs == ("tiny_1",)
-    assert store.has_step("find_spots")
-    assert len(store.columns("find_spots")["x"]) == 0
-    assert not store.has_step("index")
-    assert (
-        one_line(message).removeprefix("dxdask: ").strip() in path.with_suffix(".log").read_text()
-    )
-    assert run(["show", str(path)]) == 0
-
-
-def test_frames_without_a_trusted_pixel(raw: list[Path], tmp_path: Path, capsys: Captured) -> None:
-    file, path = blank(raw[0], tmp_path, value=65535), tmp_path / "a.zarr"
-    status, message = fails(capsys, "process", file, "-o", path, *words(QUICK))
-    assert status == 1
-    assert "none of 14 images could be used" in one_line(message)
-    assert "every pixel is masked" in message
-    assert "find_spots" not in Store.open(path).show()["steps"]
-
-
-def test_one_blank_run_among_others_gives_advice(
-    raw: list[Path], tmp_path: Path, capsys: Captured
-) -> None:
-    file, path = blank(raw[0], tmp_path), tmp_path / "a.zarr"
-    status, message = fails(capsys, "process", file, *raw[1:], "-o", path, *words(QUICK))
-    assert status == 1
-    assert "too few reflections" in one_line(message)
-    assert "auto_reduction.action=" in message
-    assert Store.open(path).has_step("find_spots")
-
-
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -329,49 +264,3 @@ def test_a_failure_in_a_process_of_its_own(tmp_path: Path) -> None:
         f"dxdask: there is no file {tmp_path}/no.nxs; "
         "check its name and whether the disk is mounted\n"
     )
-
-
-def test_problems_are_shown_at_once(raw: list[Path], tmp_path: Path, capsys: Captured) -> None:
-    file = Path(shutil.copy(raw[0], tmp_path / raw[0].name))
-    with h5py.File(file, "r+") as f:
-        data = f["/entry/data/data"]
-        assert isinstance(data, h5py.Dataset)
-        place = data.id.get_chunk_info(4)
-    with file.open("r+b") as f:
-        f.seek(place.byte_offset)
-        f.write(b"\xff" * place.size)
-    path = tmp_path / "a.zarr"
-    assert run(["import", str(file), "-o", str(path)]) == 0
-    [row] = [line for line in capsys.readouterr().out.splitlines() if ", import: " in line]
-    assert "image 5," in row
-    assert str(file) in row
-    assert run(["find_spots", str(path)]) == 0
-    message = capsys.readouterr().out
-    assert "1 of 14 images could not be used" in message
-    assert "not a number" in message.split("Problems:")[1]
-    # those of one reason are one line
-    store = Store.open(path)
-    n_strong = sorted(store.table("find_spots", "images")["n_strong_pixels"])
-    panels = store.run_experiment(store.runs[0]).detector.panels
-    n_pixels = sum(math.prod(panel.image_size) for panel in panels)
-    few = f"max_strong_pixel_fraction={(n_strong[4] + 0.5) / n_pixels}"
-    assert run(["find_spots", str(path), few]) == 0
-    message = capsys.readouterr().out
-    assert message.count(", find_spots: ") == 2
-    assert run(["show", str(path), "find_spots"]) == 0
-    assert message.count("images ") < 14
-
-
-def test_problems_that_differ_are_counted() -> None:
-    reasons = [f"no {'x' * i}" for i in range(12)]
-    rows = [{"run": "a", "image": i, "step": "index", "reason": reasons[i]} for i in range(1, 12)]
-    lines = problem_lines(rows, "dxdask show s.zarr")
-    assert len(lines) == 2 + MOST_PROBLEMS
-    assert lines[2] == "  a image 1, index: no x"
-    assert lines[-1] == f"  and {11 - MOST_PROBLEMS + 1} more: dxdask show s.zarr"
-    assert len(problem_lines(rows, "", None)) == 13
-    rows = [{"run": "a", "image": i, "step": "s", "reason": "r"} for i in (9, 3, 1, 2, None, 4)]
-    assert problem_lines(rows, "")[2:] == ["  a images 1-4, 9, s: r"]
-    assert problem_lines([], "") == []
-    rows = [{"run": "a", "image": i, "step": "s", "reason": f"{i}.5 of 9 bad"} for i in (1, 2)]
-    assert problem_lines(rows, "")[2:] == ["  a images 1-2, s: 1.5 of 9 bad, and the like"]
