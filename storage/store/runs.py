@@ -6,7 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,17 +151,31 @@ def _remove_partial(path: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunContents:
+    """What a run holds beside its frames.
+
+    Attributes
+    ----------
+    experiment : models. mask : (slow, fast), True is good; None for all. columns : of images.
+    fingerprint : of the files and parameters that it is made from. source : the files.
+    problems : rows (run, image, step, reason) that are known before frames are read.
+    """
+
+    experiment: Experiment
+    mask: NDArray[np.bool_] | None = None
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    fingerprint: str = ""
+    source: Mapping[str, Any] = field(default_factory=dict)
+    problems: Sequence[Mapping[str, Any]] = ()
+
+
 def create_run(
     root: Path,
     run: str,
-    experiment: Experiment,
+    contents: RunContents,
     *,
     codec: ChunkCodec,
-    mask: NDArray[np.bool_] | None,
-    columns: Mapping[str, NDArray[Any]],
-    fingerprint: str,
-    source: Mapping[str, Any],
-    problems: Sequence[Mapping[str, Any]],
     overwrite: bool,
 ) -> RunWriter:
     """Make a run, or take up one that was interrupted; the caller holds the lock.
@@ -174,31 +188,26 @@ def create_run(
         Mask or columns do not fit the frames.
     """
     schema.check_numeric(layout.FRAMES, np.dtype(codec.dtype))
-    good = _checked_mask(run, codec.shape, mask, columns)
+    good = _checked_mask(run, codec.shape, contents)
     path = layout.run_path(root, run)
     writer = RunWriter(str(path), codec)
     found = _replaceable(root, run, overwrite=overwrite)
-    if _can_go_on(path, found, fingerprint, codec):
+    if _can_go_on(path, found, contents.fingerprint, codec):
         return writer
 
     def frames(group: zarr.Group) -> None:
         _frames(group, codec)
 
-    _make(root, run, found, fingerprint, source, problems, frames, experiment, good, columns)
+    _make(root, run, found, contents, frames, good)
     return writer
 
 
 def link_run(
     root: Path,
     run: str,
-    experiment: Experiment,
+    contents: RunContents,
     *,
     manifest: ChunkManifest,
-    mask: NDArray[np.bool_] | None,
-    columns: Mapping[str, NDArray[Any]],
-    fingerprint: str,
-    source: Mapping[str, Any],
-    problems: Sequence[Mapping[str, Any]],
     overwrite: bool,
 ) -> None:
     """Make a run whose frames stay where they are, complete; the caller holds the lock.
@@ -213,7 +222,7 @@ def link_run(
     from dxdask.storage.frames.linked import Link
     from dxdask.storage.frames.linked_array import write_linked
 
-    good = _checked_mask(run, manifest.shape, mask, columns)
+    good = _checked_mask(run, manifest.shape, contents)
     path = layout.run_path(root, run)
     array = path / layout.FRAMES
     found = _replaceable(root, run, overwrite=overwrite)
@@ -222,21 +231,17 @@ def link_run(
     def frames(group: zarr.Group) -> None:
         write_linked(group, manifest, link, array)
 
-    source = {**source, "linked_to": link.describe()}
-    _make(root, run, found, fingerprint, source, problems, frames, experiment, good, columns)
+    contents = replace(contents, source={**contents.source, "linked_to": link.describe()})
+    _make(root, run, found, contents, frames, good)
     _complete(path, ())
 
 
 def describe_run(
     root: Path,
     run: str,
-    experiment: Experiment,
+    contents: RunContents,
     *,
     shape: tuple[int, int, int],
-    columns: Mapping[str, NDArray[Any]],
-    fingerprint: str,
-    source: Mapping[str, Any],
-    problems: Sequence[Mapping[str, Any]],
     overwrite: bool,
 ) -> None:
     """Make a run without frames, complete; the caller holds the lock.
@@ -248,13 +253,13 @@ def describe_run(
     StoreExistsError, SchemaError
         As `create_run`.
     """
-    good = _checked_mask(run, shape, None, columns)
+    good = _checked_mask(run, shape, contents)
     found = _replaceable(root, run, overwrite=overwrite)
 
     def frames(_group: zarr.Group) -> None:
         """Make no array: one without chunks would read as zeros."""
 
-    _make(root, run, found, fingerprint, source, problems, frames, experiment, good, columns)
+    _make(root, run, found, contents, frames, good)
     path = layout.run_path(root, run)
     create.update(path, {SHAPE: list(shape)})
     _complete(path, ())
@@ -275,13 +280,9 @@ def _make(
     root: Path,
     run: str,
     found: Mapping[str, Any],
-    fingerprint: str,
-    source: Mapping[str, Any],
-    problems: Sequence[Mapping[str, Any]],
+    contents: RunContents,
     frames: Callable[[zarr.Group], None],
-    experiment: Experiment,
     good: NDArray[np.bool_],
-    columns: Mapping[str, NDArray[Any]],
 ) -> None:
     """Make all of a run but what its frames are; `found` are the attributes of the one before."""
     path = layout.run_path(root, run)
@@ -292,19 +293,19 @@ def _make(
             "id": uuid.uuid4().hex,
             "number": found.get("number", 1 + max(numbers, default=0)),
             "created": now(),
-            "fingerprint": fingerprint,
-            "source": dict(source),
-            "problems": [dict(p) for p in problems],
+            "fingerprint": contents.fingerprint,
+            "source": dict(contents.source),
+            "problems": [dict(p) for p in contents.problems],
             "versions": versions(),
         }
         create.group(path, attributes)
         frames(zarr.open_group(path, mode="r+"))
         doc = {"doc": "True where the pixel is good in every image"}
         create.array(path, layout.MASK, good, ("slow", "fast"), doc)
-        for name, values in columns.items():
+        for name, values in contents.columns.items():
             spec = schema.IMAGE_COLUMNS[name]
             create.array(path, name, values, ("image",), {"units": spec.unit, "doc": spec.doc})
-        models = {"experiments": ExperimentList.of([experiment]).to_dict()}
+        models = {"experiments": ExperimentList.of([contents.experiment]).to_dict()}
         create.group(path / layout.MODELS, models)
         create.update(path, {"prepared": True})
     except LinkedFileError:
@@ -334,13 +335,11 @@ def _frames(group: zarr.Group, codec: ChunkCodec) -> None:
 
 
 def _checked_mask(
-    run: str,
-    shape: tuple[int, int, int],
-    mask: NDArray[np.bool_] | None,
-    columns: Mapping[str, NDArray[Any]],
+    run: str, shape: tuple[int, int, int], contents: RunContents
 ) -> NDArray[np.bool_]:
     """Return the mask, all good where there is none, after checks that it and columns fit."""
     n_images, *size = shape
+    mask, columns = contents.mask, contents.columns
     if mask is None:
         mask = np.ones(size, dtype=np.bool_)
     if mask.dtype != np.bool_ or mask.shape != tuple(size):

@@ -16,7 +16,7 @@ from dxdask.storage.frames.reader import FillingReader
 from dxdask.storage.frames.stored import open_frames
 from dxdask.storage.store import layout, masks, read, runs, schema
 from dxdask.storage.store.folder import StoreFolder
-from dxdask.storage.store.runs import RunWriter
+from dxdask.storage.store.runs import RunContents, RunWriter
 
 # They take a second to import, and few uses of a store need them.
 if TYPE_CHECKING:
@@ -162,13 +162,15 @@ class StoredRuns(StoreFolder):
             return runs.create_run(
                 self.path,
                 run,
-                experiment,
+                RunContents(
+                    experiment=experiment,
+                    mask=mask,
+                    columns=columns or {},
+                    fingerprint=fingerprint,
+                    source=source or {},
+                    problems=problems,
+                ),
                 codec=codec,
-                mask=mask,
-                columns=columns or {},
-                fingerprint=fingerprint,
-                source=source or {},
-                problems=problems,
                 overwrite=overwrite,
             )
 
@@ -199,13 +201,15 @@ class StoredRuns(StoreFolder):
             runs.link_run(
                 self.path,
                 run,
-                experiment,
+                RunContents(
+                    experiment=experiment,
+                    mask=mask,
+                    columns=columns or {},
+                    fingerprint=fingerprint,
+                    source=source or {},
+                    problems=problems,
+                ),
                 manifest=manifest,
-                mask=mask,
-                columns=columns or {},
-                fingerprint=fingerprint,
-                source=source or {},
-                problems=problems,
                 overwrite=overwrite,
             )
 
@@ -244,12 +248,14 @@ class StoredRuns(StoreFolder):
             runs.describe_run(
                 self.path,
                 run,
-                experiment,
+                RunContents(
+                    experiment=experiment,
+                    columns=columns or {},
+                    fingerprint=fingerprint,
+                    source=source or {},
+                    problems=problems,
+                ),
                 shape=shape,
-                columns=columns or {},
-                fingerprint=fingerprint,
-                source=source or {},
-                problems=problems,
                 overwrite=overwrite,
             )
 
