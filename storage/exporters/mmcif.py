@@ -7,7 +7,7 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
-from dxdask.columns import Reflections, check, select
+from dxdask.columns import Reflections, select
 from dxdask.models import ExperimentList
 from dxdask.storage.exporters.mtz import merged_mtz, wavelengths
 from dxdask.storage.exporters.whole_file import whole_file
@@ -19,21 +19,9 @@ def write_merged_mmcif(
     """Write merged reflections as structure factors (`_refln`) in mmCIF, without numbers of
     observations, for which the dictionary has no item.
 
-    Parameters
-    ----------
-    path : of the file.
-    reflections : of the step `merge`: hkl, intensity, sigma, n_observations, and intensity_plus and
-        so on; with a column `wavelength` each has a block of its own.
-    experiments : with crystals (the median cell is written) and wavelengths.
-
-    Raises
-    ------
-    InputError
-        No experiment has a crystal.
-    SchemaError
-        A column is missing.
+    With a column `wavelength` each wavelength has a block of its own. Parameters and errors are
+    those of `merged_mtz`.
     """
-    check(reflections, ("hkl", "intensity", "sigma", "n_observations"))
     document = gemmi.cif.Document()
     for number, (wavelength, table) in enumerate(_by_wavelength(reflections, experiments), 1):
         to_cif = gemmi.MtzToCif()
