@@ -107,7 +107,8 @@ def _detector_at(detector: Detector, refined: Detector) -> Detector:
 def _pooled(keys: list[Hashable]) -> tuple[list[int], list[int]]:
     """Return the first model of each kind, and the place among those of each model."""
     places: dict[Hashable, int] = {}
-    firsts, to_place = [], []
+    firsts: list[int] = []
+    to_place: list[int] = []
     for i, key in enumerate(keys):
         if key not in places:
             places[key] = len(firsts)

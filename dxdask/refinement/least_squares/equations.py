@@ -32,7 +32,7 @@ class CrystalBlock:
     def solved(self, damping: float = 0.0) -> tuple[Floats, Floats]:
         """Return K^-1 C (c, k, m) and K^-1 right (c, k)."""
         sides = np.concatenate([self.cross, self.right[:, :, None]], axis=2)
-        found = np.linalg.solve(damped(self.matrix, damping), sides)
+        found: Floats = np.linalg.solve(damped(self.matrix, damping), sides).astype(np.float64)
         return found[:, :, :-1], found[:, :, -1]
 
 
@@ -106,7 +106,7 @@ def solve(equations: Equations, damping: float = 0.0) -> Step:
     for block in equations.blocks:
         across = block.cross @ shared
         own = np.linalg.solve(damped(block.matrix, damping), (block.right - across)[:, :, None])
-        step: Floats = own[:, :, 0]
+        step: Floats = own[:, :, 0].astype(np.float64)
         crystals.append(step)
         gain += float((step * block.right).sum())
         quadratic += float((step * (2.0 * across)).sum())
@@ -145,7 +145,7 @@ class Covariance:
 
 def covariance(equations: Equations, variance: float) -> Covariance:
     """Return the covariance: the inverse normal matrix times the variance of unit weight."""
-    shared = np.linalg.pinv(reduced(equations)[0], hermitian=True)
+    shared: Floats = np.linalg.pinv(reduced(equations)[0], hermitian=True).astype(np.float64)
     crystals = []
     for block in equations.blocks:
         follow, _ = block.solved()

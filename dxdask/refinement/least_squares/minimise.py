@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -76,13 +76,12 @@ def minimise(
         if step.expected <= 0.0 or rejected >= MAX_REJECTED:
             reason = "Target no longer decreasing"
             break
-        moved, then = _try(evaluate, move, state, step)
-        gain = (
-            -1.0
-            if then is None
-            else (now.objective - then.objective * now.n / then.n) / step.expected
-        )
-        if moved is None or then is None or not gain > 0.0:
+        tried = _try(evaluate, move, state, step)
+        gain = -1.0
+        if tried is not None:
+            then = tried.equations
+            gain = (now.objective - then.objective * now.n / then.n) / step.expected
+        if tried is None or not gain > 0.0:
             if engine == "GaussNewton":
                 reason = "Target no longer decreasing"
                 break
@@ -90,7 +89,7 @@ def minimise(
             continue
         damping *= max(1.0 / 3.0, 1.0 - (2.0 * gain - 1.0) ** 3)
         growth, rejected = 2.0, 0
-        state, before, now = moved, now, then
+        state, before, now = tried.state, now, tried.equations
         cycles.append(Cycle(rmsds=now.rmsds, n=now.n))
         if _has_converged(before, now):
             reason = "RMSD no longer decreasing"
@@ -107,18 +106,25 @@ def _solved(now: Equations, damping: float) -> Step:
         ) from None
 
 
+class _Tried(NamedTuple, Generic[State]):
+    """A state after a step, and the equations there."""
+
+    state: State
+    equations: Equations
+
+
 def _try(
     evaluate: Callable[[State], Equations],
     move: Callable[[State, Step], State],
     state: State,
     step: Step,
-) -> tuple[State | None, Equations | None]:
+) -> _Tried[State] | None:
     try:
         moved = move(state, step)
         then = evaluate(moved)
     except ConvergenceError:
-        return None, None
-    return (moved, then) if then.n > 0 and np.isfinite(then.objective) else (None, None)
+        return None
+    return _Tried(moved, then) if then.n > 0 and np.isfinite(then.objective) else None
 
 
 def _has_converged(before: Equations, now: Equations) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -47,5 +47,8 @@ class Rows:
 
     def taken(self, which: slice | NDArray[Any]) -> Rows:
         """Return the rows of a slice (views), of indices, or where a mask is true."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: None if v is None else v[which] for k, v in values.items()})
+        values: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            values[f.name] = None if value is None else value[which]
+        return Rows(**values)
