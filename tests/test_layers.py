@@ -61,7 +61,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "dxdask.storage.formats": tuple(f"dxdask.storage.{p}" for p in OTHER_STORAGE),
     "dxdask.storage.frames": ("dxdask.storage.importers", "dxdask.storage.exporters"),
     "dxdask.report": ("dxdask.cluster", "dxdask.graphs"),
-    "dxdask.refinement.metrology": ("dxdask.refinement.stills",),
+    "dxdask.refinement.stills": ("dxdask.refinement.metrology",),
+    "dxdask.refinement.least_squares": ("dxdask.refinement.models",),
 }
 """Beside `ORDER`: what a package may not import."""
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats, Mask
 from dxdask.refinement.mcd import robust_distances
 from dxdask.refinement.parameters import Mcd, Outlier, Tukey
+from dxdask.refinement.still_outliers import rayleigh_inliers
 
 
 def tukey_outliers(residuals: Floats, parameters: Tukey) -> Mask:
@@ -26,6 +27,15 @@ def mcd_outliers(residuals: Floats, parameters: Mcd) -> Mask:
     limit = scipy.special.chdtri(3, 1.0 - parameters.threshold_probability)
     distances = robust_distances(residuals, alpha=parameters.alpha, n_trials=parameters.n_trials)
     return np.asarray(distances > limit)
+
+
+def sauter_poon_outliers(residuals: Floats) -> Mask:
+    """Return true for rows (n,) of residuals (n, 3) far from their prediction in the plane.
+
+    See `dxdask.refinement.still_outliers.rayleigh_inliers`.
+    """
+    lengths = np.hypot(residuals[:, 0], residuals[:, 1])
+    return ~rayleigh_inliers(lengths, np.zeros(len(lengths), np.int64), 1)
 
 
 def centroid_outliers(
@@ -49,6 +59,8 @@ def centroid_outliers(
             out[rows] = True
         elif parameters.algorithm == "tukey":
             out[rows] = tukey_outliers(residuals[rows], parameters.tukey)
+        elif parameters.algorithm == "sauter_poon":
+            out[rows] = sauter_poon_outliers(residuals[rows])
         else:
             out[rows] = mcd_outliers(residuals[rows], parameters.mcd)
     return out

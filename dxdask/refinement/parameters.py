@@ -7,6 +7,9 @@ from typing import Literal
 from dxdask.parameters import Parameters, parameter
 
 BeamFix = Literal["all", "in_spindle_plane", "out_spindle_plane", "wavelength"]
+GoniometerFix = Literal["all", "in_beam_plane", "out_beam_plane"]
+Freedom = Literal["shift", "distance", "rotation", "tilt"]
+Share = Literal["equal", "each"]
 
 
 class AutoReduction(Parameters):
@@ -40,22 +43,72 @@ class CrystalParameters(Parameters):
 
 
 class DetectorParameters(Parameters):
-    """Refined parameters of the detectors; a detector moves as one rigid body."""
+    """Refined parameters of the detectors, as a whole and by parts."""
 
     fix: Literal["all", "position", "orientation", "distance"] | None = parameter(
         None,
-        "Fixed parameters; distance fixes the two tilts (Tau2, Tau3) too, which are badly "
-        "determined with it.",
+        "Fixed parameters of the whole; distance fixes the two tilts (Tau2, Tau3) too, which are "
+        "badly determined with it.",
     )
+    hierarchy_level: int | None = parameter(
+        0,
+        "Level of the smallest parts that move: 0 the whole as one rigid body, 1 its groups or "
+        "panels, ...; none: panels.",
+        ge=0,
+    )
+    parts: tuple[Freedom, ...] = parameter(
+        ("shift", "rotation"),
+        "Moves of the parts below the whole, against the first part of each group: shift and "
+        "rotation in the plane, distance and tilt out of it.",
+        expert=1,
+    )
+
+
+class GoniometerParameters(Parameters):
+    """Refined parameters of the goniometers."""
+
+    fix: tuple[GoniometerFix, ...] = parameter(
+        ("all",),
+        "Fixed parameters: the rotation of the axis within the spindle-beam plane "
+        "(in_beam_plane, Gamma1), that out of it (out_beam_plane, Gamma2), or all.",
+        expert=1,
+    )
+
+
+class Sharing(Parameters):
+    """Models that runs share, each refined once."""
+
+    detector: Share = parameter(
+        "equal", "equal: runs with equal detectors share one; each: every run has its own."
+    )
+    beam: Share = parameter("equal", "The same for beams.")
+    goniometer: Share = parameter("equal", "The same for goniometers.")
 
 
 class Parameterisation(Parameters):
     """Parameterisation of the models."""
 
+    scan_varying: bool | Literal["auto"] = parameter(
+        "auto",
+        "Let crystals vary along the scan after a static refinement. auto: where left-out "
+        "reflections are predicted better so.",
+    )
+    interval_width_degrees: float | Literal["auto"] = parameter(
+        "auto",
+        "Width of the intervals between the points of crystals that vary along the scan. auto: "
+        "that which predicts left-out reflections best.",
+        unit="degree",
+        expert=1,
+    )
+    trim_scan_to_observations: bool = parameter(
+        True, "Place the points of a varying crystal from the first to the last reflection, not "
+        "from the start to the end of the scan.", expert=1,
+    )  # fmt: skip
     auto_reduction: AutoReduction = AutoReduction()
     beam: BeamParameters = BeamParameters()
     crystal: CrystalParameters = CrystalParameters()
     detector: DetectorParameters = DetectorParameters()
+    goniometer: GoniometerParameters = GoniometerParameters()
 
 
 class Tukey(Parameters):
@@ -87,7 +140,7 @@ class Mcd(Parameters):
 class Outlier(Parameters):
     """Rejection of centroids that lie too far from their predictions."""
 
-    algorithm: Literal["auto", "mcd", "tukey"] | None = parameter(
+    algorithm: Literal["auto", "mcd", "tukey", "sauter_poon"] | None = parameter(
         "auto", "Method. auto: mcd for rotation data; none: reject nothing."
     )
     minimum_number_of_reflections: int = parameter(
@@ -142,7 +195,15 @@ class ReflectionSelection(Parameters):
 
 
 class Refinery(Parameters):
-    """The minimiser: Levenberg-Marquardt."""
+    """The minimiser."""
+
+    engine: Literal["LevMar", "GaussNewton"] = parameter(
+        "LevMar", "Levenberg-Marquardt, or Gauss-Newton without damping.", expert=1
+    )
+    track_parameter_correlation: bool = parameter(
+        False, "Make a table of the refined parameters, their standard uncertainties and the "
+        "largest correlations between them.", expert=1,
+    )  # fmt: skip
 
     max_iterations: int | None = parameter(
         None, "Largest number of steps. none: 100.", expert=1, ge=1
@@ -153,5 +214,6 @@ class RefinementParameters(Parameters):
     """Parameters of refinement."""
 
     parameterisation: Parameterisation = Parameterisation()
+    sharing: Sharing = Sharing()
     refinery: Refinery = Refinery()
     reflections: ReflectionSelection = ReflectionSelection()

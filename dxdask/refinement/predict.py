@@ -121,10 +121,15 @@ def predict(reflections: Reflections, experiments: ExperimentList) -> Reflection
         if "entering" in out
         else is_entering(observed_s1(part, experiments), geom.s0[of], geom.m2[of])
     )
-    varies = any(c.scan_points is not None for c in experiments.crystals)
-    settings = settings_at(experiments, of, _observed_z(part, experiments)) if varies else None
-    xyphi, s1 = predict_mm(part, geom, entering, settings)
+    xyphi, s1 = predict_mm(part, geom, entering, varying_settings(part, experiments))
     return _with_predictions(out, rows, xyphi, to_pixels(part, experiments, xyphi), s1, entering)
+
+
+def varying_settings(table: Reflections, experiments: ExperimentList) -> Floats | None:
+    """Return S F U B (n, 3, 3) at the observed angle where crystals vary; None where none does."""
+    if all(c.scan_points is None for c in experiments.crystals):
+        return None
+    return settings_at(experiments, table["experiment"], _observed_z(table, experiments))
 
 
 def _observed_z(table: Reflections, experiments: ExperimentList) -> Floats:

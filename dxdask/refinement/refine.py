@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from dxdask.arrays import Floats
+import numpy as np
+
+from dxdask.arrays import Integers
 from dxdask.columns import Flag, Reflections, check, select
 from dxdask.models import ExperimentList
+from dxdask.models.sharing import share_equal, with_geometry_of
+from dxdask.models.smoother import Smoother
 from dxdask.refinement import summary
 from dxdask.refinement.auto_reduction import auto_reduce
-from dxdask.refinement.engine import Evaluation, Minimum, minimise
-from dxdask.refinement.normal import ObservedCentroids
-from dxdask.refinement.parameterisation import PredictionParameterisation, parameterise
+from dxdask.refinement.parameter_tables import parameters_table, parts_table
+from dxdask.refinement.parameterise import free_models, require_crystals
 from dxdask.refinement.parameters import RefinementParameters
 from dxdask.refinement.predict import COLUMNS_NEEDED, predict
-from dxdask.refinement.selection import VARIANCES, select_reflections
-from dxdask.refinement.target import evaluate, observed_centroids
+from dxdask.refinement.scan_varying import VaryingCrystals, varying_crystals
+from dxdask.refinement.selection import VARIANCES, Selection, select_reflections
+from dxdask.refinement.sweeps import SweepFit, fit_sweeps, sweep_rows
 from dxdask.results import StepResult
 
 
 def refine(
     reflections: Reflections, experiments: ExperimentList, parameters: RefinementParameters
 ) -> StepResult:
-    """Refine beams, detectors and crystals that do not vary over the scan.
+    """Refine beams, goniometers, detectors and crystals, which may vary along their scans.
 
-    Models that experiments share are refined once. The target is the weighted sum of squared
-    residuals in x, y (mm) and phi (rad) (Waterman et al. 2016, Acta Cryst. D72, 558); outliers are
-    rejected first.
+    Models that experiments share, and equal ones by default, are refined once. The target is the
+    weighted sum of squared residuals in x, y (mm) and phi (rad) (Waterman et al. 2016, Acta Cryst.
+    D72, 558); outliers are rejected first. Crystals are static at first, and vary along the scan
+    afterwards where that is asked for or predicts left-out reflections better.
 
     Parameters
     ----------
@@ -41,7 +46,8 @@ def refine(
     StepResult
         The refined models (crystals with `cell_su`); the table with predictions of all indexed
         reflections (see `predict`), the flags USED_IN_REFINEMENT and CENTROID_OUTLIER; tables
-        steps, rmsds, crystals and panels.
+        steps, rmsds, crystals, panels and, where asked for or refined, parts, intervals and
+        parameters.
 
     Raises
     ------
@@ -53,54 +59,109 @@ def refine(
         Parameters are not determined by the reflections.
     """
     check(reflections, (*COLUMNS_NEEDED, *VARIANCES))
-    params = parameterise(experiments, parameters.parameterisation)
+    require_crystals(experiments)
+    sharing = parameters.sharing
+    start = share_equal(
+        experiments,
+        beam=sharing.beam == "equal",
+        detector=sharing.detector == "equal",
+        goniometer=sharing.goniometer == "equal",
+    )
+    found = _fit(reflections, start, parameters, {})
+    messages = [*_shared_message(experiments, start), *found.messages]
+    tables = []
+    choice = varying_crystals(
+        reflections, found.experiments, parameters, found.used, found.selection.entering
+    )
+    if choice.smoothers:
+        messages.append(_varying_message(choice))
+        found = _fit(reflections, choice.experiments, parameters, choice.smoothers)
+        messages += found.messages
+    if choice.table.rows:
+        tables.append(choice.table)
+    if parameters.refinery.track_parameter_correlation:
+        tables.append(parameters_table(found.fit))
+    # The side of the sphere is kept, so that the tables show the target that was minimised.
+    outliers = found.selection.outliers
+    table = {
+        **_flagged(reflections, found.used, outliers), "entering": found.selection.entering
+    }  # fmt: skip
+    table = predict(table, found.experiments)
+    used = select(table, found.used)
+    parts = parts_table(found.fit)
+    return StepResult(
+        experiments=with_geometry_of(found.experiments, experiments),
+        reflections=table,
+        tables=(
+            summary.steps_table(found.fit.cycles),
+            summary.rmsds_table(used, found.experiments),
+            summary.crystals_table(found.experiments),
+            summary.panels_table(start, found.experiments),
+            *((parts,) if parts.rows else ()),
+            *tables,
+        ),
+        messages=tuple(messages),
+    )
+
+
+class _Fitted(NamedTuple):
+    """A fit with the reflections that were used, and its messages."""
+
+    fit: SweepFit
+    experiments: ExperimentList
+    selection: Selection
+    used: Integers
+    messages: list[str]
+
+
+def _fit(
+    reflections: Reflections,
+    experiments: ExperimentList,
+    parameters: RefinementParameters,
+    smoothers: Mapping[int, Smoother],
+) -> _Fitted:
+    """Return the fit of models to reflections, those selected by their residuals at the start."""
     selection = select_reflections(reflections, experiments, parameters.reflections)
+    rule = parameters.parameterisation.auto_reduction
+    models = free_models(experiments, parameters.parameterisation, smoothers)
+    models, used, notes = auto_reduce(models, reflections, selection.used, rule)
+    strategy = parameters.reflections.weighting_strategy
+    rows = sweep_rows(reflections, experiments, models.crystals, used, selection.entering, strategy)
+    fit = fit_sweeps(models, rows, parameters.refinery)
+    n_exp = len(np.unique(rows.experiment))
     messages = [
         f"{selection.n_matched} observations matched to predictions",
         f"{len(selection.outliers)} reflections have been flagged as outliers",
+        *notes,
+        f"There are {models.n_parameters} parameters to refine against {len(used)} reflections "
+        f"in 3 dimensions; {n_exp} experiment{'s' if n_exp > 1 else ''}",
+        fit.reason,
     ]
-    rule = parameters.parameterisation.auto_reduction
-    params, used, notes = auto_reduce(params, reflections, selection.used, rule)
-    strategy = parameters.reflections.weighting_strategy
-    observed = observed_centroids(reflections, params, used, selection.entering, strategy)
-    n_exp = len(np.unique(observed.experiment))
-    messages += [*notes, (
-        f"There are {int(params.free.sum())} parameters to refine against {len(used)} reflections "
-        f"in 3 dimensions; {n_exp} experiment{'s' if n_exp > 1 else ''}"
-    )]  # fmt: skip
-    end = _minimum(params, observed, parameters)
-    messages.append(end.reason)
-    refined = params.models(end.values, end.covariance)
-    # The side of the sphere is kept, so that the tables show the target that was minimised.
-    table = {**_flagged(reflections, used, selection.outliers), "entering": selection.entering}
-    table = predict(table, refined)
-    tables = (
-        summary.steps_table(end.steps),
-        summary.rmsds_table(select(table, used), refined),
-        summary.crystals_table(refined),
-        summary.panels_table(experiments, refined),
+    return _Fitted(fit, fit.experiments, selection, used, messages)
+
+
+def _shared_message(before: ExperimentList, shared: ExperimentList) -> list[str]:
+    """Return the message on the models that runs share."""
+    n = len(before.runs)
+    if n < 2:
+        return []
+    counts = [
+        (len(shared.detectors), "detector"), (len(shared.beams), "beam"),
+        (len(shared.goniometers), "goniometer"), (len(shared.crystals), "crystal"),
+    ]  # fmt: skip
+    text = ", ".join(f"{k} {name}{'s' if k != 1 else ''}" for k, name in counts)
+    return [f"{n} runs share {text} (sharing.detector=each for one detector a run)"]
+
+
+def _varying_message(choice: VaryingCrystals) -> str:
+    taken = [row for row in choice.table.rows if row["taken"]]
+    widths = ", ".join(
+        f"{row['run']}: {row['interval_width_degrees']:.0f}" for row in taken if row["n_intervals"]
     )
-    return StepResult(
-        experiments=refined, reflections=table, tables=tables, messages=tuple(messages)
-    )
+    return f"Crystals vary along the scan; intervals in degrees: {widths}"
 
 
-def _minimum(
-    params: PredictionParameterisation,
-    observed: ObservedCentroids,
-    parameters: RefinementParameters,
-) -> Minimum:
-    start = params.start[params.free]
-
-    def at(values: Floats) -> Evaluation:
-        return evaluate(params, observed, values)
-
-    return minimise(at, start, params.names, parameters.refinery.max_iterations)
-
-
-def _flagged(
-    table: Reflections, used: NDArray[np.int64], outliers: NDArray[np.int64]
-) -> Reflections:
+def _flagged(table: Reflections, used: Integers, outliers: Integers) -> Reflections:
     flags = table["flags"] & ~np.uint32(Flag.USED_IN_REFINEMENT | Flag.CENTROID_OUTLIER)
     flags[used] |= np.uint32(Flag.USED_IN_REFINEMENT)
     flags[outliers] |= np.uint32(Flag.CENTROID_OUTLIER)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.models import ExperimentList
 from dxdask.models.rotations import rotation_vector
-from dxdask.refinement.engine import Evaluation
-from dxdask.refinement.rotations import MRAD
+from dxdask.refinement.least_squares.minimise import Cycle
 from dxdask.tables import Table
 
+MRAD = 1e-3
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
-def steps_table(steps: Sequence[Evaluation]) -> Table:
+def steps_table(steps: Sequence[Cycle]) -> Table:
     """Return the table of the RMSDs at the start and after each step."""
     rows = [
         {

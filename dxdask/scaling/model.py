@@ -2,9 +2,7 @@
 
 log g = sum_k u_k p_k + 1/(2 d^2) sum_k v_k B_k. This is the physical model of DIALS
 (Beilstein-Edmands et al. 2020, Acta Cryst. D76, 385) but for smoothing the logarithm of the scale,
-which makes the model linear and the scale positive. Points and weights of the smoother are those of
-Aimless (Evans & Murshudov 2013, Acta Cryst. D69, 1204): a Gaussian of 0.65 or 0.7 spacings over the
-three nearest points.
+which makes the model linear and the scale positive.
 """
 
 from __future__ import annotations
@@ -16,55 +14,13 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models import Experiment, ExperimentList
+from dxdask.models.smoother import N_NEAR, Smoother
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import PhysicalParameters, ScalingParameters
 
-N_NEAR = 3
 # length of short scans, and the spacings of the points of scale and B; degrees (DIALS)
 _SHORT_SCANS = ((5.0, 1.0, 1.5), (10.0, 2.0, 3.0), (25.0, 4.0, 5.0), (90.0, 8.0, 10.0))
 _DEFAULT_INTERVALS = (15.0, 20.0)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Smoother:
-    """Points along the scan of one experiment.
-
-    Attributes
-    ----------
-    start, width : first image and number of images of the scan. n_intervals : between the points;
-    0 for one constant.
-    """
-
-    start: float
-    width: float
-    n_intervals: int
-
-    @property
-    def n_points(self) -> int:
-        """Number of parameters."""
-        return self.n_intervals + (2 if self.n_intervals > 2 else 1)
-
-    @property
-    def positions(self) -> Floats:
-        """Positions of the points, in intervals: their borders, or the centres of three or more."""
-        first = -0.5 if self.n_intervals > 2 else 0.0
-        return np.arange(self.n_points, dtype=np.float64) + first
-
-    def weights(self, z: Floats) -> tuple[NDArray[np.int32], Floats]:
-        """Return the nearest points (n, N_NEAR) int32 of z (n,), images, and weights of sum 1."""
-        index = np.zeros((len(z), N_NEAR), dtype=np.int32)
-        weight = np.zeros((len(z), N_NEAR))
-        if self.n_intervals == 0:
-            weight[:, 0] = 1.0
-            return index, weight
-        n = min(N_NEAR, self.n_points)
-        at = np.clip((z - self.start) / self.width * self.n_intervals, 0.0, self.n_intervals)
-        first = np.rint(at - self.positions[0]).astype(np.int64) - 1
-        first = np.clip(first, 0, self.n_points - n)
-        spread = 0.7 if self.n_intervals > 2 else 0.65
-        index[:, :n] = first[:, None] + np.arange(n)
-        weight[:, :n] = np.exp(-(((at[:, None] - self.positions[index[:, :n]]) / spread) ** 2))
-        return index, weight / weight.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

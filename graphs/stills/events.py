@@ -24,8 +24,8 @@ from dxdask.indexing.stills.many import IndexedStills, index_known, lattices_of_
 from dxdask.integration.stills.block import integrate_block
 from dxdask.integration.stills.context import stills_context
 from dxdask.models.vectors import unit
-from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.measurements import measurements_of
+from dxdask.refinement.models.crystals import Crystals
+from dxdask.refinement.stills.measurements import measurements_of
 from dxdask.refinement.stills.nave import nave_parameters
 from dxdask.spotfinding.extract import FramePiece
 from dxdask.spotfinding.images import is_used
@@ -258,7 +258,7 @@ def _with_widths(found: IndexedStills, run: StillsRun, known: KnownCell) -> Stil
     if not stills["indexed"].any():
         return out
     measured = measurements_of(found.reflections, stills)
-    crystals = Crystals.of(stills["a_matrix"][measured.rows], known.cell, known.group)
+    crystals = Crystals.alike(stills["a_matrix"][measured.rows], known.cell, known.group)
     widths = nave_parameters(
         measured, crystals, -unit(run.experiment.beam.direction),
         bandwidth=run.parameters.integration.prediction.bandwidth,

@@ -7,9 +7,9 @@ import pytest
 from support.made_up import MadeUp, made_up
 
 from dxdask.columns import Flag, has_flag
+from dxdask.models.smoother import Smoother
 from dxdask.scaling import ScalingParameters, scale
 from dxdask.scaling.fit import fit_scales
-from dxdask.scaling.model import Smoother
 
 pytestmark = pytest.mark.jit
 

@@ -14,9 +14,10 @@ from dxdask.columns import Flag, has_flag, select
 from dxdask.errors import InputError, SchemaError
 from dxdask.merging import merge
 from dxdask.models import Crystal, ExperimentList
+from dxdask.models.smoother import Smoother
 from dxdask.models.symmetry import asu_indices, pack
 from dxdask.scaling import ScalingParameters, scale
-from dxdask.scaling.model import Smoother, intervals
+from dxdask.scaling.model import intervals
 from dxdask.scaling.parameters import PhysicalParameters
 
 pytestmark = pytest.mark.jit

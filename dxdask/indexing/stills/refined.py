@@ -11,11 +11,10 @@ from dxdask.fate import Fate
 from dxdask.geometry.scattering import Scattering
 from dxdask.indexing.stills.known_cell import KnownCell
 from dxdask.models import ExperimentList
-from dxdask.models.vectors import unit
-from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.measurements import Measurements, measurements_of
-from dxdask.refinement.metrology.outliers import rayleigh_inliers
+from dxdask.refinement.models.crystals import Crystals
+from dxdask.refinement.still_outliers import rayleigh_inliers
 from dxdask.refinement.stills import StillRefinementParameters, refine_stills
+from dxdask.refinement.stills.measurements import Measurements, measurements_of
 from dxdask.refinement.stills.refine_stills import RefinedStills
 from dxdask.still_columns import Stills
 
@@ -44,10 +43,9 @@ def refined(
         member = experiments[int(index)]
         for _ in range(CYCLES):
             measured = measurements_of(reflections, own)
-            crystals = Crystals.of(stills["a_matrix"][measured.rows], known.cell, known.group)
-            beam = -unit(member.beam.direction)
-            result = refine_stills(measured, crystals, member.detector, beam, parameters)
-            stills["a_matrix"][measured.rows] = result.crystals.a_matrices()
+            crystals = Crystals.alike(stills["a_matrix"][measured.rows], known.cell, known.group)
+            result = refine_stills(measured, crystals, member, parameters)
+            stills["a_matrix"][measured.rows] = result.crystals.a
             own["a_matrix"] = stills["a_matrix"]
             pixel = np.array([p.pixel_size for p in member.detector.panels])[measured.panel]
             _apply_limits(stills, measured, result, pixel, parameters)
@@ -70,7 +68,7 @@ def _apply_limits(
     Outliers are excluded from RMSDs, as in DIALS.
     """
     n = len(measured.rows)
-    residuals = result.fit.residuals[:, :2] / pixel
+    residuals = result.residuals[:, :2] / pixel
     used = rayleigh_inliers(np.hypot(residuals[:, 0], residuals[:, 1]), measured.still, n)
     counts = np.bincount(measured.still[used], minlength=n)
     squares = residuals[used] ** 2

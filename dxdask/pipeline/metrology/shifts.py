@@ -15,10 +15,10 @@ from dxdask.models.vectors import unit
 from dxdask.pipeline.metrology.parameters import GEOMETRIES, DetectorShiftsParameters
 from dxdask.pipeline.reference_geometry import REFINED, placed
 from dxdask.refinement.metrology.congruence import congruence_table
-from dxdask.refinement.metrology.hierarchy import parts_of
 from dxdask.refinement.metrology.panel_frames import with_panel_frames
 from dxdask.refinement.metrology.tables import detector_shifts as shifts_table
 from dxdask.refinement.metrology.tables import detector_statistics as statistics_table
+from dxdask.refinement.models.detector_parts import parts_of
 from dxdask.storage.importers.reference_geometry import read_geometry
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table

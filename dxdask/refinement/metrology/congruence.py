@@ -8,7 +8,7 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models import Detector
-from dxdask.refinement.metrology.hierarchy import across
+from dxdask.refinement.models.detector_parts import across
 from dxdask.tables import Table
 
 

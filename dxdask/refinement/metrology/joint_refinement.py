@@ -13,13 +13,13 @@ from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.models import Experiment
 from dxdask.models.vectors import unit
-from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.measurements import Measurements, measurements_of
-from dxdask.refinement.metrology.outliers import still_rmsds, well_fitting
 from dxdask.refinement.metrology.parameters import MetrologyParameters
 from dxdask.refinement.metrology.rmsds import rmsd_table
-from dxdask.refinement.metrology.solve import Solution, solve
+from dxdask.refinement.metrology.solve import Solution, solve_detector
 from dxdask.refinement.metrology.tables import detector_shifts, detector_statistics
+from dxdask.refinement.models.crystals import Crystals
+from dxdask.refinement.still_outliers import still_rmsds, well_fitting
+from dxdask.refinement.stills.measurements import Measurements, measurements_of
 from dxdask.still_columns import Stills
 from dxdask.tables import Table
 
@@ -33,7 +33,7 @@ class Metrology:
     start : the experiment before. whole, odd, even : solutions. selected : rows of the table of
     stills that were refined at first, and rmsds, mm, theirs; rows : those that `whole` used, which
     the RMSD filter did not reject. measured, crystals : of these, as indexed. n_spots : (panels,)
-    spots used on each panel.
+    spots used on each panel. cell : the target cell.
     """
 
     start: Experiment
@@ -44,6 +44,7 @@ class Metrology:
     measured: Measurements
     crystals: Crystals
     n_spots: Integers
+    cell: tuple[float, ...]
     odd: Solution | None = None
     even: Solution | None = None
 
@@ -62,7 +63,7 @@ class Metrology:
         """RMSDs, detector shifts and, where stills were split, the differences of the halves."""
         parts, found = self.whole.parts, self.whole.detector
         tables = [
-            rmsd_table(self.start.detector, self.whole, self.measured, self.crystals, self.beam),
+            rmsd_table(self.start, self.whole, self.measured, self.crystals),
             detector_shifts(self.start.detector, found, parts, self.beam, self.n_spots),
         ]
         if self.odd is not None and self.even is not None:
@@ -101,11 +102,10 @@ def refine_detector(
     """
     parameters = parameters or MetrologyParameters()
     measured = _subset(measurements_of(reflections, stills), parameters.n_subset)
-    crystals = Crystals.of(stills["a_matrix"][measured.rows], cell, group)
-    beam = -unit(experiment.beam.direction)
+    crystals = Crystals.alike(stills["a_matrix"][measured.rows], cell, group)
 
     def fitted(of: Measurements, which: Integers) -> Solution:
-        return solve(of, crystals.taken(which), experiment.detector, beam, parameters)
+        return solve_detector(of, crystals.taken(which), experiment, parameters)
 
     every = np.arange(len(measured.rows))
     used, whole, kept = measured, fitted(measured, every), every
@@ -121,7 +121,7 @@ def refine_detector(
     n_spots = np.bincount(used.panel[whole.used], minlength=len(experiment.detector))
     return Metrology(
         experiment, whole, measured.rows, rmsds, measured.rows[kept], used, crystals.taken(kept),
-        n_spots, *halves,
+        n_spots, cell, *halves,
     )  # fmt: skip
 
 

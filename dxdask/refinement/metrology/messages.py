@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from dxdask.models import Detector
-from dxdask.refinement.metrology.hierarchy import smallest
 from dxdask.refinement.metrology.joint_refinement import Metrology
 from dxdask.refinement.metrology.parameters import MetrologyParameters
 from dxdask.refinement.metrology.solve import WEIGHED_ROUNDS
+from dxdask.refinement.models.detector_parts import smallest
 from dxdask.still_columns import Stills
 from dxdask.tables import Table
 
@@ -63,7 +63,7 @@ def messages(
 
 def _gauge(found: Metrology, given: MetrologyParameters) -> list[str]:
     """Return the messages on what the spots do not determine, and the restraint in its place."""
-    cell = ", ".join(f"{x:.2f}" for x in found.crystals.cell)
+    cell = ", ".join(f"{x:.2f}" for x in found.cell)
     if given.cell.fix:
         held = f"set by the target cell, {cell}, at which crystals are fixed"
     elif given.cell.restraint is not None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from dxdask.parameters import Parameters, parameter
-
-Freedom = Literal["shift", "distance", "rotation", "tilt"]
+from dxdask.refinement.parameters import Freedom
 
 
 class DetectorFreedom(Parameters):

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.models import Detector
-from dxdask.refinement.metrology.blocks import residuals_of
-from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.hierarchy import short_name
-from dxdask.refinement.metrology.measurements import Measurements
-from dxdask.refinement.metrology.outliers import rayleigh_inliers
+from dxdask.models import Experiment
 from dxdask.refinement.metrology.solve import Solution
+from dxdask.refinement.models.crystals import Crystals
+from dxdask.refinement.models.detector_parts import short_name
+from dxdask.refinement.still_outliers import rayleigh_inliers
+from dxdask.refinement.stills.measurements import Measurements
+from dxdask.refinement.stills.problem import still_problem
 from dxdask.tables import Table
 
 HEADINGS = {
@@ -28,14 +28,16 @@ HEADINGS = {
 
 
 def rmsd_table(
-    start: Detector, found: Solution, measured: Measurements, crystals: Crystals, beam: Floats
+    experiment: Experiment, found: Solution, measured: Measurements, crystals: Crystals
 ) -> Table:
     """Return the table of RMSDs, px, of each panel and of all, before and after.
 
-    crystals : as indexed on `start`, each refined on its own. Outliers of each still are excluded
-    as in the RMSDs of the step index; n_spots are the other spots, after.
+    experiment : at the start. crystals : as indexed on its detector, each refined on its own.
+    Outliers of each still are excluded as in the RMSDs of the step index; n_spots are the other
+    spots, after.
     """
-    before = residuals_of(measured, crystals, start, beam)
+    problem, at_start = still_problem(measured, crystals, experiment, restraint=None)
+    before, start = problem.residuals(at_start), experiment.detector
     after = found.residuals
     pixels = np.array([p.pixel_size for p in start.panels])
     names = [*(short_name(p.name) or f"panel {i}" for i, p in enumerate(start.panels)), "all"]

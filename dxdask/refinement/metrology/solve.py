@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.errors import ConvergenceError, InputError
-from dxdask.models import Detector
-from dxdask.refinement.metrology.blocks import blocks, residuals_of
-from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.equations import equations, panel_gradients
-from dxdask.refinement.metrology.hierarchy import (
-    DetectorPart,
-    free_moves,
-    moved,
-    part_moves,
-    parts_of,
-)
-from dxdask.refinement.metrology.measurements import Measurements
-from dxdask.refinement.metrology.outliers import position_scales, robust_weights
+from dxdask.models import Detector, Experiment
+from dxdask.refinement.least_squares.equations import reduced, solve
 from dxdask.refinement.metrology.parameters import MetrologyParameters
-from dxdask.refinement.metrology.residuals import crystal_equations, crystal_prior, fit_of
+from dxdask.refinement.models.crystals import Crystals
+from dxdask.refinement.models.detector_freedom import restrained
+from dxdask.refinement.models.detector_parts import DetectorPart, parts_of
+from dxdask.refinement.models.layout import FreeParameters, Layout
+from dxdask.refinement.models.state import ModelState
+from dxdask.refinement.problem import Problem
+from dxdask.refinement.stills.measurements import Measurements
+from dxdask.refinement.stills.problem import still_problem, weights_by_scatter
 
 SMALLEST_STEP, PART_OF_ERROR = 5e-5, 0.02
 """Convergence: no panel moves by more than this (mm, rad), or this fraction of its error."""
@@ -53,11 +49,10 @@ class Solution:
     iterations: int
 
 
-def solve(
+def solve_detector(
     measured: Measurements,
     crystals: Crystals,
-    detector: Detector,
-    beam: Floats,
+    experiment: Experiment,
     parameters: MetrologyParameters,
 ) -> Solution:
     """Refine detector and crystals against the spots of all stills.
@@ -73,76 +68,78 @@ def solve(
     ConvergenceError
         It does not converge.
     """
-    start, n_panels = detector, len(detector)
-    parts = parts_of(detector, parameters.detector.hierarchy_level)
-    spread, sigmas = _spread(start, parts, parameters)
-    total = np.zeros(len(sigmas))
-    prior = crystal_prior(crystals, parameters.cell.restraint, fixed=parameters.cell.fix)
-    weights: list[Floats] = []
+    parts = parts_of(experiment.detector, parameters.detector.hierarchy_level)
+    problem, state = still_problem(
+        measured, crystals, experiment, _freedom(experiment.detector, parts, parameters),
+        restraint=parameters.cell.restraint, fix_cells=parameters.cell.fix,
+    )  # fmt: skip
+    to_panels = _panel_moves(problem.layout)
+    if not problem.layout.n_shared:
+        raise InputError("no move of the detector is free; give metrology.detector.whole or .parts")
     for iteration in range(1, parameters.max_iterations + 1):
-        if iteration <= WEIGHED_ROUNDS:
-            weights.clear()
-        matrix, right, follow = _equations(measured, crystals, detector, beam, prior, weights)
-        normal = spread.T @ matrix @ spread + np.diag(1 / sigmas**2)
-        step = np.linalg.solve(normal, spread.T @ right - total / sigmas**2)
-        panel_moves = spread @ step
-        crystals = crystals.moved(np.concatenate([own - f @ panel_moves for own, f in follow]))
-        total += step
-        detector = moved(detector, panel_moves.reshape(n_panels, 6))
-        if not np.isfinite(step).all():
+        if iteration == WEIGHED_ROUNDS + 1:
+            problem = _with_weights_of(problem, state)
+        equations = problem.equations(state)
+        try:
+            step = solve(equations)
+        except np.linalg.LinAlgError:
             break
-        covariance = spread @ np.linalg.inv(normal) @ spread.T
-        allowed = np.maximum(SMALLEST_STEP, PART_OF_ERROR * np.sqrt(np.diag(covariance)))
-        if (np.abs(panel_moves) <= allowed).all():
-            used = np.concatenate(weights)[:, 0] > 0
-            residuals = residuals_of(measured, crystals, detector, beam)
-            return Solution(detector, crystals, residuals, used, parts, covariance, iteration)
+        if not np.isfinite(step.shared).all():
+            break
+        before, state = state, problem.move(state, step)
+        inverse = np.linalg.inv(reduced(equations)[0])
+        variances = np.einsum("pi,ij,pj->p", to_panels, inverse, to_panels, optimize=True)
+        allowed = np.maximum(SMALLEST_STEP, PART_OF_ERROR * np.sqrt(variances))
+        if (np.abs(to_panels @ step.shared) <= allowed).all():
+            # weights are those that the last step was made with
+            used = _weights(problem, before)[:, 0] > 0
+            return Solution(
+                state.experiments.detectors[0],
+                state.crystals,
+                problem.residuals(state),
+                used,
+                parts,
+                to_panels @ inverse @ to_panels.T,
+                iteration,
+            )
     raise ConvergenceError(
         f"the detector did not converge in {parameters.max_iterations} cycles: too few spots for "
-        f"the free moves ({len(measured.still)} spots of {len(crystals.u)} stills); fix some "
+        f"the free moves ({len(measured.still)} spots of {len(crystals)} stills); fix some "
         "(metrology.detector.parts, hierarchy_level) or use more stills"
     )
 
 
-def _equations(
-    measured: Measurements,
-    crystals: Crystals,
-    detector: Detector,
-    beam: Floats,
-    prior: Floats,
-    weights: list[Floats],
-) -> tuple[Floats, Floats, list[tuple[Floats, Floats]]]:
-    """Return matrix and right side for the panels, summed over the blocks in order, and `own`,
-    `follow` (see `Equations`) of the crystals of each block.
-
-    weights : (n, 3) of the residuals of each block; calculated and appended where it is empty.
-    """
-    size = 6 * len(detector)
-    matrix, right = np.zeros((size, size)), np.zeros(size)
-    known, follow = bool(weights), []
-    for i, (block, own) in enumerate(blocks(measured, crystals)):
-        fit = fit_of(block, own, detector, beam)
-        if not known:
-            scales = position_scales(fit.residuals, block.size, block.still, len(block.rows))
-            weights.append(robust_weights(fit.residuals, scales)[:, None] / scales**2)
-        alone = crystal_equations(fit, weights[i], block, own, prior)
-        of_panels = panel_gradients(fit, block, detector)
-        eq = equations(fit, of_panels, weights[i], block, alone, len(detector))
-        matrix += eq.matrix
-        right += eq.right
-        follow.append((eq.own, eq.follow))
-    return matrix, right, follow
-
-
-def _spread(
+def _freedom(
     detector: Detector, parts: tuple[DetectorPart, ...], parameters: MetrologyParameters
-) -> tuple[Floats, Floats]:
-    """Return the moves (6 panels, m) of panels by each free move of a part, and expected sizes."""
-    columns, sigmas = [], []
-    for part in parts:
-        free, sizes = free_moves(part, parameters.detector)
-        columns.append(part_moves(detector, part)[:, :, free].reshape(6 * len(detector), len(free)))
-        sigmas += sizes
-    if not sigmas:
-        raise InputError("no move of the detector is free; give metrology.detector.whole or .parts")
-    return np.concatenate(columns, axis=1), np.array(sigmas)
+) -> list[FreeParameters]:
+    given = parameters.detector
+    rotation = float(np.deg2rad(given.rotation_sigma))
+    sigmas = {
+        "shift": given.shift_sigma,
+        "distance": given.distance_sigma,
+        "rotation": rotation,
+        "tilt": rotation,
+    }
+    return restrained(0, detector, parts, given.whole, given.parts, sigmas)
+
+
+def _panel_moves(layout: Layout) -> Floats:
+    """Return the moves (6 panels, m) of panels by each shared parameter."""
+    n_panels = len(layout.first_part) - 1
+    out = np.zeros((n_panels, 6, layout.n_shared))
+    panel = np.repeat(np.arange(n_panels), np.diff(layout.first_part))
+    for p, column, moves in zip(panel, layout.part_columns, layout.moves, strict=True):
+        out[p, :, column] += moves
+    return out.reshape(6 * n_panels, layout.n_shared)
+
+
+def _with_weights_of(problem: Problem, state: ModelState) -> Problem:
+    """Return the problem with the weights of spots fixed at those of a state."""
+    rows = replace(problem.rows, weights=_weights(problem, state))
+    return replace(problem, rows=rows, weigh=None)
+
+
+def _weights(problem: Problem, state: ModelState) -> Floats:
+    if problem.weigh is None:
+        return problem.rows.weights
+    return weights_by_scatter(problem.rows, problem.residuals(state))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models import Detector
-from dxdask.refinement.metrology.hierarchy import DetectorPart, across
+from dxdask.refinement.models.detector_parts import DetectorPart, across
 from dxdask.tables import Table
 
 MOVES = {

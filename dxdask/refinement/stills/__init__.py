@@ -1,6 +1,7 @@
 """Refinement of stills: the crystal of each against its own spots.
 
 refine_stills : orientation and cell of each crystal. parameters : its parameters.
+measurements, problem : spots of stills as arrays, and the least squares of them.
 nave : domain size and mosaicity of each crystal.
 """
 

@@ -9,8 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.measurements import Measurements
+from dxdask.refinement.models.crystals import Crystals
+from dxdask.refinement.stills.measurements import Measurements
 
 SOFTNESS = 0.2
 """Width of the edge of the envelope, as a part of its reach."""
@@ -115,7 +115,7 @@ def nave_parameters(
     """
     chosen = np.arange(len(measured.still)) if used is None else np.flatnonzero(used)
     still, wavelength = measured.still[chosen], measured.wavelength[chosen]
-    q = np.einsum("nij,nj->ni", crystals.a_matrices()[still], measured.hkl[chosen])
+    q = np.einsum("nij,nj->ni", crystals.a[still], measured.hkl[chosen])
     eps = np.linalg.norm(q + beam / wavelength[:, None], axis=1) - 1.0 / wavelength
     q2 = (q * q).sum(axis=1)
     across = np.sqrt(np.maximum(q2 * (1.0 - 0.25 * wavelength**2 * q2), 0.0))

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from dxdask.arrays import Floats
-from dxdask.models import Detector
-from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.measurements import Measurements
-from dxdask.refinement.metrology.outliers import position_scales, robust_weights
-from dxdask.refinement.metrology.residuals import (
-    Fit,
-    crystal_equations,
-    crystal_prior,
-    fit_of,
-    on_panels,
-)
+from dxdask.models import Experiment
+from dxdask.refinement.least_squares.equations import solve
+from dxdask.refinement.models.crystals import Crystals
+from dxdask.refinement.still_outliers import robust_weights
+from dxdask.refinement.stills.measurements import Measurements
 from dxdask.refinement.stills.parameters import StillRefinementParameters
+from dxdask.refinement.stills.problem import scales_of, still_problem
 
 
 class RefinedStills(NamedTuple):
@@ -26,20 +19,19 @@ class RefinedStills(NamedTuple):
 
     Attributes
     ----------
-    crystals : of all stills. fit : residuals of the spots at the end. weights : (n,) robust, 0
-    for outliers.
+    crystals : of all stills. residuals : (n, 3) of their spots, x and y (mm) and delta psi (rad).
+    weights : (n,) robust, 0 for outliers.
     """
 
     crystals: Crystals
-    fit: Fit
+    residuals: Floats
     weights: Floats
 
 
 def refine_stills(
     measured: Measurements,
     crystals: Crystals,
-    detector: Detector,
-    beam: Floats,
+    experiment: Experiment,
     parameters: StillRefinementParameters | None = None,
 ) -> RefinedStills:
     """Refine the crystal of each still against its own spots.
@@ -47,18 +39,14 @@ def refine_stills(
     Residuals are those of positions and the angles delta psi (Brewster et al. 2018, Acta Cryst.
     D74, 877), weighted by the scatter of the still. Stills are independent.
 
-    measured : spots with indices. beam : (3,) unit vector along the beam.
+    measured : spots with indices. experiment : beam and detector.
     """
     parameters = parameters or StillRefinementParameters()
-    prior = crystal_prior(crystals, parameters.cell_restraint)
-    observed = on_panels(measured, detector)
+    problem, state = still_problem(
+        measured, crystals, experiment, restraint=parameters.cell_restraint
+    )
     for _ in range(parameters.max_iterations):
-        fit = fit_of(measured, crystals, detector, beam, observed)
-        scales = position_scales(fit.residuals, measured.size, measured.still, len(measured.rows))
-        robust = robust_weights(fit.residuals, scales)
-        weights = robust[:, None] / scales**2
-        eq = crystal_equations(fit, weights, measured, crystals, prior)
-        steps: Floats = np.linalg.solve(eq.matrix, eq.right[:, :, None])[:, :, 0].astype(np.float64)
-        crystals = crystals.moved(steps)
-    fit = fit_of(measured, crystals, detector, beam, observed)
-    return RefinedStills(crystals, fit, robust)
+        state = problem.move(state, solve(problem.equations(state)))
+    residuals = problem.residuals(state)
+    weights = robust_weights(residuals, scales_of(problem.rows, residuals))
+    return RefinedStills(state.crystals, residuals, weights)

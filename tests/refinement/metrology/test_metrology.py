@@ -24,8 +24,8 @@ from dxdask.models import Detector, Group
 from dxdask.models.rotations import rotation_matrices
 from dxdask.refinement.metrology import MetrologyParameters
 from dxdask.refinement.metrology.congruence import congruence
-from dxdask.refinement.metrology.hierarchy import parts_of, smallest
 from dxdask.refinement.metrology.joint_refinement import Metrology, refine_detector
+from dxdask.refinement.models.detector_parts import parts_of, smallest
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_congruence_removes_a_rotation_and_a_scale() -> None:
 
 def test_blocks_of_stills_give_the_same(made: Shots, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _refined(made)
-    monkeypatch.setattr("dxdask.refinement.metrology.blocks.STILLS", 7)
+    monkeypatch.setattr("dxdask.refinement.problem.CRYSTALS", 7)
     parts = _refined(made)
     np.testing.assert_array_equal(whole.whole.used, parts.whole.used)
     np.testing.assert_array_equal(whole.rows, parts.rows)

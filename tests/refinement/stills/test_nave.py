@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from support.made_up_stills import BEAM, CELL, GROUP, shots
 
-from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.measurements import Measurements, measurements_of
+from dxdask.models.crystal import b_matrix
+from dxdask.refinement.models.crystals import Crystals
+from dxdask.refinement.stills.measurements import Measurements, measurements_of
 from dxdask.refinement.stills.nave import envelope, nave_parameters
 
 pytestmark = pytest.mark.jit
@@ -50,14 +51,13 @@ def test_few_spots_give_the_size_on_average() -> None:
 def _made() -> tuple[Measurements, Crystals]:
     made = shots(5)
     measured = measurements_of(made.reflections, made.stills)
-    return measured, Crystals.of(made.stills["a_matrix"], CELL, GROUP)
+    return measured, Crystals.alike(made.stills["a_matrix"], CELL, GROUP)
 
 
 def test_spots_within_a_shell_give_its_thickness() -> None:
     made = shots(5)
     measured = measurements_of(made.reflections, made.stills)
-    crystals = Crystals.of(made.stills["a_matrix"], CELL, GROUP)
-    crystals = Crystals(made.true_u, crystals.strain * 0, crystals.basis, CELL)
+    crystals = Crystals.alike(made.true_u @ b_matrix(CELL), CELL, GROUP)
     found = nave_parameters(measured, crystals, BEAM)
     reach = np.hypot(0.5 / found.domain_size, np.radians(found.half_mosaicity) * 0.16)
     assert np.median(reach) == pytest.approx(EVEN * 3e-4, rel=0.15)

@@ -7,7 +7,7 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models.crystal import b_matrix
-from dxdask.refinement.cell import metric_basis
+from dxdask.refinement.models.metric_basis import metric_basis
 
 
 def strain_basis(cell: tuple[float, ...], group: gemmi.SpaceGroup) -> Floats:

@@ -8,8 +8,8 @@ import pytest
 
 from dxdask.models.crystal import b_matrix, cell_of
 from dxdask.models.rotations import rotation_matrices
-from dxdask.refinement.metrology.crystals import Crystals
-from dxdask.refinement.metrology.strain import orientations, strain_basis
+from dxdask.refinement.models.crystals import Crystals, symmetric_points
+from dxdask.refinement.models.strain import orientations, strain_basis
 
 CASES = [
     ("P 1", (40, 50, 60, 80, 100, 95), 6),
@@ -40,8 +40,21 @@ def test_orientations_and_strains_make_the_matrices_again() -> None:
     cell, group = (79.0, 79.0, 38.0, 90.0, 90.0, 90.0), gemmi.SpaceGroup("P 43 21 2")
     basis = strain_basis(cell, group)
     u, amounts = rotation_matrices(rng.normal(0, 2, (5, 3))), rng.normal(0, 0.01, (5, 2))
-    a = Crystals(u, amounts, basis, cell).a_matrices()
-    found = Crystals.of(a, cell, group)
-    np.testing.assert_allclose(found.u, u, atol=1e-9)
-    np.testing.assert_allclose(found.a_matrices(), a, atol=1e-12)
-    np.testing.assert_allclose(np.linalg.det(orientations(a, cell)), 1)
+    a = u @ (np.eye(3) + np.einsum("nk,kij->nij", amounts, basis)) @ b_matrix(cell)
+    found = Crystals.alike(a, cell, group)
+    np.testing.assert_allclose(found.a, a, atol=1e-12)
+    np.testing.assert_allclose(found.strain[:, :2], amounts, atol=1e-12)
+    np.testing.assert_allclose(orientations(a, cell), u, atol=1e-9)
+
+
+def test_a_crystal_is_made_to_obey_its_space_group() -> None:
+    rng = np.random.default_rng(4)
+    cell, group = (79.0, 79.2, 38.0, 90.1, 89.9, 90.0), gemmi.SpaceGroup("P 43 21 2")
+    points = rotation_matrices(rng.normal(0, 2, (3, 3))) @ b_matrix(cell)
+    found, obeys = symmetric_points(points, cell, group)
+    np.testing.assert_allclose(obeys[:2], 79.1, atol=0.01)
+    for a in found:
+        obtained = cell_of(a)
+        assert obtained[0] == pytest.approx(obtained[1], abs=1e-9)
+        np.testing.assert_allclose(obtained[3:], 90.0, atol=1e-9)
+        np.testing.assert_allclose(obtained, obeys, atol=2e-4)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dxdask.refinement.metrology.outliers import rayleigh_inliers
+from dxdask.refinement.still_outliers import rayleigh_inliers
 
 
 def test_of_a_rayleigh_distribution_one_in_twenty_is_out():

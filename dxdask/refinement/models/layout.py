@@ -1,0 +1,140 @@
+"""The free parameters: of each crystal, and those of models that crystals share.
+
+A sparse map takes the local parameters of a reflection (see
+`dxdask.refinement.least_squares.local`) to the free ones: the models of its experiment, and the
+parts of the detector that its panel belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from dxdask.arrays import Floats, Integers
+from dxdask.models import ExperimentList
+from dxdask.refinement.geometry import first_panels
+from dxdask.refinement.least_squares.local import BEAM, N_CRYSTAL, N_MODELS, N_MOVES, SETTING
+from dxdask.refinement.models.detector_parts import DetectorPart
+
+Kind = Literal["beam", "goniometer", "detector"]
+BEAM_NAMES = ("Mu1", "Mu2", "nu")
+SETTING_NAMES = ("Gamma1", "Gamma2")
+MOVE_NAMES = ("Shift1", "Shift2", "Dist", "Tau2", "Tau3", "Tau1")
+"""DIALS's names of the moves of a part: shifts along fast, slow, normal; rotations about them."""
+
+
+class FreeParameters(NamedTuple):
+    """Free parameters of one shared model, or of one part of a detector.
+
+    Attributes
+    ----------
+    kind, model : index of the model in the experiments' tuple of its kind.
+    which : indices of the free parameters among those of BEAM_NAMES, SETTING_NAMES or MOVE_NAMES.
+    part, moves : of a detector: the part, and the moves (panels, 6, 6) of panels by its six.
+    sigma : expected size of each, a restraint; empty for none.
+    """
+
+    kind: Kind
+    model: int
+    which: tuple[int, ...]
+    part: DetectorPart | None = None
+    moves: Floats | None = None
+    sigma: tuple[float, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names as DIALS gives them: "Detector1Dist"; with the part, where it is not the whole."""
+        names = {"beam": BEAM_NAMES, "goniometer": SETTING_NAMES, "detector": MOVE_NAMES}[self.kind]
+        part = "" if self.part is None or self.part.level == 0 else f"({self.part.name})"
+        return tuple(
+            f"{self.kind.capitalize()}{self.model + 1}{part}{names[i]}" for i in self.which
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """All free parameters.
+
+    Attributes
+    ----------
+    shared : models that have any, in order of their columns.
+    crystal_free : for each crystal, its free local parameters.
+    model_columns : (e, 5) column of each parameter of beam and setting, -1 where fixed.
+    first_part : (p + 1,) of each panel in part_columns (z,) and moves (z, 6), the columns of the
+    parts that move it, and its moves by them.
+    inverse_variances : (m,) of the restraints, 0 for none.
+    """
+
+    shared: tuple[FreeParameters, ...]
+    crystal_free: tuple[tuple[int, ...], ...]
+    model_columns: Integers
+    first_part: Integers
+    part_columns: Integers
+    moves: Floats
+    inverse_variances: Floats
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the shared parameters."""
+        return tuple(name for p in self.shared for name in p.names)
+
+    @property
+    def n_shared(self) -> int:
+        """Number of shared parameters."""
+        return sum(len(p.which) for p in self.shared)
+
+    def names_of(self, crystal: int, n_points: int = 1) -> tuple[str, ...]:
+        """Return the names of the parameters of a crystal."""
+        names = [f"Phi{i + 1}" if i < 3 else f"strain_{i - 3}" for i in self.crystal_free[crystal]]
+        points = [""] if n_points == 1 else [f"_sample{i}" for i in range(n_points)]
+        return tuple(f"Crystal{crystal + 1}{name}{point}" for point in points for name in names)
+
+    def parameters_of(self, step: Floats) -> list[tuple[FreeParameters, Floats]]:
+        """Return the parts of a step (m,) that belong to each model."""
+        ends = np.cumsum([len(p.which) for p in self.shared])
+        pairs = zip(self.shared, ends, strict=True)
+        return [(p, step[end - len(p.which) : end]) for p, end in pairs]
+
+
+def layout(
+    experiments: ExperimentList,
+    shared: Sequence[FreeParameters],
+    crystal_free: Sequence[tuple[int, ...]],
+) -> Layout:
+    """Return the layout of parameters; models without free ones are left out."""
+    used = tuple(p for p in shared if p.which)
+    columns = np.full((len(experiments), N_MODELS - N_CRYSTAL), -1, dtype=np.int64)
+    n_panels = sum(len(d) for d in experiments.detectors)
+    firsts = first_panels(experiments)
+    by_panel: list[list[tuple[int, Floats]]] = [[] for _ in range(n_panels)]
+    column, variances = 0, []
+    for p in used:
+        if p.moves is None:
+            base = (BEAM if p.kind == "beam" else SETTING) - N_CRYSTAL
+            members = [
+                i for i, m in enumerate(experiments.members) if getattr(m, p.kind) == p.model
+            ]
+            for i, which in enumerate(p.which):
+                columns[members, base + which] = column + i
+        else:
+            for panel, moves in enumerate(p.moves):
+                by_panel[firsts[p.model] + panel] += [
+                    (column + i, moves[:, which])
+                    for i, which in enumerate(p.which)
+                    if moves[:, which].any()
+                ]
+        column += len(p.which)
+        variances += [s**-2 for s in p.sigma] or [0.0] * len(p.which)
+    flat = [entry for entries in by_panel for entry in entries]
+    return Layout(
+        shared=used,
+        crystal_free=tuple(crystal_free),
+        model_columns=columns,
+        first_part=np.cumsum([0, *(len(entries) for entries in by_panel)]).astype(np.int64),
+        part_columns=np.array([c for c, _ in flat], dtype=np.int64),
+        moves=np.array([m for _, m in flat], dtype=np.float64).reshape(-1, N_MOVES),
+        inverse_variances=np.array(variances, dtype=np.float64),
+    )
