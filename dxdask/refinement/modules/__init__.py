@@ -1,5 +1,13 @@
 """Modules of a detector: where they are in its panels, whether they moved, and the re-cut detector.
 
+refine : refinement with a part for each module where modules moved. parameters : its parameters.
 layouts, borders : rectangles of the modules in a panel.
-recut, recut_rows : a detector whose panels are the modules, and tables of spots on it.
+recut, recut_rows, cutting : detectors whose panels are the modules, and tables of spots on them.
+residuals : residuals by module or region. model_changes, blocks, moves : moves of modules fitted to
+residuals. significance, relative : against each other. proposal : what to do.
 """
+
+from dxdask.refinement.modules.parameters import ModuleParameters
+from dxdask.refinement.modules.refine import refine_with_modules
+
+__all__ = ["ModuleParameters", "refine_with_modules"]

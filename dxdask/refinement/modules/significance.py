@@ -23,19 +23,33 @@ class Significance:
 
     Attributes
     ----------
-    moves : (m, 3) along fast and slow, px, and about the normal, mrad. errors : (m, 3) their
-    standard uncertainties. size : (m,) root mean square move of the pixels of a module, px.
+    moves : (m, 3) along fast and slow, px, and about the normal, mrad.
+    covariance : (3 m, 3 m) of the moves.
+    size : (m,) root mean square move of the pixels of a module, px.
     chance : (m,) probability of a move as significant, in any of the modules, by chance.
     halves : (m,) size of the difference of the moves by two halves of the images, px.
     significant : (m,).
     """
 
     moves: Floats
-    errors: Floats
+    covariance: Floats
     size: Floats
     chance: Floats
     halves: Floats
     significant: NDArray[np.bool_]
+
+    @property
+    def errors(self) -> Floats:
+        """Standard uncertainties (m, 3) of the moves."""
+        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0)).reshape(-1, 3)
+
+    def z(self, moves: Floats) -> Floats:
+        """Return the size (m,) of moves (m, 3) in standard deviations, T of Hotelling."""
+        out = np.zeros(len(moves))
+        for k, move in enumerate(moves):
+            own = self.covariance[3 * k : 3 * k + 3, 3 * k : 3 * k + 3]
+            out[k] = np.sqrt(float(move @ np.linalg.pinv(own, hermitian=True) @ move))
+        return out
 
     @property
     def any(self) -> bool:
@@ -60,7 +74,6 @@ def significance_of_moves(
     against = against_others(found.n, layout)
     moves = (against @ found.values.ravel()).reshape(-1, 3)
     covariance = against @ found.covariance @ against.T
-    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0)).reshape(-1, 3)
     chance = _chance(moves, covariance, found)
     size = sizes_of(moves, layout.sizes)
     try:
@@ -70,7 +83,7 @@ def significance_of_moves(
     significant = (chance < parameters.false_alarm) & (size >= parameters.min_shift)
     significant &= halves <= _AGREEMENT * size
     return found, Significance(
-        moves=moves, errors=errors, size=size, chance=chance, halves=halves,
+        moves=moves, covariance=covariance, size=size, chance=chance, halves=halves,
         significant=np.asarray(significant),
     )  # fmt: skip
 
