@@ -11,14 +11,20 @@ ITERATIONS = 4
 
 
 def for_indexing(refinement: RefinementParameters) -> RefinementParameters:
-    """Return the parameters with "auto" resolved: Tukey's rule, 100 spots for each degree."""
+    """Return the parameters with "auto" resolved: Tukey's rule, 100 spots for each degree.
+
+    Crystals are static: spots are not all indexed yet.
+    """
     chosen = refinement.reflections
     update: dict[str, Any] = {}
     if chosen.outlier.algorithm == "auto":
         update["outlier"] = chosen.outlier.model_copy(update={"algorithm": "tukey"})
     if chosen.reflections_per_degree == "auto":
         update["reflections_per_degree"] = REFLECTIONS_PER_DEGREE
-    return refinement.model_copy(update={"reflections": chosen.model_copy(update=update)})
+    static = refinement.parameterisation.model_copy(update={"scan_varying": False})
+    return refinement.model_copy(
+        update={"reflections": chosen.model_copy(update=update), "parameterisation": static}
+    )
 
 
 def for_candidates(refinement: RefinementParameters) -> RefinementParameters:

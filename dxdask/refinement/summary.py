@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.models import ExperimentList
 from dxdask.models.rotations import rotation_vector
+from dxdask.models.sharing import share_equal
 from dxdask.refinement.least_squares.minimise import Cycle
 from dxdask.tables import Table
 
@@ -108,10 +109,18 @@ def crystals_table(experiments: ExperimentList) -> Table:
 
 
 def panels_table(before: ExperimentList, after: ExperimentList) -> Table:
-    """Return the table of the moves of each panel, centre and axes, in the laboratory frame."""
+    """Return the table of the moves of each panel, centre and axes, in the laboratory frame.
+
+    before, after : the same experiments; equal detectors of several runs are one in the table.
+    """
     rows = []
-    for k, (old, new) in enumerate(zip(before.detectors, after.detectors, strict=True)):
-        runs = ", ".join(dict.fromkeys(m.run for m in after.members if m.detector == k))
+    pairs: dict[tuple[int, int], list[str]] = {}
+    start = share_equal(before)
+    for m, n in zip(start.members, after.members, strict=True):
+        pairs.setdefault((m.detector, n.detector), []).append(n.run)
+    for k, ((first, last), of) in enumerate(pairs.items()):
+        runs = ", ".join(dict.fromkeys(of))
+        old, new = start.detectors[first], after.detectors[last]
         for i, (p, q) in enumerate(zip(old.panels, new.panels, strict=True)):
             shift = q.centre - p.centre
             rotation = q.axes.T @ p.axes

@@ -101,11 +101,12 @@ def sweep_rows(
     crystals: Crystals,
     used: Integers,
     entering: Mask,
-    strategy: WeightingStrategy,
+    strategy: WeightingStrategy | None = None,
 ) -> Rows:
     """Return the reflections of rows `used` (n,) of a table, in order of crystal and angle.
 
-    entering : of all rows of the table, the side of the Ewald sphere.
+    entering : of all rows of the table, the side of the Ewald sphere. strategy : of the weights;
+    None: they are 1.
     """
     members = experiments.members
     of_crystal = np.array([-1 if m.crystal is None else m.crystal for m in members])
@@ -130,7 +131,7 @@ def sweep_rows(
         experiment=experiment,
         panel=(firsts[experiment] + part["panel"]).astype(np.int64),
         observed=np.column_stack([part[k] for k in ("x_mm", "y_mm", "phi_rad")]),
-        weights=weights(part, strategy),
+        weights=np.ones((len(used), 3)) if strategy is None else weights(part, strategy),
         point=point,
         part=fraction,
         entering=entering[used],

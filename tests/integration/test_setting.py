@@ -10,7 +10,7 @@ from support.painted_frames import experiment
 
 from dxdask.columns import Flag
 from dxdask.integration.prediction import predict as predict_all
-from dxdask.integration.setting import Splines, setting_along_scan
+from dxdask.integration.setting import setting_along_scan
 from dxdask.models import ExperimentList
 from dxdask.models.vectors import matrix, rotation_matrix
 from dxdask.refinement.predict import predict
@@ -112,10 +112,3 @@ def test_limits_of_resolution_are_those_of_the_cell():
     assert table["d"].max() <= 20.0
     static = predict_all(RUN, d_min=3.0, d_max=20.0)
     assert len(table["d"]) == pytest.approx(len(static["d"]), rel=0.03)
-
-
-def test_splines_add_up_to_one_also_outside_the_scan():
-    splines = Splines.of(RUN)
-    at = splines.at(np.array([-5.0, 4.0, 17.3, 44.0, 90.0]))
-    assert at.shape == (5, splines.n)
-    np.testing.assert_allclose(at.sum(axis=1), 1.0)
