@@ -24,14 +24,12 @@ from typing import Any
 import h5py
 import numpy as np
 
+import dxdask
 from dxdask.graphs.stills.stored import stills_of
 from dxdask.indexing.stills import KnownCell
 from dxdask.indexing.stills.still import separation
 from dxdask.models import Detector, Experiment
 from dxdask.parameters.assignments import flatten, with_assignments
-from dxdask.pipeline.api import quiet
-from dxdask.pipeline.metrology.parameters import RefineMetrologyParameters
-from dxdask.pipeline.metrology.refine import refine_metrology
 from dxdask.pipeline.metrology.shifts import compare
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
 from dxdask.pipeline.stills.process import stills_process
@@ -45,7 +43,7 @@ from dxdask.storage.store.store import Store
 ROOT = Path(__file__).resolve().parent.parent
 LYSOZYME = KnownCell.of((79.2, 79.2, 38.0, 90.0, 90.0, 90.0), "P43212")
 GIVEN: dict[str, Any] = {
-    "dispatch.integrate": False, "cluster": "threads",
+    "dispatch.integrate": False, "cluster": {"cores": 1},
     "indexing.known_symmetry": {"unit_cell": LYSOZYME.cell, "space_group": "P43212"},
     "spotfinder.filter.min_spot_size": 2, "spotfinder.threshold.algorithm": "dispersion",
     "spotfinder.threshold.dispersion": {
@@ -144,17 +142,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "s.zarr"
         first = with_assignments(StillsProcessParameters(), flatten(GIVEN))
-        store = stills_process(raw, path, first, quiet)
+        store = stills_process(raw, path, first, lambda *_: None)
         index = store.read_step("index")
         experiment = index.experiments[0]
         print(f"{'panels against the truth':28s} rms (px) worst (px)  rot. (deg) distance  fit (s)")
         line("nominal", truth.off(path))
         for name, recipe in RECIPES.items():
-            values = {"cluster": "threads", **{f"metrology.{k}": v for k, v in recipe.items()}}
-            parameters = with_assignments(RefineMetrologyParameters(), flatten(values))
-            refine_metrology(path, parameters, quiet)
-            line(name, truth.off(path), cost(index, experiment, parameters.metrology))
-        refine_metrology(path, RefineMetrologyParameters(), quiet)
+            parameters = with_assignments(MetrologyParameters(), flatten(recipe))
+            dxdask.refine_metrology(path, parameters)
+            line(name, truth.off(path), cost(index, experiment, parameters))
+        dxdask.refine_metrology(path)
         for half in ("odd", "even"):
             panels = store.arrays("refine_metrology")[f"panels_{half}"]
             line(f"{half} stills", truth.off(path, panels))
@@ -163,8 +160,9 @@ def main() -> None:
         indexed("nominal geometry", store, truth)
         for number in ("first", "second"):
             again = with_assignments(first, [("input.reference_geometry", str(path))])
-            indexed(f"{number} refined geometry", stills_process([path], None, again, quiet), truth)
-            refine_metrology(path, RefineMetrologyParameters(), quiet)
+            found = stills_process([path], None, again, lambda *_: None)
+            indexed(f"{number} refined geometry", found, truth)
+            dxdask.refine_metrology(path)
         line("refined from refined", truth.off(path))
 
 

@@ -76,8 +76,23 @@ class Crystals:
         )
         a, strain = self.a.copy(), self.strain.copy()
         a[rows] = rotation_matrices(change[:, :STRAIN]) @ self.a[rows] @ strained
-        strain[first : first + n] += change[self.first[first : first + n] - rows.start, STRAIN:]
+        own = change[self.first[first : first + n] - rows.start, STRAIN:]
+        strain[first : first + n] = self._strain_after(slice(first, first + n), own)
         return replace(self, a=a, strain=strain)
+
+    def _strain_after(self, which: slice, step: Floats) -> Floats:
+        """Return the strains (n, 6) of crystals after one more (n, 6).
+
+        (1 + E)(1 + S) = 1 + E + S + E S: the last term is not small against a tight restraint.
+        """
+        strain, forms = self.strain[which], self.forms[self.form[which]]
+        both = (np.einsum("nk,nkij->nij", x, forms) for x in (strain, step))
+        return np.asarray(strain + step + np.einsum("nkij,njl,nli->nk", forms, *both))
+
+    def unstrained(self) -> Crystals:
+        """Return the static crystals with the target cell."""
+        strained = np.eye(3) + np.einsum("nk,nkij->nij", self.strain, self.forms[self.form])
+        return replace(self, a=self.a @ np.linalg.inv(strained), strain=np.zeros_like(self.strain))
 
     def taken(self, which: Integers | slice) -> Crystals:
         """Return the static crystals of these indices."""

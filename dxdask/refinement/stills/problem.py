@@ -51,8 +51,10 @@ def still_problem(
     """Return the problem of the crystals of stills and what they share, and its start.
 
     measured : spots in order of their stills, crystals : one for each still. experiment : beam and
-    detector. restraint : relative standard deviation of cells about the target cell.
+    detector. restraint : relative standard deviation of cells about the target cell. fix_cells :
+    crystals have the target cell.
     """
+    crystals = crystals.unstrained() if fix_cells else crystals
     list_of_one = ExperimentList.of([replace(experiment, goniometer=None, scan=None, crystal=None)])
     n_strains = 0 if fix_cells else int(crystals.n_strains[0])
     free = tuple(range(STRAIN + n_strains))

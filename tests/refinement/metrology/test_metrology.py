@@ -275,3 +275,27 @@ def test_the_limit_of_rmsds(made: Shots) -> None:
     assert loose.n_rejected == 0
     assert 5 <= strict.n_rejected <= 8  # a quarter of 30 lies beyond the third quartile
     assert strict.rmsds[np.isin(strict.selected, strict.rows)].max() < strict.rmsds.max()
+
+
+def test_fixed_cells_are_the_target_cell_wherever_they_start(made: Shots) -> None:
+    a = (
+        made.stills["a_matrix"]
+        * np.linspace(0.997, 1.003, len(made.stills["a_matrix"]))[:, None, None]
+    )
+    off = replace(made, stills={**made.stills, "a_matrix": a})
+    same = _refined(made, split_dataset=False, cell={"fix": True}).whole
+    found = _refined(off, split_dataset=False, cell={"fix": True}).whole
+    np.testing.assert_allclose(centres(found.detector), centres(same.detector), atol=2e-5)
+    assert np.abs(found.crystals.strain).max() == 0.0
+
+
+def test_restrained_cells_do_not_depend_on_where_they_start(made: Shots) -> None:
+    a = (
+        made.stills["a_matrix"]
+        * np.linspace(0.997, 1.003, len(made.stills["a_matrix"]))[:, None, None]
+    )
+    off = replace(made, stills={**made.stills, "a_matrix": a})
+    same, found = (
+        _refined(m, split_dataset=False, cell={"restraint": 2e-4}).whole for m in (made, off)
+    )
+    np.testing.assert_allclose(centres(found.detector), centres(same.detector), atol=2e-5)
