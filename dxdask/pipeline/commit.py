@@ -67,8 +67,14 @@ def write_run(
 ) -> Partition:
     """Write the rows of one run aside; return their entry in the manifest."""
     if carried is not None:
-        rows = {**carried.columns(run=run), **result.reflections}
-        result = replace(result, reflections=rows)
+        from dxdask.pipeline.recut import rows_on
+
+        before = carried.columns(run=run)
+        if len(carried.experiments(run=run)) and len(result.experiments):
+            # what the result lacks is on the panels that it has
+            old = carried.experiments(run=run)[0].detector
+            before = rows_on(before, old, result.experiments[0].detector)
+        result = replace(result, reflections={**before, **result.reflections})
     return write_partition(
         Path(to.path),
         to.branch,

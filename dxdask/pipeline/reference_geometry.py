@@ -10,13 +10,12 @@ import numpy as np
 
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Detector, Experiment
+from dxdask.refinement.modules.recut import cut_as
 from dxdask.storage.formats import RunSource
 from dxdask.storage.importers.parameters import InputParameters
 from dxdask.storage.importers.reference_geometry import check_fits, with_reference
+from dxdask.storage.importers.refined_store import REFINED
 from dxdask.storage.store.store import Store
-
-REFINED = ("refine_metrology", "refine", "index")
-"""Steps whose detector is taken from a store, the first that is there."""
 
 
 def geometries_for(sources: Sequence[RunSource], given: InputParameters) -> dict[str, Experiment]:
@@ -32,9 +31,24 @@ def geometries_for(sources: Sequence[RunSource], given: InputParameters) -> dict
     if path is None:
         return {}
     if path.suffix == ".zarr":
-        return _from_store(sources, path, given)
-    found = {s.name: with_reference(s, given) for s in sources}
-    return {s.name: found[s.name].experiment for s in sources if found[s.name] is not s}
+        out = _from_store(sources, path, given)
+    else:
+        found = {s.name: with_reference(s, given) for s in sources}
+        out = {s.name: found[s.name].experiment for s in sources if found[s.name] is not s}
+    for source in sources:
+        _require_same_cut(source, out.get(source.name), path)
+    return out
+
+
+def _require_same_cut(source: RunSource, geometry: Experiment | None, path: Path) -> None:
+    """Refuse a geometry that has panels of a run in parts: spots are found on the run's panels."""
+    own = source.experiment.detector
+    if geometry is not None and cut_as(own, geometry.detector) is not own:
+        raise InputError(
+            f"input.reference_geometry={path} has {len(geometry.detector)} panels where run "
+            f"{source.name} has {len(own)}; import the files with it (dxdask import FILES "
+            f"input.reference_geometry={path}), and process that store"
+        )
 
 
 def _from_store(
@@ -67,13 +81,16 @@ def placed(own: Detector, reference: Detector, what: str) -> Detector:
     """Return the detector with its panels where they are in the reference; `what` that is.
 
     Panels are the same where they lie at the same place in the frame; in a reference that does not
-    know the frame, where they are as many, of the same sizes, in the same order.
+    know the frame, where they are as many, of the same sizes, in the same order. A panel that the
+    reference has in parts, as after refinement of modules, is re-cut into them.
 
     Raises
     ------
     InputError
         They are others.
     """
+    if all(len({p.offset for p in d.panels}) == len(d) for d in (own, reference)):
+        own, reference = cut_as(own, reference), cut_as(reference, own)
     by_place = {(p.offset, p.image_size): p for p in reference.panels}
     sizes = [[(p.image_size, p.pixel_size) for p in d.panels] for d in (own, reference)]
     in_order = len(by_place) < len(reference) and sizes[0] == sizes[1]

@@ -1,4 +1,6 @@
-"""Reference geometries: files of CrystFEL (.geom), of panels in JSON, and of DIALS (.expt)."""
+"""Reference geometries: files of CrystFEL (.geom), of panels in JSON, and of DIALS (.expt), and
+the detectors that stores refined.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +30,7 @@ from dxdask.storage.importers.json_geometry import models_of, read_json
 from dxdask.storage.importers.missing import without
 from dxdask.storage.importers.nxmx.frames import opened
 from dxdask.storage.importers.parameters import InputParameters
+from dxdask.storage.importers.refined_store import around, counting_as, refined_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +92,8 @@ def checked_file(path: str | Path) -> Path:
     where = Path(path)
     if where.suffix == ".zarr":
         raise InputError(
-            f"input.reference_geometry={path} is a store, which only dxdask stills_process takes, "
-            "for files that have a geometry; write its geometry to a file: dxdask refine_metrology "
-            f"{path} output.geometry=refined.geom"
+            f"input.reference_geometry={path} is a store, which is for files that have a geometry; "
+            f"write its geometry to a file: dxdask export {path} format=dials"
         )
     if not where.is_file():
         raise InputError(f"input.reference_geometry={path}: there is no such file")
@@ -114,7 +116,12 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
     path = given.reference_geometry
     if path is None or path in run.files:
         return run
-    found, experiment, frame = _geometry_for(run, path), run.experiment, run.shape[1:]
+    if path.suffix == ".zarr":
+        refined, changes = refined_in(path)
+        found = Geometry(detector=refined.detector, beam=refined.beam)
+    else:
+        found, changes = _geometry_for(run, path), path
+    experiment, frame = run.experiment, run.shape[1:]
     columns, mask, beam = dict(run.columns), run.mask, experiment.beam
     detector, missing, problems = experiment.detector, run.missing, run.problems
     if given.use_beam_reference and found.beam is not None:
@@ -135,7 +142,10 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
     if given.use_detector_reference:
         missing = without(missing, "detector")
         check_fits(found.detector, frame, f"input.reference_geometry={path}", run.name)
-        detector = _taken(found.detector, detector)
+        recorded = detector
+        detector = _taken(found.detector, recorded)
+        if path.suffix == ".zarr":  # of other frames: counts and absorption are those of these
+            detector = with_absorption(counting_as(detector, recorded), beam.wavelength)
         mask = mask & mask_of(detector, frame)
         if found.crystfel is not None:
             mask &= region_mask(found.crystfel, frame)
@@ -148,7 +158,7 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
         experiment=replace(experiment, beam=beam, detector=detector),
         columns=columns,
         mask=mask,
-        files=(*run.files, path),
+        files=(*run.files, changes),
         problems=problems,
     )
 
@@ -188,10 +198,7 @@ def _hdf5_of(run: RunSource) -> Path | None:
 
 def _taken(reference: Detector, own: Detector) -> Detector:
     """Return the reference with the sensors, and limits where it has none, of `own`."""
-    by_place = {(p.offset, p.image_size): p for p in own.panels}
-    panels = [
-        _with_sensor(p, by_place.get((p.offset, p.image_size), own[0])) for p in reference.panels
-    ]
+    panels = [_with_sensor(p, around(p, own)) for p in reference.panels]
     return Detector(panels=tuple(panels), root=reference.root)
 
 

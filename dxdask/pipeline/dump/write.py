@@ -19,6 +19,7 @@ from dxdask.pipeline.dump.parameters import DumpParameters
 from dxdask.pipeline.dump.pictures import Drawing
 from dxdask.pipeline.frames import RunFrames, stored
 from dxdask.pipeline.run_calibration import kept_calibration
+from dxdask.refinement.modules.recut import cut_as
 from dxdask.storage.exporters.cbf import write_cbf
 from dxdask.storage.exporters.nxmx import write_nxmx
 from dxdask.storage.frames.lazy import images_in_block
@@ -108,6 +109,7 @@ def _run(store: Store, events: ChosenEvents, p: DumpParameters) -> _Run:
 
 def _counting_as(geometry: Detector, counting: Detector) -> Detector:
     """Return panels where the geometry has them, with trusted range and gain of the counts."""
+    counting = cut_as(counting, geometry)
     panels = tuple(
         replace(p, trusted_range=c.trusted_range, gain=c.gain, pedestal=c.pedestal)
         for p, c in zip(geometry.panels, counting.panels, strict=True)

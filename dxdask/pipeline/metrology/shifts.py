@@ -13,13 +13,15 @@ from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Detector, Experiment
 from dxdask.models.vectors import unit
 from dxdask.pipeline.metrology.parameters import GEOMETRIES, DetectorShiftsParameters
-from dxdask.pipeline.reference_geometry import REFINED, placed
+from dxdask.pipeline.reference_geometry import placed
 from dxdask.refinement.metrology.congruence import congruence_table
 from dxdask.refinement.metrology.panel_frames import with_panel_frames
 from dxdask.refinement.metrology.tables import detector_shifts as shifts_table
 from dxdask.refinement.metrology.tables import detector_statistics as statistics_table
 from dxdask.refinement.models.detector_parts import parts_of
+from dxdask.refinement.modules.recut import cut_as
 from dxdask.storage.importers.reference_geometry import read_geometry
+from dxdask.storage.importers.refined_store import REFINED
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 
@@ -88,10 +90,12 @@ def compare(one: PathLike, other: PathLike | None = None) -> Compared:
     first, second = _found(one), _found(other)
     base = second if _has_groups(second.detector) and not _has_groups(first.detector) else first
     if base is first:
-        before, after = first.detector, placed(first.detector, second.detector, str(other))
+        before = cut_as(first.detector, second.detector)
+        after = placed(before, second.detector, str(other))
     else:
-        before, after = placed(second.detector, first.detector, str(one)), second.detector
-    spots = [_in_order(f, base.detector) for f in (first, second) if f.n_spots is not None]
+        after = cut_as(second.detector, first.detector)
+        before = placed(after, first.detector, str(one))
+    spots = [_in_order(f, before) for f in (first, second) if f.n_spots is not None]
     directions = [f.direction for f in (first, second) if f.direction is not None]
     beam = directions[0] if directions else ALONG
     names = (str(one), str(other))

@@ -66,11 +66,12 @@ def _profile(
     from dxdask.integration.local_profile import local_profiles
     from dxdask.integration.profile_model import estimate_profile
     from dxdask.integration.setting import setting_along_scan
+    from dxdask.pipeline.recut import pixels_on
 
     experiments, table = refined.experiments(run=run), refined.columns(run=run)
     if given.integration.profile.scan_varying:
         experiments, table, *_ = setting_along_scan(table, experiments)
-    pixels = spots.pixels(run=run)
+    pixels = pixels_on(spots, table, experiments[0].detector, run)
     experiments = estimate_profile(table, pixels, experiments, given.integration)
     if not given.integration.profile.fitting:
         return experiments[0], None

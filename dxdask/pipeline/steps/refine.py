@@ -15,20 +15,24 @@ if TYPE_CHECKING:
 
 def parameters() -> Mapping[str, Parameters]:
     """Return the groups of parameters."""
+    from dxdask.refinement.modules.parameters import ModuleParameters
     from dxdask.refinement.parameters import RefinementParameters
 
-    return {"refinement": RefinementParameters()}
+    return {"refinement": RefinementParameters(), "detector": ModuleParameters()}
 
 
 def _refine(indexed: StoredResult, names: list[str], given: Values) -> StepResult:
     from dxdask.indexing.index import COLUMNS_NEEDED as CENTROIDS
-    from dxdask.refinement import refine
+    from dxdask.pipeline.recut import StoredMasks
+    from dxdask.refinement.modules import refine_with_modules
     from dxdask.refinement.predict import COLUMNS_NEEDED
     from dxdask.refinement.selection import VARIANCES
 
-    wanted = dict.fromkeys((*CENTROIDS, *COLUMNS_NEEDED, *VARIANCES, "entering", "s1", "rlp"))
+    more = ("entering", "s1", "rlp", "bbox")
+    wanted = dict.fromkeys((*CENTROIDS, *COLUMNS_NEEDED, *VARIANCES, *more))
     table, experiments = indexed.of_runs(names, indexed.present(list(wanted)))
-    return refine(table, experiments, given.refinement)
+    masks = StoredMasks(indexed.path, experiments.runs)
+    return refine_with_modules(table, experiments, given.refinement, masks, given.detector)
 
 
 STEP = Step(
@@ -38,5 +42,5 @@ STEP = Step(
     build=one_task(_refine, "index"),
     needs=("index",),
     carries="index",
-    version="2",
+    version="3",
 )

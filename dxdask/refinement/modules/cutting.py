@@ -51,8 +51,10 @@ def cut_into_modules(
     for members in groups:
         own = [experiments.members[i] for i in members.tolist()]
         first = experiments.detectors[own[0].detector]
-        known = [masks[run] for run in dict.fromkeys(m.run for m in own) if run in masks]
-        good = np.logical_or.reduce(known) if known else None
+        good: Mask | None = None
+        for run in dict.fromkeys(m.run for m in own):
+            if run in masks:
+                good = masks[run] if good is None else good | masks[run]
         rows = np.isin(reflections["experiment"], members)
         cut = _cut_of(first, good, select(reflections, rows))
         cuts.append(cut)
