@@ -12,7 +12,7 @@ from dxdask.models import ExperimentList
 from dxdask.models.smoother import Smoother
 from dxdask.refinement.least_squares.local import STRAIN
 from dxdask.refinement.models.crystals import Crystals, symmetric_points
-from dxdask.refinement.models.detector_freedom import by_gauge
+from dxdask.refinement.models.detector_freedom import MOVES, by_gauge
 from dxdask.refinement.models.layout import FreeParameters, Layout, layout
 from dxdask.refinement.parameters import Parameterisation
 
@@ -97,6 +97,8 @@ def free_models(
             k, experiments.detectors[k], FREE_MOVES[freedom.fix], freedom.parts,
             freedom.hierarchy_level,
         )  # fmt: skip
+    if smoothers and parameters.fix_gauge:
+        shared = [_without_gauge(p) for p in shared]
     crystals = crystal_arrays(experiments, smoothers or {})
     fix = parameters.crystal.fix
     rotations = () if fix in ("all", "orientation") else range(STRAIN)
@@ -109,6 +111,22 @@ def free_models(
             for n in crystals.n_strains[crystals.form].tolist()
         ),
     )
+
+
+def _without_gauge(parameters: FreeParameters) -> FreeParameters:
+    """Return the free parameters without those that a varying crystal can compensate.
+
+    Beam and detector rotated by G, and the crystal at each angle by R(-phi) G R(phi), predict the
+    same. Of G the rotation about the spindle is a change of phi; the others move the beam or rotate
+    the detector about it.
+    """
+    if parameters.kind == "beam":
+        held = (BEAM_FIX.index("in_spindle_plane"), BEAM_FIX.index("out_spindle_plane"))
+    elif parameters.part is not None and parameters.part.level == 0:
+        held = MOVES["rotation"]
+    else:
+        held = ()
+    return parameters._replace(which=tuple(i for i in parameters.which if i not in held))
 
 
 def require_crystals(experiments: ExperimentList) -> None:

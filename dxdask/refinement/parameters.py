@@ -104,6 +104,13 @@ class Parameterisation(Parameters):
         True, "Place the points of a varying crystal from the first to the last reflection, not "
         "from the start to the end of the scan.", expert=1,
     )  # fmt: skip
+    fix_gauge: bool = parameter(
+        True,
+        "While crystals vary, keep the direction of the beam and the rotation of the detector "
+        "about it as the static refinement found them: a varying crystal can compensate for a "
+        "rotation of both, so reflections do not determine them. DIALS: false.",
+        expert=1,
+    )
     auto_reduction: AutoReduction = AutoReduction()
     beam: BeamParameters = BeamParameters()
     crystal: CrystalParameters = CrystalParameters()

@@ -68,10 +68,11 @@ def test_electron_diffraction_of_lysozyme(lysozyme):
     assert c == pytest.approx(41.00, abs=0.1)
 
 
-@pytest.mark.parametrize("width", ["auto", 36.0])
-def test_electron_diffraction_of_lysozyme_along_the_scan(lysozyme, width):
+@pytest.mark.parametrize(("width", "fix_gauge"), [("auto", True), (36.0, False)])
+def test_electron_diffraction_of_lysozyme_along_the_scan(lysozyme, width, fix_gauge):
     table, experiments, _ = lysozyme
     wanted = {"detector": {"fix": "distance"}, "interval_width_degrees": width}
+    wanted["fix_gauge"] = fix_gauge
     result = refine(table, experiments, RefinementParameters(parameterisation=wanted))
     row = result.table("rmsds").rows[0]
     # DIALS's scan-varying refinement: 0.76, 0.69 px, 0.38 images

@@ -61,5 +61,5 @@ STEP = Step(
     carries="find_spots",
     scope=scope,
     combine=combine,
-    version="2",
+    version="3",
 )

@@ -107,6 +107,6 @@ STEP = Step(
     reads_frames=True,
     extras=extras,
     combine=combine,
-    version="4",
+    version="5",
     example="d_min=2.5",
 )

@@ -54,6 +54,7 @@ STEP = Step(
     build=one_task(_refine, "index"),
     needs=("index",),
     kinds=("stills",),
+    version="2",
     given=given,
     write_files=write_files,
     command_only={"output.picture": "draw with dxdask.report.plot_metrology(store)"},

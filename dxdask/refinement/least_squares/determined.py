@@ -44,13 +44,13 @@ def _check_shared(
 ) -> None:
     """Check the matrix of what is shared, the crystals eliminated."""
     scale = 1.0 / np.sqrt(np.diag(equations.matrix))
-    values, vectors = np.linalg.eigh(reduced(equations)[0] * np.outer(scale, scale))
+    values, vectors = np.linalg.eigh(reduced(equations).matrix * np.outer(scale, scale))
     if values[0] >= SMALLEST_EIGENVALUE:
         return
     shares, names = [np.abs(vectors[:, 0])], list(shared)
     for block in equations.blocks:
         # crystals follow the undetermined change of what they share
-        follow = block.solved()[0] @ (scale * vectors[:, 0])
+        follow = block.followed() @ (scale * vectors[:, 0])
         shares.append((np.abs(follow) * np.sqrt(np.einsum("nii->ni", block.matrix))).ravel())
         for i in range(len(block.matrix)):
             names += crystals[block.first + i]

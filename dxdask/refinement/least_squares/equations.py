@@ -8,6 +8,7 @@ blocks of crystals are added, as in Millepede (Blobel & Kleinwort 2002, hep-ex/0
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,11 +30,14 @@ class CrystalBlock:
     cross: Floats
     right: Floats
 
-    def solved(self, damping: float = 0.0) -> tuple[Floats, Floats]:
-        """Return K^-1 C (c, k, m) and K^-1 right (c, k)."""
-        sides = np.concatenate([self.cross, self.right[:, :, None]], axis=2)
-        found: Floats = np.linalg.solve(damped(self.matrix, damping), sides).astype(np.float64)
-        return found[:, :, :-1], found[:, :, -1]
+    def whitened(self, damping: float = 0.0) -> tuple[Floats, Floats, Floats]:
+        """Return L^-1 (c, k, k), L^-1 C (c, k, m) and L^-1 right (c, k), with K = L L^T."""
+        inverse: Floats = np.linalg.inv(np.linalg.cholesky(damped(self.matrix, damping)))
+        return inverse, inverse @ self.cross, np.einsum("nij,nj->ni", inverse, self.right)
+
+    def followed(self) -> Floats:
+        """Return K^-1 C (c, k, m): how the crystals follow what is shared."""
+        return np.asarray(np.linalg.solve(self.matrix, self.cross))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,29 +81,43 @@ def damped(matrix: Floats, damping: float) -> Floats:
     return out
 
 
-def reduced(equations: Equations, damping: float = 0.0) -> tuple[Floats, Floats]:
-    """Return matrix (m, m) and right side (m,) of what is shared, the crystals eliminated."""
+class Reduced(NamedTuple):
+    """Equations of what is shared, the crystals eliminated: matrix (m, m) and right side (m,)."""
+
+    matrix: Floats
+    right: Floats
+
+
+def reduced(equations: Equations, damping: float = 0.0) -> Reduced:
+    """Return the equations of what is shared, the crystals eliminated.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        The matrix of a crystal is not positive definite.
+    """
     matrix, right = damped(equations.matrix, damping).copy(), equations.right.copy()
     if not len(right):
-        return matrix, right
+        return Reduced(matrix, right)
     for block in equations.blocks:
-        follow, own = block.solved(damping)
-        n, k, m = follow.shape
-        cross = block.cross.reshape(n * k, m)
-        matrix -= cross.T @ follow.reshape(n * k, m)
-        right -= cross.T @ own.reshape(n * k)
-    return 0.5 * (matrix + matrix.T), right
+        _, cross, own = block.whitened(damping)
+        flat = cross.reshape(own.size, len(right))
+        matrix -= flat.T @ flat  # a symmetric product, at half the cost of any other
+        right -= flat.T @ own.ravel()
+    return Reduced(matrix, right)
 
 
-def solve(equations: Equations, damping: float = 0.0) -> Step:
+def solve(equations: Equations, damping: float = 0.0, *, less: Reduced | None = None) -> Step:
     """Return the step to the minimum of the equations, damped.
+
+    less : the equations without the crystals, where they are there already.
 
     Raises
     ------
     numpy.linalg.LinAlgError
         A matrix is singular.
     """
-    matrix, right = reduced(equations, damping)
+    matrix, right = reduced(equations, damping) if less is None else less
     shared = scaled_solution(matrix, right)
     gain, crystals = float(shared @ equations.right), []
     quadratic = float(shared @ (equations.matrix @ shared))
@@ -145,11 +163,10 @@ class Covariance:
 
 def covariance(equations: Equations, variance: float) -> Covariance:
     """Return the covariance: the inverse normal matrix times the variance of unit weight."""
-    shared: Floats = np.linalg.pinv(reduced(equations)[0], hermitian=True).astype(np.float64)
+    shared: Floats = np.linalg.pinv(reduced(equations).matrix, hermitian=True).astype(np.float64)
     crystals = []
     for block in equations.blocks:
-        follow, _ = block.solved()
-        own = np.linalg.inv(block.matrix)
+        follow, own = block.followed(), np.linalg.inv(block.matrix)
         spread = follow @ shared
         crystals.append(variance * (own + spread @ follow.transpose(0, 2, 1)))
     return Covariance(shared=variance * shared, crystals=tuple(crystals))

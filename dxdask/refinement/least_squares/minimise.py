@@ -130,7 +130,6 @@ def _try(
 def _has_converged(before: Equations, now: Equations) -> bool:
     """Return true if no RMSD changed and a full step would not lower the objective."""
     change = np.abs(before.rmsds - now.rmsds)
-    expected = _solved(now, 0.0).expected
-    return bool(
-        (change <= RMSD_CHANGE * now.rmsds).all() and expected <= RMSD_CHANGE * now.objective
-    )
+    if not (change <= RMSD_CHANGE * now.rmsds).all():
+        return False
+    return _solved(now, 0.0).expected <= RMSD_CHANGE * now.objective

@@ -81,13 +81,15 @@ def solve_detector(
             problem = _with_weights_of(problem, state)
         equations = problem.equations(state)
         try:
-            step = solve(equations)
+            less = reduced(equations)
+            step = solve(equations, less=less)
         except np.linalg.LinAlgError:
             break
         if not np.isfinite(step.shared).all():
             break
         before, state = state, problem.move(state, step)
-        inverse = np.linalg.inv(reduced(equations)[0])
+        del equations  # the next are as large
+        inverse = np.linalg.inv(less.matrix)
         variances = np.einsum("pi,ij,pj->p", to_panels, inverse, to_panels, optimize=True)
         allowed = np.maximum(SMALLEST_STEP, PART_OF_ERROR * np.sqrt(variances))
         if (np.abs(to_panels @ step.shared) <= allowed).all():

@@ -120,11 +120,12 @@ def layout(
             for i, which in enumerate(p.which):
                 columns[members, base + which] = column + i
         else:
-            for panel, moves in enumerate(p.moves):
+            moved = p.moves.any(axis=1)
+            for panel in np.flatnonzero(moved.any(axis=1)):
                 by_panel[firsts[p.model] + panel] += [
-                    (column + i, moves[:, which])
+                    (column + i, p.moves[panel, :, which])
                     for i, which in enumerate(p.which)
-                    if moves[:, which].any()
+                    if moved[panel, which]
                 ]
         column += len(p.which)
         variances += [s**-2 for s in p.sigma] or [0.0] * len(p.which)

@@ -78,7 +78,9 @@ def measurements_of(reflections: Reflections, stills: Stills) -> Measurements:
 def positions_mm(measured: Measurements, detector: Detector) -> Floats:
     """Return the observed positions (n, 2) on the panels, mm, corrected for parallax."""
     out = np.empty_like(measured.xy)
+    order = np.argsort(measured.panel, kind="stable")
+    ends = np.searchsorted(measured.panel[order], np.arange(len(detector) + 1))
     for i, panel in enumerate(detector.panels):
-        on = measured.panel == i
+        on = order[ends[i] : ends[i + 1]]
         out[on] = panel.pixel_to_mm(measured.xy[on])
     return out
