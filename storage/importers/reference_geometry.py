@@ -93,7 +93,8 @@ def checked_file(path: str | Path) -> Path:
     if where.suffix == ".zarr":
         raise InputError(
             f"input.reference_geometry={path} is a store, which is for files that have a geometry; "
-            f"write its geometry to a file: dxdask export {path} format=dials"
+            f"write its geometry to a file: dxdask export {path} format=dials, or of stills dxdask "
+            f"refine_metrology {path} output.geometry=refined.geom"
         )
     if not where.is_file():
         raise InputError(f"input.reference_geometry={path}: there is no such file")

@@ -18,20 +18,31 @@ def parameters() -> Mapping[str, Parameters]:
     """Return the groups of parameters."""
     from dxdask.pipeline.metrology.parameters import MetrologyOutputParameters
     from dxdask.refinement.metrology.parameters import MetrologyParameters
+    from dxdask.refinement.modules.parameters import ModuleParameters
 
-    return {"metrology": MetrologyParameters(), "output": MetrologyOutputParameters()}
+    return {
+        "metrology": MetrologyParameters(),
+        "detector": ModuleParameters(),
+        "output": MetrologyOutputParameters(),
+    }
 
 
 def given(values: Values) -> dict[str, object]:
     """Return the parameters that the result depends on: not the files it is written to."""
-    return {"metrology": values.metrology.model_dump(mode="json")}
+    return {
+        name: getattr(values, name).model_dump(mode="json") for name in ("metrology", "detector")
+    }
 
 
 def _refine(indexed: StoredResult, names: list[str], values: Values) -> StepResult:
-    from dxdask.refinement.metrology import refine_metrology
+    from dxdask.pipeline.recut import StoredMasks
+    from dxdask.refinement.modules.stills import refine_metrology_with_modules
 
     table, experiments = indexed.of_runs(names)
-    return refine_metrology(table, indexed.stills(names), experiments, values.metrology)
+    masks = StoredMasks(indexed.path, experiments.runs)
+    return refine_metrology_with_modules(
+        table, indexed.stills(names), experiments, values.metrology, masks, values.detector
+    )
 
 
 def write_files(store: Store, values: Values) -> list[str]:

@@ -32,6 +32,8 @@ MOVES = (
     "rotation_mrad", "rotation_su",
 )  # fmt: skip
 """Columns of the moves of modules and their standard uncertainties."""
+NOT_REFINED = "They were not refined; give detector.modules=auto to re-cut the detector into them"
+"""Message of a proposal that is not followed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from dxdask.columns import Flag, Reflections
 from dxdask.models import Detector, ExperimentList
 from dxdask.refinement.modules.parameters import ModuleParameters
 from dxdask.refinement.modules.proposal import (
+    NOT_REFINED,
     GroupMoves,
     ModuleProposal,
     message_of,
@@ -72,7 +73,7 @@ def refine_with_modules(
         lines = [*proposal.messages]
         if proposal.is_significant:
             lines.append(
-                "They were not refined; give detector.modules=auto to re-cut the detector into them"
+                NOT_REFINED
                 if is_rigid
                 else "The detector was refined by the parts that hierarchy_level has"
             )
