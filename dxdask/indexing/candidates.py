@@ -16,7 +16,7 @@ from dxdask.indexing.lattice import score
 from dxdask.indexing.lattice_fit import Lattice
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids
-from dxdask.indexing.refinement_settings import for_candidates
+from dxdask.indexing.refinement_settings import for_candidates, for_few_spots
 from dxdask.models import Crystal, ExperimentList
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.summary import rmsd_in_plane
@@ -24,6 +24,9 @@ from dxdask.tables import Table
 
 SAMPLE = 10_000
 LARGEST_RMSD_PX = 6.0
+REFINED = (5, 50)
+REFINED_SPOTS = 20_000
+"""Fewest and most candidates that are refined, and the number of spots of all together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +68,8 @@ def best_candidate(
         No lattice has the known symmetry, or none indexes the spots.
     """
     combine = parameters.basis_vector_combinations
-    crystals = _crystals(lattices, parameters)
+    n_refined = combine.max_refine or int(np.clip(REFINED_SPOTS // n_rows(spots), *REFINED))
+    crystals = _crystals(lattices, parameters, n_refined)
     if not crystals:
         raise ConvergenceError(_no_lattice_message(lattices, spots, parameters))
     some = select(spots, np.arange(0, n_rows(spots), max(n_rows(spots) // SAMPLE, 1)))
@@ -98,15 +102,15 @@ _ADVICE = (
 
 
 def _crystals(
-    lattices: Sequence[Lattice], parameters: IndexParameters
+    lattices: Sequence[Lattice], parameters: IndexParameters, n_most: int
 ) -> list[tuple[float, Crystal]]:
-    """Return primitive volumes and crystals of the lattices with the known symmetry, best first."""
+    """Return volumes (primitive cell) and crystals of n_most lattices with the known symmetry."""
     found: list[tuple[float, Crystal]] = []
     for lattice in lattices:
         crystal = apply_known_symmetry(lattice.a_matrix, parameters.known_symmetry)
         if crystal is not None:
             found.append((lattice.volume, crystal))
-        if len(found) == parameters.basis_vector_combinations.max_refine:
+        if len(found) == n_most:
             break
     return found
 
@@ -147,7 +151,8 @@ def _refined(
     """
     tolerance = parameters.index_assignment.simple.hkl_tolerance
     table = assign(some, experiments.with_crystal(crystal), tolerance=tolerance)
-    result = refine(table, experiments.with_crystal(crystal), for_candidates(refinement))
+    few = for_few_spots(for_candidates(refinement), _n_indexed(table))
+    result = refine(table, experiments.with_crystal(crystal), few)
     table = assign(
         map_centroids(table, result.experiments), result.experiments, tolerance=tolerance
     )
@@ -158,11 +163,15 @@ def _refined(
     return Candidate(
         experiments=result.experiments,
         volume=volume,
-        n_indexed=int(np.count_nonzero(has_flag(table, Flag.INDEXED))),
+        n_indexed=_n_indexed(table),
         n_sample=n_rows(table),
         rmsd_xy_mm=rmsd,
         rmsd_xy_px=rmsd / pixel,
     )
+
+
+def _n_indexed(table: Reflections) -> int:
+    return int(np.count_nonzero(has_flag(table, Flag.INDEXED)))
 
 
 def candidates_table(candidates: Sequence[Candidate], scores: Floats) -> Table:
