@@ -135,6 +135,13 @@ def distinct_lattices(
             lattice = fit(smaller, points, tolerance)
         if is_plausible(lattice, parameters) and not is_among(found, lattice.a_matrix):
             found.append(lattice)
-    support = np.array([evidence(x.a_matrix, points, reference, tolerance) for x in found])
+    return by_evidence(found, points, reference, tolerance)
+
+
+def by_evidence(
+    lattices: list[Lattice], points: Floats, reference: Floats, tolerance: float
+) -> list[Lattice]:
+    """Return the lattices with at least 0.6 of the evidence for the best, best first."""
+    support = np.array([evidence(x.a_matrix, points, reference, tolerance) for x in lattices])
     order = np.argsort(-np.round(support, 6), kind="stable")
-    return [found[i] for i in order if support[i] >= LEAST_EVIDENCE * support.max()]
+    return [lattices[i] for i in order if support[i] >= LEAST_EVIDENCE * support.max()]

@@ -17,10 +17,12 @@ from dxdask.arrays import Floats, Integers
 from dxdask.columns import Reflections, select
 from dxdask.errors import ConvergenceError
 from dxdask.indexing.lattice import sample
+from dxdask.indexing.methods.known_orientation import nearest_rotation
 from dxdask.indexing.methods.parameters import CandidateSpots, LowResSpotMatch
 from dxdask.indexing.reciprocal import map_centroids
+from dxdask.indexing.stills.known_cell import KnownCell
 from dxdask.indexing.stills.least_squares import fit_lattice, indexed_by
-from dxdask.models import ExperimentList, space_group
+from dxdask.models import ExperimentList
 from dxdask.models.crystal import b_matrix
 
 FEWEST_SPOTS = 3
@@ -63,13 +65,12 @@ class Nodes:
 def find_a_matrices(
     spots: Reflections,
     experiments: ExperimentList,
-    cell: tuple[float, ...],
-    group: str,
+    known: KnownCell,
     *,
     parameters: LowResSpotMatch,
     tolerance: float,
 ) -> list[Floats]:
-    """Return A (3, 3), 1/A, of the known cell in orientations that match spots, best first.
+    """Return A (3, 3), 1/A, of the primitive cell in orientations that match spots, best first.
 
     Each is refined with spots of more and more resolution.
 
@@ -84,8 +85,8 @@ def find_a_matrices(
     chosen = _lowest(spots, parameters.candidate_spots)
     rlp = chosen["rlp"]
     within = parameters.candidate_spots.d_star_tolerance * _d_star_sigma(chosen, experiments)
-    b = b_matrix(cell)
-    nodes = _nodes(rlp, within, b, space_group(group), parameters)
+    b = b_matrix(known.cell)
+    nodes = _nodes(rlp, within, b, known.group, parameters)
     if not nodes.seed.any():
         raise ConvergenceError(
             f"none of the {len(rlp)} spots of lowest resolution has the resolution of an index of "
@@ -102,7 +103,9 @@ def find_a_matrices(
         _fitted(rlp[s], nodes.hkl[k], b, parameters.bootstrap_crystal)
         for s, k in zip(found.spot, found.node, strict=True)
     )
-    return _grown([a for a in start_of if a is not None], spots["rlp"], rlp, tolerance)
+    primitive = np.linalg.inv(known.to_conventional)
+    a_matrices = [a @ primitive for a in start_of if a is not None]
+    return _grown(a_matrices, spots["rlp"], rlp, tolerance)
 
 
 def _grown(
@@ -228,15 +231,13 @@ def _same_hand(
 def _fitted(rlp: Floats, hkl: Integers, b: Floats, free: bool) -> Floats | None:
     """Return A that fits points (k, 3) by indices (k, 3): U B, or any; None where they do not tell.
 
-    U is the rotation nearest to the least-squares one (Kabsch 1976, Acta Cryst. A32, 922).
+    U is the rotation of least squares.
     """
     if free:
         normal = hkl.T @ hkl
         if np.linalg.matrix_rank(normal) < 3:
             return None
         return np.asarray(np.linalg.solve(normal.astype(float), hkl.T @ rlp).T)
-    left, size, right = np.linalg.svd(rlp.T @ (hkl @ b.T))
-    if size[1] < 1e-6 * size[0]:
-        return None
-    handed = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    return np.asarray(left @ handed @ right @ b)
+    correlation = rlp.T @ (hkl @ b.T)
+    size = np.linalg.svd(correlation, compute_uv=False)
+    return None if size[1] < 1e-6 * size[0] else np.asarray(nearest_rotation(correlation) @ b)

@@ -11,7 +11,7 @@ from dxdask.arrays import Floats
 from dxdask.columns import Reflections, n_rows, select
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.indexing.evidence import random_points
-from dxdask.indexing.lattice import distinct_lattices, find_lattices
+from dxdask.indexing.lattice import find_lattices
 from dxdask.indexing.lattice_fit import FEWEST_INDEXED, Lattice
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.models import ExperimentList
@@ -164,26 +164,31 @@ def _real_space_grid_search(task: Task) -> list[Lattice]:
 
 
 def _pinkindexer(task: Task) -> list[Lattice]:
+    from dxdask.indexing.methods.known_orientation import lattices_of_known_cell
     from dxdask.indexing.methods.pinkindexer import find_a_matrices
     from dxdask.indexing.stills.known_cell import KnownCell
 
     p = task.parameters
+    known = KnownCell.of(*_cell(p))
     found = find_a_matrices(
-        task.rlp, KnownCell.of(*_cell(p)), parameters=p.pinkindexer,
+        task.rlp, known, parameters=p.pinkindexer,
         tolerance=p.index_assignment.simple.hkl_tolerance,
     )  # fmt: skip
-    return distinct_lattices(found, task.rlp, task.reference, p)
+    return lattices_of_known_cell(found, known, task.rlp, task.reference, p)
 
 
 def _low_res_spot_match(task: Task) -> list[Lattice]:
+    from dxdask.indexing.methods.known_orientation import lattices_of_known_cell
     from dxdask.indexing.methods.low_res_spot_match import find_a_matrices
+    from dxdask.indexing.stills.known_cell import KnownCell
 
     p = task.parameters
+    known = KnownCell.of(*_cell(p))
     found = find_a_matrices(
-        task.spots, task.experiments, *_cell(p), parameters=p.low_res_spot_match,
+        task.spots, task.experiments, known, parameters=p.low_res_spot_match,
         tolerance=p.index_assignment.simple.hkl_tolerance,
     )  # fmt: skip
-    return distinct_lattices(found, task.rlp, task.reference, p)
+    return lattices_of_known_cell(found, known, task.rlp, task.reference, p)
 
 
 def _cell(parameters: IndexParameters) -> tuple[tuple[float, ...], str]:
