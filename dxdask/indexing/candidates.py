@@ -12,9 +12,9 @@ from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.indexing.assign import assign
 from dxdask.indexing.known_symmetry import apply_known_symmetry, cell_text, description
-from dxdask.indexing.lattice import score
 from dxdask.indexing.lattice_fit import Lattice
 from dxdask.indexing.parameters import IndexParameters
+from dxdask.indexing.ranking import Solutions, filter_scores, weighted_scores
 from dxdask.indexing.reciprocal import map_centroids
 from dxdask.indexing.refinement_settings import for_candidates, for_few_spots
 from dxdask.models import Crystal, ExperimentList
@@ -84,12 +84,16 @@ def best_candidate(
             f"none of the {len(crystals)} best lattices fits the {n_rows(spots)} spots "
             f"(best: {reasons[0]}); {_ADVICE}"
         )
-    weights = (combine.volume_weight, combine.n_indexed_weight, combine.rmsd_weight)
-    scores = score(
-        np.array([c.volume for c in found]),
-        np.array([float(c.n_indexed) for c in found]),
-        np.array([c.rmsd_xy_mm for c in found]),
-        weights,
+    solutions = Solutions(
+        a_matrices=np.array([c.crystal.a for c in found]),
+        volumes=np.array([c.volume for c in found]),
+        n_indexed=np.array([float(c.n_indexed) for c in found]),
+        rmsds=np.array([max(c.rmsd_xy_mm, 1e-9) for c in found]),
+    )
+    scores = (
+        filter_scores(solutions, combine.filter)
+        if combine.solution_scorer == "filter"
+        else weighted_scores(solutions, combine.weighted)
     )
     order = np.argsort(scores, kind="stable")
     return found[order[0]], candidates_table([found[i] for i in order], scores[order])

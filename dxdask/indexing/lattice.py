@@ -72,19 +72,6 @@ def is_plausible(lattice: Lattice, parameters: IndexParameters) -> bool:
     )
 
 
-def score(
-    volumes: Floats, n_indexed: Floats, rmsds: Floats, weights: tuple[float, float, float]
-) -> Floats:
-    """Return the scores (n,) of lattices, the smallest is the best.
-
-    They are the weighted sums of log2 of volume, rmsd and inverse fraction indexed, each relative
-    to the best of the lattices compared (DIALS's weighted scorer: Gildea et al. 2014,
-    Acta Cryst. D70, 2652).
-    """
-    terms = (volumes / volumes.min(), n_indexed.max() / n_indexed, rmsds / rmsds.min())
-    return np.asarray(sum(w * np.log2(t) for w, t in zip(weights, terms, strict=True)))
-
-
 def sample(rlp: Floats, n: int = SAMPLE) -> Floats:
     """Return about n of the points rlp (m, 3), at equal intervals."""
     return rlp[:: max(len(rlp) // n, 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -105,6 +105,38 @@ class IndexAssignment(Parameters):
     simple: Simple = Simple()
 
 
+class FilterScorer(Parameters):
+    """Choice of a lattice by filters."""
+
+    check_doubled_cell: bool = parameter(
+        True, "Exclude multiples of a cell that index hardly more spots.", expert=2
+    )
+    likelihood_cutoff: float = parameter(
+        0.8,
+        "Smallest likelihood (1 - rmsd in mm), as a fraction of the best.",
+        expert=2,
+        ge=0,
+        le=1,
+    )
+    volume_cutoff: float = parameter(
+        1.25, "Largest volume, as a multiple of the smallest.", expert=2, gt=1
+    )
+    n_indexed_cutoff: float = parameter(
+        0.9, "Smallest number of indexed spots, as a fraction of the most.", expert=2, ge=0, le=1
+    )
+
+
+class WeightedScorer(Parameters):
+    """Choice of a lattice by a weighted score."""
+
+    power: int = parameter(1, "Power of the terms of the score.", expert=2, ge=1, le=4)
+    volume_weight: float = parameter(1.0, "Weight of the volume.", expert=2, ge=0)
+    n_indexed_weight: float = parameter(
+        1.0, "Weight of the number of indexed spots.", expert=2, ge=0
+    )
+    rmsd_weight: float = parameter(1.0, "Weight of the RMSD.", expert=2, ge=0)
+
+
 class BasisVectorCombinations(Parameters):
     """Combination of basis vectors to lattices, and ranking of these."""
 
@@ -118,11 +150,11 @@ class BasisVectorCombinations(Parameters):
     sys_absent_threshold: float = parameter(
         0.9, "Fraction of absences above which a cell is not primitive.", ge=0, le=1
     )
-    volume_weight: float = parameter(1.0, "Weight of the volume in the score.", expert=1, ge=0)
-    n_indexed_weight: float = parameter(
-        1.0, "Weight of the number of indexed spots in the score.", expert=1, ge=0
+    solution_scorer: Literal["filter", "weighted"] = parameter(
+        "weighted", "How the best of the refined lattices is chosen.", expert=1
     )
-    rmsd_weight: float = parameter(1.0, "Weight of the RMSD in the score.", expert=1, ge=0)
+    filter: FilterScorer = FilterScorer()
+    weighted: WeightedScorer = WeightedScorer()
 
 
 class RefinementProtocol(Parameters):

@@ -48,14 +48,14 @@ def niggli_reduced(a_matrix: Floats) -> Floats:
     return changed(a_matrix, niggli_change(a_matrix))
 
 
-def _directions(modulus: int) -> Integers:
+def directions_modulo(modulus: int) -> Integers:
     """Return the vectors (n, 3) of 0 .. modulus - 1, one of each set of multiples."""
     grid = np.stack(np.meshgrid(*[np.arange(modulus)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     first = np.array([row[np.flatnonzero(row)[0]] if row.any() else 0 for row in grid])
     return np.asarray(grid[first == 1], dtype=np.int64)
 
 
-_TESTS = tuple((modulus, _directions(modulus)) for modulus in (2, 3, 5))
+_TESTS = tuple((modulus, directions_modulo(modulus)) for modulus in (2, 3, 5))
 
 
 def reflection_condition(

@@ -21,6 +21,7 @@ from dxdask.indexing.methods.search_lattices import (
 )
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids, within_first_rotation
+from dxdask.indexing.superlattice import superlattice_notes
 from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters
 from dxdask.refinement.summary import panels_table
@@ -76,6 +77,7 @@ def _index(
     result = run_macrocycles(spots, best.experiments, steps, parameters, refinement)
     tables = [t for t in result.tables if t.name in ("crystals", "rmsds")]
     notes = require_fit(result.reflections, result.experiments, parameters)
+    notes += superlattice_notes(result.reflections, result.experiments)
     moved = panels_table(experiments, result.experiments)
     return replace(
         result,

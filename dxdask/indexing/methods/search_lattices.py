@@ -200,10 +200,10 @@ def _cell(parameters: IndexParameters) -> tuple[tuple[float, ...], str]:
 
 METHODS: Mapping[str, Callable[[Task], list[Lattice]]] = {
     "fft3d": _fft3d,
-    "fft1d": _fft1d,
-    "real_space_grid_search": _real_space_grid_search,
     "pinkindexer": _pinkindexer,
+    "real_space_grid_search": _real_space_grid_search,
     "low_res_spot_match": _low_res_spot_match,
+    "fft1d": _fft1d,
 }
 """In the order in which they are tried (`with_fall_back`)."""
 
