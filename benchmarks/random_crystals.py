@@ -148,6 +148,7 @@ def _spots(
     sigma, sigma_z = rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.4)
     xyz = np.column_stack([xy[on], np.rad2deg(rays.phi[on]) / IMAGE_WIDTH])
     xyz += rng.normal(size=(n, 3)) * [sigma, sigma, sigma_z]
+    xyz[:, 2] = np.clip(xyz[:, 2], 0.0, scan.n_images)
     k = round(n * SPURIOUS / (1.0 - SPURIOUS))
     # Spurious spots are anywhere within the circle of the others.
     angle, radius = rng.uniform(0, 2 * np.pi, k), np.sqrt(rng.uniform(0, 1, k)) * N_PIXELS / 2
@@ -170,7 +171,7 @@ def _table(
 ) -> Reflections:
     n = len(xyz)
     box = np.rint(xyz[:, [0, 0, 1, 1, 2, 2]]) + np.array([-2, 2, -2, 2, 0, 1])
-    box[:, 4:] = np.clip(np.floor(xyz[:, [2, 2]]) + [0, 1], 0, n_images)
+    box[:, 4:] = np.clip(np.floor(xyz[:, [2, 2]]), 0, n_images - 1) + [0, 1]
     return {
         "experiment": np.zeros(n, np.int32),
         "panel": np.zeros(n, np.int32),
@@ -182,14 +183,19 @@ def _table(
     }
 
 
+def primitive_a(crystal: Crystal) -> Floats:
+    """Return A (3, 3), 1/Angstrom, of a primitive cell of a crystal."""
+    op = crystal.gemmi_space_group.centred_to_primitive()
+    change = np.array(op.rot, dtype=np.float64) / gemmi.Op.DEN
+    return np.asarray(crystal.a @ np.linalg.inv(change).T)
+
+
 def is_right(case: Case, found: Floats, *, within: float = 0.15) -> bool:
     """Return true if A (3, 3) of a primitive cell spans the lattice of the crystal.
 
     The axes are integer combinations of the true ones to `within`, with determinant 1 or -1.
     """
-    op = case.crystal.gemmi_space_group.centred_to_primitive()
-    change = np.array(op.rot, dtype=np.float64) / gemmi.Op.DEN
-    relation = np.linalg.solve(case.crystal.a @ np.linalg.inv(change).T, found)
+    relation = np.linalg.solve(primitive_a(case.crystal), found)
     nearest = np.rint(relation)
     near = np.abs(relation - nearest).max() < within
     return bool(near and round(abs(np.linalg.det(nearest))) == 1)
