@@ -55,7 +55,7 @@ def directions_modulo(modulus: int) -> Integers:
     return np.asarray(grid[first == 1], dtype=np.int64)
 
 
-_TESTS = tuple((modulus, directions_modulo(modulus)) for modulus in (2, 3, 5))
+_TESTS = tuple((modulus, directions_modulo(modulus)) for modulus in (2, 3, 5, 7, 11, 13))
 
 
 def reflection_condition(
@@ -64,8 +64,8 @@ def reflection_condition(
     """Return (m, v) where more than `threshold` of the indices hkl (n, 3) have h . v = 0 (mod m).
 
     Such a condition holds for a cell that is m-fold too large (Sauter & Zwart 2009, Acta Cryst.
-    D65, 553); m of 2, 3 and 5 are tried. None where none holds, there are too few indices, or all
-    lie in a plane.
+    D65, 553); the primes up to 13 are tried for m. None where none holds, there are too few
+    indices, or all lie in a plane.
     """
     if len(hkl) < FEWEST_INDICES or np.linalg.matrix_rank(hkl.T @ hkl) < 3:
         return None
