@@ -18,6 +18,7 @@ from dxdask.models.vectors import unit
 FEWEST_POINTS = 2000
 MOST_POINTS = 4000
 SEED = 7
+FINEST = 1e-4
 
 
 def random_points(spots: Reflections, experiments: ExperimentList) -> Floats:
@@ -53,8 +54,9 @@ def evidence(a_matrix: Floats, points: Floats, reference: Floats, tolerance: flo
     """Return the log of the likelihood ratio of a lattice and of no lattice, for points (n, 3).
 
     It is that of the number of points within the tolerance of an index (binomial), and of their
-    distances from it (normal) along each axis, each against those of `reference` (m, 3), the
-    random points.
+    distances from it along each axis, each against those of `reference` (m, 3), the random points.
+    The distances are compared by their medians, as some of the points that are near are of no
+    lattice.
     """
     share, spread, n = _near(a_matrix, points, tolerance)
     chance, wide, _ = _near(a_matrix, reference, tolerance)
@@ -64,16 +66,16 @@ def evidence(a_matrix: Floats, points: Floats, reference: Floats, tolerance: flo
     total = n * np.log(share / chance)
     if share < 1.0:
         total += (len(points) - n) * np.log((1.0 - share) / (1.0 - chance))
-    ratio = np.maximum(wide, 1e-9) / np.maximum(spread, 1e-6)
+    ratio = np.maximum(wide, FINEST) / np.maximum(spread, FINEST)
     return float(total + n * np.log(np.maximum(ratio, 1.0)).sum())
 
 
 def _near(a_matrix: Floats, points: Floats, tolerance: float) -> tuple[float, Floats, int]:
-    """Return share and number of points near an index, and the rms distance (3,) of these."""
+    """Return share and number of points near an index, and the median distance (3,) of these."""
     fractional = points @ np.linalg.inv(a_matrix).T
     off = fractional - np.rint(fractional)
     near = np.all(np.abs(off) <= tolerance, axis=1) & np.any(np.rint(fractional) != 0, axis=1)
     n = int(near.sum())
     if n == 0:
-        return 0.0, np.full(3, tolerance), 0
-    return n / len(points), np.sqrt(np.mean(off[near] ** 2, axis=0)), n
+        return 0.0, np.full(3, 0.5 * tolerance), 0
+    return n / len(points), np.median(np.abs(off[near]), axis=0), n

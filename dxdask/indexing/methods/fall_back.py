@@ -48,5 +48,5 @@ def with_fall_back(
         tried = f"indexing.method={parameters.method} failed ({'; '.join(reasons)})"
         return replace(result, messages=(tried, f"Indexed by {method}", *result.messages))
     if len(reasons) > 1:
-        raise ConvergenceError(f"{reasons[0]}; also tried: {'; '.join(reasons[1:])}")
+        raise first(f"{reasons[0]}; also tried: {'; '.join(reasons[1:])}")
     raise first(reasons[0])

@@ -144,5 +144,5 @@ def find_vectors(
     keep = (length > min_cell) & (length < 2.0 * max_cell) & upper_half(vectors)
     largest = np.argsort(-volumes[keep], kind="stable")[:MOST_PEAKS]
     vectors, volumes = vectors[keep][largest], volumes[keep][largest]
-    # Peaks of a lattice differ in volume by noise: of those within a factor of 2 the short are best.
+    # Peaks of a lattice differ in volume by noise: within a factor of 2 the shortest are first.
     return unique_vectors(vectors, np.rint(np.log2(volumes / volumes.max(initial=1.0))))
