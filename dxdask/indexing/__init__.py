@@ -3,8 +3,11 @@
 index : the step. parameters : its parameters. together, separate : one crystal for all runs, or one
     for each run.
 reciprocal, max_cell, overlaps : centroids in reciprocal space, and the longest cell edge.
-fft3d, lattice, lattice_fit, reduction : basis vectors, and the lattices that they span.
-candidates, assign, macrocycles, refinement_settings : the best lattice, Miller indices, refinement.
+methods : those that find the lattice: basis vectors, or orientations of a known cell.
+lattice, lattice_fit, evidence, reduction : lattices that vectors span, ranked by their spots.
+candidates, ranking, assign, macrocycles, refinement_settings : the best lattice, Miller indices,
+    refinement.
+superlattice : spots between the points of the lattice.
 known_symmetry, conventional, lattice_symmetry : space group and cell of a lattice.
 refine_bravais_settings, correlation, setting : the settings of higher symmetry, and the choice of
     one.

@@ -15,10 +15,14 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.columns import Reflections
 from dxdask.errors import DxdaskError
-from dxdask.indexing.fft3d import find_basis_vectors, grid_d_min
-from dxdask.indexing.lattice import find_lattices, sample
+from dxdask.indexing.lattice import sample
 from dxdask.indexing.lattice_fit import indices_near
 from dxdask.indexing.max_cell import find_max_cell
+from dxdask.indexing.methods.search_lattices import (
+    grid_d_min,
+    low_resolution,
+    search_lattices,
+)
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids
 from dxdask.models import Experiment, ExperimentList
@@ -82,19 +86,15 @@ def _fraction(
     grid = parameters.fft3d.reciprocal_space_grid.model_copy(
         update={"n_points": _GRID, "d_min": None}
     )
+    coarse = parameters.fft3d.model_copy(update={"reciprocal_space_grid": grid})
     try:
-        basis = find_basis_vectors(
-            spots["rlp"],
-            max_cell=max_cell,
-            min_cell=parameters.min_cell,
-            d_min=d_min,
-            parameters=parameters.fft3d.model_copy(update={"reciprocal_space_grid": grid}),
-        )
+        lattices = search_lattices(
+            spots, experiments, max_cell=max_cell, d_min=d_min,
+            parameters=parameters.model_copy(update={"fft3d": coarse}),
+        )  # fmt: skip
     except DxdaskError:
         return 0.0
-    rlp = spots["rlp"]
-    low = rlp[np.einsum("ij,ij->i", rlp, rlp) <= 1.0 / d_min**2]
-    lattices = find_lattices(basis.vectors, low, parameters)
+    low = low_resolution(spots, d_min)["rlp"]
     tolerance = parameters.index_assignment.simple.hkl_tolerance
     return max((_above_chance(x.a_matrix, low, tolerance) for x in lattices[:3]), default=0.0)
 

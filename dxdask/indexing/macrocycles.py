@@ -12,6 +12,7 @@ from dxdask.errors import ConvergenceError
 from dxdask.indexing.assign import assign
 from dxdask.indexing.parameters import IndexParameters, RefinementProtocol
 from dxdask.indexing.reciprocal import map_centroids
+from dxdask.indexing.refinement_settings import for_few_spots
 from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.results import StepResult
@@ -86,7 +87,7 @@ def run_macrocycles(
                 f"none of {n_rows(table)} spots is indexed at d_min {d_min:.2f}; raise "
                 "indexing.index_assignment.simple.hkl_tolerance or check the beam centre"
             )
-        refined = refine(table, result.experiments, refinement)
+        refined = refine(table, result.experiments, for_few_spots(refinement, n))
         if not protocol.disable_unit_cell_volume_sanity_check and _has_grown(result, refined):
             if not cycle:
                 raise ConvergenceError(_GROWN)

@@ -6,6 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from dxdask.indexing.methods.parameters import (
+    Fft1d,
+    Fft3d,
+    LowResSpotMatch,
+    MethodName,
+    OrientationSearch,
+    RealSpaceGridSearch,
+)
 from dxdask.models import space_group
 from dxdask.parameters import Parameters, parameter
 
@@ -48,32 +56,6 @@ class MaxCellEstimation(Parameters):
         ge=0,
         lt=1,
     )
-
-
-class ReciprocalSpaceGrid(Parameters):
-    """Grid of the Fourier transform."""
-
-    n_points: int = parameter(256, "Grid points along each edge.", expert=1, ge=32, le=512)
-    d_min: float | None = parameter(
-        None, "High-resolution limit of the grid. Default: 5 max_cell / n_points.", unit="Angstrom",
-        expert=1, gt=0,
-    )  # fmt: skip
-
-
-class Fft3d(Parameters):
-    """Search for basis vectors by a three-dimensional Fourier transform."""
-
-    b_iso: float | None = parameter(
-        None,
-        "Isotropic B factor that damps high angles. Default: -4 d_min^2 ln 0.05.",
-        unit="Angstrom^2",
-        expert=2,
-    )
-    rmsd_cutoff: float = parameter(15.0, "Threshold of peaks, in units of the rms.", expert=2, ge=0)
-    peak_volume_cutoff: float = parameter(
-        0.15, "Smallest volume of a peak, as a fraction of the largest.", expert=2, ge=0, le=1
-    )
-    reciprocal_space_grid: ReciprocalSpaceGrid = ReciprocalSpaceGrid()
 
 
 class KnownCrystal(Parameters):
@@ -123,19 +105,56 @@ class IndexAssignment(Parameters):
     simple: Simple = Simple()
 
 
+class FilterScorer(Parameters):
+    """Choice of a lattice by filters."""
+
+    check_doubled_cell: bool = parameter(
+        True, "Exclude multiples of a cell that index hardly more spots.", expert=2
+    )
+    likelihood_cutoff: float = parameter(
+        0.8,
+        "Smallest likelihood (1 - rmsd in mm), as a fraction of the best.",
+        expert=2,
+        ge=0,
+        le=1,
+    )
+    volume_cutoff: float = parameter(
+        1.25, "Largest volume, as a multiple of the smallest.", expert=2, gt=1
+    )
+    n_indexed_cutoff: float = parameter(
+        0.9, "Smallest number of indexed spots, as a fraction of the most.", expert=2, ge=0, le=1
+    )
+
+
+class WeightedScorer(Parameters):
+    """Choice of a lattice by a weighted score."""
+
+    power: int = parameter(1, "Power of the terms of the score.", expert=2, ge=1, le=4)
+    volume_weight: float = parameter(1.0, "Weight of the volume.", expert=2, ge=0)
+    n_indexed_weight: float = parameter(
+        1.0, "Weight of the number of indexed spots.", expert=2, ge=0
+    )
+    rmsd_weight: float = parameter(1.0, "Weight of the RMSD.", expert=2, ge=0)
+
+
 class BasisVectorCombinations(Parameters):
     """Combination of basis vectors to lattices, and ranking of these."""
 
     max_combinations: int = parameter(50, "Largest number of lattices tried.", expert=1, ge=1)
-    max_refine: int = parameter(5, "Largest number of distinct lattices refined.", expert=1, ge=1)
+    max_refine: int | None = parameter(
+        None,
+        "Largest number of distinct lattices refined. Default: 5, more of few spots, up to 50.",
+        expert=1,
+        ge=1,
+    )
     sys_absent_threshold: float = parameter(
         0.9, "Fraction of absences above which a cell is not primitive.", ge=0, le=1
     )
-    volume_weight: float = parameter(1.0, "Weight of the volume in the score.", expert=1, ge=0)
-    n_indexed_weight: float = parameter(
-        1.0, "Weight of the number of indexed spots in the score.", expert=1, ge=0
+    solution_scorer: Literal["filter", "weighted"] = parameter(
+        "weighted", "How the best of the refined lattices is chosen.", expert=1
     )
-    rmsd_weight: float = parameter(1.0, "Weight of the RMSD in the score.", expert=1, ge=0)
+    filter: FilterScorer = FilterScorer()
+    weighted: WeightedScorer = WeightedScorer()
 
 
 class RefinementProtocol(Parameters):
@@ -160,7 +179,17 @@ class RefinementProtocol(Parameters):
 class IndexParameters(Parameters):
     """Parameters of `index`."""
 
-    method: Literal["fft3d"] = parameter("fft3d", "Method that finds the basis vectors.")
+    method: MethodName = parameter(
+        "fft3d",
+        "Method that finds the lattice. fft3d and fft1d need no cell, the others need "
+        "known_symmetry.unit_cell; those are for narrow wedges and few spots.",
+    )
+    fall_back: bool = parameter(
+        True, "Where the method finds no lattice that fits, try the others, as far as they apply."
+    )
+    optimise_initial_basis_vectors: bool = parameter(
+        False, "Refine the vectors of real_space_grid_search against the spots.", expert=1
+    )
     joint_indexing: bool = parameter(
         True, "Index all runs by one crystal, else each run by its own."
     )
@@ -178,6 +207,10 @@ class IndexParameters(Parameters):
     )
     max_cell_estimation: MaxCellEstimation = MaxCellEstimation()
     fft3d: Fft3d = Fft3d()
+    fft1d: Fft1d = Fft1d()
+    real_space_grid_search: RealSpaceGridSearch = RealSpaceGridSearch()
+    low_res_spot_match: LowResSpotMatch = LowResSpotMatch()
+    pinkindexer: OrientationSearch = OrientationSearch()
     known_symmetry: KnownSymmetry = KnownSymmetry()
     index_assignment: IndexAssignment = IndexAssignment()
     basis_vector_combinations: BasisVectorCombinations = BasisVectorCombinations()

@@ -6,17 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from dxdask.columns import Flag, Reflections, has_flag, select
+from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError
 from dxdask.indexing.candidates import best_candidate
 from dxdask.indexing.causes import likely_causes
-from dxdask.indexing.fft3d import find_basis_vectors, grid_d_min
 from dxdask.indexing.fit_quality import require_fit
-from dxdask.indexing.lattice import find_lattices
 from dxdask.indexing.macrocycles import resolution_steps, run_macrocycles
 from dxdask.indexing.max_cell import find_max_cell
+from dxdask.indexing.methods.fall_back import with_fall_back
+from dxdask.indexing.methods.search_lattices import (
+    grid_d_min,
+    low_resolution,
+    search_lattices,
+)
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids, within_first_rotation
+from dxdask.indexing.superlattice import superlattice_notes
 from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters
 from dxdask.refinement.summary import panels_table
@@ -41,7 +46,7 @@ def index_together(
         what is likely wrong with the geometry.
     """
     try:
-        return _index(reflections, experiments, parameters, refinement)
+        return with_fall_back(parameters, lambda p: _index(reflections, experiments, p, refinement))
     except ConvergenceError as error:
         causes = likely_causes(reflections, experiments, parameters)
         if not causes:
@@ -60,26 +65,19 @@ def _index(
     max_cell, messages = _max_cell(search, parameters)
     grid = parameters.fft3d.reciprocal_space_grid
     d_min = grid_d_min(search["rlp"], max_cell=max_cell, n_points=grid.n_points, d_min=grid.d_min)
-    messages += [
-        f"Setting d_min: {d_min:.2f}",
-        f"FFT gridding: ({', '.join([str(grid.n_points)] * 3)})",
-    ]
-    basis = find_basis_vectors(
-        search["rlp"],
-        max_cell=max_cell,
-        min_cell=parameters.min_cell,
-        d_min=d_min,
-        parameters=parameters.fft3d,
+    messages.append(f"Setting d_min: {d_min:.2f}")
+    low = low_resolution(search, d_min)
+    messages.append(f"Number of centroids used: {n_rows(low)}")
+    lattices = search_lattices(
+        search, experiments, max_cell=max_cell, d_min=d_min, parameters=parameters
     )
-    messages.append(f"Number of centroids used: {basis.n_used}")
-    low = select(search, np.einsum("ij,ij->i", search["rlp"], search["rlp"]) <= 1.0 / d_min**2)
-    lattices = find_lattices(basis.vectors, low["rlp"], parameters)
     best, table = best_candidate(lattices, low, experiments, parameters, refinement)
     steps = resolution_steps(spots["rlp"], d_min, parameters.refinement_protocol)
     messages.append(f"Using d_min_step {steps.step:.2f}")
     result = run_macrocycles(spots, best.experiments, steps, parameters, refinement)
     tables = [t for t in result.tables if t.name in ("crystals", "rmsds")]
     notes = require_fit(result.reflections, result.experiments, parameters)
+    notes += superlattice_notes(result.reflections, result.experiments)
     moved = panels_table(experiments, result.experiments)
     return replace(
         result,

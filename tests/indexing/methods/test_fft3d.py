@@ -7,15 +7,16 @@ import pytest
 from support.indexing_examples import experiments_of
 
 from dxdask.errors import ConvergenceError
-from dxdask.indexing.fft3d import (
+from dxdask.indexing.lattice import find_lattices
+from dxdask.indexing.methods.fft3d import (
     _voxels_above,
-    find_basis_vectors,
     find_peaks,
-    grid_d_min,
+    find_vectors,
     power_spectrum,
 )
-from dxdask.indexing.lattice import find_lattices
-from dxdask.indexing.parameters import Fft3d, IndexParameters, ReciprocalSpaceGrid
+from dxdask.indexing.methods.parameters import Fft3d, ReciprocalSpaceGrid
+from dxdask.indexing.methods.search_lattices import grid_d_min
+from dxdask.indexing.parameters import IndexParameters
 
 
 def lattice_points(a_matrix, d_min=4.0):
@@ -24,6 +25,13 @@ def lattice_points(a_matrix, d_min=4.0):
     rlp = hkl @ a_matrix.T
     length = np.linalg.norm(rlp, axis=1)
     return rlp[(length > 0) & (length < 1.0 / d_min)]
+
+
+def somewhere(rlp):
+    """Points anywhere within the sphere of those of a lattice."""
+    anywhere = np.random.default_rng(1).uniform(-1.0, 1.0, (4000, 3))
+    inside = np.linalg.norm(anywhere, axis=1) < 1.0
+    return anywhere[inside] * np.linalg.norm(rlp, axis=1).max()
 
 
 def test_half_a_transform_holds_the_whole():
@@ -89,14 +97,12 @@ def test_shortest_vectors_of_the_lattice_are_found(lattice):
     parameters = Fft3d(reciprocal_space_grid=ReciprocalSpaceGrid(n_points=128))
     max_cell = 1.3 * max(crystal.unit_cell[:3])
     d_min = grid_d_min(rlp, max_cell=max_cell, n_points=128, d_min=None)
-    basis = find_basis_vectors(
-        rlp, max_cell=max_cell, min_cell=3.0, d_min=d_min, parameters=parameters
-    )
-    fractional = basis.vectors @ a_matrix
+    vectors = find_vectors(rlp, max_cell=max_cell, min_cell=3.0, d_min=d_min, parameters=parameters)
+    fractional = vectors @ a_matrix
     # A voxel is half of d_min, so a vector is known to about a quarter of it.
     off = (fractional - np.rint(fractional)) @ np.linalg.inv(a_matrix)
     assert np.median(np.linalg.norm(off, axis=1)) < d_min / 2
-    (best, *_) = find_lattices(basis.vectors, rlp, IndexParameters())
+    (best, *_) = find_lattices(vectors, rlp, somewhere(rlp), IndexParameters())
     relation = np.linalg.solve(best.a_matrix, a_matrix)
     np.testing.assert_allclose(relation, np.rint(relation), atol=1e-6)
     assert abs(np.linalg.det(relation)) == pytest.approx(1.0)

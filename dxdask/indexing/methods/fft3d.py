@@ -6,34 +6,18 @@ Cryst. 31, 407; as used by DIALS (Gildea et al. 2014, Acta Cryst. D70, 2652).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.errors import ConvergenceError
-from dxdask.indexing.parameters import Fft3d
+from dxdask.indexing.methods.parameters import Fft3d
+from dxdask.indexing.methods.vectors import unique_vectors, upper_half
 
 FEWEST_PEAKS = 4
 OUTLYING_PEAK = 5.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BasisVectors:
-    """Candidate vectors (n, 3) of the direct lattice, Angstrom, and the number of spots used."""
-
-    vectors: Floats
-    n_used: int
-
-
-def grid_d_min(rlp: Floats, *, max_cell: float, n_points: int, d_min: float | None) -> float:
-    """Return the finest spacing (Angstrom) of the grid: 5 max_cell / n_points, or the data's."""
-    if d_min is not None:
-        return d_min
-    finest = 1.0 / np.sqrt(np.einsum("ij,ij->i", rlp, rlp).max())
-    return float(max(5.0 * max_cell / n_points, finest))
+MOST_PEAKS = 500
 
 
 def power_spectrum(
@@ -135,69 +119,30 @@ def _centres(voxels: NDArray[np.int64], label: NDArray[np.int32], n: int) -> Flo
     return np.asarray((voxels[first] + mean + n / 2) % n - n / 2)
 
 
-def find_basis_vectors(
+def find_vectors(
     rlp: Floats, *, max_cell: float, min_cell: float, d_min: float, parameters: Fft3d
-) -> BasisVectors:
-    """Return candidate vectors of the direct lattice that fits points rlp (m, 3), 1/Angstrom.
+) -> Floats:
+    """Return candidate vectors (n, 3) of the direct lattice that fits points rlp (m, 3), 1/A.
 
-    Only points with d >= d_min are used. The vectors are sorted by peak, largest first, without
-    those near another (10 %, 5 degrees) and multiples of a shorter one.
+    Vectors are sorted by the volume of their peaks, largest first. Where fewer than four peaks are
+    above the cutoff, as with few spots, half of it is used.
+
+    Raises
+    ------
+    ConvergenceError
+        Fewer than four peaks.
     """
     n = parameters.reciprocal_space_grid.n_points
-    used = rlp[np.einsum("ij,ij->i", rlp, rlp) <= 1.0 / d_min**2]
-    power = power_spectrum(used, n_points=n, d_min=d_min, b_iso=parameters.b_iso)
-    centres, volumes = find_peaks(
-        power, rmsd_cutoff=parameters.rmsd_cutoff, volume_cutoff=parameters.peak_volume_cutoff
-    )
+    power = power_spectrum(rlp, n_points=n, d_min=d_min, b_iso=parameters.b_iso)
+    cutoff, least = parameters.rmsd_cutoff, parameters.peak_volume_cutoff
+    try:
+        centres, volumes = find_peaks(power, rmsd_cutoff=cutoff, volume_cutoff=least)
+    except ConvergenceError:
+        centres, volumes = find_peaks(power, rmsd_cutoff=cutoff / 2.0, volume_cutoff=least)
     vectors = centres * (d_min / 2.0)
     length = np.linalg.norm(vectors, axis=1)
-    keep = (length > min_cell) & (length < 2.0 * max_cell) & _upper_half(vectors)
-    vectors, volumes = _without_near(vectors[keep], volumes[keep])
-    return BasisVectors(vectors=_without_multiples(vectors, volumes), n_used=len(used))
-
-
-def _upper_half(vectors: Floats) -> NDArray[np.bool_]:
-    """Return true for vectors (n, 3) with z > 0 (with z = 0, y > 0, and so on)."""
-    x, y, z = np.round(vectors, 6).T
-    return np.asarray((z > 0) | ((z == 0) & ((y > 0) | ((y == 0) & (x > 0)))))
-
-
-def _order(vectors: Floats, volumes: Floats) -> NDArray[np.intp]:
-    """Return the order by volume, largest first, then length, shortest first."""
-    return np.lexsort((np.linalg.norm(vectors, axis=1), -volumes))
-
-
-def _without_near(vectors: Floats, volumes: Floats) -> tuple[Floats, Floats]:
-    """Return one vector of each group within 10 % of length and 5 degrees."""
-    order = _order(vectors, volumes)
-    kept: list[int] = []
-    for i in order:
-        if not any(_alike(vectors[i], vectors[k]) for k in kept):
-            kept.append(int(i))
-    return vectors[kept], volumes[kept]
-
-
-def _alike(v: Floats, w: Floats) -> bool:
-    first, second = float(np.linalg.norm(v)), float(np.linalg.norm(w))
-    if abs(first - second) > 0.1 * max(first, second):
-        return False
-    return _angle(v, w) < 5.0
-
-
-def _angle(v: Floats, w: Floats) -> float:
-    """Return the angle between the lines along v and w, degrees, 0 to 90."""
-    cosine = float(abs(v @ w) / np.sqrt((v @ v) * (w @ w)))
-    return float(np.degrees(np.arccos(min(cosine, 1.0))))
-
-
-def _without_multiples(vectors: Floats, volumes: Floats) -> Floats:
-    """Return the vectors that are no integer multiple (5 degrees, 0.2) of a shorter one."""
-    length = np.linalg.norm(vectors, axis=1)
-    kept: list[int] = []
-    for i in np.argsort(length, kind="stable"):
-        along = [k for k in kept if _angle(vectors[i], vectors[k]) < 5.0]
-        ratios = [float(length[i] / length[k]) for k in along]
-        if not any(round(r) > 1 and abs(r - round(r)) < 0.2 for r in ratios):
-            kept.append(int(i))
-    order = [k for k in _order(vectors, volumes) if k in set(kept)]
-    return np.asarray(vectors[order])
+    keep = (length > min_cell) & (length < 2.0 * max_cell) & upper_half(vectors)
+    largest = np.argsort(-volumes[keep], kind="stable")[:MOST_PEAKS]
+    vectors, volumes = vectors[keep][largest], volumes[keep][largest]
+    # Peaks of a lattice differ in volume by noise: within a factor of 2 the shortest are first.
+    return unique_vectors(vectors, np.rint(np.log2(volumes / volumes.max(initial=1.0))))
