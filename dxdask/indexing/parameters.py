@@ -117,10 +117,44 @@ class Simple(Parameters):
     )
 
 
+class LocalAssignment(Parameters):
+    """Assignment by differences of indices between neighbours (Kabsch 2010)."""
+
+    epsilon: float = parameter(
+        0.05, "Distance of a difference of indices from integers that is certain.", gt=0, lt=0.5
+    )
+    delta: float = parameter(
+        8.0, "Largest difference of indices between neighbours that is certain.", ge=1
+    )
+    l_min: float = parameter(
+        0.8, "Weight of a pair of spots, 0 to 1, from which on it joins no tree.", gt=0, le=1
+    )
+    nearest_neighbours: int = parameter(20, "Neighbours of each spot that are compared.", ge=1)
+
+
 class IndexAssignment(Parameters):
     """Assignment of Miller indices to spots."""
 
+    method: Literal["simple", "local"] = parameter(
+        "simple",
+        "simple: the nearest index. local: from neighbour to neighbour, for crystals that drift.",
+    )
     simple: Simple = Simple()
+    local: LocalAssignment = LocalAssignment()
+
+
+class MultipleLatticeSearch(Parameters):
+    """Search for more lattices among the spots that are not indexed."""
+
+    max_lattices: int = parameter(1, "Largest number of lattices in a sweep.", ge=1)
+    recycle_unindexed_reflections_cutoff: float = parameter(
+        0.1, "Fraction of spots not indexed above which a further lattice is searched for.",
+        expert=1, ge=0, le=1,
+    )  # fmt: skip
+    minimum_angular_separation: float = parameter(
+        5.0, "Smallest angle between two lattices, over their symmetry.", unit="degree", expert=1,
+        ge=0, le=180,
+    )  # fmt: skip
 
 
 class BasisVectorCombinations(Parameters):
@@ -180,6 +214,7 @@ class IndexParameters(Parameters):
     fft3d: Fft3d = Fft3d()
     known_symmetry: KnownSymmetry = KnownSymmetry()
     index_assignment: IndexAssignment = IndexAssignment()
+    multiple_lattice_search: MultipleLatticeSearch = MultipleLatticeSearch()
     basis_vector_combinations: BasisVectorCombinations = BasisVectorCombinations()
     refinement_protocol: RefinementProtocol = RefinementProtocol()
 

@@ -6,17 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from dxdask.columns import Flag, Reflections, has_flag, select
+from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.errors import ConvergenceError
-from dxdask.indexing.candidates import best_candidate
 from dxdask.indexing.causes import likely_causes
-from dxdask.indexing.fft3d import find_basis_vectors, grid_d_min
 from dxdask.indexing.fit_quality import require_fit
-from dxdask.indexing.lattice import find_lattices
-from dxdask.indexing.macrocycles import resolution_steps, run_macrocycles
-from dxdask.indexing.max_cell import find_max_cell
+from dxdask.indexing.lattices import add_lattices, lattices_table, run_to_primitive
+from dxdask.indexing.macrocycles import resolution_steps
 from dxdask.indexing.parameters import IndexParameters
-from dxdask.indexing.reciprocal import map_centroids, within_first_rotation
+from dxdask.indexing.reciprocal import map_centroids
+from dxdask.indexing.search_lattice import search_lattice
 from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters
 from dxdask.refinement.summary import panels_table
@@ -56,51 +54,22 @@ def _index(
     refinement: RefinementParameters,
 ) -> StepResult:
     spots = map_centroids(reflections, experiments)
-    search = select(spots, within_first_rotation(spots, experiments))
-    max_cell, messages = _max_cell(search, parameters)
-    grid = parameters.fft3d.reciprocal_space_grid
-    d_min = grid_d_min(search["rlp"], max_cell=max_cell, n_points=grid.n_points, d_min=grid.d_min)
-    messages += [
-        f"Setting d_min: {d_min:.2f}",
-        f"FFT gridding: ({', '.join([str(grid.n_points)] * 3)})",
-    ]
-    basis = find_basis_vectors(
-        search["rlp"],
-        max_cell=max_cell,
-        min_cell=parameters.min_cell,
-        d_min=d_min,
-        parameters=parameters.fft3d,
-    )
-    messages.append(f"Number of centroids used: {basis.n_used}")
-    low = select(search, np.einsum("ij,ij->i", search["rlp"], search["rlp"]) <= 1.0 / d_min**2)
-    lattices = find_lattices(basis.vectors, low["rlp"], parameters)
-    best, table = best_candidate(lattices, low, experiments, parameters, refinement)
-    steps = resolution_steps(spots["rlp"], d_min, parameters.refinement_protocol)
-    messages.append(f"Using d_min_step {steps.step:.2f}")
-    result = run_macrocycles(spots, best.experiments, steps, parameters, refinement)
-    tables = [t for t in result.tables if t.name in ("crystals", "rmsds")]
+    found = search_lattice(spots, experiments, parameters, refinement)
+    steps = resolution_steps(spots["rlp"], found.d_min, parameters.refinement_protocol)
+    messages = (*found.messages, f"Using d_min_step {steps.step:.2f}")
+    result = run_to_primitive(spots, found.best.experiments, steps, parameters, refinement)
+    result = replace(result, messages=(*messages, *result.messages))
+    result = add_lattices(result, steps, parameters, refinement)
     notes = require_fit(result.reflections, result.experiments, parameters)
-    moved = panels_table(experiments, result.experiments)
+    kept = [t for t in result.tables if t.name in ("crystals", "rmsds")]
+    if len(result.experiments) > len(experiments):
+        kept.append(lattices_table(result))
+    kept.append(panels_table(experiments, result.experiments))
     return replace(
         result,
-        tables=(table, imagesets_table(result.reflections, experiments), *tables, moved),
-        messages=(*messages, *result.messages, *notes),
+        tables=(found.table, imagesets_table(result.reflections, result.experiments), *kept),
+        messages=(*result.messages, *notes),
     )
-
-
-def _max_cell(search: Reflections, parameters: IndexParameters) -> tuple[float, list[str]]:
-    """Return the longest cell edge (A), given, of the known cell, or estimated; and a message."""
-    known, multiplier = (
-        parameters.known_symmetry.unit_cell,
-        parameters.max_cell_estimation.multiplier,
-    )
-    if parameters.max_cell is not None:
-        return parameters.max_cell, [f"Using max_cell: {parameters.max_cell:.1f} Angstrom"]
-    if known is not None:
-        value = multiplier * max(known[:3])
-        return value, [f"Using max_cell: {value:.1f} Angstrom"]
-    value = find_max_cell(search, parameters.max_cell_estimation)
-    return value, [f"Found max_cell: {value:.1f} Angstrom"]
 
 
 def imagesets_table(reflections: Reflections, experiments: ExperimentList) -> Table:
