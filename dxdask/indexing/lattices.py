@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import ConvergenceError, DxdaskError, plain
-from dxdask.indexing.fit_quality import FEWEST_SPOTS, LARGEST_MISFIT, misfit
+from dxdask.indexing.fit_quality import FEWEST_SPOTS, GOOD_MISFIT, misfit
 from dxdask.indexing.macrocycles import Resolution, run_macrocycles
 from dxdask.indexing.misorientation import misorientation
 from dxdask.indexing.parameters import IndexParameters
@@ -144,7 +144,7 @@ def _without_empty(result: StepResult, parameters: IndexParameters) -> StepResul
     mine = np.array([m.crystal == last for m in experiments.members])
     rows = np.flatnonzero(indexed & (mine & keep)[table["experiment"]])
     off = misfit(table, rows, experiments, tolerance)
-    if off > LARGEST_MISFIT:
+    if off > GOOD_MISFIT:
         raise ConvergenceError(
             f"it has {int(counts[mine].sum())} spots, which are as far from it as "
             f"{100 * off:.0f} % of that of points at random"

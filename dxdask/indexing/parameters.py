@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from dxdask.indexing.beam_search import BeamSearch
 from dxdask.models import space_group
 from dxdask.parameters import Parameters, parameter
 
@@ -157,6 +158,16 @@ class MultipleLatticeSearch(Parameters):
     )  # fmt: skip
 
 
+class GeometrySearch(BeamSearch):
+    """Search for what is wrong with the geometry, where no lattice fits the spots."""
+
+    apply: Literal["beam_centre", "none"] = parameter(
+        "beam_centre",
+        "What is corrected before indexing goes on: the beam centre, which is then reported, or "
+        "nothing. A wrong rotation axis or distance is named in the error.",
+    )
+
+
 class BasisVectorCombinations(Parameters):
     """Combination of basis vectors to lattices, and ranking of these."""
 
@@ -195,8 +206,10 @@ class IndexParameters(Parameters):
     """Parameters of `index`."""
 
     method: Literal["fft3d"] = parameter("fft3d", "Method that finds the basis vectors.")
-    joint_indexing: bool = parameter(
-        True, "Index all runs by one crystal, else each run by its own."
+    joint_indexing: bool | Literal["auto"] = parameter(
+        True,
+        "Index all runs by one crystal, else each run by its own; auto: by one where that fits, "
+        "else by their own, with the cell and setting that most of them share.",
     )
     accept_poor_fit: bool = parameter(
         False,
@@ -215,6 +228,7 @@ class IndexParameters(Parameters):
     known_symmetry: KnownSymmetry = KnownSymmetry()
     index_assignment: IndexAssignment = IndexAssignment()
     multiple_lattice_search: MultipleLatticeSearch = MultipleLatticeSearch()
+    geometry_search: GeometrySearch = GeometrySearch()
     basis_vector_combinations: BasisVectorCombinations = BasisVectorCombinations()
     refinement_protocol: RefinementProtocol = RefinementProtocol()
 

@@ -8,8 +8,15 @@ import numpy as np
 
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.errors import ConvergenceError
-from dxdask.indexing.causes import likely_causes
-from dxdask.indexing.fit_quality import require_fit
+from dxdask.indexing.causes import (
+    CONVINCING,
+    Trials,
+    beam_centre_cause,
+    likely_causes,
+    moved_far,
+)
+from dxdask.indexing.fates import fates_table, with_fates
+from dxdask.indexing.fit_quality import misfit, require_fit
 from dxdask.indexing.lattices import add_lattices, lattices_table, run_to_primitive
 from dxdask.indexing.macrocycles import resolution_steps
 from dxdask.indexing.parameters import IndexParameters
@@ -20,6 +27,11 @@ from dxdask.refinement import RefinementParameters
 from dxdask.refinement.summary import panels_table
 from dxdask.results import StepResult
 from dxdask.tables import Table
+
+DOUBTFUL = 0.35
+"""Misfit from which on the beam centre is searched for."""
+MUCH_BETTER, ENOUGH_LEFT = 0.7, 0.9
+"""Largest ratio of misfits, and smallest of numbers of indexed spots, to take another centre."""
 
 
 def index_together(
@@ -35,16 +47,70 @@ def index_together(
     InputError
         Too few spots.
     ConvergenceError
-        No lattice fits the spots of each run, or none has the known symmetry; the message names
-        what is likely wrong with the geometry.
+        No lattice fits the spots of each run, or none has the known symmetry; the message ranks
+        what is likely wrong, by tests, or says what was tried. A wrong beam centre is corrected
+        (see `GeometrySearch`).
     """
     try:
-        return _index(reflections, experiments, parameters, refinement)
+        result = _index(reflections, experiments, parameters, refinement)
     except ConvergenceError as error:
-        causes = likely_causes(reflections, experiments, parameters)
-        if not causes:
+        trials = likely_causes(reflections, experiments, parameters)
+        if parameters.geometry_search.apply == "beam_centre":
+            done = _with_beam_centre(reflections, trials, parameters, refinement)
+            if done is not None:
+                return done
+        if not trials.text:
             raise
-        raise ConvergenceError(f"{'; '.join(causes)} ({error})") from error
+        raise ConvergenceError(f"{trials.text} ({error})") from error
+    if parameters.geometry_search.apply == "none" or _misfit(result, parameters) < DOUBTFUL:
+        return result
+    return _with_better_centre(result, reflections, experiments, parameters, refinement)
+
+
+def _misfit(result: StepResult, parameters: IndexParameters) -> float:
+    """Return the misfit (see `fit_quality`) of the spots of all runs."""
+    rows = np.flatnonzero(has_flag(result.reflections, Flag.INDEXED))
+    tolerance = parameters.index_assignment.simple.hkl_tolerance
+    return misfit(result.reflections, rows, result.experiments, tolerance)
+
+
+def _with_better_centre(
+    result: StepResult, reflections: Reflections, experiments: ExperimentList,
+    parameters: IndexParameters, refinement: RefinementParameters,
+) -> StepResult:  # fmt: skip
+    """Return the result with another beam centre where that fits far better, else as it is."""
+    cause = beam_centre_cause(reflections, experiments, parameters)
+    if cause is None or cause.experiments is None or cause.fraction < CONVINCING:
+        return result
+    try:
+        other = _index(reflections, cause.experiments, parameters, refinement)
+    except ConvergenceError:
+        return result
+    counts = [np.count_nonzero(has_flag(r.reflections, Flag.INDEXED)) for r in (result, other)]
+    off = [_misfit(r, parameters) for r in (result, other)]
+    if off[1] > MUCH_BETTER * off[0] or counts[1] < ENOUGH_LEFT * counts[0]:
+        return result
+    line = (
+        f"Warning: the beam centre is not that of the header, and is corrected: {cause.text}; "
+        f"spots are then {off[0] / off[1]:.1f} times nearer to the lattice"
+    )
+    return replace(other, messages=(line, *other.messages))
+
+
+def _with_beam_centre(
+    reflections: Reflections, trials: Trials, parameters: IndexParameters,
+    refinement: RefinementParameters,
+) -> StepResult | None:  # fmt: skip
+    """Return the result with the beam centre found, where that is the most likely cause."""
+    first = trials.causes[0] if trials.causes else None
+    if first is None or first.name != "beam centre" or first.experiments is None:
+        return None
+    try:
+        result = _index(reflections, first.experiments, parameters, refinement)
+    except ConvergenceError:
+        return None
+    line = f"Warning: the beam centre is not that of the header, and is corrected: {first.text}"
+    return replace(result, messages=(line, *result.messages))
 
 
 def _index(
@@ -60,15 +126,17 @@ def _index(
     result = run_to_primitive(spots, found.best.experiments, steps, parameters, refinement)
     result = replace(result, messages=(*messages, *result.messages))
     result = add_lattices(result, steps, parameters, refinement)
+    result = replace(result, reflections=with_fates(result.reflections))
     notes = require_fit(result.reflections, result.experiments, parameters)
     kept = [t for t in result.tables if t.name in ("crystals", "rmsds")]
     if len(result.experiments) > len(experiments):
         kept.append(lattices_table(result))
+    kept.append(fates_table(result.reflections, result.experiments))
     kept.append(panels_table(experiments, result.experiments))
     return replace(
         result,
         tables=(found.table, imagesets_table(result.reflections, result.experiments), *kept),
-        messages=(*result.messages, *notes),
+        messages=(*result.messages, *notes, *moved_far(experiments, result.experiments)),
     )
 
 
