@@ -180,6 +180,7 @@ def _reason(poor: Sequence[RunFit], judged: Sequence[RunFit]) -> str:
     if len(poor) < len(judged):
         return (
             f"not one crystal: {', '.join(f.run for f in poor)} does not fit the lattice of the "
-            f"other runs ({figures}); index each run by its own: indexing.joint_indexing=false"
+            f"other runs ({figures}); index each run by its own: indexing.joint_indexing=false, "
+            "or auto to use the cell that most of them share"
         )
     return f"the best lattice does not fit the spots ({figures})"

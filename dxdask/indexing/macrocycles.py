@@ -49,7 +49,7 @@ def resolution_steps(rlp: Floats, d_min: float, protocol: RefinementProtocol) ->
         n = protocol.n_macro_cycles
         step = max(start - final, 0.0) / (n - 1) if n > 1 else 0.0
         start = final if n == 1 else start
-    return Resolution(start=start, step=step, final=min(final, start))
+    return Resolution(start=max(start, final), step=step, final=final)
 
 
 def run_macrocycles(

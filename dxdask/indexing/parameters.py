@@ -158,6 +158,18 @@ class MultipleLatticeSearch(Parameters):
     )  # fmt: skip
 
 
+class CellConsensus(Parameters):
+    """Cells that runs indexed by their own have in common."""
+
+    relative_length_tolerance: float = parameter(
+        0.03, "Largest relative difference of the axes and diagonals of similar cells.", expert=1,
+        gt=0, lt=0.5,
+    )  # fmt: skip
+    min_crystals: int = parameter(
+        2, "Fewest crystals with a cell that others are indexed by.", expert=1, ge=1
+    )
+
+
 class GeometrySearch(BeamSearch):
     """Search for what is wrong with the geometry, where no lattice fits the spots."""
 
@@ -229,6 +241,7 @@ class IndexParameters(Parameters):
     index_assignment: IndexAssignment = IndexAssignment()
     multiple_lattice_search: MultipleLatticeSearch = MultipleLatticeSearch()
     geometry_search: GeometrySearch = GeometrySearch()
+    consensus: CellConsensus = CellConsensus()
     basis_vector_combinations: BasisVectorCombinations = BasisVectorCombinations()
     refinement_protocol: RefinementProtocol = RefinementProtocol()
 
