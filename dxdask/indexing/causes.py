@@ -67,10 +67,11 @@ class Trials:
 
     @property
     def text(self) -> str:
-        """Causes by their rank, or what was tried in vain."""
-        if self.causes:
-            return "; ".join(cause.text for cause in self.causes)
-        return f"tried without success: {', '.join(self.tried)}" if self.tried else ""
+        """Causes by their rank, and what was tried in vain where no models are one of them."""
+        texts = [cause.text for cause in self.causes]
+        if self.tried and all(cause.name == "few spots" for cause in self.causes):
+            texts.append(f"tried without success: {', '.join(self.tried)}")
+        return "; ".join(texts)
 
 
 def likely_causes(
@@ -219,15 +220,25 @@ def _several(
     rlp = map_centroids(spots, experiments)["rlp"]
     tolerance = parameters.index_assignment.simple.hkl_tolerance
     left = select(spots, ~indices_near(now.a_matrix, rlp, tolerance)[1])
-    second = trial_fit(left, experiments, parameters)
-    if second.fraction < SECOND or n_rows(left) < ENOUGH_SPOTS:
+    second = second_lattice(left, experiments, parameters)
+    if second is None:
         return None, "a second lattice among the spots off the best one"
-    text = (
-        f"the best lattice fits {_percent(now.fraction)} of the spots, and another "
-        f"{_percent(second.fraction)} of the {n_rows(left)} others: the crystal is split or there "
-        "are several; use indexing.multiple_lattice_search.max_lattices=2"
-    )
+    text = f"the best lattice fits {_percent(now.fraction)} of the spots, and {second}"
     return Cause(name="several crystals", fraction=now.fraction, text=text), ""
+
+
+def second_lattice(
+    left: Reflections, experiments: ExperimentList, parameters: IndexParameters
+) -> str | None:
+    """Return, in words, that spots which are not on a lattice are on another; None otherwise."""
+    some = evenly(left, MOST_SPOTS)
+    second = trial_fit(some, experiments, parameters)
+    if second.fraction < SECOND or n_rows(left) < ENOUGH_SPOTS:
+        return None
+    return (
+        f"another lattice {_percent(second.fraction)} of the {n_rows(left)} others: the crystal is "
+        "split or there are several; use indexing.multiple_lattice_search.max_lattices=2"
+    )
 
 
 def _few(n: int) -> Cause:

@@ -73,6 +73,12 @@ def _check_rotation(reflections: Reflections, experiments: ExperimentList) -> No
         They do not.
     """
     for e in experiments:
+        if e.scan is not None and e.scan.n_images > 1 and e.scan.is_still:
+            raise InputError(
+                f"the {e.scan.n_images} images of run {e.run} have no rotation width: give "
+                "geometry.scan.oscillation=START,WIDTH on import, or process them as stills with "
+                "dxdask stills_process"
+            )
         require_rotation(e)
     if not n_rows(reflections):
         raise InputError("no spots to index: lower the threshold of find_spots")

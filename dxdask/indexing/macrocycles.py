@@ -78,7 +78,10 @@ def run_macrocycles(
         if cycle and d_min < resolution.of_cycle(cycle - 1):
             messages.append(f"Increasing resolution to {d_min:.2f} Angstrom")
         table = map_centroids(spots, result.experiments)
-        table = assigned(table, result.experiments, parameters.index_assignment, d_min)
+        # all spots, whose resolutions change a little with the models, unless a limit is given
+        is_all = d_min <= resolution.final and protocol.d_min_final is None
+        limit = 0.0 if is_all else d_min
+        table = assigned(table, result.experiments, parameters.index_assignment, limit)
         n = int(np.count_nonzero(has_flag(table, Flag.INDEXED)))
         messages.append(f"Macro-cycle {cycle + 1}: {n} of {n_rows(table)} spots indexed")
         if not n:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import ConvergenceError
 from dxdask.indexing.causes import (
     CONVINCING,
@@ -14,6 +14,7 @@ from dxdask.indexing.causes import (
     beam_centre_cause,
     likely_causes,
     moved_far,
+    second_lattice,
 )
 from dxdask.indexing.fates import fates_table, with_fates
 from dxdask.indexing.fit_quality import misfit, require_fit
@@ -28,6 +29,8 @@ from dxdask.refinement.summary import panels_table
 from dxdask.results import StepResult
 from dxdask.tables import Table
 
+MANY_LEFT = 0.25
+"""Fraction of spots that are not indexed from which on a further lattice is searched for."""
 DOUBTFUL = 0.35
 """Misfit from which on the beam centre is searched for."""
 MUCH_BETTER, ENOUGH_LEFT = 0.7, 0.9
@@ -128,6 +131,7 @@ def _index(
     result = add_lattices(result, steps, parameters, refinement)
     result = replace(result, reflections=with_fates(result.reflections))
     notes = require_fit(result.reflections, result.experiments, parameters)
+    notes += _notes(result, experiments, parameters)
     kept = [t for t in result.tables if t.name in ("crystals", "rmsds")]
     if len(result.experiments) > len(experiments):
         kept.append(lattices_table(result))
@@ -136,8 +140,30 @@ def _index(
     return replace(
         result,
         tables=(found.table, imagesets_table(result.reflections, result.experiments), *kept),
-        messages=(*result.messages, *notes, *moved_far(experiments, result.experiments)),
+        messages=(*result.messages, *notes),
     )
+
+
+def _notes(result: StepResult, before: ExperimentList, parameters: IndexParameters) -> list[str]:
+    """Return warnings on a distance that was wrong, a further lattice, and spots of one image."""
+    notes = list(moved_far(before, result.experiments))
+    table = result.reflections
+    left = ~has_flag(table, Flag.INDEXED)
+    if parameters.multiple_lattice_search.max_lattices == 1 and left.mean() > MANY_LEFT:
+        other = second_lattice(select(table, left), result.experiments, parameters)
+        if other is not None:
+            n = int(np.count_nonzero(~left))
+            notes.append(f"Warning: the lattice fits {n} of {len(left)} spots, and {other}")
+    for i, e in enumerate(result.experiments):
+        mine = table["experiment"] == i
+        images = np.unique(np.floor(table["z"][mine]))
+        if e.scan is not None and len(images) == 1 and e.scan.n_images > 1:
+            notes.append(
+                f"Warning: all spots of {e.run} are on image {int(images[0]) + 1}: the axis "
+                "nearest to the beam is badly determined; find spots on more images, or give "
+                "indexing.known_symmetry.unit_cell"
+            )
+    return notes
 
 
 def imagesets_table(reflections: Reflections, experiments: ExperimentList) -> Table:
