@@ -16,7 +16,7 @@ from dxdask.indexing.lattice_fit import indices_near
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids
 from dxdask.indexing.search_beam_position.best_shift import find_beam_shift
-from dxdask.indexing.search_beam_position.shifts import beam_centre, with_beam_shift
+from dxdask.indexing.search_beam_position.shifts import centre_text, moved, with_beam_shift
 from dxdask.indexing.trial_fit import TrialFit, evenly, trial_fit
 from dxdask.models import Experiment, ExperimentList
 from dxdask.models.vectors import vector
@@ -132,17 +132,16 @@ def _beam_centre(
     scope = f"beam centres within {search.mm_search_scope:g} mm"
     if found is None:
         return None, f"{scope} (no lattice)"
-    moved = with_beam_shift(experiments, found.shift_mm)
-    fraction = max(found.fraction, trial_fit(spots, moved, parameters).fraction)
+    new = with_beam_shift(experiments, found.shift_mm)
+    fraction = max(found.fraction, trial_fit(spots, new, parameters).fraction)
     first = experiments[0]
     px = found.shift_mm / np.asarray(first.detector[0].pixel_size)
-    fast, slow = beam_centre(moved[0].detector, first.beam.s0)
     text = (
         f"with the beam centre moved by {px[0]:+.1f}, {px[1]:+.1f} px (fast, slow) a lattice fits "
         f"{_percent(fraction)} of the spots, else {_percent(now.fraction)}: import again with "
-        f"geometry.detector.fast_slow_beam_centre={fast:.1f},{slow:.1f}"
+        f"geometry.detector.fast_slow_beam_centre={centre_text(new[0].detector, first.beam.s0)}"
     )
-    cause = Cause(name="beam centre", fraction=fraction, text=text, experiments=moved)
+    cause = Cause(name="beam centre", fraction=fraction, text=text, experiments=new)
     return cause, f"{scope} ({_percent(fraction)})"
 
 
@@ -273,8 +272,7 @@ def _scaled(experiments: ExperimentList, scale: float) -> ExperimentList:
     for detector in experiments.detectors:
         first = detector[0]
         along = (scale - 1.0) * float(np.asarray(first.origin) @ first.normal) * first.normal
-        panels = tuple(p.moved(np.eye(3), along) for p in detector.panels)
-        detectors.append(replace(detector, panels=panels))
+        detectors.append(moved(detector, along))
     return replace(experiments, detectors=tuple(detectors))
 
 

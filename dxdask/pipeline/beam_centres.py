@@ -34,7 +34,9 @@ def found_beam_shifts(store: Store, runs: Sequence[RunInput], _given: Values) ->
         if row is None:
             continue
         before = [row["fast_px_before"], row["slow_px_before"]]
-        now = beam_centre(models.detector, models.beam.s0)
+        now = beam_centre(
+            models.detector, models.beam.s0, min(row["panel"], len(models.detector) - 1)
+        )
         if np.allclose(now, before, rtol=0.0, atol=SAME_PX):
             shifts[run.name] = (row["shift_fast_mm"], row["shift_slow_mm"])
     contents = {run: {"beam_shift_mm": list(shift)} for run, shift in shifts.items()}

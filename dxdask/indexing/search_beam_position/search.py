@@ -15,7 +15,11 @@ from dxdask.indexing.reciprocal import map_centroids, without_crystals
 from dxdask.indexing.search_beam_position.best_shift import find_beam_shift
 from dxdask.indexing.search_beam_position.inversion import centre_of_inversion
 from dxdask.indexing.search_beam_position.parameters import SearchBeamPositionParameters
-from dxdask.indexing.search_beam_position.shifts import beam_centre, with_beam_shift
+from dxdask.indexing.search_beam_position.shifts import (
+    beam_centre,
+    hit_panel,
+    with_beam_shift,
+)
 from dxdask.indexing.trial_fit import evenly, trial_fit
 from dxdask.models import ExperimentList
 from dxdask.results import StepResult
@@ -147,12 +151,14 @@ def _rows(
     for run in [r for r in before.runs if r in runs]:
         part, first = _only_run(reflections, before, run)
         part, last = evenly(part, 10_000), _only_run(part, after, run)[1]
-        centres = [beam_centre(x[0].detector, x[0].beam.s0) for x in (first, last)]
+        panel = hit_panel(last[0].detector, last[0].beam.s0)
+        centres = [beam_centre(x[0].detector, x[0].beam.s0, panel) for x in (first, last)]
         fits = [trial_fit(part, x, indexing).fraction for x in (first, last)]
         rows.append(
             {
                 "run": run,
                 "n_spots": n_rows(part),
+                "panel": panel,
                 "fast_px_before": float(centres[0][0]),
                 "slow_px_before": float(centres[0][1]),
                 "fast_px": float(centres[1][0]),
@@ -178,6 +184,7 @@ def _table(rows: list[dict[str, object]]) -> Table:
     headings = {
         "run": ("Run", ""),
         "n_spots": ("spots", ""),
+        "panel": ("Panel", ""),
         "fast_px_before": ("fast before\n(px)", ".2f"),
         "slow_px_before": ("slow before\n(px)", ".2f"),
         "fast_px": ("fast\n(px)", ".2f"),

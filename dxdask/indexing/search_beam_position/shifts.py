@@ -18,18 +18,32 @@ def with_beam_shift(experiments: ExperimentList, shift_mm: Floats) -> Experiment
 
 def shifted(detector: Detector, shift_mm: Floats) -> Detector:
     """Return the detector with the beam centre moved along fast and slow of its first panel."""
-    by = -detector[0].d_matrix[:, :2] @ np.asarray(shift_mm)
+    return moved(detector, -detector[0].d_matrix[:, :2] @ np.asarray(shift_mm))
+
+
+def moved(detector: Detector, by: Floats) -> Detector:
+    """Return the detector moved by a vector (3,), mm."""
     panels = tuple(p.moved(np.eye(3), by) for p in detector.panels)
-    return replace(detector, panels=panels)
+    return replace(detector, panels=panels, root=detector.root.shifted(by))
 
 
-def beam_centre(detector: Detector, s0: Floats) -> Floats:
-    """Return the beam centre on the first panel that it meets, fast and slow (2,), pixels.
-
-    Off all panels it is that on the plane of the first.
-    """
-    centres = [p.ray_intersection(s0) / np.asarray(p.pixel_size) for p in detector.panels]
-    for panel, px in zip(detector.panels, centres, strict=True):
+def hit_panel(detector: Detector, s0: Floats) -> int:
+    """Return the index of the panel that the beam meets; 0 where it meets none."""
+    for i, panel in enumerate(detector.panels):
+        px = beam_centre(detector, s0, i)
         if np.all((px >= 0) & (px < np.asarray(panel.image_size))):
-            return np.asarray(px)
-    return np.asarray(centres[0])
+            return i
+    return 0
+
+
+def beam_centre(detector: Detector, s0: Floats, panel: int) -> Floats:
+    """Return the beam centre on the plane of a panel, fast and slow (2,), its pixels."""
+    plane = detector[panel]
+    return np.asarray(plane.ray_intersection(s0) / np.asarray(plane.pixel_size))
+
+
+def centre_text(detector: Detector, s0: Floats) -> str:
+    """Return the beam centre as the import takes it: fast, slow and, of several, the panel."""
+    panel = hit_panel(detector, s0)
+    fast, slow = beam_centre(detector, s0, panel)
+    return f"{fast:.1f},{slow:.1f}" + (f",{panel}" if len(detector) > 1 else "")
