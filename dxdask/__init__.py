@@ -62,6 +62,7 @@ __all__ = [
     "refine_bravais_settings",
     "refine_metrology",
     "scale",
+    "search_beam_position",
     "show_step",
     "simulate",
     "stills_process",
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     refine_bravais_settings: StepFunction
     refine_metrology: StepFunction
     scale: StepFunction
+    search_beam_position: StepFunction
 
 
 def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store:

@@ -1,114 +1,260 @@
-"""Likely causes of spots that no lattice fits: the rotation axis or the beam centre is wrong.
+"""Likely causes of spots that no lattice fits, each tried by a search with other models or spots.
 
-Each is tried by a search for lattices with that geometry; the share of spots that the best one
-indexes tells whether it is the cause.
+The fraction of spots that the best lattice indexes, less those by chance, tells which is right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dxdask.arrays import Floats
-from dxdask.columns import Reflections
-from dxdask.errors import DxdaskError
-from dxdask.indexing.lattice import sample
+from dxdask.columns import Reflections, n_rows, select
+from dxdask.indexing.known_symmetry import apply_known_symmetry, cell_text, description
 from dxdask.indexing.lattice_fit import indices_near
-from dxdask.indexing.max_cell import find_max_cell
-from dxdask.indexing.methods.search_lattices import (
-    grid_d_min,
-    low_resolution,
-    search_lattices,
-)
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids
+from dxdask.indexing.search_beam_position.best_shift import find_beam_shift
+from dxdask.indexing.search_beam_position.shifts import centre_text, moved, with_beam_shift
+from dxdask.indexing.trial_fit import TrialFit, evenly, trial_fit
 from dxdask.models import Experiment, ExperimentList
 from dxdask.models.vectors import vector
 
-SHIFTS_PX = (4.0, 10.0, 25.0)
-"""Shifts of the beam centre that are tried, along fast, slow and both, either way."""
-
+MOST_SPOTS = 8000
+"""Spots of a trial: the search does not become better with more."""
 CONVINCING = 0.5
-"""Smallest fraction of spots that a lattice has to index to be named, and by this factor more than
-with the geometry given."""
 BETTER = 1.5
-_GRID = 128
+"""Smallest fraction of the spots on a lattice that is named as a cause. It is this factor larger
+than with the models given, or leaves so much fewer spots off the lattice (`FEWER`)."""
+FEWER = 0.5
+RIGHT = 0.8
+"""Fraction of the spots on a lattice from which on nothing is wrong with the geometry."""
+SCALES = (0.96, 0.98, 1.02, 1.04, 0.94, 1.06)
+ENOUGH_SPOTS = 100
+SECOND = 0.25
+"""Smallest fraction, of spots off the best lattice, on a second one that is named."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cause:
+    """A change with which a lattice fits.
+
+    Attributes
+    ----------
+    name : of the kind of cause. fraction : of the spots on the lattice then, less those by chance.
+    text : what was found and what to do. experiments : the changed models, where models change.
+    """
+
+    name: str
+    fraction: float
+    text: str
+    experiments: ExperimentList | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trials:
+    """What was tried.
+
+    Attributes
+    ----------
+    now : the fit with the models given. causes : that convince, best first. tried : in words.
+    """
+
+    now: TrialFit
+    causes: tuple[Cause, ...]
+    tried: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """Causes by their rank, and what was tried in vain where no models are one of them."""
+        texts = [cause.text for cause in self.causes]
+        if self.tried and all(cause.name == "few spots" for cause in self.causes):
+            texts.append(f"tried without success: {', '.join(self.tried)}")
+        return "; ".join(texts)
 
 
 def likely_causes(
     reflections: Reflections, experiments: ExperimentList, parameters: IndexParameters
-) -> list[str]:
-    """Return what is likely wrong with the geometry, with the parameters that correct it.
+) -> Trials:
+    """Return what is likely wrong, with the parameters that correct it, and what was tried.
 
-    reflections : spots, as `index` takes them. Empty where nothing that is tried helps.
+    reflections : spots, as `index` takes them.
     """
-    now = _fraction(reflections, experiments, parameters)
-    least = max(CONVINCING, BETTER * now)
-    inverted = _fraction(reflections, _each(experiments, _inverted), parameters)
-    if inverted >= least:
-        return [
-            f"with the rotation axis inverted a lattice fits {100 * inverted:.0f} % of the spots, "
-            f"else {100 * now:.0f} %: import again with "
-            "geometry.goniometer.invert_rotation_axis=true"
-        ]
-    best, best_shift = 0.0, np.zeros(2)
-    for size in SHIFTS_PX:
-        for fast, slow in np.ndindex(3, 3):
-            shift = size * np.array([fast - 1.0, slow - 1.0])
-            if shift.any():
-                moved = _each(experiments, partial(_moved, shift_px=shift))
-                found = _fraction(reflections, moved, parameters)
-                best, best_shift = (found, shift) if found > best else (best, best_shift)
-    centre = _beam_centre(experiments[0])
-    if best < least or not np.all(np.isfinite(centre)):
-        return []
-    fast, slow = centre + best_shift
-    return [
-        f"with the beam centre moved by {best_shift[0]:+g}, {best_shift[1]:+g} px (fast, slow) a "
-        f"lattice fits {100 * best:.0f} % of the spots, else {100 * now:.0f} %: import again with "
-        f"geometry.detector.fast_slow_beam_centre={fast:.1f},{slow:.1f}"
-    ]
+    some = evenly(reflections, MOST_SPOTS)
+    now = trial_fit(some, experiments, parameters)
+    least = max(CONVINCING, min(BETTER * now.fraction, 1.0 - FEWER * (1.0 - now.fraction)))
+    tried: list[str] = []
+    causes: list[Cause] = []
+    geometry = (("rotation axis", _axis), ("beam centre", _beam_centre), ("distance", _distance))
+    spots_or_cell = (("cell", _cell), ("several crystals", _several))
+    for name, test in (*geometry, *spots_or_cell) if now.fraction < RIGHT else spots_or_cell:
+        cause, text = test(some, experiments, parameters, now)
+        tried.append(text)
+        if cause is not None and (cause.fraction >= least or name in ("cell", "several crystals")):
+            causes.append(cause)
+        if cause is not None and name == "rotation axis" and cause.fraction >= least:
+            break
+    causes.sort(key=lambda c: -c.fraction)
+    if n_rows(reflections) < ENOUGH_SPOTS:
+        causes.append(_few(n_rows(reflections)))
+    return Trials(now=now, causes=tuple(causes), tried=tuple(t for t in tried if t))
 
 
-def _fraction(
-    reflections: Reflections, experiments: ExperimentList, parameters: IndexParameters
-) -> float:
-    """Return the fraction of spots, less those by chance, that the best lattice indexes."""
-    spots = map_centroids(reflections, experiments)
-    try:
-        max_cell = parameters.max_cell or find_max_cell(spots, parameters.max_cell_estimation)
-    except DxdaskError:
-        return 0.0
-    d_min = grid_d_min(spots["rlp"], max_cell=max_cell, n_points=_GRID, d_min=None)
-    grid = parameters.fft3d.reciprocal_space_grid.model_copy(
-        update={"n_points": _GRID, "d_min": None}
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %"
+
+
+Tested = tuple[Cause | None, str]
+
+
+def _axis(
+    spots: Reflections, experiments: ExperimentList, parameters: IndexParameters, now: TrialFit
+) -> Tested:
+    """Return the fit with the rotation axis inverted."""
+    inverted = ExperimentList.of([_inverted(e) for e in experiments])
+    fit = trial_fit(spots, inverted, parameters)
+    text = (
+        f"with the rotation axis inverted a lattice fits {_percent(fit.fraction)} of the spots, "
+        f"else {_percent(now.fraction)}: import again with "
+        "geometry.goniometer.invert_rotation_axis=true"
     )
-    coarse = parameters.fft3d.model_copy(update={"reciprocal_space_grid": grid})
-    try:
-        lattices = search_lattices(
-            spots, experiments, max_cell=max_cell, d_min=d_min,
-            parameters=parameters.model_copy(update={"fft3d": coarse}),
-        )  # fmt: skip
-    except DxdaskError:
-        return 0.0
-    low = low_resolution(spots, d_min)["rlp"]
+    tried = f"the rotation axis inverted ({_percent(fit.fraction)} of the spots on a lattice)"
+    return Cause(name="axis", fraction=fit.fraction, text=text, experiments=inverted), tried
+
+
+def _beam_centre(
+    spots: Reflections, experiments: ExperimentList, parameters: IndexParameters, now: TrialFit
+) -> Tested:
+    """Return the fit with the beam centre moved."""
+    search = parameters.geometry_search
+    found = find_beam_shift(spots, experiments, parameters, search)
+    scope = f"beam centres within {search.mm_search_scope:g} mm"
+    if found is None:
+        return None, f"{scope} (no lattice)"
+    new = with_beam_shift(experiments, found.shift_mm)
+    fraction = max(found.fraction, trial_fit(spots, new, parameters).fraction)
+    first = experiments[0]
+    px = found.shift_mm / np.asarray(first.detector[0].pixel_size)
+    text = (
+        f"with the beam centre moved by {px[0]:+.1f}, {px[1]:+.1f} px (fast, slow) a lattice fits "
+        f"{_percent(fraction)} of the spots, else {_percent(now.fraction)}: import again with "
+        f"geometry.detector.fast_slow_beam_centre={centre_text(new[0].detector, first.beam.s0)}"
+    )
+    cause = Cause(name="beam centre", fraction=fraction, text=text, experiments=new)
+    return cause, f"{scope} ({_percent(fraction)})"
+
+
+def beam_centre_cause(
+    reflections: Reflections, experiments: ExperimentList, parameters: IndexParameters
+) -> Cause | None:
+    """Return the fit with the best beam centre; None where there is no lattice at any.
+
+    reflections : spots, as `index` takes them.
+    """
+    some = evenly(reflections, MOST_SPOTS)
+    return _beam_centre(some, experiments, parameters, trial_fit(some, experiments, parameters))[0]
+
+
+def _distance(
+    spots: Reflections, experiments: ExperimentList, parameters: IndexParameters, now: TrialFit
+) -> Tested:
+    """Return the best fit with another distance."""
+    fits = [
+        (trial_fit(spots, _scaled(experiments, scale), parameters).fraction, scale)
+        for scale in SCALES
+    ]
+    fraction, scale = max(fits)
+    distance = scale * experiments[0].detector[0].distance
+    text = (
+        f"with the distance {100 * (scale - 1):+.0f} % a lattice fits {_percent(fraction)} of the "
+        f"spots, else {_percent(now.fraction)}: import again with "
+        f"geometry.detector.distance={distance:.2f}"
+    )
+    scaled = _scaled(experiments, scale)
+    cause = Cause(name="distance", fraction=fraction, text=text, experiments=scaled)
+    return cause, f"distances from {min(SCALES) - 1:+.0%} to {max(SCALES) - 1:+.0%} " + (
+        f"({_percent(fraction)})"
+    )
+
+
+def _cell(
+    _spots: Reflections, _experiments: ExperimentList, parameters: IndexParameters, now: TrialFit
+) -> Tested:
+    """Return the lattice that fits without the known symmetry, where that does not have it."""
+    known = parameters.known_symmetry
+    if (known.space_group is None and known.unit_cell is None) or now.a_matrix is None:
+        return None, ""
+    if now.fraction < CONVINCING:
+        return None, f"no known cell ({_percent(now.fraction)})"
+    if apply_known_symmetry(now.a_matrix, known) is not None:
+        return None, ""
+    text = (
+        f"without the {description(known)} a lattice of the reduced cell {cell_text(now.a_matrix)} "
+        f"fits {_percent(now.fraction)} of the spots: give another cell or none"
+    )
+    return Cause(name="cell", fraction=now.fraction, text=text), ""
+
+
+def _several(
+    spots: Reflections, experiments: ExperimentList, parameters: IndexParameters, now: TrialFit
+) -> Tested:
+    """Return whether runs have lattices of their own, or the spots a second lattice."""
+    runs = experiments.runs
+    if len(runs) > 1:
+        alone = [trial_fit(*_of_run(spots, experiments, run), parameters) for run in runs]
+        fraction = float(np.mean([f.fraction for f in alone]))
+        each = ", ".join(
+            f"{run} {_percent(f.fraction)}" for run, f in zip(runs, alone, strict=True)
+        )
+        if fraction >= max(CONVINCING, BETTER * now.fraction):
+            text = (
+                f"each run by its own has a lattice that fits ({each} of the spots), one of all "
+                f"{_percent(now.fraction)}: use indexing.joint_indexing=auto or false"
+            )
+            return Cause(name="several crystals", fraction=fraction, text=text), ""
+        return None, f"each run by its own ({each})"
+    if now.a_matrix is None or now.fraction < SECOND:
+        return None, ""
+    rlp = map_centroids(spots, experiments)["rlp"]
     tolerance = parameters.index_assignment.simple.hkl_tolerance
-    return max((_above_chance(x.a_matrix, low, tolerance) for x in lattices[:3]), default=0.0)
+    left = select(spots, ~indices_near(now.a_matrix, rlp, tolerance)[1])
+    second = second_lattice(left, experiments, parameters)
+    if second is None:
+        return None, "a second lattice among the spots off the best one"
+    text = f"the best lattice fits {_percent(now.fraction)} of the spots, and {second}"
+    return Cause(name="several crystals", fraction=now.fraction, text=text), ""
 
 
-def _above_chance(a_matrix: Floats, rlp: Floats, tolerance: float) -> float:
-    _, near = indices_near(a_matrix, sample(rlp), tolerance)
-    chance = (2.0 * tolerance) ** 3
-    return max(0.0, (float(near.mean()) - chance) / (1.0 - chance))
+def second_lattice(
+    left: Reflections, experiments: ExperimentList, parameters: IndexParameters
+) -> str | None:
+    """Return, in words, that spots which are not on a lattice are on another; None otherwise."""
+    some = evenly(left, MOST_SPOTS)
+    second = trial_fit(some, experiments, parameters)
+    if second.fraction < SECOND or n_rows(left) < ENOUGH_SPOTS:
+        return None
+    return (
+        f"another lattice {_percent(second.fraction)} of the {n_rows(left)} others: the crystal is "
+        "split or there are several; use indexing.multiple_lattice_search.max_lattices=2"
+    )
 
 
-def _each(
-    experiments: ExperimentList, change: Callable[[Experiment], Experiment]
-) -> ExperimentList:
-    return ExperimentList.of([change(e) for e in experiments])
+def _few(n: int) -> Cause:
+    text = (
+        f"{n} spots are few to find a lattice: lower the threshold of find_spots, use more images, "
+        "or give indexing.known_symmetry.unit_cell"
+    )
+    return Cause(name="few spots", fraction=0.0, text=text)
+
+
+def _of_run(
+    spots: Reflections, experiments: ExperimentList, run: str
+) -> tuple[Reflections, ExperimentList]:
+    ids = [i for i, m in enumerate(experiments.members) if m.run == run]
+    part = select(spots, np.isin(spots["experiment"], ids))
+    part["experiment"] = np.searchsorted(ids, part["experiment"]).astype(np.int32)
+    return part, ExperimentList.of([experiments[i] for i in ids])
 
 
 def _inverted(experiment: Experiment) -> Experiment:
@@ -120,19 +266,30 @@ def _inverted(experiment: Experiment) -> Experiment:
     return replace(experiment, goniometer=replace(goniometer, axes=tuple(axes)))
 
 
-def _moved(experiment: Experiment, shift_px: Floats) -> Experiment:
-    """Return the experiment with its beam centre moved by so many pixels along fast and slow."""
-    detector = experiment.detector
-    first = detector[0]
-    by = -first.d_matrix[:, :2] @ (shift_px * np.asarray(first.pixel_size))
-    panels = tuple(p.moved(np.eye(3), by) for p in detector.panels)
-    return replace(experiment, detector=replace(detector, panels=panels))
+def _scaled(experiments: ExperimentList, scale: float) -> ExperimentList:
+    """Return the experiments with the distances of their detectors scaled."""
+    detectors = []
+    for detector in experiments.detectors:
+        first = detector[0]
+        along = (scale - 1.0) * float(np.asarray(first.origin) @ first.normal) * first.normal
+        detectors.append(moved(detector, along))
+    return replace(experiments, detectors=tuple(detectors))
 
 
-def _beam_centre(experiment: Experiment) -> Floats:
-    """Return the beam centre on the first panel that it meets, fast and slow, pixels."""
-    for panel in experiment.detector.panels:
-        px = panel.ray_intersection(experiment.beam.s0) / np.asarray(panel.pixel_size)
-        if np.all((px >= 0) & (px < np.asarray(panel.image_size))):
-            return np.asarray(px)
-    return np.full(2, np.nan)
+def moved_far(before: ExperimentList, after: ExperimentList) -> Sequence[str]:
+    """Return warnings on detectors whose distance a refinement changed by more than 1 %."""
+    out = []
+    pairs = [(a.detector, b.detector) for a, b in zip(before, after, strict=False)]
+    for old, new in dict.fromkeys(pairs):
+        change = new[0].distance / old[0].distance - 1.0
+        if abs(change) > LARGEST_CHANGE:
+            out.append(
+                f"Warning: the distance was refined from {old[0].distance:.2f} to "
+                f"{new[0].distance:.2f} mm ({100 * change:+.1f} %): that of the header is likely "
+                f"wrong; geometry.detector.distance={new[0].distance:.2f} on import corrects it"
+            )
+    return out
+
+
+LARGEST_CHANGE = 0.01
+"""Change of the distance by refinement that is reported."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from dxdask.indexing.beam_search import BeamSearch
 from dxdask.indexing.methods.parameters import (
     Fft1d,
     Fft3d,
@@ -99,10 +100,66 @@ class Simple(Parameters):
     )
 
 
+class LocalAssignment(Parameters):
+    """Assignment by differences of indices between neighbours (Kabsch 2010)."""
+
+    epsilon: float = parameter(
+        0.05, "Distance of a difference of indices from integers that is certain.", gt=0, lt=0.5
+    )
+    delta: float = parameter(
+        8.0, "Largest difference of indices between neighbours that is certain.", ge=1
+    )
+    l_min: float = parameter(
+        0.8, "Weight of a pair of spots, 0 to 1, from which on it joins no tree.", gt=0, le=1
+    )
+    nearest_neighbours: int = parameter(20, "Neighbours of each spot that are compared.", ge=1)
+
+
 class IndexAssignment(Parameters):
     """Assignment of Miller indices to spots."""
 
+    method: Literal["simple", "local"] = parameter(
+        "simple",
+        "simple: the nearest index. local: from neighbour to neighbour, for crystals that drift.",
+    )
     simple: Simple = Simple()
+    local: LocalAssignment = LocalAssignment()
+
+
+class MultipleLatticeSearch(Parameters):
+    """Search for more lattices among the spots that are not indexed."""
+
+    max_lattices: int = parameter(1, "Largest number of lattices in a sweep.", ge=1)
+    recycle_unindexed_reflections_cutoff: float = parameter(
+        0.1, "Fraction of spots not indexed above which a further lattice is searched for.",
+        expert=1, ge=0, le=1,
+    )  # fmt: skip
+    minimum_angular_separation: float = parameter(
+        5.0, "Smallest angle between two lattices, over their symmetry.", unit="degree", expert=1,
+        ge=0, le=180,
+    )  # fmt: skip
+
+
+class CellConsensus(Parameters):
+    """Cells that runs indexed by their own have in common."""
+
+    relative_length_tolerance: float = parameter(
+        0.03, "Largest relative difference of the axes and diagonals of similar cells.", expert=1,
+        gt=0, lt=0.5,
+    )  # fmt: skip
+    min_crystals: int = parameter(
+        2, "Fewest crystals with a cell that others are indexed by.", expert=1, ge=1
+    )
+
+
+class GeometrySearch(BeamSearch):
+    """Search for what is wrong with the geometry, where no lattice fits the spots."""
+
+    apply: Literal["beam_centre", "none"] = parameter(
+        "beam_centre",
+        "What is corrected before indexing goes on: the beam centre, which is then reported, or "
+        "nothing. A wrong rotation axis or distance is named in the error.",
+    )
 
 
 class FilterScorer(Parameters):
@@ -190,8 +247,10 @@ class IndexParameters(Parameters):
     optimise_initial_basis_vectors: bool = parameter(
         False, "Refine the vectors of real_space_grid_search against the spots.", expert=1
     )
-    joint_indexing: bool = parameter(
-        True, "Index all runs by one crystal, else each run by its own."
+    joint_indexing: bool | Literal["auto"] = parameter(
+        True,
+        "Index all runs by one crystal, else each run by its own; auto: by one where that fits, "
+        "else by their own, with the cell and setting that most of them share.",
     )
     accept_poor_fit: bool = parameter(
         False,
@@ -213,6 +272,9 @@ class IndexParameters(Parameters):
     pinkindexer: OrientationSearch = OrientationSearch()
     known_symmetry: KnownSymmetry = KnownSymmetry()
     index_assignment: IndexAssignment = IndexAssignment()
+    multiple_lattice_search: MultipleLatticeSearch = MultipleLatticeSearch()
+    geometry_search: GeometrySearch = GeometrySearch()
+    consensus: CellConsensus = CellConsensus()
     basis_vector_combinations: BasisVectorCombinations = BasisVectorCombinations()
     refinement_protocol: RefinementProtocol = RefinementProtocol()
 
