@@ -61,6 +61,8 @@ __all__ = [
     "refine",
     "refine_bravais_settings",
     "refine_metrology",
+    "reindex",
+    "reindex_integrated",
     "scale",
     "show_step",
     "simulate",
@@ -83,6 +85,8 @@ if TYPE_CHECKING:
     refine: StepFunction
     refine_bravais_settings: StepFunction
     refine_metrology: StepFunction
+    reindex: StepFunction
+    reindex_integrated: StepFunction
     scale: StepFunction
 
 

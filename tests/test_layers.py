@@ -28,6 +28,7 @@ ORDER = (
     "dxdask.refinement",
     "dxdask.indexing",
     "dxdask.integration",
+    "dxdask.reindex",
     "dxdask.scaling",
     "dxdask.merging",
     "dxdask.analysis",

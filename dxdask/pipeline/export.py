@@ -39,11 +39,19 @@ _SUFFIX = {
 _STEPS: dict[str, tuple[str, ...]] = {
     "mtz": ("merge",),
     "mmcif": ("merge",),
-    "unmerged": ("scale", "integrate"),
+    "unmerged": ("scale", "reindex_integrated", "integrate"),
     "hkl": ("merge",),
     "stream": ("integrate",),
 }
-_ANY = ("scale", "integrate", "refine", "index", "find_spots")
+_ANY = (
+    "scale",
+    "reindex_integrated",
+    "integrate",
+    "refine",
+    "reindex",
+    "index",
+    "find_spots",
+)
 
 
 class MtzParameters(Parameters):

@@ -38,5 +38,6 @@ STEP = Step(
     build=one_task(_refine, "index"),
     needs=("index",),
     carries="index",
+    alternatives={"index": "reindex"},
     version="2",
 )
