@@ -67,6 +67,7 @@ __all__ = [
     "show_step",
     "simulate",
     "stills_process",
+    "two_theta_refine",
 ]
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     reindex: StepFunction
     reindex_integrated: StepFunction
     scale: StepFunction
+    two_theta_refine: StepFunction
 
 
 def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store:

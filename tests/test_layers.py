@@ -29,6 +29,7 @@ ORDER = (
     "dxdask.indexing",
     "dxdask.integration",
     "dxdask.reindex",
+    "dxdask.two_theta",
     "dxdask.scaling",
     "dxdask.merging",
     "dxdask.analysis",

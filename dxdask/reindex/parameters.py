@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from pydantic import field_validator
 
 from dxdask.parameters import Parameters, parameter
 
@@ -27,6 +30,12 @@ class ReindexParameters(Parameters):
         "New axes in terms of the old (b,c,a), Miller indices (k,l,h) or coordinates (y,z,x); "
         "None: a,b,c, or what space group or reference ask for.",
     )
+    @field_validator("change_of_basis_op", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """Return the text of an operator, which a command line splits at its commas."""
+        return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+
     hkl_offset: tuple[int, int, int] | None = parameter(
         None, "Added to all Miller indices before the change of basis."
     )

@@ -8,13 +8,13 @@ import numpy as np
 
 from dxdask.arrays import Floats, Integers
 from dxdask.errors import InputError
+from dxdask.indexing.common_setting import reduced_change
 from dxdask.indexing.known_symmetry import cell_text, match_cell
 from dxdask.indexing.lattice_symmetry import find_settings
 from dxdask.indexing.parameters import KnownSymmetry
 from dxdask.indexing.reduction import changed, inverse
 from dxdask.models import Crystal
 from dxdask.models.metric import rotations_of
-from dxdask.reindex.space_groups import to_reduced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def candidate_changes(
         The crystal's lattice has no such cell.
     """
     wanted = reference.crystal
-    start = to_reduced(crystal.a, crystal.gemmi_space_group)
+    start = reduced_change(crystal)
     reduced = changed(crystal.a, start)
     group = wanted.gemmi_space_group
     centring = group.centring_type()
@@ -64,7 +64,7 @@ def candidate_changes(
             f"{reference.name}; give a reference of the same crystal form"
         )
     onto = start @ found
-    back = to_reduced(wanted.a, group)
+    back = reduced_change(wanted)
     highest = find_settings(changed(wanted.a, back), max_delta)[0]
     lattice = np.array(sorted(highest.rotations), dtype=np.float64).reshape(-1, 3, 3)
     return onto @ (back @ lattice @ inverse(back)), rotations_of(group.operations())

@@ -202,7 +202,7 @@ def _row(choice: Choice, *, chosen: bool) -> dict[str, Any]:
 
 def _operators_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     headings = {"change_of_basis_op": ("Operator", ""), "hkl": ("Indices", ""),
-                "correlation": ("Correlation", ".3f"), "n_pairs": ("# reflections", "")}  # fmt: skip
+                "correlation": ("Correlation", ".3f"), "n_pairs": ("#", "")}  # fmt: skip
     title = "Axes that the lattice allows, by the correlation of intensities with the reference"
     return Table(name="operators", title=title, rows=rows, headings=headings)
 

@@ -7,20 +7,14 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.errors import InputError
+from dxdask.indexing.common_setting import reduced_change
 from dxdask.indexing.known_symmetry import cell_text, match_symmetry
 from dxdask.indexing.lattice_symmetry import constrained
-from dxdask.indexing.reduction import changed, inverse, niggli_change
+from dxdask.indexing.reduction import changed, inverse
 from dxdask.models import Crystal
 
 LARGEST_STRAIN = 0.03
 _SMALL_INDICES = np.stack(np.meshgrid(*[np.arange(-6, 7)] * 3), -1).reshape(-1, 3).astype(np.int32)
-
-
-def to_reduced(a_matrix: Floats, group: gemmi.SpaceGroup) -> Floats:
-    """Return the change of basis (3, 3) from a cell to the reduced primitive one."""
-    op = group.centred_to_primitive()
-    to_primitive = np.array(op.rot, dtype=np.float64) / gemmi.Op.DEN
-    return to_primitive @ niggli_change(changed(a_matrix, to_primitive))
 
 
 def changed_group(group: gemmi.SpaceGroup, change: Floats) -> gemmi.SpaceGroup:
@@ -98,7 +92,7 @@ def change_to_group(crystal: Crystal, group: gemmi.SpaceGroup, max_delta: float)
     own = crystal.gemmi_space_group
     if own.centring_type() == group.centring_type() and strain(crystal.a, group) <= LARGEST_STRAIN:
         return np.eye(3)
-    start = to_reduced(crystal.a, own)
+    start = reduced_change(crystal)
     reduced = changed(crystal.a, start)
     change = match_symmetry(reduced, group, max_delta)
     if change is None:

@@ -71,9 +71,7 @@ def test_a_crystal_that_varies_is_transformed_at_each_point() -> None:
         matrix(some_rotation(9, 0.01 * i) @ crystal.a * (1 + 1e-4 * i)) for i in range(5)
     )
     su = (0.1, 0.2, 0.3, 0.01, 0.02, 0.03)
-    experiments = replace(
-        experiments, crystals=(replace(crystal, scan_points=points, cell_su=su),)
-    )
+    experiments = replace(experiments, crystals=(replace(crystal, scan_points=points, cell_su=su),))
     result = reindex(table, experiments, ReindexParameters(change_of_basis_op="b,c,a"))
     new = result.experiments.crystals[0]
     assert new.scan_points is not None
@@ -220,7 +218,7 @@ def test_bad_input_is_refused_with_what_to_do() -> None:
     other = Reference(crystal=Crystal.from_cell((30.0, 40.0, 50.0, 90.0, 90.0, 90.0)), name="x.mtz",
                       hkl=table["hkl"], intensity=np.ones(len(table["hkl"])))  # fmt: skip
     table = with_intensities(table, "P 21 21 21")
-    with pytest.raises(InputError, match="no cell like 30.00 40.00"):
+    with pytest.raises(InputError, match=r"no cell like 30\.00 40\.00"):
         reindex(table, experiments, ReindexParameters(), reference=other)
     both = Solution(number=1, operators=("a,b,c",), space_group="P 1")
     given = ReindexParameters(change_of_basis_op="a,b,c", solution=1)
