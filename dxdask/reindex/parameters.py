@@ -30,6 +30,7 @@ class ReindexParameters(Parameters):
         "New axes in terms of the old (b,c,a), Miller indices (k,l,h) or coordinates (y,z,x); "
         "None: a,b,c, or what space group or reference ask for.",
     )
+
     @field_validator("change_of_basis_op", mode="before")
     @classmethod
     def _as_text(cls, value: Any) -> Any:
