@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import os
 
     from dxdask.pipeline.api import (
+        combine_experiments,
         detector_shifts,
         detector_statistics,
         dump,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
         quiet,
         show_step,
         simulate,
+        slice_sequence,
+        split_experiments,
         stills_process,
     )
     from dxdask.pipeline.step_functions import StepFunction
@@ -37,6 +40,7 @@ __version__ = version("dxdask")
 __all__ = [
     "Store",
     "apply_mask",
+    "combine_experiments",
     "detector_shifts",
     "detector_statistics",
     "dump",
@@ -66,6 +70,8 @@ __all__ = [
     "scale",
     "show_step",
     "simulate",
+    "slice_sequence",
+    "split_experiments",
     "stills_process",
     "two_theta_refine",
 ]
