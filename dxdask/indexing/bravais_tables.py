@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dxdask.arrays import Floats
 from dxdask.indexing.known_symmetry import cell_text
@@ -118,8 +120,8 @@ def recommendation(table: Table) -> str:
     return line
 
 
-def _evidence(row: dict[str, object]) -> Evidence:
+def _evidence(row: Mapping[str, Any]) -> Evidence:
     return Evidence(
         metric_fit=row["metric_fit"], rmsd=row["rmsd"], min_cc=row["min_cc"],
         max_cc=row["max_cc"], rotations=frozenset(),
-    )  # type: ignore[arg-type] # fmt: skip
+    )  # fmt: skip

@@ -72,7 +72,7 @@ def _shells(hkl: Integers, a_matrix: Floats) -> NDArray[np.int64]:
     length = np.linalg.norm(hkl @ a_matrix.T, axis=1)
     n = int(np.clip(len(hkl) // PER_SHELL, 1, MOST_SHELLS))
     edges = np.quantile(length, np.linspace(0.0, 1.0, n + 1)[1:-1]) if n > 1 else np.zeros(0)
-    return np.searchsorted(edges, length)
+    return np.asarray(np.searchsorted(edges, length))
 
 
 def correlation(merged: MergedIntensities, rotation: NDArray[np.float64]) -> float | None:

@@ -196,6 +196,7 @@ class Step:
     needs : steps whose results it reads. carries : the one of them whose rows its own are, in
         their order: columns that the result lacks are taken over from there.
     alternatives : of a step needed, another that, where it is in the store, is read in its place.
+    otherwise : what to do where a step needed is not in the store, beside running it.
     scope : `run`, each run alone, or `ensemble`, all of them; it may depend on the parameters.
     kinds : experiments that it is for.
     reads_frames : whether it reads frames; as_recorded : frames without calibration.
@@ -224,6 +225,7 @@ class Step:
     needs: tuple[str, ...] = ()
     carries: str | None = None
     alternatives: Mapping[str, str] = field(default_factory=dict)
+    otherwise: str = ""
     scope: Scope | Callable[[Values], Scope] = "ensemble"
     kinds: tuple[Kind, ...] = ("sweeps",)
     reads_frames: bool = False

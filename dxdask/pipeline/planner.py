@@ -123,7 +123,8 @@ class Planner:
         for step in steps:
             if step not in requested:
                 if step.name in needed:
-                    self._require(step)
+                    asking = (s.otherwise for s in requested if step.name in s.needs)
+                    self._require(step, next(filter(None, asking), ""))
             elif step not in together:
                 self._add_step(self._request(step))
             elif step is together[0] and one_pass is not None:
@@ -226,13 +227,16 @@ class Planner:
         self.plan.found.append(name)
         self.plan.results[name] = lazy_result(self.store, name)
 
-    def _require(self, step: Step) -> None:
-        """Take a step that is needed and not requested from the store."""
+    def _require(self, step: Step, otherwise: str = "") -> None:
+        """Take a step that is needed and not requested from the store.
+
+        otherwise : what else to do where it is not there.
+        """
         runs = self._runs_of(step)
         renewed = next((n for n in self._sources(step).values() if n in self.plan.commits), None)
         if renewed is not None:
             staleness.refuse_renewed(self.store, step.name, renewed)
-        staleness.require_fresh(self.store, step, [run.name for run in runs])
+        staleness.require_fresh(self.store, step, [run.name for run in runs], otherwise)
         self._prints[step.name] = staleness.prints_of(self.store, step.name)
         self.plan.fingerprints[step.name] = self.store.manifest(step.name).fingerprint
         self.plan.results[step.name] = lazy_result(self.store, step.name)

@@ -24,6 +24,7 @@ from dxdask.pipeline.inputs import (
     with_kept_calibration,
 )
 from dxdask.pipeline.steps import closure, parameters_of_kind, steps_of_kind
+from dxdask.storage.frames.absent import SHAPE
 from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.store import Store
 
@@ -58,8 +59,10 @@ def stale_steps(store: Store) -> dict[str, str]:
     return found
 
 
-def require_fresh(store: Store, step: Step, names: Sequence[str]) -> None:
+def require_fresh(store: Store, step: Step, names: Sequence[str], otherwise: str = "") -> None:
     """Check that a step is in the store, of these runs, and not stale.
+
+    otherwise : what else to do where it is not there.
 
     Raises
     ------
@@ -70,13 +73,28 @@ def require_fresh(store: Store, step: Step, names: Sequence[str]) -> None:
     """
     command = f"dxdask {step.name} {store.path}{_branch(store)}"
     if not store.has_step(step.name):
-        raise StoreNotFoundError(f"{store.path} holds no complete {step.name}; run: {command}")
+        remedy = _remedy(store, step, command)
+        also = f"; {otherwise}" if otherwise else ""
+        raise StoreNotFoundError(f"{store.path} holds no complete {step.name}; {remedy}{also}")
     absent = [name for name in names if name not in prints_of(store, step.name)]
     if absent:
         raise StoreNotFoundError(
             f"{step.name} in {store.path} has no run {', '.join(absent)}; run: {command}"
         )
     require_not_stale(store, step.name)
+
+
+def _remedy(store: Store, step: Step, command: str) -> str:
+    """Return how to get a step that is not in a store: by its command, or by another import."""
+    kind = kind_of_store(store) or "sweeps"
+    absent = [s for s in closure([step.name], kind, store.has_step) if not store.has_step(s.name)]
+    without = [run for run in store.runs if SHAPE in store.run_attributes(run)]
+    if not without or not any(s.reads_frames for s in absent):
+        return f"run: {command}"
+    return (
+        f"it is made from frames, which {without[0]} was imported without: import the image files, "
+        f"or the {step.name} of the program that made these results"
+    )
 
 
 def require_not_stale(store: Store, name: str) -> None:

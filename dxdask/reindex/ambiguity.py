@@ -15,7 +15,7 @@ import scipy
 from dxdask.arrays import Floats, Integers
 from dxdask.errors import InputError
 from dxdask.models import Crystal
-from dxdask.models.symmetry import asu_indices, pack, spacings
+from dxdask.models.symmetry import Indices, asu_indices, pack, spacings
 from dxdask.reindex.reference import Reference, candidate_changes, cosets
 
 FEWEST_PAIRS = 10
@@ -34,7 +34,7 @@ class Choice:
 
 def merged(
     hkl: Integers, intensity: Floats, group: gemmi.SpaceGroup
-) -> tuple[Integers, Integers, Floats]:
+) -> tuple[Integers, Indices, Floats]:
     """Return unique indices, packed (n,) and as they are (n, 3), and mean intensities (n,)."""
     asu, _ = asu_indices(np.asarray(hkl, dtype=np.int32), group)
     packed, first, row = np.unique(pack(asu), return_index=True, return_inverse=True)

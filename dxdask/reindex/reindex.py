@@ -144,7 +144,7 @@ def _onto(
     number: int,
     parameters: ReindexParameters,
     reference: Reference,
-) -> tuple[Change, list[str], list[Mapping[str, Any]]]:
+) -> tuple[Change, list[str], list[dict[str, Any]]]:
     """Return the change of one crystal onto a reference, messages, and rows of the operators."""
     crystal = experiments.crystals[number]
     group = space_group(parameters.space_group or reference.crystal.space_group)

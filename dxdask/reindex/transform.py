@@ -13,7 +13,7 @@ from dxdask.columns import Flag, Reflections
 from dxdask.indexing.lattice_symmetry import constrained
 from dxdask.indexing.reduction import changed
 from dxdask.models import Crystal, ExperimentList
-from dxdask.models.vectors import matrix
+from dxdask.models.vectors import Matrix, matrix
 
 WHOLE = 1e-3
 """Largest distance of a transformed Miller index from an integer."""
@@ -45,7 +45,7 @@ def in_new_axes(crystal: Crystal, change: Change) -> Crystal:
     )
 
 
-def _moved(a_matrix: Floats, change: Change) -> tuple[tuple[float, ...], ...]:
+def _moved(a_matrix: Floats, change: Change) -> Matrix:
     return matrix(constrained(changed(a_matrix, change.basis), change.group))
 
 

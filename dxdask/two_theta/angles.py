@@ -53,7 +53,7 @@ def usable(reflections: Reflections, parameters: TwoThetaParameters) -> NDArray[
     integrated = has_flag(reflections, Flag.INTEGRATED)
     indexed = np.any(reflections["hkl"] != 0, axis=1)
     if not integrated.any():
-        return indexed & has_flag(reflections, Flag.INDEXED)
+        return np.asarray(indexed & has_flag(reflections, Flag.INDEXED))
     chosen = indexed & integrated
     if "partiality" in reflections:
         chosen &= reflections["partiality"] >= parameters.partiality_threshold
@@ -62,7 +62,7 @@ def usable(reflections: Reflections, parameters: TwoThetaParameters) -> NDArray[
         chosen &= (
             strong if strong.any() else _i_over_sigma(reflections) >= (parameters.min_i_over_sigma)
         )
-    return chosen
+    return np.asarray(chosen)
 
 
 def _i_over_sigma(reflections: Reflections) -> Floats:

@@ -22,6 +22,8 @@ from dxdask.two_theta.parameters import TwoThetaParameters
 ALL = "all"
 LARGEST_DIFFERENCE = 0.05
 """Of the edges of crystals that are combined, as a fraction."""
+LARGEST_Z = 5.0
+"""Differences of cells of runs, over their standard uncertainties, that are not worth a message."""
 _NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
@@ -67,8 +69,12 @@ def two_theta_refine(
         _require_alike(crystals)
         whole = _fit(angles.of(of_row >= 0), symbols[0], parameters)
         rows.append(_row(ALL, symbols[0], whole))
-    fits = _fits_of_runs(angles, experiments, symbols, parameters, messages)
+    fits = []
+    if whole is None or len(experiments.runs) > 1:
+        fits = _fits_of_runs(angles, experiments, symbols, parameters, messages)
     rows += [_row(run, symbol, fit) for run, symbol, fit in fits]
+    if whole is not None:
+        messages += _disagreement(fits)
     new = []
     for i, (crystal, symbol) in enumerate(zip(crystals, symbols, strict=True)):
         fit = whole or _fit(angles.of(of_row == i), symbol, parameters)
@@ -113,6 +119,24 @@ def _fits_of_runs(
             continue
         found.append((run, symbols[crystal], fit))
     return found
+
+
+def _disagreement(fits: Sequence[tuple[str, str, CellFit]]) -> list[str]:
+    """Return a message where the cells of runs differ by more than their uncertainties allow."""
+    z = [
+        (abs(p - q) / np.hypot(s, t), name, abs(p - q))
+        for i, (_, _, one) in enumerate(fits)
+        for _, _, two in fits[:i]
+        for name, p, q, s, t in zip(_NAMES, one.cell, two.cell, one.su, two.su, strict=True)
+        if s > 0 and t > 0
+    ]
+    if not z or max(z)[0] <= LARGEST_Z:
+        return []
+    worst, name, difference = max(z)
+    return [
+        f"cells of runs differ by up to {worst:.0f} standard uncertainties ({name} by "
+        f"{difference:.4f}): their geometry differs by more than random errors of the positions"
+    ]
 
 
 def _require_alike(crystals: Sequence[Crystal]) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def place_run(
     reader = _as_recorded(source, run)
     first, last = images or (0, reader.shape[0])
     attributes = source.run_attributes(run)
-    common = {
+    common: dict[str, Any] = {
         "mask": source.mask(run),
         "columns": {n: v[first:last] for n, v in source.image_columns(run).items()},
         "fingerprint": str(attributes["fingerprint"])

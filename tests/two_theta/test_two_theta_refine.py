@@ -99,6 +99,7 @@ def test_crystals_are_combined_or_not() -> None:
     rows = together.table("cells").rows
     assert [r["run"] for r in rows] == ["all", "run1", "two"]
     assert rows[2]["a"] - rows[1]["a"] == pytest.approx(0.079, abs=4 * rows[1]["a_su"] + 1e-3)
+    assert "cells of runs differ by up to" in together.messages[0]
     apart = two_theta_refine(both, models, TwoThetaParameters(combine_crystal_models=False))
     a, b = (c.unit_cell[0] for c in apart.experiments.crystals)
     assert b - a == pytest.approx(0.079, abs=0.01)

@@ -68,7 +68,7 @@ def _groups(store: Store, parameters: SplitParameters) -> list[list[str]]:
 def _newest(store: Store, runs: list[str]) -> dict[str, tuple[float, int]]:
     """Return wavelength and number of the detector of each run, by the last step with models."""
     experiments = shared(list(store.imported()))
-    for step in reversed(CARRIED["sweeps"]):
+    for step in reversed(list(CARRIED["sweeps"])):
         if store.has_step(step) and set(store.experiments(step).runs) >= set(runs):
             experiments = shared(list(store.experiments(step)))
             break

@@ -65,5 +65,6 @@ STEP = Step(
     needs=("index",),
     carries="index",
     extras=extras,
+    otherwise="integrated reflections are reindexed by: dxdask reindex_integrated",
     example='change_of_basis_op="k,h,-l"',
 )

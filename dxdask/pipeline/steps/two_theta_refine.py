@@ -34,5 +34,6 @@ STEP = Step(
     parameters=parameters,
     build=one_task(_refine, "integrate"),
     needs=("integrate",),
+    otherwise="the cells of indexed spots are those of refine",
     alternatives={"integrate": "reindex_integrated"},
 )
