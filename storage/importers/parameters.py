@@ -116,7 +116,10 @@ class InputParameters(Parameters):
     reference_geometry: Path | None = parameter(
         None,
         "Models to use instead of those in the files: .expt of DIALS, .geom of CrystFEL, or .json "
-        "of panels. Raw HDF5 that is not NXmx needs one. For stills also a refined store (.zarr).",
+        "of panels. Raw HDF5 that is not NXmx needs one. Also a refined store (.zarr).",
+    )
+    reference_branch: str = parameter(
+        "main", "Branch of the store that `reference_geometry` names."
     )
     use_detector_reference: bool = parameter(True, "Use the detector of the reference geometry.")
     use_beam_reference: bool = parameter(

@@ -51,10 +51,13 @@ def test_cell_and_uncertainty_are_exported(store: Store, tmp_path: Path) -> None
         dxdask.export(store, format="mmcif", output=str(cif))
 
 
-def test_without_it_there_are_no_uncertainties(processed: Store, tmp_path: Path) -> None:
+def test_without_it_uncertainties_are_those_of_refine(processed: Store, tmp_path: Path) -> None:
     path = tmp_path / "m.cif"
     dxdask.export(processed, format="mmcif", output=str(path))
-    assert gemmi.cif.read(str(path)).sole_block().find_value("_cell.length_a_esd") is None
+    crystal = processed.experiments("refine").crystals[0]
+    assert crystal.cell_su is not None
+    found = gemmi.cif.read(str(path)).sole_block().find_value("_cell.length_a_esd")
+    assert float(found) == pytest.approx(crystal.cell_su[0], abs=1e-5)
 
 
 def test_integrated_reflections_in_other_axes_are_taken(store: Store) -> None:
