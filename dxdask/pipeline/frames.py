@@ -245,6 +245,7 @@ def prepare(
                 source.name,
                 source.experiment,
                 shape=source.shape,
+                mask=source.mask,
                 columns=source.columns,
                 fingerprint=prints[source.name],
                 source=files,

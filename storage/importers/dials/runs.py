@@ -18,7 +18,7 @@ from dxdask.models import Experiment
 from dxdask.storage.formats import ImportedResult, RunSource, Supplement, without_frames
 from dxdask.storage.importers.dials import steps
 from dxdask.storage.importers.dials.belongs import require_belongs
-from dxdask.storage.importers.dials.images import source_of_images
+from dxdask.storage.importers.dials.images import source_of_images, with_named_mask
 from dxdask.storage.importers.dials.jobs import DialsJob, check_counts, paired
 from dxdask.storage.importers.dials.rows import PlacedRows, placed_rows
 from dxdask.storage.importers.dials.shoeboxes import strong_pixels
@@ -79,10 +79,10 @@ def _runs_of(job: DialsJob, supplement: Supplement) -> list[RunSource]:
         start = steps.without_crystal(own[0])
         source = source_of_images(job, start)
         if source is None:
-            out.append(_described(job, start, results))
+            out.append(with_named_mask(job, _described(job, start, results)))
         else:
             files = (*source.files, *job.files)
-            out.append(replace(source, files=files, results=results))
+            out.append(with_named_mask(job, replace(source, files=files, results=results)))
     return out
 
 
