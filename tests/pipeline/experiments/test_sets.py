@@ -239,3 +239,25 @@ def test_from_the_command_line(
     assert dxdask.open("s.zarr").frames("tiny_1").shape[0] == 8
     assert run_command(["slice_sequence", path, "-o", "t.zarr"]) == 2
     assert "image_range" in capsys.readouterr().err
+
+
+def test_linked_frames_stay_links(raw: list[Path], tmp_path: Path) -> None:
+    linked = dxdask.import_(raw[:2], tmp_path / "l.zarr", link=True)
+    whole = dxdask.combine_experiments([linked], tmp_path / "c.zarr")
+    sliced = dxdask.slice_sequence(whole, tmp_path / "s.zarr", image_range=(4, 9))
+    for run in linked.runs:
+        frames = linked.frames(run).compute()
+        np.testing.assert_array_equal(whole.frames(run).compute(), frames)
+        np.testing.assert_array_equal(sliced.frames(run).compute(), frames[3:9])
+        for store in (whole, sliced):
+            assert "linked_to" in store.run_attributes(run)["source"]
+
+
+def test_masks_that_were_applied_come_along(raw: list[Path], tmp_path: Path) -> None:
+    store = dxdask.import_(raw[:1], tmp_path / "s.zarr")
+    (run,) = store.runs
+    dxdask.apply_mask(dxdask.generate_mask(store, border=3), mask="generate_mask")
+    mask = store.mask(run)
+    assert not mask[0].any()
+    whole = dxdask.combine_experiments([store], tmp_path / "c.zarr")
+    np.testing.assert_array_equal(whole.mask(run), mask)
