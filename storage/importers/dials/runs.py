@@ -22,6 +22,7 @@ from dxdask.storage.importers.dials.images import source_of_images, with_named_m
 from dxdask.storage.importers.dials.jobs import DialsJob, check_counts, paired
 from dxdask.storage.importers.dials.rows import PlacedRows, placed_rows
 from dxdask.storage.importers.dials.shoeboxes import strong_pixels
+from dxdask.storage.importers.dials.stills import read_stills
 from dxdask.tables import Table
 
 log = logging.getLogger("dxdask")
@@ -42,6 +43,9 @@ def read_jobs(paths: Sequence[Path], supplement: Supplement) -> list[RunSource]:
     runs = []
     for job in paired(paths):
         check_counts(job)
+        if all(e.scan is None or e.scan.is_still for e in job.models.experiments):
+            runs += read_stills(job)
+            continue
         _require_sweeps(job)
         runs += _runs_of(job, supplement)
     return runs
@@ -50,10 +54,7 @@ def read_jobs(paths: Sequence[Path], supplement: Supplement) -> list[RunSource]:
 def _require_sweeps(job: DialsJob) -> None:
     still = next((e for e in job.models.experiments if e.scan is None or e.scan.is_still), None)
     if still is not None:
-        raise InputError(
-            f"{job.path} has stills ({still.run}); import their image files, with "
-            f"input.reference_geometry={job.path} for the geometry, and run stills_process"
-        )
+        raise InputError(f"{job.path} has stills ({still.run}) and sweeps; import them apart")
     turning = [e for e in job.models.experiments if e.goniometer is None]
     if turning:
         raise InputError(
