@@ -28,6 +28,8 @@ ORDER = (
     "dxdask.refinement",
     "dxdask.indexing",
     "dxdask.integration",
+    "dxdask.reindex",
+    "dxdask.two_theta",
     "dxdask.scaling",
     "dxdask.merging",
     "dxdask.analysis",
