@@ -14,6 +14,8 @@ DOORS = (
     "geometry",
     "hits",
     "masking",
+    "prediction",
+    "prediction/stills",
     "report",
     "simulation",
     "spotfinding",
