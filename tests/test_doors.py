@@ -17,6 +17,7 @@ DOORS = (
     "prediction",
     "prediction/stills",
     "report",
+    "report/values",
     "simulation",
     "spotfinding",
     "spotfinding/filters",

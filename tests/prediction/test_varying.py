@@ -57,7 +57,7 @@ def crossings(e, points, hkl, steps):
     g = e.goniometer
     outer = rotation_matrices(np.outer(e.scan.phi_from_z(t + 4), g.rotation_axis))
     frame = outer @ g.setting_rotation @ g.fixed_rotation @ a_at(points, t)
-    off = np.linalg.norm(np.einsum("tij,hj->thi", frame, hkl) + s0, axis=2) - np.linalg.norm(s0)
+    off = np.linalg.norm(np.einsum("tij,nj->tni", frame, hkl) + s0, axis=2) - np.linalg.norm(s0)
     step, row = np.nonzero((off[1:] > 0) != (off[:-1] > 0))
     a, b = off[step, row], off[step + 1, row]
     return row, t[step] + a / (a - b) * (t[1] - t[0])
@@ -87,7 +87,7 @@ DRIFTS = [
     # nearly as fast as the scan, with it and against it
     {"degrees": 7.0, "axis": (0.98, 0.1, -0.15)},
     {"degrees": -7.0, "axis": (0.98, 0.1, -0.15)},
-    # faster than the scan, to and fro: reflections cross several times
+    # faster than the scan, back and forth: reflections cross several times
     {"degrees": 0.0, "wobble": 4.0, "axis": (0.98, 0.1, -0.15)},
     {"degrees": 30.0, "growth": -0.1},
 ]
