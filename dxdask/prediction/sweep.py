@@ -89,6 +89,11 @@ def _scan_arrays(experiment: Experiment, parameters: PredictionParameters) -> Sc
             "force_static=true"
         )
     points = crystal.a[None] if given is None else np.asarray(given)
+    if not (np.abs(np.linalg.det(points)) > 0.0).all() or not abs(np.linalg.det(crystal.a)) > 0.0:
+        raise InputError(
+            f"run {experiment.run}: the matrix A of the crystal is singular or not a number; index "
+            "or refine it again"
+        )
     rotated = goniometer.setting_rotation @ goniometer.fixed_rotation @ points
     margin = abs(np.deg2rad(parameters.padding) / scan.image_width_rad)
     places = np.array([-margin, *range(scan.n_images + 1), scan.n_images + margin])

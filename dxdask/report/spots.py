@@ -49,7 +49,8 @@ def plot_reciprocal_lattice(
     if view == "3d" and ax.name != "3d":
         raise InputError("view=3d needs axes of the projection 3d; leave ax out, or give view=a*")
     for label, colour, rows in _groups(points, colour_by):
-        ax.scatter(*xy[rows].T, s=2.0, color=colour, label=f"{label}: {rows.sum()}", linewidths=0.0)
+        style: dict[str, Any] = {"s": 4.0, "linewidths": 0.0, "label": f"{label}: {rows.sum()}"}
+        ax.scatter(*xy[rows].T, color=colour, **style)
     ax.set(xlabel=f"{names[0]} (1/Angstrom)", ylabel=f"{names[1]} (1/Angstrom)")
     if view == "3d":
         ax.set(zlabel="z (1/Angstrom)", box_aspect=(1, 1, 1))

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.made_up_stills import CELL, panels
 
+from dxdask.models import Beam, Crystal, Experiment, ExperimentList
+from dxdask.models.crystal import b_matrix
 from dxdask.models.rotations import rotation_matrices
+from dxdask.models.vectors import matrix
 from dxdask.prediction import predict_all
+from dxdask.storage.exporters.dials import write_experiments
 from dxdask.storage.importers.dials.files import read_experiments
 
 DIALS_PYTHON = Path("/usr/bin/python3")
@@ -132,3 +137,43 @@ def test_a_crystal_with_equal_points_is_the_static_one(shared):
     np.testing.assert_array_equal(a["hkl"], b["hkl"])
     for name in ("x_cal", "y_cal", "z_cal", "s1"):
         np.testing.assert_allclose(a[name], b[name], rtol=0, atol=1e-10)
+
+
+STILLS = """
+import sys
+import numpy as np
+from dials.array_family import flex
+from dials.algorithms.spot_prediction import StillsReflectionPredictor
+from dxtbx.model.experiment_list import ExperimentList
+
+e = ExperimentList.from_file(sys.argv[1], check_format=False)[0]
+found = StillsReflectionPredictor(e, dmin=3.0).for_ub(e.crystal.get_A())
+np.savez(sys.argv[2], hkl=np.array(found["miller_index"]), xyz=np.array(found["xyzcal.px"]),
+         panel=np.array(found["panel"]))
+"""
+
+
+def test_a_mosaic_still_has_its_spots_where_dials_rotates_its_points_to(tmp_path):
+    turns = np.random.default_rng(3).normal(0, 2, (1, 3))
+    crystal = Crystal(a_matrix=matrix(rotation_matrices(turns)[0] @ b_matrix(CELL)))
+    still = Experiment(
+        identifier="s", run="s", beam=Beam(wavelength=1.3), detector=panels(), crystal=crystal
+    )
+    write_experiments(tmp_path / "still.expt", ExperimentList.of([still]))
+    args = [str(tmp_path / name) for name in ("still.expt", "dials.npz")]
+    subprocess.run([DIALS_PYTHON, "-c", STILLS, *args], check=True, cwd=tmp_path, text=True)
+    theirs = np.load(tmp_path / "dials.npz")
+    # points that are spread by mosaicity alone are rotated onto the sphere
+    ours = predict_all(
+        still, d_min=3.0, domain_size=1e7, half_mosaicity=1.0, bandwidth=0.0, n_sigma=2.0
+    )
+    mine, other = (
+        {(*h, int(p)): i for i, (h, p) in enumerate(zip(*t, strict=True))}
+        for t in ((ours["hkl"].tolist(), ours["panel"]), (theirs["hkl"].tolist(), theirs["panel"]))
+    )
+    both = [k for k in mine if k in other]
+    assert len(both) > 5
+    assert len(both) > 0.95 * len(other)  # theirs are those within 0.09 degrees of the sphere
+    i, j = np.array([mine[k] for k in both]), np.array([other[k] for k in both])
+    xy = np.stack([ours["x_cal"][i], ours["y_cal"][i]], axis=1)
+    np.testing.assert_allclose(xy, theirs["xyz"][j, :2], atol=0.01)

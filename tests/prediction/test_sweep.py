@@ -155,6 +155,11 @@ def test_what_cannot_be_predicted_is_refused():
         predict_all(e, d_min=0.4)
     with pytest.raises(InputError, match=r"d_max=2 must be larger than d_min=3"):
         predict_all(e, d_min=3.0, d_max=2.0)
+    for bad in (0.0, np.nan):
+        a = e.crystal.a.copy()
+        a[:, 1] *= bad
+        with pytest.raises(InputError, match="singular or not a number"):
+            predict_all(replace(e, crystal=replace(e.crystal, a_matrix=matrix(a))), d_min=3.0)
     with pytest.raises(InputError, match="no experiment"):
         predict_all(ExperimentList())
     still = replace(e, scan=None, goniometer=None)

@@ -19,18 +19,18 @@ _SIDE = 24
 
 
 class DetectorMap(NamedTuple):
-    """Bins (n,) of a detector, no bin on two panels; empty ones are included.
+    """Bins (m,) of a detector, no bin on two panels; empty ones are included.
 
     Attributes
     ----------
-    panel : (n,). box : (n, 4) x0, x1, y0, y1, px of the stored frame. count : (n,) reflections.
-    mean : by x, y (px) and z (images): (n,) mean residuals, NaN where there are too few. rmsd : the
+    panel : (m,). box : (m, 4) x0, x1, y0, y1, px of the stored frame. n : (m,) reflections.
+    mean : by x, y (px) and z (images): (m,) mean residuals, NaN where there are too few. rmsd : the
     same of the root mean square. panels : (p, 4) x0, x1, y0, y1 of the panels.
     """
 
     panel: Integers
     box: Floats
-    count: Integers
+    n: Integers
     mean: dict[str, Floats]
     rmsd: dict[str, Floats]
     panels: Floats
@@ -115,7 +115,7 @@ def _layout(source: Source, step: str | None) -> Detector:
 
 
 def mean_vectors(found: DetectorMap) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Return the centres (n, 2) of bins, mean residuals (n, 2), px, and which bins have any."""
+    """Return the centres (m, 2) of bins, mean residuals (m, 2), px, and which bins have any."""
     centre = np.stack([found.box[:, :2].mean(axis=1), found.box[:, 2:].mean(axis=1)], axis=1)
     vector = np.stack([found.mean["x"], found.mean["y"]], axis=1)
-    return centre, vector, np.isfinite(vector).all(axis=1)
+    return centre, vector, np.asarray(np.isfinite(vector).all(axis=1))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.columns import Reflections, n_rows
+from dxdask.columns import Reflections, n_rows, select
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.results import StepResult
@@ -64,9 +64,27 @@ def results_of(
             f"reflections lack {', '.join(missing)}; give those of a step that has them "
             f"({', '.join(steps)})"
         )
+    if needed:
+        found = _of_experiments(found)
     if needed and n_rows(found.reflections) == 0:
         raise InputError("no reflections to plot; process the runs first, or give another step")
     return found
+
+
+def _of_experiments(results: Results) -> Results:
+    """Return the results with every reflection of an experiment.
+
+    Spots that are not indexed have none (-1) in files of DIALS: they become those of the first
+    where there is one run; of several runs it is not known whose they are, and they are left out.
+    """
+    table, experiments = results
+    of = table["experiment"]
+    none = (of < 0) | (of >= len(experiments))
+    if not none.any():
+        return results
+    if len(experiments.runs) != 1:
+        return Results(select(table, ~none), experiments)
+    return Results({**table, "experiment": np.where(none, 0, of).astype(of.dtype)}, experiments)
 
 
 def _stored(store: Store, steps: Sequence[str], columns: Sequence[str]) -> Results:

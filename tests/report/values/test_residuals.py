@@ -57,17 +57,17 @@ def test_a_displaced_module_is_seen_in_its_bins_and_only_there() -> None:
     found = residuals_over_detector((table, e), bin_size=30)
     assert found.box[:, 1].max() == 300
     assert found.box[:, 3].max() == 280
-    assert found.count.sum() == len(table["x"])
-    rows = found.count >= 5
+    assert found.n.sum() == len(table["x"])
+    rows = found.n >= 5
     lower, upper = found.box[:, 2] >= 151, found.box[:, 3] <= 150
     for part, dx, dy in ((lower, 1.5, -0.4), (upper, 0.0, 0.0)):
         np.testing.assert_allclose(found.mean["x"][rows & part], dx, atol=0.1)
         np.testing.assert_allclose(found.mean["y"][rows & part], dy, atol=0.1)
         np.testing.assert_allclose(found.mean["z"][rows & part], 0.0, atol=0.1)
         np.testing.assert_allclose(found.rmsd["x"][rows & part], np.hypot(dx, 0.05), atol=0.1)
-    assert np.isnan(found.mean["x"][found.count < 3]).all()
+    assert np.isnan(found.mean["x"][found.n < 3]).all()
     centre, vector, known = mean_vectors(found)
-    assert known.sum() == (found.count >= 3).sum()
+    assert known.sum() == (found.n >= 3).sum()
     far = known & (centre[:, 1] > 160) & rows
     np.testing.assert_allclose(vector[far].mean(axis=0), (1.5, -0.4), atol=0.03)
 
@@ -87,7 +87,7 @@ def test_240_panels_have_bins_of_their_own_in_the_layout_of_the_frame() -> None:
         assert own[:, 0].min() == x
         assert own[:, 2].min() == y
         assert own[:, 1].max() == x + panel.image_size[0]
-    shown = found.count >= 3
+    shown = found.n >= 3
     np.testing.assert_allclose(found.mean["x"][shown & (found.panel == 101)], 2.0, atol=1e-6)
     np.testing.assert_allclose(found.mean["x"][shown & (found.panel != 101)], 0.0, atol=1e-6)
 
@@ -97,8 +97,8 @@ def test_several_runs_on_one_detector_are_one_map_and_other_layouts_are_refused(
     table = observed(*runs)
     table["x"] += np.where(table["experiment"] == 0, 1.0, -1.0)
     found = residuals_over_detector((table, ExperimentList.of(runs)))
-    assert found.count.sum() == len(table["x"])
-    np.testing.assert_allclose(np.average(found.mean["x"][found.count > 2]), 0.0, atol=0.2)
+    assert found.n.sum() == len(table["x"])
+    np.testing.assert_allclose(np.average(found.mean["x"][found.n > 2]), 0.0, atol=0.2)
     differ = ExperimentList.of([run("one"), run("two", panels=4)])
     with pytest.raises(InputError, match="2 layouts of panels"):
         residuals_over_detector((observed(*differ), differ))

@@ -96,3 +96,17 @@ def test_places_of_spots_are_those_on_the_stored_frame() -> None:
     assert found["indexed"].all()
     with pytest.raises(InputError, match="no reflections"):
         spots_over_detector((select(table, np.arange(0)), ExperimentList.of([e])))
+
+
+def test_spots_of_no_experiment_are_those_of_the_only_run_or_left_out() -> None:
+    one, two = run("one"), run("two")
+    for runs in ([one], [one, two]):
+        table = observed(*runs)
+        table["experiment"][::10] = -1  # as files of DIALS have it for spots that are not indexed
+        table["flags"][::10] &= ~np.uint32(Flag.INDEXED)
+        found = spots_by_image((table, ExperimentList.of(runs)))
+        lost = (table["experiment"] == -1).sum()
+        assert found["n_indexed"].sum() == len(table["z"]) - lost
+        assert found["n_unindexed"].sum() == (lost if len(runs) == 1 else 0)
+        points = reciprocal_lattice((table, ExperimentList.of(runs)))
+        assert points.indexed.sum() == len(table["z"]) - lost
