@@ -25,6 +25,7 @@ ORDER = (
     "dxdask.masking",
     "dxdask.spotfinding",
     "dxdask.hits",
+    "dxdask.prediction",
     "dxdask.refinement",
     "dxdask.indexing",
     "dxdask.integration",

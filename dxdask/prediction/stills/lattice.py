@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.integration.centring import is_centring_absence
-from dxdask.integration.rays import find_panel
-from dxdask.integration.stills.footprint import (
+from dxdask.prediction.absences import is_centring_absence
+from dxdask.prediction.lattice_rows import within
+from dxdask.prediction.rays import find_panel
+from dxdask.prediction.stills.footprint import (
     excitation,
     mean_ray,
     on_panel,
@@ -17,24 +18,8 @@ from dxdask.integration.stills.footprint import (
     reach,
 )
 
-PANEL, S1, X, Y, EPS, SIGMA, D, XX, XY, YY = 0, 1, 4, 5, 6, 7, 8, 9, 10, 11
-N_NUMBERS = 12
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _within(start: Any, step: Any, centre: Any, radius: float) -> Any:
-    """Return the range of real l with start + l step in a sphere; an empty range for none."""
-    a, b, c = 0.0, 0.0, -radius * radius
-    for i in range(3):
-        from_centre = start[i] - centre[i]
-        a += step[i] * step[i]
-        b += step[i] * from_centre
-        c += from_centre * from_centre
-    root = b * b - a * c
-    if root < 0.0:
-        return 1.0, 0.0
-    root = np.sqrt(root)
-    return (-b - root) / a, (-b + root) / a
+PANEL, S1, X, Y, EPS, SIGMA, D, XX, XY, YY, X_MM, Y_MM = 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+N_NUMBERS = 14
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -46,12 +31,13 @@ def _record(q: Any, s0: Any, spread: Any, n_sigma: float, panels: Any, work: Any
     if not eps * eps <= n_sigma * n_sigma * variance:
         return False
     mean_ray(q, s0, eps, variance, g, spread, pull, s1)
-    p, _, _, x, y = find_panel(panels, s1[0], s1[1], s1[2])
+    p, x_mm, y_mm, x, y = find_panel(panels, s1[0], s1[1], s1[2])
     if p < 0:
         return False
     covariance, jacobian = work[3:6], work[6:8]
     ray_covariance(q, s0, variance, g, spread, pull, covariance)
     row[PANEL], row[X], row[Y], row[EPS], row[SIGMA] = p, x, y, eps, np.sqrt(variance)
+    row[X_MM], row[Y_MM] = x_mm, y_mm
     row[S1], row[S1 + 1], row[S1 + 2] = s1[0], s1[1], s1[2]
     row[D] = 1.0 / np.sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2])
     row[XX], row[XY], row[YY] = on_panel(panels, p, s1, covariance, jacobian)
@@ -82,10 +68,10 @@ def near_sphere(
         for k in range(-int(limits[5]), int(limits[5]) + 1):
             for i in range(3):
                 start[i] = a_matrix[i, 0] * h + a_matrix[i, 1] * k
-            low, high = _within(start, step, origin, limits[3])
-            low_outer, high_outer = _within(start, step, centre, wave + limits[1])
+            low, high = within(start, step, origin, limits[3])
+            low_outer, high_outer = within(start, step, centre, wave + limits[1])
             low, high = max(low, low_outer), min(high, high_outer)
-            low_inner, high_inner = _within(start, step, centre, wave - limits[1])
+            low_inner, high_inner = within(start, step, centre, wave - limits[1])
             l = int(np.ceil(low))
             while l <= high:
                 if low_inner < l < high_inner:

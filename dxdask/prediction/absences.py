@@ -1,4 +1,4 @@
-"""Absences of the centring of a lattice."""
+"""Reflections that are absent by the symmetry of the crystal."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ def is_centring_absence(h: int, k: int, l: int, centring: Any) -> bool:
         if (h * centring[i, 0] + k * centring[i, 1] + l * centring[i, 2]) % _UNIT != 0:
             return True
     return False
+
+
+def is_absent(hkl: NDArray[np.int32], group: gemmi.SpaceGroup) -> NDArray[np.bool_]:
+    """Return True (n,) where hkl (n, 3) is absent by the centring, screw axes or glide planes."""
+    return np.asarray(group.operations().systematic_absences(hkl), dtype=np.bool_)

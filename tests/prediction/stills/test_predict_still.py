@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from support.made_up_stills import CELL, panels
 
-from dxdask.integration.stills.context import StillsContext, stills_context
-from dxdask.integration.stills.prediction import predict_still
-from dxdask.integration.stills.spread import Spread, profile, spread_of
 from dxdask.models import Beam, Detector
 from dxdask.models.crystal import b_matrix
 from dxdask.models.rotations import rotation_matrices
+from dxdask.prediction.stills import predict_still
+from dxdask.prediction.stills.models import RunOfStills, run_of_stills
+from dxdask.prediction.stills.spread import Spread, profile, spread_of
 
 WAVELENGTH = 1.31
 A_MATRIX = rotation_matrices(np.array([[0.3, -1.1, 0.7]]))[0] @ b_matrix(CELL)
@@ -24,8 +24,8 @@ COLOURED = Spread(1e-4, 1e-9, 2e-3)
 MIXED = Spread(3e-4, 8e-4, 6e-4)
 
 
-def _setup(d_min: float = 2.5, **beam: object) -> StillsContext:
-    return stills_context(panels(), replace(Beam(wavelength=1.3), **beam), "P 43 21 2", d_min=d_min)  # type: ignore[arg-type]
+def _setup(d_min: float = 2.5, **beam: object) -> RunOfStills:
+    return run_of_stills(panels(), replace(Beam(wavelength=1.3), **beam), "P 43 21 2", d_min=d_min)  # type: ignore[arg-type]
 
 
 def _drawn(
@@ -97,9 +97,9 @@ def test_all_points_near_the_sphere_are_predicted_once_and_in_order() -> None:
 
 def test_resolution_limits_and_centring_leave_reflections_out() -> None:
     beam = Beam(wavelength=1.3)
-    whole = predict_still(A_MATRIX, WAVELENGTH, stills_context(panels(), beam, "P 1"), ROUND)
+    whole = predict_still(A_MATRIX, WAVELENGTH, run_of_stills(panels(), beam, "P 1"), ROUND)
     assert 4.0 < whole.d.min() < 4.3  # the corners
-    some = stills_context(panels(), beam, "I 4", d_min=5.0, d_max=10.0)
+    some = run_of_stills(panels(), beam, "I 4", d_min=5.0, d_max=10.0)
     found = predict_still(A_MATRIX, WAVELENGTH, some, ROUND)
     assert 5.0 <= found.d.min() < found.d.max() <= 10.0
     assert np.all(found.hkl.sum(axis=1) % 2 == 0)
@@ -112,12 +112,6 @@ def test_a_wide_crystal_has_more_reflections_than_a_narrow_one() -> None:
               (1e-4, 2e-4, 4e-4)]  # fmt: skip
     assert counts[1] / counts[0] == pytest.approx(2, rel=0.15)
     assert counts[2] / counts[1] == pytest.approx(2, rel=0.15)
-
-
-def test_polarisation_of_a_beam_polarised_in_a_plane() -> None:
-    found = predict_still(A_MATRIX, WAVELENGTH, _setup(polarization_fraction=1.0), ROUND)
-    inwards = found.s1[:, 0] * WAVELENGTH
-    np.testing.assert_allclose(1 / found.lp, 1 - inwards**2, rtol=1e-12)
 
 
 def test_partiality_falls_by_half_near_its_half_width() -> None:

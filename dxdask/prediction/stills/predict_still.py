@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.integration.corrections import polarisation
-from dxdask.integration.stills import lattice
-from dxdask.integration.stills.context import StillsContext
-from dxdask.integration.stills.spread import Spread, profile
-from dxdask.models import Beam
+from dxdask.prediction.stills import lattice
+from dxdask.prediction.stills.models import StillModels
+from dxdask.prediction.stills.spread import Spread, profile
 
 
 class Predictions(NamedTuple):
@@ -20,10 +18,9 @@ class Predictions(NamedTuple):
 
     Attributes
     ----------
-    hkl : (n, 3). panel : (n,). s1 : (n, 3), 1/A, the mean ray. x, y : px, of that ray.
+    hkl : (n, 3). panel : (n,). s1 : (n, 3), 1/A, the mean ray. x, y : px, x_mm, y_mm : mm, of it.
     excitation_error : |q + s0| - |s0|, 1/A; sigma : standard deviation of excitation errors by the
     spread of the lattice point. covariance : (n, 3) xx, xy, yy of the spot, px^2. d : A.
-    lp : correction of counts for polarisation.
     """
 
     hkl: NDArray[np.int32]
@@ -31,11 +28,12 @@ class Predictions(NamedTuple):
     s1: Floats
     x: Floats
     y: Floats
+    x_mm: Floats
+    y_mm: Floats
     excitation_error: Floats
     sigma: Floats
     covariance: Floats
     d: Floats
-    lp: Floats
 
     @property
     def partiality(self) -> Floats:
@@ -46,7 +44,7 @@ class Predictions(NamedTuple):
 def predict_still(
     a_matrix: Floats,
     wavelength: float,
-    context: StillsContext,
+    models: StillModels,
     spread: Spread,
     *,
     n_sigma: float = 3.0,
@@ -59,32 +57,32 @@ def predict_still(
 
     Parameters
     ----------
-    a_matrix : (3, 3) A = U B, 1/A. wavelength : A. context : of the run.
+    a_matrix : (3, 3) A = U B, 1/A. wavelength : A. models : of the run.
     spread : of lattice points and wavelengths. n_sigma : largest excitation error, in standard
         deviations.
     """
-    s0 = context.beam.s0 * (context.beam.wavelength / wavelength)
-    q_max = min(1.0 / context.d_min, 2.0 / wavelength)
+    s0 = models.beam.s0 * (models.beam.wavelength / wavelength)
+    q_max = min(1.0 / models.d_min, 2.0 / wavelength)
     cells = np.linalg.norm(np.linalg.inv(a_matrix), axis=1)
     largest = n_sigma * np.sqrt(
         spread.size**2
         + (spread.mosaic * q_max) ** 2
         + (spread.band * 0.6 * wavelength * q_max**2) ** 2
     )
-    limits = np.array([n_sigma, largest, 1.0 / context.d_max, q_max, *np.floor(cells[:2] * q_max)])
+    limits = np.array([n_sigma, largest, 1.0 / models.d_max, q_max, *np.floor(cells[:2] * q_max)])
     room = int(2.5 * np.pi * q_max**2 * largest / abs(np.linalg.det(a_matrix))) + 64
     while True:
         hkl, out = np.empty((room, 3), np.int32), np.empty((room, lattice.N_NUMBERS))
         n = lattice.near_sphere(
-            np.ascontiguousarray(a_matrix), s0, limits, context.centring, np.array(spread),
-            context.panels, hkl, out,
+            np.ascontiguousarray(a_matrix), s0, limits, models.centring, np.array(spread),
+            models.panels, hkl, out,
         )  # fmt: skip
         if n <= room:
-            return _predictions(hkl[:n].copy(), out[:n], context.beam)
+            return _predictions(hkl[:n].copy(), out[:n])
         room = n
 
 
-def _predictions(hkl: NDArray[np.int32], out: Floats, beam: Beam) -> Predictions:
+def _predictions(hkl: NDArray[np.int32], out: Floats) -> Predictions:
     s1 = np.ascontiguousarray(out[:, lattice.S1 : lattice.S1 + 3])
     return Predictions(
         hkl=hkl,
@@ -92,9 +90,10 @@ def _predictions(hkl: NDArray[np.int32], out: Floats, beam: Beam) -> Predictions
         s1=s1,
         x=out[:, lattice.X].copy(),
         y=out[:, lattice.Y].copy(),
+        x_mm=out[:, lattice.X_MM].copy(),
+        y_mm=out[:, lattice.Y_MM].copy(),
         excitation_error=out[:, lattice.EPS].copy(),
         sigma=out[:, lattice.SIGMA].copy(),
         covariance=np.ascontiguousarray(out[:, lattice.XX : lattice.YY + 1]),
         d=out[:, lattice.D].copy(),
-        lp=1.0 / polarisation(s1, beam),
     )
