@@ -15,7 +15,7 @@ from dxdask.indexing.known_symmetry import apply_known_symmetry, cell_text, desc
 from dxdask.indexing.lattice_fit import indices_near
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids
-from dxdask.indexing.search_beam_position.best_shift import find_beam_shift
+from dxdask.indexing.search_beam_position.best_shift import BeamShift, find_beam_shift
 from dxdask.indexing.search_beam_position.shifts import centre_text, moved, with_beam_shift
 from dxdask.indexing.trial_fit import TrialFit, evenly, trial_fit
 from dxdask.models import Experiment, ExperimentList
@@ -25,8 +25,9 @@ MOST_SPOTS = 8000
 """Spots of a trial: the search does not become better with more."""
 CONVINCING = 0.5
 BETTER = 1.5
-"""Smallest fraction of the spots on a lattice that is named as a cause. It is this factor larger
-than with the models given, or leaves so much fewer spots off the lattice (`FEWER`)."""
+"""Smallest fraction of the spots on a lattice that is named as a cause. It, or that of the spots
+well on the lattice, is this factor larger than with the models given, or leaves so much fewer spots
+(`FEWER`) off the lattice."""
 FEWER = 0.5
 RIGHT = 0.8
 """Fraction of the spots on a lattice from which on nothing is wrong with the geometry."""
@@ -42,12 +43,14 @@ class Cause:
 
     Attributes
     ----------
-    name : of the kind of cause. fraction : of the spots on the lattice then, less those by chance.
+    name : of the kind of cause. fraction : of the spots on the lattice then, less those by chance;
+    tight : of those within half the tolerance.
     text : what was found and what to do. experiments : the changed models, where models change.
     """
 
     name: str
     fraction: float
+    tight: float
     text: str
     experiments: ExperimentList | None = None
 
@@ -83,22 +86,29 @@ def likely_causes(
     """
     some = evenly(reflections, MOST_SPOTS)
     now = trial_fit(some, experiments, parameters)
-    least = max(CONVINCING, min(BETTER * now.fraction, 1.0 - FEWER * (1.0 - now.fraction)))
     tried: list[str] = []
     causes: list[Cause] = []
     geometry = (("rotation axis", _axis), ("beam centre", _beam_centre), ("distance", _distance))
     spots_or_cell = (("cell", _cell), ("several crystals", _several))
-    for name, test in (*geometry, *spots_or_cell) if now.fraction < RIGHT else spots_or_cell:
+    for name, test in (*geometry, *spots_or_cell) if now.tight < RIGHT else spots_or_cell:
         cause, text = test(some, experiments, parameters, now)
         tried.append(text)
-        if cause is not None and (cause.fraction >= least or name in ("cell", "several crystals")):
+        if cause is not None and (cause.experiments is None or _convinces(cause, now)):
             causes.append(cause)
-        if cause is not None and name == "rotation axis" and cause.fraction >= least:
-            break
-    causes.sort(key=lambda c: -c.fraction)
+            if name == "rotation axis":
+                break
+    causes.sort(key=lambda c: -c.tight)
     if n_rows(reflections) < ENOUGH_SPOTS:
         causes.append(_few(n_rows(reflections)))
     return Trials(now=now, causes=tuple(causes), tried=tuple(t for t in tried if t))
+
+
+def _convinces(cause: Cause, now: TrialFit) -> bool:
+    """Return true if a lattice fits far better with the models of a cause."""
+    pairs = ((cause.fraction, now.fraction), (cause.tight, now.tight))
+    return cause.fraction >= CONVINCING and any(
+        new >= min(BETTER * old, 1.0 - FEWER * (1.0 - old)) for new, old in pairs
+    )
 
 
 def _percent(fraction: float) -> str:
@@ -106,6 +116,14 @@ def _percent(fraction: float) -> str:
 
 
 Tested = tuple[Cause | None, str]
+
+
+def _cause(
+    name: str, fit: TrialFit | BeamShift, text: str, experiments: ExperimentList | None = None
+) -> Cause:
+    return Cause(
+        name=name, fraction=fit.fraction, tight=fit.tight, text=text, experiments=experiments
+    )
 
 
 def _axis(
@@ -120,7 +138,7 @@ def _axis(
         "geometry.goniometer.invert_rotation_axis=true"
     )
     tried = f"the rotation axis inverted ({_percent(fit.fraction)} of the spots on a lattice)"
-    return Cause(name="axis", fraction=fit.fraction, text=text, experiments=inverted), tried
+    return _cause("rotation axis", fit, text, inverted), tried
 
 
 def _beam_centre(
@@ -133,7 +151,9 @@ def _beam_centre(
     if found is None:
         return None, f"{scope} (no lattice)"
     new = with_beam_shift(experiments, found.shift_mm)
-    fraction = max(found.fraction, trial_fit(spots, new, parameters).fraction)
+    again = trial_fit(spots, new, parameters)
+    fit = max((found, again), key=lambda f: f.tight)
+    fraction = fit.fraction
     first = experiments[0]
     px = found.shift_mm / np.asarray(first.detector[0].pixel_size)
     text = (
@@ -141,8 +161,7 @@ def _beam_centre(
         f"{_percent(fraction)} of the spots, else {_percent(now.fraction)}: import again with "
         f"geometry.detector.fast_slow_beam_centre={centre_text(new[0].detector, first.beam.s0)}"
     )
-    cause = Cause(name="beam centre", fraction=fraction, text=text, experiments=new)
-    return cause, f"{scope} ({_percent(fraction)})"
+    return _cause("beam centre", fit, text, new), f"{scope} ({_percent(fraction)})"
 
 
 def beam_centre_cause(
@@ -160,19 +179,16 @@ def _distance(
     spots: Reflections, experiments: ExperimentList, parameters: IndexParameters, now: TrialFit
 ) -> Tested:
     """Return the best fit with another distance."""
-    fits = [
-        (trial_fit(spots, _scaled(experiments, scale), parameters).fraction, scale)
-        for scale in SCALES
-    ]
-    fraction, scale = max(fits)
+    fits = [(trial_fit(spots, _scaled(experiments, scale), parameters), scale) for scale in SCALES]
+    fit, scale = max(fits, key=lambda f: f[0].tight)
+    fraction = fit.fraction
     distance = scale * experiments[0].detector[0].distance
     text = (
         f"with the distance {100 * (scale - 1):+.0f} % a lattice fits {_percent(fraction)} of the "
         f"spots, else {_percent(now.fraction)}: import again with "
         f"geometry.detector.distance={distance:.2f}"
     )
-    scaled = _scaled(experiments, scale)
-    cause = Cause(name="distance", fraction=fraction, text=text, experiments=scaled)
+    cause = _cause("distance", fit, text, _scaled(experiments, scale))
     return cause, f"distances from {min(SCALES) - 1:+.0%} to {max(SCALES) - 1:+.0%} " + (
         f"({_percent(fraction)})"
     )
@@ -193,7 +209,7 @@ def _cell(
         f"without the {description(known)} a lattice of the reduced cell {cell_text(now.a_matrix)} "
         f"fits {_percent(now.fraction)} of the spots: give another cell or none"
     )
-    return Cause(name="cell", fraction=now.fraction, text=text), ""
+    return _cause("cell", now, text), ""
 
 
 def _several(
@@ -212,7 +228,8 @@ def _several(
                 f"each run by its own has a lattice that fits ({each} of the spots), one of all "
                 f"{_percent(now.fraction)}: use indexing.joint_indexing=auto or false"
             )
-            return Cause(name="several crystals", fraction=fraction, text=text), ""
+            tight = float(np.mean([f.tight for f in alone]))
+            return Cause(name="several crystals", fraction=fraction, tight=tight, text=text), ""
         return None, f"each run by its own ({each})"
     if now.a_matrix is None or now.fraction < SECOND:
         return None, ""
@@ -223,7 +240,7 @@ def _several(
     if second is None:
         return None, "a second lattice among the spots off the best one"
     text = f"the best lattice fits {_percent(now.fraction)} of the spots, and {second}"
-    return Cause(name="several crystals", fraction=now.fraction, text=text), ""
+    return _cause("several crystals", now, text), ""
 
 
 def second_lattice(
@@ -245,7 +262,7 @@ def _few(n: int) -> Cause:
         f"{n} spots are few to find a lattice: lower the threshold of find_spots, use more images, "
         "or give indexing.known_symmetry.unit_cell"
     )
-    return Cause(name="few spots", fraction=0.0, text=text)
+    return Cause(name="few spots", fraction=0.0, tight=0.0, text=text)
 
 
 def _of_run(
@@ -277,7 +294,7 @@ def _scaled(experiments: ExperimentList, scale: float) -> ExperimentList:
 
 
 def moved_far(before: ExperimentList, after: ExperimentList) -> Sequence[str]:
-    """Return warnings on detectors whose distance a refinement changed by more than 1 %."""
+    """Return warnings on detectors whose distance a refinement changed by more than 1.5 %."""
     out = []
     pairs = [(a.detector, b.detector) for a, b in zip(before, after, strict=False)]
     for old, new in dict.fromkeys(pairs):
@@ -291,5 +308,5 @@ def moved_far(before: ExperimentList, after: ExperimentList) -> Sequence[str]:
     return out
 
 
-LARGEST_CHANGE = 0.01
+LARGEST_CHANGE = 0.015
 """Change of the distance by refinement that is reported."""

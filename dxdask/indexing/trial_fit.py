@@ -23,6 +23,8 @@ from dxdask.models import ExperimentList
 
 GRID = 128
 LATTICES = 3
+TIGHT = 0.5
+"""Part of the tolerance of an index within which points tell lattices apart."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,10 +34,12 @@ class TrialFit:
     Attributes
     ----------
     fraction : of the spots that it indexes, less those that any lattice would by chance, 0 to 1.
+    tight : the same of those within half the tolerance, which a lattice that is only near has less.
     a_matrix : A (3, 3) of its reduced cell, None without a lattice. n_spots : compared.
     """
 
     fraction: float
+    tight: float
     a_matrix: Floats | None
     n_spots: int
 
@@ -64,7 +68,7 @@ def trial_fit(
     """
     spots = map_centroids(reflections, experiments)
     rlp = spots["rlp"]
-    nothing = TrialFit(fraction=0.0, a_matrix=None, n_spots=len(rlp))
+    nothing = TrialFit(fraction=0.0, tight=0.0, a_matrix=None, n_spots=len(rlp))
     try:
         max_cell = parameters.max_cell or find_max_cell(spots, parameters.max_cell_estimation)
         d_min = grid_d_min(rlp, max_cell=max_cell, n_points=GRID, d_min=None)
@@ -87,4 +91,5 @@ def trial_fit(
     if not found:
         return nothing
     fraction, a_matrix = max(found, key=lambda f: f[0])
-    return TrialFit(fraction=fraction, a_matrix=a_matrix, n_spots=len(low))
+    tight = above_chance(a_matrix, low, TIGHT * tolerance)
+    return TrialFit(fraction=fraction, tight=tight, a_matrix=a_matrix, n_spots=len(low))

@@ -105,7 +105,7 @@ def test_a_second_lattice_is_named():
 def test_figures_do_not_depend_on_the_order_of_causes(example):
     spots, experiments = example
     trials = likely_causes(spots, beam_off(experiments, (10.0, 17.0)), IndexParameters())
-    fractions = [c.fraction for c in trials.causes]
+    fractions = [c.tight for c in trials.causes]
     assert fractions == sorted(fractions, reverse=True)
     assert trials.causes[0].name == "beam centre"
 

@@ -46,9 +46,12 @@ def test_the_centre_is_found_and_taken_by_index(wrong, capsys):
     assert not any("is corrected" in m for m in store.messages("index"))
     # another search gives another fingerprint: index is made again
     dxdask.search_beam_position(store, mm_search_scope=0.2)
-    dxdask.index(store, accept_poor_fit=True, **QUICK)
+    dxdask.index(store, **QUICK)
     shift = store.table("search_beam_position", "beam_centres")["shift_fast_mm"].iloc[0]
     assert f"moved by {shift:+.3f}" in store.messages("index")[0]
+    # the rest is found where the lattice does not fit
+    assert any("is corrected" in m for m in store.messages("index"))
+    assert store.table("index", "imagesets")["percent"].iloc[0] > 90
 
 
 def test_the_command(wrong, capsys):

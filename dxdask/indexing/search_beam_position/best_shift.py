@@ -16,14 +16,13 @@ from dxdask.indexing.max_cell import find_max_cell
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids
 from dxdask.indexing.search_beam_position.differences import (
-    TIGHT,
     lattices_of_differences,
     spot_differences,
 )
 from dxdask.indexing.search_beam_position.grid import best_shifts
 from dxdask.indexing.search_beam_position.score import lattice_planes
 from dxdask.indexing.search_beam_position.shifts import with_beam_shift
-from dxdask.indexing.trial_fit import above_chance, evenly
+from dxdask.indexing.trial_fit import TIGHT, above_chance, evenly
 from dxdask.models import ExperimentList
 
 LATTICES = 3
@@ -36,10 +35,12 @@ class BeamShift:
     """A shift of the beam centre, along fast and slow (2,), mm.
 
     fraction : of the spots on the lattice at that centre, less those by chance.
+    tight : of those within half the tolerance.
     """
 
     shift_mm: Floats
     fraction: float
+    tight: float
 
 
 def find_beam_shift(
@@ -70,18 +71,17 @@ def find_beam_shift(
             found.append(_tried(shift, fit(lattice.a_matrix, rlp, tolerance), rlp, tolerance))
     if not found:
         return None
-    best = max(t.tight for t in found)
-    found = [t for t in found if t.tight >= AS_GOOD * best]
+    best = max(t.shift.tight for t in found)
+    found = [t for t in found if t.shift.tight >= AS_GOOD * best]
     nearest = min(t.off for t in found)
     found = [t for t in found if t.off <= nearest / AS_GOOD]
     return min(found, key=lambda t: float(np.linalg.norm(t.shift.shift_mm))).shift
 
 
 class _Tried(NamedTuple):
-    """A shift, the fraction of spots well on the lattice, and their median distance from it."""
+    """A shift, and the median distance of the spots from the lattice, in index units."""
 
     shift: BeamShift
-    tight: float
     off: float
 
 
@@ -89,7 +89,10 @@ def _tried(shift: Floats, lattice: Lattice, rlp: Floats, tolerance: float) -> _T
     hkl, near = indices_near(lattice.a_matrix, rlp, TIGHT * tolerance)
     off = np.abs(rlp[near] @ np.linalg.inv(lattice.a_matrix).T - hkl[near])
     return _Tried(
-        shift=BeamShift(shift_mm=shift, fraction=above_chance(lattice.a_matrix, rlp, tolerance)),
-        tight=above_chance(lattice.a_matrix, rlp, TIGHT * tolerance),
+        shift=BeamShift(
+            shift_mm=shift,
+            fraction=above_chance(lattice.a_matrix, rlp, tolerance),
+            tight=above_chance(lattice.a_matrix, rlp, TIGHT * tolerance),
+        ),
         off=float(np.median(off)) if near.any() else np.inf,
     )

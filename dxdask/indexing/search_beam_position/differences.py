@@ -20,7 +20,7 @@ from dxdask.indexing.lattice_fit import Lattice, fit, indices_near
 from dxdask.indexing.methods.fft3d import power_spectrum
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reduction import inverse, niggli_reduced, primitive
-from dxdask.indexing.trial_fit import above_chance
+from dxdask.indexing.trial_fit import TIGHT, above_chance
 
 WEDGE_RAD = np.deg2rad(2.0)
 PARTNERS = 16
@@ -29,8 +29,6 @@ GRID = 128
 """Points of the grid of the Fourier transform along each edge."""
 PEAKS = 40
 TRIPLETS = 60
-TIGHT = 0.5
-"""Part of the tolerance of an index within which points tell lattices apart."""
 
 
 def spot_differences(spots: Reflections) -> Floats:
