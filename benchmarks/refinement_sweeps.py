@@ -132,18 +132,25 @@ def left_out_rmsd(others: Reflections, experiments: ExperimentList) -> float:
     return float(np.sqrt(np.nanmean(z2)))
 
 
-def errors(found: Crystal, true: Crystal) -> tuple[float, float]:
-    """Return the root mean square errors of orientation (degree) and cell (relative) of a scan."""
-    assert true.scan_points is not None
-    wanted = np.array(true.scan_points)
-    points = np.broadcast_to(found.a, wanted.shape)
-    points = points if found.scan_points is None else np.array(found.scan_points)
-    change = points @ np.linalg.inv(wanted)
-    left, size, right = np.linalg.svd(change)
-    rotation = left @ right
-    sines = [rotation[:, 2, 1] - rotation[:, 1, 2], rotation[:, 0, 2] - rotation[:, 2, 0],
-             rotation[:, 1, 0] - rotation[:, 0, 1]]  # fmt: skip
-    angles = np.degrees(0.5 * np.sqrt(np.sum(np.square(sines), axis=0)))
+def errors(found: Experiment, true: Experiment) -> tuple[float, float]:
+    """Return the rms errors of orientation (degree) and cell (relative) along a scan.
+
+    A rotation of beam and detector across the spindle cannot be distinguished from a rotation of
+    the crystal that follows the scan: one is removed, by least squares.
+    """
+    crystal, wanted = found.crystal, np.array(true.crystal.scan_points)
+    points = np.broadcast_to(crystal.a, wanted.shape)
+    points = points if crystal.scan_points is None else np.array(crystal.scan_points)
+    left, size, right = np.linalg.svd(points @ np.linalg.inv(wanted))
+    turn = left @ right
+    off = 0.5 * np.stack([turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0],
+                          turn[:, 1, 0] - turn[:, 0, 1]], axis=1)  # fmt: skip
+    phi = true.scan.phi_from_z(np.arange(len(wanted), dtype=np.float64))
+    back = rotation_matrices(-phi[:, None] * true.goniometer.rotation_axis)
+    across = np.linalg.svd(true.goniometer.rotation_axis[None])[2][1:]
+    design = np.einsum("nij,kj->nik", back, across).reshape(-1, 2)
+    off = off.ravel() - design @ np.linalg.lstsq(design, off.ravel(), rcond=None)[0]
+    angles = np.degrees(np.linalg.norm(off.reshape(-1, 3), axis=1))
     return float(np.sqrt((angles**2).mean())), float(np.sqrt(((size - 1.0) ** 2).mean()))
 
 

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.models import Detector
+from dxdask.models import Detector, Panel, parallax
 
 
 class PanelArrays(NamedTuple):
@@ -17,7 +17,8 @@ class PanelArrays(NamedTuple):
 
     inverse_d: (p, 3, 3), 1/mm; axes: (p, 2, 3) fast and slow; normal: (p, 3) pointing away from the
     sample; pixel_size: (p, 2) mm; image_size: (p, 2) px; offset: (p, 2) px in the stored frame;
-    sensor: (p, 2) mu (1/mm) and thickness (mm), both 0 where there is no parallax to correct.
+    sensor: (p, 3) mu (1/mm) and thickness (mm), both 0 where there is no parallax to correct, and
+    1 where its law is that of dxtbx, else 0.
     """
 
     inverse_d: Floats
@@ -41,8 +42,26 @@ def panel_arrays(detector: Detector) -> PanelArrays:
         pixel_size=np.array([p.pixel_size for p in panels], dtype=np.float64),
         image_size=np.array([p.image_size for p in panels], dtype=np.int64),
         offset=np.array([p.offset for p in panels], dtype=np.int64),
-        sensor=np.array([(p.mu, p.thickness) if p.use_parallax else (0.0, 0.0) for p in panels]),
+        sensor=np.array([_sensor(p) for p in panels]),
     )
+
+
+def _sensor(panel: Panel) -> tuple[float, float, float]:
+    if not (panel.use_parallax and panel.mu > 0.0 and panel.thickness > 0.0):
+        return 0.0, 0.0, 0.0
+    return panel.mu, panel.thickness, float(panel.parallax_law == "dxtbx")
+
+
+_compiled = njit(cache=True, nogil=True, error_model="numpy")
+_absorbed = _compiled(parallax.absorbed_mean_path)
+_dxtbx = _compiled(parallax.dxtbx_mean_path)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def mean_path(sensor: Any, cosine: float) -> Any:
+    """Return the mean path, mm, of photons at an angle to the normal of a sensor (3,)."""
+    mu, path = sensor[0], sensor[1] / cosine
+    return _dxtbx(path, mu) if sensor[2] > 0.0 else _absorbed(path, mu)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -58,12 +77,11 @@ def strike(panels: Any, p: int, sx: float, sy: float, sz: float) -> Any:
     x_mm = (m[0, 0] * sx + m[0, 1] * sy + m[0, 2] * sz) / w
     y_mm = (m[1, 0] * sx + m[1, 1] * sy + m[1, 2] * sz) / w
     shift_x, shift_y = 0.0, 0.0
-    mu, thickness = panels.sensor[p, 0], panels.sensor[p, 1]
-    if mu > 0.0 and thickness > 0.0:
+    if panels.sensor[p, 0] > 0.0:
         norm = np.sqrt(sx * sx + sy * sy + sz * sz)
         n, fast, slow = panels.normal[p], panels.axes[p, 0], panels.axes[p, 1]
-        path = thickness * norm / (n[0] * sx + n[1] * sy + n[2] * sz)
-        depth = (1.0 / mu - (path + 1.0 / mu) * np.exp(-mu * path)) / norm
+        cosine = (n[0] * sx + n[1] * sy + n[2] * sz) / norm
+        depth = mean_path(panels.sensor[p], cosine) / norm
         shift_x = depth * (fast[0] * sx + fast[1] * sy + fast[2] * sz)
         shift_y = depth * (slow[0] * sx + slow[1] * sy + slow[2] * sz)
     x = (x_mm + shift_x) / panels.pixel_size[p, 0]

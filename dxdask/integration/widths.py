@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from dxdask.integration.rays import mean_path
+from dxdask.models import parallax
+
 _SMALLEST = 1e-9  # least fraction of a reflection on a frame
+_ROUNDS, _ROUNDS_DXTBX = parallax.ROUNDS["absorbed"], parallax.ROUNDS["dxtbx"]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -21,30 +25,34 @@ def spreads(
     The angle is that between the ray to the centre of the pixel and s1 (n, 3), unit vectors; its
     chord is taken, which is exact to angle^2 / 24 and without the loss of an arc cosine. panel:
     (n,). x, y: (m,), px. d: (p, 3, 3), columns fast, slow, origin (mm). The others as in
-    `PanelArrays`; the photon is absorbed at the depth of `dxdask.models.parallax`.
+    `PanelArrays`; pixels are converted to mm as by `Panel.pixel_to_mm`.
     """
     for j in range(len(owner)):
         i = owner[j]
         p = panel[i]
         m, n = d[p], normal[p]
-        u, v = (x[j] + 0.5) * pixel_size[p, 0], (y[j] + 0.5) * pixel_size[p, 1]
-        a = m[0, 0] * u + m[0, 1] * v + m[0, 2]
-        b = m[1, 0] * u + m[1, 1] * v + m[1, 2]
-        c = m[2, 0] * u + m[2, 1] * v + m[2, 2]
-        size = math.sqrt(a * a + b * b + c * c)
-        mu, thickness = sensor[p, 0], sensor[p, 1]
-        if mu > 0.0 and thickness > 0.0:
-            path = thickness * size / (a * n[0] + b * n[1] + c * n[2])
-            depth = (1.0 / mu - (path + 1.0 / mu) * math.exp(-mu * path)) / size
-            u -= depth * (a * m[0, 0] + b * m[1, 0] + c * m[2, 0])
-            v -= depth * (a * m[0, 1] + b * m[1, 1] + c * m[2, 1])
-            a = m[0, 0] * u + m[0, 1] * v + m[0, 2]
-            b = m[1, 0] * u + m[1, 1] * v + m[1, 2]
-            c = m[2, 0] * u + m[2, 1] * v + m[2, 2]
-            size = math.sqrt(a * a + b * b + c * c)
+        x_mm, y_mm = (x[j] + 0.5) * pixel_size[p, 0], (y[j] + 0.5) * pixel_size[p, 1]
+        rounds = 0
+        if sensor[p, 0] > 0.0:
+            rounds = _ROUNDS_DXTBX if sensor[p, 2] > 0.0 else _ROUNDS
+        a, b, c, size = _ray(m, x_mm, y_mm)
+        for _ in range(rounds):
+            depth = mean_path(sensor[p], (a * n[0] + b * n[1] + c * n[2]) / size) / size
+            u = x_mm - depth * (a * m[0, 0] + b * m[1, 0] + c * m[2, 0])
+            v = y_mm - depth * (a * m[0, 1] + b * m[1, 1] + c * m[2, 1])
+            a, b, c, size = _ray(m, u, v)
         da, db, dc = a / size - s1[i, 0], b / size - s1[i, 1], c / size - s1[i, 2]
         total[i] += counts[j]
         spread[i] += counts[j] * (da * da + db * db + dc * dc)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ray(d: Any, x_mm: float, y_mm: float) -> Any:
+    """Return the laboratory point (three numbers) of a place on a panel, and its distance, mm."""
+    a = d[0, 0] * x_mm + d[0, 1] * y_mm + d[0, 2]
+    b = d[1, 0] * x_mm + d[1, 1] * y_mm + d[1, 2]
+    c = d[2, 0] * x_mm + d[2, 1] * y_mm + d[2, 2]
+    return a, b, c, math.sqrt(a * a + b * b + c * c)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

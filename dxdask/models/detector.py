@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.models import parallax
+from dxdask.models.parallax import Law
 from dxdask.models.vectors import Vector, pair, vector
 
 
@@ -33,7 +34,8 @@ class Panel:
     invalid_values : counts that mark a pixel as invalid in the image that has them, whole numbers;
         a fraction is rounded to the nearest.
     thickness : of the sensor, mm; mu : its absorption, 1/mm; material : "Si", ...
-    use_parallax : correct positions for the depth at which photons are absorbed.
+    use_parallax : correct positions for the depth at which photons are absorbed; parallax_law : by
+        which formula (`parallax.mean_path`), "dxtbx" for geometries that DIALS refined.
     gain : counts per photon; pedestal : counts at no photon.
     mask : rectangles (x0, y0, x1, y1), pixels of this panel, half open, that are masked.
     """
@@ -52,6 +54,7 @@ class Panel:
     material: str = ""
     mu: float = 0.0
     use_parallax: bool = False
+    parallax_law: Law = "absorbed"
     gain: float = 1.0
     pedestal: float = 0.0
     mask: tuple[tuple[int, int, int, int], ...] = ()
@@ -95,7 +98,10 @@ class Panel:
     def pixel_to_mm(self, xy: ArrayLike) -> Floats:
         """Return positions (n, 2) in mm on the panel for positions (n, 2) in pixels."""
         mm = np.asarray(xy, dtype=np.float64) * np.asarray(self.pixel_size)
-        return np.asarray(mm - self._parallax_shift(mm) if self.use_parallax else mm)
+        out: Floats = mm
+        for _ in range(parallax.ROUNDS[self.parallax_law] if self.use_parallax else 0):
+            out = mm - self._parallax_shift(out)
+        return out
 
     def mm_to_pixel(self, xy_mm: ArrayLike) -> Floats:
         """Return positions (n, 2) in pixels for positions (n, 2) in mm on the panel."""
@@ -104,7 +110,9 @@ class Panel:
         return np.asarray(out / np.asarray(self.pixel_size))
 
     def _parallax_shift(self, mm: Floats) -> Floats:
-        return parallax.shift(mm, self.d_matrix, mu=self.mu, thickness=self.thickness)
+        return parallax.shift(
+            mm, self.d_matrix, mu=self.mu, thickness=self.thickness, law=self.parallax_law
+        )
 
     def lab_coordinates(self, xy_mm: ArrayLike) -> Floats:
         """Return points (n, 3) in the laboratory, mm, for positions (n, 2) in mm on the panel."""
@@ -225,8 +233,16 @@ class Detector:
         return out
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as values that JSON can hold."""
-        return asdict(self)
+        """Return the model as values that JSON can hold.
+
+        A panel without `parallax_law` has the law "dxtbx", the only one of older stores: they and
+        the fingerprints of their models stay as they are.
+        """
+        out = asdict(self)
+        for panel in out["panels"]:
+            if panel["parallax_law"] == "dxtbx":
+                del panel["parallax_law"]
+        return out
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Detector:
@@ -238,7 +254,7 @@ class Detector:
 
 
 def _panel_from_dict(values: dict[str, Any]) -> Panel:
-    given = dict(values)
+    given = {"parallax_law": "dxtbx", **values}
     for name in ("origin", "fast_axis", "slow_axis"):
         given[name] = vector(given[name])
     for name in ("pixel_size", "trusted_range"):

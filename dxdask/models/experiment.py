@@ -192,7 +192,7 @@ class ExperimentList:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the list as values that JSON can hold."""
-        return asdict(self)
+        return asdict(self) | {"detectors": [d.to_dict() for d in self.detectors]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ExperimentList:

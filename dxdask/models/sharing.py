@@ -130,7 +130,7 @@ def _beam_key(beam: Beam) -> Hashable:
 def _detector_key(detector: Detector) -> Hashable:
     return tuple(
         (
-            p.offset, p.image_size, p.use_parallax, p.material,
+            p.offset, p.image_size, p.use_parallax and p.parallax_law, p.material,
             _rounded(p.origin, p.fast_axis, p.slow_axis, p.pixel_size, p.thickness, p.mu),
         )
         for p in detector.panels

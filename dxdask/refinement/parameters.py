@@ -197,6 +197,15 @@ class ReflectionSelection(Parameters):
         0.02, "Least |m2 . (s1 x s0)|; reflections nearer to the rotation axis are excluded.",
         unit="1/Angstrom^2", expert=1, ge=0.0,
     )  # fmt: skip
+    min_zeta: float = parameter(
+        0.1,
+        "Least |zeta| = |m2 . e1|, e1 the unit vector along s1 x s0 (Kabsch 2010, Acta Cryst. D66, "
+        "133); reflections that cross the sphere more slowly are excluded: small errors of the "
+        "models are large ones of their angles. DIALS: 0.",
+        expert=1,
+        ge=0.0,
+        le=1.0,
+    )
     weighting_strategy: WeightingStrategy = WeightingStrategy()
     outlier: Outlier = Outlier()
 

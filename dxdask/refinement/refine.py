@@ -38,7 +38,8 @@ def refine(
     ----------
     reflections : columns experiment, panel, hkl, flags, x_mm, y_mm, phi_rad and their variances.
         Those with the flag INDEXED are used; x_mm, y_mm are on the panels of `experiments`.
-    experiments : rotation data with crystals; those without one are not changed.
+    experiments : rotation data with crystals; those without one change only with the models that
+        they share.
     parameters : see `RefinementParameters`.
 
     Returns

@@ -88,7 +88,7 @@ def usable(
     """Return true for reflections (n,) that may be refined against.
 
     Excluded are those not indexed, overloaded, observed outside the scan, without a variance, and
-    near the rotation axis: |m2 . (s1 x s0)| not above the cutoff.
+    near the rotation axis: |m2 . (s1 x s0)| not above the cutoff, or |zeta| below the least.
 
     s1: (n, 3), observed rays, 1/Angstrom.
     """
@@ -101,10 +101,13 @@ def usable(
         rows = np.flatnonzero(has & (table["experiment"] == i))
         if e.goniometer is None or e.scan is None:
             continue
-        volume = np.abs(np.cross(s1[rows], e.beam.s0) @ e.goniometer.rotation_axis)
+        across = np.cross(s1[rows], e.beam.s0)
+        volume = np.abs(across @ e.goniometer.rotation_axis)
+        slow = volume < parameters.min_zeta * np.linalg.norm(across, axis=1)
         low, high = sorted(e.scan.phi_range_rad)
         phi = table["phi_rad"][rows]
-        out[rows] = (volume > parameters.close_to_spindle_cutoff) & (phi >= low) & (phi <= high)
+        far = (volume > parameters.close_to_spindle_cutoff) & ~slow
+        out[rows] = far & (phi >= low) & (phi <= high)
     return out
 
 

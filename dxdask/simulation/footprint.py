@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.models import Beam, Detector, Goniometer, Panel
+from dxdask.models import Beam, Detector, Goniometer, Panel, parallax
 from dxdask.models.vectors import unit
 from dxdask.simulation.parameters import SimulationParameters
 from dxdask.simulation.rays import Rays
@@ -178,7 +178,7 @@ def _covariance(panel: Panel, s1: Floats, s0: Floats, widths: Floats, psf: float
         out += slope[:, [0, 0, 1]] * slope[:, [0, 1, 1]]
     mu, path = panel.mu, _path(panel, s1)
     lost = np.exp(-mu * path) / -np.expm1(-mu * path)
-    mean = 1 / mu - path * lost
+    mean = parallax.mean_path(path, mu, "absorbed")
     variance = 2 / mu**2 - (path**2 + 2 * path / mu) * lost - mean**2
     ray = s1 / np.linalg.norm(s1, axis=1)[:, None]
     step = ray @ np.stack([panel.fast_axis, panel.slow_axis], axis=1) / np.array(panel.pixel_size)

@@ -32,6 +32,7 @@ from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, encode_shoeboxes
 from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.exporters.stills import split_stills, with_stills_apart
 from dxdask.storage.exporters.whole_file import whole_file
+from dxdask.storage.importers.dials.parallax import mm_for_dials
 
 _KINDS: Mapping[tuple[str, int], tuple[str, str]] = {
     ("bool", 1): ("bool", "<?"),
@@ -172,13 +173,14 @@ def write_reflections(
     """
     if stills is None:
         apart = split_stills(experiments)
-        members = apart.experiments.members
+        written = apart.experiments
         table = with_stills_apart(reflections, experiments, apart)
         table = with_forward_angles(table, apart.experiments)
     else:
         found = indexed_stills(experiments, stills)
-        members = found.experiments.members
+        written = found.experiments
         table, arrays = reflections_of_stills(reflections, stills, found), None
+    table = mm_for_dials(table, [written.detectors[m.detector] for m in written.members])
     rows = n_rows(table)
     data: dict[str, Any] = {}
     for name, values in to_dials_columns(table).items():
@@ -192,7 +194,7 @@ def write_reflections(
     if arrays is not None and all(name in arrays for name in SHOEBOX_ARRAYS):
         encoded = encode_shoeboxes(table["panel"], table["bbox"], arrays)
         data["shoebox"] = ["Shoebox<>", [rows, encoded]]
-    names = {i: _identifier(m, i) for i, m in enumerate(members)}
+    names = {i: _identifier(m, i) for i, m in enumerate(written.members)}
     content = {"identifiers": names, "nrows": rows, "data": data}
     with whole_file(path) as aside:
         aside.write_bytes(_pack(["dials::af::reflection_table", 1, content]))

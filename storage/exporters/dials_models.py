@@ -8,8 +8,10 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models import Beam, Crystal, Detector, GaussianProfile, Goniometer, Group, Panel, Scan
+from dxdask.models.parallax_law import panel_with_law
 from dxdask.models.vectors import IDENTITY, flat, matrix
 from dxdask.storage.importers.dials.models import cell_slopes
+from dxdask.storage.importers.dials.parallax import KEY
 
 _NO_PANEL: dict[str, Any] = {
     "raw_image_offset": [0, 0],
@@ -77,7 +79,9 @@ def _local(frame: Floats, parent: Floats) -> dict[str, Any]:
     }
 
 
-def _panel(panel: Panel, parent: Floats) -> dict[str, Any]:
+def _panel(own: Panel, parent: Floats) -> dict[str, Any]:
+    """Return the panel under dxtbx's law of parallax, and its own law in a key of ours."""
+    panel = panel_with_law(own, "dxtbx")
     strategy = "ParallaxCorrectedPxMmStrategy" if panel.use_parallax else "SimplePxMmStrategy"
     return {
         "name": panel.name,
@@ -95,6 +99,7 @@ def _panel(panel: Panel, parent: Floats) -> dict[str, Any]:
         "gain": panel.gain,
         "pedestal": panel.pedestal,
         "px_mm_strategy": {"type": strategy},
+        KEY: own.parallax_law,
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dxdask.errors import FormatError
 from dxdask.models import Experiment, ExperimentList
+from dxdask.models.parallax_law import detector_with_law
 from dxdask.storage.exporters.crystfel_geometry import write_crystfel_geometry
 from dxdask.storage.exporters.dials import write_experiments
 from dxdask.storage.exporters.whole_file import whole_file
@@ -36,6 +37,8 @@ def write_geometry(
     """
     where = Path(path)
     beam, detector = replace(experiment.beam, wavelengths=None), experiment.detector
+    if where.suffix != ".expt":  # no law of parallax is in the others: "absorbed", as in headers
+        detector = detector_with_law(detector, "absorbed")
     if where.suffix == ".geom":
         write_crystfel_geometry(where, detector, beam, data=data, wavelength=wavelength)
     elif where.suffix == ".expt":

@@ -216,6 +216,7 @@ def _with_sensor(panel: Panel, own: Panel) -> Panel:
         material=sensor.material,
         mu=sensor.mu,
         use_parallax=sensor.use_parallax,
+        parallax_law=sensor.parallax_law,
         gain=panel.gain if panel.gain != 1.0 else own.gain,
         pedestal=panel.pedestal or own.pedestal,
     )

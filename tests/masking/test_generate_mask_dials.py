@@ -19,6 +19,7 @@ BEAM = Beam(wavelength=0.98)
 TILTED = Panel(
     origin=(-21.0, 24.0, -60.0), fast_axis=(0.995, 0.0, 0.09987492177719089), pixel_size=(0.3, 0.3),
     image_size=(140, 160), thickness=0.45, material="Si", mu=3.6, use_parallax=True,
+    parallax_law="dxtbx",
 )  # fmt: skip
 FLAT = replace(
     TILTED, origin=(23.1, 23.9, -61.0), fast_axis=(1.0, 0.0, 0.0), offset=(145, 0),

@@ -22,6 +22,7 @@ def panel(*, parallax: bool) -> Panel:
         material="Si",
         mu=3.8,
         use_parallax=parallax,
+        parallax_law="dxtbx",
     )
 
 

@@ -35,8 +35,7 @@ def twin_of(folder: Path) -> tuple[Simulation, Path]:
             },
             "beam": {"wavelength": truth["wavelength"], "divergence": 0, "bandwidth": 0},
             "detector": {
-                # Photons stop 0.15 mm deep on the mean, by the models' parallax formula 0.04 mm.
-                "distance": 100.11,
+                "distance": 100.0,
                 "beam_centre": truth["beam_px"],
                 "module_size": (1024, 512),
                 "gap": 36,

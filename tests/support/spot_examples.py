@@ -39,6 +39,7 @@ def experiment_of(path: Path, index: int = 0) -> Experiment:
         thickness=p["thickness"],
         mu=p["mu"],
         use_parallax=p["px_mm_strategy"]["type"] == "ParallaxCorrectedPxMmStrategy",
+        parallax_law="dxtbx",
     )
     return Experiment(
         identifier=f"{path.parent.name}-{index}",

@@ -57,7 +57,7 @@ def rings_of(panel: Panel, beam: Beam, n_bins: int, region: Region | None = None
     width, height = panel.image_size
     x0, x1, y0, y1 = region or (0, width, 0, height)
     place = (panel.origin, panel.fast_axis, panel.slow_axis, panel.pixel_size)
-    sensor = (panel.use_parallax, panel.mu, panel.thickness)
+    sensor = (panel.use_parallax, panel.parallax_law, panel.mu, panel.thickness)
     key = (place, sensor, tuple(beam.direction), n_bins, x0, x1, y0, y1)
     with _lock:
         if key in _cache:

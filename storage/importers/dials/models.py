@@ -13,6 +13,7 @@ from dxdask.errors import FormatError
 from dxdask.models import Beam, Crystal, Detector, GaussianProfile, Goniometer, Group, Panel, Scan
 from dxdask.models.crystal import cell_of
 from dxdask.models.vectors import IDENTITY, matrix, unit, vector
+from dxdask.storage.importers.dials.parallax import with_own_law
 from dxdask.storage.importers.dials.setting import tabulated
 
 # Missing in older files; the values are dxtbx's defaults.
@@ -91,7 +92,7 @@ def _panel(values: Mapping[str, Any], frame: Floats) -> Panel:
     (x, y), (width, height) = given["raw_image_offset"], given["image_size"]
     low, high = given["trusted_range"]
     mu = float(given["mu"])
-    return Panel(
+    panel = Panel(
         name=str(given["name"]),
         type=str(given["type"]),
         fast_axis=vector(frame[:3, 0]),
@@ -105,10 +106,12 @@ def _panel(values: Mapping[str, Any], frame: Floats) -> Panel:
         material=str(given["material"]),
         mu=mu,
         use_parallax=given["px_mm_strategy"]["type"].startswith("Parallax") and mu > 0.0,
+        parallax_law="dxtbx",
         gain=float(given["gain"]),
         pedestal=float(given["pedestal"]),
         mask=tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in given["mask"]),
     )
+    return with_own_law(panel, given)
 
 
 def goniometer_from_dials(values: Mapping[str, Any] | None) -> Goniometer | None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dxdask.columns import COLUMNS, Reflections, check
 from dxdask.errors import FormatError
 from dxdask.models import ExperimentList
+from dxdask.storage.importers.dials.parallax import mm_from_dials
 
 MARK = b"dials::af::reflection_table"
 """Stands near the beginning of a `.refl` file."""
@@ -62,7 +63,8 @@ class DialsTable:
 def read_reflections(path: str | Path, experiments: ExperimentList | None = None) -> Reflections:
     """Return the table of a DIALS `.refl` file (msgpack), with the columns that dxdask knows.
 
-    Where `experiments` is given, ids are matched to its members by the identifiers in the file.
+    Where `experiments` is given, ids are matched to its members by the identifiers in the file, and
+    positions in mm are on its panels, whatever their law of parallax.
 
     Raises
     ------
@@ -73,6 +75,9 @@ def read_reflections(path: str | Path, experiments: ExperimentList | None = None
     found = from_dials_columns(table.columns)
     if experiments is not None and table.identifiers and "experiment" in found:
         found["experiment"] = _matched(path, found["experiment"], table.identifiers, experiments)
+    if experiments is not None and "experiment" in found:
+        of = [experiments.detectors[m.detector] for m in experiments.members]
+        found = mm_from_dials(found, of)
     return found
 
 

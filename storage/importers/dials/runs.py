@@ -20,6 +20,7 @@ from dxdask.storage.importers.dials import steps
 from dxdask.storage.importers.dials.belongs import require_belongs
 from dxdask.storage.importers.dials.images import source_of_images
 from dxdask.storage.importers.dials.jobs import DialsJob, check_counts, paired
+from dxdask.storage.importers.dials.parallax import mm_from_dials
 from dxdask.storage.importers.dials.rows import PlacedRows, placed_rows
 from dxdask.storage.importers.dials.shoeboxes import strong_pixels
 from dxdask.tables import Table
@@ -131,6 +132,7 @@ def _results(
             order = np.argsort(np.maximum(experiment, 0), kind="stable")
             rows, experiment = rows[order], experiment[order]
         table = {**select(placed.table, rows), "experiment": experiment}
+        table = mm_from_dials(table, [e.detector for e in own])
         out.append(
             ImportedResult(
                 step=name,
