@@ -21,6 +21,10 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "cell": ("space_group", "n_crystals", *CELL),
     "crystals": ("run", "space_group", *CELL),
     "panels": ("run", "panel", "distance_mm", "shift_x_mm", "shift_y_mm", "shift_z_mm"),
+    "modules": (
+        "name", "n", "shift_fast_px", "shift_fast_su", "shift_slow_px", "shift_slow_su", "z",
+        "moved",
+    ),
     "candidates": ("unit_cell", "n_indexed", "percent", "rmsd_xy_px"),
     "shells": (
         "run", "d_max", "d_min", "n_obs", "n_unique", "multiplicity", "completeness",

@@ -102,6 +102,23 @@ def _crystals(tables: StepTables) -> Iterator[tuple[str, str]]:
     if all(rmsds):
         x, y, z = (float(np.median(v)) for v in rmsds)
         yield "RMSD", f"x {x:.3f} px, y {y:.3f} px, z {z:.3f} images"
+    yield from _modules(tables)
+
+
+def _modules(tables: StepTables) -> Iterator[tuple[str, str]]:
+    """Yield the module that moved most against the others, if any did."""
+    rows = tables.rows("refine", "modules")
+    moved = [row for row in rows if row.get("moved")]
+    if not moved:
+        return
+    # of two that moved against each other the second; see refinement.modules.proposal
+    row = moved[-1] if len(rows) == 2 else max(moved, key=lambda r: r["size_px"])
+    others = f", and {len(moved) - 1} more" if len(moved) > 1 and len(rows) > 2 else ""
+    yield (
+        "module",
+        f"{row['name']} moved {row['shift_fast_px']:+.2f} px along fast, "
+        f"{row['shift_slow_px']:+.2f} along slow{others}",
+    )
 
 
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")

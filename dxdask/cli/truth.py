@@ -33,7 +33,8 @@ def comparison(store: Store, simulation: SimulationParameters, folder: Path) -> 
         for what, true, found in _rows(StepTables(store), simulation, folder)
     ]
     lines, _ = brief_table(Table(name="", title="Put in and found", rows=rows))
-    if any(any(shift) for shift in simulation.detector.module_shifts):
+    moved = any(row.get("moved") for row in StepTables(store).rows("refine", "modules"))
+    if any(any(shift) for shift in simulation.detector.module_shifts) and not moved:
         lines.append("  cell and distance follow the module that is not where the header has it")
     return lines
 
@@ -51,7 +52,10 @@ def _rows(
     yield "distance (mm)", f"{detector.distance:.2f}", f"{np.median(distance):.2f}"
     shift = detector.module_shifts[-1]
     if any(shift):
+        own = tables.rows("refine", "modules")
         text = f"residuals differ by {_numbers(_apart(tables), 1)}"
+        if own and own[-1].get("moved"):
+            text = _numbers([own[-1]["shift_fast_px"], own[-1]["shift_slow_px"]], 2)
         yield "module off by (px)", _numbers(shift, 1), text
     if detector.gain_switch.enabled:
         notch = {str(row["notch"]) for row in tables.rows("histogram", "runs")}

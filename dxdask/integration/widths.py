@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.integration.rays import mean_path
+from dxdask.prediction.rays import mean_path
 from dxdask.models import parallax
 
 _SMALLEST = 1e-9  # least fraction of a reflection on a frame

@@ -18,7 +18,7 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.errors import ConvergenceError
 from dxdask.models.crystal import cell_of
-from dxdask.refinement.cell import metric_basis
+from dxdask.refinement.models.metric_basis import metric_basis
 from dxdask.two_theta.angles import Angles
 
 ROUNDS = 6

@@ -74,7 +74,7 @@ def _area(rectangle: Rectangle) -> int:
 
 def _outside(good: Mask, rectangles: Sequence[Rectangle]) -> int:
     """Return the number of valid pixels in none of the rectangles, which do not overlap."""
-    inside = sum(np.count_nonzero(_part(good, r)) for r in rectangles)
+    inside = sum(int(np.count_nonzero(_part(good, r))) for r in rectangles)
     return int(np.count_nonzero(good)) - inside
 
 
@@ -87,8 +87,8 @@ def _cut(good: Mask, whole: Rectangle) -> Iterator[Rectangle]:
     if not part.any():
         return
     x0, y0 = whole[:2]
-    columns = _intervals(part.any(axis=0))
-    rows = _intervals(part.any(axis=1))
+    columns = _intervals(np.asarray(part.any(axis=0)))
+    rows = _intervals(np.asarray(part.any(axis=1)))
     if len(columns) == 1 and len(rows) == 1:
         yield whole
         return

@@ -103,7 +103,7 @@ def _groups(experiments: ExperimentList) -> tuple[Integers, ...]:
     found: dict[tuple[Rectangle, ...], list[int]] = {}
     for i, m in enumerate(experiments.members):
         key = tuple(map(in_frame, experiments.detectors[m.detector].panels))
-        found.setdefault(key, []).append(i)  # type: ignore[arg-type]
+        found.setdefault(key, []).append(i)
     return tuple(np.array(v, dtype=np.int64) for v in found.values())
 
 

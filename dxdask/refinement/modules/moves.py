@@ -79,7 +79,10 @@ class Block(NamedTuple):
 
     def of(self, rows: NDArray[np.bool_]) -> Block:
         """Return some of the reflections."""
-        return Block(*(values[rows] for values in self))
+        return Block(
+            self.off[rows], self.changes[rows], self.module[rows], self.place[rows],
+            self.smooth[rows], self.region[rows], self.stretch[rows],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -150,7 +150,7 @@ def _places(table: Reflections) -> Floats:
             "table of reflections lacks x and y, x_cal and y_cal, and bbox; give one of them to "
             "re-cut it"
         )
-    return np.nan_to_num(out)
+    return np.asarray(np.nan_to_num(out))
 
 
 def _panels_at(places: Floats, before: Integers, old: Detector, new: Detector) -> Integers:

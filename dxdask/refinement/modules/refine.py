@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from dxdask.arrays import Mask
 from dxdask.columns import Flag, Reflections
 from dxdask.models import Detector, ExperimentList
+from dxdask.models.detector import Group
 from dxdask.refinement.modules.parameters import ModuleParameters
 from dxdask.refinement.modules.proposal import (
     NOT_REFINED,
@@ -110,10 +111,35 @@ def _refined(
     settled = refine(
         {**cut.reflections, "flags": flags}, proposal.moved, _sampled(static, outliers=None)
     )
-    found = refine(cut.reflections, settled.experiments, _changed(parameters, hierarchy_level=None))
+    counts = np.bincount(cut.reflections["panel"][comparable(cut.reflections)])
+    found = refine(
+        cut.reflections,
+        _in_order(settled.experiments, lambda i: -counts[i] if i < len(counts) else 0),
+        _changed(parameters, hierarchy_level=None),
+    )
+    found = replace(found, experiments=_in_order(found.experiments, lambda i: i))
     # errors are those of what is left
     rest = propose_modules(found.reflections, found.experiments, given)
     return found, *_rows_of_moves(proposal, rest, found.experiments)
+
+
+def _in_order(experiments: ExperimentList, key: Callable[[int], int]) -> ExperimentList:
+    """Return the experiments with the parts of each group of a detector in the order of a key of
+    panels.
+
+    Parts move against the first of their group, which should have the most reflections.
+    """
+
+    def ordered(group: Group) -> Group:
+        groups = sorted(group.groups, key=lambda g: min(map(key, g.all_panels()), default=0))
+        return replace(
+            group,
+            groups=tuple(map(ordered, groups)),
+            panels=tuple(sorted(group.panels, key=key)),
+        )
+
+    detectors = tuple(replace(d, root=ordered(d.root)) for d in experiments.detectors)
+    return replace(experiments, detectors=detectors)
 
 
 def _rows_of_moves(
@@ -142,7 +168,9 @@ def _rows_of_moves(
         rows += own
         line = message_of(replace(start, found=final), own)
         if start.found.any:
-            line += f"; re-cut into {len(own)} panels, each refined"
+            is_cut = any(len(modules) > 1 for modules in before.cut.cuts[index])
+            line += f"; re-cut into {len(own)} panels, each" if is_cut else "; each panel is"
+            line += " refined"
         lines.append(line)
     return rows, lines
 
@@ -172,8 +200,11 @@ def _changed(parameters: RefinementParameters, **changes: Any) -> RefinementPara
     """Return the parameters with a change of the parameterisation or of the detector's."""
     old = parameters.parameterisation
     if "hierarchy_level" in changes:
-        detector = old.detector.model_copy(update=changes)
-        changes = {"detector": detector}
+        # a module without reflections moves with the others
+        changes = {
+            "detector": old.detector.model_copy(update=changes),
+            "auto_reduction": old.auto_reduction.model_copy(update={"action": "fix"}),
+        }
     return parameters.model_copy(update={"parameterisation": old.model_copy(update=changes)})
 
 

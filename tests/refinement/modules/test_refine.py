@@ -149,6 +149,22 @@ def test_a_module_with_few_reflections_stays() -> None:
     assert [r["moved"] for r in found.table("modules").rows] == [None, None]
 
 
+def test_a_module_without_reflections_moves_with_the_others() -> None:
+    table, header, _ = case()
+    good = mask()
+    good[:, 230:250] = False
+    rest = select(table, table["x"] > 240)  # none on the first module
+    found = refine_with_modules(rest, header, STATIC, {"run1": good})
+    detector = found.experiments.detectors[0]
+    assert [p.offset[0] for p in detector.panels] == [0, 250, 500]
+    assert detector.root.all_panels() == (0, 1, 2)
+    assert any("Too few reflections for the parameters of" in m for m in found.messages)
+    assert [r["moved"] for r in found.table("modules").rows] == [None, True, True]
+    start = recut(header.detectors[0], (((0, 0, 230, 1000), (250, 0, 480, 1000), CUT[0][1]),))
+    moves = relative_moves(start, detector, np.array([0.0, 1.0, 1.0]))
+    np.testing.assert_allclose(moves[2, [0, 1, 5]], MOVE[1], atol=0.1)
+
+
 def test_stills_are_proposed_for() -> None:
     # of a still, shifts by a linear field are those of its crystal
     table, header, _ = case()
