@@ -10,6 +10,7 @@ from numba import njit
 
 from dxdask.arrays import Floats
 from dxdask.geometry.rays import reflecting_angles, sphere_equation
+from dxdask.models.vectors import Vector
 
 TURN = 2.0 * math.pi
 
@@ -19,7 +20,7 @@ class ScanArrays(NamedTuple):
 
     Attributes
     ----------
-    s0 : (3,), 1/Angstrom. m2 : (3,), the rotation axis.
+    s0 : 1/Angstrom. m2 : the rotation axis. Both are tuples.
     points : (n_images + 1, 3, 3) S F A at the start of each image and the end of the last, or
     (1, 3, 3) of a static crystal.
     start : angle at the start of the first image, width : of an image, rad.
@@ -28,8 +29,8 @@ class ScanArrays(NamedTuple):
     turn apart. turned : (n_images + 1, 2) cosine and sine at the ends of images.
     """
 
-    s0: Floats
-    m2: Floats
+    s0: Vector
+    m2: Vector
     points: Floats
     start: float
     width: float
@@ -41,22 +42,36 @@ class ScanArrays(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def point_at(points: Any, t: float, hkl: Any, out: Any) -> None:
-    """Write A h into `out` (3,), A at place t, linear between `points`, constant outside."""
+def times(points: Any, i: int, hkl: Any) -> Any:
+    """Return A h, a tuple, of the matrix i of `points` (n, 3, 3).
+
+    Tuples, as arrays that small functions hand on cost more than what these do with them.
+    """
+    h, k, l = hkl
+    return (
+        points[i, 0, 0] * h + points[i, 0, 1] * k + points[i, 0, 2] * l,
+        points[i, 1, 0] * h + points[i, 1, 1] * k + points[i, 1, 2] * l,
+        points[i, 2, 0] * h + points[i, 2, 1] * k + points[i, 2, 2] * l,
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def point_at(points: Any, t: float, hkl: Any) -> Any:
+    """Return A h, a tuple, with A at place t: linear between `points`, constant outside."""
     last = len(points) - 1
-    i, f = 0, 0.0
-    if last > 0:
-        t = min(max(t, 0.0), float(last))
-        i = min(int(t), last - 1)
-        f = t - i
-    h, k, l = hkl[0], hkl[1], hkl[2]
-    for j in range(3):
-        here = points[i, j, 0] * h + points[i, j, 1] * k + points[i, j, 2] * l
-        if f > 0.0:
-            m = i + 1
-            there = points[m, j, 0] * h + points[m, j, 1] * k + points[m, j, 2] * l
-            here += f * (there - here)
-        out[j] = here
+    if last == 0:
+        return times(points, 0, hkl)
+    t = min(max(t, 0.0), float(last))
+    i = min(int(t), last - 1)
+    f, r = t - i, times(points, i, hkl)
+    if f == 0.0:
+        return r
+    there = times(points, i + 1, hkl)
+    return (
+        r[0] + f * (there[0] - r[0]),
+        r[1] + f * (there[1] - r[1]),
+        r[2] + f * (there[2] - r[2]),
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

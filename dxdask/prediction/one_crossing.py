@@ -9,48 +9,41 @@ import numpy as np
 from numba import njit
 
 from dxdask.geometry.rays import nearest_angle, reflecting_angles, sphere_equation
-from dxdask.prediction.crossings import point_at
+from dxdask.prediction.crossings import point_at, times
 
 _TOLERANCE = 1e-11  # rad
 _SECANTS, _HALVINGS = 12, 50
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def off_sphere(
-    i: int, hkl: Any, points: Any, turned: Any, s0: Any, m2: Any, r: Any
-) -> Any:  # fmt: skip
+def off_sphere(i: int, hkl: Any, points: Any, turned: Any, s0: Any, m2: Any) -> Any:
     """Return half of |s0 + r|^2 - |s0|^2 at the start of image i, and its slope with the angle.
 
-    r (3,) becomes A h there, not rotated; 1/Angstrom^2. points, turned, s0, m2 : of `ScanArrays`.
+    r is A h, rotated; 1/Angstrom^2. points, turned, s0, m2 : of `ScanArrays`.
     """
-    h, k, l = hkl[0], hkl[1], hkl[2]
-    for j in range(3):
-        r[j] = points[i, j, 0] * h + points[i, j, 1] * k + points[i, j, 2] * l
-    a, b, c = sphere_equation(r, s0, m2)
+    a, b, c = sphere_equation(times(points, i, hkl), s0, m2)
     cosine, sine = turned[i, 0], turned[i, 1]
     return a * cosine + b * sine - c, b * cosine - a * sine
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _crossing_at(t: float, hkl: Any, entering: bool, scan: Any, r: Any) -> float:
+def _crossing_at(t: float, hkl: Any, entering: bool, scan: Any) -> float:
     """Return the angle (rad), nearest to place t, at which A h crosses, A as it is at t."""
-    point_at(scan.points, t, hkl, r)
+    r = point_at(scan.points, t, hkl)
     enters, leaves = reflecting_angles(r, scan.s0, scan.m2)
     return float(nearest_angle(enters if entering else leaves, scan.start + t * scan.width))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _by_secants(
-    t: float, low: float, high: float, hkl: Any, entering: bool, scan: Any, r: Any
-) -> Any:
+def _by_secants(t: float, low: float, high: float, hkl: Any, entering: bool, scan: Any) -> Any:
     """Return place and angle of the crossing between two places from a place near; NaN for none."""
-    angle = _crossing_at(t, hkl, entering, scan, r)
+    angle = _crossing_at(t, hkl, entering, scan)
     off, before = (angle - scan.start) / scan.width - t, t
     t += off
     for _ in range(_SECANTS):
         if not low <= t <= high:
             break
-        angle = _crossing_at(t, hkl, entering, scan, r)
+        angle = _crossing_at(t, hkl, entering, scan)
         new = (angle - scan.start) / scan.width - t
         if abs(new * scan.width) < _TOLERANCE:
             return t, angle
@@ -61,11 +54,11 @@ def _by_secants(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _by_halving(low: float, high: float, outside: bool, hkl: Any, scan: Any, r: Any) -> float:
+def _by_halving(low: float, high: float, outside: bool, hkl: Any, scan: Any) -> float:
     """Return the place of the change of side between two; `outside` the sphere at the first."""
     for _ in range(_HALVINGS):
         t = 0.5 * (low + high)
-        point_at(scan.points, t, hkl, r)
+        r = point_at(scan.points, t, hkl)
         a, b, c = sphere_equation(r, scan.s0, scan.m2)
         phi = scan.start + t * scan.width
         if (a * math.cos(phi) + b * math.sin(phi) > c) == outside:
@@ -77,7 +70,7 @@ def _by_halving(low: float, high: float, outside: bool, hkl: Any, scan: Any, r: 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_crossings(
-    i: int, first: float, last: float, hkl: Any, scan: Any, r: Any, found: Any, n: int
+    i: int, first: float, last: float, hkl: Any, scan: Any, found: Any, n: int
 ) -> int:
     """Append to `found` the crossings within image i; return their number.
 
@@ -88,16 +81,16 @@ def add_crossings(
     if outside != (last > 0.0):
         entering = outside == (scan.width > 0.0)
         start = low + first / (first - last)
-        t, phi = _by_secants(start, low, high, hkl, entering, scan, r)
+        t, phi = _by_secants(start, low, high, hkl, entering, scan)
         if np.isnan(t):
-            t = _by_halving(low, high, outside, hkl, scan, r)
+            t = _by_halving(low, high, outside, hkl, scan)
             phi = scan.start + t * scan.width
         if n < len(found):
             found[n, 0], found[n, 1], found[n, 2] = phi, t, 1.0 if entering else 0.0
             n += 1
         return n
     for entering in (False, True):
-        t, phi = _by_secants(low + 0.5, low, high, hkl, entering, scan, r)
+        t, phi = _by_secants(low + 0.5, low, high, hkl, entering, scan)
         if low <= t < high and n < len(found):
             found[n, 0], found[n, 1], found[n, 2] = phi, t, 1.0 if entering else 0.0
             n += 1

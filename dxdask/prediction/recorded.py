@@ -37,20 +37,20 @@ def recorded(
 
     Return the number of reflections and the next point. found : see `static_crossings`, workspace.
     """
-    n, r, s1, todo = 0, np.empty(3), np.empty(3), np.empty(DEEPEST, np.int64)
+    n, s1, todo = 0, np.empty(3), np.empty(DEEPEST, np.int64)
     for p in range(first, n_points):
         if n + len(found) > len(hkl):
             return n, p
-        index = points[p]
+        index = points[p, 0], points[p, 1], points[p, 2]
         if len(scan.points) > 1:
-            m = varying_crossings(index, scan, tree, r, todo, found)
+            m = varying_crossings(index, scan, tree, todo, found)
         else:
-            point_at(scan.points, 0.0, index, r)
+            r = point_at(scan.points, 0.0, index)
             m = static_crossings(r, scan, scan.before, scan.after, found, 0)
         _sort_by_angle(found, m)
         for i in range(m):
             phi = found[i, 0]
-            point_at(scan.points, found[i, 1], index, r)
+            r = point_at(scan.points, found[i, 1], index)
             rotate(r, scan.m2, math.cos(phi), math.sin(phi), s1)
             for j in range(3):
                 s1[j] += scan.s0[j]

@@ -14,6 +14,7 @@ from dxdask.errors import InputError
 from dxdask.geometry.required import require_crystal, require_rotation
 from dxdask.geometry.resolution import corner_resolution
 from dxdask.models import Experiment
+from dxdask.models.vectors import vector
 from dxdask.prediction import recorded as kernel
 from dxdask.prediction.absences import centring_translations, is_absent
 from dxdask.prediction.candidates import candidates
@@ -89,7 +90,8 @@ def _scan_arrays(experiment: Experiment, parameters: PredictionParameters) -> Sc
             "force_static=true"
         )
     points = crystal.a[None] if given is None else np.asarray(given)
-    if not (np.abs(np.linalg.det(points)) > 0.0).all() or not abs(np.linalg.det(crystal.a)) > 0.0:
+    every = np.concatenate([points, crystal.a[None]])
+    if not (np.isfinite(every).all() and np.linalg.det(every).all()):
         raise InputError(
             f"run {experiment.run}: the matrix A of the crystal is singular or not a number; index "
             "or refine it again"
@@ -100,8 +102,8 @@ def _scan_arrays(experiment: Experiment, parameters: PredictionParameters) -> Sc
     angles = scan.phi_range_rad[0] + scan.image_width_rad * places
     turned = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return ScanArrays(
-        s0=experiment.beam.s0,
-        m2=np.asarray(goniometer.rotation_axis, dtype=np.float64),
+        s0=vector(experiment.beam.s0),
+        m2=vector(goniometer.rotation_axis),
         points=np.ascontiguousarray(rotated, dtype=np.float64),
         start=scan.phi_range_rad[0],
         width=scan.image_width_rad,

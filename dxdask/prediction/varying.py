@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from dxdask.arrays import Floats, Integers
-from dxdask.prediction.crossings import passes_by, point_at, static_crossings
+from dxdask.prediction.crossings import passes_by, point_at, static_crossings, times
 from dxdask.prediction.one_crossing import add_crossings, off_sphere
 
 _LEAF = 8
@@ -70,24 +70,24 @@ def slack_of(r: Any, s0: Any, spread: float) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _walk(hkl: Any, first: int, last: int, scan: Any, r: Any, found: Any, n: int) -> int:
+def _walk(hkl: Any, first: int, last: int, scan: Any, found: Any, n: int) -> int:
     """Append to `found` the crossings in images first to last, half open; return their number."""
     points, turned, s0, m2 = scan.points, scan.turned, scan.s0, scan.m2
-    x, slope = off_sphere(first, hkl, points, turned, s0, m2, r)
+    x, slope = off_sphere(first, hkl, points, turned, s0, m2)
     for i in range(first, last):
-        new_x, new_slope = off_sphere(i + 1, hkl, points, turned, s0, m2, r)
+        new_x, new_slope = off_sphere(i + 1, hkl, points, turned, s0, m2)
         there_and_back = x * slope < 0.0 and slope * new_slope < 0.0
         if (x > 0.0) != (new_x > 0.0) or there_and_back:
-            n = add_crossings(i, x, new_x, hkl, scan, r, found, n)
+            n = add_crossings(i, x, new_x, hkl, scan, found, n)
         x, slope = new_x, new_slope
     return n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def varying_crossings(hkl: Any, scan: Any, tree: Any, r: Any, todo: Any, found: Any) -> int:
-    """Fill `found` (m, 3), see `static_crossings`, for one hkl (3,); return their number.
+def varying_crossings(hkl: Any, scan: Any, tree: Any, todo: Any, found: Any) -> int:
+    """Fill `found` (m, 3), see `static_crossings`, for one hkl, a tuple; return their number.
 
-    r (3,), todo (DEEPEST,) : workspace.
+    todo (DEEPEST,) : workspace.
     """
     n, last = 0, len(scan.points) - 1
     turned, s0, m2 = scan.turned, scan.s0, scan.m2
@@ -96,8 +96,7 @@ def varying_crossings(hkl: Any, scan: Any, tree: Any, r: Any, todo: Any, found: 
     while left:
         left -= 1
         i = todo[left]
-        for j in range(3):
-            r[j] = centre[i, j, 0] * hkl[0] + centre[i, j, 1] * hkl[1] + centre[i, j, 2] * hkl[2]
+        r = times(centre, i, hkl)
         first, end = ends[i, 0], ends[i, 1]
         short = (end - first) * abs(scan.width) < math.pi
         if passes_by(r, s0, m2, turned, first, end, short, slack_of(r, s0, spread[i])):
@@ -106,11 +105,11 @@ def varying_crossings(hkl: Any, scan: Any, tree: Any, r: Any, todo: Any, found: 
             todo[left], todo[left + 1] = below[i] + 1, below[i]
             left += 2
         else:
-            n = _walk(hkl, first, end, scan, r, found, n)
+            n = _walk(hkl, first, end, scan, found, n)
     if scan.before < 0.0:
-        point_at(scan.points, 0.0, hkl, r)
+        r = point_at(scan.points, 0.0, hkl)
         n = static_crossings(r, scan, scan.before, 0.0, found, n)
     if scan.after > last:
-        point_at(scan.points, float(last), hkl, r)
+        r = point_at(scan.points, float(last), hkl)
         n = static_crossings(r, scan, float(last), scan.after, found, n)
     return n

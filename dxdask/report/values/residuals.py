@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 STEPS = ("refine", "integrate", "index")
 _NEEDED = ("experiment", "panel", "flags", "x", "y", "z", "x_cal", "y_cal")
-_WANTED = ("z_cal", "x_variance", "y_variance", "z_variance", "hkl")
+_WANTED = (
+    "z_cal", "x_variance", "y_variance", "z_variance", "hkl",
+    "partiality", "intensity_sum", "intensity_sum_variance",
+)  # fmt: skip
+_STRONG = 3.0
+"""I / sigma from which the centroid of an integrated reflection is an observation of its place."""
 AXES = ("x", "y", "z")
 UNITS = {"x": "px", "y": "px", "z": "images"}
 
@@ -27,7 +32,8 @@ def residuals(source: Source, *, used: bool | None = None, step: str | None = No
 
     Parameters
     ----------
-    source : see `results_of`; of a store refine, else integrate, else index.
+    source : see `results_of`; of a store refine, else integrate, else index. Of integrated
+        reflections those with I / sigma above 3: the centroids of others show no place.
     used : only those used in refinement; None: if any is flagged so. False: outliers too.
     step : of a store, the one to read.
 
@@ -73,8 +79,11 @@ def _chosen(results: Results, used: bool | None) -> NDArray[np.bool_]:
     table = results.reflections
     rows = np.isfinite(table["x"] + table["x_cal"] + table["y"] + table["y_cal"])
     rows &= has_flag(table, Flag.PREDICTED | Flag.INDEXED)
-    if "partiality" not in table and "hkl" in table:
+    if "hkl" in table:
         rows &= table["hkl"].any(axis=1)
+    if {"partiality", "intensity_sum", "intensity_sum_variance"} <= table.keys():
+        with np.errstate(invalid="ignore"):
+            rows &= table["intensity_sum"] > _STRONG * np.sqrt(table["intensity_sum_variance"])
     refined = has_flag(table, Flag.USED_IN_REFINEMENT)
     if used or (used is None and refined.any()):
         rows &= refined

@@ -159,3 +159,16 @@ def test_empty_input_says_what_to_do() -> None:
         residuals((select(table, np.arange(0)), e))
     with pytest.raises(InputError, match="lack x_cal, y_cal; give those of a step"):
         residuals(({k: v for k, v in table.items() if k not in ("x_cal", "y_cal")}, e))
+
+
+def test_weak_integrated_reflections_have_no_place() -> None:
+    table, e = observed(run()), ExperimentList.of([run()])
+    n = len(table["x"])
+    strong = np.arange(n) % 2 == 0
+    table["partiality"] = np.ones(n)
+    table["intensity_sum"] = np.where(strong, 100.0, 10.0)
+    table["intensity_sum_variance"] = np.full(n, 100.0)
+    table["x"] += np.where(strong, 0.2, 30.0)
+    found = residuals((table, e))
+    assert len(found) == strong.sum()
+    np.testing.assert_allclose(found["dx"], 0.2, atol=1e-9)
