@@ -14,12 +14,14 @@ DOORS = (
     "geometry",
     "hits",
     "masking",
+    "reindex",
     "report",
     "simulation",
     "spotfinding",
     "spotfinding/filters",
     "spotfinding/reports",
     "spotfinding/thresholds",
+    "two_theta",
 )
 
 
