@@ -16,6 +16,7 @@ DOORS = (
     "masking",
     "prediction",
     "prediction/stills",
+    "reindex",
     "report",
     "report/values",
     "simulation",
@@ -23,6 +24,7 @@ DOORS = (
     "spotfinding/filters",
     "spotfinding/reports",
     "spotfinding/thresholds",
+    "two_theta",
 )
 
 

@@ -1,9 +1,11 @@
 """Another choice of axes of a lattice: models and Miller indices transformed together.
 
-reindex : the step. parameters : its parameters. operators : changes of basis as text.
-transform : models and rows in the new axes. space_groups : the space group of new axes, and the
-    axes of a space group. reference, ambiguity : the axes of a reference, among those that the
-    lattice allows.
+reindex : the step
+parameters : its parameters
+operators : changes of basis as text
+transform : models and rows in the new axes
+space_groups : the space group of new axes, and the axes of a space group
+reference, ambiguity : the axes of a reference, among those that the lattice allows
 """
 
 from dxdask.reindex.parameters import ReindexParameters

@@ -80,6 +80,11 @@ def reindex(
             continue
         found, lines, rows = _onto(reflections, experiments, i, parameters, reference)
         changes.append(found)
+        if found.group.number != crystal.gemmi_space_group.number:
+            lines.append(
+                f"space group {found.group.xhm()}, as the reference, in place of "
+                f"{crystal.space_group}; give space_group= for another"
+            )
         messages += [f"{runs[i]}: {line}" if len(runs) > 1 else line for line in lines]
         tables += [{"run": runs[i], **row} for row in rows]
     table, new, lost = transform(reflections, experiments, changes, parameters.hkl_offset)

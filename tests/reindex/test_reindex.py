@@ -192,6 +192,7 @@ def test_intensities_choose_the_axes_of_the_reference(symbol: str, seed: int) ->
     expected, _ = asu_indices(table["hkl"][~half], group)
     np.testing.assert_array_equal(found, expected)
     assert result.experiments.crystals[0].space_group == group.xhm()
+    assert f"space group {group.xhm()}, as the reference, in place of P 1" in result.messages[1]
 
 
 def test_an_orientation_alone_chooses_the_nearest_axes() -> None:
