@@ -51,9 +51,10 @@ def cell_clusters(crystals: Sequence[Crystal], parameters: CellConsensus) -> lis
     if len(crystals) > 1:
         logs = np.log(signatures(lattices))
         links = scipy.cluster.hierarchy.linkage(logs, "single", metric="chebyshev")
-        labels = scipy.cluster.hierarchy.fcluster(
+        found = scipy.cluster.hierarchy.fcluster(
             links, parameters.relative_length_tolerance, "distance"
         )
+        labels = found.astype(np.int64)
     groups = [np.flatnonzero(labels == k) for k in np.unique(labels)]
     groups.sort(key=lambda rows: (-len(rows), int(rows[0])))
     return [Cluster(members=rows, cell=mean_cell(lattices[rows])) for rows in groups]
@@ -68,7 +69,7 @@ def clusters_table(experiments: ExperimentList, parameters: CellConsensus | None
         of_it = set(cluster.members.tolist())
         runs = list(dict.fromkeys(m.run for m in experiments.members if m.crystal in of_it))
         times = multiple_of(cluster.cell, found[0].cell, parameters.relative_length_tolerance)
-        row = {"cluster": number, "n_crystals": len(of_it), "n_runs": len(runs)}
+        row: dict[str, Any] = {"cluster": number, "n_crystals": len(of_it), "n_runs": len(runs)}
         row |= {k: float(v) for k, v in zip(CELL, cluster.cell, strict=True)}
         relation = f"{times} x cluster 1" if number > 1 and times is not None else ""
         rows.append({**row, "relation": relation, "runs": shortened(runs)})
@@ -87,8 +88,8 @@ def in_common_setting(result: StepResult, cell: tuple[float, ...]) -> StepResult
     Every change of axes with elements -1, 0 and 1 is tried; crystals of other space groups are in
     a setting of that, and stay. Uncertainties of cells are left out of those changed.
     """
-    metric = np.linalg.inv(b_matrix(cell))
-    metric = metric @ metric.T
+    basis = np.linalg.inv(b_matrix(cell)).astype(np.float64)
+    metric: Floats = basis @ basis.T
     crystals, hkl = list(result.experiments.crystals), result.reflections["hkl"].copy()
     indexed = has_flag(result.reflections, Flag.INDEXED)
     for number, crystal in enumerate(crystals):

@@ -31,7 +31,7 @@ def add_lattices(
 ) -> StepResult:
     """Return the result with more lattices, refined jointly with those before.
 
-    A further lattice is searched among spots that are not indexed while these are more than the
+    A additional lattice is searched among spots that are not indexed while these are more than the
     fraction `recycle_unindexed_reflections_cutoff` and there are fewer than `max_lattices`. It is
     refused where its misorientation to another one is below `minimum_angular_separation`, and where
     its spots are on it no better than points at random.

@@ -8,14 +8,7 @@ import numpy as np
 
 from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import ConvergenceError
-from dxdask.indexing.causes import (
-    CONVINCING,
-    Trials,
-    beam_centre_cause,
-    likely_causes,
-    moved_far,
-    second_lattice,
-)
+from dxdask.indexing.causes import Trials, likely_causes, moved_far
 from dxdask.indexing.fates import fates_table, with_fates
 from dxdask.indexing.fit_quality import misfit, require_fit
 from dxdask.indexing.lattices import add_lattices, lattices_table, run_to_primitive
@@ -25,6 +18,7 @@ from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids
 from dxdask.indexing.search_lattice import search_lattice
 from dxdask.indexing.superlattice import superlattice_notes
+from dxdask.indexing.trial_causes import CONVINCING, beam_centre_cause, second_lattice
 from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters
 from dxdask.refinement.summary import panels_table
@@ -32,7 +26,7 @@ from dxdask.results import StepResult
 from dxdask.tables import Table
 
 MANY_LEFT = 0.25
-"""Fraction of spots that are not indexed from which on a further lattice is searched for."""
+"""Fraction of spots that are not indexed from which on a additional lattice is searched for."""
 DOUBTFUL = 0.35
 """Misfit from which on the beam centre is searched for."""
 MUCH_BETTER, ENOUGH_LEFT = 0.7, 0.9
@@ -150,7 +144,7 @@ def _index(
 
 
 def _notes(result: StepResult, before: ExperimentList, parameters: IndexParameters) -> list[str]:
-    """Return warnings on a distance that was wrong, a further lattice, and spots of one image."""
+    """Return warnings on a distance that was wrong, a additional lattice, and spots of one image."""
     notes = list(moved_far(before, result.experiments))
     table = result.reflections
     left = ~has_flag(table, Flag.INDEXED)

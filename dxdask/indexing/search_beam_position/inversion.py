@@ -53,7 +53,7 @@ def centre_of_inversion(
             "find the centre of symmetry: use method=default, or find more spots"
         )
     tree = scipy.spatial.cKDTree(middle)
-    counts = tree.query_ball_point(middle, NEAR_PX, return_length=True)
+    counts = np.asarray(tree.query_ball_point(middle, NEAR_PX, return_length=True)).reshape(-1)
     best = int(np.argmax(counts))
     area = float(np.prod(2.0 * search.mm_search_scope / pixel))
     expected = len(middle) * np.pi * NEAR_PX**2 / area
