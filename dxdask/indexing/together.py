@@ -144,7 +144,7 @@ def _index(
 
 
 def _notes(result: StepResult, before: ExperimentList, parameters: IndexParameters) -> list[str]:
-    """Return warnings on a distance that was wrong, a additional lattice, and spots of one image."""
+    """Return warnings on a distance that was wrong, another lattice, and spots of one image."""
     notes = list(moved_far(before, result.experiments))
     table = result.reflections
     left = ~has_flag(table, Flag.INDEXED)
