@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from dxdask.integration.rays import panel_arrays, strike
+from dxdask.prediction.rays import panel_arrays, strike
 from dxdask.integration.widths import spreads
 from dxdask.models import Detector, Panel
 from dxdask.models.parallax import Law
