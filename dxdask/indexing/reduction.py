@@ -7,8 +7,11 @@ index h becomes P^T h.
 
 from __future__ import annotations
 
+from typing import Any
+
 import gemmi
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Integers
@@ -70,12 +73,29 @@ def reflection_condition(
     if len(hkl) < FEWEST_INDICES or np.linalg.matrix_rank(hkl.T @ hkl) < 3:
         return None
     hkl = hkl[:: max(len(hkl) // ENOUGH_INDICES, 1)]
+    indices = np.ascontiguousarray(hkl, dtype=np.int64)
     for modulus, directions in _TESTS:
-        met = np.count_nonzero(hkl @ directions.T % modulus == 0, axis=0)
-        found = np.flatnonzero(met > threshold * len(hkl))
-        if len(found):
-            return modulus, directions[found[0]]
+        found = _first_met(indices, directions, modulus, threshold * len(hkl))
+        if found >= 0:
+            return modulus, directions[found]
     return None
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _first_met(hkl: Any, directions: Any, modulus: int, least: float) -> int:
+    """Return the first direction v with h . v = 0 (mod m) for more than `least` rows, or -1."""
+    n = hkl.shape[0]
+    for d in range(directions.shape[0]):
+        met = n
+        for i in range(n):
+            total = hkl[i, 0] * directions[d, 0] + hkl[i, 1] * directions[d, 1]
+            if (total + hkl[i, 2] * directions[d, 2]) % modulus != 0:
+                met -= 1
+                if met <= least:
+                    break
+        if met > least:
+            return d
+    return -1
 
 
 def primitive(a_matrix: Floats, hkl: NDArray[np.integer], *, threshold: float) -> Floats:
