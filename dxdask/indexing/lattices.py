@@ -22,6 +22,9 @@ from dxdask.refinement import RefinementParameters
 from dxdask.results import StepResult
 from dxdask.tables import Table
 
+CLEAR_MISFIT, WORSE = 0.4, 2.5
+"""Misfit of an additional lattice that is accepted, or so many times that of those before."""
+
 
 def add_lattices(
     result: StepResult,
@@ -31,27 +34,44 @@ def add_lattices(
 ) -> StepResult:
     """Return the result with more lattices, refined jointly with those before.
 
-    A additional lattice is searched among spots that are not indexed while these are more than the
+    An additional lattice is searched among spots that are not indexed while these are more than the
     fraction `recycle_unindexed_reflections_cutoff` and there are fewer than `max_lattices`. It is
     refused where its misorientation to another one is below `minimum_angular_separation`, and where
     its spots are on it no better than points at random.
 
     result : of one lattice, or several, a sweep.
     """
-    search = parameters.multiple_lattice_search
-    for number in range(2, search.max_lattices + 1):
+    rules = parameters.multiple_lattice_search
+    for number in range(2, rules.max_lattices + 1):
         table = result.reflections
         left = ~has_flag(table, Flag.INDEXED)
         fraction = float(left.mean())
-        if fraction <= search.recycle_unindexed_reflections_cutoff:
+        if fraction <= rules.recycle_unindexed_reflections_cutoff:
             break
         note = f"Lattice {number}, searched among {int(left.sum())} spots not indexed"
-        try:
-            result = _with_one_more(result, left, resolution, parameters, refinement, note)
-        except DxdaskError as error:
-            line = f"{note}: none ({plain(error)})"
+        for search in _searches(result, parameters):
+            try:
+                new = _with_one_more(result, left, resolution, search, refinement, note)
+                break
+            except DxdaskError as error:
+                line = f"{note}: none ({plain(error)})"
+        else:
             return replace(result, messages=(*result.messages, line))
+        result = new
     return result
+
+
+def _searches(result: StepResult, parameters: IndexParameters) -> list[IndexParameters]:
+    """Return the parameters of the searches for a lattice, one after the other until one is found.
+
+    Lattices of a sweep mostly have the cell of the first, which tells them from those of a few
+    spots of each; others are searched after it.
+    """
+    known = parameters.known_symmetry
+    if known.unit_cell is not None:
+        return [parameters]
+    cell = known.model_copy(update={"unit_cell": result.experiments.crystals[0].unit_cell})
+    return [parameters.model_copy(update={"known_symmetry": cell}), parameters]
 
 
 def _with_one_more(
@@ -144,7 +164,9 @@ def _without_empty(result: StepResult, parameters: IndexParameters) -> StepResul
     mine = np.array([m.crystal == last for m in experiments.members])
     rows = np.flatnonzero(indexed & (mine & keep)[table["experiment"]])
     off = misfit(table, rows, experiments, tolerance)
-    if off > GOOD_MISFIT:
+    others = np.flatnonzero(indexed & ~mine[table["experiment"]])
+    best = misfit(table, others, experiments, tolerance)
+    if off > min(GOOD_MISFIT, max(CLEAR_MISFIT, WORSE * best)):
         raise ConvergenceError(
             f"it has {int(counts[mine].sum())} spots, which are as far from it as "
             f"{100 * off:.0f} % of that of points at random"

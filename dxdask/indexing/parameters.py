@@ -131,7 +131,7 @@ class MultipleLatticeSearch(Parameters):
 
     max_lattices: int = parameter(1, "Largest number of lattices in a sweep.", ge=1)
     recycle_unindexed_reflections_cutoff: float = parameter(
-        0.1, "Fraction of spots not indexed above which a additional lattice is searched for.",
+        0.1, "Fraction of spots not indexed above which an additional lattice is searched for.",
         expert=1, ge=0, le=1,
     )  # fmt: skip
     minimum_angular_separation: float = parameter(

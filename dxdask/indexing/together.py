@@ -26,7 +26,7 @@ from dxdask.results import StepResult
 from dxdask.tables import Table
 
 MANY_LEFT = 0.25
-"""Fraction of spots that are not indexed from which on a additional lattice is searched for."""
+"""Fraction of spots that are not indexed from which on an additional lattice is searched for."""
 DOUBTFUL = 0.35
 """Misfit from which on the beam centre is searched for."""
 MUCH_BETTER, ENOUGH_LEFT = 0.7, 0.9
@@ -144,7 +144,7 @@ def _index(
 
 
 def _notes(result: StepResult, before: ExperimentList, parameters: IndexParameters) -> list[str]:
-    """Return warnings on a distance that was wrong, another lattice, and spots of one image."""
+    """Return warnings on a wrong distance, an additional lattice, and spots of one image."""
     notes = list(moved_far(before, result.experiments))
     table = result.reflections
     left = ~has_flag(table, Flag.INDEXED)

@@ -91,7 +91,7 @@ def with_beam_centre(
         return None, f"{scope} (no lattice)"
     new = with_beam_shift(experiments, found.shift_mm)
     again = trial_fit(spots, new, parameters)
-    fit: TrialFit | BeamShift = again if again.tight >= found.tight else found
+    fit: TrialFit | BeamShift = found if found.tight > again.tight else again
     fraction = fit.fraction
     first = experiments[0]
     px = found.shift_mm / np.asarray(first.detector[0].pixel_size)
