@@ -7,7 +7,7 @@ ALONE = not slow and not shared and not dials and not slurm
 QUICK = -m "$(ALONE)"
 # folders of dxdask/ that hold kernels
 KERNEL_TESTS = $(addprefix tests/,analysis calibration geometry hits indexing integration masking \
-	merging models refinement scaling spotfinding)
+	merging models prediction refinement scaling spotfinding)
 export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1

@@ -41,7 +41,9 @@ class Sweep:
     others: Reflections
 
 
-def sweep(kind: Kind, seed: int, *, degrees: float = 180.0, n_spots: int = 4000) -> Sweep:
+def sweep(
+    kind: Kind, seed: int, *, degrees: float = 180.0, n_spots: int = 4000, d_min: float = 3.0
+) -> Sweep:
     """Return a sweep of half-degree images with a drift of orientation (degrees) and cell.
 
     slow : 0.05 to 0.2 degree and 0.1 to 0.4 % from end to end, bent. fast : 0.03 to 0.1 degree and
@@ -58,7 +60,7 @@ def sweep(kind: Kind, seed: int, *, degrees: float = 180.0, n_spots: int = 4000)
         goniometer=Goniometer(axes=((1.0, 0.0, 0.0),), angles=(0.0,), names=("omega",)), scan=scan,
         crystal=replace(crystal, scan_points=tuple(matrix(a) for a in points)),
     )  # fmt: skip
-    every = predict(true, d_min=3.0, padding=0.0)
+    every = predict(true, d_min=d_min, padding=0.0)
     chosen = rng.permutation(n_rows(every))[: 2 * n_spots]
     spots, others = (select(every, np.sort(chosen[i::2])) for i in (0, 1))
     return Sweep(true, _start(true, rng), _noisy(spots, scan, rng), _noisy(others, scan, rng, 0.0))
@@ -121,15 +123,12 @@ def _noisy(
     return out
 
 
-def left_out_rmsd(others: Reflections, experiments: ExperimentList) -> float:
-    """Return the root mean square residual of spots in their standard deviations."""
+def left_out(others: Reflections, experiments: ExperimentList) -> Floats:
+    """Return the squared residuals (n,) of spots in their variances, x, y and phi together."""
     found = predict_indexed(others, experiments)
-    z2 = [
-        (found[name] - found[f"{name.split('_')[0]}_cal_{name.split('_')[1]}"]) ** 2
-        / found[f"{name}_variance"]
-        for name in ("x_mm", "y_mm", "phi_rad")
-    ]
-    return float(np.sqrt(np.nanmean(z2)))
+    pairs = [("x_mm", "x_cal_mm"), ("y_mm", "y_cal_mm"), ("phi_rad", "phi_cal_rad")]
+    squares = [(found[o] - found[c]) ** 2 / found[f"{o}_variance"] for o, c in pairs]
+    return np.asarray(np.mean(squares, axis=0))
 
 
 def errors(found: Experiment, true: Experiment) -> tuple[float, float]:
@@ -154,9 +153,14 @@ def errors(found: Experiment, true: Experiment) -> tuple[float, float]:
     return float(np.sqrt((angles**2).mean())), float(np.sqrt(((size - 1.0) ** 2).mean()))
 
 
-def sweeps_of(n: int, *, degrees: float, n_spots: int) -> tuple[Reflections, ExperimentList]:
+def sweeps_of(
+    n: int, *, degrees: float, n_spots: int, d_min: float = 3.0
+) -> tuple[Reflections, ExperimentList]:
     """Return the spots of n sweeps of one crystal each, and models to start from: one detector."""
-    made = [sweep("none", seed, degrees=degrees, n_spots=n_spots) for seed in range(min(n, 10))]
+    made = [
+        sweep("none", seed, degrees=degrees, n_spots=n_spots, d_min=d_min)
+        for seed in range(min(n, 10))
+    ]
     detector = made[0].start.detectors[0]
     tables, experiments = [], []
     for i in range(n):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import os
 
     from dxdask.pipeline.api import (
+        combine_experiments,
         detector_shifts,
         detector_statistics,
         dump,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
         quiet,
         show_step,
         simulate,
+        slice_sequence,
+        split_experiments,
         stills_process,
     )
     from dxdask.pipeline.step_functions import StepFunction
@@ -37,6 +40,7 @@ __version__ = version("dxdask")
 __all__ = [
     "Store",
     "apply_mask",
+    "combine_experiments",
     "detector_shifts",
     "detector_statistics",
     "dump",
@@ -61,10 +65,16 @@ __all__ = [
     "refine",
     "refine_bravais_settings",
     "refine_metrology",
+    "reindex",
+    "reindex_integrated",
     "scale",
+    "search_beam_position",
     "show_step",
     "simulate",
+    "slice_sequence",
+    "split_experiments",
     "stills_process",
+    "two_theta_refine",
 ]
 
 if TYPE_CHECKING:
@@ -83,7 +93,11 @@ if TYPE_CHECKING:
     refine: StepFunction
     refine_bravais_settings: StepFunction
     refine_metrology: StepFunction
+    reindex: StepFunction
+    reindex_integrated: StepFunction
     scale: StepFunction
+    search_beam_position: StepFunction
+    two_theta_refine: StepFunction
 
 
 def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store:

@@ -45,6 +45,7 @@ COLUMNS = _column_table(
         "states of the reflection: bits of dxdask.columns.Flag",
         "flags",
     ),
+    C("fate", "uint8", "", "fate of a spot in indexing: a value of dxdask.fate.SpotFate"),
     C("entering", "bool", "", "true if it enters the Ewald sphere, false if it leaves", "entering"),
     C("x", "float64", "px", "observed centroid along fast, in the panel", "xyzobs.px.value/0"),
     C("y", "float64", "px", "observed centroid along slow, in the panel", "xyzobs.px.value/1"),

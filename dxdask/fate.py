@@ -1,4 +1,4 @@
-"""Fates of events, as numbers in a column and as words in a table."""
+"""Fates of events and of spots, as numbers in a column and as words in a table."""
 
 from __future__ import annotations
 
@@ -34,4 +34,36 @@ _WORDS = {
     Fate.NOT_REFINED: "the crystal could not be refined",
     Fate.INDEXED: "indexed",
     Fate.INTEGRATED: "integrated",
+}
+
+
+class SpotFate(IntEnum):
+    """What became of a spot of a sweep in indexing; values of the column `fate`."""
+
+    NO_LATTICE = 0
+    INDEXED = 1
+    OUTLIER = 2
+    OFF_LATTICE = 3
+    ICE_RING = 4
+    REPEATED = 5
+    BETWEEN_LATTICES = 6
+    BEYOND_D_MIN = 7
+    DISCONNECTED = 8
+
+    @property
+    def words(self) -> str:
+        """The text in a table."""
+        return _SPOT_WORDS[self]
+
+
+_SPOT_WORDS = {
+    SpotFate.NO_LATTICE: "no lattice found in its run",
+    SpotFate.INDEXED: "indexed",
+    SpotFate.OUTLIER: "indexed, outlier of the refinement",
+    SpotFate.OFF_LATTICE: "not near a lattice point",
+    SpotFate.ICE_RING: "not near a lattice point, on an ice ring",
+    SpotFate.REPEATED: "another spot of the same reflection is nearer",
+    SpotFate.BETWEEN_LATTICES: "equally near to two lattices",
+    SpotFate.BEYOND_D_MIN: "beyond the resolution limit",
+    SpotFate.DISCONNECTED: "not connected to the largest group of neighbours",
 }

@@ -14,12 +14,17 @@ DOORS = (
     "geometry",
     "hits",
     "masking",
+    "prediction",
+    "prediction/stills",
+    "reindex",
     "report",
+    "report/values",
     "simulation",
     "spotfinding",
     "spotfinding/filters",
     "spotfinding/reports",
     "spotfinding/thresholds",
+    "two_theta",
 )
 
 

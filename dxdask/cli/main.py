@@ -10,7 +10,18 @@ import sys
 
 import typer
 
-from dxdask.cli import cluster, commands, demo, dump, export, metrology, show, simulate, stills
+from dxdask.cli import (
+    cluster,
+    commands,
+    demo,
+    dump,
+    experiments,
+    export,
+    metrology,
+    show,
+    simulate,
+    stills,
+)
 from dxdask.cli.app import app
 from dxdask.cli.failures import explain
 from dxdask.errors import ParameterError
@@ -20,7 +31,18 @@ STOPPED = "stopped; what was complete is in the store, run again to resume"
 TRACEBACK = "DXDASK_TRACEBACK"
 """Environment variable: if it is set, an error ends in its traceback."""
 # each registers itself when imported
-COMMANDS = (cluster, commands, demo, dump, export, metrology, show, simulate, stills)
+COMMANDS = (
+    cluster,
+    commands,
+    demo,
+    dump,
+    experiments,
+    export,
+    metrology,
+    show,
+    simulate,
+    stills,
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

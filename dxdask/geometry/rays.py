@@ -13,13 +13,11 @@ from dxdask.arrays import Floats
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def reflecting_angles(r: Any, s0: Any, m2: Any) -> Any:
-    """Return the angles (entering, leaving), rad, at which r (3,), rotated about m2, meets the
-    sphere.
+def sphere_equation(r: Any, s0: Any, m2: Any) -> Any:
+    """Return a, b, c of a cos(phi) + b sin(phi) = c, solved where r (3,) meets the sphere.
 
-    NaN, NaN where it does not. With r split along and across m2, |s0 + r(phi)| = |s0| reads
-    a cos(phi) + b sin(phi) = c; s0 . r decreases with phi (the point enters) at the later of the
-    two.
+    With r split along and across the axis m2, |s0 + r(phi)| = |s0| reads like this, where
+    |s0 + r(phi)|^2 - |s0|^2 is twice the left side less the right one; 1/Angstrom^2.
     """
     along = r[0] * m2[0] + r[1] * m2[1] + r[2] * m2[2]
     shared = along * (s0[0] * m2[0] + s0[1] * m2[1] + s0[2] * m2[2])
@@ -30,6 +28,18 @@ def reflecting_angles(r: Any, s0: Any, m2: Any) -> Any:
         + s0[2] * (m2[0] * r[1] - m2[1] * r[0])
     )
     c = -0.5 * (r[0] * r[0] + r[1] * r[1] + r[2] * r[2]) - shared
+    return a, b, c
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def reflecting_angles(r: Any, s0: Any, m2: Any) -> Any:
+    """Return the angles (entering, leaving), rad, at which r (3,), rotated about m2, meets the
+    sphere.
+
+    NaN, NaN where it does not. s0 . r decreases with phi (the point enters) at the later of the
+    two solutions of `sphere_equation`.
+    """
+    a, b, c = sphere_equation(r, s0, m2)
     amplitude = math.sqrt(a * a + b * b)
     if not abs(c) < amplitude:
         return np.nan, np.nan

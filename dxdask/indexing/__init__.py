@@ -1,10 +1,18 @@
 """Indexing: the crystal from the spots, and the settings that its lattice allows.
 
-index : the step. parameters : its parameters. together, separate : one crystal for all runs, or one
-    for each run.
+index : the step. parameters : its parameters. together, separate, automatic : one crystal for all
+    runs, or one for each; consensus : the cell that most of those have.
 reciprocal, max_cell, overlaps : centroids in reciprocal space, and the longest cell edge.
-fft3d, lattice, lattice_fit, reduction : basis vectors, and the lattices that they span.
-candidates, assign, macrocycles, refinement_settings : the best lattice, Miller indices, refinement.
+search_lattice, methods : those that find the lattice: basis vectors, or orientations of a known
+    cell.
+lattice, lattice_fit, evidence, reduction : lattices that vectors span, ranked by their spots.
+candidates, ranking, macrocycles, refinement_settings : the best lattice, and its refinement.
+assign, assign_local, sweeps : Miller indices of spots of one lattice or several.
+lattices, misorientation, primitive_cells : more lattices in a sweep.
+superlattice : spots between the points of the lattice.
+fit_quality, fates, causes, trial_fit : whether a lattice fits, what became of the spots, and what
+    is wrong where none fits.
+search_beam_position : the step that finds the beam centre.
 known_symmetry, conventional, lattice_symmetry : space group and cell of a lattice.
 refine_bravais_settings, correlation, setting : the settings of higher symmetry, and the choice of
     one.

@@ -1,18 +1,22 @@
-"""Assignment of Miller indices to spots of known crystals."""
+"""Assignment of Miller indices to spots of known crystals: the nearest of each spot."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.columns import Flag, Reflections
+from dxdask.columns import Flag, Reflections, n_rows
+from dxdask.fate import SpotFate
+from dxdask.indexing.sweeps import first_members, sweep_indices
 from dxdask.models import ExperimentList
 
 SAME_PASS_RAD = np.pi / 4.0
+AS_NEAR = 0.01
+"""Difference of the distances from two lattices, in index units, that decides for neither."""
 _CLEARED = Flag.INDEXED | Flag.USED_IN_REFINEMENT | Flag.CENTROID_OUTLIER | Flag.PREDICTED
 
 
@@ -54,41 +58,104 @@ def without_repeats(
     return keep
 
 
+class Nearest(NamedTuple):
+    """The nearest lattice point of each of n spots, over the lattices of its sweep.
+
+    experiment: (n,), of the lattice, or the first of the sweep without one. hkl: (n, 3). misfit:
+    (n,) squared distance in index units, infinite where no lattice is within the tolerance. fate:
+    (n,) values of `SpotFate`.
+    """
+
+    experiment: NDArray[np.int32]
+    hkl: NDArray[np.int32]
+    misfit: Floats
+    fate: NDArray[np.uint8]
+
+
+def nearest_points(
+    reflections: Reflections, experiments: ExperimentList, tolerance: float
+) -> Nearest:
+    """Return the lattice point within `tolerance` that is nearest to each spot.
+
+    A spot as near to two lattices (`AS_NEAR`) is of neither.
+    """
+    rlp, n = reflections["rlp"], n_rows(reflections)
+    sweep = sweep_indices(experiments)
+    of_sweep = sweep[reflections["experiment"]]
+    first = first_members(sweep)
+    out = Nearest(
+        experiment=first[of_sweep].astype(np.int32),
+        hkl=np.zeros((n, 3), dtype=np.int32),
+        misfit=np.full(n, np.inf),
+        fate=np.full(n, SpotFate.NO_LATTICE, dtype=np.uint8),
+    )
+    second = np.full(n, np.inf)
+    for i, e in enumerate(experiments):
+        if e.crystal is None:
+            continue
+        mine = np.flatnonzero(of_sweep == sweep[i])
+        lost = out.fate[mine] == SpotFate.NO_LATTICE
+        out.fate[mine[lost]] = SpotFate.OFF_LATTICE
+        fractional = rlp[mine] @ np.linalg.inv(e.crystal.a).T
+        nearest = np.rint(fractional)
+        near = np.max(np.abs(fractional - nearest), axis=1) <= tolerance
+        near &= np.any(nearest != 0, axis=1)
+        rows = mine[near]
+        misfit = np.sum((fractional[near] - nearest[near]) ** 2, axis=1)
+        better = misfit < out.misfit[rows]
+        second[rows] = np.where(better, out.misfit[rows], np.minimum(second[rows], misfit))
+        rows = rows[better]
+        out.misfit[rows], out.experiment[rows] = misfit[better], i
+        out.hkl[rows] = nearest[near][better]
+        out.fate[rows] = SpotFate.INDEXED
+    found = out.fate == SpotFate.INDEXED
+    both = found & np.isfinite(second)
+    both[both] = np.sqrt(second[both]) - np.sqrt(out.misfit[both]) < AS_NEAR
+    out.fate[both] = SpotFate.BETWEEN_LATTICES
+    return out
+
+
 def assign(
     reflections: Reflections, experiments: ExperimentList, *, tolerance: float, d_min: float = 0.0
 ) -> Reflections:
-    """Return the table with hkl and flags: the nearest Miller index of each spot.
+    """Return the table with experiment, hkl, fate and flags: the nearest index of each spot.
 
     A spot is indexed where A^-1 rlp is within `tolerance` of integers in each of h, k and l, the
-    index is not 0 0 0, and the spot is no repeat (see `without_repeats`). All others have 0 0 0 and
-    no flag INDEXED, as have spots with d below `d_min` (Angstrom) and those of experiments without
-    a crystal.
+    index is not 0 0 0, and the spot is no repeat (see `without_repeats`). Of the lattices of its
+    sweep (see `sweep_indices`) it belongs to the nearest, in index units. All others have 0 0 0, no
+    flag INDEXED and the first experiment of their sweep, as have spots with d below `d_min`
+    (Angstrom) and those of sweeps without a crystal.
 
     reflections: columns experiment, rlp, phi_rad, entering, flags.
     """
-    rlp, experiment = reflections["rlp"], reflections["experiment"]
-    fractional = np.full_like(rlp, np.nan)
-    for i, e in enumerate(experiments):
-        if e.crystal is not None:
-            mine = experiment == i
-            fractional[mine] = rlp[mine] @ np.linalg.inv(e.crystal.a).T
-    nearest = np.rint(fractional)
-    indexed = np.max(np.abs(fractional - nearest), axis=1) <= tolerance
-    indexed &= np.any(nearest != 0, axis=1)
+    found = nearest_points(reflections, experiments, tolerance)
     if d_min > 0:
-        indexed &= np.einsum("ij,ij->i", rlp, rlp) <= 1.0 / d_min**2
-    rows = np.flatnonzero(indexed)
-    hkl = np.zeros(rlp.shape, dtype=np.int32)
-    hkl[rows] = nearest[rows]
-    misfit = np.sum((fractional[rows] - nearest[rows]) ** 2, axis=1)
+        beyond = np.einsum("ij,ij->i", reflections["rlp"], reflections["rlp"]) > 1.0 / d_min**2
+        found.fate[beyond & (found.fate != SpotFate.NO_LATTICE)] = SpotFate.BEYOND_D_MIN
+    rows = np.flatnonzero(found.fate == SpotFate.INDEXED)
     keep = without_repeats(
-        experiment[rows],
-        hkl[rows],
+        found.experiment[rows],
+        found.hkl[rows],
         reflections["entering"][rows],
         reflections["phi_rad"][rows],
-        misfit,
+        found.misfit[rows],
     )
-    hkl[rows[~keep]] = 0
+    found.fate[rows[~keep]] = SpotFate.REPEATED
+    return with_indices(reflections, experiments, found)
+
+
+def with_indices(
+    reflections: Reflections, experiments: ExperimentList, found: Nearest
+) -> Reflections:
+    """Return the table with the indices found; spots of another fate than INDEXED have none."""
+    indexed = found.fate == SpotFate.INDEXED
+    sweep = sweep_indices(experiments)
+    first = first_members(sweep)[sweep[reflections["experiment"]]]
     flags = reflections["flags"] & ~np.uint32(_CLEARED)
-    flags[rows[keep]] |= np.uint32(Flag.INDEXED)
-    return reflections | {"hkl": hkl, "flags": flags}
+    flags[indexed] |= np.uint32(Flag.INDEXED)
+    return reflections | {
+        "experiment": np.where(indexed, found.experiment, first).astype(np.int32),
+        "hkl": np.where(indexed[:, None], found.hkl, 0).astype(np.int32),
+        "fate": found.fate,
+        "flags": flags,
+    }

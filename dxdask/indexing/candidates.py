@@ -12,11 +12,11 @@ from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError, InputError
 from dxdask.indexing.assign import assign
 from dxdask.indexing.known_symmetry import apply_known_symmetry, cell_text, description
-from dxdask.indexing.lattice import score
 from dxdask.indexing.lattice_fit import Lattice
 from dxdask.indexing.parameters import IndexParameters
+from dxdask.indexing.ranking import Solutions, filter_scores, weighted_scores
 from dxdask.indexing.reciprocal import map_centroids
-from dxdask.indexing.refinement_settings import for_candidates
+from dxdask.indexing.refinement_settings import for_candidates, for_few_spots
 from dxdask.models import Crystal, ExperimentList
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.summary import rmsd_in_plane
@@ -24,6 +24,9 @@ from dxdask.tables import Table
 
 SAMPLE = 10_000
 LARGEST_RMSD_PX = 6.0
+REFINED = (5, 50)
+REFINED_SPOTS = 20_000
+"""Fewest and most candidates that are refined, and the number of spots of all together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +68,8 @@ def best_candidate(
         No lattice has the known symmetry, or none indexes the spots.
     """
     combine = parameters.basis_vector_combinations
-    crystals = _crystals(lattices, parameters)
+    n_refined = combine.max_refine or int(np.clip(REFINED_SPOTS // n_rows(spots), *REFINED))
+    crystals = _crystals(lattices, parameters, n_refined)
     if not crystals:
         raise ConvergenceError(_no_lattice_message(lattices, spots, parameters))
     some = select(spots, np.arange(0, n_rows(spots), max(n_rows(spots) // SAMPLE, 1)))
@@ -80,12 +84,16 @@ def best_candidate(
             f"none of the {len(crystals)} best lattices fits the {n_rows(spots)} spots "
             f"(best: {reasons[0]}); {_ADVICE}"
         )
-    weights = (combine.volume_weight, combine.n_indexed_weight, combine.rmsd_weight)
-    scores = score(
-        np.array([c.volume for c in found]),
-        np.array([float(c.n_indexed) for c in found]),
-        np.array([c.rmsd_xy_mm for c in found]),
-        weights,
+    solutions = Solutions(
+        a_matrices=np.array([c.crystal.a for c in found]),
+        volumes=np.array([c.volume for c in found]),
+        n_indexed=np.array([float(c.n_indexed) for c in found]),
+        rmsds=np.array([max(c.rmsd_xy_mm, 1e-9) for c in found]),
+    )
+    scores = (
+        filter_scores(solutions, combine.filter)
+        if combine.solution_scorer == "filter"
+        else weighted_scores(solutions, combine.weighted)
     )
     order = np.argsort(scores, kind="stable")
     return found[order[0]], candidates_table([found[i] for i in order], scores[order])
@@ -98,15 +106,15 @@ _ADVICE = (
 
 
 def _crystals(
-    lattices: Sequence[Lattice], parameters: IndexParameters
+    lattices: Sequence[Lattice], parameters: IndexParameters, n_most: int
 ) -> list[tuple[float, Crystal]]:
-    """Return primitive volumes and crystals of the lattices with the known symmetry, best first."""
+    """Return volumes (primitive cell) and crystals of n_most lattices with the known symmetry."""
     found: list[tuple[float, Crystal]] = []
     for lattice in lattices:
         crystal = apply_known_symmetry(lattice.a_matrix, parameters.known_symmetry)
         if crystal is not None:
             found.append((lattice.volume, crystal))
-        if len(found) == parameters.basis_vector_combinations.max_refine:
+        if len(found) == n_most:
             break
     return found
 
@@ -147,7 +155,8 @@ def _refined(
     """
     tolerance = parameters.index_assignment.simple.hkl_tolerance
     table = assign(some, experiments.with_crystal(crystal), tolerance=tolerance)
-    result = refine(table, experiments.with_crystal(crystal), for_candidates(refinement))
+    few = for_few_spots(for_candidates(refinement), _n_indexed(table))
+    result = refine(table, experiments.with_crystal(crystal), few)
     table = assign(
         map_centroids(table, result.experiments), result.experiments, tolerance=tolerance
     )
@@ -158,11 +167,15 @@ def _refined(
     return Candidate(
         experiments=result.experiments,
         volume=volume,
-        n_indexed=int(np.count_nonzero(has_flag(table, Flag.INDEXED))),
+        n_indexed=_n_indexed(table),
         n_sample=n_rows(table),
         rmsd_xy_mm=rmsd,
         rmsd_xy_px=rmsd / pixel,
     )
+
+
+def _n_indexed(table: Reflections) -> int:
+    return int(np.count_nonzero(has_flag(table, Flag.INDEXED)))
 
 
 def candidates_table(candidates: Sequence[Candidate], scores: Floats) -> Table:

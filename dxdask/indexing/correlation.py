@@ -12,6 +12,8 @@ from dxdask.arrays import Floats, Integers
 from dxdask.columns import Reflections
 
 FEWEST_PAIRS = 10
+PER_SHELL = 100
+MOST_SHELLS = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,10 +45,14 @@ def _code(experiment: NDArray[np.int64], hkl: Integers) -> NDArray[np.int64]:
     return np.asarray(((experiment * 2048 + h) * 2048 + k) * 2048 + l)
 
 
-def merge_intensities(reflections: Reflections, hkl: Integers) -> MergedIntensities:
+def merge_intensities(
+    reflections: Reflections, hkl: Integers, a_matrix: Floats | None = None
+) -> MergedIntensities:
     """Return the merged `intensity_sum` of reflections with indices hkl (n, 3) in the reduced cell.
 
-    Experiments are merged apart, as they may differ in exposure.
+    Experiments are merged apart, as they may differ in exposure. Intensities are divided by the
+    mean of their experiment; with A (3, 3) of the reduced cell, by that of their resolution shell,
+    whose fall would let any reflections of one length correlate.
     """
     experiment = reflections["experiment"].astype(np.int64)
     unique = _friedel(np.asarray(hkl, dtype=np.int64))
@@ -54,10 +60,19 @@ def merge_intensities(reflections: Reflections, hkl: Integers) -> MergedIntensit
         _code(experiment, unique), return_index=True, return_inverse=True
     )
     mean = np.bincount(inverse, reflections["intensity_sum"]) / np.bincount(inverse)
-    e = experiment[first]
-    of_experiment = np.bincount(e, mean) / np.maximum(np.bincount(e), 1)
-    scale = np.where(of_experiment > 0, of_experiment, 1.0)[e]
-    return MergedIntensities(codes=codes, experiment=e, hkl=unique[first], intensity=mean / scale)
+    e, indices = experiment[first], unique[first]
+    shell = e if a_matrix is None else e * MOST_SHELLS + _shells(indices, a_matrix)
+    of_shell = np.bincount(shell, mean) / np.maximum(np.bincount(shell), 1)
+    scale = np.where(of_shell > 0, of_shell, 1.0)[shell]
+    return MergedIntensities(codes=codes, experiment=e, hkl=indices, intensity=mean / scale)
+
+
+def _shells(hkl: Integers, a_matrix: Floats) -> NDArray[np.int64]:
+    """Return the resolution shell (n,) of indices, of equal numbers in each."""
+    length = np.linalg.norm(hkl @ a_matrix.T, axis=1)
+    n = int(np.clip(len(hkl) // PER_SHELL, 1, MOST_SHELLS))
+    edges = np.quantile(length, np.linspace(0.0, 1.0, n + 1)[1:-1]) if n > 1 else np.zeros(0)
+    return np.asarray(np.searchsorted(edges, length))
 
 
 def correlation(merged: MergedIntensities, rotation: NDArray[np.float64]) -> float | None:

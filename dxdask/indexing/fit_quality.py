@@ -14,8 +14,9 @@ import numpy as np
 from dxdask.arrays import Integers
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.errors import ConvergenceError
+from dxdask.geometry.required import require_crystal
 from dxdask.indexing.parameters import IndexParameters
-from dxdask.models import Crystal, ExperimentList
+from dxdask.models import ExperimentList
 
 FEWEST_SPOTS = 25
 """Spots of a run that are judged; fewer may deviate by chance."""
@@ -58,7 +59,7 @@ class RunFit:
 def fits_of_runs(
     reflections: Reflections, experiments: ExperimentList, tolerance: float
 ) -> list[RunFit]:
-    """Return the fit of each run with a crystal.
+    """Return the fit of each run with a crystal; of several lattices, that of all together.
 
     reflections : all spots, with rlp, hkl, flags and predictions. tolerance : of an index.
     """
@@ -66,9 +67,10 @@ def fits_of_runs(
     indexed = has_flag(reflections, Flag.INDEXED)
     found = []
     for number, run in enumerate(experiments.runs):
-        first = next(e for e in experiments if e.run == run)
+        members = [e for e in experiments if e.run == run]
+        first = members[0]
         rows = np.flatnonzero((of_run == number) & indexed)
-        if first.crystal is None:
+        if all(e.crystal is None for e in members):
             continue
         xy, z = _rmsds(reflections, rows, experiments)
         width = 0.0 if first.scan is None else abs(first.scan.oscillation[1])
@@ -77,7 +79,7 @@ def fits_of_runs(
                 run=run,
                 n_spots=int(np.count_nonzero(of_run == number)),
                 n_indexed=len(rows),
-                misfit=_misfit(reflections, rows, first.crystal, tolerance),
+                misfit=misfit(reflections, rows, experiments, tolerance),
                 rmsd_xy=xy,
                 rmsd_z=z,
                 rmsd_phi_deg=z * width,
@@ -86,12 +88,23 @@ def fits_of_runs(
     return found
 
 
-def _misfit(table: Reflections, rows: Integers, crystal: Crystal, tolerance: float) -> float:
-    fractional = table["rlp"][rows] @ np.linalg.inv(crystal.a).T
-    off = fractional - table["hkl"][rows]
+def misfit(
+    table: Reflections, rows: Integers, experiments: ExperimentList, tolerance: float
+) -> float:
+    """Return the rms distance of spots from their index, in units of that of points at random.
+
+    rows : of indexed spots, each with the crystal of its experiment; 1 without any.
+    """
     if not len(rows):
         return 1.0
-    return float(np.sqrt(np.mean(off**2)) / (tolerance / np.sqrt(3.0)))
+    of = table["experiment"][rows]
+    squares = 0.0
+    for i in np.unique(of).tolist():
+        crystal = require_crystal(experiments[i])
+        mine = rows[of == i]
+        off = table["rlp"][mine] @ np.linalg.inv(crystal.a).T - table["hkl"][mine]
+        squares += float(np.sum(off**2))
+    return float(np.sqrt(squares / (3 * len(rows))) / (tolerance / np.sqrt(3.0)))
 
 
 def _rmsds(table: Reflections, rows: Integers, experiments: ExperimentList) -> tuple[float, float]:
@@ -167,6 +180,7 @@ def _reason(poor: Sequence[RunFit], judged: Sequence[RunFit]) -> str:
     if len(poor) < len(judged):
         return (
             f"not one crystal: {', '.join(f.run for f in poor)} does not fit the lattice of the "
-            f"other runs ({figures}); index each run by its own: indexing.joint_indexing=false"
+            f"other runs ({figures}); index each run by its own: indexing.joint_indexing=false, "
+            "or auto to use the cell that most of them share"
         )
     return f"the best lattice does not fit the spots ({figures})"

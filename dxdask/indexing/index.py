@@ -5,6 +5,7 @@ from __future__ import annotations
 from dxdask.columns import Reflections, check, n_rows
 from dxdask.errors import InputError
 from dxdask.geometry.required import require_rotation
+from dxdask.indexing.automatic import index_automatically
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import without_crystals
 from dxdask.indexing.refinement_settings import for_indexing
@@ -40,9 +41,10 @@ def index(
     -------
     StepResult
         Experiments with one crystal for all runs (or, without `joint_indexing`, one for each run);
-        all input rows in their order, with x_mm .. phi_rad and variances, s1, rlp, entering, hkl
-        (0 0 0 where not indexed), flags and predictions. Tables candidates, imagesets, crystals,
-        rmsds, panels.
+        further lattices of a run are experiments of their own, after its first. All input rows in
+        their order, with x_mm .. phi_rad and variances, s1, rlp, entering, hkl (0 0 0 where not
+        indexed), experiment, fate, flags and predictions. Tables candidates, imagesets, crystals,
+        rmsds, lattices, fates, clusters, panels.
 
     Raises
     ------
@@ -55,8 +57,10 @@ def index(
     _check_rotation(reflections, experiments)
     start = without_crystals(experiments)
     settings = for_indexing(refinement)
-    if parameters.joint_indexing or len(experiments.runs) < 2:
+    if parameters.joint_indexing is True or len(experiments.runs) < 2:
         return index_together(reflections, start, parameters, settings)
+    if parameters.joint_indexing == "auto":
+        return index_automatically(reflections, start, parameters, settings)
     return index_separately(reflections, start, parameters, settings)
 
 
@@ -69,6 +73,12 @@ def _check_rotation(reflections: Reflections, experiments: ExperimentList) -> No
         They do not.
     """
     for e in experiments:
+        if e.scan is not None and e.scan.n_images > 1 and e.scan.is_still:
+            raise InputError(
+                f"the {e.scan.n_images} images of run {e.run} have no rotation width: give "
+                "geometry.scan.oscillation=START,WIDTH on import, or process them as stills with "
+                "dxdask stills_process"
+            )
         require_rotation(e)
     if not n_rows(reflections):
         raise InputError("no spots to index: lower the threshold of find_spots")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 
 from dxdask.arrays import Floats
+from dxdask.indexing.evidence import evidence
 from dxdask.indexing.lattice_fit import FEWEST_INDEXED, Lattice, fit, indices_near
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reduction import inverse, niggli_reduced, primitive
@@ -17,6 +19,7 @@ SMALLEST_ANGLE_DEG = 20.0
 FLATTEST = 0.01
 SAMPLE = 3000
 SAME_LATTICE = 0.1
+LEAST_EVIDENCE = 0.6
 
 
 def triplets(vectors: Floats) -> Iterator[Floats]:
@@ -69,50 +72,47 @@ def is_plausible(lattice: Lattice, parameters: IndexParameters) -> bool:
     )
 
 
-def score(
-    volumes: Floats, n_indexed: Floats, rmsds: Floats, weights: tuple[float, float, float]
-) -> Floats:
-    """Return the scores (n,) of lattices, the smallest is the best.
-
-    They are the weighted sums of log2 of volume, rmsd and inverse fraction indexed, each relative
-    to the best of the lattices compared (DIALS's weighted scorer: Gildea et al. 2014,
-    Acta Cryst. D70, 2652).
-    """
-    terms = (volumes / volumes.min(), n_indexed.max() / n_indexed, rmsds / rmsds.min())
-    return np.asarray(sum(w * np.log2(t) for w, t in zip(weights, terms, strict=True)))
-
-
-def ranked(lattices: list[Lattice], weights: tuple[float, float, float]) -> list[Lattice]:
-    """Return the lattices best first."""
-    volumes = np.array([x.volume for x in lattices])
-    counts = np.array([float(x.n_indexed) for x in lattices])
-    rmsds = np.array([max(x.rmsd, 1e-9) for x in lattices])
-    order = np.argsort(score(volumes, counts, rmsds, weights), kind="stable")
-    return [lattices[i] for i in order]
-
-
 def sample(rlp: Floats, n: int = SAMPLE) -> Floats:
     """Return about n of the points rlp (m, 3), at equal intervals."""
     return rlp[:: max(len(rlp) // n, 1)]
 
 
-def find_lattices(vectors: Floats, rlp: Floats, parameters: IndexParameters) -> list[Lattice]:
-    """Return the distinct lattices of triplets of basis vectors, best first.
+def find_lattices(
+    vectors: Floats, rlp: Floats, reference: Floats, parameters: IndexParameters
+) -> list[Lattice]:
+    """Return the distinct lattices of triplets of basis vectors (n, 3), best first.
+
+    See `distinct_lattices`.
+    """
+    return distinct_lattices(_bases(vectors, parameters), rlp, reference, parameters)
+
+
+def _bases(vectors: Floats, parameters: IndexParameters) -> Iterator[Floats]:
+    """Yield A (3, 3) of at most 500 triplets of vectors, without those of too small a volume."""
+    for basis in islice(triplets(vectors), MOST_TRIPLETS):
+        lengths = float(np.prod(np.linalg.norm(basis, axis=1)))
+        if abs(np.linalg.det(basis)) >= max(lengths / 100.0, parameters.min_cell_volume):
+            yield inverse(basis)
+
+
+def distinct_lattices(
+    a_matrices: Iterable[Floats], rlp: Floats, reference: Floats, parameters: IndexParameters
+) -> list[Lattice]:
+    """Return the distinct lattices among A (3, 3), those with most evidence first.
 
     Each is fitted to a sample of the points rlp (n, 3), transformed to its primitive cell, and
-    reduced. At most `max_combinations` distinct ones are tried.
+    reduced. At most `max_combinations` distinct ones are tried; those with less than 0.6 of the
+    evidence for the best are left out.
+
+    reference : (m, 3) random points of the region of the others, see `evidence`.
     """
     combine = parameters.basis_vector_combinations
     tolerance = parameters.index_assignment.simple.hkl_tolerance
     points = sample(rlp)
     found: list[Lattice] = []
-    for tried, basis in enumerate(triplets(vectors)):
-        if tried >= MOST_TRIPLETS or len(found) >= combine.max_combinations:
+    for a_matrix in a_matrices:
+        if len(found) >= combine.max_combinations:
             break
-        a_matrix = inverse(basis)
-        lengths = float(np.prod(np.linalg.norm(basis, axis=1)))
-        if abs(np.linalg.det(basis)) < max(lengths / 100.0, parameters.min_cell_volume):
-            continue
         if is_among(found, a_matrix):
             continue
         lattice = fit(niggli_reduced(a_matrix), points, tolerance)
@@ -122,5 +122,13 @@ def find_lattices(vectors: Floats, rlp: Floats, parameters: IndexParameters) -> 
             lattice = fit(smaller, points, tolerance)
         if is_plausible(lattice, parameters) and not is_among(found, lattice.a_matrix):
             found.append(lattice)
-    weights = (combine.volume_weight, combine.n_indexed_weight, combine.rmsd_weight)
-    return ranked(found, weights) if found else []
+    return by_evidence(found, points, reference, tolerance)
+
+
+def by_evidence(
+    lattices: list[Lattice], points: Floats, reference: Floats, tolerance: float
+) -> list[Lattice]:
+    """Return the lattices with at least 0.6 of the evidence for the best, best first."""
+    support = np.array([evidence(x.a_matrix, points, reference, tolerance) for x in lattices])
+    order = np.argsort(-np.round(support, 6), kind="stable")
+    return [lattices[i] for i in order if support[i] >= LEAST_EVIDENCE * support.max()]

@@ -78,8 +78,10 @@ def indices_near(
     return hkl.astype(np.int64), near
 
 
-def fit(a_matrix: Floats, rlp: Floats, tolerance: float) -> Lattice:
-    """Return the lattice after a few rounds of least squares of A h against the points rlp (n, 3).
+def fit(
+    a_matrix: Floats, rlp: Floats, tolerance: float, *, rounds: int = FITTING_ROUNDS
+) -> Lattice:
+    """Return the lattice after some rounds of least squares of A h against the points rlp (n, 3).
 
     In each round the indices are fixed: A = (sum r h^T) (sum h h^T)^-1 over the points within the
     tolerance of integers. A round that loses the lattice (too few points, points in one plane, or
@@ -89,7 +91,7 @@ def fit(a_matrix: Floats, rlp: Floats, tolerance: float) -> Lattice:
     normal, cross = np.zeros((3, 3)), np.zeros((3, 3))
     a = np.ascontiguousarray(a_matrix, dtype=np.float64)
     n, squares = _sums(a, np.linalg.inv(a), points, tolerance, normal, cross)
-    for _ in range(FITTING_ROUNDS):
+    for _ in range(rounds):
         if n < FEWEST_INDEXED or np.linalg.matrix_rank(normal) < 3:
             break
         fitted = np.ascontiguousarray(np.linalg.solve(normal, cross.T).T)

@@ -10,8 +10,10 @@ from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, n_rows
 from dxdask.errors import ConvergenceError
 from dxdask.indexing.assign import assign
-from dxdask.indexing.parameters import IndexParameters, RefinementProtocol
+from dxdask.indexing.assign_local import assign_local
+from dxdask.indexing.parameters import IndexAssignment, IndexParameters, RefinementProtocol
 from dxdask.indexing.reciprocal import map_centroids
+from dxdask.indexing.refinement_settings import for_few_spots
 from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.results import StepResult
@@ -48,7 +50,7 @@ def resolution_steps(rlp: Floats, d_min: float, protocol: RefinementProtocol) ->
         n = protocol.n_macro_cycles
         step = max(start - final, 0.0) / (n - 1) if n > 1 else 0.0
         start = final if n == 1 else start
-    return Resolution(start=start, step=step, final=min(final, start))
+    return Resolution(start=max(start, final), step=step, final=final)
 
 
 def run_macrocycles(
@@ -70,7 +72,6 @@ def run_macrocycles(
         Too few spots are indexed to refine the models.
     """
     protocol = parameters.refinement_protocol
-    tolerance = parameters.index_assignment.simple.hkl_tolerance
     messages: list[str] = []
     result = StepResult(experiments=experiments, reflections=spots)
     for cycle in range(protocol.n_macro_cycles):
@@ -78,7 +79,10 @@ def run_macrocycles(
         if cycle and d_min < resolution.of_cycle(cycle - 1):
             messages.append(f"Increasing resolution to {d_min:.2f} Angstrom")
         table = map_centroids(spots, result.experiments)
-        table = assign(table, result.experiments, tolerance=tolerance, d_min=d_min)
+        # all spots, whose resolutions change a little with the models, unless a limit is given
+        is_all = d_min <= resolution.final and protocol.d_min_final is None
+        limit = 0.0 if is_all else d_min
+        table = assigned(table, result.experiments, parameters.index_assignment, limit)
         n = int(np.count_nonzero(has_flag(table, Flag.INDEXED)))
         messages.append(f"Macro-cycle {cycle + 1}: {n} of {n_rows(table)} spots indexed")
         if not n:
@@ -86,7 +90,7 @@ def run_macrocycles(
                 f"none of {n_rows(table)} spots is indexed at d_min {d_min:.2f}; raise "
                 "indexing.index_assignment.simple.hkl_tolerance or check the beam centre"
             )
-        refined = refine(table, result.experiments, refinement)
+        refined = refine(table, result.experiments, for_few_spots(refinement, n))
         if not protocol.disable_unit_cell_volume_sanity_check and _has_grown(result, refined):
             if not cycle:
                 raise ConvergenceError(_GROWN)
@@ -98,6 +102,15 @@ def run_macrocycles(
         messages = list(result.messages)
     table = map_centroids(result.reflections, result.experiments)
     return replace(result, reflections=table, messages=tuple(messages))
+
+
+def assigned(
+    spots: Reflections, experiments: ExperimentList, method: IndexAssignment, d_min: float = 0.0
+) -> Reflections:
+    """Return the table with the indices of spots, by the method chosen; d_min : Angstrom."""
+    if method.method == "local":
+        return assign_local(spots, experiments, method.local, d_min=d_min)
+    return assign(spots, experiments, tolerance=method.simple.hkl_tolerance, d_min=d_min)
 
 
 def _has_grown(before: StepResult, after: StepResult) -> bool:

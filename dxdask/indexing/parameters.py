@@ -6,6 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from dxdask.indexing.beam_search import BeamSearch
+from dxdask.indexing.methods.parameters import (
+    Fft1d,
+    Fft3d,
+    LowResSpotMatch,
+    MethodName,
+    OrientationSearch,
+    RealSpaceGridSearch,
+)
 from dxdask.models import space_group
 from dxdask.parameters import Parameters, parameter
 
@@ -50,32 +59,6 @@ class MaxCellEstimation(Parameters):
     )
 
 
-class ReciprocalSpaceGrid(Parameters):
-    """Grid of the Fourier transform."""
-
-    n_points: int = parameter(256, "Grid points along each edge.", expert=1, ge=32, le=512)
-    d_min: float | None = parameter(
-        None, "High-resolution limit of the grid. Default: 5 max_cell / n_points.", unit="Angstrom",
-        expert=1, gt=0,
-    )  # fmt: skip
-
-
-class Fft3d(Parameters):
-    """Search for basis vectors by a three-dimensional Fourier transform."""
-
-    b_iso: float | None = parameter(
-        None,
-        "Isotropic B factor that damps high angles. Default: -4 d_min^2 ln 0.05.",
-        unit="Angstrom^2",
-        expert=2,
-    )
-    rmsd_cutoff: float = parameter(15.0, "Threshold of peaks, in units of the rms.", expert=2, ge=0)
-    peak_volume_cutoff: float = parameter(
-        0.15, "Smallest volume of a peak, as a fraction of the largest.", expert=2, ge=0, le=1
-    )
-    reciprocal_space_grid: ReciprocalSpaceGrid = ReciprocalSpaceGrid()
-
-
 class KnownCrystal(Parameters):
     """Known space group and cell of the crystals."""
 
@@ -117,25 +100,118 @@ class Simple(Parameters):
     )
 
 
+class LocalAssignment(Parameters):
+    """Assignment by differences of indices between neighbours (Kabsch 2010)."""
+
+    epsilon: float = parameter(
+        0.05, "Distance of a difference of indices from integers that is certain.", gt=0, lt=0.5
+    )
+    delta: float = parameter(
+        8.0, "Largest difference of indices between neighbours that is certain.", ge=1
+    )
+    l_min: float = parameter(
+        0.8, "Weight of a pair of spots, 0 to 1, from which on it joins no tree.", gt=0, le=1
+    )
+    nearest_neighbours: int = parameter(20, "Neighbours of each spot that are compared.", ge=1)
+
+
 class IndexAssignment(Parameters):
     """Assignment of Miller indices to spots."""
 
+    method: Literal["simple", "local"] = parameter(
+        "simple",
+        "simple: the nearest index. local: from neighbour to neighbour, for crystals that drift.",
+    )
     simple: Simple = Simple()
+    local: LocalAssignment = LocalAssignment()
+
+
+class MultipleLatticeSearch(Parameters):
+    """Search for more lattices among the spots that are not indexed."""
+
+    max_lattices: int = parameter(1, "Largest number of lattices in a sweep.", ge=1)
+    recycle_unindexed_reflections_cutoff: float = parameter(
+        0.1, "Fraction of spots not indexed above which a additional lattice is searched for.",
+        expert=1, ge=0, le=1,
+    )  # fmt: skip
+    minimum_angular_separation: float = parameter(
+        5.0, "Smallest angle between two lattices, over their symmetry.", unit="degree", expert=1,
+        ge=0, le=180,
+    )  # fmt: skip
+
+
+class CellConsensus(Parameters):
+    """Cells that runs indexed by their own have in common."""
+
+    relative_length_tolerance: float = parameter(
+        0.03, "Largest relative difference of the axes and diagonals of similar cells.", expert=1,
+        gt=0, lt=0.5,
+    )  # fmt: skip
+    min_crystals: int = parameter(
+        2, "Fewest crystals with a cell that others are indexed by.", expert=1, ge=1
+    )
+
+
+class GeometrySearch(BeamSearch):
+    """Search for what is wrong with the geometry, where no lattice fits the spots."""
+
+    apply: Literal["beam_centre", "none"] = parameter(
+        "beam_centre",
+        "What is corrected before indexing goes on: the beam centre, which is then reported, or "
+        "nothing. A wrong rotation axis or distance is named in the error.",
+    )
+
+
+class FilterScorer(Parameters):
+    """Choice of a lattice by filters."""
+
+    check_doubled_cell: bool = parameter(
+        True, "Exclude multiples of a cell that index hardly more spots.", expert=2
+    )
+    likelihood_cutoff: float = parameter(
+        0.8,
+        "Smallest likelihood (1 - rmsd in mm), as a fraction of the best.",
+        expert=2,
+        ge=0,
+        le=1,
+    )
+    volume_cutoff: float = parameter(
+        1.25, "Largest volume, as a multiple of the smallest.", expert=2, gt=1
+    )
+    n_indexed_cutoff: float = parameter(
+        0.9, "Smallest number of indexed spots, as a fraction of the most.", expert=2, ge=0, le=1
+    )
+
+
+class WeightedScorer(Parameters):
+    """Choice of a lattice by a weighted score."""
+
+    power: int = parameter(1, "Power of the terms of the score.", expert=2, ge=1, le=4)
+    volume_weight: float = parameter(1.0, "Weight of the volume.", expert=2, ge=0)
+    n_indexed_weight: float = parameter(
+        1.0, "Weight of the number of indexed spots.", expert=2, ge=0
+    )
+    rmsd_weight: float = parameter(1.0, "Weight of the RMSD.", expert=2, ge=0)
 
 
 class BasisVectorCombinations(Parameters):
     """Combination of basis vectors to lattices, and ranking of these."""
 
     max_combinations: int = parameter(50, "Largest number of lattices tried.", expert=1, ge=1)
-    max_refine: int = parameter(5, "Largest number of distinct lattices refined.", expert=1, ge=1)
+    max_refine: int | None = parameter(
+        None,
+        "Largest number of distinct lattices refined. Default: 5, more of few spots, up to 50.",
+        expert=1,
+        ge=1,
+    )
     sys_absent_threshold: float = parameter(
         0.9, "Fraction of absences above which a cell is not primitive.", ge=0, le=1
     )
-    volume_weight: float = parameter(1.0, "Weight of the volume in the score.", expert=1, ge=0)
-    n_indexed_weight: float = parameter(
-        1.0, "Weight of the number of indexed spots in the score.", expert=1, ge=0
+    solution_scorer: Literal["filter", "weighted"] = parameter(
+        "weighted", "How the best of the refined lattices is chosen.", expert=1
     )
-    rmsd_weight: float = parameter(1.0, "Weight of the RMSD in the score.", expert=1, ge=0)
+    filter: FilterScorer = FilterScorer()
+    weighted: WeightedScorer = WeightedScorer()
 
 
 class RefinementProtocol(Parameters):
@@ -160,9 +236,21 @@ class RefinementProtocol(Parameters):
 class IndexParameters(Parameters):
     """Parameters of `index`."""
 
-    method: Literal["fft3d"] = parameter("fft3d", "Method that finds the basis vectors.")
-    joint_indexing: bool = parameter(
-        True, "Index all runs by one crystal, else each run by its own."
+    method: MethodName = parameter(
+        "fft3d",
+        "Method that finds the lattice. fft3d and fft1d need no cell, the others need "
+        "known_symmetry.unit_cell; those are for narrow wedges and few spots.",
+    )
+    fall_back: bool = parameter(
+        True, "Where the method finds no lattice that fits, try the others, as far as they apply."
+    )
+    optimise_initial_basis_vectors: bool = parameter(
+        False, "Refine the vectors of real_space_grid_search against the spots.", expert=1
+    )
+    joint_indexing: bool | Literal["auto"] = parameter(
+        True,
+        "Index all runs by one crystal, else each run by its own; auto: by one where that fits, "
+        "else by their own, with the cell and setting that most of them share.",
     )
     accept_poor_fit: bool = parameter(
         False,
@@ -178,8 +266,15 @@ class IndexParameters(Parameters):
     )
     max_cell_estimation: MaxCellEstimation = MaxCellEstimation()
     fft3d: Fft3d = Fft3d()
+    fft1d: Fft1d = Fft1d()
+    real_space_grid_search: RealSpaceGridSearch = RealSpaceGridSearch()
+    low_res_spot_match: LowResSpotMatch = LowResSpotMatch()
+    pinkindexer: OrientationSearch = OrientationSearch()
     known_symmetry: KnownSymmetry = KnownSymmetry()
     index_assignment: IndexAssignment = IndexAssignment()
+    multiple_lattice_search: MultipleLatticeSearch = MultipleLatticeSearch()
+    geometry_search: GeometrySearch = GeometrySearch()
+    consensus: CellConsensus = CellConsensus()
     basis_vector_combinations: BasisVectorCombinations = BasisVectorCombinations()
     refinement_protocol: RefinementProtocol = RefinementProtocol()
 

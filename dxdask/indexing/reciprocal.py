@@ -81,6 +81,18 @@ def to_datum(vectors: Floats, phi: Floats, experiment: Experiment) -> Floats:
     return np.asarray(rotated @ goniometer.fixed_rotation)
 
 
+def from_datum(vectors: Floats, phi: Floats, experiment: Experiment) -> Floats:
+    """Return S R(phi) F v for vectors v (n, 3) at datum, rotated to phi (n,), rad."""
+    goniometer = experiment.goniometer
+    if goniometer is None:
+        return vectors
+    v = vectors @ goniometer.fixed_rotation.T
+    m2 = goniometer.rotation_axis_datum
+    cos, sin = np.cos(phi)[:, None], np.sin(phi)[:, None]
+    rotated = v * cos + np.cross(m2, v) * sin + np.outer(v @ m2, m2) * (1.0 - cos)
+    return np.asarray(rotated @ goniometer.setting_rotation.T)
+
+
 def within_first_rotation(
     reflections: Reflections, experiments: ExperimentList
 ) -> NDArray[np.bool_]:

@@ -48,14 +48,14 @@ def niggli_reduced(a_matrix: Floats) -> Floats:
     return changed(a_matrix, niggli_change(a_matrix))
 
 
-def _directions(modulus: int) -> Integers:
+def directions_modulo(modulus: int) -> Integers:
     """Return the vectors (n, 3) of 0 .. modulus - 1, one of each set of multiples."""
     grid = np.stack(np.meshgrid(*[np.arange(modulus)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     first = np.array([row[np.flatnonzero(row)[0]] if row.any() else 0 for row in grid])
     return np.asarray(grid[first == 1], dtype=np.int64)
 
 
-_TESTS = tuple((modulus, _directions(modulus)) for modulus in (2, 3, 5))
+_TESTS = tuple((modulus, directions_modulo(modulus)) for modulus in (2, 3, 5, 7, 11, 13))
 
 
 def reflection_condition(
@@ -64,8 +64,8 @@ def reflection_condition(
     """Return (m, v) where more than `threshold` of the indices hkl (n, 3) have h . v = 0 (mod m).
 
     Such a condition holds for a cell that is m-fold too large (Sauter & Zwart 2009, Acta Cryst.
-    D65, 553); m of 2, 3 and 5 are tried. None where none holds, there are too few indices, or all
-    lie in a plane.
+    D65, 553); the primes up to 13 are tried for m. None where none holds, there are too few
+    indices, or all lie in a plane.
     """
     if len(hkl) < FEWEST_INDICES or np.linalg.matrix_rank(hkl.T @ hkl) < 3:
         return None

@@ -8,6 +8,10 @@ from dxdask.refinement import RefinementParameters
 
 REFLECTIONS_PER_DEGREE = 100.0
 ITERATIONS = 4
+FEW_SPOTS = 80
+"""Indexed spots below which only the crystal is refined: five for each of 16 parameters."""
+VERY_FEW_SPOTS = 45
+"""Indexed spots below which one for each parameter has to be enough."""
 
 
 def for_indexing(refinement: RefinementParameters) -> RefinementParameters:
@@ -33,3 +37,25 @@ def for_candidates(refinement: RefinementParameters) -> RefinementParameters:
     refinery = resolved.refinery.model_copy(update={"max_iterations": ITERATIONS})
     chosen = resolved.reflections.model_copy(update={"reflections_per_degree": None})
     return resolved.model_copy(update={"refinery": refinery, "reflections": chosen})
+
+
+def for_few_spots(refinement: RefinementParameters, n_indexed: int) -> RefinementParameters:
+    """Return the parameters to refine against n_indexed spots: of few, the crystal only.
+
+    Where `auto_reduction` was given the parameters are as they are.
+    """
+    models = refinement.parameterisation
+    if n_indexed >= FEW_SPOTS or "auto_reduction" in models.model_fields_set:
+        return refinement
+    update: dict[str, Any] = {
+        "detector": models.detector.model_copy(update={"fix": "all"}),
+        "beam": models.beam.model_copy(update={"fix": ("all",)}),
+    }
+    if n_indexed < VERY_FEW_SPOTS:
+        rule = models.auto_reduction.model_copy(update={"min_nref_per_parameter": 1})
+        update["auto_reduction"] = rule
+        chosen = refinement.reflections
+        outlier = chosen.outlier.model_copy(update={"minimum_number_of_reflections": 5})
+        chosen = chosen.model_copy(update={"outlier": outlier})
+        refinement = refinement.model_copy(update={"reflections": chosen})
+    return refinement.model_copy(update={"parameterisation": models.model_copy(update=update)})

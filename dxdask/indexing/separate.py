@@ -1,4 +1,4 @@
-"""Separate indexing: one crystal for each run."""
+"""Separate indexing: each run by lattices of its own."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Reflections, concatenate, n_rows, select
+from dxdask.columns import Flag, Reflections, concatenate, n_rows, select
 from dxdask.errors import ConvergenceError, DxdaskError, InputError, plain
+from dxdask.fate import SpotFate
+from dxdask.indexing.consensus import clusters_table
+from dxdask.indexing.fates import fates_table
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids
 from dxdask.indexing.together import index_together
-from dxdask.models import Experiment, ExperimentList
+from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters
 from dxdask.results import StepResult, joined
 from dxdask.tables import Table
+
+PREDICTED = ("x_cal", "y_cal", "z_cal", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
+_STATES = Flag.INDEXED | Flag.USED_IN_REFINEMENT | Flag.CENTROID_OUTLIER | Flag.PREDICTED
 
 
 def index_separately(
@@ -26,91 +32,47 @@ def index_separately(
     parameters: IndexParameters,
     refinement: RefinementParameters,
 ) -> StepResult:
-    """Return the concatenated results of indexing each run by itself.
+    """Return the results of indexing each run by itself, joined.
 
     A run that cannot be indexed has no crystal, and a row in `problems`.
+
+    Raises
+    ------
+    ConvergenceError
+        None can be indexed.
     """
-    members, parts, order = list(experiments), [], []
-    out, messages, problems = list(members), [], []
-    tables: dict[str, list[dict[str, Any]]] = {}
-    shapes: dict[str, Table] = {}
-    for run in experiments.runs:
-        ids = [i for i, m in enumerate(members) if m.run == run]
-        rows = np.flatnonzero(np.isin(reflections["experiment"], ids))
-        part = select(reflections, rows)
-        part["experiment"] = np.searchsorted(ids, part["experiment"]).astype(np.int32)
-        try:
-            got = _index_run(part, [members[i] for i in ids], parameters, refinement)
-        except DxdaskError as error:
-            problems.append({"run": run, "image": None, "step": "index", "reason": plain(error)})
-            continue
-        for i, e in zip(ids, got.experiments, strict=True):
-            out[i] = e
-        messages += [f"Run {run}:", *got.messages]
-        parts.append(
-            {
-                **got.reflections,
-                "experiment": np.asarray(ids, np.int32)[got.reflections["experiment"]],
-            }
-        )
-        order.append(rows)
-        for t in got.tables:
-            shapes[t.name] = t
-            tables.setdefault(t.name, []).extend(_with_run(t, run, ids))
-    if not parts:
-        reasons = "; ".join(f"{p['run']}: {p['reason']}" for p in problems)
-        raise ConvergenceError(f"none of {len(experiments.runs)} runs could be indexed: {reasons}")
-    return StepResult(
-        experiments=ExperimentList.of(out),
-        reflections=_in_order(reflections, parts, order),
-        tables=tuple(replace(shapes[k], rows=rows) for k, rows in tables.items()),
-        messages=tuple(messages),
-        problems=tuple(problems),
-    )
+    results = [
+        index_run(reflections, experiments, run, parameters, refinement) for run in experiments.runs
+    ]
+    return join_runs(reflections, experiments, results)
 
 
-def _index_run(
-    part: Reflections,
-    members: list[Experiment],
+def rows_of_run(
+    reflections: Reflections, experiments: ExperimentList, run: str
+) -> tuple[NDArray[np.intp], Reflections, ExperimentList]:
+    """Return the rows (n,) of a run, the table of these, and its experiments, counted from 0."""
+    ids = [i for i, m in enumerate(experiments.members) if m.run == run]
+    rows = np.flatnonzero(np.isin(reflections["experiment"], ids))
+    part = select(reflections, rows)
+    part["experiment"] = np.searchsorted(ids, part["experiment"]).astype(np.int32)
+    return rows, part, ExperimentList.of([experiments[i] for i in ids])
+
+
+def index_run(
+    reflections: Reflections,
+    experiments: ExperimentList,
+    run: str,
     parameters: IndexParameters,
     refinement: RefinementParameters,
 ) -> StepResult:
-    """Return the result for the experiments of one run."""
-    if not n_rows(part):
-        raise InputError("no spots to index: lower the threshold of find_spots")
-    return index_together(part, ExperimentList.of(members), parameters, refinement)
-
-
-def _with_run(table: Table, run: str, ids: list[int]) -> list[dict[str, Any]]:
-    """Return the rows with their run, and with experiments by their index in the whole list."""
-    rows = []
-    for row in table.rows:
-        new = {"run": run, **row}
-        if "experiment" in new:
-            new["experiment"] = ids[new["experiment"]]
-        rows.append(new)
-    return rows
-
-
-def _in_order(
-    reflections: Reflections, parts: list[Reflections], order: list[NDArray[np.intp]]
-) -> Reflections:
-    """Return all input rows in their order; those of failed runs without Miller index."""
-    done = concatenate(parts)
-    rows = np.concatenate(order)
-    table: Reflections = {}
-    for name, values in done.items():
-        whole = np.zeros((n_rows(reflections), *values.shape[1:]), dtype=values.dtype)
-        if name in reflections:
-            whole[:] = reflections[name]
-        if name == "hkl":
-            whole[:] = 0
-        whole[rows] = values
-        table[name] = whole
-    return table
-
-
-PREDICTED = ("x_cal", "y_cal", "z_cal", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
+    """Return the result of one run of several; `unindexed` where it cannot be indexed."""
+    _, part, alone = rows_of_run(reflections, experiments, run)
+    try:
+        if not n_rows(part):
+            raise InputError("no spots to index: lower the threshold of find_spots")
+        return index_together(part, alone, parameters, refinement)
+    except DxdaskError as error:
+        return unindexed(part, alone, plain(error))
 
 
 def unindexed(reflections: Reflections, experiments: ExperimentList, reason: str) -> StepResult:
@@ -118,11 +80,38 @@ def unindexed(reflections: Reflections, experiments: ExperimentList, reason: str
 
     reflections : spots of one run; experiments : of that run.
     """
-    n = n_rows(reflections)
+    n, run = n_rows(reflections), experiments.runs[0]
     table = map_centroids(reflections, experiments) | {"hkl": np.zeros((n, 3), np.int32)}
     table |= {name: np.zeros(n) for name in PREDICTED}
-    problem = {"run": experiments.runs[0], "image": None, "step": "index", "reason": reason}
-    return StepResult(experiments=experiments, reflections=table, problems=(problem,))
+    table["flags"] = reflections["flags"] & ~np.uint32(_STATES)
+    table["fate"] = np.full(n, SpotFate.NO_LATTICE, dtype=np.uint8)
+    problem = {"run": run, "image": None, "step": "index", "reason": reason}
+    return StepResult(
+        experiments=experiments,
+        reflections=table,
+        tables=(fates_table(table, experiments, {run: reason}),),
+        problems=(problem,),
+    )
+
+
+def join_runs(
+    reflections: Reflections, experiments: ExperimentList, results: Sequence[StepResult]
+) -> StepResult:
+    """Return the results of all runs, in the order of `experiments.runs`, as one.
+
+    All input rows are in their order.
+    """
+    report = combine_reports(results)
+    order = [rows_of_run(reflections, experiments, run)[0] for run in experiments.runs]
+    firsts = np.cumsum([0, *(len(r.experiments) for r in results)])
+    parts = [
+        r.reflections | {"experiment": r.reflections["experiment"] + np.int32(first)}
+        for r, first in zip(results, firsts, strict=False)
+    ]
+    names = set.intersection(*(set(p) for p, rows in zip(parts, order, strict=True) if len(rows)))
+    whole = concatenate([{n: p[n] for n in p if n in names} for p in parts if n_rows(p)])
+    place = np.argsort(np.concatenate(order), kind="stable")
+    return replace(report, reflections=select(whole, place))
 
 
 def combine_reports(results: Sequence[StepResult]) -> StepResult:
@@ -144,4 +133,18 @@ def combine_reports(results: Sequence[StepResult]) -> StepResult:
             replace(t, rows=_with_run(t, result.experiments.runs[0], ids)) for t in result.tables
         )
         named.append(replace(result, tables=tuple(tables)))
-    return joined(named)
+    whole = joined(named)
+    if len(whole.experiments.crystals) < 2:
+        return whole
+    return replace(whole, tables=(*whole.tables, clusters_table(whole.experiments)))
+
+
+def _with_run(table: Table, run: str, ids: list[int]) -> list[dict[str, Any]]:
+    """Return the rows with their run, and with experiments by their index in the whole list."""
+    rows = []
+    for row in table.rows:
+        new = {"run": run, **row}
+        if "experiment" in new:
+            new["experiment"] = ids[new["experiment"]]
+        rows.append(new)
+    return rows

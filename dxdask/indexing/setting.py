@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gemmi
@@ -35,31 +36,45 @@ def axes_change(text: str) -> Floats:
     return np.array(rot, dtype=np.float64).T / gemmi.Op.DEN
 
 
-def only_crystal(experiments: ExperimentList) -> Crystal:
-    """Return the one crystal that all experiments share."""
-    if len(experiments.crystals) != 1:
-        raise InputError(
-            f"{len(experiments.crystals)} crystals where one is needed: index the runs jointly "
-            "(indexing.joint_indexing=true), or take one run at a time"
-        )
-    return experiments.crystals[0]
-
-
 def in_setting(
-    reflections: Reflections, experiments: ExperimentList, change: Floats, symbol: str
+    reflections: Reflections,
+    experiments: ExperimentList,
+    changes: Sequence[Floats],
+    symbol: str,
 ) -> tuple[Reflections, ExperimentList]:
-    """Return reflections and experiments in another cell, its metric obeying a space group."""
-    new = reflections["hkl"] @ change
+    """Return reflections and experiments in other cells, their metric obeying a space group.
+
+    changes : the basis change (3, 3) of each crystal. A crystal that varies along the scan does so
+    in the new cell.
+    """
+    crystal = np.array([-1 if m.crystal is None else m.crystal for m in experiments.members])
+    of_row = crystal[reflections["experiment"]]
+    new = reflections["hkl"].astype(np.float64)
+    for i, change in enumerate(changes):
+        mine = of_row == i
+        new[mine] = new[mine] @ change
     hkl = np.rint(new)
     # Where the new cell is smaller, indices that are no integers in it are lost.
     lost = np.any(np.abs(new - hkl) > 1e-3, axis=1)
     hkl[lost] = 0
     flags = np.where(lost, reflections["flags"] & ~np.uint32(Flag.INDEXED), reflections["flags"])
     group = space_group(symbol)
-    a_matrix = constrained(changed(only_crystal(experiments).a, change), group)
-    crystal = Crystal(a_matrix=matrix(a_matrix), space_group=group.xhm())
+    crystals = tuple(
+        _in_cell(c, change, group) for c, change in zip(experiments.crystals, changes, strict=True)
+    )
     table = reflections | {"hkl": hkl.astype(np.int32), "flags": flags.astype(np.uint32)}
-    return table, experiments.with_crystal(crystal)
+    return table, replace(experiments, crystals=crystals)
+
+
+def _in_cell(crystal: Crystal, change: Floats, group: gemmi.SpaceGroup) -> Crystal:
+    points = crystal.scan_points
+    return Crystal(
+        a_matrix=matrix(constrained(changed(crystal.a, change), group)),
+        space_group=group.xhm(),
+        scan_points=None
+        if points is None
+        else tuple(matrix(constrained(changed(np.asarray(p), change), group)) for p in points),
+    )
 
 
 def apply_setting(
@@ -67,9 +82,16 @@ def apply_setting(
 ) -> tuple[ExperimentList, Reflections]:
     """Return experiments and reflections in a setting: a row of the table bravais.
 
-    The crystal has the cb_op and space_group of the row, its metric made to obey it; run `refine`
-    next. Reflections without integer indices in the new cell are no longer indexed.
+    All crystals have the cb_op and space_group of the row, their metric made to obey it; run
+    `refine` next. Reflections without integer indices in the new cell are no longer indexed.
+
+    Raises
+    ------
+    InputError
+        There is no crystal.
     """
-    change = axes_change(str(solution["cb_op"]))
-    table, transformed = in_setting(reflections, experiments, change, str(solution["space_group"]))
+    if not experiments.crystals:
+        raise InputError("0 crystals where one is needed: index the runs before")
+    changes = [axes_change(str(solution["cb_op"]))] * len(experiments.crystals)
+    table, transformed = in_setting(reflections, experiments, changes, str(solution["space_group"]))
     return transformed, table

@@ -2,7 +2,7 @@
 
 integrate : the step.
 parameters : its parameters.
-prediction, crossings, rays, centring : reflections that a scan records, and their positions.
+prediction : reflections that a scan records, with what integrates them.
 profile_model, widths : widths of the reflections, from strong spots.
 local_profile, regions : centres and widths of strong spots over the detector.
 boxes : boxes and ellipsoids of foreground around the reflections.

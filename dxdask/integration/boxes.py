@@ -14,8 +14,8 @@ from dxdask.geometry.required import require_profile, require_rotation
 from dxdask.integration.corrections import partiality
 from dxdask.integration.gaussian import Profiles, profiles
 from dxdask.integration.local_profile import LocalProfile
-from dxdask.integration.rays import panel_arrays, strike
 from dxdask.models import Experiment, GaussianProfile
+from dxdask.prediction.rays import panel_arrays, strike
 
 BACKGROUND_SCALE = 2.0  # a box is this much wider than its foreground, in x and y
 

@@ -3,28 +3,7 @@
 from __future__ import annotations
 
 from dxdask.parameters import Parameters, parameter
-
-
-class PredictionParameters(Parameters):
-    """Limits of the predicted reflections."""
-
-    d_min: float | None = parameter(
-        None,
-        "High resolution limit. None: the resolution at the corners of the detector.",
-        unit="Angstrom",
-        gt=0,
-    )
-    d_max: float | None = parameter(
-        None, "Low resolution limit. None: no limit.", unit="Angstrom", gt=0
-    )
-    padding: float = parameter(
-        1.0,
-        "Margin outside the scan within which reflections are predicted.",
-        unit="degree",
-        ge=0,
-        le=180,
-        expert=1,
-    )
+from dxdask.prediction import PredictionParameters
 
 
 class ProfileParameters(Parameters):

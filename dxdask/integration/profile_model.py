@@ -15,9 +15,9 @@ from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import InputError
 from dxdask.geometry.required import require_rotation
 from dxdask.integration.parameters import IntegrationParameters, ProfileParameters
-from dxdask.integration.rays import panel_arrays
 from dxdask.integration.widths import minus_log_likelihood, spreads
 from dxdask.models import Experiment, ExperimentList, GaussianProfile
+from dxdask.prediction.rays import panel_arrays
 
 Pixels = Mapping[str, NDArray[Any]]
 _NEEDED = ("experiment", "panel", "flags", "x_cal_mm", "y_cal_mm", "phi_cal_rad")

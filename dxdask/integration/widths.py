@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.integration.rays import mean_path
 from dxdask.models import parallax
+from dxdask.prediction.rays import mean_path
 
 _SMALLEST = 1e-9  # least fraction of a reflection on a frame
 _ROUNDS, _ROUNDS_DXTBX = parallax.ROUNDS["absorbed"], parallax.ROUNDS["dxtbx"]

@@ -18,6 +18,12 @@ from dxdask.parameters.assignments import flatten, with_assignments
 from dxdask.pipeline import ensemble
 from dxdask.pipeline.dump.parameters import DumpParameters
 from dxdask.pipeline.dump.write import Dumped, dump_store
+from dxdask.pipeline.experiments import combine, split
+from dxdask.pipeline.experiments.parameters import (
+    CombineParameters,
+    SliceParameters,
+    SplitParameters,
+)
 from dxdask.pipeline.export import ExportParameters, export_store
 from dxdask.pipeline.import_parameters import ImportCommandParameters, process_parameters
 from dxdask.pipeline.metrology import shifts
@@ -127,6 +133,77 @@ def process(
     """
     given = _given(process_parameters(), parameters)
     return ensemble.process(_several(paths), output, given, show)
+
+
+def combine_experiments(
+    paths: Sequence[Store | PathLike], output: PathLike, **parameters: Any
+) -> Store:
+    """Put runs of stores, or of .expt and .refl files, with their results into one new store.
+
+    Parameters
+    ----------
+    paths : stores, and files that are imported.
+    output : the store to make, NAME.zarr.
+    **parameters : by name: `reference_from_experiment.detector`, ...
+
+    Returns
+    -------
+    Store
+        Its models that are equal are shared.
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> parts = dxdask.split_experiments("tiny.zarr", experiments_prefix="part")
+    >>> dxdask.combine_experiments(parts, "whole.zarr").runs
+    ('tiny_1', 'tiny_2', 'tiny_3')
+    """
+    given = _given(CombineParameters(), parameters)
+    return combine.combine_experiments([_path(p) for p in paths], output, given)
+
+
+def split_experiments(store: Store | PathLike, **parameters: Any) -> list[Store]:
+    """Put the runs of a store into several: one a run, a detector or a wavelength.
+
+    Parameters
+    ----------
+    store : Store, or its path.
+    **parameters : by name: `by_wavelength`, `output.experiments_prefix`, ...
+
+    Returns
+    -------
+    list of Store
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> [s.runs for s in dxdask.split_experiments("tiny.zarr", overwrite=True)]
+    [('tiny_1',), ('tiny_2',), ('tiny_3',)]
+    """
+    return split.split_experiments(_path(store), _given(SplitParameters(), parameters))
+
+
+def slice_sequence(store: Store | PathLike, output: PathLike, **parameters: Any) -> Store:
+    """Put ranges of images of runs, and their reflections, into a new store.
+
+    Parameters
+    ----------
+    store : Store, or its path.
+    output : the store to make, NAME.zarr.
+    **parameters : by name: `image_range`, `runs`, ...
+
+    Returns
+    -------
+    Store
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> sliced = dxdask.slice_sequence("tiny.zarr", "some.zarr", image_range=[(3, 8)])
+    >>> sliced.frames("tiny_2").shape
+    (6, 264, 256)
+    """
+    return split.slice_sequence(_path(store), output, _given(SliceParameters(), parameters))
 
 
 def pedestal(

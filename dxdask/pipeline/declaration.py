@@ -195,6 +195,8 @@ class Step:
     in_pass : the pass over the frames that makes the result instead, with those of other steps.
     needs : steps whose results it reads. carries : the one of them whose rows its own are, in
         their order: columns that the result lacks are taken over from there.
+    alternatives : of a step needed, another that, where it is in the store, is read in its place.
+    otherwise : what to do where a step needed is not in the store, beside running it.
     scope : `run`, each run alone, or `ensemble`, all of them; it may depend on the parameters.
     kinds : experiments that it is for.
     reads_frames : whether it reads frames; as_recorded : frames without calibration.
@@ -222,6 +224,8 @@ class Step:
     in_pass: Callable[[], Pass] | None = None
     needs: tuple[str, ...] = ()
     carries: str | None = None
+    alternatives: Mapping[str, str] = field(default_factory=dict)
+    otherwise: str = ""
     scope: Scope | Callable[[Values], Scope] = "ensemble"
     kinds: tuple[Kind, ...] = ("sweeps",)
     reads_frames: bool = False
@@ -241,6 +245,14 @@ class Step:
     def scope_of(self, parameters: Values) -> Scope:
         """Return the scope with these parameters."""
         return self.scope if isinstance(self.scope, str) else self.scope(parameters)
+
+    def sources(self, there: Callable[[str], bool]) -> dict[str, str]:
+        """Return the step that each one needed is read from.
+
+        there : whether a step, by its name, is in the store, or about to be.
+        """
+        others = self.alternatives
+        return {n: others[n] if n in others and there(others[n]) else n for n in self.needs}
 
     def given_of(self, parameters: Values) -> dict[str, Any]:
         """Return the parameters that are part of the fingerprint, as JSON holds them."""

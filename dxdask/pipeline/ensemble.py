@@ -24,6 +24,7 @@ from dxdask.pipeline.imported_results import (
 from dxdask.pipeline.inputs import kind_of, source_runs
 from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.planner import Plan, Planner
+from dxdask.pipeline.reference_geometry import contents_of, with_stored_geometry
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.step import require_kind
 from dxdask.storage.formats import RunSource
@@ -53,7 +54,8 @@ def import_runs(
     require_results_fit(sources, parameters)
     store = open_or_create(output, overwrite=parameters.overwrite)
     with store.writing():
-        prints = frames.fingerprints(sources, parameters)
+        geometry = contents_of(sources, parameters.input)
+        prints = frames.fingerprints(sources, parameters, geometry)
         readers = frames.prepare(store, sources, prints, parameters)
         if readers:
             with open_cluster(parameters.cluster) as cluster:
@@ -86,7 +88,8 @@ def process(
         require_kind(store, "sweeps")
     with store.writing(), open_cluster(parameters.cluster) as cluster:
         store.hold_runs()
-        prints = frames.fingerprints(sources, parameters)
+        geometry = contents_of(sources, parameters.input)
+        prints = frames.fingerprints(sources, parameters, geometry)
         readers = frames.prepare(store, sources, prints, parameters)
         if readers and parameters.images is not None:
             # all images are imported, and some of them processed
@@ -138,7 +141,13 @@ def _sources(paths: Sequence[PathLike], parameters: ImportStepParameters) -> lis
     template = parameters.template
     if template is not None:
         parameters = parameters.model_copy(update={"template": os.path.abspath(template)})
-    return read_runs([os.path.abspath(p) for p in paths], parameters)
+    files = [os.path.abspath(p) for p in paths]
+    reference = parameters.input.reference_geometry
+    if reference is None or reference.suffix != ".zarr":
+        return read_runs(files, parameters)
+    own = parameters.input.model_copy(update={"reference_geometry": None})
+    sources = read_runs(files, parameters.model_copy(update={"input": own}))
+    return with_stored_geometry(sources, reference, parameters.input)
 
 
 def open_or_create(output: PathLike, *, overwrite: bool, branch: str = "main") -> Store:

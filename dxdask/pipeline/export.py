@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
-from dxdask.models import space_group
+from dxdask.models import ExperimentList, space_group
 from dxdask.parameters import Parameters, parameter
 from dxdask.pipeline.staleness import require_not_stale
 from dxdask.storage.exporters import (
@@ -39,11 +40,19 @@ _SUFFIX = {
 _STEPS: dict[str, tuple[str, ...]] = {
     "mtz": ("merge",),
     "mmcif": ("merge",),
-    "unmerged": ("scale", "integrate"),
+    "unmerged": ("scale", "reindex_integrated", "integrate"),
     "hkl": ("merge",),
     "stream": ("integrate",),
 }
-_ANY = ("scale", "integrate", "refine", "index", "find_spots")
+_ANY = (
+    "scale",
+    "reindex_integrated",
+    "integrate",
+    "refine",
+    "reindex",
+    "index",
+    "find_spots",
+)
 
 
 class MtzParameters(Parameters):
@@ -97,12 +106,24 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
     elif parameters.format == "stream":
         _write_stream(store, step, path)
     elif parameters.format == "mmcif":
-        mmcif.write_merged_mmcif(path, store.columns(step), store.experiments(step))
+        mmcif.write_merged_mmcif(path, store.columns(step), _with_cells(store, step))
     elif parameters.mtz.unmerged:
         _write_unmerged(store, step, path)
     else:
-        mtz.write_merged(path, store.columns(step), store.experiments(step))
+        mtz.write_merged(path, store.columns(step), _with_cells(store, step))
     return [str(f) for f in files]
+
+
+def _with_cells(store: Store, step: str) -> ExperimentList:
+    """Return the models of a step, with the cells of two_theta_refine where that was run."""
+    found = store.experiments(step)
+    if not store.has_step("two_theta_refine"):
+        return found
+    require_not_stale(store, "two_theta_refine")
+    crystals = store.experiments("two_theta_refine").crystals
+    if len(crystals) != len(found.crystals):
+        return found
+    return replace(found, crystals=crystals)
 
 
 def stills_table(store: Store, step: str) -> dict[str, NDArray[Any]] | None:

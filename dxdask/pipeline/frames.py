@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -176,16 +177,27 @@ class ImportingReader:
         return block
 
 
-def fingerprints(sources: Sequence[RunSource], parameters: ImportStepParameters) -> dict[str, str]:
-    """Return the fingerprint of each run's import: of its files and of how they are read."""
+def fingerprints(
+    sources: Sequence[RunSource],
+    parameters: ImportStepParameters,
+    geometry: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Return the fingerprint of each run's import: of its files and of how they are read.
+
+    geometry : of each run, where it is that of another store.
+    """
     given = parameters.of_reading()
     path = parameters.input.reference_geometry
     # a geometry other than the run's does not describe its frames
+    given["input"].pop("reference_branch")  # what was read from there is in `geometry`
     other = {**given, "input": {**given["input"], "reference_geometry": None}}
     return {
         s.name: fingerprint(
             "import",
-            given if path in s.files else other,
+            {
+                **(given if path in s.files else other),
+                **({"geometry_of_store": geometry[s.name]} if s.name in geometry else {}),
+            },
             [file_fingerprint(f) for f in s.files],
             IMPORT_VERSION,
         )
@@ -233,6 +245,7 @@ def prepare(
                 source.name,
                 source.experiment,
                 shape=source.shape,
+                mask=source.mask,
                 columns=source.columns,
                 fingerprint=prints[source.name],
                 source=files,

@@ -69,7 +69,12 @@ def experiment_of_images(experiment: Experiment, images: ImageRange) -> Experime
     )
     if beam.wavelengths is not None:
         beam = replace(beam, wavelengths=beam.wavelengths[rows])
-    return replace(experiment, scan=scan, beam=beam)
+    crystal = experiment.crystal
+    if crystal is not None and crystal.scan_points is not None:
+        # one at the start of each image, and one at the end of the last
+        points = crystal.scan_points[rows.start : rows.stop + 1]
+        crystal = replace(crystal, scan_points=points)
+    return replace(experiment, scan=scan, beam=beam, crystal=crystal)
 
 
 def rows_of_images(z: Floats, images: ImageRange) -> NDArray[np.bool_]:

@@ -99,6 +99,7 @@ class Planner:
         self._images = {run.name: run.images for run in runs if run.images is not None}
         self._started = time.time()
         self._n_requested = 0
+        self._names: set[str] = set()
 
     def add(self, names: Sequence[str]) -> Plan:
         """Add steps to the plan, in the order of processing, and return it.
@@ -112,21 +113,30 @@ class Planner:
         InputError
             A step that is needed was made from other input than is there now.
         """
-        steps = closure(names, self.kind)
+        self._names = set(names)
+        steps = closure(names, self.kind, self._there)
         requested = [step for step in steps if step.name in names]
         self._n_requested = len(requested)
-        needed = {name for step in requested for name in step.needs}
+        needed = {name for step in requested for name in self._sources(step).values()}
         one_pass = next((step.in_pass() for step in requested if step.in_pass is not None), None)
         together = [s for s in requested if one_pass is not None and s.name in one_pass.steps]
         for step in steps:
             if step not in requested:
                 if step.name in needed:
-                    self._require(step)
+                    asking = (s.otherwise for s in requested if step.name in s.needs)
+                    self._require(step, next(filter(None, asking), ""))
             elif step not in together:
                 self._add_step(self._request(step))
             elif step is together[0] and one_pass is not None:
                 self._add_pass(one_pass, [self._request(s) for s in together])
         return self.plan
+
+    def _there(self, name: str) -> bool:
+        return name in self._names or self.store.has_step(name)
+
+    def _sources(self, step: Step) -> dict[str, str]:
+        """Return the step that each one needed is read from."""
+        return step.sources(self._there)
 
     def _add_step(self, requested: RequestedStep) -> None:
         missing = self._missing(requested)
@@ -198,7 +208,7 @@ class Planner:
     def _inputs_of(self, step: Step, run: RunInput) -> list[str]:
         """Return the fingerprints of all that a run of a step is made from."""
         own = [run.fingerprint] if step.reads_frames else []
-        return [*own, *(self._prints[name][run.name] for name in step.needs)]
+        return [*own, *(self._prints[name][run.name] for name in self._sources(step).values())]
 
     def _missing(self, requested: RequestedStep) -> list[str]:
         """Return the runs of a step that are to be computed."""
@@ -217,10 +227,16 @@ class Planner:
         self.plan.found.append(name)
         self.plan.results[name] = lazy_result(self.store, name)
 
-    def _require(self, step: Step) -> None:
-        """Take a step that is needed and not requested from the store."""
+    def _require(self, step: Step, otherwise: str = "") -> None:
+        """Take a step that is needed and not requested from the store.
+
+        otherwise : what else to do where it is not there.
+        """
         runs = self._runs_of(step)
-        staleness.require_fresh(self.store, step, [run.name for run in runs])
+        renewed = next((n for n in self._sources(step).values() if n in self.plan.commits), None)
+        if renewed is not None:
+            staleness.refuse_renewed(self.store, step.name, renewed)
+        staleness.require_fresh(self.store, step, [run.name for run in runs], otherwise)
         self._prints[step.name] = staleness.prints_of(self.store, step.name)
         self.plan.fingerprints[step.name] = self.store.manifest(step.name).fingerprint
         self.plan.results[step.name] = lazy_result(self.store, step.name)
@@ -232,10 +248,11 @@ class Planner:
 
         built : of each run that is missing, or of all at once under the name "".
         """
-        step, plan = requested.step, self.plan
+        step, plan, sources = requested.step, self.plan, self._sources(requested.step)
         to = literal(self._destination(requested))
-        begun = [self._started, *(plan.commits[n] for n in step.needs if n in plan.commits)]
-        carried = self._read(step.carries) if step.carries else None
+        waits = [plan.commits[n] for n in sources.values() if n in plan.commits]
+        begun = [self._started, *waits]
+        carried = self._read(sources[step.carries]) if step.carries else None
         if "" in built:
             finishes = self._finish(requested, built)
             commit = delayed(write_ensemble, pure=True)(to, built[""], carried, finishes, begun)
@@ -248,7 +265,7 @@ class Planner:
                 for run in missing
             }
             kept = [r for r in staleness.prints_of(self.store, step.name) if r not in written]
-            needs = {name: self._read(name) for name in step.needs}
+            needs = {name: self._read(source) for name, source in sources.items()}
             commit = delayed(commit_runs, pure=True)(
                 to,
                 list(written.values()),
@@ -262,7 +279,8 @@ class Planner:
 
     def _build(self, requested: RequestedStep, missing: Sequence[str]) -> dict[str, Delayed]:
         step = requested.step
-        results = {name: self._read(name) for name in step.needs}
+        sources = self._sources(step)
+        results = {name: self._read(source) for name, source in sources.items()}
         importing = self._reads(step, [r for r in requested.runs if r.name in missing])
 
         def inputs(runs: Sequence[RunInput]) -> StepInputs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NoReturn
 
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.parameters.entries import changed
@@ -23,6 +24,7 @@ from dxdask.pipeline.inputs import (
     with_kept_calibration,
 )
 from dxdask.pipeline.steps import closure, parameters_of_kind, steps_of_kind
+from dxdask.storage.frames.absent import SHAPE
 from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.store import Store
 
@@ -57,8 +59,10 @@ def stale_steps(store: Store) -> dict[str, str]:
     return found
 
 
-def require_fresh(store: Store, step: Step, names: Sequence[str]) -> None:
+def require_fresh(store: Store, step: Step, names: Sequence[str], otherwise: str = "") -> None:
     """Check that a step is in the store, of these runs, and not stale.
+
+    otherwise : what else to do where it is not there.
 
     Raises
     ------
@@ -69,13 +73,28 @@ def require_fresh(store: Store, step: Step, names: Sequence[str]) -> None:
     """
     command = f"dxdask {step.name} {store.path}{_branch(store)}"
     if not store.has_step(step.name):
-        raise StoreNotFoundError(f"{store.path} holds no complete {step.name}; run: {command}")
+        remedy = _remedy(store, step, command)
+        also = f"; {otherwise}" if otherwise else ""
+        raise StoreNotFoundError(f"{store.path} holds no complete {step.name}; {remedy}{also}")
     absent = [name for name in names if name not in prints_of(store, step.name)]
     if absent:
         raise StoreNotFoundError(
             f"{step.name} in {store.path} has no run {', '.join(absent)}; run: {command}"
         )
     require_not_stale(store, step.name)
+
+
+def _remedy(store: Store, step: Step, command: str) -> str:
+    """Return how to get a step that is not in a store: by its command, or by another import."""
+    kind = kind_of_store(store) or "sweeps"
+    absent = [s for s in closure([step.name], kind, store.has_step) if not store.has_step(s.name)]
+    without = [run for run in store.runs if SHAPE in store.run_attributes(run)]
+    if not without or not any(s.reads_frames for s in absent):
+        return f"run: {command}"
+    return (
+        f"it is made from frames, which {without[0]} was imported without: import the image files, "
+        f"or the {step.name} of the program that made these results"
+    )
 
 
 def require_not_stale(store: Store, name: str) -> None:
@@ -95,6 +114,20 @@ def require_not_stale(store: Store, name: str) -> None:
         )
 
 
+def refuse_renewed(store: Store, name: str, renewed: str) -> NoReturn:
+    """Refuse a step in the store that a command would make stale and then read.
+
+    Raises
+    ------
+    InputError
+        Always.
+    """
+    raise InputError(
+        f"{name} in {store.path} was made from the {renewed} that this command makes again; run "
+        f"the steps one by one: {renewed}, {name}, and those that follow"
+    )
+
+
 def renewing_commands(store: Store, names: Sequence[str], stale: Mapping[str, str]) -> list[str]:
     """Return the commands that renew steps: of them and of those they need, as far as stale.
 
@@ -104,7 +137,7 @@ def renewing_commands(store: Store, names: Sequence[str], stale: Mapping[str, st
     return [
         " ".join(["dxdask", s.name, shlex.quote(str(store.path)), *_assignments(store, s, kind)])
         + _branch(store)
-        for s in closure(names, kind)
+        for s in closure(names, kind, store.has_step)
         if s.name in stale
     ]
 
@@ -131,7 +164,7 @@ class _Runs:
 def _needs(store: Store, step: Step) -> tuple[str, ...]:
     """Return the steps that the present result of a step was made from."""
     imported = imported_needs(store.manifest(step.name).parameters)
-    return step.needs if imported is None else imported
+    return tuple(step.sources(store.has_step).values()) if imported is None else imported
 
 
 def _reason(store: Store, step: Step, runs: _Runs) -> str | None:
@@ -139,25 +172,26 @@ def _reason(store: Store, step: Step, runs: _Runs) -> str | None:
     manifest = store.manifest(step.name)
     if imported_needs(manifest.parameters) is not None:
         return _reason_of_imported(store, step)
-    needed = {name: prints_of(store, name) for name in step.needs}
+    sources = _needs(store, step)
+    needed = {name: prints_of(store, name) for name in sources}
     now: dict[str, str] = {}
     for name in (n for n, value in manifest.made_from.items() if value):
         parameters = manifest.parameters_of(name)
         run = runs.get(name, recorded_images(parameters), recorded=step.as_recorded)
         if run is None:
             return f"run {name} is gone"
-        absent = next((n for n in step.needs if name not in needed[n]), None)
+        absent = next((n for n in sources if name not in needed[n]), None)
         if absent:
             return f"{absent} has no run {name}"
         own = [run.fingerprint] if step.reads_frames else []
-        inputs = [*own, *(needed[n][name] for n in step.needs)]
+        inputs = [*own, *(needed[n][name] for n in sources)]
         now[name] = fingerprint(step.name, parameters, inputs, step.version)
     whole = fingerprint(step.name, now, [], step.version)
     differing = [n for n, was in manifest.made_from.items() if was and was not in (now[n], whole)]
     if not differing:
         return None
     what = " or ".join(["frames, mask or calibration"] * step.reads_frames
-                       + list(step.needs))  # fmt: skip
+                       + list(sources))  # fmt: skip
     return f"{what} of run {', '.join(differing[:3])}{' ...' * (len(differing) > 3)} changed"
 
 
@@ -166,6 +200,9 @@ def _reason_of_imported(store: Store, step: Step) -> str | None:
     manifest = store.manifest(step.name)
     needs = _needs(store, step)
     inputs = [store.manifest(n).fingerprint if store.has_step(n) else "" for n in needs]
+    newer = next((n for n in step.sources(store.has_step).values() if n not in needs), None)
+    if newer is not None and newer in step.alternatives.values():
+        return f"{newer} was made since"
     there = set(store.runs)
     gone = next((name for name in manifest.made_from if name not in there), None)
     if gone is not None:

@@ -66,7 +66,8 @@ def run_steps(
     calibrate : returns the runs calibrated as the parameters ask for; None: as they were before.
     """
     with store.writing(), open_cluster(parameters.cluster) as cluster:
-        runs = _selected(store, closure(names, kind), names, parameters)
+        steps = closure(names, kind, store.has_step)
+        runs = _selected(store, steps, names, parameters)
         calibrated = None if calibrate is None else calibrate(store, runs, cluster)
         planner = Planner(store, runs, parameters, kind=kind, calibrated=calibrated)
         run_plan(store, planner.add(names), cluster, show, label=label)
@@ -98,7 +99,13 @@ def _selected(
 ) -> list[RunInput]:
     """Return the runs and images chosen, else those that the steps needed have."""
     runs = stored_runs(store, parameters.runs)
-    direct = {n for s in steps if s.name in names for n in s.needs if n not in names}
+    direct = {
+        n
+        for s in steps
+        if s.name in names
+        for n in s.sources(store.has_step).values()
+        if n not in names
+    }
     needed = [s.name for s in steps if s.name in direct and store.has_step(s.name)]
     for name in needed if not parameters.runs else ():
         there = prints_of(store, name)

@@ -31,7 +31,12 @@ def subset_size(n: int, alpha: float, n_dim: int = 3) -> int:
 
 
 def _subsets(n: int, n_trials: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    return np.array([rng.choice(n, 4, replace=False) for _ in range(n_trials)], dtype=np.int64)
+    """Return the rows (n_trials, 4) of random subsets, each of four different ones."""
+    out = rng.integers(0, n - np.arange(4), (n_trials, 4))
+    for k in range(1, 4):
+        for earlier in np.sort(out[:, :k], axis=1).T:
+            out[:, k] += out[:, k] >= earlier
+    return out
 
 
 class _Candidates:

@@ -120,12 +120,11 @@ def _without_gauge(parameters: FreeParameters) -> FreeParameters:
     same. Of G the rotation about the spindle is a change of phi; the others move the beam or rotate
     the detector about it.
     """
+    held: tuple[int, ...] = ()
     if parameters.kind == "beam":
         held = (BEAM_FIX.index("in_spindle_plane"), BEAM_FIX.index("out_spindle_plane"))
     elif parameters.part is not None and parameters.part.level == 0:
         held = MOVES["rotation"]
-    else:
-        held = ()
     return parameters._replace(which=tuple(i for i in parameters.which if i not in held))
 
 

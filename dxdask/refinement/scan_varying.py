@@ -34,10 +34,12 @@ WIDTHS = (144.0, 72.0, 36.0, 24.0, 18.0, 12.0, 9.0, 6.0, 4.5, 3.0)
 FEWEST_IMAGES = 10
 """Spots of a single image have its centre as z, wherever they are in it: on few images predictions
 would be fitted to that."""
-SIGNIFICANT, ABOVE_ROUNDING = 1.0, 1e-6
-"""Standard errors by which a varying crystal must predict left-out reflections better (the rule of
-one standard error: Breiman, Friedman, Olshen & Stone 1984, Classification and Regression Trees),
-and the smallest gain of chi squared that is none of rounding."""
+SIGNIFICANT, LEAST_GAIN = 1.0, 0.002
+"""Standard errors, and part of chi squared, by which left-out reflections must be predicted better
+for more intervals (the rule of one standard error: Breiman, Friedman, Olshen & Stone 1984,
+Classification and Regression Trees)."""
+ABOVE_ROUNDING = 1e-6
+"""Chi squared of residuals that are none."""
 
 
 class VaryingCrystals(NamedTuple):
@@ -184,16 +186,16 @@ def problem_of(problem: Problem, rows: slice) -> Problem:
 
 
 def _best(tried: Sequence[_Tried]) -> Smoother:
-    """Return the smoother that predicts left-out reflections best; a static crystal unless others
-    are significantly better.
+    """Return the smoother of the fewest intervals that predicts left-out reflections as well as
+    any.
     """
     best = min(tried, key=lambda t: float(t.misfit.mean()))
-    first = tried[0]
-    if first.smoother.n_intervals == 0 and best is not first:
-        gain = first.misfit - best.misfit
+    for t in tried:
+        gain = t.misfit - best.misfit
         error = gain.std(ddof=1) / np.sqrt(FOLDS)
-        if gain.mean() < max(SIGNIFICANT * error, ABOVE_ROUNDING):
-            return first.smoother
+        least = max(SIGNIFICANT * error, LEAST_GAIN * t.misfit.mean(), ABOVE_ROUNDING)
+        if gain.mean() <= least:
+            return t.smoother
     return best.smoother
 
 

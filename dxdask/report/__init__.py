@@ -1,9 +1,14 @@
 """Plots of the results in a store, for notebooks and reports.
 
 plots : pixel histograms, paired intensities, RMSDs, merging statistics.
+scan_varying : cell and orientation of crystals that vary along their scans.
+residual_maps : residuals over the detector, in bins and as arrows.
+residual_plots : residuals along the scan, RMSDs by image, histograms and z-scores.
+spots : the reciprocal lattice, indexed and unindexed spots over scan and detector.
 hits : hits and spots of events over a run of stills.
 module_residuals : residuals over the detector, and moves of its modules.
 panel_moves : moves of the panels in metrology.
+values : the numbers behind plots, without matplotlib.
 """
 
 from dxdask.report.hits import plot_hits
@@ -20,6 +25,19 @@ from dxdask.report.plots import (
     plot_pairs,
     plot_rmsds,
 )
+from dxdask.report.residual_maps import plot_residual_vectors, plot_residuals_over_detector
+from dxdask.report.residual_plots import (
+    plot_residual_histograms,
+    plot_residuals_along_scan,
+    plot_rmsd_by_image,
+    plot_z_scores,
+)
+from dxdask.report.scan_varying import plot_scan_varying_cell, plot_scan_varying_orientation
+from dxdask.report.spots import (
+    plot_reciprocal_lattice,
+    plot_spots_by_image,
+    plot_spots_over_detector,
+)
 
 __all__ = [
     "plot_ensemble",
@@ -31,6 +49,17 @@ __all__ = [
     "plot_module_residuals",
     "plot_pairs",
     "plot_panel_moves",
+    "plot_reciprocal_lattice",
+    "plot_residual_histograms",
+    "plot_residual_vectors",
     "plot_residuals",
+    "plot_residuals_along_scan",
+    "plot_residuals_over_detector",
+    "plot_rmsd_by_image",
     "plot_rmsds",
+    "plot_scan_varying_cell",
+    "plot_scan_varying_orientation",
+    "plot_spots_by_image",
+    "plot_spots_over_detector",
+    "plot_z_scores",
 ]

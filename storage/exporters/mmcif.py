@@ -19,8 +19,8 @@ def write_merged_mmcif(
     """Write merged reflections as structure factors (`_refln`) in mmCIF, without numbers of
     observations, for which the dictionary has no item.
 
-    With a column `wavelength` each wavelength has a block of its own. Parameters and errors are
-    those of `merged_mtz`.
+    The cell has its standard uncertainties where the crystal has. With a column `wavelength` each
+    wavelength has a block of its own. Parameters and errors are those of `merged_mtz`.
     """
     document = gemmi.cif.Document()
     for number, (wavelength, table) in enumerate(_by_wavelength(reflections, experiments), 1):
@@ -30,9 +30,24 @@ def write_merged_mmcif(
         mtz = merged_mtz(table, experiments)
         block = gemmi.cif.read_string(to_cif.write_cif_to_string(mtz)).sole_block()
         block.name = f"wavelength_{number}"
+        _add_uncertainties(block, experiments)
         document.add_copied_block(block)
     with whole_file(path) as aside:
         document.write_file(str(aside))
+
+
+def _add_uncertainties(block: gemmi.cif.Block, experiments: ExperimentList) -> None:
+    """Add the standard uncertainties of the cell, the dictionary's items `_cell.*_esd`.
+
+    The cell of crystals that differ is a median, of which none is known.
+    """
+    cells = {(crystal.unit_cell, crystal.cell_su) for crystal in experiments.crystals}
+    _, su = next(iter(cells)) if len(cells) == 1 else (None, None)
+    if su is None or not any(su):
+        return
+    names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+    for name, value in zip(names, su, strict=True):
+        block.set_pair(f"_cell.{name}_esd", f"{value:.5f}")
 
 
 def _by_wavelength(

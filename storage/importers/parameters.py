@@ -118,6 +118,9 @@ class InputParameters(Parameters):
         "Models to use instead of those in the files: .expt of DIALS, .geom of CrystFEL, or .json "
         "of panels, or a store (.zarr) that refined them. Raw HDF5 that is not NXmx needs a file.",
     )
+    reference_branch: str = parameter(
+        "main", "Branch of the store that `reference_geometry` names."
+    )
     use_detector_reference: bool = parameter(True, "Use the detector of the reference geometry.")
     use_beam_reference: bool = parameter(
         True,

@@ -219,6 +219,7 @@ class StoredRuns(StoreFolder):
         experiment: Experiment,
         *,
         shape: tuple[int, int, int],
+        mask: NDArray[np.bool_] | None = None,
         columns: Mapping[str, NDArray[Any]] | None = None,
         fingerprint: str = "",
         source: Mapping[str, Any] | None = None,
@@ -250,6 +251,7 @@ class StoredRuns(StoreFolder):
                 run,
                 RunContents(
                     experiment=experiment,
+                    mask=mask,
                     columns=columns or {},
                     fingerprint=fingerprint,
                     source=source or {},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.indexing_examples import experiments_of, spots_of
@@ -16,9 +18,9 @@ from dxdask.indexing import (
     refine_bravais_settings,
 )
 from dxdask.indexing.correlation import correlation, merge_intensities
-from dxdask.indexing.refine_bravais_settings import is_acceptable
+from dxdask.indexing.recommendation import is_acceptable
 from dxdask.indexing.setting import axes_change, axes_text
-from dxdask.models import Crystal, ExperimentList
+from dxdask.models import Crystal
 from dxdask.refinement import RefinementParameters, refine
 
 pytestmark = pytest.mark.jit
@@ -123,7 +125,7 @@ def test_one_crystal_is_needed():
     with pytest.raises(InputError, match="0 crystals where one is needed"):
         refine_bravais_settings(
             spots,
-            ExperimentList(members=()),
+            replace(experiments, crystals=()),
             BravaisParameters(),
             RefinementParameters(),
         )

@@ -12,9 +12,8 @@ from support.refinement_cases import some_rotation
 from dxdask.columns import concatenate, n_rows, select
 from dxdask.errors import ConvergenceError
 from dxdask.indexing import IndexParameters, index
-from dxdask.indexing.causes import likely_causes
 from dxdask.indexing.fit_quality import RunFit, is_poor
-from dxdask.models import Crystal, ExperimentList
+from dxdask.models import Crystal
 from dxdask.refinement import RefinementParameters
 
 pytestmark = pytest.mark.jit
@@ -69,42 +68,6 @@ def test_spots_beside_the_lattice_are_a_warning():
     spots = concatenate([spots, at_random(spots), at_random(spots, seed=2)])
     result = index(spots, experiments, IndexParameters(), RefinementParameters())
     assert any("further lattices" in line for line in result.messages)
-
-
-def changed(experiments, change):
-    return ExperimentList.of([change(e) for e in experiments])
-
-
-def test_an_inverted_axis_is_named():
-    experiments = experiments_of("oP")
-    spots = spots_of(experiments)
-
-    def invert(e):
-        axes = tuple(tuple(-x for x in axis) for axis in e.goniometer.axes)
-        return replace(e, goniometer=replace(e.goniometer, axes=axes))
-
-    wrong = changed(experiments, invert)
-    with pytest.raises(ConvergenceError, match="invert_rotation_axis=true"):
-        index(spots, wrong, IndexParameters(), RefinementParameters())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("shift", [(-25.0, 25.0)])
-def test_a_misplaced_beam_is_named_with_the_centre_that_fits(shift):
-    experiments = experiments_of("oP")
-    spots = spots_of(experiments)
-
-    def moved(e):
-        first = e.detector[0]
-        by = first.d_matrix[:, :2] @ (np.array(shift) * first.pixel_size)
-        panels = tuple(p.moved(np.eye(3), by) for p in e.detector.panels)
-        return replace(e, detector=replace(e.detector, panels=panels))
-
-    (cause,) = likely_causes(spots, changed(experiments, moved), IndexParameters())
-    found = cause.rsplit("fast_slow_beam_centre=", 1)[1]
-    first = experiments[0].detector[0]
-    true = first.ray_intersection(experiments[0].beam.s0) / np.asarray(first.pixel_size)
-    np.testing.assert_allclose([float(x) for x in found.split(",")], true, atol=6.0)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_runs_of_one_crystal_are_indexed_together():
         assert row["n_indexed"] + row["n_unindexed"] == np.count_nonzero(mine)
         assert row["percent"] > 90
     assert {t.name for t in result.tables} == {
-        "candidates", "imagesets", "crystals", "rmsds", "panels",
+        "candidates", "imagesets", "crystals", "rmsds", "fates", "panels",
     }  # fmt: skip
 
 

@@ -40,6 +40,13 @@ def test_resolution_opens_in_equal_steps_to_that_of_the_spots():
     assert steps.of_cycle(9) < 2.0
 
 
+def test_spots_beyond_d_min_final_are_never_used():
+    rlp = np.array([[0.0, 0.0, 0.5]])
+    for start in (1.0, 2.0, 5.0):
+        steps = resolution_steps(rlp, start, RefinementProtocol(d_min_final=4.0))
+        assert min(steps.of_cycle(i) for i in range(9)) == 4.0
+
+
 @pytest.mark.jit
 def test_a_later_refinement_that_runs_away_is_undone(monkeypatch):
     experiments = experiments_of("tP")

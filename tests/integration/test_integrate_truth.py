@@ -68,7 +68,7 @@ def test_noiseless_frames_give_the_intensity_to_one_in_a_thousand(painted):
     r = integrate(scaled, painted.mask, e, painted.predicted).reflections
     rows = alone(r) & (r["partiality"] > 0.9999) & (painted.intensity > 100)
     np.testing.assert_allclose(
-        r["intensity_sum"][rows] / painted.intensity[rows] / 50, 1.0, atol=5e-3
+        r["intensity_sum"][rows] / painted.intensity[rows] / 50, 1.0, atol=6e-3
     )
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from support.painted_frames import experiment
 
-from dxdask.columns import Flag
-from dxdask.integration.prediction import predict as predict_all
+from dxdask.columns import Flag, select
 from dxdask.integration.setting import setting_along_scan
 from dxdask.models import ExperimentList
 from dxdask.models.vectors import matrix, rotation_matrix
+from dxdask.prediction import predict_all
 from dxdask.refinement.predict import predict
 
 RUN = replace(experiment(n_images=40, cell=(55.0, 60.0, 65.0, 90.0, 90.0, 90.0)), profile=None)
@@ -55,8 +55,9 @@ def test_a_crystal_that_turns_is_followed():
     assert (found.before > 2 * found.after).any()
     np.testing.assert_allclose(found.after, 0.1, rtol=0.2)
     crystal = found.experiments[0].crystal
-    again = predict_all(found.experiments[0])
-    right = predict_all(true[0])
+    again, right = (predict_all(e[0]) for e in (found.experiments, true))
+    # close to the axis a crystal that turns makes a reflection enter twice
+    again, right = (select(t, np.abs(t["zeta"]) > 0.05) for t in (again, right))
     keys = [np.column_stack([t["hkl"], t["entering"]]).tolist() for t in (again, right)]
     rows = {tuple(k): i for i, k in enumerate(keys[1])}
     both = np.array([(i, rows[tuple(k)]) for i, k in enumerate(keys[0]) if tuple(k) in rows])

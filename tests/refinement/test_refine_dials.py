@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dxdask.columns import Flag
+from dxdask.models import Detector, Group
+from dxdask.models.parallax_law import panel_with_law
 from dxdask.models.rotations import rotation_matrices
+from dxdask.models.vectors import matrix, vector
 from dxdask.refinement import RefinementParameters, refine
 from dxdask.refinement.geometry import goniometer_frames, observed_s1
 from dxdask.refinement.predict import predict
@@ -137,3 +142,72 @@ def test_five_runs_of_insulin(shared):
     expected = read_experiments(shared / "reference/insulin/refined_static.expt")
     for mine, other in zip(result.experiments.detectors, expected.detectors, strict=True):
         assert mine[0].distance == pytest.approx(other[0].distance, abs=0.02)
+
+
+MODULES = ((0, 512), (548, 1060))
+
+
+def at_distance(panel, distance):
+    return replace(
+        panel, origin=vector(np.asarray(panel.origin) * (1.0, 1.0, distance / panel.distance))
+    )
+
+
+def modules_of(panel):
+    """The panel cut into the two modules of insulin, each in a group of its own."""
+    places = [np.asarray(panel.origin) + y * panel.pixel_size[1] * np.asarray(panel.slow_axis)
+              for y, _ in MODULES]  # fmt: skip
+    panels = tuple(
+        replace(panel, origin=tuple(place), image_size=(1024, y1 - y0), offset=(0, y0))
+        for place, (y0, y1) in zip(places, MODULES, strict=True)
+    )
+    axes = {"fast_axis": panel.fast_axis, "slow_axis": panel.slow_axis}
+    groups = tuple(Group(origin=p.origin, panels=(k,), **axes) for k, p in enumerate(panels))
+    return Detector(panels=panels, root=Group(origin=panel.origin, groups=groups))
+
+
+def on_modules(table, panel, detector):
+    """The reflections on the modules of the panel."""
+    xy = panel.mm_to_pixel(np.column_stack([table["x_mm"], table["y_mm"]]))
+    parts = []
+    for k, (module, (y0, y1)) in enumerate(zip(detector.panels, MODULES, strict=True)):
+        rows = np.flatnonzero((xy[:, 1] >= y0) & (xy[:, 1] < y1))
+        part = {name: values[rows] for name, values in table.items()}
+        part["panel"] = np.full(len(rows), k, dtype=np.int32)
+        part["x_mm"], part["y_mm"] = module.pixel_to_mm(xy[rows] - (0, y0)).T
+        parts.append(part)
+    return {name: np.concatenate([part[name] for part in parts]) for name in table}
+
+
+@pytest.mark.parametrize(
+    ("law", "distance", "rmsd"), [("absorbed", 100.0, 0.1), ("dxtbx", 100.11, 0.13)]
+)
+def test_modules_of_insulin_are_at_the_true_distance(shared, law, distance, rmsd):
+    """The front face is at 100.00 mm; DIALS finds 100.11 (NOTES.md).
+
+    The start is the cell and distance that are true: those of one panel are 0.7 % too small.
+    """
+    given = read_experiments(shared / "reference/insulin/indexed.expt")
+    panels = [at_distance(panel_with_law(d[0], law), 100.0) for d in given.detectors]
+    (crystal,) = set(given.crystals)
+    crystal = replace(crystal, a_matrix=matrix(crystal.a * crystal.unit_cell[0] / 78.0))
+    experiments = replace(
+        given, detectors=tuple(Detector(panels=(p,)) for p in panels),
+        crystals=(crystal,) * len(given.crystals),
+    )  # fmt: skip
+    table = insulin_table(shared, experiments)
+    cut = modules_of(panels[0])
+    members = tuple(replace(m, beam=0, detector=0, crystal=0) for m in experiments.members)
+    shared_models = replace(
+        experiments, beams=experiments.beams[:1], detectors=(cut,), members=members,
+        crystals=experiments.crystals[:1],
+    )  # fmt: skip
+    wanted = {"parameterisation": {"scan_varying": False, "detector": {"hierarchy_level": 1}}}
+    parameters = RefinementParameters.model_validate(wanted)
+    result = refine(on_modules(table, panels[0], cut), shared_models, parameters)
+    found = result.experiments
+    assert [p.distance for p in found.detectors[0].panels] == pytest.approx(
+        [distance] * 2, abs=0.02
+    )
+    assert found.crystals[0].unit_cell[0] == pytest.approx(78.0, abs=0.01)
+    assert result.table("rmsds").rows[-1]["rmsd_x_px"] < rmsd

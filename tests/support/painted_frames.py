@@ -88,7 +88,7 @@ def paint(
 ) -> Painted:
     """Return frames of reflections with random intensities on a flat background."""
     rng = np.random.default_rng(seed)
-    predicted = predict(experiment, padding=1.0)
+    predicted = predict(experiment)
     intensity = rng.exponential(mean, len(predicted["d"])) + 5.0
     shape = (experiment.scan.n_images, *experiment.detector.frame_shape)
     expected = np.full(shape, background)

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from support.made_up_stills import CELL, panels
 
 from dxdask.columns import Flag, Reflections
+from dxdask.integration.corrections import polarisation
 from dxdask.integration.stills.context import StillsContext, stills_context
-from dxdask.integration.stills.prediction import Predictions, predict_still
-from dxdask.integration.stills.spread import Spread, spread_of
 from dxdask.models import Beam, Detector
 from dxdask.models.crystal import b_matrix
 from dxdask.models.rotations import rotation_matrices
+from dxdask.prediction.stills.predict_still import Predictions, predict_still
+from dxdask.prediction.stills.spread import Spread, spread_of
 from dxdask.still_columns import Stills
 
 WAVELENGTH = 1.31
@@ -66,7 +67,7 @@ def painted(
     shared, a_matrix = common(detector), orientation(seed)
     found = predict_still(a_matrix, WAVELENGTH, shared, spread, n_sigma=4.0)
     full = scale * rng.exponential(1.0, len(found.d))
-    photons = full * found.partiality / found.lp
+    photons = full * found.partiality * polarisation(found.s1, shared.beam)
     shape = (detector or panels()).frame_shape
     level = background + slope * (np.arange(shape[1]) - shape[1] / 2)
     # scattering off a jet is polarised as that off crystals; here it is flat to keep it simple

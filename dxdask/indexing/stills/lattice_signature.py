@@ -81,7 +81,7 @@ def mean_cell(reduced: Floats) -> Cell:
 
 def _nearest_metric(basis: Floats, metric: Floats) -> Floats:
     """Return the metric tensor (3, 3) of the basis (rows) in its setting nearest to `metric`."""
-    bases = _UNIMODULAR @ basis
+    bases = UNIMODULAR @ basis
     tensors = bases @ bases.transpose(0, 2, 1)
     scale = np.sqrt(np.outer(np.diag(metric), np.diag(metric)))
     off = (((tensors - metric) / scale) ** 2).sum(axis=(1, 2))
@@ -96,4 +96,4 @@ def _unimodular() -> Floats:
     return np.asarray(triplets[np.rint(np.linalg.det(triplets)) == 1.0], dtype=np.float64)
 
 
-_UNIMODULAR = _unimodular()
+UNIMODULAR = _unimodular()

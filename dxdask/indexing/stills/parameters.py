@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dxdask.indexing.methods.parameters import OrientationSearch
 from dxdask.indexing.parameters import Cell, KnownCrystal
 from dxdask.parameters import Parameters, parameter
 from dxdask.refinement.stills.parameters import StillRefinementParameters
@@ -19,21 +20,6 @@ class KnownStillSymmetry(KnownCrystal):
     )
     absolute_angle_tolerance: float = parameter(
         3.0, "Largest difference of cell angles.", unit="degree", gt=0.0, lt=30.0
-    )
-
-
-class Search(Parameters):
-    """The search for the orientation of a known cell."""
-
-    n_vectors: int = parameter(
-        20, "Number of candidates for the shortest axis.", expert=1, ge=1, le=1000
-    )
-    max_directions: int = parameter(
-        60_000, "Largest number of directions of the shortest axis; where more are needed, the "
-        "outermost spots are not used in the search", expert=1, ge=100, le=1_000_000,
-    )  # fmt: skip
-    max_spots: int = parameter(
-        250, "Largest number of spots in the search; all are used in refinement.", expert=1, ge=10
     )
 
 
@@ -96,7 +82,7 @@ class StillIndexParameters(Parameters):
         unit="degree", ge=0.0, le=90.0,
     )  # fmt: skip
     max_spots: int = parameter(20_000, "A still with more spots is not indexed.", expert=1, ge=10)
-    search: Search = Search()
+    search: OrientationSearch = OrientationSearch()
     retry: Retry = Retry()
     blind: BlindSearch = BlindSearch()
     consensus: Consensus = Consensus()

@@ -14,9 +14,9 @@ import numpy as np
 from numba import njit
 
 from dxdask.arrays import Floats
+from dxdask.indexing.methods.parameters import OrientationSearch
 from dxdask.indexing.stills.known_cell import KnownCell
 from dxdask.indexing.stills.least_squares import fit_lattice, indexed_by, invert3
-from dxdask.indexing.stills.parameters import Search
 from dxdask.indexing.stills.phases import (
     WORST_PHASE,
     best_apart,
@@ -47,7 +47,7 @@ class Orientation(NamedTuple):
 
 
 def search(
-    q: Floats, known: KnownCell, parameters: Search, n_vectors: int, tolerance: float
+    q: Floats, known: KnownCell, parameters: OrientationSearch, n_vectors: int, tolerance: float
 ) -> Orientation | None:
     """Return the orientation of the known cell that indexes the spots best.
 

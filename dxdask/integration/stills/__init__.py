@@ -5,7 +5,6 @@ parameters : its parameters.
 context : constants of a run that its stills share.
 block : the stills of a block of frames.
 still, summation, shapes : reflections of one still, and the sums over their pixels.
-prediction, lattice, footprint, spread : lattice points near the Ewald sphere, and their spots.
 adaptive, width : widths of the reflections, from their own intensities.
 panel_shifts, extents : positions and sizes of the indexed spots against their predictions.
 background, shadows : background of a spot, and the shadow of the beam stop.

@@ -12,9 +12,9 @@ from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.integration.stills.context import StillsContext
 from dxdask.integration.stills.extents import SeenSpots
 from dxdask.integration.stills.parameters import StillIntegrationParameters
-from dxdask.integration.stills.spread import Spread
 from dxdask.integration.stills.still import integrate_still
 from dxdask.integration.stills.width import width_factor
+from dxdask.prediction.stills.spread import Spread
 
 ROUNDS = 3
 CLOSE_ENOUGH = 1.1

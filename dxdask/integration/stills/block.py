@@ -15,9 +15,9 @@ from dxdask.integration.stills.context import StillsContext
 from dxdask.integration.stills.extents import SeenSpots, extents
 from dxdask.integration.stills.panel_shifts import panel_shifts
 from dxdask.integration.stills.parameters import StillIntegrationParameters
-from dxdask.integration.stills.prediction import predict_still
-from dxdask.integration.stills.spread import spread_of
 from dxdask.integration.stills.still import COLUMN_NAMES, integrate_still
+from dxdask.prediction.stills.predict_still import predict_still
+from dxdask.prediction.stills.spread import spread_of
 from dxdask.still_columns import Stills
 
 USUAL_DOMAIN_SIZE = 1000.0

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.geometry.resolution import corner_resolution
-from dxdask.integration.centring import centring_translations
 from dxdask.integration.photons import ScaledPixels, photons_of
-from dxdask.integration.rays import PanelArrays, panel_arrays
 from dxdask.integration.stills.shadows import RadialGrid, radial_grid
-from dxdask.models import Beam, Detector, space_group
+from dxdask.models import Beam, Detector
 from dxdask.models.pixel_maps import PixelMaps
+from dxdask.prediction.rays import PanelArrays
+from dxdask.prediction.stills.models import run_of_stills
 
 
 class StillsContext(NamedTuple):
@@ -70,12 +69,8 @@ def _context(
 ) -> StillsContext:
     photons = photons_of(detector)
     return StillsContext(
-        panels=panel_arrays(detector),
-        beam=beam,
         trusted=photons.trusted,
         pixels=photons.pixels,
-        centring=centring_translations(space_group(group)),
         grid=radial_grid(detector, beam),
-        d_min=corner_resolution(detector, beam.s0) if d_min is None else d_min,
-        d_max=np.inf if d_max is None else d_max,
+        **run_of_stills(detector, beam, group, d_min=d_min, d_max=d_max)._asdict(),
     )

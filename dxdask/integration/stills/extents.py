@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.columns import Reflections
 from dxdask.integration.photons import ScaledPixels, photons_of_pixel
-from dxdask.integration.rays import PanelArrays
 from dxdask.integration.stills.panel_shifts import rows_of
-from dxdask.integration.stills.prediction import Predictions
+from dxdask.prediction.rays import PanelArrays
+from dxdask.prediction.stills.predict_still import Predictions
 
 BORDER = 2
 """Width, px, of the border of background around the box of a spot; its counts extend into it."""

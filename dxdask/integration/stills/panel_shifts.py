@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.integration.stills.prediction import Predictions
 from dxdask.models.symmetry import pack
+from dxdask.prediction.stills.predict_still import Predictions
 
 SPOT_ERROR = 0.3
 """Error of the position of a spot, px."""

@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections
+from dxdask.integration.corrections import polarisation
 from dxdask.integration.stills import summation as s
 from dxdask.integration.stills.context import StillsContext
 from dxdask.integration.stills.extents import SeenSpots, sharpness
 from dxdask.integration.stills.parameters import StillIntegrationParameters
-from dxdask.integration.stills.prediction import Predictions, predict_still
 from dxdask.integration.stills.shadows import expected_background, radial_background, shadowed
 from dxdask.integration.stills.shapes import MOST_CUT, beyond_edges, ellipses
-from dxdask.integration.stills.spread import Spread
 from dxdask.integration.summed_columns import Counts, PixelCounts, summation_flags, summed_columns
+from dxdask.models import Beam
+from dxdask.prediction.stills.predict_still import Predictions, predict_still
+from dxdask.prediction.stills.spread import Spread
 
 CENTROID_SIGMA = 3.0
 """I / sigma from which a spot has the centroid of its counts, not the predicted position."""
@@ -78,7 +80,7 @@ def integrate_still(
         frame, mask, marks, found.panel, x, y, shapes, halves, strong, context.panels,
         context.trusted, context.pixels, np.array(settings), sums, counts,
     )  # fmt: skip
-    table = _table(found, x, y, sums, counts)
+    table = _table(found, x, y, sums, counts, context.beam)
     sizes = context.panels.image_size[found.panel]
     _flag_bad(table, beyond_edges(x, y, factor * found.covariance, sizes) > MOST_CUT)
     if given.shadow > 0.0:
@@ -112,7 +114,9 @@ def _flag_shadows(
     _flag_bad(table, dark)
 
 
-def _table(found: Predictions, x: Floats, y: Floats, sums: Floats, counts: Counts) -> Reflections:
+def _table(
+    found: Predictions, x: Floats, y: Floats, sums: Floats, counts: Counts, beam: Beam
+) -> Reflections:
     known = np.isfinite(sums[:, s.BACKGROUND])
     mean, under, variance = (
         np.where(known, sums[:, i], 0.0) for i in (s.BACKGROUND, s.UNDER, s.VARIANCE)
@@ -140,7 +144,7 @@ def _table(found: Predictions, x: Floats, y: Floats, sums: Floats, counts: Count
         "excitation_error": found.excitation_error,
         "excitation_sigma": found.sigma,
         "partiality": found.partiality,
-        "lp": found.lp,
+        "lp": 1.0 / polarisation(found.s1, beam),
         **summed_columns(
             pixels,
             intensity=intensity,

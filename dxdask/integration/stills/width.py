@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from dxdask.arrays import Floats
-from dxdask.integration.stills.spread import TAIL, TAIL_WIDTH
+from dxdask.prediction.stills.spread import TAIL, TAIL_WIDTH
 
 ROUNDS = 15
 LARGEST_MISFIT = 4.0

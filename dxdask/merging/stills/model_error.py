@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.integration.stills.spread import TAIL_WIDTH
 from dxdask.merging.stills.observations import StillObservations
+from dxdask.prediction.stills.spread import TAIL_WIDTH
 
 FIRST = np.array([0.1, 1.3e-4, 0.02])
 """Relative, rad, and of the tail: standard deviations of the first cycle."""

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from dxdask.arrays import Floats
-from dxdask.integration.stills.spread import TAIL_WIDTH
+from dxdask.prediction.stills.spread import TAIL_WIDTH
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

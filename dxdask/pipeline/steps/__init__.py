@@ -6,7 +6,7 @@ history and progress; nothing else names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -62,14 +62,19 @@ def canonical(name: str) -> str:
     return next((s.name for s in all_steps() if name in s.aliases), name)
 
 
-def closure(names: Iterable[str], kind: Kind) -> list[Step]:
-    """Return the steps of these names and those that they need, in the order of processing."""
+def closure(
+    names: Iterable[str], kind: Kind, there: Callable[[str], bool] = lambda _name: False
+) -> list[Step]:
+    """Return the steps of these names and those that they need, in the order of processing.
+
+    there : whether a step is in the store, for those read in place of another.
+    """
     found: set[str] = set()
     todo = [step_of(name, kind).name for name in names]
     while todo:
         name = todo.pop()
         found.add(name)
-        todo += step_of(name, kind).needs
+        todo += step_of(name, kind).sources(there).values()
     return [step for step in steps_of_kind(kind) if step.name in found]
 
 
@@ -96,7 +101,11 @@ def _in_order(steps: list[Step]) -> tuple[Step, ...]:
     waiting = sorted(steps, key=lambda s: (s.name, s.kinds))
     while waiting:
         there = {(s.name, kind) for s in done for kind in s.kinds}
-        ready = [s for s in waiting if all((n, s.kinds[0]) in there for n in s.needs)]
+        ready = [
+            s
+            for s in waiting
+            if all((n, s.kinds[0]) in there for n in (*s.needs, *s.alternatives.values()))
+        ]
         if not ready:
             lacking = "; ".join(f"{s.name} needs {', '.join(s.needs)}" for s in waiting)
             raise ParameterError(f"steps need others that are not there, or each other: {lacking}")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dask.delayed import Delayed
 
     from dxdask.arrays import Mask
+    from dxdask.integration.lattices import SweepModels
     from dxdask.pipeline.inputs import RunInput
     from dxdask.pipeline.stored_result import StoredResult
     from dxdask.results import StepResult
@@ -38,16 +39,26 @@ def build(inputs: StepInputs) -> Delayed:
     from dask.delayed import delayed
 
     from dxdask.graphs.integrate import integrate
+    from dxdask.integration.lattices import predict_lattices, with_lattices
     from dxdask.pipeline.lookup import maps_of
 
     run, given = inputs.run, inputs.parameters.integration
-    # a lazy pair, which can be indexed; the type of a Delayed does not express it
-    profile: Any = delayed(_profile, pure=True)(
+    # lazy models: attributes are those of what is computed, not of the type of a Delayed
+    models: Any = delayed(_models, pure=True)(
         inputs.results["refine"], inputs.results["find_spots"], run.name, inputs.parameters
     )
     mask = delayed(_without_bad_pixels, pure=True)(run.mask, inputs.results["find_spots"], run.name)
-    maps = maps_of(inputs.extras)
-    return integrate(inputs.frames(), mask, profile[0], given, local=profile[1], maps=maps)
+    result = integrate(
+        inputs.frames(),
+        mask,
+        models.first,
+        given,
+        predicted=delayed(predict_lattices, pure=True)(models, given),
+        local=models.local,
+        maps=maps_of(inputs.extras),
+    )
+    lazy: Delayed = delayed(with_lattices, pure=True)(result, models)
+    return lazy
 
 
 def _without_bad_pixels(mask: Mask, spots: StoredResult, run: str) -> Mask:
@@ -56,26 +67,14 @@ def _without_bad_pixels(mask: Mask, spots: StoredResult, run: str) -> Mask:
     return mask if bad is None else mask & bad
 
 
-def _profile(
-    refined: StoredResult, spots: StoredResult, run: str, given: Values
-) -> tuple[Any, Any]:
-    """Return the experiment of a run with its profile, and its local profile if one is fitted.
-
-    Its crystal varies along the scan where the spots show that it does.
-    """
-    from dxdask.integration.local_profile import local_profiles
-    from dxdask.integration.profile_model import estimate_profile
-    from dxdask.integration.setting import setting_along_scan
+def _models(refined: StoredResult, spots: StoredResult, run: str, given: Values) -> SweepModels:
+    """Return the lattices of a run with their profile."""
+    from dxdask.integration.lattices import sweep_models
     from dxdask.pipeline.recut import pixels_on
 
     experiments, table = refined.experiments(run=run), refined.columns(run=run)
-    if given.integration.profile.scan_varying:
-        experiments, table, *_ = setting_along_scan(table, experiments)
     pixels = pixels_on(spots, table, experiments[0].detector, run)
-    experiments = estimate_profile(table, pixels, experiments, given.integration)
-    if not given.integration.profile.fitting:
-        return experiments[0], None
-    return experiments[0], local_profiles(table, pixels, experiments, given.integration.profile)[0]
+    return sweep_models(table, pixels, experiments, given.integration)
 
 
 def combine(inputs: CombineInputs) -> StepResult:
@@ -83,18 +82,21 @@ def combine(inputs: CombineInputs) -> StepResult:
     from dxdask.integration.result import combine_reports
 
     refined = inputs.needs["refine"].experiments()
-    made = {e.run: e for r in inputs.results for e in r.experiments}
+    made = {r.experiments.runs[0]: list(r.experiments) for r in inputs.results}
     crystals, members = list(refined.crystals), []
     for m in refined.members:
-        if m.run not in made:
+        if m.crystal is None and len(made.get(m.run, [])) != 1:
             continue
-        crystal, place = made[m.run].crystal, m.crystal
-        if crystal is not None and crystal.scan_points is not None:
+        if not made.get(m.run):
+            continue
+        new = made[m.run].pop(0)
+        place = m.crystal
+        if new.crystal is not None and new.crystal.scan_points is not None:
             place = len(crystals)
-            crystals.append(crystal)
-        members.append(replace(m, profile=made[m.run].profile, crystal=place))
-    new = replace(refined, members=tuple(members), crystals=tuple(crystals))
-    return combine_reports(inputs.results, new)
+            crystals.append(new.crystal)
+        members.append(replace(m, profile=new.profile, crystal=place))
+    models = replace(refined, members=tuple(members), crystals=tuple(crystals))
+    return combine_reports(inputs.results, models)
 
 
 STEP = Step(

@@ -42,5 +42,6 @@ STEP = Step(
     build=one_task(_scale, "integrate"),
     needs=("integrate",),
     carries="integrate",
+    alternatives={"integrate": "reindex_integrated"},
     version="4",
 )

@@ -120,7 +120,7 @@ def layout(
             for i, which in enumerate(p.which):
                 columns[members, base + which] = column + i
         else:
-            moved = p.moves.any(axis=1)
+            moved = np.count_nonzero(p.moves, axis=1) > 0
             for panel in np.flatnonzero(moved.any(axis=1)):
                 by_panel[firsts[p.model] + panel] += [
                     (column + i, p.moves[panel, :, which])

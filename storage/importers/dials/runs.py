@@ -18,11 +18,12 @@ from dxdask.models import Experiment
 from dxdask.storage.formats import ImportedResult, RunSource, Supplement, without_frames
 from dxdask.storage.importers.dials import steps
 from dxdask.storage.importers.dials.belongs import require_belongs
-from dxdask.storage.importers.dials.images import source_of_images
+from dxdask.storage.importers.dials.images import source_of_images, with_named_mask
 from dxdask.storage.importers.dials.jobs import DialsJob, check_counts, paired
 from dxdask.storage.importers.dials.parallax import mm_from_dials
 from dxdask.storage.importers.dials.rows import PlacedRows, placed_rows
 from dxdask.storage.importers.dials.shoeboxes import strong_pixels
+from dxdask.storage.importers.dials.stills import read_stills
 from dxdask.tables import Table
 
 log = logging.getLogger("dxdask")
@@ -43,6 +44,9 @@ def read_jobs(paths: Sequence[Path], supplement: Supplement) -> list[RunSource]:
     runs = []
     for job in paired(paths):
         check_counts(job)
+        if all(e.scan is None or e.scan.is_still for e in job.models.experiments):
+            runs += read_stills(job)
+            continue
         _require_sweeps(job)
         runs += _runs_of(job, supplement)
     return runs
@@ -51,10 +55,7 @@ def read_jobs(paths: Sequence[Path], supplement: Supplement) -> list[RunSource]:
 def _require_sweeps(job: DialsJob) -> None:
     still = next((e for e in job.models.experiments if e.scan is None or e.scan.is_still), None)
     if still is not None:
-        raise InputError(
-            f"{job.path} has stills ({still.run}); import their image files, with "
-            f"input.reference_geometry={job.path} for the geometry, and run stills_process"
-        )
+        raise InputError(f"{job.path} has stills ({still.run}) and sweeps; import them apart")
     turning = [e for e in job.models.experiments if e.goniometer is None]
     if turning:
         raise InputError(
@@ -80,10 +81,10 @@ def _runs_of(job: DialsJob, supplement: Supplement) -> list[RunSource]:
         start = steps.without_crystal(own[0])
         source = source_of_images(job, start)
         if source is None:
-            out.append(_described(job, start, results))
+            out.append(with_named_mask(job, _described(job, start, results)))
         else:
             files = (*source.files, *job.files)
-            out.append(replace(source, files=files, results=results))
+            out.append(with_named_mask(job, replace(source, files=files, results=results)))
     return out
 
 

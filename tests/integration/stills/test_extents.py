@@ -20,8 +20,8 @@ from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.integration.stills import StillIntegrationParameters
 from dxdask.integration.stills.block import integrate_block
 from dxdask.integration.stills.extents import extents, sharpness
-from dxdask.integration.stills.prediction import predict_still
-from dxdask.integration.stills.spread import spread_of
+from dxdask.prediction.stills.predict_still import predict_still
+from dxdask.prediction.stills.spread import spread_of
 
 WIDE = {"domain_size": SIZE / 4.0, "half_mosaicity": 4.0 * MOSAICITY}
 

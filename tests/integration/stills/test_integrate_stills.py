@@ -24,8 +24,8 @@ from dxdask.errors import InputError
 from dxdask.fate import Fate
 from dxdask.integration.stills import StillIntegrationParameters, integrate_stills
 from dxdask.integration.stills.block import IntegratedStills, integrate_block
-from dxdask.integration.stills.spread import spread_of
 from dxdask.models import Beam, Crystal, Detector, Experiment
+from dxdask.prediction.stills.spread import spread_of
 from dxdask.still_columns import check_stills
 
 ONE_SHAPE = {"domain_size": SIZE, "half_mosaicity": MOSAICITY}

@@ -11,8 +11,8 @@ from support.painted_stills import painted
 from dxdask.arrays import Floats
 from dxdask.integration.stills.background import background
 from dxdask.integration.stills.panel_shifts import panel_shifts
-from dxdask.integration.stills.spread import profile
 from dxdask.integration.stills.width import width_factor
+from dxdask.prediction.stills.spread import profile
 
 
 def _still(width: float, seed: int, n: int = 300) -> tuple[Floats, Floats, Floats, Floats]:

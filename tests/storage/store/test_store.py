@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from support.store_examples import experiment, frames, new_store, result, write_run
+from support.store_examples import edit, experiment, frames, new_store, result, write_run
 
 import dxdask
 from dxdask.errors import InputError, SchemaError, StoreExistsError, StoreNotFoundError
@@ -157,3 +158,17 @@ def test_every_node_is_plain_zarr_and_xarray(tmp_path: Path) -> None:
     assert rows["hkl"].dims == ("reflection", "hkl_part")
     assert rows["x"].attrs["units"] == "px"
     np.testing.assert_array_equal(rows["hkl"].values, store.columns("index", run="run1")["hkl"])
+
+
+def test_a_panel_stored_without_a_law_of_parallax_has_that_of_dxtbx(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    write_run(store, "run1", frames())
+    assert store.run_experiment("run1").detector[0].parallax_law == "absorbed"
+
+    def as_older(content: dict[str, Any]) -> None:
+        for detector in content["attributes"]["experiments"]["detectors"]:
+            for panel in detector["panels"]:
+                del panel["parallax_law"]
+
+    edit(store.path / "runs" / "run1" / "models", as_older)
+    assert dxdask.open(store.path).run_experiment("run1").detector[0].parallax_law == "dxtbx"

@@ -1,0 +1,14 @@
+"""Search for the beam centre from spots.
+
+search : the step. parameters : its parameters.
+best_shift : the shift that puts most spots on a lattice.
+differences : lattices that hardly depend on the beam centre. score, grid : shifts with most spots
+    on their planes.
+inversion : the centre about which the spots of images are symmetric.
+shifts : models with another beam centre.
+"""
+
+from dxdask.indexing.search_beam_position.parameters import SearchBeamPositionParameters
+from dxdask.indexing.search_beam_position.search import search_beam_position
+
+__all__ = ["SearchBeamPositionParameters", "search_beam_position"]

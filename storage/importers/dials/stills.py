@@ -1,0 +1,230 @@
+"""Indexed stills of DIALS's experiment lists: one run for the images of each file or template.
+
+A list has an experiment for each still; a store has a run of events, with a table of stills that
+holds the crystal of each (`dxdask.still_columns`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Flag, Reflections, n_rows, select
+from dxdask.errors import DxdaskError, FormatError, InputError, plain
+from dxdask.fate import Fate
+from dxdask.models import Crystal, Experiment
+from dxdask.storage.formats import ImportedResult, RunSource
+from dxdask.storage.importers.dials.jobs import DialsJob
+from dxdask.storage.importers.dials.reflections import from_dials_columns
+from dxdask.storage.importers.dials.steps import in_tabulated_setting
+from dxdask.tables import Table
+
+log = logging.getLogger("dxdask")
+
+_TOLERANCE = 1e-6  # mm, of the places of panels
+
+
+def read_stills(job: DialsJob) -> list[RunSource]:
+    """Return the runs of the image files that a list of stills names, with their crystals.
+
+    All images of the files are there; those without an experiment are not indexed. Of several
+    lattices of an image the first is that of the table, the others are additional ones.
+
+    Raises
+    ------
+    InputError
+        Image files are missing or cannot be read, or experiments are of other frames.
+    FormatError
+        The table has none of the experiments.
+    """
+    runs = _runs(job)
+    place = {key: (i, image) for i, run in enumerate(runs) for key, image in _images(run).items()}
+    where = []
+    for path, index in _named(job):
+        key = (path, index) if (path, index) in place else (path, None)
+        if key not in place:
+            raise InputError(f"{path} has no image {index}, which {job.path} names")
+        where.append(place[key])
+    rows = _rows(job)
+    return [_with_stills(job, run, i, where, rows) for i, run in enumerate(runs)]
+
+
+def _named(job: DialsJob) -> list[tuple[Path, int | None]]:
+    """Return the image file of each experiment, and the index of its image in a file of many."""
+    found: list[tuple[Path, int | None]] = []
+    for experiment in job.models.experiments:
+        imageset = job.models.imagesets[experiment.run]
+        names = (job.path.parent / imageset.template, Path(imageset.template))
+        path = next((p for p in names if p.is_file()), None)
+        if not imageset.template or path is None:
+            raise InputError(
+                f"{job.path} has stills, and their image file {imageset.template or '(no name)'} "
+                "is not there; put it where the .expt file says"
+            )
+        found.append((path.resolve(), imageset.indices[0] if imageset.indices else None))
+    return found
+
+
+def _runs(job: DialsJob) -> list[RunSource]:
+    # the reader of DIALS files is itself called by these
+    from dxdask.storage.importers.read import read_runs
+
+    files = list(dict.fromkeys(path for path, _ in _named(job)))
+    try:
+        return read_runs(files)
+    except DxdaskError as error:
+        raise InputError(f"the image files of {job.path} are not used: {plain(error)}") from error
+
+
+def _images(run: RunSource) -> dict[tuple[Path, int | None], int]:
+    """Return the image of a run for each file, and index in it."""
+    files = [Path(f).resolve() for f in run.files]
+    if len(files) == 1:
+        every: dict[tuple[Path, int | None], int] = {(files[0], i): i for i in range(run.shape[0])}
+        return every | ({(files[0], None): 0} if run.shape[0] == 1 else {})
+    return {(path, None): i for i, path in enumerate(files[: run.shape[0]])}
+
+
+def _rows(job: DialsJob) -> Reflections:
+    """Return the reflections of the list, their experiments by place in it; -1 for none."""
+    if job.table is None:
+        return {}
+    rows = from_dials_columns(job.table.columns)
+    if "experiment" not in rows or "hkl" not in rows:
+        raise FormatError(f"{job.table_path} has no indexed reflections; give those of indexing")
+    if job.table.identifiers:
+        places = {name: i for i, name in enumerate(job.models.identifiers)}
+        of_id = {n: places.get(name, -1) for n, name in job.table.identifiers.items()}
+        ids = rows["experiment"].tolist()
+        rows["experiment"] = np.array([of_id.get(n, -1) for n in ids], dtype=np.int32)
+    return in_tabulated_setting(rows, job)
+
+
+def _with_stills(
+    job: DialsJob,
+    run: RunSource,
+    number: int,
+    where: Sequence[tuple[int, int]],
+    rows: Reflections,
+) -> RunSource:
+    """Return a run with the geometry of its experiments and the result of their indexing."""
+    experiments = job.models.experiments
+    mine = [k for k, (i, _) in enumerate(where) if i == number]
+    images = np.array([where[k][1] for k in mine], dtype=np.int64)
+    first = experiments[mine[0]]
+    first.detector.require_room(run.shape, f"{job.path} is for frames of")
+    if any(_moved(first, experiments[k]) for k in mine):
+        log.warning("%s: stills have detectors of their own; that of the first is taken", job.path)
+    crystals = [experiments[k].crystal for k in mine]
+    if any(c is None for c in crystals):
+        raise InputError(
+            f"{job.path} has stills without crystal; import their image files, with "
+            f"input.reference_geometry={job.path} for the geometry, and run stills_process"
+        )
+    groups = {c.space_group for c in crystals if c is not None}
+    if len(groups) > 1:
+        raise InputError(f"{job.path} has stills of {', '.join(sorted(groups))}; give one form")
+    cell = tuple(np.median([c.unit_cell for c in crystals if c is not None], axis=0).tolist())
+    target = Crystal.from_cell(cell, space_group=groups.pop())
+    wavelengths = np.array([experiments[k].beam.wavelength for k in mine])
+    models = replace(run.experiment, detector=first.detector)
+    table = _reflections(rows, mine, images)
+    arrays = _stills(run, crystals, images, wavelengths, table)
+    n = int(arrays["indexed"].sum())
+    result = ImportedResult(
+        step="index",
+        experiments=(replace(models, crystal=target),),
+        reflections=table,
+        arrays=arrays,
+        messages=(f"{n} of {run.shape[0]} stills indexed by DIALS",),
+        tables=(
+            Table(
+                name="imported",
+                title="Imported reflections",
+                rows=[{"run": run.name, "reason": "imported", "n": n_rows(table)}],
+            ),
+        ),
+    )
+    files = (*run.files, *job.files)
+    return replace(run, experiment=models, files=files, results=(result,))
+
+
+def _moved(one: Experiment, other: Experiment) -> bool:
+    pairs = zip(one.detector.panels, other.detector.panels, strict=False)
+    return len(one.detector) != len(other.detector) or any(
+        np.abs(np.subtract(p.origin, q.origin)).max() > _TOLERANCE for p, q in pairs
+    )
+
+
+def _reflections(rows: Reflections, mine: Sequence[int], images: NDArray[np.int64]) -> Reflections:
+    """Return the indexed rows of a run; z counts its images, and boxes too."""
+    if not rows:
+        return {"experiment": np.zeros(0, np.int32), "hkl": np.zeros((0, 3), np.int32),
+                "z": np.zeros(0), "flags": np.zeros(0, np.uint32)}  # fmt: skip
+    last = max([*mine, int(rows["experiment"].max(initial=-1))])
+    image_of = np.full(last + 2, -1, dtype=np.int64)
+    image_of[list(mine)] = images
+    image = image_of[rows["experiment"]]
+    kept = np.flatnonzero((image >= 0) & rows["hkl"].any(axis=1))
+    kept = kept[np.argsort(image[kept], kind="stable")]
+    table, image = select(rows, kept), image[kept]
+    table["experiment"] = np.zeros(len(kept), np.int32)
+    table["z"] = image + 0.5
+    if "z_cal" in table:
+        table["z_cal"] = image + 0.5
+    if "bbox" in table:
+        table["bbox"] = table["bbox"].copy()
+        depth = table["bbox"][:, 5] - table["bbox"][:, 4]
+        table["bbox"][:, 4] = image
+        table["bbox"][:, 5] = image + depth
+    flags = table.get("flags", np.zeros(len(kept), np.uint32))
+    table["flags"] = (flags | np.uint32(Flag.INDEXED)).astype(np.uint32)
+    return table
+
+
+def _stills(
+    run: RunSource,
+    crystals: Sequence[Crystal | None],
+    images: NDArray[np.int64],
+    wavelengths: NDArray[np.float64],
+    table: Reflections,
+) -> dict[str, NDArray[Any]]:
+    """Return the table of stills of a run, and its additional lattices."""
+    n = run.shape[0]
+    chosen, first = np.unique(images, return_index=True)
+    others = np.setdiff1d(np.arange(len(images)), first)
+    matrices = np.array([c.a for c in crystals if c is not None]).reshape(-1, 3, 3)
+    a_matrix = np.zeros((n, 3, 3))
+    a_matrix[chosen] = matrices[first]
+    indexed = np.zeros(n, dtype=np.bool_)
+    indexed[chosen] = True
+    own = run.experiment.beam.wavelengths
+    wavelength = np.full(n, run.experiment.beam.wavelength) if own is None else np.array(own)
+    wavelength[chosen] = wavelengths[first]
+    counts = np.bincount(np.floor(table["z"]).astype(np.int64), minlength=n).astype(np.int32)
+    unknown = np.full(n, np.nan)
+    return {
+        "experiment": np.zeros(n, np.int32),
+        "image": np.arange(n, dtype=np.int32),
+        "event_id": np.asarray(run.columns.get("event_id", np.full(n, -1)), dtype=np.int64),
+        "wavelength": wavelength,
+        "n_strong_pixels": np.zeros(n, np.int32),
+        "n_spots": counts,
+        "hit": indexed.copy(),
+        "indexed": indexed,
+        "n_indexed": counts.copy(),
+        "a_matrix": a_matrix,
+        "rmsd_x_px": unknown,
+        "rmsd_y_px": unknown.copy(),
+        "domain_size": unknown.copy(),
+        "half_mosaicity": unknown.copy(),
+        "reason": np.where(indexed, Fate.INDEXED, Fate.NOT_INDEXED).astype(np.int32),
+        "additional_still": images[others].astype(np.int64),
+        "additional_a_matrix": matrices[others],
+    }
