@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 import dxdask
 from dxdask.refinement import RefinementParameters
-from dxdask.refinement.modules import ModuleParameters, refine_with_modules
+from dxdask.refinement.modules.parameters import ModuleParameters
+from dxdask.refinement.modules.refine import refine_with_modules
 from dxdask.results import StepResult
 from dxdask.storage.store.store import Store
 

@@ -147,7 +147,8 @@ def _distance(tables: StepTables) -> Iterator[str]:
     rows = tables.rows("refine", "panels")
     worst, text = DISTANCE, ""
     for row in rows:
-        run = row.get("run")
+        # runs that share a detector have one row
+        run = str(row.get("run")).split(", ")[0]
         if run not in tables.store.runs or row.get("distance_mm") is None:
             continue
         panels = tables.store.run_experiment(run).detector.panels

@@ -12,6 +12,7 @@ from dxdask.columns import Reflections, select
 from dxdask.models import Experiment
 from dxdask.pipeline.dump.choice import ChosenEvents
 from dxdask.pipeline.dump.parameters import PngParameters
+from dxdask.pipeline.recut import rows_on
 from dxdask.storage.exporters import pictures
 from dxdask.storage.store.store import Store
 
@@ -35,10 +36,10 @@ class Drawing:
         self._marks = []
         radius = parameters.radius
         if parameters.predictions and store.has_step("integrate"):
-            table = _table(store, "integrate", experiment.run, ("x_cal", "y_cal"))
+            table = _table(store, "integrate", experiment, ("x_cal", "y_cal"))
             self._marks.append((table, max(1, round(_PREDICTED * radius)), pictures.PREDICTION))
         if parameters.spots and store.has_step("find_spots"):
-            table = _table(store, "find_spots", experiment.run, ("x", "y"))
+            table = _table(store, "find_spots", experiment, ("x", "y"))
             self._marks.append((table, radius, pictures.SPOT))
 
     def write(self, path: Path, frame: NDArray[Any], events: ChosenEvents, k: int) -> None:
@@ -58,9 +59,10 @@ class Drawing:
         pictures.write_png(path, image, f"run {run}, image {number}, event {event}")
 
 
-def _table(store: Store, step: str, run: str, names: tuple[str, str]) -> Reflections:
-    """Return panel, x, y and z of a run's reflections, by image."""
-    x, y = names
+def _table(store: Store, step: str, experiment: Experiment, names: tuple[str, str]) -> Reflections:
+    """Return panel, x, y and z of a run's reflections, by image, on the panels of an experiment."""
+    (x, y), run = names, experiment.run
     table = store.columns(step, ["panel", "z", x, y], run=run)
     table = {"panel": table["panel"], "z": np.floor(table["z"]), "x": table[x], "y": table[y]}
+    table = rows_on(table, store.experiments(step, run=run)[0].detector, experiment.detector)
     return select(table, np.argsort(table["z"], kind="stable"))

@@ -24,7 +24,7 @@ def parameters() -> Mapping[str, Parameters]:
 def _refine(indexed: StoredResult, names: list[str], given: Values) -> StepResult:
     from dxdask.indexing.index import COLUMNS_NEEDED as CENTROIDS
     from dxdask.pipeline.recut import StoredMasks
-    from dxdask.refinement.modules import refine_with_modules
+    from dxdask.refinement.modules.refine import refine_with_modules
     from dxdask.refinement.predict import COLUMNS_NEEDED
     from dxdask.refinement.selection import VARIANCES
 

@@ -7,8 +7,3 @@ residuals : residuals by module or region. model_changes, blocks, moves : moves 
 residuals. significance, relative : against each other. proposal : what to do. stills : the same for
 metrology.
 """
-
-from dxdask.refinement.modules.parameters import ModuleParameters
-from dxdask.refinement.modules.refine import refine_with_modules
-
-__all__ = ["ModuleParameters", "refine_with_modules"]

@@ -12,10 +12,11 @@ from support.refinement_cases import centroids, misorientation_deg, truth
 from dxdask.columns import Flag, Reflections, select
 from dxdask.models import Detector, ExperimentList
 from dxdask.refinement import RefinementParameters, refine
-from dxdask.refinement.modules import ModuleParameters, refine_with_modules
+from dxdask.refinement.modules.parameters import ModuleParameters
 from dxdask.refinement.modules.proposal import propose_modules
 from dxdask.refinement.modules.recut import recut
 from dxdask.refinement.modules.recut_rows import recut_reflections
+from dxdask.refinement.modules.refine import refine_with_modules
 from dxdask.refinement.modules.relative import relative_moves, with_moves
 
 pytestmark = pytest.mark.jit
