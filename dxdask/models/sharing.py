@@ -68,21 +68,30 @@ def with_geometry_of(refined: ExperimentList, experiments: ExperimentList) -> Ex
     """Return refined experiments with the other values of their own models.
 
     refined : experiments whose equal models were shared (`share_equal`) and changed. experiments :
-    before, in the same order: transmission, trusted ranges, gains are theirs.
+    before, in the same order: transmission, trusted ranges, gains, scanned angles are theirs.
     """
     beams, detectors = dict[Beam, int](), dict[Detector, int]()
-    members = []
+    goniometers, members = dict[Goniometer, int](), []
     for m, new in zip(experiments.members, refined.members, strict=True):
         beam = _beam_at(experiments.beams[m.beam], refined.beams[new.beam])
         detector = _detector_at(experiments.detectors[m.detector], refined.detectors[new.detector])
+        goniometer = None
+        if m.goniometer is not None and new.goniometer is not None:
+            setting = refined.goniometers[new.goniometer].setting
+            own = replace(experiments.goniometers[m.goniometer], setting=setting)
+            goniometer = goniometers.setdefault(own, len(goniometers))
         members.append(
             replace(
                 new,
                 beam=beams.setdefault(beam, len(beams)),
                 detector=detectors.setdefault(detector, len(detectors)),
+                goniometer=goniometer,
             )
         )
-    return replace(refined, beams=tuple(beams), detectors=tuple(detectors), members=tuple(members))
+    return replace(
+        refined, beams=tuple(beams), detectors=tuple(detectors), goniometers=tuple(goniometers),
+        members=tuple(members),
+    )  # fmt: skip
 
 
 def _beam_at(beam: Beam, refined: Beam) -> Beam:

@@ -16,7 +16,7 @@ STATIC = {"scan_varying": False}
 
 
 def runs(n: int = 3, *, moved: int | None = None) -> ExperimentList:
-    """Return runs with equal models of their own, apart from transmissions and trusted ranges."""
+    """Return runs with equal models, apart from transmissions, trusted ranges, scanned angles."""
     first = truth()[0]
     made = []
     for k in range(n):
@@ -25,8 +25,10 @@ def runs(n: int = 3, *, moved: int | None = None) -> ExperimentList:
             panels = tuple(p.moved(np.eye(3), (0.0, 0.0, 0.01)) for p in detector.panels)
             detector = replace(detector, panels=panels)
         panels = tuple(replace(p, trusted_range=(-1.0, 1000.0 + k)) for p in detector.panels)
+        gonio = first.goniometer
+        angles = tuple(30.0 * k if i == gonio.scan_axis else a for i, a in enumerate(gonio.angles))
         e = replace(
-            first, identifier=f"run{k}", run=f"run{k}",
+            first, identifier=f"run{k}", run=f"run{k}", goniometer=replace(gonio, angles=angles),
             beam=replace(first.beam, transmission=0.1 * (k + 1)),
             detector=replace(detector, panels=panels),
         )  # fmt: skip
