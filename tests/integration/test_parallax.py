@@ -8,11 +8,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from dxdask.prediction.rays import panel_arrays, strike
 from dxdask.integration.widths import spreads
 from dxdask.models import Detector, Panel
 from dxdask.models.parallax import Law
 from dxdask.models.rotations import rotation_matrices
+from dxdask.prediction.rays import panel_arrays, strike
 
 PANEL = Panel(
     origin=(-40.0, 40.0, -80.0), pixel_size=(0.1, 0.08), image_size=(800, 1000),
