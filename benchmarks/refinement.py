@@ -124,11 +124,12 @@ def drift() -> None:
                 found = refine(made.spots, made.start, parameters(**wanted))
                 off = errors(found.experiments[0], made.truth)
                 squares.append(left_out(made.others, found.experiments))
-                rmsd = np.sqrt(squares[-1].mean())
+                rmsd = np.sqrt(np.nanmean(squares[-1]))
                 line += f"{rmsd:12.4f} {1e3 * off[0]:8.1f}{1e5 * off[1]:7.1f}"
             taken = [r["n_intervals"] for r in found.table("intervals").rows if r["taken"]]
             print(f"{kind:>5s} {seed:3d}{line}   {taken[0]}")
             gain = squares[1] - squares[2]
+            gain = gain[np.isfinite(gain)]
             differences.append((gain.mean(), gain.std() / np.sqrt(len(gain))))
     gain, su = np.array(differences).T
     print(

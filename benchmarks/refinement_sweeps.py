@@ -9,7 +9,6 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, concatenate, n_rows, select
-from dxdask.integration.prediction import predict
 from dxdask.models import (
     Beam,
     Crystal,
@@ -22,7 +21,8 @@ from dxdask.models import (
 )
 from dxdask.models.rotations import rotation_matrices
 from dxdask.models.vectors import matrix
-from dxdask.refinement.predict import predict as predict_indexed
+from dxdask.prediction import predict_all
+from dxdask.refinement.predict import predict
 
 Kind = Literal["none", "slow", "fast"]
 CELL, GROUP = (79.2, 79.2, 38.0, 90.0, 90.0, 90.0), "P 43 21 2"
@@ -60,7 +60,7 @@ def sweep(
         goniometer=Goniometer(axes=((1.0, 0.0, 0.0),), angles=(0.0,), names=("omega",)), scan=scan,
         crystal=replace(crystal, scan_points=tuple(matrix(a) for a in points)),
     )  # fmt: skip
-    every = predict(true, d_min=d_min, padding=0.0)
+    every = predict_all(true, d_min=d_min, padding=0.0)
     chosen = rng.permutation(n_rows(every))[: 2 * n_spots]
     spots, others = (select(every, np.sort(chosen[i::2])) for i in (0, 1))
     return Sweep(true, _start(true, rng), _noisy(spots, scan, rng), _noisy(others, scan, rng, 0.0))
@@ -124,8 +124,10 @@ def _noisy(
 
 
 def left_out(others: Reflections, experiments: ExperimentList) -> Floats:
-    """Return the squared residuals (n,) of spots in their variances, x, y and phi together."""
-    found = predict_indexed(others, experiments)
+    """Return the squared residuals (n,) of spots in their variances, x, y and phi together; NaN
+    without a prediction.
+    """
+    found = predict(others, experiments)
     pairs = [("x_mm", "x_cal_mm"), ("y_mm", "y_cal_mm"), ("phi_rad", "phi_cal_rad")]
     squares = [(found[o] - found[c]) ** 2 / found[f"{o}_variance"] for o, c in pairs]
     return np.asarray(np.mean(squares, axis=0))

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from support.refinement_cases import truth
 
 from dxdask.columns import Flag, Reflections, concatenate, n_rows
-from dxdask.integration.prediction import predict
 from dxdask.models import Crystal, Experiment, ExperimentList, Scan
 from dxdask.models.rotations import rotation_matrices
 from dxdask.models.vectors import matrix
+from dxdask.prediction import predict_all
 
 
 def sweep(
@@ -48,7 +48,7 @@ def spots(
     rng = np.random.default_rng(seed)
     tables = []
     for i, e in enumerate(experiments):
-        found = predict(e, d_min=d_min, padding=0.0, experiment_index=i)
+        found = predict_all(e, d_min=d_min, padding=0.0)
         n, pixel, image = n_rows(found), e.detector[0].pixel_size, e.scan.image_width_rad
         at = np.column_stack([found["x_cal_mm"], found["y_cal_mm"], found["phi_cal_rad"]])
         unit = np.array([*pixel, image])
