@@ -53,7 +53,8 @@ def test_auto_is_settled_and_what_the_user_chose_is_kept():
     chosen = RefinementParameters(
         reflections={"reflections_per_degree": 7, "outlier": {"algorithm": "mcd"}}
     )
-    assert for_indexing(chosen) == chosen
+    assert for_indexing(chosen).reflections == chosen.reflections
+    assert for_indexing(chosen).parameterisation.scan_varying is False
     assert for_candidates(chosen).refinery.max_iterations == 4
 
 
