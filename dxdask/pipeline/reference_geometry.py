@@ -29,9 +29,13 @@ LARGEST_DIFFERENCE = 1.0
 """Distance, mm, of a panel's corners in detectors of one store that are averaged."""
 
 
-def geometries_for(sources: Sequence[RunSource], given: InputParameters) -> dict[str, Experiment]:
+def geometries_for(
+    sources: Sequence[RunSource], given: InputParameters, own: Path | None = None
+) -> dict[str, Experiment]:
     """Return the models of each run with the geometry that `reference_geometry` names; none if it
     names none, or the runs were imported with it.
+
+    own : path of the store that is processed.
 
     Raises
     ------
@@ -42,7 +46,7 @@ def geometries_for(sources: Sequence[RunSource], given: InputParameters) -> dict
     if path is None:
         return {}
     if path.suffix == ".zarr":
-        out = _from_store(sources, path, given)
+        out = _from_store(sources, path, given, own)
     else:
         found = {s.name: with_reference(s, given) for s in sources}
         out = {s.name: found[s.name].experiment for s in sources if found[s.name] is not s}
@@ -79,8 +83,13 @@ class StoredGeometry:
     summary: str
 
 
-def stored_geometry(path: Path, branch: str = "main") -> StoredGeometry:
+def stored_geometry(
+    path: Path, branch: str = "main", *, may_be_stale: bool = False
+) -> StoredGeometry:
     """Return the refined geometry of a store.
+
+    may_be_stale : what the geometry was made from may have changed since, as where a store is
+        processed again with its own geometry.
 
     Raises
     ------
@@ -95,7 +104,8 @@ def stored_geometry(path: Path, branch: str = "main") -> StoredGeometry:
     if step is None:
         command = "refine_metrology" if kind_of_store(store) == "stills" else "refine"
         raise StoreNotFoundError(f"{what} holds no refined geometry; run: dxdask {command} {path}")
-    require_not_stale(store, step)
+    if not may_be_stale:
+        require_not_stale(store, step)
     experiments = store.experiments(step)
     first, *others = experiments.detectors
     same = [first, *(placed(first, other, what) for other in others)]
@@ -178,9 +188,10 @@ def _with(
 
 
 def _from_store(
-    sources: Sequence[RunSource], path: Path, given: InputParameters
+    sources: Sequence[RunSource], path: Path, given: InputParameters, own: Path | None
 ) -> dict[str, Experiment]:
-    found = stored_geometry(path, given.reference_branch)
+    is_own = own is not None and path.resolve() == Path(own).resolve()
+    found = stored_geometry(path, given.reference_branch, may_be_stale=is_own)
     log.info("geometry: %s", found.summary)
     return {s.name: _with(s.experiment, found, path, s, given) for s in sources}
 

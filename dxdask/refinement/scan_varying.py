@@ -34,10 +34,10 @@ WIDTHS = (144.0, 72.0, 36.0, 24.0, 18.0, 12.0, 9.0, 6.0, 4.5, 3.0)
 FEWEST_IMAGES = 10
 """Spots of a single image have its centre as z, wherever they are in it: on few images predictions
 would be fitted to that."""
-SIGNIFICANT, LEAST_GAIN = 1.0, 0.002
-"""Standard errors, and part of chi squared, by which left-out reflections must be predicted better
-for more intervals (the rule of one standard error: Breiman, Friedman, Olshen & Stone 1984,
-Classification and Regression Trees)."""
+DRIFTS, SIGNIFICANT, LEAST_GAIN = 2.5, 1.0, 0.002
+"""Standard errors by which left-out reflections must be predicted better by a crystal that varies,
+and by more intervals (the rule of one standard error: Breiman, Friedman, Olshen & Stone 1984,
+Classification and Regression Trees); and the part of chi squared."""
 ABOVE_ROUNDING = 1e-6
 """Chi squared of residuals that are none."""
 
@@ -193,7 +193,8 @@ def _best(tried: Sequence[_Tried]) -> Smoother:
     for t in tried:
         gain = t.misfit - best.misfit
         error = gain.std(ddof=1) / np.sqrt(FOLDS)
-        least = max(SIGNIFICANT * error, LEAST_GAIN * t.misfit.mean(), ABOVE_ROUNDING)
+        times = SIGNIFICANT if t.smoother.n_intervals else DRIFTS
+        least = max(times * error, LEAST_GAIN * t.misfit.mean(), ABOVE_ROUNDING)
         if gain.mean() <= least:
             return t.smoother
     return best.smoother

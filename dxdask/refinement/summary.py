@@ -111,13 +111,14 @@ def crystals_table(experiments: ExperimentList) -> Table:
 def panels_table(before: ExperimentList, after: ExperimentList) -> Table:
     """Return the table of the moves of each panel, centre and axes, in the laboratory frame.
 
-    before, after : the same experiments; equal detectors of several runs are one in the table.
+    before, after : experiments of the same runs; equal detectors of several are one in the table.
     """
     rows = []
     pairs: dict[tuple[int, int], list[str]] = {}
     start = share_equal(before)
-    for m, n in zip(start.members, after.members, strict=True):
-        pairs.setdefault((m.detector, n.detector), []).append(n.run)
+    of_run = {m.run: m.detector for m in start.members}
+    for n in after.members:
+        pairs.setdefault((of_run[n.run], n.detector), []).append(n.run)
     for k, ((first, last), of) in enumerate(pairs.items()):
         runs = ", ".join(dict.fromkeys(of))
         old, new = start.detectors[first], after.detectors[last]

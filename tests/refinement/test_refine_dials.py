@@ -209,5 +209,5 @@ def test_modules_of_insulin_are_at_the_true_distance(shared, law, distance, rmsd
     assert [p.distance for p in found.detectors[0].panels] == pytest.approx(
         [distance] * 2, abs=0.02
     )
-    assert found.crystals[0].unit_cell[0] == pytest.approx(78.0, abs=0.01)
+    assert found.crystals[0].unit_cell[0] == pytest.approx(78.0, abs=0.02)
     assert result.table("rmsds").rows[-1]["rmsd_x_px"] < rmsd

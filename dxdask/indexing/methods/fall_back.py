@@ -19,6 +19,15 @@ def methods_to_try(parameters: IndexParameters) -> list[str]:
     return [parameters.method, *others]
 
 
+MOST_CHARACTERS = 120
+
+
+def _short(reason: str) -> str:
+    """Return the start of a reason, up to the advice that follows it."""
+    first = reason.partition(";")[0]
+    return first if len(first) <= MOST_CHARACTERS else first[: MOST_CHARACTERS - 4] + " ..."
+
+
 def with_fall_back(
     parameters: IndexParameters, attempt: Callable[[IndexParameters], StepResult]
 ) -> StepResult:
@@ -41,7 +50,7 @@ def with_fall_back(
             result = attempt(parameters.model_copy(update={"method": method}))
         except (ConvergenceError, InputError) as error:
             first = first if reasons else type(error)
-            reasons.append(f"{method}: {plain(error)}" if reasons else plain(error))
+            reasons.append(f"{method}: {_short(plain(error))}" if reasons else plain(error))
             continue
         if not reasons:
             return result

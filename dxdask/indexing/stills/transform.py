@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numba import njit
 
 from dxdask.arrays import Floats
@@ -23,6 +22,8 @@ PADDING = 1.5
 def transform_peaks(q: Floats, parameters: BlindSearch) -> Floats:
     """Return vectors (n, 3), A, at which spots q (m, 3), 1/A, are in phase; highest first."""
     across = np.linalg.eigh(np.einsum("ni,nj->ij", q, q))[1][:, ::-1].T
+    import scipy.fft  # parameters of all steps are read without it
+
     rotated = q @ across.T
     n, pitch = parameters.n_points, 0.5 / parameters.max_cell
     reach = 0.5 * n * pitch * 0.98

@@ -122,7 +122,7 @@ def _process_sources(
         s if store.has_run(s.name, prints[s.name]) else _linked(s, parameters) for s in sources
     ]
     readers = frames.prepare(store, sources, prints, parameters)
-    geometries = geometries_for(sources, parameters.input)
+    geometries = geometries_for(sources, parameters.input, store.path)
     runs = [
         replace(run, geometry=geometries.get(run.name))
         for run in source_runs(store, sources, readers, prints)
@@ -186,7 +186,7 @@ def process_store(path: PathLike, parameters: StillsBaseParameters, show: Show) 
     def calibrate(store: Store, runs: Sequence[RunInput], cluster: Cluster) -> list[RunInput]:
         reference = getattr(parameters, "input", None)
         sources = [_stored_source(store, run.name) for run in runs] if reference else []
-        geometries = geometries_for(sources, reference) if reference else {}
+        geometries = geometries_for(sources, reference, store.path) if reference else {}
         given = [replace(run, geometry=geometries.get(run.name)) for run in runs]
         return calibrated_runs(store, given, parameters, cluster)
 

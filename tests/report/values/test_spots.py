@@ -39,12 +39,12 @@ def test_along_a_star_the_other_axes_are_in_the_plane() -> None:
         xy, names = projected(found, view)
         along = found.rlp @ depth / np.linalg.norm(depth)
         np.testing.assert_allclose(
-            np.linalg.norm(found.rlp, axis=1) ** 2, (xy**2).sum(axis=1) + along**2
+            np.linalg.norm(found.rlp, axis=1) ** 2, (xy**2).sum(axis=1) + along**2, atol=1e-12
         )
         assert view not in names
         # layers of the lattice are straight rows: the next axis is to the right
         unit = right - (right @ depth) * depth / (depth @ depth)
-        np.testing.assert_allclose(xy[:, 0], found.rlp @ unit / np.linalg.norm(unit))
+        np.testing.assert_allclose(xy[:, 0], found.rlp @ unit / np.linalg.norm(unit), atol=1e-12)
     xy, names = projected(found, "z")
     np.testing.assert_allclose(xy, found.rlp[:, :2])
     assert names == ("x", "y")
