@@ -16,6 +16,8 @@ from dxdask.indexing.lattice_fit import FEWEST_INDEXED, Lattice
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.models import ExperimentList
 
+FEWEST_WITHOUT_CELL = 15
+"""A lattice has nine parameters: fewer spots are on many lattices."""
 FLAT = 1e-3
 """Ratio of the smallest to the largest principal extent of points that are in one plane."""
 
@@ -80,7 +82,9 @@ def search_lattices(
     """
     require_cell(parameters)
     low = low_resolution(spots, d_min)
-    _check_spots(low["rlp"], n_rows(spots), d_min)
+    has_cell = parameters.known_symmetry.unit_cell is not None
+    least = FEWEST_INDEXED if has_cell else FEWEST_WITHOUT_CELL
+    _check_spots(low["rlp"], n_rows(spots), d_min, least)
     task = Task(
         spots=low,
         experiments=experiments,
@@ -108,18 +112,18 @@ def require_cell(parameters: IndexParameters) -> None:
         )
 
 
-def _check_spots(rlp: Floats, n_all: int, d_min: float) -> None:
+def _check_spots(rlp: Floats, n_all: int, d_min: float, least: int) -> None:
     """Check that points (n, 3) can determine a lattice.
 
     Raises
     ------
     ConvergenceError
-        Fewer than six, or all in one plane with the origin.
+        Fewer than `least`, or all in one plane with the origin.
     """
-    if len(rlp) < FEWEST_INDEXED:
+    if len(rlp) < least:
         raise ConvergenceError(
             f"{len(rlp)} of {n_all} spots have d above {d_min:.2f} Angstrom, at least "
-            f"{FEWEST_INDEXED} are needed to find a lattice: find more spots (lower the threshold "
+            f"{least} are needed to find a lattice: find more spots (lower the threshold "
             "of find_spots), or give a smaller indexing.max_cell"
         )
     extent = np.sqrt(np.maximum(np.linalg.eigvalsh(rlp.T @ rlp), 0.0))
