@@ -29,8 +29,9 @@ from dxdask.refinement.sweeps import SMOOTHNESS, sweep_rows
 from dxdask.tables import Table
 
 FOLDS = 5
-WIDTHS = (144.0, 72.0, 36.0, 24.0, 18.0, 12.0, 9.0, 6.0, 4.5, 3.0)
-"""Widths of intervals that are compared, degrees; a scan has whole numbers of them."""
+WIDTHS = (144.0, 72.0, 36.0, 24.0, 18.0, 12.0, 9.0)
+"""Widths of intervals that are compared, degrees; a scan has whole numbers of them. The least is
+that of DIALS: a few images hardly determine all axes of a crystal."""
 FEWEST_IMAGES = 10
 """Spots of a single image have its centre as z, wherever they are in it: on few images predictions
 would be fitted to that."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.dxtbx_parallax import as_in_dxtbx
 from support.shoebox_examples import DIALS_PYTHON, insulin_start, needs_dials, run_dials
 from support.spot_examples import experiment_for, spotty_frames
 
@@ -155,12 +155,6 @@ def test_images_not_looked_at_have_no_row_and_a_blank_run_no_spots() -> None:
     assert len(blank) == 23
     assert not any(r["n_spots"] or r["total_intensity"] for r in blank)
     assert all(t.name != "image_statistics" for t in find_spots(frames, made_up).tables)
-
-
-def as_in_dxtbx(experiment: Experiment) -> Experiment:
-    """Return the experiment with dxtbx's parallax."""
-    panels = tuple(replace(p, parallax_law="dxtbx") for p in experiment.detector.panels)
-    return replace(experiment, detector=replace(experiment.detector, panels=panels))
 
 
 # insulin run 3, images 1, 12 and 20, as DIALS 3.12.1 has them; found by `STATISTICS` below

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.dxtbx_parallax import as_in_dxtbx
 
 from dxdask.spotfinding import SpotfinderParameters, find_spots
 from dxdask.spotfinding.thresholds.radial_profile import RadialProfileThreshold
@@ -92,7 +93,7 @@ def test_strong_pixels_are_those_of_dials(
     assert done.returncode == 0, done.stderr
     found = np.load(out)
     (run,) = read_runs([path])
-    frame, panel = run.read(0, 1)[0], run.experiment.detector.panels[0]
+    frame, panel = run.read(0, 1)[0], as_in_dxtbx(run.experiment).detector.panels[0]
     for i, case in enumerate(cases):
         x0, x1, y0, y1 = region = case.get("region") or (
             0,
@@ -134,7 +135,7 @@ def test_as_many_spots_as_dials(
     profile = {"algorithm": "radial_profile", "radial_profile": {"blur": blur}}
     found = find_spots(
         run.read(0, len(paths)),
-        run.experiment,
+        as_in_dxtbx(run.experiment),
         parameters=SpotfinderParameters(threshold=profile),
     )
     assert len(found.reflections["x"]) == n_spots
