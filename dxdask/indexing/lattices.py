@@ -158,7 +158,8 @@ def _without_empty(result: StepResult, parameters: IndexParameters) -> StepResul
     table, experiments = result.reflections, result.experiments
     indexed = has_flag(table, Flag.INDEXED)
     counts = np.bincount(table["experiment"][indexed], minlength=len(experiments))
-    keep = _first_lattices(experiments) | (counts >= FEWEST_SPOTS)
+    first = _first_lattices(experiments)
+    keep = first | (counts >= FEWEST_SPOTS)
     tolerance = parameters.index_assignment.simple.hkl_tolerance
     last = len(experiments.crystals) - 1
     mine = np.array([m.crystal == last for m in experiments.members])
@@ -166,17 +167,22 @@ def _without_empty(result: StepResult, parameters: IndexParameters) -> StepResul
     off = misfit(table, rows, experiments, tolerance)
     others = np.flatnonzero(indexed & ~mine[table["experiment"]])
     best = misfit(table, others, experiments, tolerance)
-    if off > min(GOOD_MISFIT, max(CLEAR_MISFIT, WORSE * best)):
+    worst = min(GOOD_MISFIT, max(CLEAR_MISFIT, WORSE * best))
+    if off > worst:
         raise ConvergenceError(
             f"it has {int(counts[mine].sum())} spots, which are as far from it as "
             f"{100 * off:.0f} % of that of points at random"
         )
+    for i in np.flatnonzero(keep & ~first):
+        # spots of a sweep that are on a lattice by chance
+        own = np.flatnonzero(indexed & (table["experiment"] == i))
+        keep[i] = misfit(table, own, experiments, tolerance) <= worst
     if keep.all():
         return result
     left, places = only_members(experiments, keep)
     lost = ~keep[table["experiment"]]
-    first = to_first_of_sweep(table["experiment"], experiments, left)
-    new = np.where(lost, first, places[table["experiment"]]).astype(np.int32)
+    to_first = to_first_of_sweep(table["experiment"], experiments, left)
+    new = np.where(lost, to_first, places[table["experiment"]]).astype(np.int32)
     flags = np.where(lost, table["flags"] & ~np.uint32(Flag.INDEXED), table["flags"])
     hkl = np.where(lost[:, None], 0, table["hkl"]).astype(np.int32)
     rows_now = table | {"experiment": new, "flags": flags.astype(np.uint32), "hkl": hkl}
