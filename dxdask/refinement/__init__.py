@@ -1,12 +1,14 @@
 """Refinement of beams, detectors and crystals against the centroids of indexed reflections.
 
-refine : the step. parameters : its parameters. summary : its tables.
+refine : the step. parameters : its parameters. summary, parameter_tables : its tables.
 selection, outliers, mcd, c_steps : reflections to refine against, outliers among them.
-parameterisation, model_parameterisations, cell, rotations : parameters of the models.
-auto_reduction : models that too few reflections determine.
-target, normal, engine : target function, its normal equations and their minimisation.
+parameterise, auto_reduction : free parameters of sweeps, and models that too few reflections
+    determine.
+sweeps, scan_varying : least squares of sweeps, and crystals that are to vary along their scans.
+problem, least_squares, models : the core: reflections, models, normal equations, minimisation.
 predict, geometry : predicted centroids of indexed reflections.
-stills, metrology : the same for stills, and for the panels of a detector.
+still_outliers, stills, metrology : the same for stills, and for the panels of a detector.
+modules : modules that are out of place in a panel of the header.
 """
 
 from dxdask.refinement.parameters import RefinementParameters
