@@ -77,7 +77,10 @@ def largest_tree(n: int, found: Edges, l_min: float) -> tuple[NDArray[np.int64],
     Indices are relative to that of the tree's first spot.
     """
     graph = scipy.sparse.coo_array((found.weight + _LEAST, (found.i, found.j)), shape=(n, n))
-    tree = scipy.sparse.csgraph.minimum_spanning_tree(graph.tocsr()).tocoo()
+    rows = graph.tocsr()
+    # older versions of scipy take indices of this type only
+    rows.indices, rows.indptr = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
+    tree = scipy.sparse.csgraph.minimum_spanning_tree(rows).tocoo()
     certain = tree.data < l_min
     i, j = np.sort(np.stack([tree.row[certain], tree.col[certain]]), axis=0).astype(np.int64)
     label = scipy.sparse.csgraph.connected_components(

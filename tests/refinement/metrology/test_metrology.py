@@ -27,6 +27,8 @@ from dxdask.refinement.metrology.congruence import congruence
 from dxdask.refinement.metrology.joint_refinement import Metrology, refine_detector
 from dxdask.refinement.models.detector_parts import parts_of, smallest
 
+pytestmark = pytest.mark.jit
+
 
 @pytest.fixture(scope="module")
 def made() -> Shots:

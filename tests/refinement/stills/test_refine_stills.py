@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from support.made_up_stills import CELL, GROUP, Shots, shots
 
 from dxdask.columns import select
@@ -13,6 +14,8 @@ from dxdask.refinement.models.strain import orientations
 from dxdask.refinement.stills import StillRefinementParameters, refine_stills
 from dxdask.refinement.stills.measurements import measurements_of
 from dxdask.refinement.stills.refine_stills import RefinedStills
+
+pytestmark = pytest.mark.jit
 
 
 def _refined(made: Shots, **parameters: object) -> RefinedStills:
