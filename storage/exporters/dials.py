@@ -50,6 +50,8 @@ def write_experiments(
     experiments: ExperimentList,
     frames: Mapping[str, SourceImages] | None = None,
     stills: Stills | None = None,
+    *,
+    refined: bool | None = None,
 ) -> None:
     """Write an experiment list as DIALS 3 reads it (`.expt`, JSON).
 
@@ -60,6 +62,7 @@ def write_experiments(
     frames : the files of each run's images, for DIALS to open; of a run without them DIALS
         opens the models (`dials.scale`, `dials.refine`), but nothing that reads frames.
     stills : the table of stills: then those indexed are written, each with its own crystal.
+    refined : whether detectors were refined, see `detector_to_dials`; None: those with crystals.
 
     Raises
     ------
@@ -83,12 +86,18 @@ def write_experiments(
             entry["profile"] = n_profiles
             n_profiles += 1
         members.append({**entry, "imageset": places[i]})
+    with_crystal = {
+        m.detector for m in list_.members if stills is not None or m.crystal is not None
+    }
     content = {
         "__id__": "ExperimentList",
         "experiment": members,
         "imageset": [json.loads(text) for text in unique],
         "beam": [beam_to_dials(b) for b in list_.beams],
-        "detector": [detector_to_dials(d) for d in list_.detectors],
+        "detector": [
+            detector_to_dials(d, refined=k in with_crystal if refined is None else refined)
+            for k, d in enumerate(list_.detectors)
+        ],
         "goniometer": [goniometer_to_dials(g) for g in list_.goniometers],
         "scan": [scan_to_dials(s) for s in list_.scans],
         "crystal": _crystals(list_, stills),

@@ -11,7 +11,7 @@ from dxdask.models import Beam, Crystal, Detector, GaussianProfile, Goniometer, 
 from dxdask.models.parallax_law import panel_with_law
 from dxdask.models.vectors import IDENTITY, flat, matrix
 from dxdask.storage.importers.dials.models import cell_slopes
-from dxdask.storage.importers.dials.parallax import KEY
+from dxdask.storage.importers.dials.parallax import KEY, KEY_MOVED
 
 _NO_PANEL: dict[str, Any] = {
     "raw_image_offset": [0, 0],
@@ -43,21 +43,28 @@ def beam_to_dials(beam: Beam) -> dict[str, Any]:
     }
 
 
-def detector_to_dials(detector: Detector) -> dict[str, Any]:
-    """Return panels and hierarchy, each in the frame of the node that carries it."""
+def detector_to_dials(detector: Detector, *, refined: bool = True) -> dict[str, Any]:
+    """Return panels and hierarchy, each in the frame of the node that carries it.
+
+    refined : panels lie where reflections put them, and so are moved for dxtbx's law of parallax;
+    else they lie where the header of the frames does, for DIALS too.
+    """
     panels: dict[int, dict[str, Any]] = {}
 
     def node(group: Group, parent: Floats) -> dict[str, Any]:
         frame = frame_of(group)
         for i in group.panels:
-            panels[i] = _panel(detector[i], frame)
+            panels[i] = _panel(detector[i], frame, refined=refined)
         children: list[dict[str, Any]] = [{"panel": i} for i in group.panels]
         children += [node(g, frame) for g in group.groups]
         place = _local(frame, parent)
         return {"name": group.name, "type": "", **place, **_NO_PANEL, "children": children}
 
     hierarchy = node(detector.root, np.eye(4))
-    ordered = [panels.get(i) or _panel(p, np.eye(4)) for i, p in enumerate(detector.panels)]
+    ordered = [
+        panels.get(i) or _panel(p, np.eye(4), refined=refined)
+        for i, p in enumerate(detector.panels)
+    ]
     return {"panels": ordered, "hierarchy": hierarchy}
 
 
@@ -79,9 +86,9 @@ def _local(frame: Floats, parent: Floats) -> dict[str, Any]:
     }
 
 
-def _panel(own: Panel, parent: Floats) -> dict[str, Any]:
-    """Return the panel under dxtbx's law of parallax, and its own law in a key of ours."""
-    panel = panel_with_law(own, "dxtbx")
+def _panel(own: Panel, parent: Floats, *, refined: bool) -> dict[str, Any]:
+    """Return the panel under dxtbx's law of parallax, and its own law in keys of ours."""
+    panel = panel_with_law(own, "dxtbx") if refined else own
     strategy = "ParallaxCorrectedPxMmStrategy" if panel.use_parallax else "SimplePxMmStrategy"
     return {
         "name": panel.name,
@@ -100,6 +107,7 @@ def _panel(own: Panel, parent: Floats) -> dict[str, Any]:
         "pedestal": panel.pedestal,
         "px_mm_strategy": {"type": strategy},
         KEY: own.parallax_law,
+        KEY_MOVED: refined,
     }
 
 

@@ -45,7 +45,7 @@ def write_geometry(
         alone = Experiment(
             identifier=experiment.identifier, run=experiment.run, beam=beam, detector=detector
         )
-        write_experiments(where, ExperimentList.of([alone]))
+        write_experiments(where, ExperimentList.of([alone]), refined=True)
     elif where.suffix == ".json":
         with whole_file(where) as aside:
             aside.write_text(json.dumps(json_geometry(detector, beam), indent=1) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -13,8 +14,9 @@ from dxdask.models import Detector, Panel
 from dxdask.models.parallax import Law
 from dxdask.models.parallax_law import detector_with_law, panel_with_law
 
-KEY = "dxdask_parallax_law"
-"""Key of a panel in `.expt` for its own law; dxtbx ignores it, and does not write it again."""
+KEY, KEY_MOVED = "dxdask_parallax_law", "dxdask_moved_for_dxtbx"
+"""Keys of a panel in `.expt` for its own law, and whether it was moved for that of dxtbx; dxtbx
+ignores them, and does not write them again."""
 
 
 def with_own_law(panel: Panel, given: Mapping[str, Any]) -> Panel:
@@ -31,6 +33,8 @@ def with_own_law(panel: Panel, given: Mapping[str, Any]) -> Panel:
     law = given.get(KEY, "dxtbx" if panel.use_parallax else "absorbed")
     if law not in get_args(Law):
         raise FormatError(f"{KEY} of panel {panel.name!r} is {law!r}; give one of {get_args(Law)}")
+    if not given.get(KEY_MOVED, True):
+        return replace(panel, parallax_law=law)
     return panel_with_law(panel, law)
 
 

@@ -50,7 +50,7 @@ def under(law: str, detector: Detector = OWN) -> Detector:
 @pytest.mark.parametrize("law", ["absorbed", "dxtbx"])
 def test_our_own_file_has_the_same_panels(tmp_path: Path, law: str) -> None:
     given = under(law)
-    write_experiments(tmp_path / "a.expt", of(given))
+    write_experiments(tmp_path / "a.expt", of(given), refined=True)
     found = read_experiments(tmp_path / "a.expt")[0].detector
     for mine, theirs in zip(found.panels, given.panels, strict=True):
         np.testing.assert_allclose(mine.d_matrix, theirs.d_matrix, atol=1e-11)
@@ -60,7 +60,8 @@ def test_our_own_file_has_the_same_panels(tmp_path: Path, law: str) -> None:
 
 def test_a_file_of_dials_has_dxtbx_s_law_where_it_corrects_for_parallax(tmp_path: Path) -> None:
     path = tmp_path / "a.expt"
-    write_experiments(path, of(replace(OWN, panels=(OWN[0], replace(OWN[1], use_parallax=False)))))
+    given = replace(OWN, panels=(OWN[0], replace(OWN[1], use_parallax=False)))
+    write_experiments(path, of(given), refined=True)
     document = json.loads(path.read_text())
     for panel in document["detector"][0]["panels"]:
         del panel[KEY]
@@ -71,6 +72,21 @@ def test_a_file_of_dials_has_dxtbx_s_law_where_it_corrects_for_parallax(tmp_path
     paths = [mean_path(0.32, 1.04, law) for law in ("absorbed", "dxtbx")]
     away = [new.distance - old.distance for new, old in zip(found.panels, OWN.panels, strict=True)]
     np.testing.assert_allclose(away, [paths[0] - paths[1], 0.0], atol=1e-9)
+
+
+def test_panels_of_a_header_stay_where_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.expt"
+    write_experiments(path, of(OWN))
+    document = json.loads(path.read_text())
+    for keep, law in ((True, "absorbed"), (False, "dxtbx")):
+        for panel in document["detector"][0]["panels"]:
+            if not keep:
+                del panel[KEY]
+        path.write_text(json.dumps(document))
+        found = read_experiments(path)[0].detector
+        for mine, theirs in zip(found.panels, OWN.panels, strict=True):
+            assert mine.parallax_law == law
+            np.testing.assert_allclose(mine.d_matrix, theirs.d_matrix, atol=1e-11)
 
 
 def test_an_unknown_law_is_refused(tmp_path: Path) -> None:
@@ -101,7 +117,7 @@ def test_positions_in_mm_are_those_of_the_panels_in_the_file(tmp_path: Path) -> 
     given = table(OWN)
     write_reflections(tmp_path / "a.refl", given, of(OWN))
     written = read_reflections(tmp_path / "a.refl")
-    write_experiments(tmp_path / "a.expt", of(OWN))
+    write_experiments(tmp_path / "a.expt", of(OWN), refined=True)
     document = json.loads((tmp_path / "a.expt").read_text())
     for panel in document["detector"][0]["panels"]:
         panel[KEY] = "dxtbx"
@@ -149,7 +165,7 @@ def test_dxtbx_records_rays_at_the_same_places(tmp_path: Path) -> None:
         ray = panel.lab_coordinates(rng.uniform(0, (45.0, 79.0), (300, 2)))
         cosine = np.abs(ray @ panel.normal) / np.linalg.norm(ray, axis=1)
         rays.append(ray[cosine > np.cos(np.deg2rad(25))])
-    write_experiments(tmp_path / "a.expt", of(OWN))
+    write_experiments(tmp_path / "a.expt", of(OWN), refined=True)
     (tmp_path / "rays.json").write_text(json.dumps([r.tolist() for r in rays]))
     files = [tmp_path / name for name in ("a.expt", "rays.json", "again.expt")]
     done = subprocess.run([PYTHON, "-c", READ, *files], capture_output=True, text=True, check=False)
