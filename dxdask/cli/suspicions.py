@@ -102,22 +102,17 @@ def _cell(tables: StepTables) -> Iterator[str]:
     yield from _metric(tables)
 
 
-MAPPED = ("experiment", "panel", "x", "y", "z", "x_variance", "y_variance", "z_variance")
-
-
 def _metric(tables: StepTables) -> Iterator[str]:
     """Compare the cell with that of a lattice without symmetry through the same spots."""
-    step = next((s for s in ("refine", "index") if tables.rows(s, "crystals")), "")
+    # points of the reciprocal lattice are those of the models of index
+    step = "index" if tables.rows("index", "crystals") else ""
     try:
-        table = tables.store.columns(step, [*MAPPED, "hkl", "flags"])
+        table = tables.store.columns(step, ["experiment", "hkl", "rlp", "flags"])
         experiments = tables.store.experiments(step)
     except (KeyError, ValueError, OSError):  # of stills, whose spots are kept otherwise
         return
-    if not {"hkl", *MAPPED} <= set(table):
+    if not {"hkl", "rlp"} <= set(table):
         return
-    from dxdask.indexing.reciprocal import map_centroids
-
-    table = map_centroids(table, experiments)
     good = has_flag(table, Flag.USED_IN_REFINEMENT)
     worst, where = 0.0, ""
     for i, experiment in enumerate(experiments):
