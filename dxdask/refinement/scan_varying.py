@@ -22,7 +22,7 @@ from dxdask.models.smoother import Smoother
 from dxdask.refinement.least_squares.equations import CrystalBlock, scaled_solution
 from dxdask.refinement.least_squares.rows import Rows
 from dxdask.refinement.models.state import ModelState
-from dxdask.refinement.parameterise import free_models
+from dxdask.refinement.parameterise import FreeModels, free_models
 from dxdask.refinement.parameters import Parameterisation, RefinementParameters
 from dxdask.refinement.problem import Problem
 from dxdask.refinement.sweeps import SMOOTHNESS, sweep_rows
@@ -90,16 +90,14 @@ def varying_crystals(
         alone = ExperimentList.of([e])
         part = {**table, "experiment": np.where(table["experiment"] == i, 0, -1)}
         strategy = parameters.reflections.weighting_strategy
-        tried = []
-        for smoother in _smoothers(e, table["phi_rad"][mine], wanted, len(mine)):
-            models = free_models(alone, wanted, {0: smoother})
-            rows = sweep_rows(part, alone, models.crystals, mine, entering, strategy)
-            layout = replace(models, shared=()).layout
-            state = ModelState.of(alone, models.crystals, layout)
-            problem = Problem(
-                rows=rows, layout=layout, n_points=models.crystals.n_points, smoothness=SMOOTHNESS
-            )
-            tried.append(_Tried(smoother, left_out_misfits(problem, state)))
+        compared = _smoothers(e, table["phi_rad"][mine], wanted, len(mine))
+        models = [free_models(alone, wanted, {0: smoother}) for smoother in compared]
+        # the scan points are those of the images, whatever smooths them
+        rows = sweep_rows(part, alone, models[0].crystals, mine, entering, strategy)
+        tried = [
+            _Tried(smoother, left_out_misfits(*_alone(alone, m, rows)))
+            for smoother, m in zip(compared, models, strict=True)
+        ]
         best = _best(tried)
         lines += _lines(e, tried, best)
         if best.n_intervals == 0:
@@ -112,6 +110,17 @@ def varying_crystals(
     new = replace(experiments, members=tuple(members), crystals=tuple(crystals))
     new, smoothers = _used(new, smoothers)
     return VaryingCrystals(new, smoothers, _table(lines))
+
+
+def _alone(
+    experiments: ExperimentList, models: FreeModels, rows: Rows
+) -> tuple[Problem, ModelState]:
+    """Return the problem of a crystal, with nothing else free, and its start."""
+    layout = replace(models, shared=()).layout
+    problem = Problem(
+        rows=rows, layout=layout, n_points=models.crystals.n_points, smoothness=SMOOTHNESS
+    )
+    return problem, ModelState.of(experiments, models.crystals, layout)
 
 
 def _used(
