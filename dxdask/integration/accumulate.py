@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.integration.foreground import NO_OWNER, phi_term, xy_term
-from dxdask.integration.gaussian import rotated_fraction
+from dxdask.integration.foreground import FOREGROUND, USABLE
 from dxdask.integration.photons import PARTS, parts_of_photon
 from dxdask.integration.sums import (
     COUNTS,
@@ -33,17 +32,22 @@ from dxdask.integration.sums import (
 
 _LARGEST = 2**31 - 1
 N_BINS = 64  # whole photons of the background below this have a bin; others are kept and sorted
+_LANES = 4
+_LANE = np.uint64(_LANES - 1)
+_OTHER, _SKIPPED = N_BINS, N_BINS + 1  # bins of pixels without a bin, and of foreground
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def active_on_frames(rows: Any, box: Any, first: int, offsets: Any, active: Any) -> None:
+def active_on_frames(
+    order: Any, rows: Any, box: Any, first: int, offsets: Any, active: Any
+) -> None:
     """Fill active[offsets[f] : offsets[f + 1]] with the reflections on frame first + f.
 
-    They are places in `rows`, ascending within each frame. offsets: (n_frames + 1,).
+    They are places in `rows`, in the given order (n,). offsets: (n_frames + 1,).
     """
     n = len(offsets) - 1
     filled = offsets[:-1].copy()
-    for i in range(len(rows)):
+    for i in order:
         r = rows[i]
         for f in range(max(box[r, 4] - first, 0), min(box[r, 5] - first, n)):
             active[filled[f]] = i
@@ -52,14 +56,14 @@ def active_on_frames(rows: Any, box: Any, first: int, offsets: Any, active: Any)
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_foreground(
-    frame: Any, mask: Any, trusted: Any, pixels: Any, z: int, phi: Any, i: int, r: int, e: Any,
-    owner: Any, start: int, weights: Any, row: Any,
+    frame: Any, mask: Any, trusted: Any, pixels: Any, z: int, d3: float, fraction: float, i: int,
+    r: int, e: Any, owner: Any, start: int, weights: Any, distances: Any, row: Any,
 ) -> None:  # fmt: skip
     """Add the foreground of reflection r, at place i, on one frame to its sums (N_SUMS,).
 
-    start: place in `weights` of its profile. The others as in `accumulate_frame`.
+    d3, fraction: its terms of this frame. owner: None if it shares no pixel. start: place in
+    `weights` of its profile. The others as in `accumulate_frame`.
     """
-    d3, fraction = phi_term(e, r, phi), rotated_fraction(e, r, phi)
     if d3 > 1.0:
         return
     panel = e.panel_number[r]
@@ -69,44 +73,52 @@ def add_foreground(
     n, bad, saturated, overlapped = 0, 0, 0, 0
     c, cx, cy, px, py = 0, 0, 0, 0, 0
     p, p2, p3, pc, own_p = 0, 0, 0, 0, 0
+    width = e.inner[r, 1] - e.inner[r, 0]
     for y in range(y0, y1):
-        at = start + (y - e.inner[r, 2]) * (e.inner[r, 1] - e.inner[r, 0]) + x0 - e.inner[r, 0]
-        # slices, indexed from 0, avoid the check for negative indices
-        counts, good, owners = frame[y, x0:x1], mask[y, x0:x1], owner[y, x0:x1]
-        line = weights[at : at + x1 - x0]
-        for dx in range(len(counts)):
-            own = owners[dx] == i
-            if not own:
-                if owners[dx] == NO_OWNER or xy_term(e, r, x0 + dx, y) + d3 > 1.0:
-                    continue
-                overlapped += 1
+        at, v_y = start + (y - e.inner[r, 2]) * width + x0 - e.inner[r, 0], np.uint64(y)
+        line_n, line_c, line_p = 0, 0, 0  # of own pixels
+        for dx in range(x1 - x0):
+            if distances[at + dx] + d3 > 1.0:
+                continue
+            v_x = np.uint64(x0 + dx)  # unsigned indices have no check for negative ones
+            own = True if owner is None else owner[v_y, v_x] == i
             if pixels is None:
-                count: Any = np.int64(counts[dx])
+                count: Any = np.int64(frame[v_y, v_x])
                 v: Any = count
             else:
-                count = np.float64(counts[dx])
+                count = np.float64(frame[v_y, v_x])
                 v = parts_of_photon(count, panel, y, x0 + dx, pixels)
-            dy = y - y0
-            if not (good[dx] and count > low):
+            used = count < high
+            if not (mask[v_y, v_x] and count > low):
                 bad += own
-                continue
-            if count >= high:
+                used = False
+            elif not used:
                 saturated += own
-            else:
+                line_n += own
+                if own:
+                    line_c += v
+                    cx += v * dx
+                    px += dx
+            overlapped += not own
+            if used:
                 # of neighbours' pixels too: overlapping profiles are fitted together
-                w: Any = np.int64(line[dx] * fraction + 0.5)
+                w = np.int64(weights[at + dx] * fraction + 0.5)
+                w2 = w * w
                 p += w
-                p2 += w * w
-                p3 += w * w * w
+                p2 += w2
+                p3 += w2 * w
                 pc += w * v
-                own_p += w * own
-            if own:
-                n += 1
-                c += v
-                cx += v * dx
-                cy += v * dy
-                px += dx
-                py += dy
+                if own:
+                    line_p += w
+                    line_n += 1
+                    line_c += v
+                    cx += v * dx
+                    px += dx
+        n += line_n
+        c += line_c
+        own_p += line_p
+        cy += line_c * (y - y0)
+        py += line_n * (y - y0)
     # moments are about the corner of the box
     ox, oy, oz = x0 - e.box[r, 0], y0 - e.box[r, 2], z - e.box[r, 4]
     row[N_FOREGROUND] += n
@@ -129,58 +141,85 @@ def add_foreground(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def accumulate_frame(
-    frame: Any, mask: Any, trusted: Any, pixels: Any, z: int, phi: Any, active: Any, rows: Any,
-    e: Any, owner: Any, profile: Any, weights: Any, sums: Any, histogram: Any, starts: Any,
-    used: Any, values: Any,
+    frame: Any, mask: Any, trusted: Any, pixels: Any, z: int, active: Any, rows: Any, e: Any,
+    owner: Any, state: Any, terms: Any, profile: Any, weights: Any, distances: Any, sums: Any,
+    histogram: Any, starts: Any, used: Any, values: Any,
 ) -> None:  # fmt: skip
     """Add one frame (slow, fast), at array index z, to sums and backgrounds of its reflections.
 
     mask: (slow, fast) bool, True is good. trusted: (panel, 2), counts strictly between the two
     are valid; those from the upper end on are saturated. pixels: None where counts are photons,
-    which are added up; else `ScaledPixels`, and parts of photons are. profile, weights: first place
-    of the profile of each, and the weights, from `fill_weights`. histogram: (n, N_BINS), background
-    pixels by photons. starts, used: (n,), first place in `values` of the background without a bin,
-    and their number.
+    which are added up; else `ScaledPixels`, and parts of photons are. owner, state: from
+    `label_foreground`. terms: from `fill_frame_terms`. profile, weights, distances: first place of
+    the profile of each, and its pixels, from `fill_weights` and `fill_distances`. histogram:
+    (n, N_BINS), background pixels by photons. starts, used: (n,), first place in `values` of the
+    background without a bin, and their number.
     """
+    # pixels side by side go to histograms of their own: no addition waits for the one before
+    lanes = np.zeros((_LANES, N_BINS + 2), dtype=np.int32)
     for i in active:
-        r, row, bins = rows[i], sums[i], histogram[i]
-        panel = e.panel_number[r]
+        r = rows[i]
+        sums[i, N_FRAMES] += 1
+        d3, fraction, start, row = terms[i, 0], terms[i, 1], profile[i], sums[i]
+        if terms[i, 2] > 0.0:
+            add_foreground(
+                frame, mask, trusted, pixels, z, d3, fraction, i, r, e, owner, start, weights,
+                distances, row,
+            )  # fmt: skip
+        else:
+            add_foreground(
+                frame, mask, trusted, pixels, z, d3, fraction, i, r, e, None, start, weights,
+                distances, row,
+            )  # fmt: skip
+        panel, bins = e.panel_number[r], histogram[i]
         low, high = trusted[panel, 0], trusted[panel, 1]
-        if pixels is None:
-            first, end = max(low + 1, 0), min(high, N_BINS)  # trusted counts that have a bin
-        row[N_FRAMES] += 1
-        add_foreground(
-            frame, mask, trusted, pixels, z, phi, i, r, e, owner, profile[i], weights, row
-        )  # fmt: skip
         x0, x1 = max(e.box[r, 0], e.panel[r, 0]), min(e.box[r, 1], e.panel[r, 1])
-        n_bad, at = 0, starts[i] + used[i]
-        for y in range(max(e.box[r, 2], e.panel[r, 2]), min(e.box[r, 3], e.panel[r, 3])):
-            counts, good, owners = frame[y, x0:x1], mask[y, x0:x1], owner[y, x0:x1]
-            for k in range(len(counts)):
-                if owners[k] != NO_OWNER:
+        y0, y1 = max(e.box[r, 2], e.panel[r, 2]), min(e.box[r, 3], e.panel[r, 3])
+        begin, end = 0, 0
+        if pixels is None:
+            begin, end = max(low + 1, 0), min(high, N_BINS)  # trusted counts that have a bin
+            for y in range(y0, y1):
+                v_y = np.uint64(y)  # unsigned indices have no check for negative ones
+                for x in range(x0, x1):
+                    v_x = np.uint64(x)
+                    v = np.int64(frame[v_y, v_x])
+                    here = state[v_y, v_x]
+                    other = _SKIPPED if here == FOREGROUND else _OTHER
+                    at = v if (here == USABLE) & (v >= begin) & (v < end) else other
+                    lanes[v_x & _LANE, np.uint64(at)] += 1
+            n_other = 0
+            for k in range(_LANES):
+                n_other += lanes[k, _OTHER]
+            for v in range(N_BINS):
+                bins[v] += lanes[0, v] + lanes[1, v] + lanes[2, v] + lanes[3, v]
+            lanes[:] = 0
+            if n_other == 0:
+                continue
+        n_bad, to = 0, starts[i] + used[i]
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                if state[y, x] == FOREGROUND:
                     continue
                 if pixels is None:
-                    v = np.int64(counts[k])
-                    if good[k] and first <= v < end:
-                        bins[v] += 1
-                    elif good[k] and low < v < high:
-                        values[at] = min(v, _LARGEST)
-                        at += 1
-                    else:
+                    v = np.int64(frame[y, x])
+                    if not (state[y, x] == USABLE and low < v < high):
                         n_bad += 1
+                    elif not begin <= v < end:
+                        values[to] = min(v, _LARGEST)
+                        to += 1
                 else:
-                    count = np.float64(counts[k])
-                    if not (good[k] and low < count < high):
+                    count = np.float64(frame[y, x])
+                    if not (state[y, x] == USABLE and low < count < high):
                         n_bad += 1
                         continue
-                    v = parts_of_photon(count, panel, y, x0 + k, pixels)
+                    v = parts_of_photon(count, panel, y, x, pixels)
                     if 0 <= v < N_BINS * PARTS and v % PARTS == 0:
                         bins[v // PARTS] += 1
                     else:
-                        values[at] = min(max(v, -_LARGEST), _LARGEST)
-                        at += 1
-        row[N_BACKGROUND_BAD] += n_bad
-        used[i] = at - starts[i]
+                        values[to] = min(max(v, -_LARGEST), _LARGEST)
+                        to += 1
+        sums[i, N_BACKGROUND_BAD] += n_bad
+        used[i] = to - starts[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -8,6 +8,7 @@ others keep a histogram of theirs until blocks are combined.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.integration.accumulate import (
     N_BINS,
@@ -26,7 +28,13 @@ from dxdask.integration.accumulate import (
 from dxdask.integration.background import backgrounds
 from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.context import IntegrationContext
-from dxdask.integration.foreground import clear_foreground, empty_owner_map, label_foreground
+from dxdask.integration.foreground import (
+    clear_foreground,
+    empty_state_map,
+    fill_distances,
+    fill_frame_terms,
+    label_foreground,
+)
 from dxdask.integration.gaussian import fill_weights
 from dxdask.integration.pairs import add_pairs
 from dxdask.integration.parameters import GlmParameters
@@ -44,6 +52,7 @@ from dxdask.integration.sums import (
 
 # Background pixels accumulated before they are made histograms (4 bytes each).
 _BUDGET = 8_000_000
+_BAND = 48  # rows of pixels
 
 
 def sum_block(
@@ -76,13 +85,13 @@ def sum_block(
         )
     if frames.dtype == np.float16:
         frames = frames.astype(np.float32)
-    owner = empty_owner_map(mask.shape)
+    maps = _Maps(mask)
     bad = np.zeros_like(mask) if unreadable else mask
     usable = [bad if i in unreadable else mask for i in range(len(frames))]
     start = context.shapes.first + first
     parts = [
-        _sum_few(frames[a:b], start + a, context, usable[a:b], owner)
-        for a, b in _pieces(context.shapes.box, start, len(frames))
+        _sum_few(frames[a:b], start + a, context, usable[a:b], maps)
+        for a, b in _pieces(context.shapes.box, start, frames.shape)
     ]
     return combine_sums(parts, context.glm)
 
@@ -98,8 +107,28 @@ def combine_sums(parts: Sequence[PixelSums], glm: GlmParameters) -> PixelSums:
     return replace(sorted_by_row(concatenate_sums([done, rest])), pairs=pairs)
 
 
-def _pieces(box: NDArray[np.int32], start: int, n: int) -> list[tuple[int, int]]:
-    """Return ranges of frames with at most `_BUDGET` background pixels, or one frame each."""
+class _Maps:
+    """Owners and states of the pixels of a frame, (slow, fast), without foreground between frames.
+
+    They are made once for all frames with the same mask.
+    """
+
+    def __init__(self, mask: NDArray[np.bool_]) -> None:
+        self.owner, self.mask = np.empty(mask.shape, dtype=np.int32), mask
+        self.state = empty_state_map(mask)
+
+    def of(self, mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Return the maps of a frame with this mask."""
+        state = self.state if mask is self.mask else empty_state_map(mask)
+        return self.owner, state
+
+
+def _pieces(box: NDArray[np.int32], start: int, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return ranges of frames with at most `_BUDGET` background pixels, or one frame each.
+
+    Of large blocks of frames the background pixels may be as many as theirs.
+    """
+    n, budget = shape[0], max(_BUDGET, math.prod(shape))
     x0, x1, y0, y1 = box[:, :4].astype(np.int64).T
     area = (x1 - x0) * (y1 - y0)
     change = np.zeros(n + 1, dtype=np.int64)
@@ -107,7 +136,7 @@ def _pieces(box: NDArray[np.int32], start: int, n: int) -> list[tuple[int, int]]
     np.add.at(change, np.clip(box[:, 5] - start, 0, n), -area)
     cuts, total = [0], 0
     for i, pixels in enumerate(np.cumsum(change)[:n].tolist()):
-        if total and total + pixels > _BUDGET:
+        if total and total + pixels > budget:
             cuts.append(i)
             total = 0
         total += pixels
@@ -119,7 +148,7 @@ def _sum_few(
     start: int,
     context: IntegrationContext,
     masks: list[NDArray[np.bool_]],
-    owner: NDArray[np.int32],
+    maps: _Maps,
 ) -> PixelSums:
     shapes, end = context.shapes, start + len(frames)
     rows = np.flatnonzero((shapes.box[:, 4] < end) & (shapes.box[:, 5] > start))
@@ -138,46 +167,60 @@ def _sum_few(
     offsets, active = _lists(rows, own, shapes, start, len(frames))
     pixels = context.photons.scaled(frames.dtype)
     trusted = context.photons.limits(pixels)
-    profile, weights = _weights(rows, shapes)
+    profile, weights, distances = _profile_pixels(rows, shapes)
     pairs = pairs_of(rows, shapes)
+    terms = np.empty((len(rows), 3))
     for i, frame in enumerate(frames):
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
-        label_foreground(here, rows, shapes, phi, profile, weights, owner, sums)
+        owner, state = maps.of(masks[i])
+        fill_frame_terms(here, rows, shapes, phi, terms)
+        label_foreground(
+            here, rows, shapes, terms, profile, weights, distances, owner, state, sums
+        )  # fmt: skip
         accumulate_frame(
-            frame, masks[i], trusted, pixels, z, phi, here, rows, shapes, owner, profile, weights,
-            sums, *background,
+            frame, masks[i], trusted, pixels, z, here, rows, shapes, owner, state, terms, profile,
+            weights, distances, sums, *background,
         )  # fmt: skip
         add_shared_pixels(
-            frame, masks[i], trusted, z, phi, rows, shapes, owner, profile, weights, *pairs
+            frame, masks[i], trusted, z, rows, shapes, owner, terms, profile, weights, distances,
+            *pairs,
         )  # fmt: skip
-        clear_foreground(here, rows, shapes, owner)
+        clear_foreground(here, rows, shapes, terms, masks[i], state)
     unit = 1 if pixels is None else PARTS
     record = _record(rows, own[:, 5] - own[:, 4], sums, background, unit)
     return replace(_with_backgrounds(record, context.glm), pairs=shared(rows, pairs))
 
 
-def _weights(
+def _profile_pixels(
     rows: NDArray[np.int64], shapes: Ellipsoids
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the first place in the weights of each of `rows`, and the profiles' weights."""
+) -> tuple[NDArray[np.int64], NDArray[np.int32], Floats]:
+    """Return the first place of each of `rows` in arrays of profiles' pixels, and these arrays.
+
+    They are the weights and the distances from the centre.
+    """
     inner = shapes.inner[rows].astype(np.int64)
     area = (inner[:, 1] - inner[:, 0]) * (inner[:, 3] - inner[:, 2])
     starts = np.concatenate([[0], np.cumsum(area)])
-    weights = np.empty(starts[-1], dtype=np.int32)
+    weights, distances = np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1])
     fill_weights(rows, shapes, starts[:-1], weights)
-    return starts[:-1], weights
+    fill_distances(rows, shapes, starts[:-1], distances)
+    return starts[:-1], weights, distances
 
 
 def _lists(
     rows: NDArray[np.int64], own: NDArray[np.int64], shapes: Ellipsoids, start: int, n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the reflections on each of n frames: offsets (n + 1,) and places (m,) in `rows`."""
+    """Return the reflections on each of n frames: offsets (n + 1,) and places (m,) in `rows`.
+
+    Neighbours on the detector follow each other: their pixels are in the cache.
+    """
     change = np.bincount(np.clip(own[:, 4] - start, 0, n), minlength=n + 1)
     change = change - np.bincount(np.clip(own[:, 5] - start, 0, n), minlength=n + 1)
     offsets = np.concatenate([[0], np.cumsum(np.cumsum(change)[:n])])
     active = np.empty(offsets[-1], dtype=np.int64)
-    active_on_frames(rows, shapes.box, start, offsets, active)
+    order = np.lexsort((own[:, 0], own[:, 2] // _BAND))
+    active_on_frames(order, rows, shapes.box, start, offsets, active)
     return offsets, active
 
 

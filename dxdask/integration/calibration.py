@@ -23,6 +23,8 @@ _STRONG = 10.0  # I / sigma from which a reflection is weighted by its own inten
 _FEWEST = 50  # strong reflections of a calibration
 _SHELL = 2000  # weak reflections of a resolution shell, weighted by its mean intensity
 _MODEL = 0.05  # relative variation of profiles
+_UNKNOWN = 0.03  # relative error by profiles that few strong reflections do not show
+_PRIOR = 0.2  # relative error of fitted intensities without calibration
 _CLIP = 4.0  # standard deviations
 _SPREAD = 0.05  # relative difference of a region from the one it is part of
 _GOOD_PARTIALITY = 0.99
@@ -32,8 +34,8 @@ _NORMAL = 1.4826  # standard deviation over median deviation, of a normal distri
 class Calibration(NamedTuple):
     """Calibration of fitted intensities.
 
-    factor: (n,) of each intensity; 1 for too few strong reflections. error: of an intensity by its
-    profile, relative. n_strong: number of strong reflections.
+    factor: (n,) of each intensity; one for all where few reflections are strong. error: of an
+    intensity by its profile, relative. n_strong: number of strong reflections.
     """
 
     factor: Floats
@@ -62,7 +64,9 @@ def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
     strong = total + fit > _STRONG * 2.0 * sigma
     n_strong = int(strong.sum())
     if n_strong < _FEWEST:
-        return Calibration(every, _MODEL, n_strong)
+        # weak reflections determine one factor: as exactly as they are many
+        factor, error = _one_factor(total, fit, own["d"], flat, slope)
+        return Calibration(factor * every, float(np.hypot(_UNKNOWN, error)), n_strong)
     first = float(np.median(total[strong] / fit[strong]))
     mean = 0.5 * (total + first * fit)
     expected = np.where(strong, mean, _mean_at_resolution(own["d"], total, ~strong))
@@ -83,6 +87,22 @@ def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
     left = (total - factor[rows] * fit)[strong] / strength[strong]
     counted = (flat + slope * strength)[strong] / strength[strong] ** 2
     return Calibration(factor, _excess(left, counted), n_strong)
+
+
+def _one_factor(
+    total: Floats, fit: Floats, d: Floats, flat: Floats, slope: Floats
+) -> tuple[float, float]:
+    """Return the ratio of summed to fitted intensities of all reflections, and its error.
+
+    Weights are by the mean intensity at the resolution. Before the data it is 1, `_PRIOR`.
+    """
+    if not len(total):
+        return 1.0, _PRIOR
+    mean = np.maximum(_mean_at_resolution(d, total, np.ones(len(total), dtype=bool)), 0.0)
+    weight = mean / (flat + slope * mean + (_MODEL * mean) ** 2)
+    information = max(float((weight * fit).sum()), 0.0)
+    step = float((weight * (total - fit)).sum()) / (information + _PRIOR**-2)
+    return 1.0 + step, float((information + _PRIOR**-2) ** -0.5)
 
 
 def _excess(left: Floats, variance: Floats) -> float:

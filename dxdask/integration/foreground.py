@@ -1,4 +1,4 @@
-"""Labels of the foreground: the reflection that each pixel of a frame is of."""
+"""Labels of the foreground: the reflection that each pixel of a frame belongs to."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dxdask.integration.gaussian import rotated_fraction
 from dxdask.integration.sums import N_INVALID, PROFILE
 
-NO_OWNER = -1
+USABLE, MASKED, FOREGROUND = range(3)  # states of a pixel, for the background
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -41,50 +42,96 @@ def xy_term(e: Any, r: int, x: int, y: int) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def label_foreground(
-    active: Any, rows: Any, e: Any, phi: Any, starts: Any, weights: Any, owner: Any, sums: Any
-) -> None:
-    """Label the pixels of `owner` (slow, fast) with the reflection of the smallest distance.
+def fill_distances(rows: Any, e: Any, starts: Any, distances: Any) -> None:
+    """Fill distances[starts[i]:] with `xy_term` of the pixels `e.inner` of reflection rows[i].
 
-    active: (m,), places in `rows` of the reflections on this frame, ascending, which are the
-    labels; of equal distances the first wins. Pixels of an ellipsoid that lie off the panel are
-    counted as invalid in `sums` (one row each). starts, weights: of the profiles, from
-    `fill_weights`; the weights of the whole ellipsoid are added up.
+    They run along x, then y, and are the same on all frames.
     """
-    for i in active:
-        r = rows[i]
-        d3 = phi_term(e, r, phi)
-        if d3 > 1.0:
-            continue
-        fraction, at = rotated_fraction(e, r, phi), starts[i] - 1
+    for i in range(len(rows)):
+        r, at = rows[i], starts[i]
         for y in range(e.inner[r, 2], e.inner[r, 3]):
             for x in range(e.inner[r, 0], e.inner[r, 1]):
+                distances[at] = xy_term(e, r, x, y)
                 at += 1
-                d = xy_term(e, r, x, y) + d3
-                if d > 1.0:
-                    continue
-                sums[i, PROFILE] += int(weights[at] * fraction + 0.5)
-                if not (e.panel[r, 0] <= x < e.panel[r, 1] and e.panel[r, 2] <= y < e.panel[r, 3]):
-                    sums[i, N_INVALID] += 1
-                    continue
-                other = owner[y, x]
-                if other != NO_OWNER:
-                    o = rows[other]
-                    if d >= phi_term(e, o, phi) + xy_term(e, o, x, y):
-                        continue
-                owner[y, x] = i
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def clear_foreground(active: Any, rows: Any, e: Any, owner: Any) -> None:
-    """Reset the pixels of `owner` that `label_foreground` may have labelled."""
+def fill_frame_terms(active: Any, rows: Any, e: Any, phi: Any, terms: Any) -> None:
+    """Fill terms[i] of each i in `active`: `phi_term`, the fraction on this frame, and 0.
+
+    The last becomes 1 where it shares pixels.
+    """
     for i in active:
         r = rows[i]
+        terms[i, 0] = phi_term(e, r, phi)
+        terms[i, 1] = rotated_fraction(e, r, phi) if terms[i, 0] <= 1.0 else 0.0
+        terms[i, 2] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def label_foreground(
+    active: Any, rows: Any, e: Any, terms: Any, starts: Any, weights: Any, distances: Any,
+    owner: Any, state: Any, sums: Any,
+) -> None:  # fmt: skip
+    """Label the pixels of `owner` (slow, fast) with the reflection of the smallest distance.
+
+    They become FOREGROUND in `state` (slow, fast); `owner` has a meaning there only. active: (m,),
+    places in `rows` of the reflections on this frame, which are the labels; of equal distances the
+    first place wins. Pixels of an ellipsoid that lie off the panel are counted as invalid in `sums`
+    (one row each). terms: from `fill_frame_terms`. starts, weights, distances: from `fill_weights`
+    and `fill_distances`; the weights of the whole ellipsoid are added up.
+    """
+    for i in active:
+        d3, fraction = terms[i, 0], terms[i, 1]
+        if d3 > 1.0:
+            continue
+        r = rows[i]
+        x0, x1, y0, y1 = e.panel[r, 0], e.panel[r, 1], e.panel[r, 2], e.panel[r, 3]
+        at, profile, n_off = starts[i] - 1, 0, 0
+        for y in range(e.inner[r, 2], e.inner[r, 3]):
+            for x in range(e.inner[r, 0], e.inner[r, 1]):
+                at += 1
+                d = distances[at] + d3
+                if d > 1.0:
+                    continue
+                profile += int(weights[at] * fraction + 0.5)
+                if not (x0 <= x < x1 and y0 <= y < y1):
+                    n_off += 1
+                    continue
+                v, u = np.uint64(y), np.uint64(x)  # no check for negative indices
+                if state[v, u] == FOREGROUND:
+                    other = owner[v, u]
+                    terms[i, 2] = terms[other, 2] = 1.0
+                    there = distances[_place(e, rows[other], starts[other], x, y)] + terms[other, 0]
+                    if d > there or (d == there and i > other):
+                        continue
+                owner[v, u] = i
+                state[v, u] = FOREGROUND
+        sums[i, PROFILE] += profile
+        sums[i, N_INVALID] += n_off
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _place(e: Any, r: int, start: int, x: int, y: int) -> Any:
+    """Return the place of a pixel in the arrays of `fill_weights`."""
+    width = e.inner[r, 1] - e.inner[r, 0]
+    return start + (y - e.inner[r, 2]) * width + x - e.inner[r, 0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def clear_foreground(active: Any, rows: Any, e: Any, terms: Any, mask: Any, state: Any) -> None:
+    """Reset the pixels of `state` that `label_foreground` may have labelled."""
+    for i in active:
+        if terms[i, 0] > 1.0:
+            continue
+        r = rows[i]
         for y in range(max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])):
+            v = np.uint64(y)
             for x in range(max(e.inner[r, 0], e.panel[r, 0]), min(e.inner[r, 1], e.panel[r, 1])):
-                owner[y, x] = NO_OWNER
+                u = np.uint64(x)
+                state[v, u] = USABLE if mask[v, u] else MASKED
 
 
-def empty_owner_map(shape: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Return a map (slow, fast) int32 of pixels without a label."""
-    return np.full(shape, NO_OWNER, dtype=np.int32)
+def empty_state_map(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the states (slow, fast) of pixels of a frame without foreground."""
+    return np.where(mask, np.uint8(USABLE), np.uint8(MASKED))

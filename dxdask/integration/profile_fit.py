@@ -37,7 +37,8 @@ from dxdask.integration.sums import (
 )
 from dxdask.models import Experiment
 
-_UNSEEN = 0.5  # relative error of the part of a profile on unusable pixels
+# relative error of the part of a profile on unusable pixels: over that of the whole, and the most
+_UNSEEN, _MOST_UNSEEN = 8.0, 0.5
 _ALONE = 0.9  # least part of a profile in own pixels, for a sum that may be used without the fit
 _FOREIGN = 0.05  # most of the profiles of neighbours in them
 
@@ -89,7 +90,8 @@ def fitted(
     table["intensity_prf"] = f * fit
     table["profile_weights"] *= np.stack([f, f**2, f], axis=1)
     unseen = 1.0 - s[:, FITTED] / np.maximum(s[:, PROFILE], 1.0)
-    error = np.where(good, np.hypot(calibration.error, _UNSEEN * unseen), 0.0)
+    by_shape = min(_UNSEEN * calibration.error, _MOST_UNSEEN)
+    error = np.where(good, np.hypot(calibration.error, by_shape * unseen), 0.0)
     table["profile_error"] = error
     w, w2, w2p = table["profile_weights"].T
     per_pixel = b / np.maximum(reflections["n_background"], 1)

@@ -8,8 +8,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.integration.foreground import phi_term, xy_term
-from dxdask.integration.gaussian import rotated_fraction
 from dxdask.integration.pairs import (
     N_PAIR_SUMS,
     P_OF_SECOND,
@@ -80,13 +78,12 @@ def _close_pairs(order: Any, inner: Any, box: Any, out: Any) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_shared_pixels(
-    frame: Any, mask: Any, trusted: Any, z: int, phi: Any, rows: Any, e: Any, owner: Any,
-    starts: Any, weights: Any, first: Any, second: Any, sums: Any,
+    frame: Any, mask: Any, trusted: Any, z: int, rows: Any, e: Any, owner: Any, terms: Any,
+    starts: Any, weights: Any, distances: Any, first: Any, second: Any, sums: Any,
 ) -> None:  # fmt: skip
     """Add the pixels of one frame to the sums of the pairs that share them.
 
-    Arguments as in `accumulate_frame`; starts, weights: its profile and weights. first, second,
-    sums: of `Pairs`.
+    Arguments as in `accumulate_frame`; starts: its profile. first, second, sums: of `Pairs`.
     """
     for k in range(len(first)):
         i, j = first[k], second[k]
@@ -95,10 +92,10 @@ def add_shared_pixels(
         low, high = trusted[panel, 0], trusted[panel, 1]
         if z < max(e.box[a, 4], e.box[b, 4]) or z >= min(e.box[a, 5], e.box[b, 5]):
             continue
-        da, db = phi_term(e, a, phi), phi_term(e, b, phi)
+        da, db = terms[i, 0], terms[j, 0]
         if da > 1.0 or db > 1.0:
             continue
-        fa, fb = rotated_fraction(e, a, phi), rotated_fraction(e, b, phi)
+        fa, fb = terms[i, 1], terms[j, 1]
         x0 = max(e.inner[a, 0], e.inner[b, 0], e.panel[a, 0], e.panel[b, 0])
         x1 = min(e.inner[a, 1], e.inner[b, 1], e.panel[a, 1], e.panel[b, 1])
         y0 = max(e.inner[a, 2], e.inner[b, 2], e.panel[a, 2], e.panel[b, 2])
@@ -107,7 +104,7 @@ def add_shared_pixels(
             at_a = starts[i] + (y - e.inner[a, 2]) * (e.inner[a, 1] - e.inner[a, 0]) - e.inner[a, 0]
             at_b = starts[j] + (y - e.inner[b, 2]) * (e.inner[b, 1] - e.inner[b, 0]) - e.inner[b, 0]
             for x in range(x0, x1):
-                if xy_term(e, a, x, y) + da > 1.0 or xy_term(e, b, x, y) + db > 1.0:
+                if distances[at_a + x] + da > 1.0 or distances[at_b + x] + db > 1.0:
                     continue
                 v = frame[y, x]
                 if not (mask[y, x] and low < v < high):

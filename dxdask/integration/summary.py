@@ -96,8 +96,8 @@ def integration_messages(
             fits += (f" Profiles differ from those fitted by {100 * calibration.error:.1f} %",)
         else:
             fits += (
-                f" Fitted intensities are not calibrated by summed ones: only "
-                f"{calibration.n_strong} reflections are strong enough",
+                f" Fitted intensities are calibrated by one factor: only {calibration.n_strong} "
+                "reflections are strong enough for one a region",
             )
     return (
         f"Run {experiment.run}:",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +25,21 @@ from dxdask.models.vectors import rotation_matrix, unit, vector
 SIGMA_B, SIGMA_M = np.deg2rad(0.08), np.deg2rad(0.15)
 
 
+SpotShape = Callable[[np.ndarray], np.ndarray]
+"""Density at points (n, 2), eps1 and eps2 in units of SIGMA_B."""
+
+
+def gaussian(eps: np.ndarray) -> np.ndarray:
+    """Return the density of a Gaussian."""
+    return np.exp(-0.5 * (eps**2).sum(axis=1))
+
+
+def two_peaked(eps: np.ndarray) -> np.ndarray:
+    """Return the density of two peaks, the second with half of the counts of the first."""
+    first, second = eps - (-0.9, 0.3), eps - (2.2, -0.7)
+    return gaussian(first / 0.8) + 0.5 * gaussian(second / 0.8)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Painted:
     """Frames (n, slow, fast), what went into them, and where."""
@@ -34,7 +50,7 @@ class Painted:
     experiment: Experiment
     predicted: Reflections
     intensity: np.ndarray
-    background: float
+    background: float | np.ndarray
 
 
 def experiment(
@@ -84,18 +100,26 @@ def experiment(
 
 
 def paint(
-    experiment: Experiment, *, seed: int = 1, mean: float = 300.0, background: float = 2.0
+    experiment: Experiment,
+    *,
+    seed: int = 1,
+    mean: float = 300.0,
+    background: float | np.ndarray = 2.0,
+    shape: SpotShape = gaussian,
 ) -> Painted:
-    """Return frames of reflections with random intensities on a flat background."""
+    """Return frames of reflections with random intensities.
+
+    background : photons a pixel, of all pixels or (slow, fast). shape : of spots on the detector.
+    """
     rng = np.random.default_rng(seed)
     predicted = predict(experiment)
     intensity = rng.exponential(mean, len(predicted["d"])) + 5.0
-    shape = (experiment.scan.n_images, *experiment.detector.frame_shape)
-    expected = np.full(shape, background)
+    frame = experiment.detector.frame_shape
+    expected = np.zeros((experiment.scan.n_images, *frame)) + background
     for i in range(len(intensity)):
-        _add(expected, predicted, i, intensity[i], experiment)
+        _add(expected, predicted, i, intensity[i], experiment, shape)
     frames = rng.poisson(expected).astype(np.uint16)
-    mask = np.ones(shape[1:], dtype=bool)
+    mask = np.ones(frame, dtype=bool)
     return Painted(
         frames=frames,
         expected=expected,
@@ -107,8 +131,18 @@ def paint(
     )
 
 
-def _add(frames: np.ndarray, p: Reflections, i: int, intensity: float, e: Experiment) -> None:
-    """Paint one reflection: a Gaussian in Kabsch's eps1, eps2, eps3, 4 x 4 points a pixel."""
+def _add(
+    frames: np.ndarray,
+    p: Reflections,
+    i: int,
+    intensity: float,
+    e: Experiment,
+    shape: SpotShape = gaussian,
+) -> None:
+    """Paint one reflection: of this shape in Kabsch's eps1, eps2, a Gaussian in eps3.
+
+    4 x 4 points of a pixel are averaged.
+    """
     panel, half = e.detector[int(p["panel"][i])], 8
     x0, y0 = int(p["x_cal"][i]) - half, int(p["y_cal"][i]) - half
     sub = (np.arange(4) + 0.5) / 4
@@ -123,9 +157,7 @@ def _add(frames: np.ndarray, p: Reflections, i: int, intensity: float, e: Experi
     e1 /= np.linalg.norm(e1)
     e2 = np.cross(s1, e1) / np.linalg.norm(s1)
     eps = (rays - s1) @ np.stack([e1, e2], axis=1) / np.linalg.norm(s1)
-    weight = np.exp(-0.5 * (eps**2).sum(axis=1) / SIGMA_B**2).reshape(
-        2 * half + 1, 4, 2 * half + 1, 4
-    )
+    weight = shape(eps / SIGMA_B).reshape(2 * half + 1, 4, 2 * half + 1, 4)
     spot = weight.sum(axis=(1, 3))
     spot *= intensity / spot.sum()
     phi = e.scan.phi_from_z(np.arange(e.scan.array_range[0], e.scan.array_range[1] + 1))

@@ -109,6 +109,6 @@ STEP = Step(
     reads_frames=True,
     extras=extras,
     combine=combine,
-    version="5",
+    version="6",
     example="d_min=2.5",
 )
