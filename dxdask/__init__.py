@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         stills_process,
     )
     from dxdask.pipeline.step_functions import StepFunction
+    from dxdask.report.page.make import report
     from dxdask.storage.store.store import Store
 
 __version__ = version("dxdask")
@@ -67,6 +68,7 @@ __all__ = [
     "refine_metrology",
     "reindex",
     "reindex_integrated",
+    "report",
     "scale",
     "search_beam_position",
     "show_step",
@@ -132,9 +134,15 @@ def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store
     return Store.open(path, mode)
 
 
+_ABOVE = {"report": "dxdask.report.page.make"}
+"""Functions of packages above the pipeline."""
+
+
 def __getattr__(name: str) -> Any:
     if name == "Store":
         return import_module("dxdask.storage.store.store").Store
+    if name in _ABOVE:
+        return getattr(import_module(_ABOVE[name]), name)
     if not name.startswith("_") and name in _functions():
         return getattr(import_module("dxdask.pipeline.api"), name)
     raise AttributeError(f"module 'dxdask' has no attribute {name!r}")
