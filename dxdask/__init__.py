@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import os
 
+    from dxdask.ledger.sums import ledger
+    from dxdask.ledger.why import why
     from dxdask.pipeline.api import (
         combine_experiments,
         detector_shifts,
@@ -55,6 +57,7 @@ __all__ = [
     "import_",
     "index",
     "integrate",
+    "ledger",
     "linearity",
     "merge",
     "open",
@@ -77,6 +80,7 @@ __all__ = [
     "split_experiments",
     "stills_process",
     "two_theta_refine",
+    "why",
 ]
 
 if TYPE_CHECKING:
@@ -134,7 +138,11 @@ def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store
     return Store.open(path, mode)
 
 
-_ABOVE = {"report": "dxdask.report.page.make"}
+_ABOVE = {
+    "ledger": "dxdask.ledger.sums",
+    "report": "dxdask.report.page.make",
+    "why": "dxdask.ledger.why",
+}
 """Functions of packages above the pipeline."""
 
 

@@ -22,6 +22,7 @@ from dxdask.cli import (
     show,
     simulate,
     stills,
+    why,
 )
 from dxdask.cli.app import app
 from dxdask.cli.failures import explain
@@ -44,6 +45,7 @@ COMMANDS = (
     show,
     simulate,
     stills,
+    why,
 )
 
 

@@ -249,7 +249,7 @@
         const at = (k, m, r) => r[0] + k / m * (r[1] - r[0]);
         const x = this.X(at(i, nx, d.xRange)), y = this.Y(at(j, ny, d.yRange));
         c.fillStyle = shade(Math.log(n + 1) / top, false);
-        c.fillRect(x, y, this.X(at(i + 1, nx, d.xRange)) - x + 0.5, this.Y(at(j + 1, ny, d.yRange)) - y);
+        c.fillRect(x, y, this.X(at(i + 1, nx, d.xRange)) - x + 0.5, this.Y(at(j + 1, ny, d.yRange)) - y + (d.yDown ? 0.5 : -0.5));
       }
     }
 

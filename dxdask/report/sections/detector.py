@@ -66,7 +66,7 @@ def residual_maps(tables: StepTables, step: str) -> list[Plot]:
             mean = np.bincount(place, weights=off, minlength=n_bins) / count
         unit = "px" if axis in "xy" else "images"
         values[f"mean residual {axis} ({unit})"] = np.where(count >= FEWEST, mean, np.nan)
-    model = "after refine" if step == "refine" else "after index, detector as in the header"
+    model = "after refine" if step == "refine" else "after index"
     return [
         Boxes(
             title=f"Residuals over the detector, {model}", box=box, values=values, unit="",
