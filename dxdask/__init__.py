@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import os
 
+    from dxdask.ledger.sums import ledger
+    from dxdask.ledger.why import why
     from dxdask.pipeline.api import (
         combine_experiments,
         detector_shifts,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         stills_process,
     )
     from dxdask.pipeline.step_functions import StepFunction
+    from dxdask.report.page.make import report
     from dxdask.storage.store.store import Store
 
 __version__ = version("dxdask")
@@ -54,6 +57,7 @@ __all__ = [
     "import_",
     "index",
     "integrate",
+    "ledger",
     "linearity",
     "merge",
     "open",
@@ -67,6 +71,7 @@ __all__ = [
     "refine_metrology",
     "reindex",
     "reindex_integrated",
+    "report",
     "scale",
     "search_beam_position",
     "show_step",
@@ -75,6 +80,7 @@ __all__ = [
     "split_experiments",
     "stills_process",
     "two_theta_refine",
+    "why",
 ]
 
 if TYPE_CHECKING:
@@ -132,9 +138,19 @@ def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store
     return Store.open(path, mode)
 
 
+_ABOVE = {
+    "ledger": "dxdask.ledger.sums",
+    "report": "dxdask.report.page.make",
+    "why": "dxdask.ledger.why",
+}
+"""Functions of packages above the pipeline."""
+
+
 def __getattr__(name: str) -> Any:
     if name == "Store":
         return import_module("dxdask.storage.store.store").Store
+    if name in _ABOVE:
+        return getattr(import_module(_ABOVE[name]), name)
     if not name.startswith("_") and name in _functions():
         return getattr(import_module("dxdask.pipeline.api"), name)
     raise AttributeError(f"module 'dxdask' has no attribute {name!r}")

@@ -39,6 +39,7 @@ ORDER = (
     "dxdask.storage",
     "dxdask.cluster",
     "dxdask.pipeline",
+    "dxdask.ledger",
     "dxdask.report",
     "dxdask.cli",
 )

@@ -18,9 +18,11 @@ from dxdask.cli import (
     experiments,
     export,
     metrology,
+    report,
     show,
     simulate,
     stills,
+    why,
 )
 from dxdask.cli.app import app
 from dxdask.cli.failures import explain
@@ -39,9 +41,11 @@ COMMANDS = (
     experiments,
     export,
     metrology,
+    report,
     show,
     simulate,
     stills,
+    why,
 )
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dxdask.cli.layout import brief_table
+from dxdask.report.runs import run_rows
 from dxdask.tables import Table, shortened
 
 if TYPE_CHECKING:
-    from dxdask.models import Beam, Detector, Experiment
     from dxdask.storage.store.store import Store
 
 MOST_RUNS = 20
@@ -53,27 +51,6 @@ def overview(store: Store) -> list[str]:
     return lines
 
 
-def run_rows(store: Store) -> list[dict[str, Any]]:
-    """Return a row for each run, with its geometry as it was imported."""
-    rows = []
-    for run in store.runs:
-        experiment, frames = store.run_experiment(run), store.frame_reader(run)
-        linked = store.run_attributes(run)["source"].get("linked_to")
-        rows.append(
-            {
-                "run": run,
-                "n_images": frames.shape[0],
-                "frame": f"{frames.shape[1]} x {frames.shape[2]}",
-                "dtype": frames.dtype.name,
-                "linked_to": linked,
-                **_of_beam(experiment.beam),
-                **_of_detector(experiment.detector, experiment.beam),
-                **_of_scan(experiment),
-            }
-        )
-    return rows
-
-
 def as_data(store: Store, *steps: str) -> dict[str, Any]:
     """Return what `show --json` prints: runs, steps with their tables, problems."""
     from dxdask.pipeline.staleness import stale_steps
@@ -85,59 +62,6 @@ def as_data(store: Store, *steps: str) -> dict[str, Any]:
             found[name]["stale"] = reason
     runs = {} if steps else {"runs": run_rows(store)}
     return {**runs, **parts[0], "steps": found}
-
-
-def _of_beam(beam: Beam) -> dict[str, Any]:
-    return {"wavelength_A": beam.wavelength, "transmission": beam.transmission}
-
-
-def _of_detector(detector: Detector, beam: Beam) -> dict[str, Any]:
-    first = detector.panels[0]
-    panel, (x, y) = _beam_centre(detector, beam)
-    return {
-        "n_panels": len(detector.panels),
-        "panel_size_px": list(first.image_size),
-        "pixel_size_mm": list(first.pixel_size),
-        "sensor": f"{first.material} {first.thickness:g} mm" if first.material else "",
-        "trusted_range": [float(v) for v in first.trusted_range],
-        "gain": first.gain,
-        "pedestal": first.pedestal,
-        "distance_mm": detector.panels[panel or 0].distance,
-        "panel": panel,
-        "beam_x_px": x,
-        "beam_y_px": y,
-    }
-
-
-def _beam_centre(
-    detector: Detector, beam: Beam
-) -> tuple[int | None, tuple[float | None, float | None]]:
-    """Return the panel that the beam hits, or is the nearest to, and where in the frame (px)."""
-    best: tuple[float, int, tuple[float, float]] | None = None
-    for i, panel in enumerate(detector.panels):
-        with np.errstate(all="ignore"):
-            mm = panel.ray_intersection(np.array([beam.s0]))
-            x, y = (float(v) for v in np.asarray(panel.mm_to_pixel(mm))[0])
-        if not np.isfinite([x, y]).all():
-            continue
-        width, height = panel.image_size
-        outside = max(-x, x - width, 0.0) + max(-y, y - height, 0.0)
-        if best is None or outside < best[0]:
-            best = outside, i, (x + panel.offset[0], y + panel.offset[1])
-    return (None, (None, None)) if best is None else best[1:]
-
-
-def _of_scan(experiment: Experiment) -> dict[str, Any]:
-    scan, goniometer = experiment.scan, experiment.goniometer
-    still = scan is None or scan.oscillation[1] == 0.0
-    axis = None if goniometer is None or still else goniometer.rotation_axis.tolist()
-    return {
-        "image_range": None if scan is None else list(scan.image_range),
-        "start_deg": None if scan is None or still else scan.oscillation[0],
-        "width_deg": None if scan is None or still else scan.oscillation[1],
-        "axis": axis,
-        "axis_name": goniometer.names[goniometer.scan_axis] if goniometer and axis else None,
-    }
 
 
 def _shared(rows: list[dict[str, Any]]) -> dict[str, list[str]]:

@@ -11,8 +11,9 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.cli.layout import brief_table
-from dxdask.cli.summary import CELL, StepTables
 from dxdask.models.symmetry import asu_indices, pack
+from dxdask.report.found import CELL
+from dxdask.report.step_tables import StepTables
 from dxdask.tables import Table
 
 if TYPE_CHECKING:

@@ -1,4 +1,6 @@
-"""Plots of the results in a store, for notebooks and reports.
+"""Plots of the results in a store, for notebooks, and the report of a store as one page.
+
+matplotlib is imported with the first plot function that is used: the page needs none.
 
 plots : pixel histograms, paired intensities, RMSDs, merging statistics.
 scan_varying : cell and orientation of crystals that vary along their scans.
@@ -9,35 +11,46 @@ hits : hits and spots of events over a run of stills.
 module_residuals : residuals over the detector, and moves of its modules.
 panel_moves : moves of the panels in metrology.
 values : the numbers behind plots, without matplotlib.
+page : the report as one HTML page.
+sections : the sections of the page, one a module.
+step_tables : tables, columns and arrays of a store, each read once.
+found, suspicions : what the steps found; what is unlike good data.
+runs : runs with their geometry as imported.
 """
 
-from dxdask.report.hits import plot_hits
-from dxdask.report.module_residuals import (
-    plot_module_moves,
-    plot_module_residuals,
-    plot_residuals,
-)
-from dxdask.report.panel_moves import plot_metrology, plot_panel_moves
-from dxdask.report.plots import (
-    plot_ensemble,
-    plot_histograms,
-    plot_merging,
-    plot_pairs,
-    plot_rmsds,
-)
-from dxdask.report.residual_maps import plot_residual_vectors, plot_residuals_over_detector
-from dxdask.report.residual_plots import (
-    plot_residual_histograms,
-    plot_residuals_along_scan,
-    plot_rmsd_by_image,
-    plot_z_scores,
-)
-from dxdask.report.scan_varying import plot_scan_varying_cell, plot_scan_varying_orientation
-from dxdask.report.spots import (
-    plot_reciprocal_lattice,
-    plot_spots_by_image,
-    plot_spots_over_detector,
-)
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dxdask.report.hits import plot_hits
+    from dxdask.report.module_residuals import (
+        plot_module_moves,
+        plot_module_residuals,
+        plot_residuals,
+    )
+    from dxdask.report.panel_moves import plot_metrology, plot_panel_moves
+    from dxdask.report.plots import (
+        plot_ensemble,
+        plot_histograms,
+        plot_merging,
+        plot_pairs,
+        plot_rmsds,
+    )
+    from dxdask.report.residual_maps import plot_residual_vectors, plot_residuals_over_detector
+    from dxdask.report.residual_plots import (
+        plot_residual_histograms,
+        plot_residuals_along_scan,
+        plot_rmsd_by_image,
+        plot_z_scores,
+    )
+    from dxdask.report.scan_varying import plot_scan_varying_cell, plot_scan_varying_orientation
+    from dxdask.report.spots import (
+        plot_reciprocal_lattice,
+        plot_spots_by_image,
+        plot_spots_over_detector,
+    )
 
 __all__ = [
     "plot_ensemble",
@@ -63,3 +76,34 @@ __all__ = [
     "plot_spots_over_detector",
     "plot_z_scores",
 ]
+
+_MODULES = {
+    "plot_ensemble": "plots",
+    "plot_histograms": "plots",
+    "plot_hits": "hits",
+    "plot_merging": "plots",
+    "plot_metrology": "panel_moves",
+    "plot_module_moves": "module_residuals",
+    "plot_module_residuals": "module_residuals",
+    "plot_pairs": "plots",
+    "plot_panel_moves": "panel_moves",
+    "plot_reciprocal_lattice": "spots",
+    "plot_residual_histograms": "residual_plots",
+    "plot_residual_vectors": "residual_maps",
+    "plot_residuals": "module_residuals",
+    "plot_residuals_along_scan": "residual_plots",
+    "plot_residuals_over_detector": "residual_maps",
+    "plot_rmsd_by_image": "residual_plots",
+    "plot_rmsds": "plots",
+    "plot_scan_varying_cell": "scan_varying",
+    "plot_scan_varying_orientation": "scan_varying",
+    "plot_spots_by_image": "spots",
+    "plot_spots_over_detector": "spots",
+    "plot_z_scores": "residual_plots",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f"dxdask.report.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'dxdask.report' has no attribute {name!r}")

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from dxdask.cli.brief import LINES, brief
 from dxdask.cli.layout import WIDTH, brief_table, whole_table
-from dxdask.cli.summary import StepTables, summary_lines
-from dxdask.cli.suspicions import suspicions
+from dxdask.cli.summary import summary_lines
+from dxdask.report.step_tables import StepTables
+from dxdask.report.suspicions import suspicions
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 
@@ -88,7 +89,7 @@ def test_the_summary_of_good_data(processed: Store) -> None:
     for text in ("spots", "indexed", "I 21 3, 36.0", "RMSD", "of 3 runs", "CC1/2 0.99"):
         assert any(text in line for line in lines), text
     # the simulated detector switches its gain and has hot pixels; nothing else is wrong
-    found = list(suspicions(StepTables(processed)))
+    found = [s.text for s in suspicions(StepTables(processed))]
     assert [t for t in found if "notch" not in t and "bad pixels" not in t] == []
 
 
@@ -120,7 +121,7 @@ class Changed(StepTables):
 def test_what_is_suspicious(
     processed: Store, step: str, table: str, values: dict[str, object], expected: str
 ) -> None:
-    found = list(suspicions(Changed(processed, step, table, **values)))
+    found = [s.text for s in suspicions(Changed(processed, step, table, **values))]
     assert any(expected in text for text in found), found
 
 
@@ -136,7 +137,7 @@ def test_bad_pixels_are_suspicious(processed: Store, monkeypatch: pytest.MonkeyP
         "rows",
         lambda step, table: bad if (step, table) == ("find_spots", "bad_pixels") else [],
     )
-    assert "2 hot, 1 dead" in next(text for text in suspicions(tables) if "bad pixels" in text)
+    assert "2 hot, 1 dead" in next(s.text for s in suspicions(tables) if "bad pixels" in s.text)
 
 
 def test_modules_that_differ_are_suspicious(processed: Store, tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_modules_that_differ_are_suspicious(processed: Store, tmp_path: Path) ->
     table["x"] = table["x"] + np.where(moved, 0.3, 0.0).astype(table["x"].dtype)
     changed = dataclasses.replace(result, reflections=table)
     store.write_step("refine", changed, parameters=store.step_attributes("refine")["parameters"])
-    found = list(suspicions(StepTables(store)))
+    found = [s.text for s in suspicions(StepTables(store))]
     assert any("differ between panels by 0.3" in text for text in found), found
 
 

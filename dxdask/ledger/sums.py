@@ -1,0 +1,139 @@
+"""Numbers of frames, spots and reflections by fate, which add up to the totals."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dxdask.columns import Reflections
+from dxdask.ledger.fates import Fates, reflection_fates, spot_fates
+from dxdask.ledger.frames import frame_rows
+from dxdask.storage.store.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SPOT_STEPS = ("refine", "index", "find_spots")
+
+
+def ledger(
+    store: Store | str | os.PathLike[str], *, branch: str = "main", each: str | None = None
+) -> pd.DataFrame:
+    """Return the fates of all frames, spots and reflections with their reasons.
+
+    Parameters
+    ----------
+    store : opened, or its path. branch : of the store, if its path is given.
+    each : frame, spot or reflection: a row for each of them in place of the sums.
+
+    Returns
+    -------
+    DataFrame
+        Sums: what (frame, spot, reflection), run, fate, reason, n; the n of a run add up to its
+        number of frames, spots or reflections. Each: run, fate, reason; of frames also image,
+        n_spots, n_indexed; of others also row (of the step's table) and step.
+
+    Raises
+    ------
+    InputError
+        `each` is none of these.
+
+    Examples
+    --------
+    >>> import dxdask
+    >>> table = dxdask.ledger("tiny.zarr")
+    >>> int(table[table["what"] == "frame"]["n"].sum())
+    42
+    """
+    import pandas as pd
+
+    from dxdask.errors import InputError
+
+    own = store if isinstance(store, Store) else Store.open(store, "r", branch)
+    if each is None:
+        return pd.DataFrame(sum_rows(own), columns=["what", "run", "fate", "reason", "n"])
+    if each == "frame":
+        columns = ["run", "image", "fate", "reason", "n_spots", "n_indexed"]
+        return pd.DataFrame(frame_rows(own), columns=columns)
+    if each not in ("spot", "reflection"):
+        raise InputError(f"each={each!r}; give frame, spot or reflection")
+    found = spots_of(own) if each == "spot" else reflections_of(own)
+    if found is None:
+        return pd.DataFrame(columns=["step", "run", "row", "fate", "reason"])
+    step, run, fates = found
+    names = np.array(fates.names, dtype=np.str_).reshape(-1, 2)
+    return pd.DataFrame(
+        {
+            "step": step,
+            "run": run,
+            "row": np.arange(len(run)),
+            "fate": names[fates.code, 0],
+            "reason": names[fates.code, 1],
+        }
+    )
+
+
+def sum_rows(store: Store) -> list[dict[str, Any]]:
+    """Return the sums of `ledger` as rows."""
+    counts = Counter((r["run"], r["fate"], r["reason"]) for r in frame_rows(store))
+    rows = [
+        {"what": "frame", "run": run, "fate": fate, "reason": reason, "n": n}
+        for (run, fate, reason), n in counts.items()
+    ]
+    for what, found in (("spot", spots_of(store)), ("reflection", reflections_of(store))):
+        if found is None:
+            continue
+        _, run, fates = found
+        for name in dict.fromkeys(run.tolist()):
+            n = np.bincount(fates.code[run == name], minlength=len(fates.names))
+            rows += [
+                {"what": what, "run": name, "fate": fate, "reason": reason, "n": int(k)}
+                for (fate, reason), k in zip(fates.names, n, strict=True)
+                if k
+            ]
+    return rows
+
+
+def spots_of(store: Store) -> tuple[str, np.ndarray, Fates] | None:
+    """Return the last step that has the spots, the run (n,) of each, and their fates."""
+    step = next((s for s in _SPOT_STEPS if store.has_step(s) and _has(store, s, "flags")), None)
+    if step is None:
+        return None
+    table = store.columns(step, _present(store, step, ("experiment", "flags", "fate")))
+    fates = spot_fates(table, indexed=step != "find_spots", refined=step == "refine")
+    return step, _runs(store, step, table), fates
+
+
+def reflections_of(store: Store) -> tuple[str, np.ndarray, Fates] | None:
+    """Return the last step that has the predicted reflections, their runs (n,), and fates."""
+    step = next(
+        (s for s in ("scale", "integrate") if store.has_step(s) and _has(store, s, "flags")), None
+    )
+    if step is None:
+        return None
+    names = _present(store, step, ("experiment", "flags", "partiality", "d"))
+    table = store.columns(step, names)
+    cut = None
+    if step == "scale":
+        given = store.step_attributes("scale").get("parameters", {})
+        cut = given.get("scaling", {}).get("cut_data", {})
+    fates = reflection_fates(table, cut, merged=step == "scale" and store.has_step("merge"))
+    return step, _runs(store, step, table), fates
+
+
+def _has(store: Store, step: str, column: str) -> bool:
+    return column in store.manifest(step).columns
+
+
+def _present(store: Store, step: str, names: tuple[str, ...]) -> list[str]:
+    return [n for n in names if _has(store, step, n)]
+
+
+def _runs(store: Store, step: str, table: Reflections) -> np.ndarray:
+    runs = np.array([e.run for e in store.experiments(step)], dtype=np.str_)
+    if not len(runs):
+        return np.zeros(0, dtype=np.str_)
+    return np.asarray(runs[table["experiment"]])

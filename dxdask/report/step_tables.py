@@ -1,0 +1,80 @@
+"""Tables, columns and arrays of a store, each read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.columns import Reflections
+from dxdask.models import ExperimentList
+
+if TYPE_CHECKING:
+    from dxdask.storage.store.store import Store
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class StepTables:
+    """The tables of a store; a table or column that is not there has no rows or values."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._steps = store.show()["steps"]
+        self._columns: dict[str, Reflections] = {}
+        self._experiments: dict[str, ExperimentList] = {}
+
+    def __contains__(self, step: str) -> bool:
+        return step in self._steps
+
+    def steps(self) -> dict[str, dict[str, Any]]:
+        """Return what `store.show` returns of each step, in the order of processing."""
+        return dict(self._steps)
+
+    def tables(self, step: str) -> dict[str, Rows]:
+        """Return the tables of a step by name."""
+        found: dict[str, Rows] = self._steps.get(step, {}).get("tables", {})
+        return found
+
+    def rows(self, step: str, table: str) -> Rows:
+        """Return the rows of a table."""
+        return self.tables(step).get(table, [])
+
+    def values(self, step: str, table: str, column: str) -> list[float]:
+        """Return the finite numbers of a column."""
+        cells = [row.get(column) for row in self.rows(step, table)]
+        return [float(c) for c in cells if isinstance(c, (int, float)) and np.isfinite(c)]
+
+    def column(self, step: str, table: str, name: str) -> NDArray[np.float64]:
+        """Return the numbers (rows,) of a column, NaN where there is none."""
+        cells = [row.get(name) for row in self.rows(step, table)]
+        return np.array([np.nan if c is None else c for c in cells], dtype=np.float64)
+
+    def texts(self, step: str, table: str, name: str) -> NDArray[np.str_]:
+        """Return the texts (rows,) of a column."""
+        return np.array([str(row.get(name)) for row in self.rows(step, table)], dtype=np.str_)
+
+    def present(self, step: str, names: Sequence[str]) -> list[str]:
+        """Return those of the columns of reflections that a step has."""
+        if step not in self:
+            return []
+        there = self.store.manifest(step).columns
+        return [name for name in names if name in there]
+
+    def columns(self, step: str, names: Sequence[str]) -> Reflections:
+        """Return columns of a step's reflections; raise KeyError where one is not there."""
+        kept = self._columns.setdefault(step, {})
+        missing = [name for name in names if name not in kept]
+        if self.present(step, missing) != missing:
+            raise KeyError(f"{step} has no column {', '.join(missing)}")
+        if missing:
+            kept.update(self.store.columns(step, missing))
+        return {name: kept[name] for name in names}
+
+    def experiments(self, step: str) -> ExperimentList:
+        """Return the models as a step left them."""
+        if step not in self._experiments:
+            self._experiments[step] = self.store.experiments(step)
+        return self._experiments[step]
