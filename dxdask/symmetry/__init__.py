@@ -5,6 +5,7 @@ parameters : its parameters
 intensities, normalise, resolution : the intensities that are used
 operators, lattice_group : rotations of a lattice, its Laue groups and their axes
 correlations, likelihood, laue_group : the Laue group
+pair_correlations, forms, common_axes : several crystals in one setting
 absences : screw axes and the space group
 tables : what is reported
 """

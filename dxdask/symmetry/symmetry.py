@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import gemmi
 import numpy as np
+from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.columns import Reflections, check
+from dxdask.columns import Flag, Reflections, check
 from dxdask.errors import InputError, ParameterError
 from dxdask.indexing.common_setting import CommonSetting, common_setting
 from dxdask.indexing.reduction import inverse
@@ -18,12 +19,18 @@ from dxdask.reindex import Reference, ReindexParameters, reindex
 from dxdask.reindex.transform import Change, transform
 from dxdask.results import StepResult
 from dxdask.symmetry.absences import find_space_group
+from dxdask.symmetry.common_axes import one_setting
 from dxdask.symmetry.correlations import merge_p1
-from dxdask.symmetry.intensities import Intensities, spacings_of, usable_intensities
+from dxdask.symmetry.intensities import (
+    Intensities,
+    crystal_of_experiment,
+    spacings_of,
+    usable_intensities,
+)
 from dxdask.symmetry.lattice_group import LaueGroup, laue_groups
 from dxdask.symmetry.laue_group import doubts, find_laue_group
 from dxdask.symmetry.normalise import normalise
-from dxdask.symmetry.operators import is_axial, unique_under
+from dxdask.symmetry.operators import IDENTITY, is_axial, matrix_of, unique_under
 from dxdask.symmetry.parameters import SymmetryParameters
 from dxdask.symmetry.resolution import significant_d_min
 from dxdask.symmetry.tables import (
@@ -69,7 +76,8 @@ def symmetry(
     -------
     StepResult
         Columns experiment, hkl and flags of all rows, in the new axes; the models; tables
-        operators, laue_groups, systematic_absences, space_groups, reindexed.
+        forms (of several crystals), operators, laue_groups, systematic_absences, space_groups,
+        reindexed.
 
     Raises
     ------
@@ -110,6 +118,18 @@ def _determined(
             f"all {len(data)} usable reflections lie on axes of the lattice, which do not tell "
             "its symmetry; integrate more images, or give space_group="
         )
+    operators = [IDENTITY] * len(common.changes)
+    kept = np.ones(len(operators), dtype=np.bool_)
+    if len(operators) > 1:
+        within = find_laue_group(general, common.reduced, groups, by_crystal=True)
+        on_axis = is_axial(data.hkl, lattice)
+        aligned = one_setting(
+            data, ~on_axis, runs_of(experiments), within.best.rotations, lattice, parameters.cosym
+        )
+        report.tables.append(aligned.table)
+        report.messages += aligned.messages
+        data, operators, kept = aligned.data, list(aligned.operators), aligned.kept
+        general = data.select(~is_axial(data.hkl, lattice))
     found = find_laue_group(general, common.reduced, groups, by_crystal=False)
     report.tables += [operators_table(found), laue_groups_table(found)]
     report.messages.append(
@@ -118,8 +138,19 @@ def _determined(
     )
     report.messages += doubts(found)
     group, to_group = _space_group(data, found.best, parameters, report)
-    changes = [Change(basis=p @ found.best.change @ to_group, group=group) for p in common.changes]
-    return finished(reflections, experiments, changes, report)
+    changes = [
+        Change(basis=p @ matrix_of(w) @ found.best.change @ to_group, group=group)
+        for p, w in zip(common.changes, operators, strict=True)
+    ]
+    return finished(reflections, experiments, changes, kept, report)
+
+
+def runs_of(experiments: ExperimentList) -> list[str]:
+    """Return the names of the runs of each crystal."""
+    return [
+        ", ".join(dict.fromkeys(m.run for m in experiments.members if m.crystal == i))
+        for i in range(len(experiments.crystals))
+    ]
 
 
 def in_common_axes(observed: Intensities, common: CommonSetting) -> Intensities:
@@ -204,19 +235,24 @@ def finished(
     reflections: Reflections,
     experiments: ExperimentList,
     changes: list[Change],
+    kept: NDArray[np.bool_],
     report: Report,
 ) -> StepResult:
-    """Return rows and models in the new axes, with the report."""
+    """Return rows and models in the new axes, with the report.
+
+    kept : (n,) of each crystal; reflections of the others are no longer indexed, nor integrated.
+    """
     table, new, lost = transform(reflections, experiments, changes)
     if lost:
         report.messages.append(
             f"{lost} reflections have no integer indices in the new axes: not indexed"
         )
-    runs = [
-        ", ".join(dict.fromkeys(m.run for m in experiments.members if m.crystal == i))
-        for i in range(len(experiments.crystals))
-    ]
-    cells = [c.unit_cell for c in new.crystals]
+    if not kept.all():
+        crystal = crystal_of_experiment(experiments)[table["experiment"]]
+        out = (crystal >= 0) & ~kept[crystal]
+        table["hkl"][out] = 0
+        table["flags"][out] &= ~np.uint32(Flag.INDEXED | Flag.INTEGRATED)
+    runs, cells = runs_of(experiments), [c.unit_cell for c in new.crystals]
     report.tables.append(
         reindexed_table(runs, [c.basis for c in changes], cells, changes[0].group.xhm())
     )

@@ -145,7 +145,9 @@ def crystals_of(
         path = 1.0 + absorption * direction[:, 0] * np.cos(phi[rows])
         sigma = np.hypot(noise * true, 5.0)
         observed = true * path + sigma * rng.standard_normal(len(rows))
-        change = np.eye(3) if keep_axes else reduced_change(crystal)
+        # without orientation, whose rounding may choose among axes of equal length
+        plain = Crystal.from_cell(truth.cell, space_group=truth.group.xhm())
+        change = np.eye(3) if keep_axes else reduced_change(plain)
         if settings is not None:
             change = settings[i] @ change
         a = crystal.a @ np.linalg.inv(change).T

@@ -176,3 +176,38 @@ def test_unlike_cells_are_refused() -> None:
     table = {k: np.concatenate([one[k], other[k]]) for k in one}
     with pytest.raises(InputError, match="one form"):
         symmetry(table, type(a).of([*a, *b]))
+
+
+def test_wedges_of_two_forms_are_brought_to_one_setting() -> None:
+    truth, other = Truth.of("P 4", seed=1), Truth.of("P 4", seed=2)
+    flip = np.diag([1.0, -1.0, -1.0])
+    settings = [flip if i % 3 else np.eye(3) for i in range(20)]
+    table, a = crystals_of(truth, n=20, width=6.0, settings=settings)
+    rows, b = crystals_of(other, n=4, width=6.0, seed=7)
+    rows["experiment"] = rows["experiment"] + np.int32(20)
+    table = {k: np.concatenate([table[k], rows[k]]) for k in table}
+    experiments = type(a).of([*a, *b])
+    result = symmetry(table, experiments)
+    assert [r["form"] for r in result.table("forms").rows] == [1] * 20 + [2] * 4
+    assert result.table("laue_groups").rows[0]["group"] == "P 4"
+    used = np.any(result.reflections["hkl"] != 0, axis=1)
+    np.testing.assert_array_equal(used, table["experiment"] < 20)
+    asu, _ = asu_indices(result.reflections["hkl"][used], truth.group)
+    _, row = np.unique(pack(asu), return_inverse=True)
+    observed = table["intensity_sum"][used]
+    mean = (np.bincount(row, observed) / np.bincount(row))[row]
+    assert np.corrcoef(mean, observed)[0, 1] > 0.98
+    second = symmetry(table, experiments, SymmetryParameters(cosym={"form": 2}))
+    used = np.any(second.reflections["hkl"] != 0, axis=1)
+    np.testing.assert_array_equal(used, table["experiment"] >= 20)
+    with pytest.raises(InputError, match="of 2 forms"):
+        symmetry(table, experiments, SymmetryParameters(cosym={"form": 3}))
+
+
+def test_wedges_of_three_degrees_together_give_the_laue_group() -> None:
+    truth = Truth.of("P 41 21 2")
+    result = symmetry(*crystals_of(truth, n=30, width=3.0))
+    assert result.table("laue_groups").rows[0]["group"] == "P 4 2 2"
+    assert result.table("laue_groups").rows[0]["confidence"] > 0.8
+    # hardly any of the wedges has an axial reflection
+    assert truth.group.number in named(result) or is_ambiguous(result), result.messages
