@@ -79,6 +79,7 @@ __all__ = [
     "slice_sequence",
     "split_experiments",
     "stills_process",
+    "symmetry",
     "two_theta_refine",
     "why",
 ]
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
     reindex_integrated: StepFunction
     scale: StepFunction
     search_beam_position: StepFunction
+    symmetry: StepFunction
     two_theta_refine: StepFunction
 
 

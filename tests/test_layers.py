@@ -30,6 +30,7 @@ ORDER = (
     "dxdask.indexing",
     "dxdask.integration",
     "dxdask.reindex",
+    "dxdask.symmetry",
     "dxdask.two_theta",
     "dxdask.scaling",
     "dxdask.merging",

@@ -195,7 +195,8 @@ class Step:
     in_pass : the pass over the frames that makes the result instead, with those of other steps.
     needs : steps whose results it reads. carries : the one of them whose rows its own are, in
         their order: columns that the result lacks are taken over from there.
-    alternatives : of a step needed, another that, where it is in the store, is read in its place.
+    alternatives : of a step needed, others of which the first that is in the store is read in its
+        place.
     otherwise : what to do where a step needed is not in the store, beside running it.
     scope : `run`, each run alone, or `ensemble`, all of them; it may depend on the parameters.
     kinds : experiments that it is for.
@@ -224,7 +225,7 @@ class Step:
     in_pass: Callable[[], Pass] | None = None
     needs: tuple[str, ...] = ()
     carries: str | None = None
-    alternatives: Mapping[str, str] = field(default_factory=dict)
+    alternatives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     otherwise: str = ""
     scope: Scope | Callable[[Values], Scope] = "ensemble"
     kinds: tuple[Kind, ...] = ("sweeps",)
@@ -252,7 +253,12 @@ class Step:
         there : whether a step, by its name, is in the store, or about to be.
         """
         others = self.alternatives
-        return {n: others[n] if n in others and there(others[n]) else n for n in self.needs}
+        return {n: next((o for o in others.get(n, ()) if there(o)), n) for n in self.needs}
+
+    @property
+    def replacing(self) -> tuple[str, ...]:
+        """The steps that may be read in place of those it needs."""
+        return tuple(o for others in self.alternatives.values() for o in others)
 
     def given_of(self, parameters: Values) -> dict[str, Any]:
         """Return the parameters that are part of the fingerprint, as JSON holds them."""

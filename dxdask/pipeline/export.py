@@ -40,12 +40,13 @@ _SUFFIX = {
 _STEPS: dict[str, tuple[str, ...]] = {
     "mtz": ("merge",),
     "mmcif": ("merge",),
-    "unmerged": ("scale", "reindex_integrated", "integrate"),
+    "unmerged": ("scale", "symmetry", "reindex_integrated", "integrate"),
     "hkl": ("merge",),
     "stream": ("integrate",),
 }
 _ANY = (
     "scale",
+    "symmetry",
     "reindex_integrated",
     "integrate",
     "refine",

@@ -29,7 +29,7 @@ from dxdask.storage.importers.dials.steps import in_tabulated_setting
 from dxdask.storage.store.store import Store
 
 SETTINGS = "refine_bravais_settings"
-STEPS = ("scale", "reindex_integrated", "integrate", "refine", "reindex", "index")
+STEPS = ("scale", "symmetry", "reindex_integrated", "integrate", "refine", "reindex", "index")
 """Steps of a store whose crystal and intensities are a reference, the first that is there."""
 
 

@@ -202,7 +202,7 @@ def _reason_of_imported(store: Store, step: Step) -> str | None:
     needs = _needs(store, step)
     inputs = [store.manifest(n).fingerprint if store.has_step(n) else "" for n in needs]
     newer = next((n for n in step.sources(store.has_step).values() if n not in needs), None)
-    if newer is not None and newer in step.alternatives.values():
+    if newer is not None and newer in step.replacing:
         return f"{newer} was made since"
     there = set(store.runs)
     gone = next((name for name in manifest.made_from if name not in there), None)

@@ -30,7 +30,7 @@ CARRIED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "find_spots": ("find_spots",),
         "index": ("reindex", "index"),
         "refine": ("refine",),
-        "integrate": ("reindex_integrated", "integrate"),
+        "integrate": ("symmetry", "reindex_integrated", "integrate"),
         "scale": ("scale",),
     },
     "stills": {

@@ -42,6 +42,6 @@ STEP = Step(
     build=one_task(_refine, "index"),
     needs=("index",),
     carries="index",
-    alternatives={"index": "reindex"},
+    alternatives={"index": ("reindex",)},
     version="3",
 )

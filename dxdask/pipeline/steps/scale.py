@@ -42,6 +42,6 @@ STEP = Step(
     build=one_task(_scale, "integrate"),
     needs=("integrate",),
     carries="integrate",
-    alternatives={"integrate": "reindex_integrated"},
+    alternatives={"integrate": ("symmetry", "reindex_integrated")},
     version="4",
 )

@@ -35,5 +35,5 @@ STEP = Step(
     build=one_task(_refine, "integrate"),
     needs=("integrate",),
     otherwise="the cells of indexed spots are those of refine",
-    alternatives={"integrate": "reindex_integrated"},
+    alternatives={"integrate": ("symmetry", "reindex_integrated")},
 )

@@ -1,0 +1,16 @@
+"""The space group of integrated reflections, and all crystals in its axes.
+
+symmetry : the step
+parameters : its parameters
+intensities, normalise, resolution : the intensities that are used
+operators, lattice_group : rotations of a lattice, its Laue groups and their axes
+correlations, likelihood, laue_group : the Laue group
+pair_correlations, forms, common_axes : several crystals in one setting
+absences : screw axes and the space group
+tables : what is reported
+"""
+
+from dxdask.symmetry.parameters import SymmetryParameters
+from dxdask.symmetry.symmetry import symmetry
+
+__all__ = ["SymmetryParameters", "symmetry"]
