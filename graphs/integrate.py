@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from dask.delayed import Delayed, delayed
+from dask.graph_manipulation import clone
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
@@ -16,7 +17,18 @@ from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.literal import literal
 from dxdask.integration import local_profile
 from dxdask.integration.blocks import combine_sums, sum_block
-from dxdask.integration.context import IntegrationContext, integration_context, usable_pixels
+from dxdask.integration.context import (
+    IntegrationContext,
+    integration_context,
+    learns,
+    usable_pixels,
+)
+from dxdask.integration.learnt_profile import (
+    ProfileSums,
+    add_profile_sums,
+    sum_profiles,
+    with_best_profile,
+)
 from dxdask.integration.parameters import GlmParameters, IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
 from dxdask.integration.result import finish
@@ -76,10 +88,11 @@ def integrate(
     Delayed
         Tasks: 6 (mask, usable pixels, predict, context, first frames, finish; 7 with maps) + 1 a
         block + `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result
-        is the same to the last bit for any chunks. A task holds one block, and one int32 per pixel
-        of a frame; the last holds the table of the run, some 300 bytes a reflection. A frame that a
-        `FrameBlock` marks as unreadable is a problem of the result, and its reflections are not
-        integrated.
+        is the same to the last bit for any chunks. Profiles that may be learnt are another pass
+        over the frames, and 1 + its first frames, blocks and folds more. A task holds one block,
+        and five bytes per pixel of a frame; the last holds the table of the run, some 300 bytes a
+        reflection. A frame that a `FrameBlock` marks as unreadable is a problem of the result, and
+        its reflections are not integrated.
 
     Raises
     ------
@@ -99,12 +112,27 @@ def integrate(
     context = delayed(integration_context, pure=True)(
         predicted, experiment, parameters, local=local, n_frames=frames.shape[0], maps=by_pixel
     )
+    if learns(parameters.profile):
+        # read again: blocks that two passes share would be in memory until the second
+        first_pass = map_frames(
+            _profiles_of_block, clone(frames, seed="learn"), [context, good], label="learn-profiles"
+        )
+        learnt = tree_fold(
+            first_pass, add_profile_sums, fan_in=fan_in, label="learn-profiles-add", records=True
+        )
+        context = delayed(with_best_profile, pure=True)(context, learnt, frames.shape[1:])
     sums = map_frames(_sums_of_block, frames, [context, good], label="integrate")
     record = tree_fold(
         sums, partial(_merge, glm=glm), fan_in=fan_in, label="integrate-merge", records=True
     )
     result: Delayed = delayed(_finish, pure=True)(record, predicted, context, experiment)
     return result
+
+
+def _profiles_of_block(
+    block: Block, context: IntegrationContext, mask: NDArray[np.bool_]
+) -> ProfileSums:
+    return sum_profiles(block.frames, block.first, context, mask, unreadable=block.unreadable)
 
 
 def _sums_of_block(

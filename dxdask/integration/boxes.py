@@ -35,13 +35,14 @@ def _moved(panels: Any, p: int, s1: Any, e1: Any, e2: Any, a: float, b: float) -
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _shapes(
-    s1: Any, s0: Any, panel: Any, panels: Any, delta: float, shape: Any, extent: Any
+    s1: Any, s0: Any, panel: Any, panels: Any, delta: float, shape: Any, extent: Any, along: Any
 ) -> None:
-    """Fill shape (n, 3) and extent (n, 4).
+    """Fill shape (n, 3), extent (n, 4) and along (n, 2).
 
     shape: qxx, qxy, qyy with (eps1^2 + eps2^2) / delta^2 = qxx dx^2 + 2 qxy dx dy + qyy dy^2,
     1/px^2, of the affine map of Kabsch's e1, e2 onto the panel over +- delta.
     extent: smallest and largest x, then y (px), of the square of half width BACKGROUND_SCALE delta.
+    along: e1 on the panel, x and y.
     """
     for i in range(len(s1)):
         s, p = s1[i], panel[i]
@@ -56,6 +57,7 @@ def _shapes(
         # columns of d(x, y)/d(eps1, eps2) in units of delta
         m00, m10 = 0.5 * (ax - bx), 0.5 * (ay - by)
         m01, m11 = 0.5 * (cx - dx), 0.5 * (cy - dy)
+        along[i, 0], along[i, 1] = m00, m10
         det2 = (m00 * m11 - m01 * m10) ** 2
         shape[i, 0] = (m10 * m10 + m11 * m11) / det2
         shape[i, 1] = -(m00 * m10 + m01 * m11) / det2
@@ -70,14 +72,14 @@ def _shapes(
 
 def _shape_and_extent(
     predicted: Reflections, experiment: Experiment, profile: GaussianProfile
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats, Floats]:
     n = len(predicted["panel"])
-    shape, extent = np.empty((n, 3)), np.empty((n, 4))
+    shape, extent, along = np.empty((n, 3)), np.empty((n, 4)), np.empty((n, 2))
     delta = profile.n_sigma * profile.sigma_b
     s1 = np.ascontiguousarray(predicted["s1"])
     panels = panel_arrays(experiment.detector)
-    _shapes(s1, experiment.beam.s0, predicted["panel"], panels, delta, shape, extent)
-    return shape, extent
+    _shapes(s1, experiment.beam.s0, predicted["panel"], panels, delta, shape, extent, along)
+    return shape, extent, along
 
 
 def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
@@ -99,7 +101,7 @@ def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
     z = predicted["z_cal"]
     near = np.isfinite(half) & (z + half > first) & (z - half < last)
     predicted, half, z = select(predicted, near), half[near], z[near]
-    _, extent = _shape_and_extent(predicted, experiment, profile)
+    _, extent, _ = _shape_and_extent(predicted, experiment, profile)
     inside = np.asarray(np.isfinite(extent).all(axis=1))
     predicted, half, z, extent = select(predicted, inside), half[inside], z[inside], extent[inside]
     z0 = np.maximum(np.floor(z - half), first)
@@ -143,7 +145,7 @@ def ellipsoids(
     local : centres and widths of the fitted profiles; None: the predicted ones.
     """
     profile, scan = require_profile(experiment), require_rotation(experiment).scan
-    q, _ = _shape_and_extent(predicted, experiment, profile)
+    q, _, along = _shape_and_extent(predicted, experiment, profile)
     w = (predicted["zeta"] / (profile.n_sigma * profile.sigma_m)) ** 2
     panels = panel_arrays(experiment.detector)
     offset, size = panels.offset[predicted["panel"]], panels.image_size[predicted["panel"]]
@@ -169,7 +171,7 @@ def ellipsoids(
         panel_number=predicted["panel"].astype(np.int32),
         phi=scan.phi_from_z(np.arange(first, last + 1)),
         first=first,
-        profile=_profiles(q, centre, predicted, experiment, local),
+        profile=_profiles(q, centre, predicted, experiment, local)._replace(along=along),
     )
 
 

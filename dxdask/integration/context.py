@@ -29,6 +29,7 @@ class IntegrationContext:
     photons : how counts become photons, and which are valid.
     glm : parameters of the background.
     fit : parameters of the profiles.
+    note : message of the choice of the profile; empty without one.
     """
 
     run: str
@@ -36,6 +37,12 @@ class IntegrationContext:
     photons: Photons
     glm: GlmParameters
     fit: ProfileParameters
+    note: str = ""
+
+
+def learns(fit: ProfileParameters) -> bool:
+    """Return True if a pass over the frames is to learn profiles."""
+    return fit.fitting and fit.algorithm != "gaussian"
 
 
 def usable_pixels(

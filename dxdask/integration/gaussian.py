@@ -1,4 +1,4 @@
-"""Fitted profile of a reflection: a Gaussian in Kabsch's frame, over pixels and frames.
+"""Fitted profile of a reflection: a Gaussian in Kabsch's frame, or a learnt one, over pixels.
 
 It is the product of a part over the pixels, the same on all frames, and of the fraction of the
 rotation in each frame. A pixel's weight is an integer, so that sums over pixels are exact in any
@@ -23,18 +23,35 @@ _SAMPLED = 0.8  # px, the width from which one sample a pixel is enough: sum p^2
 _NARROWEST = 0.04  # px^2, the least variance of a profile
 
 
+class Learnt(NamedTuple):
+    """Densities learnt from strong reflections, on a grid over the plane in widths of the Gaussian.
+
+    grids: (k, n, n), averaged over a pixel, of regions and stretches of the scan; last axis along
+    Kabsch's e1. half: of the grid, widths.
+    """
+
+    grids: Floats
+    half: float
+
+
 class Profiles(NamedTuple):
     """Gaussians of n reflections over the pixels of the stored frame and the rotation.
 
     centre: (n, 3), x and y (px), phi (rad). inverse: (n, 3), xx, xy, yy of the inverse of the
     covariance, 1/px^2. samples: (n,) int64, points along each side of a pixel, over which its
-    weight is averaged. rotation: (n,), |zeta| / (sqrt2 sigma_m), 1/rad.
+    weight is averaged. rotation: (n,), |zeta| / (sqrt2 sigma_m), 1/rad. learnt: (n,) int64, the
+    grid of each that takes the place of the Gaussian over the pixels; -1 for none. along: (n, 2),
+    direction of Kabsch's e1 on the panel. grids, half: as of `Learnt`.
     """
 
     centre: Floats
     inverse: Floats
     samples: NDArray[np.int64]
     rotation: Floats
+    learnt: NDArray[np.int64]
+    along: Floats
+    grids: Floats
+    half: float
 
 
 def profiles(centre: Floats, covariance: Floats, zeta: Floats, sigma_m: float) -> Profiles:
@@ -59,13 +76,70 @@ def profiles(centre: Floats, covariance: Floats, zeta: Floats, sigma_m: float) -
     det = xx * yy - xy**2
     inverse = np.stack([yy / det, -xy / det, xx / det], axis=1)
     rotation = np.abs(zeta) / (np.sqrt(2.0) * sigma_m)
-    return Profiles(centre, inverse, samples.astype(np.int64), rotation)
+    none = np.full(len(zeta), -1, dtype=np.int64)
+    along = np.tile([1.0, 0.0], (len(zeta), 1))
+    whole = samples.astype(np.int64)
+    return Profiles(centre, inverse, whole, rotation, none, along, np.zeros((1, 1, 1)), 1.0)
+
+
+def with_learnt(p: Profiles, learnt: Learnt, which: NDArray[np.int64]) -> Profiles:
+    """Return the profiles with the grid `which` (n,) of each in place of its Gaussian."""
+    return p._replace(learnt=which, grids=learnt.grids, half=learnt.half)
 
 
 def weight_of_sums(p: Profiles) -> Floats:
     """Return the factors (n,) from weights P to the fraction p of a reflection in a pixel."""
     i = p.inverse
-    return np.asarray(np.sqrt(i[:, 0] * i[:, 2] - i[:, 1] ** 2) / (2.0 * np.pi * PEAK))
+    root = np.sqrt(i[:, 0] * i[:, 2] - i[:, 1] ** 2)
+    largest = p.grids.max(axis=(1, 2))[np.maximum(p.learnt, 0)]
+    return np.asarray(root * np.where(p.learnt >= 0, largest, 0.5 / np.pi) / PEAK)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _whitened(root: float, xy: float, rest: float, dx: float, dy: float) -> Any:
+    return root * dx + xy / root * dy, rest * dy
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def grid_map(p: Any, r: int, half: float, n: int) -> Any:
+    """Return a, b, c, d of the map from the frame to a grid of n points for reflection r.
+
+    The place of a point dx, dy (px) from its centre is a dx + b dy, c dx + d dy from the middle of
+    the grid, in steps. In widths of the Gaussian it is a circle; e1 is along the first axis.
+    """
+    xx, xy, yy = p.inverse[r, 0], p.inverse[r, 1], p.inverse[r, 2]
+    root, rest = math.sqrt(xx), math.sqrt(yy - xy * xy / xx)
+    c, s = _whitened(root, xy, rest, p.along[r, 0], p.along[r, 1])
+    step = 2.0 * half / (n - 1) * math.sqrt(c * c + s * s)
+    c, s, mixed = c / step, s / step, xy / root
+    return c * root, c * mixed + s * rest, -s * root, c * rest - s * mixed
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _interpolated(grid: Any, u: float, v: float) -> float:
+    """Return the value of a grid (n, n) at a place, 0 outside."""
+    n = len(grid)
+    k, m = math.floor(v), math.floor(u)
+    if not (0 <= k < n - 1 and 0 <= m < n - 1):
+        return 0.0
+    a, b = v - k, u - m
+    low = (1.0 - b) * grid[k, m] + b * grid[k, m + 1]
+    high = (1.0 - b) * grid[k + 1, m] + b * grid[k + 1, m + 1]
+    return float((1.0 - a) * low + a * high)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_learnt(p: Any, inner: Any, r: int, at: int, largest: float, weights: Any) -> None:
+    grid = p.grids[p.learnt[r]]
+    a, b, c, d = grid_map(p, r, p.half, len(grid))
+    middle = 0.5 * (len(grid) - 1)
+    for y in range(inner[2], inner[3]):
+        dy = y + 0.5 - p.centre[r, 1]
+        for x in range(inner[0], inner[1]):
+            dx = x + 0.5 - p.centre[r, 0]
+            value = _interpolated(grid, a * dx + b * dy + middle, c * dx + d * dy + middle)
+            weights[at] = int(PEAK * value / largest + 0.5)
+            at += 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -74,8 +148,15 @@ def fill_weights(rows: Any, e: Any, starts: Any, weights: Any) -> None:
 
     They run along x, then y, int32, of the part of the profile that is the same on all frames.
     """
+    largest = np.empty(len(e.profile.grids))
+    for k in range(len(largest)):
+        largest[k] = e.profile.grids[k].max()
     for i in range(len(rows)):
         r = rows[i]
+        k = e.profile.learnt[r]
+        if k >= 0:
+            _fill_learnt(e.profile, e.inner[r], r, starts[i], largest[k], weights)
+            continue
         xx, xy, yy = e.profile.inverse[r, 0], e.profile.inverse[r, 1], e.profile.inverse[r, 2]
         n, at = e.profile.samples[r], starts[i]
         for y in range(e.inner[r, 2], e.inner[r, 3]):

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
 from dxdask.integration.blocks import sum_block
-from dxdask.integration.context import integration_context, usable_pixels
+from dxdask.integration.context import integration_context, learns, usable_pixels
+from dxdask.integration.learnt_profile import sum_profiles, with_best_profile
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
@@ -62,4 +63,8 @@ def integrate(
         predicted, experiment, parameters, local=local, n_frames=len(frames), maps=maps
     )
     good = usable_pixels(mask, experiment, frames.shape[1:])
+    if learns(parameters.profile):
+        context = with_best_profile(
+            context, sum_profiles(frames, 0, context, good), frames.shape[1:]
+        )
     return finish(sum_block(frames, 0, context, good), predicted, context, experiment)

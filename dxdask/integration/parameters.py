@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from dxdask.parameters import Parameters, parameter
 from dxdask.prediction import PredictionParameters
 
 
+class LearntParameters(Parameters):
+    """Profiles learnt from strong reflections."""
+
+    scan_step: float = parameter(
+        30.0, "Stretch of the scan with profiles of its own.", unit="degree", gt=0, expert=1
+    )
+    half: float = parameter(
+        5.0, "Half size of the grid, in widths of the Gaussian.", gt=0, le=20, expert=2
+    )
+    n: int = parameter(41, "Number of points along a side of the grid.", ge=9, le=201, expert=2)
+
+
 class ProfileParameters(Parameters):
     """Widths of the reflections (Kabsch 2010) and profile fitting."""
+
+    algorithm: Literal["auto", "gaussian", "learnt"] = parameter(
+        "auto",
+        "Profile that is fitted: a Gaussian, one learnt from strong reflections in a pass over the "
+        "frames of its own, or (auto) the learnt one where the Gaussian misplaces a quarter of "
+        "their counts and residuals are smaller with the learnt one.",
+    )
+    learnt: LearntParameters = LearntParameters()
 
     fitting: bool = parameter(True, "Fit profiles, beside summing the foreground.")
     valid_foreground_threshold: float = parameter(

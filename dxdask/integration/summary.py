@@ -83,15 +83,20 @@ def integration_tables(r: Reflections, experiment: Experiment) -> tuple[Table, .
 
 
 def integration_messages(
-    r: Reflections, experiment: Experiment, calibration: Calibration | None
+    r: Reflections, experiment: Experiment, calibration: Calibration | None, note: str = ""
 ) -> tuple[str, ...]:
-    """Return the messages of one run; calibration : None without profile fitting."""
+    """Return the messages of one run; calibration : None without profile fitting.
+
+    note : of the choice of the profile.
+    """
     profile = _profile(experiment)
     n_sum = int(has_flag(r, Flag.INTEGRATED_SUM).sum())
     fits: tuple[str, ...] = ()
     if calibration is not None:
         n_prf = int(has_flag(r, Flag.INTEGRATED_PRF).sum())
         fits = (f" Integrated {n_prf} reflections by profile fitting",)
+        if note:
+            fits += (note,)
         if calibration.is_determined:
             fits += (f" Profiles differ from those fitted by {100 * calibration.error:.1f} %",)
         else:
