@@ -40,7 +40,7 @@ quick: $(READY) ## the tests that need nothing but this repository
 	$(BIN)/python -m pytest $(PARALLEL) $(QUICK) -q
 
 slow: $(READY) ## the long tests, run by CI
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 wheel: $(READY) ## the wheel in a fresh environment, used from this folder; on Slurm where there is one
 	$(BIN)/python -m pytest tests/e2e/test_plain_wheel.py
