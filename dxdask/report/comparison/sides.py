@@ -46,7 +46,7 @@ class Side:
 
     def median(self, step: str, table: str, name: str) -> float | None:
         """Return the median of a column, None where it has no number."""
-        found = [float(v) for row in self.rows(step, table) if _number(v := row.get(name))]
+        found = [float(row[name]) for row in self.rows(step, table) if _number(row.get(name))]
         return float(np.median(found)) if found else None
 
 
