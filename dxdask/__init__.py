@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         stills_process,
     )
     from dxdask.pipeline.step_functions import StepFunction
+    from dxdask.report.comparison.compare import compare
     from dxdask.report.page.make import report
     from dxdask.storage.store.store import Store
 
@@ -44,6 +45,7 @@ __all__ = [
     "Store",
     "apply_mask",
     "combine_experiments",
+    "compare",
     "detector_shifts",
     "detector_statistics",
     "dump",
@@ -141,6 +143,7 @@ def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store
 
 
 _ABOVE = {
+    "compare": "dxdask.report.comparison.compare",
     "ledger": "dxdask.ledger.sums",
     "report": "dxdask.report.page.make",
     "why": "dxdask.ledger.why",

@@ -13,6 +13,7 @@ import typer
 from dxdask.cli import (
     cluster,
     commands,
+    compare,
     demo,
     dump,
     experiments,
@@ -36,6 +37,7 @@ TRACEBACK = "DXDASK_TRACEBACK"
 COMMANDS = (
     cluster,
     commands,
+    compare,
     demo,
     dump,
     experiments,

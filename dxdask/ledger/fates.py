@@ -33,7 +33,7 @@ class Fates(NamedTuple):
 
     def counts(self) -> list[int]:
         """Return the number of rows of each name."""
-        return np.bincount(self.code, minlength=len(self.names)).tolist()
+        return [int(n) for n in np.bincount(self.code, minlength=len(self.names))]
 
     def of(self, row: int) -> tuple[str, str]:
         """Return fate and reason of a row."""

@@ -135,7 +135,7 @@ def _merged(store: Store, target: np.ndarray, group: gemmi.SpaceGroup) -> list[T
     ]  # fmt: skip
     table = store.columns("merge", names)
     mine = np.flatnonzero((asu_indices(table["hkl"], group)[0] == target).all(axis=1))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             n: " ".join(map(str, table[n][i])) if n == "hkl" else table[n][i].item()
             for n in names

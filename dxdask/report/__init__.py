@@ -13,6 +13,7 @@ panel_moves : moves of the panels in metrology.
 values : the numbers behind plots, without matplotlib.
 page : the report as one HTML page.
 sections : the sections of the page, one a module.
+comparison : two branches, stores or runs side by side.
 step_tables : tables, columns and arrays of a store, each read once.
 found, suspicions : what the steps found; what is unlike good data.
 runs : runs with their geometry as imported.

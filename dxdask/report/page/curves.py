@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.arrays import Floats
 from dxdask.models import ExperimentList
 from dxdask.report.page.plots import Lines, Series, Style
 from dxdask.report.step_tables import StepTables
@@ -28,7 +28,7 @@ def by_run(
 
 
 def of_images(
-    run: NDArray[np.int64], image: NDArray[np.int64], values: Floats, names: Sequence[str]
+    run: NDArray[Any], image: NDArray[np.int64], values: NDArray[Any], names: Sequence[str]
 ) -> list[Series]:
     """Return the mean of values (n,) by image, one curve for each name that run (n,) counts."""
     curves = []
@@ -53,17 +53,15 @@ def names_of(experiments: ExperimentList) -> list[str]:
     ]
 
 
-def images(title: str, y: str, series: Sequence[Series], **options: object) -> list[Lines]:
+def images(title: str, y: str, series: Sequence[Series], **options: Any) -> list[Lines]:
     """Return the plot of curves against the image, none where there is no curve."""
-    found = Lines(title=title, x="image", y=y, series=series, **options)  # type: ignore[arg-type]
+    found = Lines(title=title, x="image", y=y, series=series, **options)
     return [found] if series else []
 
 
-def shells(title: str, y: str, series: Sequence[Series], **options: object) -> list[Lines]:
+def shells(title: str, y: str, series: Sequence[Series], **options: Any) -> list[Lines]:
     """Return the plot of curves against 1/d^2, labelled with d, none where there is no curve."""
-    found = Lines(  # type: ignore[call-overload]
-        title=title, x="resolution d (Å)", y=y, series=series, resolution=True, **options
-    )
+    found = Lines(title=title, x="resolution d (Å)", y=y, series=series, resolution=True, **options)
     return [found] if series else []
 
 

@@ -45,7 +45,17 @@ def report(
     >>> dxdask.report("tiny.zarr", "tiny.html").name
     'tiny.html'
     """
-    text = report_html(opened(store, branch))
+    return write_page(report_html(opened(store, branch)), path)
+
+
+def write_page(text: str, path: str | os.PathLike[str]) -> Path:
+    """Write a page, complete or not at all; return its path.
+
+    Raises
+    ------
+    InputError
+        It cannot be written.
+    """
     target = Path(path)
     try:
         aside = target.with_name(f".{target.name}.{os.getpid()}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gemmi
 import numpy as np
 
-from dxdask.arrays import Floats
+from dxdask.arrays import Floats, Mask
 from dxdask.models.symmetry import asu_indices, epsilon, is_absent, is_centric, pack
 from dxdask.report.page.curves import shells
 from dxdask.report.page.plots import Lines, Plot, Series
@@ -88,7 +88,7 @@ def _wilson(s2: Floats, mean: Floats) -> list[Series]:
     return curves
 
 
-def _cumulative(z: Floats, centric: Floats) -> Lines:
+def _cumulative(z: Floats, centric: Mask) -> Lines:
     from scipy.special import erf
 
     at = np.linspace(0, 2, 81)
