@@ -27,9 +27,9 @@ def store(processed: Store, tmp_path: Path) -> Store:
 def test_scale_and_merge_take_its_reflections(store: Store) -> None:
     result = dxdask.symmetry(store)
     assert result is not None
-    assert {"operators", "laue_groups", "space_groups"} <= set(
+    assert {"operators", "laue_groups", "space_groups"} <= {
         t.name for t in store.tables("symmetry")
-    )
+    }
     assert stale_steps(store)["scale"].startswith("symmetry of run")
     dxdask.scale(store)
     dxdask.merge(store)
