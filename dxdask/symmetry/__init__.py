@@ -7,6 +7,7 @@ operators, lattice_group : rotations of a lattice, its Laue groups and their axe
 correlations, likelihood, laue_group : the Laue group
 pair_correlations, forms, common_axes : several crystals in one setting
 absences : screw axes and the space group
+twinning : statistics of twinning and pseudo-translation
 tables : what is reported
 """
 

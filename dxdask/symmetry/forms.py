@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -127,7 +128,7 @@ def embedding(
     return np.asarray((vectors / length).reshape(n, k, -1))
 
 
-def _leading(matrix: scipy.sparse.sparray) -> tuple[Floats, Floats]:
+def _leading(matrix: Any) -> tuple[Floats, Floats]:
     """Return the leading eigenvalues and eigenvectors, those above the size of the lowest one.
 
     The spectrum of noise is symmetric about zero.

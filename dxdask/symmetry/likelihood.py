@@ -110,17 +110,17 @@ def group_scores(
     found = []
     for place, i in enumerate(order):
         following = p[order[place + 1]] if place + 1 < len(order) else 0.0
-        mine = [scores[w] for w in elements(groups[i])]
-        others = [s for s in scores.values() if s not in mine]
+        present = [scores[w] for w in elements(groups[i])]
+        absent = [s for s in scores.values() if s not in present]
         found.append(
             GroupScore(
                 rotations=groups[i],
                 likelihood=float(p[i]),
                 confidence=float(np.sqrt(p[i] * max(p[i] - following, 0.0))),
-                z_for=_rms(mine),
-                z_against=_rms(others),
-                cc_for=_mean_cc(mine),
-                cc_against=_mean_cc(others),
+                z_for=_rms(present),
+                z_against=_rms(absent),
+                cc_for=_mean_cc(present),
+                cc_against=_mean_cc(absent),
             )
         )
     return found

@@ -21,19 +21,6 @@ class SystematicAbsencesParameters(Parameters):
     )
 
 
-class CentringParameters(Parameters):
-    """Parameters of the search for centring that the axes do not have."""
-
-    check: bool = parameter(True, "Look for centring of a primitive cell by absent reflections.")
-    max_intensity: float = parameter(
-        0.02,
-        "Largest mean of absent reflections, as a fraction of that of all others.",
-        expert=1,
-        gt=0,
-        lt=1,
-    )
-
-
 class CosymParameters(Parameters):
     """Parameters of the common setting of several crystals."""
 
@@ -101,6 +88,5 @@ class SymmetryParameters(Parameters):
     )
     partiality_threshold: float = parameter(0.4, "Least partiality.", ge=0, le=1)
     systematic_absences: SystematicAbsencesParameters = SystematicAbsencesParameters()
-    centring: CentringParameters = CentringParameters()
     cosym: CosymParameters = CosymParameters()
     twinning: TwinningParameters = TwinningParameters()

@@ -40,6 +40,7 @@ from dxdask.symmetry.tables import (
     reindexed_table,
     space_groups_table,
 )
+from dxdask.symmetry.twinning import twinning_statistics, twinning_table, verdict
 from dxdask.tables import Table
 
 CERTAIN = 0.9
@@ -77,7 +78,7 @@ def symmetry(
     StepResult
         Columns experiment, hkl and flags of all rows, in the new axes; the models; tables
         forms (of several crystals), operators, laue_groups, systematic_absences, space_groups,
-        reindexed.
+        twinning, reindexed.
 
     Raises
     ------
@@ -138,6 +139,11 @@ def _determined(
     )
     report.messages += doubts(found)
     group, to_group = _space_group(data, found.best, parameters, report)
+    statistics = twinning_statistics(
+        general, common.reduced, found.best, lattice, parameters.twinning
+    )
+    report.tables.append(twinning_table(statistics))
+    report.messages += verdict(statistics, parameters.twinning.patterson_threshold)
     changes = [
         Change(basis=p @ matrix_of(w) @ found.best.change @ to_group, group=group)
         for p, w in zip(common.changes, operators, strict=True)
