@@ -89,7 +89,7 @@ def warnings(scaled: Scaled, n_all: int, excluded: Sequence[Mapping[str, Any]]) 
             "their own: the others overlap or have bad pixels, and depend on fitted profiles alone"
         )
     g, experiment = scaled.g[~scaled.faint], scaled.observations.experiment[~scaled.faint]
-    n = len(scaled.model.scales)
+    n = scaled.model.n_experiments
     least, most = np.full(n, np.inf), np.zeros(n)
     np.minimum.at(least, experiment, g)
     np.maximum.at(most, experiment, g)

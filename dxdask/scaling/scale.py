@@ -16,8 +16,8 @@ from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
 from dxdask.results import StepResult
-from dxdask.scaling.fit import scales_of
 from dxdask.scaling.intensities import blocks_of_rows
+from dxdask.scaling.model import needs_of
 from dxdask.scaling.observations import (
     NEEDED,
     Observations,
@@ -29,6 +29,7 @@ from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.reports import exclusion_table, exclusions, warnings
 from dxdask.scaling.rounds import Scaled, scale_observations
 from dxdask.scaling.tables import scaling_messages, scaling_tables
+from dxdask.scaling.variables import Variables, columns_of, variables_of
 
 _OWN_FLAGS = Flag.BAD_FOR_SCALING | Flag.SCALED
 
@@ -73,7 +74,9 @@ def scale(
     """
     parameters = parameters or ScalingParameters()
     chosen = chosen_observations(reflections, experiments, parameters)
-    scaled = scale_observations(chosen.observations, experiments, chosen.group, parameters)
+    scaled = scale_observations(
+        chosen.observations, experiments, chosen.group, parameters, chosen.variables
+    )
     result = scaled_result(reflections, experiments, chosen, scaled, parameters)
     return replace(result, reflections={**reflections, **result.reflections})
 
@@ -84,12 +87,14 @@ class ChosenObservations:
 
     Attributes
     ----------
-    observations : used in scaling. well, kept : (n,) integrated well, and used in scaling.
+    observations, variables : used in scaling, and what their scales depend on.
+    well, kept : (n,) integrated well, and used in scaling.
     d : (n,) Angstrom. cell, group : common to the experiments. excluded : rows (reason, n) of the
     reflections that are not scaled.
     """
 
     observations: Observations
+    variables: Variables
     well: NDArray[np.bool_]
     kept: NDArray[np.bool_]
     d: Floats
@@ -124,8 +129,12 @@ def chosen_observations(
         expected=parameters.weighting.counting_variance == "expected",
         choice=choice,
     )
+    needs = needs_of(experiments, parameters)
     return ChosenObservations(
         observations=obs,
+        variables=variables_of(
+            reflections, obs.rows, obs.d[obs.group], experiments, **_wanted(needs)
+        ),
         well=well,
         kept=kept,
         d=d,
@@ -133,6 +142,15 @@ def chosen_observations(
         group=group,
         excluded=exclusions(reflections, d, well, kept, parameters.cut_data),
     )
+
+
+def _wanted(needs: frozenset[str]) -> dict[str, bool]:
+    return {"detector": "detector" in needs, "directions": "directions" in needs}
+
+
+def columns_after(experiments: ExperimentList, parameters: ScalingParameters) -> tuple[str, ...]:
+    """Return the columns that `scaled_result` reads."""
+    return ("flags", *columns_of(**_wanted(needs_of(experiments, parameters))))
 
 
 def scaled_result(
@@ -144,7 +162,7 @@ def scaled_result(
 ) -> StepResult:
     """Return the columns that scaling adds or changes, and its tables and messages.
 
-    reflections : those that `chosen` is of; columns experiment, z_cal, flags.
+    reflections : those that `chosen` is of; columns `columns_after`.
     """
     obs, well, kept = scaled.observations, chosen.well, chosen.kept
     flags = reflections["flags"] & ~np.uint32(_OWN_FLAGS)
@@ -159,7 +177,7 @@ def scaled_result(
         reflections={
             "experiment": reflections["experiment"],
             "flags": flags,
-            **_scales(reflections, chosen.d, scaled),
+            **_scales(reflections, experiments, chosen.d, scaled),
         },
         tables=(*scaling_tables(len(well), int((~kept).sum()), obs, experiments, scaled), left_out),
         messages=(
@@ -169,16 +187,18 @@ def scaled_result(
     )
 
 
-def _scales(reflections: Reflections, d: Floats, scaled: Scaled) -> Reflections:
+def _scales(
+    reflections: Reflections, experiments: ExperimentList, d: Floats, scaled: Scaled
+) -> Reflections:
     """Return scale, intensity and intensity_variance of all reflections."""
     obs = scaled.observations
     scale = np.empty(len(d))
     # the design of all reflections at once is larger than their columns
     for rows in blocks_of_rows(len(d)):
-        index, value = scaled.model.design(
-            reflections["experiment"][rows], reflections["z_cal"][rows], d[rows]
+        variables = variables_of(
+            reflections, rows, d[rows], experiments, **_wanted(scaled.model.needs)
         )
-        scale[rows] = scales_of(index, value, scaled.parameters)
+        scale[rows] = scaled.model.design(variables).scales(scaled.parameters)
     scale[obs.rows] = scaled.g
     table: Reflections = {"scale": scale}
     for name, values in (

@@ -21,9 +21,9 @@ def scaling_messages(
     lines = [
         f"Space group being used during scaling is {group}",
         f"Using median unit cell across experiments : ({', '.join(f'{x:.4f}' for x in cell)})",
-        f"Parameters refined: {scaled.model.n_scales} of scale, "
-        f"{scaled.model.n_parameters - scaled.model.n_scales} of decay, "
-        f"in {len(scaled.costs)} rounds",
+        "Parameters refined: "
+        + ", ".join(f"{n} of {name}" for name, n in scaled.model.counts.items())
+        + f", in {len(scaled.costs)} rounds",
     ]
     both = scaled.observations.estimates
     if both.has_fit.any():
@@ -102,19 +102,30 @@ def scaling_tables(
             rows=scaled.error_rows,
             headings=bins,
         ),
+        *(_validation_table(scaled) if scaled.validation else ()),
     )
+
+
+def _validation_table(scaled: Scaled) -> tuple[Table]:
+    headings = {
+        "absorption": ("absorption", ""),
+        "n_parameters": ("parameters", "d"),
+        "n_free": ("n_free", "d"),
+        "r_meas_work": ("Rmeas\nwork", ".4f"),
+        "r_meas_free": ("Rmeas\nfree", ".4f"),
+        "gain": ("gain\n(sigma)", ".1f"),
+    }
+    title = "Agreement of unique reflections left out of the fit"
+    return (Table(name="validation", title=title, rows=scaled.validation, headings=headings),)
 
 
 def _run_rows(
     obs: Observations, experiments: ExperimentList, scaled: Scaled
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    place = scaled.model.n_scales
-    b_factors: list[tuple[float, float]] = []
-    for smoother in scaled.model.decays:
-        mine = scaled.parameters[place : place + smoother.n_points]
-        b_factors.append((float(mine.min()), float(mine.max())))
-        place += smoother.n_points
+    b_factors = [
+        (float(b.min()), float(b.max())) for b in scaled.model.of("decay", scaled.parameters)
+    ]
     order = np.argsort(obs.experiment, kind="stable")
     bounds = np.searchsorted(obs.experiment[order], np.arange(len(experiments) + 1))
     for i, experiment in enumerate(experiments):
