@@ -35,8 +35,9 @@ def _accumulate(curvature, owner, local, index, value, first, dense, out):  # ty
         block = out[owner[index[i, 0]]]
         for j in range(n):
             scaled = curvature[i] * x[j]
-            for k in range(n):
-                block[places[j], places[k]] += scaled * x[k]
+            for k in range(j + 1):
+                a, b = max(places[j], places[k]), min(places[j], places[k])
+                block[a, b] += scaled * x[k]
 
 
 class Blocks:
@@ -67,6 +68,7 @@ class Blocks:
         """
         blocks = np.zeros_like(self.inverse)
         _accumulate(curvature, self.owners, self.local, *design.arrays, blocks)
+        blocks += np.tril(blocks, -1).transpose(0, 2, 1)
         diagonal = blocks[self.owners, self.local, self.local] + restraint
         added = damping * np.where(diagonal > 0.0, diagonal, 1.0)
         blocks[self.owners, self.local, self.local] = diagonal + added

@@ -173,7 +173,7 @@ class _Problem:
         out = np.empty_like(right)
         data = (self.offsets, self.weight, self.g, self.prior, self.mean, self.norm)
         for _ in range(4 * len(right) + 20):
-            if rho <= 1e-9 * first or rho == 0.0:
+            if rho <= 1e-7 * first or rho == 0.0:
                 break
             _apply_normal(*data, *self.design.arrays, direction, self.buffer, out)
             out += (self.restraint + damping) * direction
@@ -221,11 +221,14 @@ def fit_scales(
     problem = _Problem(offsets, weight, intensity, design, restraint, target, prior)
     blocks = Blocks(owners)
     cost = problem.move(start)
-    costs, damping = [cost], 1e-6
+    costs, damping, blocks_damping = [cost], 1e-6, 0.0
     for _ in range(max_iterations):
-        p, right, curvature = problem.p, problem.gradient(), problem.curvature()
+        p, right = problem.p, problem.gradient()
         while True:
-            added = blocks.update(curvature, design, restraint, damping)
+            # a preconditioner of the first step does for the others, which move the scales little
+            if damping > blocks_damping:
+                added = blocks.update(problem.curvature(), design, restraint, damping)
+                blocks_damping = damping
             new = problem.move(p + problem.solve(right, blocks, added))
             if new <= cost or damping > 1e6:
                 break

@@ -118,6 +118,12 @@ class BasicErrorModelParameters(Parameters):
 class ErrorModelParameters(Parameters):
     """Parameters of the error model, by the scatter of the equivalents."""
 
+    grouping: Literal["combined", "individual"] = parameter(
+        "combined",
+        "One error model for all runs, or one for each (of those with too few equivalents, that of "
+        "all).",
+    )
+
     error_model: Literal["basic", "None"] = parameter(
         "basic", "Error model. None: keep the errors of integration."
     )
@@ -156,6 +162,31 @@ class ScalingOptionsParameters(Parameters):
     free_set_offset: int = parameter(0, "Which of the disjoint free sets is used.", ge=0, expert=1)
 
 
+class DeltaCCHalfParameters(Parameters):
+    """Parameters of the exclusion by delta CC1/2."""
+
+    mode: Literal["dataset", "image_group"] = parameter(
+        "dataset", "Exclude whole runs, or groups of images."
+    )
+    group_size: int = parameter(10, "Number of images of a group.", ge=1)
+    stdcutoff: float = parameter(
+        4.0, "Standard deviations of delta CC1/2 below its mean, from which on a part is excluded."
+    )
+    max_cycles: int = parameter(6, "Maximum number of rounds of exclusion.", ge=1, expert=1)
+    max_percent_removed: float = parameter(
+        10.0, "Maximum part of the reflections that is excluded.", unit="percent", gt=0, expert=1
+    )
+
+
+class FilteringParameters(Parameters):
+    """Exclusion of runs or images that disagree with the others."""
+
+    method: Literal["None", "deltacchalf"] = parameter(
+        "None", "deltacchalf: exclude parts of the data without which CC1/2 is higher."
+    )
+    deltacchalf: DeltaCCHalfParameters = parameter(DeltaCCHalfParameters(), "Delta CC1/2.")
+
+
 class ScalingRefineryParameters(Parameters):
     """Parameters of the minimiser."""
 
@@ -192,6 +223,12 @@ class ScalingParameters(Parameters):
     )
     scaling_refinery: ScalingRefineryParameters = parameter(
         ScalingRefineryParameters(), "Minimiser."
+    )
+    filtering: FilteringParameters = parameter(
+        FilteringParameters(), "Exclusion of runs or images that disagree."
+    )
+    exclude_images: tuple[str, ...] = parameter(
+        (), "Images that are not scaled: RUN:FIRST:LAST, numbers as in the scan, both included."
     )
     anomalous: bool = parameter(
         False, "Keep Friedel mates separate in scaling and in the error model."

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.models import ExperimentList
 from dxdask.scaling.design import Design
-from dxdask.scaling.error_model import ErrorModel, refine_error_model
+from dxdask.scaling.error_model import ErrorModel, refine_by_experiment, refine_error_model
 from dxdask.scaling.fit import FitResult, fit_scales, group_means
 from dxdask.scaling.free_set import (
     SIGNIFICANT,
@@ -37,10 +37,11 @@ class Scaled:
 
     Attributes
     ----------
-    observations : n of them. model, parameters : of the scales. g : (n,) scales. mean : (n_groups,)
-    scaled means. variance : (n,) of the intensities. outlier : (n,). faint : (n,), of too small a
-    scale. error_model, error_rows : and the rows of its table. costs : at the steps of each fit.
-    validation : rows of the table of the free set.
+    observations : n of them. model, parameters : of the scales. g : (n,) scales.
+    mean : (n_groups,) scaled means. variance : (n,) of the intensities. outlier : (n,).
+    faint : (n,), of too small a scale. removed : (n,), excluded by delta CC1/2.
+    error_model, error_rows : and the rows of its table. costs : at the steps of each fit.
+    validation, delta_rows : rows of the tables of the free set, and of delta CC1/2.
     """
 
     observations: Observations
@@ -51,10 +52,12 @@ class Scaled:
     variance: Floats
     outlier: NDArray[np.bool_]
     faint: NDArray[np.bool_]
+    removed: NDArray[np.bool_]
     error_model: ErrorModel
     error_rows: list[dict[str, Any]] = field(default_factory=list)
     costs: tuple[tuple[float, ...], ...] = ()
     validation: list[dict[str, Any]] = field(default_factory=list)
+    delta_rows: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _start(model: ScalingModel, obs: Observations) -> Floats:
@@ -97,9 +100,10 @@ class _Scaling:
         group: gemmi.SpaceGroup,
         parameters: ScalingParameters,
         variables: Variables,
+        removed: NDArray[np.bool_],
     ):
         self.obs, self.group, self.parameters = obs, group, parameters
-        self.variables = variables
+        self.variables, self.removed = variables, removed
         self.model = scaling_model(experiments, parameters, float(obs.d.min()))
         self.absorbing = absorbing(experiments, parameters)
         wanted = parameters.physical.absorption
@@ -110,7 +114,7 @@ class _Scaling:
         self.rows: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
         self.costs: list[tuple[float, ...]] = []
-        self.outlier = np.zeros(len(obs), dtype=np.bool_)
+        self.outlier = removed.copy()
         self.faint = np.zeros(len(obs), dtype=np.bool_)
         self.whole = obs.partiality >= parameters.reflection_selection.min_partiality
         self.free = self._free_observations()
@@ -249,7 +253,7 @@ class _Scaling:
         """Find the outliers among all observations, and those of too small a scale."""
         options = self.parameters.scaling_options
         self.faint = _faint(self.obs, self.g, self.parameters.cut_data.small_scale_cutoff)
-        self.outlier = self.faint.copy()
+        self.outlier = self.faint | self.removed
         if options.outlier_rejection != "None":
             self.outlier |= too_strong(
                 self.obs,
@@ -273,6 +277,16 @@ class _Scaling:
         self.errors, self.rows = refine_error_model(
             self.obs, weight=weight, g=self.g, mean=self.mean, parameters=given.basic
         )
+        if given.grouping == "individual":
+            self.errors = refine_by_experiment(
+                self.obs,
+                self.errors,
+                weight=weight,
+                g=self.g,
+                mean=self.mean,
+                parameters=given.basic,
+                n_experiments=self.model.n_experiments,
+            )
         self.average()
 
 
@@ -282,6 +296,7 @@ def scale_observations(
     group: gemmi.SpaceGroup,
     parameters: ScalingParameters,
     variables: Variables,
+    removed: NDArray[np.bool_] | None = None,
 ) -> Scaled:
     """Return the observations scaled, in the order of rounds of dials.scale.
 
@@ -289,8 +304,10 @@ def scale_observations(
     after the first outliers are known.
 
     variables : of the observations, with what `needs_of` names.
+    removed : (n,) observations that are excluded; None for none.
     """
-    run = _Scaling(obs, experiments, group, parameters, variables)
+    removed = np.zeros(len(obs), dtype=np.bool_) if removed is None else removed
+    run = _Scaling(obs, experiments, group, parameters, variables, removed)
     run.fit()
     run.choose()
     run.reject()
@@ -310,8 +327,9 @@ def scale_observations(
         g=run.g,
         mean=run.mean,
         variance=run.variance,
-        outlier=run.outlier & ~run.faint,
-        faint=run.faint,
+        outlier=run.outlier & ~run.faint & ~removed,
+        faint=run.faint & ~removed,
+        removed=removed,
         error_model=run.errors,
         error_rows=run.rows,
         costs=tuple(run.costs),

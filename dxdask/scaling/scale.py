@@ -16,6 +16,7 @@ from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
 from dxdask.results import StepResult
+from dxdask.scaling.filtering import on_images, scale_and_filter
 from dxdask.scaling.intensities import blocks_of_rows
 from dxdask.scaling.model import needs_of
 from dxdask.scaling.observations import (
@@ -27,10 +28,11 @@ from dxdask.scaling.observations import (
 )
 from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.reports import exclusion_table, exclusions, warnings
-from dxdask.scaling.rounds import Scaled, scale_observations
+from dxdask.scaling.rounds import Scaled
 from dxdask.scaling.tables import scaling_messages, scaling_tables
 from dxdask.scaling.variables import Variables, columns_of, variables_of
 
+_LEAST_SIGNAL = 3.0  # mean intensity of all observations, in standard errors
 _OWN_FLAGS = Flag.BAD_FOR_SCALING | Flag.SCALED
 
 
@@ -63,18 +65,22 @@ def scale(
         reflections with `scale` (divide the corrected intensity by it), `intensity` (scaled),
         `intensity_variance` (by the error model) and the flags SCALED, OUTLIER_IN_SCALING,
         EXCLUDED_FOR_SCALING, USER_EXCLUDED_IN_SCALING; intensity and variance are 0 where excluded.
-        Tables `summary`, `runs`, `error_model`, `error_model_bins`, `exclusions`.
+        Tables `summary`, `runs`, `error_model`, `error_model_bins`, `validation` (with absorption
+        chosen by the free set), `delta_cc_half` (of several runs), `exclusions`.
 
     Raises
     ------
     SchemaError
         A column is missing.
     InputError
-        There is no crystal, space groups differ, or no reflection is usable.
+        There is no crystal, space groups differ, no reflection is usable, or the mean intensity is
+        not significant.
+    ParameterError
+        `exclude_images` names a run or images that are not there.
     """
     parameters = parameters or ScalingParameters()
     chosen = chosen_observations(reflections, experiments, parameters)
-    scaled = scale_observations(
+    scaled = scale_and_filter(
         chosen.observations, experiments, chosen.group, parameters, chosen.variables
     )
     result = scaled_result(reflections, experiments, chosen, scaled, parameters)
@@ -114,11 +120,14 @@ def chosen_observations(
     )
     choice = parameters.reflection_selection.intensity_choice
     well, kept = usable_rows(reflections, d, parameters.cut_data, choice)
+    excluded = on_images(reflections, experiments, parameters.exclude_images)
+    kept &= ~excluded
     if not kept.any():
         raise InputError(
             f"no reflection of {n_rows(reflections)} can be scaled: {int(well.sum())} were "
-            "integrated well, the others lack the flags INTEGRATED_SUM and INTEGRATED_PRF or have "
-            "bad pixels; check cut_data and the summary of integrate"
+            "integrated well, the others lack the flags INTEGRATED_SUM and INTEGRATED_PRF, or have "
+            "bad pixels or a negative variance; check cut_data, exclude_images and the summary of "
+            "integrate"
         )
     obs = observations(
         reflections,
@@ -129,6 +138,7 @@ def chosen_observations(
         expected=parameters.weighting.counting_variance == "expected",
         choice=choice,
     )
+    _require_signal(obs)
     needs = needs_of(experiments, parameters)
     return ChosenObservations(
         observations=obs,
@@ -140,8 +150,20 @@ def chosen_observations(
         d=d,
         cell=cell,
         group=group,
-        excluded=exclusions(reflections, d, well, kept, parameters.cut_data),
+        excluded=exclusions(reflections, d, well, kept, excluded, parameters.cut_data),
     )
+
+
+def _require_signal(obs: Observations) -> None:
+    """Raise an InputError if the mean intensity is not significant: there is nothing to scale."""
+    sigma = np.sqrt(np.maximum(obs.variance + obs.counts * np.abs(obs.intensity), 0.0))
+    total, error = float(obs.intensity.sum()), float(np.sqrt((sigma**2).sum()))
+    if not total > _LEAST_SIGNAL * error:
+        raise InputError(
+            f"the mean intensity of {len(obs)} observations is {total / len(obs):.3g}, not "
+            f"significant beside its error of {error / len(obs):.3g}: check that the crystal "
+            "diffracts and is indexed right, or set cut_data.d_min"
+        )
 
 
 def _wanted(needs: frozenset[str]) -> dict[str, bool]:
@@ -170,6 +192,7 @@ def scaled_result(
     flags[well & ~kept] |= np.uint32(Flag.USER_EXCLUDED_IN_SCALING)
     own = np.where(scaled.outlier, Flag.OUTLIER_IN_SCALING, Flag.SCALED)
     own = np.where(scaled.faint, Flag.EXCLUDED_FOR_SCALING, own)
+    own = np.where(scaled.removed, Flag.USER_EXCLUDED_IN_SCALING, own)
     flags[obs.rows] |= own.astype(np.uint32)
     left_out = exclusion_table(chosen.excluded, scaled)
     return StepResult(

@@ -21,9 +21,9 @@ def parameters() -> Mapping[str, Parameters]:
 
 
 def _scale(integrated: StoredResult, names: list[str], given: Values) -> StepResult:
+    from dxdask.scaling.filtering import scale_and_filter
     from dxdask.scaling.intensities import NEEDED_BY_FIT
     from dxdask.scaling.observations import NEEDED
-    from dxdask.scaling.rounds import scale_observations
     from dxdask.scaling.scale import chosen_observations, columns_after, scaled_result
 
     more = ("x_cal", "y_cal", "panel") if given.scaling.model == "array" else ()
@@ -33,7 +33,7 @@ def _scale(integrated: StoredResult, names: list[str], given: Values) -> StepRes
     # the memory of the other columns is needed by the fit
     kept = columns_after(experiments, given.scaling)
     table = {name: table[name] for name in kept if name in table}
-    scaled = scale_observations(
+    scaled = scale_and_filter(
         chosen.observations, experiments, chosen.group, given.scaling, chosen.variables
     )
     return scaled_result(table, experiments, chosen, scaled, given.scaling)
