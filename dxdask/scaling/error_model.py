@@ -9,12 +9,13 @@ observation itself, so that v does not depend on the sign of its error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy
 from numba import njit
+from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.scaling.observations import Observations
@@ -27,18 +28,29 @@ LARGEST_B = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ErrorModel:
-    """Parameters of v = a^2 (sigma^2 + (b I)^2)."""
+    """Parameters of v = a^2 (sigma^2 + (b I)^2).
+
+    by_experiment : (n_experiments, 2) a and b of each, where they are not the same for all.
+    """
 
     a: float = 1.0
     b: float = START_B
+    by_experiment: Floats | None = None
+
+    def of(self, experiment: NDArray[np.int32]) -> tuple[Floats | float, Floats | float]:
+        """Return a and b, of observations of these experiments (n,)."""
+        if self.by_experiment is None:
+            return self.a, self.b
+        return self.by_experiment[experiment, 0], self.by_experiment[experiment, 1]
 
     def variance(self, obs: Observations, expected: Floats) -> Floats:
         """Return the variance (n,) of `obs.intensity` for true values `expected` (n,) = g <I>."""
+        a, b = self.of(obs.experiment)
         out = np.maximum(expected, 0.0)
         out *= obs.counts
         out += obs.variance
-        out += (self.b * expected) ** 2
-        out *= self.a**2
+        out += (b * expected) ** 2
+        out *= a**2
         return np.asarray(out)
 
 
@@ -106,6 +118,39 @@ def refine_error_model(
     after = r2 / (a**2 * (base + b**2 * strength2) * left)
     del r2, base, strength2, left, expected, share
     return ErrorModel(a=a, b=b), _bins(mean[obs.group][strong], before, after, parameters.n_bins)
+
+
+def refine_by_experiment(
+    obs: Observations,
+    found: ErrorModel,
+    *,
+    weight: Floats,
+    g: Floats,
+    mean: Floats,
+    parameters: BasicErrorModelParameters,
+    n_experiments: int,
+) -> ErrorModel:
+    """Return an error model with a and b of each experiment; those of `found` where data are few.
+
+    Arguments as in `refine_error_model`, which gave `found`.
+    """
+    values = np.tile([found.a, found.b], (n_experiments, 1))
+    counts = np.bincount(obs.experiment[weight > 0], minlength=n_experiments)
+    expected = g * mean[obs.group]
+    share = shares(obs, weight, g)
+    strong = (weight > 0) & (share < 0.95) & (share > 0)
+    strong &= mean[obs.group] > parameters.min_Ih
+    order = np.argsort(obs.experiment, kind="stable")
+    order = order[strong[order]]
+    bounds = np.searchsorted(obs.experiment[order], np.arange(n_experiments + 1))
+    for i in np.flatnonzero(counts):
+        rows = order[bounds[i] : bounds[i + 1]]
+        if len(rows) < _FEWEST:
+            continue
+        base = obs.variance[rows] + obs.counts[rows] * np.maximum(expected[rows], 0.0)
+        r2 = (obs.intensity[rows] - expected[rows]) ** 2
+        values[i] = _best(r2, base, expected[rows] ** 2, 1.0 - share[rows], parameters)
+    return replace(found, by_experiment=values)
 
 
 def _best(

@@ -24,7 +24,9 @@ _SHELL = 2000
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _reject(offsets, intensity, counts, variance, g, a, b, z_max, use, weight, buffer, out):  # type: ignore[no-untyped-def]
+def _reject(
+    offsets, intensity, counts, variance, g, experiment, errors, z_max, use, weight, buffer, out
+):  # type: ignore[no-untyped-def]
     for h in range(len(offsets) - 1):
         lo, hi = offsets[h], offsets[h + 1]
         n_judged = 0
@@ -42,6 +44,7 @@ def _reject(offsets, intensity, counts, variance, g, a, b, z_max, use, weight, b
             top, bottom = 0.0, 0.0
             for i in range(lo, hi):
                 if use[i] and not out[i]:
+                    a, b = errors[experiment[i], 0], errors[experiment[i], 1]
                     e = g[i] * middle
                     weight[i] = 1.0 / (
                         a * a * (variance[i] + counts[i] * max(e, 0.0) + b * b * e * e)
@@ -51,6 +54,7 @@ def _reject(offsets, intensity, counts, variance, g, a, b, z_max, use, weight, b
             worst, z_worst = -1, z_max * z_max
             for i in range(lo, hi):
                 if use[i] and not out[i]:
+                    a, b = errors[experiment[i], 0], errors[experiment[i], 1]
                     others = bottom - weight[i] * g[i] * g[i]
                     mean = (top - weight[i] * g[i] * intensity[i]) / others
                     e = g[i] * mean
@@ -87,14 +91,17 @@ def outliers_of_groups(
     out = np.zeros(len(obs), dtype=np.bool_)
     buffer = np.empty(int(np.diff(obs.offsets).max(initial=0)))
     weight = np.empty(len(obs))
+    errors = model.by_experiment
+    if errors is None:
+        errors = np.tile([model.a, model.b], (int(obs.experiment.max(initial=0)) + 1, 1))
     _reject(
         obs.offsets,
         obs.intensity,
         obs.counts,
         obs.variance,
         g,
-        model.a,
-        model.b,
+        obs.experiment,
+        errors,
         z_max,
         use,
         weight,

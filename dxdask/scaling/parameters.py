@@ -33,6 +33,42 @@ class PhysicalParameters(Parameters):
     decay_restraint: float = parameter(
         0.1, "Weight of the restraint of the B factors to zero.", expert=1, ge=0
     )
+    absorption: Literal["auto", "none", "low", "medium", "high"] = parameter(
+        "auto",
+        "Absorption by spherical harmonics of the directions of the rays in the crystal, for scans "
+        "of 60 degrees or more (DIALS: absorption_level). low: order 4; medium: order 6; high: "
+        "order 6, weakly restrained; auto: the level that improves the agreement of data left out.",
+    )
+
+
+class ArrayParameters(Parameters):
+    """Parameters of the array model: scales interpolated on grids."""
+
+    decay_correction: bool = parameter(True, "Let the scale depend on resolution.")
+    decay_interval: float = parameter(
+        20.0, "Rotation between the points of the grids.", unit="degree", gt=0
+    )
+    n_resolution_bins: int = parameter(10, "Number of points along 1/d^2.", ge=2, expert=1)
+    absorption_correction: bool = parameter(
+        True, "Let the scale depend on the position on the detector, and on rotation."
+    )
+    n_absorption_bins: int = parameter(
+        3, "Number of points along each side of the detector.", ge=2, expert=1
+    )
+    modulation_correction: bool = parameter(
+        False, "Let the scale depend on the position on the detector at all rotations alike."
+    )
+    n_modulation_bins: int = parameter(
+        20, "Number of points along each side of the detector.", ge=2, expert=1
+    )
+
+
+class KBParameters(Parameters):
+    """Parameters of the KB model."""
+
+    decay_correction: bool = parameter(
+        True, "Refine a relative B factor of each experiment; without it, one factor only."
+    )
 
 
 class CutDataParameters(Parameters):
@@ -82,6 +118,12 @@ class BasicErrorModelParameters(Parameters):
 class ErrorModelParameters(Parameters):
     """Parameters of the error model, by the scatter of the equivalents."""
 
+    grouping: Literal["combined", "individual"] = parameter(
+        "combined",
+        "One error model for all runs, or one for each (of those with too few equivalents, that of "
+        "all).",
+    )
+
     error_model: Literal["basic", "None"] = parameter(
         "basic", "Error model. None: keep the errors of integration."
     )
@@ -111,6 +153,38 @@ class ScalingOptionsParameters(Parameters):
         6.0, "Maximum deviation of a reflection, in standard deviations.", gt=0
     )
     emax: float = parameter(10.0, "Maximum normalised amplitude E. 0: no limit.", ge=0)
+    use_free_set: bool = parameter(
+        False, "Leave the free set out of the fits, and report how well it agrees."
+    )
+    free_set_percentage: float = parameter(
+        10.0, "Unique reflections in the free set.", unit="percent", gt=0, le=50, expert=1
+    )
+    free_set_offset: int = parameter(0, "Which of the disjoint free sets is used.", ge=0, expert=1)
+
+
+class DeltaCCHalfParameters(Parameters):
+    """Parameters of the exclusion by delta CC1/2."""
+
+    mode: Literal["dataset", "image_group"] = parameter(
+        "dataset", "Exclude whole runs, or groups of images."
+    )
+    group_size: int = parameter(10, "Number of images of a group.", ge=1)
+    stdcutoff: float = parameter(
+        4.0, "Standard deviations of delta CC1/2 below its mean, from which on a part is excluded."
+    )
+    max_cycles: int = parameter(6, "Maximum number of rounds of exclusion.", ge=1, expert=1)
+    max_percent_removed: float = parameter(
+        10.0, "Maximum part of the reflections that is excluded.", unit="percent", gt=0, expert=1
+    )
+
+
+class FilteringParameters(Parameters):
+    """Exclusion of runs or images that disagree with the others."""
+
+    method: Literal["None", "deltacchalf"] = parameter(
+        "None", "deltacchalf: exclude parts of the data without which CC1/2 is higher."
+    )
+    deltacchalf: DeltaCCHalfParameters = parameter(DeltaCCHalfParameters(), "Delta CC1/2.")
 
 
 class ScalingRefineryParameters(Parameters):
@@ -130,12 +204,15 @@ class ScalingRefineryParameters(Parameters):
 class ScalingParameters(Parameters):
     """Parameters of `scale`."""
 
-    model: Literal["auto", "physical", "KB"] = parameter(
+    model: Literal["auto", "physical", "KB", "array"] = parameter(
         "auto",
-        "Scaling model. physical: smooth along the scan; KB: one scale and B factor per "
-        "experiment; auto: KB for scans below one degree.",
+        "Scaling model. physical: smooth along the scan, with absorption; KB: one scale and B "
+        "factor per experiment; array: grids of resolution, detector and rotation; auto: physical, "
+        "and KB for scans below one degree.",
     )
     physical: PhysicalParameters = parameter(PhysicalParameters(), "Physical model.")
+    array: ArrayParameters = parameter(ArrayParameters(), "Array model.")
+    KB: KBParameters = parameter(KBParameters(), "KB model.")
     cut_data: CutDataParameters = parameter(CutDataParameters(), "Limits of the reflections.")
     reflection_selection: ReflectionSelectionParameters = parameter(
         ReflectionSelectionParameters(), "Reflections that determine the model."
@@ -146,6 +223,12 @@ class ScalingParameters(Parameters):
     )
     scaling_refinery: ScalingRefineryParameters = parameter(
         ScalingRefineryParameters(), "Minimiser."
+    )
+    filtering: FilteringParameters = parameter(
+        FilteringParameters(), "Exclusion of runs or images that disagree."
+    )
+    exclude_images: tuple[str, ...] = parameter(
+        (), "Images that are not scaled: RUN:FIRST:LAST, numbers as in the scan, both included."
     )
     anomalous: bool = parameter(
         False, "Keep Friedel mates separate in scaling and in the error model."

@@ -28,14 +28,19 @@ _FAILURES = (
 
 
 def exclusions(
-    reflections: Reflections, d: Floats, well: Mask, kept: Mask, cut: CutDataParameters
+    reflections: Reflections,
+    d: Floats,
+    well: Mask,
+    kept: Mask,
+    excluded: Mask,
+    cut: CutDataParameters,
 ) -> list[dict[str, Any]]:
     """Return rows (reason, n) of the reflections that are not scaled, each counted once.
 
     Parameters
     ----------
     reflections : integrated. d : (n,) Angstrom.
-    well, kept : (n,), integrated well, and within the limits too.
+    well, kept : (n,), integrated well, and within the limits too. excluded : (n,), by image.
     cut : the limits.
     """
     left, rows = ~well, []
@@ -48,8 +53,14 @@ def exclusions(
         failed = left & has_flag(reflections, flag)
         count(reason, failed)
         left = left & ~failed
+    summed = left & has_flag(reflections, Flag.INTEGRATED_SUM)
+    negative = summed & ~(reflections["intensity_sum_variance"] >= 0)
+    count("negative variance", negative)
+    left = left & ~negative
     count("not integrated", left)
     left = well & ~kept
+    count("exclude_images", left & excluded)
+    left = left & ~excluded
     for reason, out in (
         ("partiality", reflections["partiality"] < max(cut.partiality_cutoff, 1e-3)),
         ("resolution", (d < (cut.d_min or 0.0)) | (d > (cut.d_max or np.inf))),
@@ -63,10 +74,29 @@ def exclusions(
 def exclusion_table(excluded: Sequence[Mapping[str, Any]], scaled: Scaled) -> Table:
     """Return the table `exclusions`: of `exclusions`, and of what scaling itself leaves out."""
     rows = list(excluded)
-    for reason, out in (("small scale", scaled.faint), ("outlier", scaled.outlier)):
+    for reason, out in (
+        ("delta CC1/2", scaled.removed),
+        ("small scale", scaled.faint),
+        ("outlier", scaled.outlier),
+    ):
         if n := int(out.sum()):
             rows.append({"reason": reason, "n": n})
     return Table(name="exclusions", title="Reflections left out of scaling", rows=rows)
+
+
+def _undetermined(scaled: Scaled) -> list[str]:
+    """Return lines about what the data do not determine."""
+    obs = scaled.observations
+    if not (np.diff(obs.offsets) > 1).any():
+        return [
+            "every unique reflection was observed once: neither scales nor errors are determined; "
+            "check the space group, or process more images"
+        ]
+    lines = []
+    counts = np.bincount(obs.experiment, minlength=scaled.model.n_experiments)
+    if empty := int((counts == 0).sum()):
+        lines.append(f"{empty} of {len(counts)} runs have no reflection that can be scaled")
+    return lines
 
 
 def warnings(scaled: Scaled, n_all: int, excluded: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -75,13 +105,14 @@ def warnings(scaled: Scaled, n_all: int, excluded: Sequence[Mapping[str, Any]]) 
     n_all : number of integrated reflections. excluded : rows of `exclusion_table`.
     """
     lines = []
-    used = int((~scaled.outlier & ~scaled.faint).sum())
+    used = int((~scaled.outlier & ~scaled.faint & ~scaled.removed).sum())
     if used < _FEW * n_all:
         worst = max(excluded, key=lambda row: int(row["n"]))
         lines.append(
             f"only {used} of {n_all} reflections are scaled; most of the others: "
             f"{worst['reason']} ({worst['n']}), see the table exclusions"
         )
+    lines.extend(_undetermined(scaled))
     both = scaled.observations.estimates
     if both.has_fit.any() and both.has_sum.mean() < _FEW:
         lines.append(
@@ -89,7 +120,7 @@ def warnings(scaled: Scaled, n_all: int, excluded: Sequence[Mapping[str, Any]]) 
             "their own: the others overlap or have bad pixels, and depend on fitted profiles alone"
         )
     g, experiment = scaled.g[~scaled.faint], scaled.observations.experiment[~scaled.faint]
-    n = len(scaled.model.scales)
+    n = scaled.model.n_experiments
     least, most = np.full(n, np.inf), np.zeros(n)
     np.minimum.at(least, experiment, g)
     np.maximum.at(most, experiment, g)

@@ -11,12 +11,22 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models import ExperimentList
-from dxdask.scaling.error_model import ErrorModel, refine_error_model
-from dxdask.scaling.fit import fit_scales, group_means, scales_of
-from dxdask.scaling.model import ScalingModel, observation_design, scaling_model
+from dxdask.scaling.design import Design
+from dxdask.scaling.error_model import ErrorModel, refine_by_experiment, refine_error_model
+from dxdask.scaling.fit import FitResult, fit_scales, group_means
+from dxdask.scaling.free_set import (
+    SIGNIFICANT,
+    Agreement,
+    free_agreement,
+    free_sets,
+    gain,
+    validation_row,
+)
+from dxdask.scaling.model import ABSORPTION, ScalingModel, absorbing, scaling_model
 from dxdask.scaling.observations import Observations, median_at_resolution
 from dxdask.scaling.outliers import outliers_of_groups, too_strong
 from dxdask.scaling.parameters import ScalingParameters
+from dxdask.scaling.variables import Variables
 
 _REWEIGHTINGS = 3  # of means by the variances expected from them
 
@@ -27,9 +37,11 @@ class Scaled:
 
     Attributes
     ----------
-    observations : n of them. model, parameters : of the scales. g : (n,) scales. mean : (n_groups,)
-    scaled means. variance : (n,) of the intensities. outlier : (n,). faint : (n,), of too small a
-    scale. error_model, error_rows : and the rows of its table. costs : at the steps of each fit.
+    observations : n of them. model, parameters : of the scales. g : (n,) scales.
+    mean : (n_groups,) scaled means. variance : (n,) of the intensities. outlier : (n,).
+    faint : (n,), of too small a scale. removed : (n,), excluded by delta CC1/2.
+    error_model, error_rows : and the rows of its table. costs : at the steps of each fit.
+    validation, delta_rows : rows of the tables of the free set, and of delta CC1/2.
     """
 
     observations: Observations
@@ -40,22 +52,23 @@ class Scaled:
     variance: Floats
     outlier: NDArray[np.bool_]
     faint: NDArray[np.bool_]
+    removed: NDArray[np.bool_]
     error_model: ErrorModel
     error_rows: list[dict[str, Any]] = field(default_factory=list)
     costs: tuple[tuple[float, ...], ...] = ()
+    validation: list[dict[str, Any]] = field(default_factory=list)
+    delta_rows: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _start(model: ScalingModel, obs: Observations) -> Floats:
-    """Return parameters with each experiment's scale at its mean intensity, and no decay."""
-    n = len(model.scales)
+    """Return parameters with each experiment's scale at its mean intensity, and nothing else."""
+    n = model.n_experiments
     strength = np.bincount(obs.experiment, weights=obs.intensity, minlength=n)
     counts = np.bincount(obs.experiment, minlength=n)
     mean = np.divide(strength, counts, out=np.zeros(n), where=counts > 0)
     log = np.where(mean > 0, np.log(np.where(mean > 0, mean, 1.0)), np.nan)
     log = np.nan_to_num(log, nan=float(np.nanmean(log)) if np.isfinite(log).any() else 0.0)
-    start = np.zeros(model.n_parameters)
-    start[: model.n_scales] = np.repeat(log, [s.n_points for s in model.scales])
-    return start
+    return np.where(model.is_level, log[model.owners], 0.0)
 
 
 def _faint(obs: Observations, g: Floats, cutoff: float) -> NDArray[np.bool_]:
@@ -86,22 +99,38 @@ class _Scaling:
         experiments: ExperimentList,
         group: gemmi.SpaceGroup,
         parameters: ScalingParameters,
+        variables: Variables,
+        removed: NDArray[np.bool_],
     ):
         self.obs, self.group, self.parameters = obs, group, parameters
-        self.model = scaling_model(experiments, parameters)
-        self.index, self.value = observation_design(self.model, obs)
+        self.variables, self.removed = variables, removed
+        self.model = scaling_model(experiments, parameters, float(obs.d.min()))
+        self.absorbing = absorbing(experiments, parameters)
+        wanted = parameters.physical.absorption
+        if wanted not in ("auto", "none") and any(self.absorbing):
+            self.model = self.model.with_absorption(self.absorbing, wanted)
+        self.design = self.model.design(variables)
         self.errors = self._first_errors()
         self.rows: list[dict[str, Any]] = []
+        self.validation: list[dict[str, Any]] = []
         self.costs: list[tuple[float, ...]] = []
-        self.outlier = np.zeros(len(obs), dtype=np.bool_)
+        self.outlier = removed.copy()
         self.faint = np.zeros(len(obs), dtype=np.bool_)
         self.whole = obs.partiality >= parameters.reflection_selection.min_partiality
+        self.free = self._free_observations()
         self.p = _start(self.model, obs)
         self.target = self.p.copy()
-        self.g = scales_of(self.index, self.value, self.p)
+        self.g = self.design.scales(self.p)
         # without a mean yet, the observed intensity is the expected one
         self.mean = np.zeros(len(obs.hkl))
         self.variance = self.errors.variance(obs, np.abs(obs.intensity))
+
+    def _free_observations(self) -> NDArray[np.bool_]:
+        options = self.parameters.scaling_options
+        if not options.use_free_set:
+            return np.zeros(len(self.obs), dtype=np.bool_)
+        sets, n = free_sets(self.obs, options.free_set_percentage)
+        return (sets == options.free_set_offset % n)[self.obs.group]
 
     def _first_errors(self) -> ErrorModel:
         given = self.parameters.weighting.error_model
@@ -113,35 +142,77 @@ class _Scaling:
 
     def fit(self) -> None:
         """Fit the scales to the observations that are no outliers, and update the means."""
-        refinery = self.parameters.scaling_refinery
-        restraint = np.zeros(self.model.n_parameters)
-        restraint[: self.model.n_scales] = self.parameters.physical.scale_restraint
-        restraint[self.model.n_scales :] = self.parameters.physical.decay_restraint
-        weight = np.where(self.whole & ~self.outlier, 1.0 / self.variance, 0.0)
-        result = fit_scales(
-            self.obs.offsets,
-            weight,
-            self.obs.intensity,
-            self.index,
-            self.value,
-            self.p,
-            restraint=restraint,
-            target=self.target,
-            max_iterations=refinery.max_iterations,
-            tolerance=refinery.rmsd_tolerance,
-        )
+        weight = self._weights()
+        result = self._fit_of(self.model, self.design, weight, self.p, self.target)
         self.p, self.g = result.parameters, result.scales
         self.costs.append(result.costs)
         self._fix_mean_scale(weight > 0)
         self.average()
 
+    def _weights(self) -> Floats:
+        return np.where(self.whole & ~self.outlier & ~self.free, 1.0 / self.variance, 0.0)
+
+    def _fit_of(
+        self, model: ScalingModel, design: Design, weight: Floats, start: Floats, target: Floats
+    ) -> FitResult:
+        refinery = self.parameters.scaling_refinery
+        return fit_scales(
+            self.obs.offsets,
+            weight,
+            self.obs.intensity,
+            design,
+            start,
+            owners=model.owners,
+            restraint=model.restraint,
+            target=target,
+            max_iterations=refinery.max_iterations,
+            tolerance=refinery.rmsd_tolerance,
+        )
+
     def _fix_mean_scale(self, used: NDArray[np.bool_]) -> None:
         """Divide all scales, known up to a factor only, by their mean."""
         if used.any():
             shift = float(np.log(self.g[used].mean()))
-            self.p[: self.model.n_scales] -= shift
-            self.target[: self.model.n_scales] -= shift
+            self.p[self.model.is_level] -= shift
+            self.target[self.model.is_level] -= shift
             self.g *= np.exp(-shift)
+
+    def choose_absorption(self) -> None:
+        """Add absorption of the level that explains observations that are left out of the fit."""
+        if self.parameters.physical.absorption != "auto" or not any(self.absorbing):
+            return
+        best, tested = self._validate(self.model, "none")
+        for level in ABSORPTION:
+            model = self.model.with_absorption(self.absorbing, level)
+            found, _ = self._validate(model, level)
+            self.validation[-1]["gain"] = gain(best, found, tested)
+            if self.validation[-1]["gain"] < SIGNIFICANT:
+                break
+            best, chosen = found, model
+            self._set_model(chosen)
+
+    def _validate(self, model: ScalingModel, name: str) -> tuple[Agreement, NDArray[np.bool_]]:
+        design = model.design(self.variables)
+        more = np.zeros(len(model.owners))
+        start, target = more.copy(), more
+        start[: len(self.p)], target[: len(self.p)] = self.p[: len(more)], self.target[: len(more)]
+
+        def fit(weight: Floats) -> Floats:
+            return self._fit_of(model, design, weight, start, target).scales
+
+        percentage = self.parameters.scaling_options.free_set_percentage
+        found, tested, work = free_agreement(self.obs, self._weights(), fit, percentage)
+        row = validation_row(name, len(more), found, tested)
+        self.validation.append({**row, "r_meas_work": work, "gain": None})
+        return found, tested
+
+    def _set_model(self, model: ScalingModel) -> None:
+        old, self.model = self.p, model
+        self.design = model.design(self.variables)
+        n = min(len(old), len(model.owners))
+        self.p, target = np.zeros(len(model.owners)), np.zeros(len(model.owners))
+        self.p[:n], target[:n] = old[:n], self.target[:n]
+        self.target = target
 
     def average(self) -> None:
         """Update means and variances, from the observations that are no outliers."""
@@ -182,7 +253,7 @@ class _Scaling:
         """Find the outliers among all observations, and those of too small a scale."""
         options = self.parameters.scaling_options
         self.faint = _faint(self.obs, self.g, self.parameters.cut_data.small_scale_cutoff)
-        self.outlier = self.faint.copy()
+        self.outlier = self.faint | self.removed
         if options.outlier_rejection != "None":
             self.outlier |= too_strong(
                 self.obs,
@@ -206,6 +277,16 @@ class _Scaling:
         self.errors, self.rows = refine_error_model(
             self.obs, weight=weight, g=self.g, mean=self.mean, parameters=given.basic
         )
+        if given.grouping == "individual":
+            self.errors = refine_by_experiment(
+                self.obs,
+                self.errors,
+                weight=weight,
+                g=self.g,
+                mean=self.mean,
+                parameters=given.basic,
+                n_experiments=self.model.n_experiments,
+            )
         self.average()
 
 
@@ -214,15 +295,23 @@ def scale_observations(
     experiments: ExperimentList,
     group: gemmi.SpaceGroup,
     parameters: ScalingParameters,
+    variables: Variables,
+    removed: NDArray[np.bool_] | None = None,
 ) -> Scaled:
     """Return the observations scaled, in the order of rounds of dials.scale.
 
-    Fit, reject, fit, reject, errors, reject, fit, reject, errors.
+    Fit, reject, fit, reject, errors, reject, fit, reject, errors; the level of absorption is chosen
+    after the first outliers are known.
+
+    variables : of the observations, with what `needs_of` names.
+    removed : (n,) observations that are excluded; None for none.
     """
-    run = _Scaling(obs, experiments, group, parameters)
+    removed = np.zeros(len(obs), dtype=np.bool_) if removed is None else removed
+    run = _Scaling(obs, experiments, group, parameters, variables, removed)
     run.fit()
     run.choose()
     run.reject()
+    run.choose_absorption()
     run.fit()
     run.choose()
     run.reject()
@@ -238,9 +327,11 @@ def scale_observations(
         g=run.g,
         mean=run.mean,
         variance=run.variance,
-        outlier=run.outlier & ~run.faint,
-        faint=run.faint,
+        outlier=run.outlier & ~run.faint & ~removed,
+        faint=run.faint & ~removed,
+        removed=removed,
         error_model=run.errors,
         error_rows=run.rows,
         costs=tuple(run.costs),
+        validation=run.validation,
     )

@@ -16,8 +16,9 @@ from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
 from dxdask.results import StepResult
-from dxdask.scaling.fit import scales_of
+from dxdask.scaling.filtering import on_images, scale_and_filter
 from dxdask.scaling.intensities import blocks_of_rows
+from dxdask.scaling.model import needs_of
 from dxdask.scaling.observations import (
     NEEDED,
     Observations,
@@ -27,9 +28,11 @@ from dxdask.scaling.observations import (
 )
 from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.reports import exclusion_table, exclusions, warnings
-from dxdask.scaling.rounds import Scaled, scale_observations
+from dxdask.scaling.rounds import Scaled
 from dxdask.scaling.tables import scaling_messages, scaling_tables
+from dxdask.scaling.variables import Variables, columns_of, variables_of
 
+_LEAST_SIGNAL = 3.0  # mean intensity of all observations, in standard errors
 _OWN_FLAGS = Flag.BAD_FOR_SCALING | Flag.SCALED
 
 
@@ -62,18 +65,24 @@ def scale(
         reflections with `scale` (divide the corrected intensity by it), `intensity` (scaled),
         `intensity_variance` (by the error model) and the flags SCALED, OUTLIER_IN_SCALING,
         EXCLUDED_FOR_SCALING, USER_EXCLUDED_IN_SCALING; intensity and variance are 0 where excluded.
-        Tables `summary`, `runs`, `error_model`, `error_model_bins`, `exclusions`.
+        Tables `summary`, `runs`, `error_model`, `error_model_bins`, `validation` (with absorption
+        chosen by the free set), `delta_cc_half` (of several runs), `exclusions`.
 
     Raises
     ------
     SchemaError
         A column is missing.
     InputError
-        There is no crystal, space groups differ, or no reflection is usable.
+        There is no crystal, space groups differ, no reflection is usable, or the mean intensity is
+        not significant.
+    ParameterError
+        `exclude_images` names a run or images that are not there.
     """
     parameters = parameters or ScalingParameters()
     chosen = chosen_observations(reflections, experiments, parameters)
-    scaled = scale_observations(chosen.observations, experiments, chosen.group, parameters)
+    scaled = scale_and_filter(
+        chosen.observations, experiments, chosen.group, parameters, chosen.variables
+    )
     result = scaled_result(reflections, experiments, chosen, scaled, parameters)
     return replace(result, reflections={**reflections, **result.reflections})
 
@@ -84,12 +93,14 @@ class ChosenObservations:
 
     Attributes
     ----------
-    observations : used in scaling. well, kept : (n,) integrated well, and used in scaling.
+    observations, variables : used in scaling, and what their scales depend on.
+    well, kept : (n,) integrated well, and used in scaling.
     d : (n,) Angstrom. cell, group : common to the experiments. excluded : rows (reason, n) of the
     reflections that are not scaled.
     """
 
     observations: Observations
+    variables: Variables
     well: NDArray[np.bool_]
     kept: NDArray[np.bool_]
     d: Floats
@@ -109,11 +120,14 @@ def chosen_observations(
     )
     choice = parameters.reflection_selection.intensity_choice
     well, kept = usable_rows(reflections, d, parameters.cut_data, choice)
+    excluded = on_images(reflections, experiments, parameters.exclude_images)
+    kept &= ~excluded
     if not kept.any():
         raise InputError(
             f"no reflection of {n_rows(reflections)} can be scaled: {int(well.sum())} were "
-            "integrated well, the others lack the flags INTEGRATED_SUM and INTEGRATED_PRF or have "
-            "bad pixels; check cut_data and the summary of integrate"
+            "integrated well, the others lack the flags INTEGRATED_SUM and INTEGRATED_PRF, or have "
+            "bad pixels or a negative variance; check cut_data, exclude_images and the summary of "
+            "integrate"
         )
     obs = observations(
         reflections,
@@ -124,15 +138,41 @@ def chosen_observations(
         expected=parameters.weighting.counting_variance == "expected",
         choice=choice,
     )
+    _require_signal(obs)
+    needs = needs_of(experiments, parameters)
     return ChosenObservations(
         observations=obs,
+        variables=variables_of(
+            reflections, obs.rows, obs.d[obs.group], experiments, **_wanted(needs)
+        ),
         well=well,
         kept=kept,
         d=d,
         cell=cell,
         group=group,
-        excluded=exclusions(reflections, d, well, kept, parameters.cut_data),
+        excluded=exclusions(reflections, d, well, kept, excluded, parameters.cut_data),
     )
+
+
+def _require_signal(obs: Observations) -> None:
+    """Raise an InputError if the mean intensity is not significant: there is nothing to scale."""
+    sigma = np.sqrt(np.maximum(obs.variance + obs.counts * np.abs(obs.intensity), 0.0))
+    total, error = float(obs.intensity.sum()), float(np.sqrt((sigma**2).sum()))
+    if not total > _LEAST_SIGNAL * error:
+        raise InputError(
+            f"the mean intensity of {len(obs)} observations is {total / len(obs):.3g}, not "
+            f"significant beside its error of {error / len(obs):.3g}: check that the crystal "
+            "diffracts and is indexed right, or set cut_data.d_min"
+        )
+
+
+def _wanted(needs: frozenset[str]) -> dict[str, bool]:
+    return {"detector": "detector" in needs, "directions": "directions" in needs}
+
+
+def columns_after(experiments: ExperimentList, parameters: ScalingParameters) -> tuple[str, ...]:
+    """Return the columns that `scaled_result` reads."""
+    return ("flags", *columns_of(**_wanted(needs_of(experiments, parameters))))
 
 
 def scaled_result(
@@ -144,7 +184,7 @@ def scaled_result(
 ) -> StepResult:
     """Return the columns that scaling adds or changes, and its tables and messages.
 
-    reflections : those that `chosen` is of; columns experiment, z_cal, flags.
+    reflections : those that `chosen` is of; columns `columns_after`.
     """
     obs, well, kept = scaled.observations, chosen.well, chosen.kept
     flags = reflections["flags"] & ~np.uint32(_OWN_FLAGS)
@@ -152,6 +192,7 @@ def scaled_result(
     flags[well & ~kept] |= np.uint32(Flag.USER_EXCLUDED_IN_SCALING)
     own = np.where(scaled.outlier, Flag.OUTLIER_IN_SCALING, Flag.SCALED)
     own = np.where(scaled.faint, Flag.EXCLUDED_FOR_SCALING, own)
+    own = np.where(scaled.removed, Flag.USER_EXCLUDED_IN_SCALING, own)
     flags[obs.rows] |= own.astype(np.uint32)
     left_out = exclusion_table(chosen.excluded, scaled)
     return StepResult(
@@ -159,7 +200,7 @@ def scaled_result(
         reflections={
             "experiment": reflections["experiment"],
             "flags": flags,
-            **_scales(reflections, chosen.d, scaled),
+            **_scales(reflections, experiments, chosen.d, scaled),
         },
         tables=(*scaling_tables(len(well), int((~kept).sum()), obs, experiments, scaled), left_out),
         messages=(
@@ -169,16 +210,18 @@ def scaled_result(
     )
 
 
-def _scales(reflections: Reflections, d: Floats, scaled: Scaled) -> Reflections:
+def _scales(
+    reflections: Reflections, experiments: ExperimentList, d: Floats, scaled: Scaled
+) -> Reflections:
     """Return scale, intensity and intensity_variance of all reflections."""
     obs = scaled.observations
     scale = np.empty(len(d))
     # the design of all reflections at once is larger than their columns
     for rows in blocks_of_rows(len(d)):
-        index, value = scaled.model.design(
-            reflections["experiment"][rows], reflections["z_cal"][rows], d[rows]
+        variables = variables_of(
+            reflections, rows, d[rows], experiments, **_wanted(scaled.model.needs)
         )
-        scale[rows] = scales_of(index, value, scaled.parameters)
+        scale[rows] = scaled.model.design(variables).scales(scaled.parameters)
     scale[obs.rows] = scaled.g
     table: Reflections = {"scale": scale}
     for name, values in (

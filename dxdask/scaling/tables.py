@@ -21,9 +21,9 @@ def scaling_messages(
     lines = [
         f"Space group being used during scaling is {group}",
         f"Using median unit cell across experiments : ({', '.join(f'{x:.4f}' for x in cell)})",
-        f"Parameters refined: {scaled.model.n_scales} of scale, "
-        f"{scaled.model.n_parameters - scaled.model.n_scales} of decay, "
-        f"in {len(scaled.costs)} rounds",
+        "Parameters refined: "
+        + ", ".join(f"{n} of {name}" for name, n in scaled.model.counts.items())
+        + f", in {len(scaled.costs)} rounds",
     ]
     both = scaled.observations.estimates
     if both.has_fit.any():
@@ -51,12 +51,13 @@ def scaling_tables(
     """
     sizes = np.diff(obs.offsets)
     outliers, faint = int(scaled.outlier.sum()), int(scaled.faint.sum())
-    n_excluded += faint
+    removed = int(scaled.removed.sum())
+    n_excluded += faint + removed
     summary = {
         "n_reflections": n_all,
         "n_excluded": n_excluded,
         "n_outliers": outliers,
-        "n_scaled": len(obs) - outliers - faint,
+        "n_scaled": len(obs) - outliers - faint - removed,
         "n_groups": len(sizes),
         "n_groups_seen_once": int((sizes == 1).sum()),
     }
@@ -102,19 +103,45 @@ def scaling_tables(
             rows=scaled.error_rows,
             headings=bins,
         ),
+        *(_validation_table(scaled) if scaled.validation else ()),
+        *(_delta_table(scaled) if len(scaled.delta_rows) > 1 else ()),
     )
+
+
+def _delta_table(scaled: Scaled) -> tuple[Table]:
+    title = "CC1/2 of all less that without each part: negative where a part is harmful"
+    headings = {"delta_cc_half": ("delta CC1/2", ".5f"), "excluded_in_cycle": ("cycle", "d")}
+    table = Table(
+        name="delta_cc_half",
+        title=title,
+        rows=scaled.delta_rows,
+        headings=headings,
+        printed=bool(scaled.removed.any()),
+    )
+    return (table,)
+
+
+def _validation_table(scaled: Scaled) -> tuple[Table]:
+    headings = {
+        "absorption": ("absorption", ""),
+        "n_parameters": ("parameters", "d"),
+        "n_free": ("n_free", "d"),
+        "r_meas_work": ("Rmeas\nwork", ".4f"),
+        "r_meas_free": ("Rmeas\nfree", ".4f"),
+        "gain": ("gain\n(sigma)", ".1f"),
+    }
+    title = "Agreement of unique reflections left out of the fit"
+    return (Table(name="validation", title=title, rows=scaled.validation, headings=headings),)
 
 
 def _run_rows(
     obs: Observations, experiments: ExperimentList, scaled: Scaled
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    place = scaled.model.n_scales
-    b_factors: list[tuple[float, float]] = []
-    for smoother in scaled.model.decays:
-        mine = scaled.parameters[place : place + smoother.n_points]
-        b_factors.append((float(mine.min()), float(mine.max())))
-        place += smoother.n_points
+    b_factors = [
+        (float(b.min()), float(b.max())) for b in scaled.model.of("decay", scaled.parameters)
+    ]
+    by_run = scaled.error_model.by_experiment
     order = np.argsort(obs.experiment, kind="stable")
     bounds = np.searchsorted(obs.experiment[order], np.arange(len(experiments) + 1))
     for i, experiment in enumerate(experiments):
@@ -131,6 +158,7 @@ def _run_rows(
                 "b_max": b_factors[i][1] if b_factors else None,
                 "n": len(own),
                 "n_outliers": int(scaled.outlier[own].sum()),
+                **({} if by_run is None else {"a": float(by_run[i, 0]), "b": float(by_run[i, 1])}),
             }
         )
     return rows

@@ -9,6 +9,7 @@ from support.made_up import MadeUp, made_up
 from dxdask.columns import Flag, has_flag
 from dxdask.models.smoother import Smoother
 from dxdask.scaling import ScalingParameters, scale
+from dxdask.scaling.design import Design
 from dxdask.scaling.fit import fit_scales
 
 pytestmark = pytest.mark.jit
@@ -126,9 +127,14 @@ def test_a_stretch_without_equivalents_keeps_the_scale_of_its_run():
         offsets,
         np.full(len(z), 1 / 25.0),
         intensity,
-        index,
-        value,
+        Design(
+            index=index,
+            value=value,
+            first=np.full(len(z), -1, np.int32),
+            dense=np.zeros((len(z), 0), np.float32),
+        ),
         start,
+        owners=np.zeros(smoother.n_points, np.int32),
         restraint=np.full(smoother.n_points, 0.1),
         target=start,
     )

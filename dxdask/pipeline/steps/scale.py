@@ -21,17 +21,21 @@ def parameters() -> Mapping[str, Parameters]:
 
 
 def _scale(integrated: StoredResult, names: list[str], given: Values) -> StepResult:
+    from dxdask.scaling.filtering import scale_and_filter
     from dxdask.scaling.intensities import NEEDED_BY_FIT
     from dxdask.scaling.observations import NEEDED
-    from dxdask.scaling.rounds import scale_observations
-    from dxdask.scaling.scale import chosen_observations, scaled_result
+    from dxdask.scaling.scale import chosen_observations, columns_after, scaled_result
 
-    columns = integrated.present([*NEEDED, *NEEDED_BY_FIT, "intensity_prf_variance"])
+    more = ("x_cal", "y_cal", "panel") if given.scaling.model == "array" else ()
+    columns = integrated.present([*NEEDED, *NEEDED_BY_FIT, "intensity_prf_variance", *more])
     table, experiments = integrated.of_runs(names, columns)
     chosen = chosen_observations(table, experiments, given.scaling)
     # the memory of the other columns is needed by the fit
-    table = {name: table[name] for name in ("experiment", "z_cal", "flags")}
-    scaled = scale_observations(chosen.observations, experiments, chosen.group, given.scaling)
+    kept = columns_after(experiments, given.scaling)
+    table = {name: table[name] for name in kept if name in table}
+    scaled = scale_and_filter(
+        chosen.observations, experiments, chosen.group, given.scaling, chosen.variables
+    )
     return scaled_result(table, experiments, chosen, scaled, given.scaling)
 
 
@@ -43,5 +47,5 @@ STEP = Step(
     needs=("integrate",),
     carries="integrate",
     alternatives={"integrate": ("symmetry", "reindex_integrated")},
-    version="4",
+    version="5",
 )

@@ -1,0 +1,99 @@
+"""The array model: scales interpolated on grids, by resolution and scan, and by detector and scan.
+
+The components of the array model of DIALS (Beilstein-Edmands et al. 2020, Acta Cryst. D76, 385),
+which go back to XDS (Kabsch 2010, Acta Cryst. D66, 133): the scale on a grid of 1/d^2 and rotation,
+`absorption` on a grid of detector position and rotation, `modulation` on one of detector position.
+Between the points the logarithm is interpolated linearly in each direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.arrays import Floats
+from dxdask.scaling.components import Index, rows_by_experiment
+from dxdask.scaling.variables import Variables
+
+Axis = tuple[float, float, int]  # first and last value, and number of points
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GridComponent:
+    """A grid of each experiment, of the axes `s2` (1/d^2), `x`, `y` (pixels) and `z` (images).
+
+    grids : axes of each experiment, in the order of `axes`.
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    grids: Sequence[tuple[Axis, ...]]
+    weight: float
+    is_level: bool
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Attributes of `Variables` that are used."""
+        return frozenset({"detector"} if {"x", "y"} & set(self.axes) else ())
+
+    def _sizes(self) -> list[int]:
+        return [int(np.prod([axis[2] for axis in grid])) for grid in self.grids]
+
+    @property
+    def owners(self) -> Index:
+        """Experiment (m,) of each parameter."""
+        return np.repeat(np.arange(len(self.grids), dtype=np.int32), self._sizes())
+
+    @property
+    def restraint(self) -> Floats:
+        """Weights (m,) of the restraints."""
+        return np.full(sum(self._sizes()), self.weight)
+
+    def design(self, variables: Variables) -> tuple[Index, Floats]:
+        """Return the corners (n, 2^axes) of the cell of each observation, and d log g / d p."""
+        n, k = len(variables.z), 2 ** len(self.axes)
+        index, value = np.zeros((n, k), dtype=np.int32), np.zeros((n, k))
+        at = [_coordinate(name, variables) for name in self.axes]
+        place = 0
+        each = rows_by_experiment(variables.experiment, len(self.grids))
+        for grid, rows, size in zip(self.grids, each, self._sizes(), strict=True):
+            index[rows], value[rows] = _corners([a[rows] for a in at], grid)
+            index[rows] += place
+            place += size
+        return index, value
+
+
+def _coordinate(name: str, variables: Variables) -> Floats:
+    if name == "z":
+        return variables.z
+    if name == "s2":
+        return np.asarray(variables.d**-2.0)
+    if variables.xy is None:
+        raise ValueError("positions on the detector are needed")
+    return np.asarray(variables.xy[:, "xy".index(name)])
+
+
+def _corners(at: list[Floats], grid: tuple[Axis, ...]) -> tuple[Index, NDArray[np.float64]]:
+    n = len(at[0])
+    low, fraction = [], []
+    for values, (first, last, points) in zip(at, grid, strict=True):
+        position = np.zeros(n)
+        if points > 1 and last > first:
+            position = np.clip((values - first) / (last - first), 0.0, 1.0) * (points - 1)
+        cell = np.minimum(position.astype(np.int64), max(points - 2, 0))
+        low.append(cell)
+        fraction.append(position - cell)
+    corners = list(product((0, 1), repeat=len(grid)))
+    index = np.zeros((n, len(corners)), dtype=np.int32)
+    value = np.ones((n, len(corners)))
+    for k, corner in enumerate(corners):
+        place = np.zeros(n, dtype=np.int64)
+        for step, cell, part, (_, _, points) in zip(corner, low, fraction, grid, strict=True):
+            place = place * points + np.minimum(cell + step, points - 1)
+            value[:, k] *= part if step else 1.0 - part
+        index[:, k] = place
+    return index, value

@@ -1,0 +1,87 @@
+"""Blocks of the normal equations, one for each experiment, as preconditioner.
+
+The parameters of one experiment are correlated (neighbouring points of a smoother, scale and B
+factor), those of different ones only through the means of equivalents. Conjugate gradients with the
+inverse blocks as preconditioner take a tenth of the iterations that they take with the diagonal.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dxdask.arrays import Floats
+from dxdask.scaling.design import Design
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _accumulate(curvature, owner, local, index, value, first, dense, out):  # type: ignore[no-untyped-def]
+    n_sparse, n_dense = index.shape[1], dense.shape[1]
+    places = np.empty(n_sparse + n_dense, dtype=np.int64)
+    x = np.empty(n_sparse + n_dense)
+    for i in range(index.shape[0]):
+        if curvature[i] <= 0.0:
+            continue
+        n = 0
+        for k in range(n_sparse):
+            if value[i, k] != 0.0:
+                places[n], x[n] = local[index[i, k]], value[i, k]
+                n += 1
+        if first[i] >= 0:
+            for k in range(n_dense):
+                places[n], x[n] = local[first[i] + k], dense[i, k]
+                n += 1
+        block = out[owner[index[i, 0]]]
+        for j in range(n):
+            scaled = curvature[i] * x[j]
+            for k in range(j + 1):
+                a, b = max(places[j], places[k]), min(places[j], places[k])
+                block[a, b] += scaled * x[k]
+
+
+class Blocks:
+    """Inverses of the blocks of the parameters of each experiment.
+
+    Parameters
+    ----------
+    owners : (m,) experiment of each parameter, of which there is at least one for each.
+    """
+
+    def __init__(self, owners: NDArray[np.int32]) -> None:
+        order = np.argsort(owners, kind="stable")
+        counts = np.bincount(owners)
+        first = np.cumsum(counts) - counts
+        self.owners = owners
+        self.local = np.empty(len(owners), dtype=np.int64)
+        self.local[order] = np.arange(len(owners)) - np.repeat(first, counts)
+        self.shape = (len(counts), int(counts.max(initial=1)))
+        self.inverse = np.zeros((*self.shape, self.shape[1]))
+
+    def update(
+        self, curvature: Floats, design: Design, restraint: Floats, damping: float
+    ) -> Floats:
+        """Set the blocks to sum c x x^T of the rows x, plus restraints and damping.
+
+        curvature : (n,) c of each row. restraint : (m,). damping : relative to the diagonal.
+        Returns what damping adds to the diagonal (m,).
+        """
+        blocks = np.zeros_like(self.inverse)
+        _accumulate(curvature, self.owners, self.local, *design.arrays, blocks)
+        blocks += np.tril(blocks, -1).transpose(0, 2, 1)
+        diagonal = blocks[self.owners, self.local, self.local] + restraint
+        added = damping * np.where(diagonal > 0.0, diagonal, 1.0)
+        blocks[self.owners, self.local, self.local] = diagonal + added
+        empty = np.ones(self.shape, dtype=np.bool_)
+        empty[self.owners, self.local] = False
+        which, place = np.nonzero(empty)
+        blocks[which, place, place] = 1.0
+        self.inverse = np.linalg.inv(blocks)
+        return np.asarray(added)
+
+    def solve(self, right: Floats) -> Floats:
+        """Return the inverse blocks times `right` (m,)."""
+        parts = np.zeros(self.shape)
+        parts[self.owners, self.local] = right
+        out = np.matmul(self.inverse, parts[:, :, None])[:, :, 0]
+        return np.asarray(out[self.owners, self.local])
