@@ -40,6 +40,7 @@ ORDER = (
     "dxdask.cluster",
     "dxdask.pipeline",
     "dxdask.report",
+    "dxdask.view",
     "dxdask.cli",
 )
 """Every module and package below `dxdask`: each imports only what stands above it."""

@@ -21,6 +21,7 @@ from dxdask.cli import (
     show,
     simulate,
     stills,
+    view,
 )
 from dxdask.cli.app import app
 from dxdask.cli.failures import explain
@@ -42,6 +43,7 @@ COMMANDS = (
     show,
     simulate,
     stills,
+    view,
 )
 
 
