@@ -42,6 +42,7 @@ ORDER = (
     "dxdask.pipeline",
     "dxdask.ledger",
     "dxdask.report",
+    "dxdask.view",
     "dxdask.cli",
 )
 """Every module and package below `dxdask`: each imports only what stands above it."""

@@ -23,6 +23,7 @@ from dxdask.cli import (
     show,
     simulate,
     stills,
+    view,
     why,
 )
 from dxdask.cli.app import app
@@ -47,6 +48,7 @@ COMMANDS = (
     show,
     simulate,
     stills,
+    view,
     why,
 )
 

@@ -1,0 +1,155 @@
+"""Images of a store as the viewer shows them, read without Dask and cached."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.errors import InputError
+from dxdask.storage.store.store import Store
+from dxdask.view.binning import add_image, maxima, no_count
+
+Stack = Literal["sum", "max", "mean"]
+STACKS = get_args(Stack)
+LARGEST_STACK = 1000
+LARGEST_LEVEL = 10
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown: an image of a run by its number, or several from there on.
+
+    Attributes
+    ----------
+    run : its name. image : number, as of the scan. n : images. stack : how they are put together.
+    """
+
+    run: str
+    image: int
+    n: int = 1
+    stack: Stack = "sum"
+
+
+class Cache:
+    """Arrays by key, the last used ones up to a number of bytes."""
+
+    def __init__(self, size: float) -> None:
+        self._size, self._held = size, 0
+        self._arrays: OrderedDict[tuple[Any, ...], NDArray[Any]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple[Any, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Return the array of this key, made where it is not held."""
+        with self._lock:
+            if key in self._arrays:
+                self._arrays.move_to_end(key)
+                return self._arrays[key]
+        made = make()
+        with self._lock:
+            if key not in self._arrays:
+                self._arrays[key] = made
+                self._held += made.nbytes
+            while self._held > self._size and len(self._arrays) > 1:
+                self._held -= self._arrays.popitem(last=False)[1].nbytes
+        return made
+
+
+class Frames:
+    """The images of a store and their levels; safe to use from several threads.
+
+    Parameters
+    ----------
+    path, branch : of the store, which is opened at each use: a job may be writing it.
+    cache : bytes of images that are held.
+    """
+
+    def __init__(self, path: Path, branch: str, cache: float) -> None:
+        self.path, self.branch = path, branch
+        self._cache = Cache(cache)
+
+    def store(self) -> Store:
+        """Return the store as it is now, opened to read."""
+        return Store.open(self.path, mode="r", branch=self.branch)
+
+    def image(self, shown: Shown) -> NDArray[Any]:
+        """Return the image (slow, fast), of counts as they were recorded.
+
+        A sum is of dtype int64, or of that of the counts' marks; a mean float32, NaN without count.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no such run.
+        InputError
+            The image is not of the run, or the number of images is out of range.
+        LinkedFileError
+            The file that holds it is gone or has changed.
+        """
+        store = self.store()
+        run_id = str(store.run_attributes(shown.run)["id"])
+        return self._cache.get((run_id, shown, 0), lambda: self._read(store, shown))
+
+    def level(self, shown: Shown, level: int) -> NDArray[Any]:
+        """Return the image binned by maxima of 2^level x 2^level pixels; see `image`."""
+        if not 0 <= level <= LARGEST_LEVEL:
+            raise InputError(f"level={level} is not within 0 to {LARGEST_LEVEL}")
+        if level == 0:
+            return self.image(shown)
+        run_id = str(self.store().run_attributes(shown.run)["id"])
+        return self._cache.get(
+            (run_id, shown, level), lambda: maxima(self.image(shown), 1 << level)
+        )
+
+    def _read(self, store: Store, shown: Shown) -> NDArray[Any]:
+        reader = store.frame_reader(shown.run)
+        first = frame_index(store, shown.run, shown.image)
+        if not 1 <= shown.n <= LARGEST_STACK:
+            raise InputError(f"n={shown.n}: from 1 to {LARGEST_STACK} images are put together")
+        if shown.stack not in STACKS:
+            raise InputError(f"stack={shown.stack!r}: give one of {', '.join(STACKS)}")
+        last = min(first + shown.n, reader.shape[0])
+        if shown.n == 1:
+            return reader.read(first, first + 1)[0]
+        mark = no_count(reader.dtype)
+        shape, real = reader.shape[1:], reader.dtype.kind == "f"
+        total = np.zeros(shape, np.float64 if real else np.int64)
+        low = -np.inf if real else np.iinfo(reader.dtype).min
+        largest, n = np.full(shape, low, reader.dtype), np.zeros(shape, np.int32)
+        for i in range(first, last):
+            frame = reader.read(i, i + 1)[0]
+            add_image(frame, -1 if mark is None else frame.dtype.type(mark), total, largest, n)
+        return _stacked(shown.stack, total, largest, n, mark)
+
+
+def _stacked(
+    stack: Stack, total: NDArray[Any], largest: NDArray[Any], n: NDArray[Any], mark: int | None
+) -> NDArray[Any]:
+    if stack == "max":
+        return largest if mark is None else np.where(n > 0, largest, largest.dtype.type(mark))
+    if stack == "mean":
+        return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
+    if mark is None or total.max(initial=0) >= 2**32 - 1:
+        return total
+    return np.where(n > 0, total, 2**32 - 1).astype(np.uint32)
+
+
+def frame_index(store: Store, run: str, image: int) -> int:
+    """Return the index of an image among the frames of a run.
+
+    Raises
+    ------
+    InputError
+        The image is not of the run.
+    """
+    first, n = store.run_experiment(run).first_image, store.frame_reader(run).shape[0]
+    if not first <= image < first + n:
+        raise InputError(f"image={image} is not within the images {first} to {first + n - 1}"
+                         f" of {run}")  # fmt: skip
+    return image - first
