@@ -5,6 +5,8 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 ALONE = not slow and not shared and not dials and not slurm
 QUICK = -m "$(ALONE)"
+# the tests of a file in one process, as many files at once as there are cores, up to four
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 # folders of dxdask/ that hold kernels
 KERNEL_TESTS = $(addprefix tests/,analysis calibration geometry hits indexing integration masking \
 	merging models prediction refinement scaling spotfinding)
@@ -25,19 +27,20 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	-PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib
 	touch $@
 
 demo: $(READY) ## simulate a five-transmission ensemble, process it, show tables and a picture
 	$(BIN)/dxdask demo -o demo
 
 test: $(READY) ## the default test suite
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 quick: $(READY) ## the tests that need nothing but this repository
-	$(BIN)/python -m pytest $(QUICK) -q
+	$(BIN)/python -m pytest $(PARALLEL) $(QUICK) -q
 
 slow: $(READY) ## the long tests, run by CI
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 wheel: $(READY) ## the wheel in a fresh environment, used from this folder; on Slurm where there is one
 	$(BIN)/python -m pytest tests/e2e/test_plain_wheel.py
@@ -45,7 +48,7 @@ wheel: $(READY) ## the wheel in a fresh environment, used from this folder; on S
 lowest: $(READY) ## the quick tests with the lowest versions that pyproject.toml allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
 	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct -e '.[dev]'
-	NUMBA_CACHE_DIR=$(CURDIR)/build/lowest/numba build/lowest/bin/python -m pytest $(QUICK) -q \
+	NUMBA_CACHE_DIR=$(CURDIR)/build/lowest/numba build/lowest/bin/python -m pytest $(PARALLEL) $(QUICK) -q \
 		-W ignore::DeprecationWarning
 
 # Kernels in plain NumPy warn of overflows and divisions that compiled code passes over.

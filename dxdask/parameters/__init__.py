@@ -5,6 +5,7 @@
 `entries`       every parameter of a model with its dotted name, for `-c` and for assignments
 `groups`        parameters that may be given several times
 `assignments`   `a.b.c=value` and keywords applied to a model
+`stored`        parameters as a store recorded them, perhaps by another version
 =============== ==========================================================================
 """
 

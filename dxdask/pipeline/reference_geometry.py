@@ -20,11 +20,12 @@ from dxdask.refinement.modules.recut import cut_as
 from dxdask.storage.formats import RunSource
 from dxdask.storage.importers.parameters import InputParameters
 from dxdask.storage.importers.reference_geometry import check_fits, with_reference
-from dxdask.storage.importers.refined_store import REFINED
 from dxdask.storage.store.store import Store
 
 log = logging.getLogger("dxdask")
 
+REFINED = ("refine_metrology", "refine", "index")
+"""Steps whose detector is taken from a store, the first that is there."""
 LARGEST_DIFFERENCE = 1.0
 """Distance, mm, of a panel's corners in detectors of one store that are averaged."""
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.parameters.entries import changed
+from dxdask.parameters.stored import stored_parameters
 from dxdask.pipeline.declaration import Kind, Step
 from dxdask.pipeline.images import ImageRange, recorded_images, run_of_images
 from dxdask.pipeline.imported_results import imported_fingerprint, imported_needs
@@ -216,7 +217,7 @@ def _assignments(store: Store, step: Step, kind: Kind) -> Iterator[str]:
     """Yield the parameters of a step in the store that are not at default, as `a.b.c=value`."""
     stored = store.manifest(step.name).parameters
     given = {group: stored[group] for group in step.parameters() if group in stored}
-    for line in changed(parameters_of_kind(kind).model_validate(given)):
+    for line in changed(stored_parameters(parameters_of_kind(kind), given)):
         yield shlex.quote(line.replace(" = ", "=", 1))
 
 

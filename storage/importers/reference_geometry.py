@@ -1,6 +1,4 @@
-"""Reference geometries: files of CrystFEL (.geom), of panels in JSON, and of DIALS (.expt), and
-the detectors that stores refined.
-"""
+"""Reference geometries: files of CrystFEL (.geom), of panels in JSON, and of DIALS (.expt)."""
 
 from __future__ import annotations
 
@@ -30,7 +28,6 @@ from dxdask.storage.importers.json_geometry import models_of, read_json
 from dxdask.storage.importers.missing import without
 from dxdask.storage.importers.nxmx.frames import opened
 from dxdask.storage.importers.parameters import InputParameters
-from dxdask.storage.importers.refined_store import around, counting_as, refined_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +114,7 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
     path = given.reference_geometry
     if path is None or path in run.files:
         return run
-    if path.suffix == ".zarr":
-        refined, changes = refined_in(path)
-        found = Geometry(detector=refined.detector, beam=refined.beam)
-    else:
-        found, changes = _geometry_for(run, path), path
+    found = _geometry_for(run, path)
     experiment, frame = run.experiment, run.shape[1:]
     columns, mask, beam = dict(run.columns), run.mask, experiment.beam
     detector, missing, problems = experiment.detector, run.missing, run.problems
@@ -143,10 +136,7 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
     if given.use_detector_reference:
         missing = without(missing, "detector")
         check_fits(found.detector, frame, f"input.reference_geometry={path}", run.name)
-        recorded = detector
-        detector = _taken(found.detector, recorded)
-        if path.suffix == ".zarr":  # of other frames: counts and absorption are those of these
-            detector = with_absorption(counting_as(detector, recorded), beam.wavelength)
+        detector = _taken(found.detector, detector)
         mask = mask & mask_of(detector, frame)
         if found.crystfel is not None:
             mask &= region_mask(found.crystfel, frame)
@@ -159,7 +149,7 @@ def with_reference(run: RunSource, given: InputParameters) -> RunSource:
         experiment=replace(experiment, beam=beam, detector=detector),
         columns=columns,
         mask=mask,
-        files=(*run.files, changes),
+        files=(*run.files, path),
         problems=problems,
     )
 
@@ -199,8 +189,18 @@ def _hdf5_of(run: RunSource) -> Path | None:
 
 def _taken(reference: Detector, own: Detector) -> Detector:
     """Return the reference with the sensors, and limits where it has none, of `own`."""
-    panels = [_with_sensor(p, around(p, own)) for p in reference.panels]
+    panels = [_with_sensor(p, _around(p, own)) for p in reference.panels]
     return Detector(panels=tuple(panels), root=reference.root)
+
+
+def _around(panel: Panel, own: Detector) -> Panel:
+    """Return the panel of `own` that has another one's pixels of the frame, or else its first."""
+    (x, y), (width, height) = panel.offset, panel.image_size
+    for p in own.panels:
+        (x0, y0), (w, h) = p.offset, p.image_size
+        if x0 <= x and y0 <= y and x + width <= x0 + w and y + height <= y0 + h:
+            return p
+    return own[0]
 
 
 def _with_sensor(panel: Panel, own: Panel) -> Panel:

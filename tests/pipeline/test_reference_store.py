@@ -15,6 +15,8 @@ import dxdask
 from dxdask.errors import InputError, StoreExistsError, StoreNotFoundError
 from dxdask.models import Detector, ExperimentList
 from dxdask.pipeline.reference_geometry import stored_geometry
+from dxdask.refinement.modules.recut import recut
+from dxdask.refinement.modules.relative import with_moves
 from dxdask.storage.store.store import Store
 
 pytestmark = pytest.mark.jit
@@ -58,6 +60,33 @@ def test_frames_are_imported_with_the_refined_geometry(
     with_detectors(refined, (0.5, 0.5, 0.5))
     with pytest.raises(StoreExistsError, match="other parameters"):
         dxdask.import_(raw, tmp_path / "next.zarr", reference_geometry=str(refined.path))
+
+
+def test_places_are_those_of_the_store_and_counts_those_of_the_frames(
+    refined: Store, raw: list[Path], tmp_path: Path
+) -> None:
+    header = refined.run_experiment("tiny_1")
+    panels = header.detector.panels
+    width, height = panels[0].image_size
+    halves = ((0, 0, width, height // 2), (0, height // 2, width, height))
+    cuts = [halves, *(((0, 0, *p.image_size),) for p in panels[1:])]
+    counts = tuple(replace(p, trusted_range=(-1.0, 500.0), gain=2.0) for p in panels)
+    parts = recut(replace(header.detector, panels=counts), cuts)
+    moves = np.zeros((len(parts), 3))
+    moves[1] = 0.3, 1.5, 2.0
+    moved = with_moves(parts, np.ones(len(parts), bool), moves)
+    result = refined.read_step("refine")
+    models = [replace(e, detector=moved) for e in result.experiments]
+    new = replace(result, experiments=ExperimentList.of(models))
+    refined.write_step("refine", new, parameters={}, fingerprint="")
+    store = dxdask.import_(raw[:1], tmp_path / "next.zarr", reference_geometry=str(refined.path))
+    now = store.run_experiment("tiny_1").detector
+    assert len(now) == len(panels) + 1
+    for p, q in zip(now.panels, moved.panels, strict=True):
+        assert (p.offset, p.image_size) == (q.offset, q.image_size)
+        np.testing.assert_allclose(p.d_matrix, q.d_matrix, atol=1e-9)
+        own = header.detector[0]
+        assert (p.gain, p.trusted_range, p.mu) == (own.gain, own.trusted_range, own.mu)
 
 
 def test_a_branch_of_the_store(refined: Store, raw: list[Path], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Detector, Experiment
 from dxdask.models.vectors import unit
 from dxdask.pipeline.metrology.parameters import GEOMETRIES, DetectorShiftsParameters
-from dxdask.pipeline.reference_geometry import placed
+from dxdask.pipeline.reference_geometry import REFINED, placed
 from dxdask.refinement.metrology.congruence import congruence_table
 from dxdask.refinement.metrology.panel_frames import with_panel_frames
 from dxdask.refinement.metrology.tables import detector_shifts as shifts_table
@@ -21,7 +21,6 @@ from dxdask.refinement.metrology.tables import detector_statistics as statistics
 from dxdask.refinement.models.detector_parts import parts_of
 from dxdask.refinement.modules.recut import cut_as
 from dxdask.storage.importers.reference_geometry import read_geometry
-from dxdask.storage.importers.refined_store import REFINED
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 

@@ -8,77 +8,92 @@ still by a linear field of shifts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.columns import Reflections
-from dxdask.models import Crystal, Detector, Experiment, ExperimentList
-from dxdask.models.vectors import matrix, rotation_matrix, vector
-from dxdask.refinement.predict import predict
+from dxdask.geometry.rays import is_entering
+from dxdask.geometry.required import require_rotation
+from dxdask.models import Experiment, ExperimentList
+from dxdask.models.smoother import Smoother
+from dxdask.refinement.geometry import geometry, observed_s1
+from dxdask.refinement.least_squares.local import BEAM, N_CRYSTAL, PANEL
+from dxdask.refinement.least_squares.rows import Rows
+from dxdask.refinement.models.detector_parts import part_moves, parts_of
+from dxdask.refinement.models.layout import layout
+from dxdask.refinement.models.state import ModelState
+from dxdask.refinement.parameterise import crystal_arrays
+from dxdask.refinement.problem import gradients, points_of
 
-_STEP = 1e-5  # of the differences: strain, rad, and 0.1 mm
-_SHIFT = 0.1
-_SCALE = 1e3  # shifts are of some pixels by a thousandth
+_SCALE = 1e-3  # of the changes: moves of some um and rotations of some mrad are some pixels
+_DIRECTIONS = slice(BEAM, BEAM + 2)  # of the beam, without its wavelength
 
 
 def changes_of_sweep(spots: Reflections, experiment: Experiment) -> Floats:
     """Return the changes (n, 3, 17) of predicted x, y (px) and z (images) of the spots of a run.
 
-    By nine changes of A (a thousandth), six moves of the detector and two rotations of the beam
-    (0.001 rad, 0.1 um). NaN where a reflection is not predicted.
+    By three rotations of the crystal (mrad) and six strains (0.001), two rotations of the beam
+    (mrad), and three shifts (um) and three rotations (mrad) of the detector. NaN where a reflection
+    is not predicted.
 
     spots : columns that `predict` needs, of this experiment alone.
     """
+    rotation = require_rotation(experiment)
     table = {**spots, "experiment": np.zeros(len(spots["panel"]), np.int32)}
-    ends = [_predicted(table, e) for h in (_STEP, -_STEP) for e in _changed(experiment, h)]
-    half = len(ends) // 2
-    step = 2.0 * _STEP * _SCALE
-    return np.stack([(a - b) / step for a, b in zip(ends[:half], ends[half:], strict=True)], axis=2)
-
-
-def _predicted(table: Reflections, experiment: Experiment) -> Floats:
-    found = predict(table, ExperimentList.of([experiment]))
-    return np.stack([found[name] for name in ("x_cal", "y_cal", "z_cal")], axis=1)
-
-
-def _changed(experiment: Experiment, h: float) -> Iterator[Experiment]:
-    """Yield the experiment with each model changed by h in each way."""
-    crystal = experiment.crystal
-    if crystal is not None:
-        for k in range(9):
-            yield replace(experiment, crystal=_strained(crystal, k, h))
-    for k in range(3):
-        shift = h * _SHIFT * np.eye(3)[k]
-        yield replace(experiment, detector=_moved(experiment.detector, np.eye(3), shift))
-    for k in range(3):
-        turned = rotation_matrix(np.eye(3)[k], h)
-        yield replace(experiment, detector=_moved(experiment.detector, turned, np.zeros(3)))
-    beam = experiment.beam
-    for axis in np.linalg.svd(np.asarray(beam.direction)[None])[2][1:]:
-        direction = rotation_matrix(axis, h) @ np.asarray(beam.direction)
-        yield replace(experiment, beam=replace(beam, direction=vector(direction)))
-
-
-def _strained(crystal: Crystal, k: int, h: float) -> Crystal:
-    change = np.eye(3)
-    change[divmod(k, 3)] += h
-    points = crystal.scan_points
-    return replace(
-        crystal,
-        a_matrix=matrix(change @ crystal.a),
-        scan_points=None
-        if points is None
-        else tuple(matrix(change @ np.asarray(p)) for p in points),
+    alone = ExperimentList.of([_triclinic(experiment)])
+    rows, state = _rows_and_state(table, alone, rotation.scan.array_range)
+    found = gradients(rows, state)
+    detector, panel = experiment.detector, table["panel"].astype(np.int64)
+    whole = part_moves(detector, parts_of(detector, 0)[0])
+    changes = np.concatenate(
+        [
+            found.gradient[:, :, :N_CRYSTAL],
+            found.gradient[:, :, _DIRECTIONS],
+            found.gradient[:, :, PANEL:] @ whole[panel],
+        ],
+        axis=2,
     )
+    width = np.full((len(detector), 1), rotation.scan.image_width_rad)
+    units = np.hstack([np.array([p.pixel_size for p in detector.panels]), width])
+    changes *= _SCALE / units[panel][:, :, None]
+    changes[~found.predicted] = np.nan
+    return changes
 
 
-def _moved(detector: Detector, rotation: Floats, shift: Floats) -> Detector:
-    pivot = np.mean([p.centre for p in detector.panels], axis=0)
-    panels = tuple(p.moved(rotation, shift, about=pivot) for p in detector.panels)
-    return replace(detector, panels=panels)
+def _triclinic(experiment: Experiment) -> Experiment:
+    """Return the experiment with a crystal whose cell may change in all ways."""
+    crystal = experiment.crystal
+    if crystal is None:
+        return experiment
+    return replace(experiment, crystal=replace(crystal, space_group="P 1"))
+
+
+def _rows_and_state(
+    table: Reflections, experiments: ExperimentList, array_range: tuple[int, int]
+) -> tuple[Rows, ModelState]:
+    first, last = array_range
+    varies = experiments.crystals[0].scan_points is not None
+    constant = Smoother(start=float(first), width=float(last - first), n_intervals=0)
+    crystals = crystal_arrays(experiments, {0: constant} if varies else {})
+    geom, n = geometry(experiments), len(table["panel"])
+    none = np.zeros(n, dtype=np.int64)
+    point, part = points_of(crystals, none, table["z"] - first)
+    rows = Rows(
+        hkl=table["hkl"].astype(np.float64),
+        crystal=none,
+        experiment=none,
+        panel=table["panel"].astype(np.int64),
+        observed=np.column_stack([table[k] for k in ("x_mm", "y_mm", "phi_rad")]),
+        weights=np.ones((n, 3)),
+        point=point,
+        part=part,
+        entering=table["entering"]
+        if "entering" in table
+        else is_entering(observed_s1(table, experiments), geom.s0[none], geom.m2[none]),
+    )
+    return rows, ModelState.of(experiments, crystals, layout(experiments, (), ((),)))
 
 
 def changes_of_still(places: Floats, axes: Floats) -> Floats:

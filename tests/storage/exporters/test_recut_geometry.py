@@ -7,28 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.refinement_cases import some_rotation
 
-from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import (
     Beam,
-    Crystal,
     Detector,
     Experiment,
-    ExperimentList,
     Goniometer,
     Panel,
     Scan,
 )
 from dxdask.refinement.modules.recut import recut
 from dxdask.refinement.modules.relative import with_moves
-from dxdask.results import StepResult
 from dxdask.storage.exporters.geometry import SUFFIXES, write_geometry
 from dxdask.storage.exporters.nxmx import write_nxmx
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.parameters import ImportParameters
 from dxdask.storage.importers.reference_geometry import read_geometry
-from dxdask.storage.store.store import Store
 
 SHAPE = (150, 80)
 MOVE = np.array([[0.0, 0.0, 0.0], [0.3, 1.5, 2.0]])
@@ -107,39 +101,3 @@ def test_frames_of_one_panel_are_cut_as_the_reference(tmp_path: Path, suffix: st
 def test_nxmx_comes_back(tmp_path: Path) -> None:
     (run,) = read_runs([frames(tmp_path / "run.nxs", refined())])
     assert_panels(run.experiment.detector, refined().detector)
-
-
-def store_of(path: Path, experiments: list[Experiment], step: str = "refine") -> Path:
-    store = Store.create(path)
-    crystal = Crystal.from_cell((78.0, 78.0, 78.0, 90.0, 90.0, 90.0), u_matrix=some_rotation(1))
-    made = ExperimentList.of([replace(e, crystal=crystal) for e in experiments])
-    store.write_step(step, StepResult(experiments=made, reflections={}), fingerprint="1",
-                     parameters={})  # fmt: skip
-    return path
-
-
-def test_a_refined_store_is_a_reference_for_sweeps(tmp_path: Path) -> None:
-    moved = refined()
-    beam = replace(moved.beam, wavelength=0.7, direction=(0.0, 0.01, 1.0))
-    counts = tuple(replace(p, trusted_range=(-1.0, 500.0), gain=2.0) for p in moved.detector.panels)
-    other = replace(moved, beam=beam, detector=replace(moved.detector, panels=counts))
-    reference = store_of(tmp_path / "before.zarr", [other])
-    found = imported(frames(tmp_path / "run.nxs", header()), reference)
-    # places are those of the store, counts, wavelength and absorption those of the frames
-    assert_panels(found.detector, refined().detector)
-    assert found.detector[0].gain == 1.0
-    assert found.detector[0].mu == pytest.approx(header().detector[0].mu, rel=1e-3)
-    assert found.beam.wavelength == pytest.approx(0.6199)
-    assert found.beam.direction[1] == pytest.approx(0.01, abs=1e-4)
-
-
-def test_stores_that_are_no_reference(tmp_path: Path) -> None:
-    path = frames(tmp_path / "run.nxs", header())
-    Store.create(tmp_path / "empty.zarr")
-    with pytest.raises(StoreNotFoundError, match=r"holds no refined geometry; run: dxdask refine"):
-        imported(path, tmp_path / "empty.zarr")
-    two = [refined(), replace(header(), run="b", identifier="b")]
-    with pytest.raises(InputError, match="has 2 detectors, of which none is meant"):
-        imported(path, store_of(tmp_path / "two.zarr", two))
-    with pytest.raises(StoreNotFoundError):
-        imported(path, tmp_path / "none.zarr")
