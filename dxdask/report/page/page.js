@@ -20,7 +20,8 @@
     for (const a of arrays) for (const v of a)
       if (Number.isFinite(v) && (!positive || v > 0)) { if (v < low) low = v; if (v > high) high = v; }
     if (low > high) return [0, 1];
-    return low < high ? [low, high] : [low - 0.5, high + 0.5];
+    // what differs by rounding alone is one value
+    return high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high)) ? [low, high] : [low - 0.5, high + 0.5];
   }
 
   function ticks(low, high, n, log) {
@@ -32,7 +33,7 @@
     }
     const rough = (high - low) / n, unit = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((m) => m * unit).find((s) => s >= rough) || rough;
-    for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-9; v += step)
+    for (let k = 0, v = Math.ceil(low / step) * step; k < 50 && v <= high + step * 1e-9; k++, v += step)
       out.push([v, log ? Number((10 ** v).toPrecision(3)).toString() : Number(v.toPrecision(6)).toString()]);
     return out;
   }
