@@ -209,8 +209,8 @@ class Step:
     write_files : writes the files that parameters ask for from the result in the store; returns
         their names.
     bytes_per_pixel : memory that a task takes for each pixel of a frame.
-    optional : whether it is left out, with a warning, of a job of several steps where the data do
-        not allow it.
+    optional : whether a job of several steps goes on, with a warning, where the data do not allow
+        it; the builder sees `may_fail` then.
     mask : the array of its result that masks pixels, which apply_mask can use, and the parameters
         that have it made, if any are needed.
     aliases : other names of the command. example : parameters of the call in the documentation

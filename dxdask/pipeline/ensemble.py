@@ -115,7 +115,12 @@ def process_plan(
         for run in source_runs(store, sources, readers, prints)
         if not parameters.runs or run.name in parameters.runs
     ]
-    names = [n for n in PROCESS if n != "linearity" or len(runs) > 1]
+    left_out = set()
+    if len(runs) < 2:
+        left_out.add("linearity")
+    if parameters.indexing.known_symmetry.space_group is not None:
+        left_out.add("symmetry")
+    names = [n for n in PROCESS if n not in left_out]
     return Planner(store, runs, parameters, kind="sweeps").add(names)
 
 

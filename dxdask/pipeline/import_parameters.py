@@ -33,11 +33,12 @@ PROCESS = (
     "histogram",
     "refine",
     "integrate",
+    "symmetry",
     "linearity",
     "scale",
     "merge",
 )
-"""The steps of `dxdask process`; linearity only of several runs."""
+"""The steps of `dxdask process`: symmetry if no space group is given, linearity of several runs."""
 
 
 def process_parameters() -> Any:

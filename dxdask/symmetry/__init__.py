@@ -7,11 +7,13 @@ operators, lattice_group : rotations of a lattice, its Laue groups and their axe
 correlations, likelihood, laue_group : the Laue group
 pair_correlations, forms, common_axes : several crystals in one setting
 absences : screw axes and the space group
+unchanged : the result where it cannot be determined
 twinning : statistics of twinning and pseudo-translation
 tables : what is reported
 """
 
 from dxdask.symmetry.parameters import SymmetryParameters
 from dxdask.symmetry.symmetry import symmetry
+from dxdask.symmetry.unchanged import unchanged
 
-__all__ = ["SymmetryParameters", "symmetry"]
+__all__ = ["SymmetryParameters", "symmetry", "unchanged"]

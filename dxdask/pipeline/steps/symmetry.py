@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from dxdask.errors import InputError
 from dxdask.parameters import Parameters
 from dxdask.pipeline.declaration import Extras, Step, StepInputs, Values
 
@@ -39,19 +40,30 @@ def build(inputs: StepInputs) -> Delayed:
 
     names = [run.name for run in inputs.runs]
     lazy: Delayed = delayed(_symmetry, pure=True)(
-        inputs.results["integrate"], names, inputs.parameters, dict(inputs.extras.values)
-    )
+        inputs.results["integrate"], names, inputs.parameters, dict(inputs.extras.values),
+        may_fail=inputs.may_fail,
+    )  # fmt: skip
     return lazy
 
 
 def _symmetry(
-    integrated: StoredResult, names: list[str], given: Values, values: Mapping[str, Any]
+    integrated: StoredResult,
+    names: list[str],
+    given: Values,
+    values: Mapping[str, Any],
+    *,
+    may_fail: bool,
 ) -> StepResult:
-    from dxdask.symmetry import symmetry
+    from dxdask.symmetry import symmetry, unchanged
     from dxdask.symmetry.intensities import NEEDED, OF_FIT
 
     table, experiments = integrated.of_runs(names, integrated.present([*NEEDED, *OF_FIT]))
-    return symmetry(table, experiments, given.symmetry, **values)
+    try:
+        return symmetry(table, experiments, given.symmetry, **values)
+    except InputError as error:
+        if not may_fail:
+            raise
+        return unchanged(table, experiments, str(error))
 
 
 STEP = Step(
@@ -63,4 +75,5 @@ STEP = Step(
     carries="integrate",
     alternatives={"integrate": ("reindex_integrated",)},
     extras=extras,
+    optional=True,
 )
