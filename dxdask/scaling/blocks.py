@@ -56,7 +56,7 @@ class Blocks:
         self.local = np.empty(len(owners), dtype=np.int64)
         self.local[order] = np.arange(len(owners)) - np.repeat(first, counts)
         self.shape = (len(counts), int(counts.max(initial=1)))
-        self.inverse = np.zeros((*self.shape, self.shape[1]))
+        self.inverse: Floats = np.zeros((*self.shape, self.shape[1]))
 
     def update(
         self, curvature: Floats, design: Design, restraint: Floats, damping: float

@@ -67,39 +67,57 @@ def _cc_half(sums: Floats) -> Floats:
     return np.asarray((cc * n).sum(axis=-1) / np.maximum(n.sum(axis=-1), 1.0))
 
 
+def _shells(obs: Observations) -> tuple[Integers, int]:
+    """Return the shell (n_groups,) of each unique reflection, and their number."""
+    n_groups = len(obs.hkl)
+    order = np.argsort(-obs.d, kind="stable")
+    shell = np.empty(n_groups, dtype=np.int64)
+    n_shells = max(min(_N_SHELLS, n_groups // 50), 1)
+    shell[order] = np.arange(n_groups) * n_shells // n_groups
+    return shell, n_shells
+
+
+def _sums(scaled: Floats, place: Integers, n: int) -> list[Floats]:
+    weights = (np.ones(len(place)), scaled, scaled**2)
+    return [
+        np.asarray(np.bincount(place, weights=w, minlength=n), dtype=np.float64) for w in weights
+    ]
+
+
+def _contents(sums: list[Floats]) -> Floats:
+    valid, mean, variance = _moments(*sums)
+    return np.column_stack([valid, mean, mean**2, variance])
+
+
+def _by_place(contents: Floats, place: Integers, n: int) -> Floats:
+    return np.array([np.bincount(place, weights=c, minlength=n) for c in contents.T]).T
+
+
+def cc_half(obs: Observations, scaled: Floats, use: Mask) -> float:
+    """Return CC1/2 of the observations that count; arguments as in `delta_cc_half`."""
+    shell, n_shells = _shells(obs)
+    contents = _contents(_sums(scaled[use], obs.group[use], len(obs.hkl)))
+    return float(_cc_half(_by_place(contents, shell, n_shells)))
+
+
 def delta_cc_half(obs: Observations, scaled: Floats, use: Mask, parts: Parts) -> Floats:
     """Return CC1/2 of all data less that without each part; negative where a part is harmful.
 
     scaled : (n,) scaled intensities. use : (n,) observations that count.
     """
     n_groups, n_parts = len(obs.hkl), len(parts.rows)
-    order = np.argsort(-obs.d, kind="stable")
-    shell = np.empty(n_groups, dtype=np.int64)
-    n_shells = max(min(_N_SHELLS, n_groups // 50), 1)
-    shell[order] = np.arange(n_groups) * n_shells // n_groups
-
-    def sums(place: Integers, n: int) -> list[Floats]:
-        return [
-            np.bincount(place, weights=w, minlength=n)
-            for w in (np.ones(len(place)), scaled[use], scaled[use] ** 2)
-        ]
-
-    group = obs.group[use]
-    whole = sums(group, n_groups)
-    valid, mean, variance = _moments(*whole)
-    contents = np.column_stack([valid, mean, mean**2, variance])
-    total = np.array(
-        [np.bincount(shell, weights=c, minlength=n_shells) for c in contents.T]
-    ).T.copy()
+    shell, n_shells = _shells(obs)
+    group, values = obs.group[use], scaled[use]
+    whole = _sums(values, group, n_groups)
+    contents = _contents(whole)
+    total = _by_place(contents, shell, n_shells)
     pair, of_pair = np.unique(parts.of[use] * n_groups + group, return_inverse=True)
     part, own = pair // n_groups, pair % n_groups
-    left = [w[own] - s for w, s in zip(whole, sums(of_pair.reshape(-1), len(pair)), strict=True)]
-    valid, mean, variance = _moments(*left)
-    change = np.column_stack([valid, mean, mean**2, variance]) - contents[own]
-    place = part * n_shells + shell[own]
-    changes = np.array(
-        [np.bincount(place, weights=c, minlength=n_parts * n_shells) for c in change.T]
-    ).T.reshape(n_parts, n_shells, 4)
+    removed = _sums(values, of_pair.reshape(-1), len(pair))
+    left = [w[own] - s for w, s in zip(whole, removed, strict=True)]
+    change = _contents(left) - contents[own]
+    changes = _by_place(change, part * n_shells + shell[own], n_parts * n_shells)
+    changes = changes.reshape(n_parts, n_shells, 4)
     return np.asarray(_cc_half(total) - _cc_half(total + changes))
 
 

@@ -6,9 +6,6 @@ of the gradient). With x the row of the design of an observation and x' the mean
 (weights w g^2), a row of the Jacobian is -<I> g (x - x'). The normal equations are never formed:
 conjugate gradients need only their product with a vector, whose cost is that of reading the design
 once, for any number of experiments. All sums run in the order of the rows.
-
-A group may have a reference intensity of known weight (`prior`), which takes part in the mean like
-an observation of scale 1.
 """
 
 from __future__ import annotations
@@ -25,9 +22,9 @@ from dxdask.scaling.design import Design, add_row, row_product
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _group_means(offsets, weight, g, intensity, prior, mean, norm):  # type: ignore[no-untyped-def]
+def _group_means(offsets, weight, g, intensity, mean, norm):  # type: ignore[no-untyped-def]
     for h in range(len(offsets) - 1):
-        top, bottom = prior[0, h] * prior[1, h], prior[1, h]
+        top, bottom = 0.0, 0.0
         for i in range(offsets[h], offsets[h + 1]):
             top += weight[i] * g[i] * intensity[i]
             bottom += weight[i] * g[i] * g[i]
@@ -36,9 +33,9 @@ def _group_means(offsets, weight, g, intensity, prior, mean, norm):  # type: ign
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _costs(offsets, weight, g, intensity, prior, mean, out):  # type: ignore[no-untyped-def]
+def _costs(offsets, weight, g, intensity, mean, out):  # type: ignore[no-untyped-def]
     for h in range(len(offsets) - 1):
-        total = prior[1, h] * (prior[0, h] - mean[h]) ** 2
+        total = 0.0
         for i in range(offsets[h], offsets[h + 1]):
             r = intensity[i] - g[i] * mean[h]
             total += weight[i] * r * r
@@ -46,10 +43,10 @@ def _costs(offsets, weight, g, intensity, prior, mean, out):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _gradient(offsets, weight, g, intensity, prior, mean, index, value, first, dense, step):  # type: ignore[no-untyped-def]
+def _gradient(offsets, weight, g, intensity, mean, index, value, first, dense, step):  # type: ignore[no-untyped-def]
     step[:] = 0.0
     for h in range(len(offsets) - 1):
-        if offsets[h + 1] - offsets[h] < 2 and prior[1, h] <= 0.0:
+        if offsets[h + 1] - offsets[h] < 2:
             continue
         for i in range(offsets[h], offsets[h + 1]):
             if weight[i] > 0.0:
@@ -59,13 +56,11 @@ def _gradient(offsets, weight, g, intensity, prior, mean, index, value, first, d
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _apply_normal(
-    offsets, weight, g, prior, mean, norm, index, value, first, dense, v, buffer, out
-):  # type: ignore[no-untyped-def]
+def _apply_normal(offsets, weight, g, mean, norm, index, value, first, dense, v, buffer, out):  # type: ignore[no-untyped-def]
     out[:] = 0.0
     for h in range(len(offsets) - 1):
         n = offsets[h + 1] - offsets[h]
-        if (n < 2 and prior[1, h] <= 0.0) or norm[h] <= 0.0:
+        if n < 2 or norm[h] <= 0.0:
             continue
         shared = 0.0
         for i in range(offsets[h], offsets[h + 1]):
@@ -92,20 +87,14 @@ class FitResult:
 
 
 def group_means(
-    offsets: NDArray[np.int64],
-    weight: Floats,
-    g: Floats,
-    intensity: Floats,
-    prior: Floats | None = None,
+    offsets: NDArray[np.int64], weight: Floats, g: Floats, intensity: Floats
 ) -> tuple[Floats, Floats]:
     """Return <I> = sum w g I / sum w g^2 and sum w g^2, each (n_groups,).
 
     offsets : (n_groups + 1,) of the observations (n,), sorted by group.
-    prior : (2, n_groups), reference intensities and their weights.
     """
     mean, norm = np.empty(len(offsets) - 1), np.empty(len(offsets) - 1)
-    known = np.zeros((2, len(mean))) if prior is None else prior
-    _group_means(offsets, weight, g, intensity, known, mean, norm)
+    _group_means(offsets, weight, g, intensity, mean, norm)
     return mean, norm
 
 
@@ -114,7 +103,7 @@ def group_costs(
 ) -> Floats:
     """Return sum w (I - g <I>)^2 of each group (n_groups,)."""
     out = np.empty(len(offsets) - 1)
-    _costs(offsets, weight, g, intensity, np.zeros((2, len(out))), mean, out)
+    _costs(offsets, weight, g, intensity, mean, out)
     return out
 
 
@@ -129,31 +118,27 @@ class _Problem:
         design: Design,
         restraint: Floats,
         target: Floats,
-        prior: Floats,
     ) -> None:
         self.offsets, self.weight, self.intensity = offsets, weight, intensity
-        self.design, self.prior = design, prior
+        self.design = design
         self.restraint, self.target = restraint, target
         self.in_pairs = np.diff(offsets) > 1
-        self.in_pairs |= prior[1] > 0.0
         self.buffer = np.empty(int(np.diff(offsets).max(initial=0)))
 
     def move(self, p: Floats) -> float:
         """Return the cost at the parameters `p`, which become the present ones."""
         self.p = p
         self.g = self.design.scales(p)
-        self.mean, self.norm = group_means(
-            self.offsets, self.weight, self.g, self.intensity, self.prior
-        )
+        self.mean, self.norm = group_means(self.offsets, self.weight, self.g, self.intensity)
         costs = np.empty(len(self.mean))
-        data = (self.offsets, self.weight, self.g, self.intensity, self.prior, self.mean)
+        data = (self.offsets, self.weight, self.g, self.intensity, self.mean)
         _costs(*data, costs)
         return float(costs.sum() + self.restraint @ (p - self.target) ** 2)
 
     def gradient(self) -> Floats:
         """Return the right-hand side of the normal equations."""
         right = np.empty_like(self.p)
-        data = (self.offsets, self.weight, self.g, self.intensity, self.prior, self.mean)
+        data = (self.offsets, self.weight, self.g, self.intensity, self.mean)
         _gradient(*data, *self.design.arrays, right)
         return right - self.restraint * (self.p - self.target)
 
@@ -171,7 +156,7 @@ class _Problem:
         direction = blocks.solve(residual)
         rho = first = float(residual @ direction)
         out = np.empty_like(right)
-        data = (self.offsets, self.weight, self.g, self.prior, self.mean, self.norm)
+        data = (self.offsets, self.weight, self.g, self.mean, self.norm)
         for _ in range(4 * len(right) + 20):
             if rho <= 1e-7 * first or rho == 0.0:
                 break
@@ -196,7 +181,6 @@ def fit_scales(
     owners: NDArray[np.int32],
     restraint: Floats,
     target: Floats | None = None,
-    prior: Floats | None = None,
     max_iterations: int = 20,
     tolerance: float = 1e-4,
 ) -> FitResult:
@@ -212,13 +196,11 @@ def fit_scales(
     owners : (m,) experiment of each parameter.
     restraint : (m,) weights of (p - target)^2 added to the sum.
     target : (m,) None for zero.
-    prior : (2, n_groups) reference intensities and their weights; None for none.
     max_iterations : maximum number of steps.
     tolerance : smallest relative gain of a step, which ends the fit.
     """
     target = np.zeros_like(start) if target is None else target
-    prior = np.zeros((2, len(offsets) - 1)) if prior is None else prior
-    problem = _Problem(offsets, weight, intensity, design, restraint, target, prior)
+    problem = _Problem(offsets, weight, intensity, design, restraint, target)
     blocks = Blocks(owners)
     cost = problem.move(start)
     costs, damping, blocks_damping = [cost], 1e-6, 0.0

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models import ExperimentList
+from dxdask.scaling.delta_cc_half import cc_half
 from dxdask.scaling.design import Design
 from dxdask.scaling.error_model import ErrorModel, refine_by_experiment, refine_error_model
 from dxdask.scaling.fit import FitResult, fit_scales, group_means
 from dxdask.scaling.free_set import (
     SIGNIFICANT,
     Agreement,
+    agreement,
     free_agreement,
     free_sets,
     gain,
@@ -41,7 +43,7 @@ class Scaled:
     mean : (n_groups,) scaled means. variance : (n,) of the intensities. outlier : (n,).
     faint : (n,), of too small a scale. removed : (n,), excluded by delta CC1/2.
     error_model, error_rows : and the rows of its table. costs : at the steps of each fit.
-    validation, delta_rows : rows of the tables of the free set, and of delta CC1/2.
+    validation, free_set, delta_rows : rows of the tables of these names.
     """
 
     observations: Observations
@@ -57,6 +59,7 @@ class Scaled:
     error_rows: list[dict[str, Any]] = field(default_factory=list)
     costs: tuple[tuple[float, ...], ...] = ()
     validation: list[dict[str, Any]] = field(default_factory=list)
+    free_set: list[dict[str, Any]] = field(default_factory=list)
     delta_rows: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -268,6 +271,24 @@ class _Scaling:
             )
         self.average()
 
+    def free_set(self) -> list[dict[str, Any]]:
+        """Return the rows of the agreement of work and free set, where one is left out."""
+        if not self.free.any():
+            return []
+        weight = np.where(self.outlier, 0.0, 1.0 / self.variance)
+        found, scaled = agreement(self.obs, weight, self.g), self.obs.intensity / self.g
+        of_group = self.free[self.obs.offsets[:-1]]
+        return [
+            {
+                "set": name,
+                "n_obs": int(found.n[groups].sum()),
+                "n_unique": int((found.n[groups] > 0).sum()),
+                "r_meas": found.r_meas(groups),
+                "cc_half": cc_half(self.obs, scaled, groups[self.obs.group] & ~self.outlier),
+            }
+            for name, groups in (("work", ~of_group), ("free", of_group))
+        ]
+
     def correct_errors(self) -> None:
         """Refine the error model."""
         given = self.parameters.weighting.error_model
@@ -334,4 +355,5 @@ def scale_observations(
         error_rows=run.rows,
         costs=tuple(run.costs),
         validation=run.validation,
+        free_set=run.free_set(),
     )

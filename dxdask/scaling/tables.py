@@ -104,8 +104,15 @@ def scaling_tables(
             headings=bins,
         ),
         *(_validation_table(scaled) if scaled.validation else ()),
+        *(_free_set_table(scaled) if scaled.free_set else ()),
         *(_delta_table(scaled) if len(scaled.delta_rows) > 1 else ()),
     )
+
+
+def _free_set_table(scaled: Scaled) -> tuple[Table]:
+    title = "Agreement of the work set, and of the free set that was left out of the fits"
+    headings = {"r_meas": ("r_meas", ".4f"), "cc_half": ("cc1/2", ".4f")}
+    return (Table(name="free_set", title=title, rows=scaled.free_set, headings=headings),)
 
 
 def _delta_table(scaled: Scaled) -> tuple[Table]:
