@@ -32,6 +32,7 @@ ORDER = (
     "dxdask.reindex",
     "dxdask.two_theta",
     "dxdask.scaling",
+    "dxdask.truncation",
     "dxdask.merging",
     "dxdask.analysis",
     "dxdask.simulation",
