@@ -199,6 +199,21 @@ for _sign in ("plus", "minus"):
     COLUMNS |= _column_table(
         C(f"intensity_{_sign}", "float64", "", f"merged intensity of the Friedel mates: {_sign}"),
         C(f"sigma_{_sign}", "float64", "", f"standard deviation of intensity_{_sign}"),
+        C(f"n_{_sign}", "int32", "", f"observations merged into intensity_{_sign}"),
+        C(f"amplitude_{_sign}", "float64", "", f"amplitude of intensity_{_sign}"),
+        C(f"amplitude_sigma_{_sign}", "float64", "", f"error of amplitude_{_sign}"),
+    )
+COLUMNS |= _column_table(
+    C("amplitude", "float64", "", "structure factor amplitude of a merged intensity"),
+    C("amplitude_sigma", "float64", "", "standard deviation of amplitude"),
+    C("dano", "float64", "", "amplitude_plus - amplitude_minus"),
+    C("dano_sigma", "float64", "", "standard deviation of dano"),
+)
+for _half in ("half1", "half2"):
+    COLUMNS |= _column_table(
+        C(f"intensity_{_half}", "float64", "", f"merged intensity of random {_half}"),
+        C(f"sigma_{_half}", "float64", "", f"standard deviation of intensity_{_half}"),
+        C(f"n_{_half}", "int32", "", f"observations merged into intensity_{_half}"),
     )
 
 

@@ -33,6 +33,7 @@ ORDER = (
     "dxdask.symmetry",
     "dxdask.two_theta",
     "dxdask.scaling",
+    "dxdask.truncation",
     "dxdask.merging",
     "dxdask.analysis",
     "dxdask.simulation",

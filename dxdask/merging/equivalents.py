@@ -177,4 +177,5 @@ def merged_table(
             weight = np.where(v[:, k] > 0, v[:, k + 1], np.nan)
             table[f"intensity_{name}"] = v[:, k + 2] / weight
             table[f"sigma_{name}"] = np.sqrt(1.0 / weight)
+            table[f"n_{name}"] = v[:, k].astype(np.int32)
     return table

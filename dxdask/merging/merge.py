@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dxdask.arrays import Mask
 from dxdask.columns import Reflections, select
 from dxdask.errors import InputError
+from dxdask.merging.details import with_details
 from dxdask.merging.equivalents import (
     EquivalentSums,
     combine_equivalents,
@@ -44,7 +47,8 @@ def merge(
     StepResult
         reflections: hkl in the asymmetric unit (gemmi's), d, intensity, sigma, n_observations, and
         intensity_plus, sigma_plus, intensity_minus, sigma_minus with `anomalous`, nan where not
-        seen; sorted by hkl. Tables `shells` and `overall`.
+        seen, n_plus, n_minus; with `truncate` amplitudes of them; sorted by hkl. Tables `shells`,
+        `overall`, `summary`, `half_sets`, `resolution_limits`, `runs` and `batches`.
 
     Raises
     ------
@@ -56,7 +60,16 @@ def merge(
     parameters = parameters or MergingParameters()
     first = first_sums(reflections, experiments, parameters)
     second = second_sums(reflections, experiments, parameters, first)
-    return finish(first, second, experiments, parameters)
+    result = finish(first, second, experiments, parameters)
+    detailed = with_details(result, reflections, second, parameters)
+    limit = detailed.table("resolution_limits").rows[0]["d_cc_half"]
+    d_min = float(result.reflections["d"].min())
+    if not parameters.resolution.apply or parameters.d_min or limit is None or limit <= d_min:
+        return detailed
+    cut = parameters.model_copy(update={"d_min": limit})
+    again = merge(reflections, experiments, cut)
+    line = f"Merged to {limit:.2f} A, the limit by CC1/2; the data reach {d_min:.2f} A"
+    return replace(again, messages=(line, *again.messages))
 
 
 def _parts(reflections: Reflections) -> list[Reflections]:
@@ -113,8 +126,8 @@ def finish(
     cell, group = common_symmetry(experiments)
     if not len(first.keys):
         raise InputError(
-            "no reflection to merge: none is flagged SCALED within the limits; run scale, "
-            "or widen d_min"
+            "no reflection to merge: none with a positive variance is flagged SCALED within the "
+            "limits; run scale, or widen d_min"
         )
     table = merged_table(first, second, parameters)
     table["d"] = spacings(table["hkl"], cell)

@@ -13,6 +13,17 @@ class BinningParameters(Parameters):
     )
 
 
+class ResolutionParameters(Parameters):
+    """Proposed resolution limits, with the names of dials.estimate_resolution."""
+
+    cc_half: float = parameter(0.3, "Least CC1/2 at the limit.", gt=0, lt=1)
+    misigma: float = parameter(1.0, "Least mean I/sigma at the limit.", gt=0)
+    nbins: int = parameter(20, "Bins of equal numbers of reflections.", ge=5)
+    apply: bool = parameter(
+        False, "Merge again to the limit by CC1/2 that is proposed, unless d_min is given."
+    )
+
+
 class MergingParameters(Parameters):
     """Parameters of `merge`."""
 
@@ -37,5 +48,14 @@ class MergingParameters(Parameters):
         False,
         "Use the internal variance of the equivalents where it is larger than the propagated one.",
         expert=1,
+    )
+    truncate: bool = parameter(
+        True, "Calculate amplitudes by the method of French & Wilson (1978)."
+    )
+    half_datasets: bool = parameter(
+        False, "Output the intensities of two random half-sets too.", expert=1
+    )
+    resolution: ResolutionParameters = parameter(
+        ResolutionParameters(), "Resolution limits that are proposed."
     )
     merging: BinningParameters = parameter(BinningParameters(), "Resolution shells of the tables.")

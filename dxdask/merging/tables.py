@@ -69,9 +69,9 @@ def merging_tables(
     """
     d_max, d_min = float(merged.d.max()), float(merged.d.min())
     possible = possible_reflections(cell, group, d_min=d_min * (1 - 1e-9), d_max=d_max * (1 + 1e-9))
-    edges = _shell_edges(merged.d, n_shells)
-    shell = _shell_of(merged.d, edges)
-    of_possible = np.clip(_shell_of(spacings(possible, cell), edges), 0, n_shells - 1)
+    edges = shell_edges(merged.d, n_shells)
+    shell = shell_of(merged.d, edges)
+    of_possible = np.clip(shell_of(spacings(possible, cell), edges), 0, n_shells - 1)
     n_possible = np.bincount(of_possible, minlength=n_shells).tolist()
     borders = (edges**-0.5).tolist()
     shells = [
@@ -87,13 +87,14 @@ def merging_tables(
     )
 
 
-def _shell_edges(d: Floats, n_shells: int) -> Floats:
+def shell_edges(d: Floats, n_shells: int) -> Floats:
     """Return the borders (n_shells + 1,) in 1/d^2 of shells of equal volume holding all d (n,)."""
     low, high = float(d.max()) ** -3 * (1 - 1e-9), float(d.min()) ** -3 * (1 + 1e-9)
     return np.linspace(low, high, n_shells + 1) ** (2.0 / 3.0)
 
 
-def _shell_of(d: Floats, edges: Floats) -> NDArray[np.int64]:
+def shell_of(d: Floats, edges: Floats) -> NDArray[np.int64]:
+    """Return the shell (n,) of each d, by the borders of `shell_edges`."""
     return np.searchsorted(edges, 1 / d**2, side="right") - 1
 
 

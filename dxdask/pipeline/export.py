@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList, space_group
+from dxdask.models.free_flags import FreeFlags
 from dxdask.parameters import Parameters, parameter
 from dxdask.pipeline.staleness import require_not_stale
 from dxdask.storage.exporters import (
@@ -21,13 +23,15 @@ from dxdask.storage.exporters import (
     mmcif,
     mtz,
     mtz_stills,
+    xds_ascii,
 )
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS
 from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.exporters.whole_file import whole_file
+from dxdask.storage.importers.free_flags import read_free_flags
 from dxdask.storage.store.store import Store
 
-Format = Literal["mtz", "mmcif", "dials", "csv", "hkl", "stream"]
+Format = Literal["mtz", "mmcif", "dials", "csv", "hkl", "stream", "xds_ascii", "shelx"]
 
 _SUFFIX = {
     "mtz": ".mtz",
@@ -36,6 +40,8 @@ _SUFFIX = {
     "dials": ".expt",
     "hkl": ".hkl",
     "stream": ".stream",
+    "xds_ascii": ".HKL",
+    "shelx": ".hkl",
 }
 _STEPS: dict[str, tuple[str, ...]] = {
     "mtz": ("merge",),
@@ -43,6 +49,8 @@ _STEPS: dict[str, tuple[str, ...]] = {
     "unmerged": ("scale", "symmetry", "reindex_integrated", "integrate"),
     "hkl": ("merge",),
     "stream": ("integrate",),
+    "xds_ascii": ("scale",),
+    "shelx": ("merge",),
 }
 _ANY = (
     "scale",
@@ -62,19 +70,36 @@ class MtzParameters(Parameters):
     unmerged: bool = parameter(False, "write the scaled (else integrated) observations, unmerged")
 
 
+class MmcifParameters(Parameters):
+    """Content of an mmCIF file."""
+
+    unmerged: bool = parameter(False, "write the scaled observations, unmerged")
+
+
+class FreeFlagParameters(Parameters):
+    """Free-R flags of merged reflections."""
+
+    reference: str | None = parameter(
+        None, "MTZ file whose free-R flags are kept; reflections that it lacks get new ones"
+    )
+
+
 class ExportParameters(Parameters):
     """Parameters of `dxdask export`."""
 
     format: Format = parameter(
         "mtz",
         "mtz, mmcif (merged reflections, a block a wavelength), dials (.expt and .refl), csv, "
-        "hkl (CrystFEL's list of merged reflections) or stream (CrystFEL's, of stills)",
+        "hkl (CrystFEL's list of merged reflections), stream (CrystFEL's, of stills), xds_ascii "
+        "(scaled observations of one run) or shelx (HKLF 4, merged)",
     )
     output: str | None = parameter(None, "file to write; default: the step's name, in this folder")
     step: str | None = parameter(None, "step to write; default: the last one of the format's kind")
     overwrite: bool = parameter(True, "replace a file that is there")
     branch: str = parameter("main", "Branch of the store.")
     mtz: MtzParameters = MtzParameters()
+    mmcif: MmcifParameters = MmcifParameters()
+    r_free_flags: FreeFlagParameters = FreeFlagParameters()
 
 
 def export_store(store: Store, parameters: ExportParameters) -> list[str]:
@@ -106,13 +131,29 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
         _write_hkl(store, step, path)
     elif parameters.format == "stream":
         _write_stream(store, step, path)
+    elif parameters.format == "xds_ascii":
+        table, models = store.columns(step), store.experiments(step)
+        xds_ascii.write_xds_ascii(path, table, models)
+    elif parameters.format == "shelx":
+        xds_ascii.write_shelx_hkl(path, _of_one_wavelength(store, step))
+    elif parameters.format == "mmcif" and parameters.mmcif.unmerged:
+        mmcif.write_unmerged_mmcif(path, store.columns(step), store.experiments(step))
     elif parameters.format == "mmcif":
-        mmcif.write_merged_mmcif(path, store.columns(step), _with_cells(store, step))
+        mmcif.write_merged_mmcif(
+            path, store.columns(step), _with_cells(store, step), _reference(parameters)
+        )
     elif parameters.mtz.unmerged:
         _write_unmerged(store, step, path)
     else:
-        mtz.write_merged(path, store.columns(step), _with_cells(store, step))
+        mtz.write_merged(
+            path, store.columns(step), _with_cells(store, step), _reference(parameters)
+        )
     return [str(f) for f in files]
+
+
+def _reference(parameters: ExportParameters) -> FreeFlags | None:
+    path = parameters.r_free_flags.reference
+    return None if path is None else read_free_flags(path)
 
 
 def _with_cells(store: Store, step: str) -> ExperimentList:
@@ -162,14 +203,18 @@ def _write_hkl(store: Store, step: str, path: Path) -> None:
     crystals = store.experiments(step).crystals
     if not crystals:
         raise InputError(f"{step} has no crystal, which gives the Laue group: index the data first")
+    group = space_group(crystals[0].space_group)
+    crystfel_hkl.write_crystfel_hkl(path, _of_one_wavelength(store, step), group)
+
+
+def _of_one_wavelength(store: Store, step: str) -> Reflections:
     table = store.columns(step)
     if "wavelength" in table:
         raise InputError(
             f"{step} has several wavelengths, which a list of reflections does not: give "
             "format=mtz or mmcif, or merge runs of one wavelength (runs=NAME,...)"
         )
-    group = space_group(crystals[0].space_group)
-    crystfel_hkl.write_crystfel_hkl(path, table, group)
+    return table
 
 
 def _write_stream(store: Store, step: str, path: Path) -> None:
@@ -197,6 +242,8 @@ def _frames(store: Store, runs: Sequence[str]) -> dict[str, SourceImages]:
 
 
 def _default_step(store: Store, parameters: ExportParameters) -> str:
-    unmerged = parameters.format == "mtz" and parameters.mtz.unmerged
+    unmerged = (parameters.format == "mtz" and parameters.mtz.unmerged) or (
+        parameters.format == "mmcif" and parameters.mmcif.unmerged
+    )
     kinds = _STEPS.get("unmerged" if unmerged else parameters.format, _ANY)
     return next((name for name in kinds if store.has_step(name)), kinds[-1])

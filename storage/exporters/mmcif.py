@@ -1,4 +1,4 @@
-"""mmCIF files of merged reflections, as the PDB takes them: one block a wavelength."""
+"""mmCIF files of reflections, as the PDB takes them: merged, a block a wavelength, or unmerged."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import numpy as np
 
 from dxdask.columns import Reflections, select
 from dxdask.models import ExperimentList
-from dxdask.storage.exporters.mtz import merged_mtz, wavelengths
+from dxdask.models.free_flags import FreeFlags
+from dxdask.storage.exporters.mtz import merged_mtz, unmerged_mtz, wavelengths
 from dxdask.storage.exporters.whole_file import whole_file
 
 
 def write_merged_mmcif(
-    path: str | Path, reflections: Reflections, experiments: ExperimentList
+    path: str | Path,
+    reflections: Reflections,
+    experiments: ExperimentList,
+    reference: FreeFlags | None = None,
 ) -> None:
     """Write merged reflections as structure factors (`_refln`) in mmCIF, without numbers of
     observations, for which the dictionary has no item.
@@ -27,11 +31,30 @@ def write_merged_mmcif(
         to_cif = gemmi.MtzToCif()
         to_cif.wavelength = wavelength
         to_cif.with_comments = to_cif.with_history = False
-        mtz = merged_mtz(table, experiments)
+        mtz = merged_mtz(table, experiments, reference)
         block = gemmi.cif.read_string(to_cif.write_cif_to_string(mtz)).sole_block()
         block.name = f"wavelength_{number}"
         _add_uncertainties(block, experiments)
         document.add_copied_block(block)
+    with whole_file(path) as aside:
+        document.write_file(str(aside))
+
+
+def write_unmerged_mmcif(
+    path: str | Path, reflections: Reflections, experiments: ExperimentList
+) -> None:
+    """Write scaled observations (`_diffrn_refln`), those of the unmerged MTZ, for deposition.
+
+    Parameters and errors are those of `unmerged_mtz`.
+    """
+    to_cif = gemmi.MtzToCif()
+    to_cif.with_comments = to_cif.with_history = False
+    mtz = unmerged_mtz(reflections, experiments)
+    block = gemmi.cif.read_string(to_cif.write_cif_to_string(mtz)).sole_block()
+    block.name = "unmerged"
+    _add_uncertainties(block, experiments)
+    document = gemmi.cif.Document()
+    document.add_copied_block(block)
     with whole_file(path) as aside:
         document.write_file(str(aside))
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dxdask.columns import Flag, Reflections, check, has_flag, n_rows, select
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList, Scan, space_group
+from dxdask.models.free_flags import FreeFlags, free_flags
 from dxdask.models.symmetry import asu_indices, pack
 from dxdask.models.wavelengths import wavelength_groups
 from dxdask.storage.exporters.mtz_batches import batch_offsets, batches, dataset_numbers
@@ -72,7 +73,12 @@ def index_columns(hkl: NDArray[np.int32]) -> list[Column]:
     return [(name, "H", hkl[:, i]) for i, name in enumerate("HKL")]
 
 
-def write_merged(path: str | Path, reflections: Reflections, experiments: ExperimentList) -> None:
+def write_merged(
+    path: str | Path,
+    reflections: Reflections,
+    experiments: ExperimentList,
+    reference: FreeFlags | None = None,
+) -> None:
     """Write merged reflections to an MTZ file; see `merged_mtz`.
 
     Raises
@@ -82,14 +88,16 @@ def write_merged(path: str | Path, reflections: Reflections, experiments: Experi
     SchemaError
         A column is missing.
     """
-    mtz = merged_mtz(reflections, experiments)
+    mtz = merged_mtz(reflections, experiments, reference)
     with whole_file(path) as aside:
         mtz.write_to_file(str(aside))
 
 
-def merged_mtz(reflections: Reflections, experiments: ExperimentList) -> gemmi.Mtz:
-    """Return merged reflections: IMEAN, SIGIMEAN, N and, where merged apart, I(+), SIGI(+), I(-),
-    SIGI(-).
+def merged_mtz(
+    reflections: Reflections, experiments: ExperimentList, reference: FreeFlags | None = None
+) -> gemmi.Mtz:
+    """Return merged reflections: FreeR_flag, then IMEAN, SIGIMEAN, N, F, SIGF and, where merged
+    apart, I(+), I(-), N(+), N(-), F(+), F(-), DANO, and half-sets, those that the table has.
 
     Of several wavelengths, each has a data set with its own columns, called _WAVE1, _WAVE2 ..., as
     dials.merge calls them.
@@ -99,11 +107,12 @@ def merged_mtz(reflections: Reflections, experiments: ExperimentList) -> gemmi.M
     reflections : of the step `merge`: hkl, intensity, sigma, n_observations, and intensity_plus and
         so on.
     experiments : with crystals (the median cell is written) and wavelengths.
+    reference : free-R flags to keep.
 
     Raises
     ------
     InputError
-        No experiment has a crystal.
+        No experiment has a crystal, or the reference is of another cell.
     SchemaError
         A column is missing.
     """
@@ -114,7 +123,8 @@ def merged_mtz(reflections: Reflections, experiments: ExperimentList) -> gemmi.M
     keys = pack(hkl)
     order = np.argsort(keys)
     columns = index_columns(hkl)
-    places = [0] * len(columns)
+    columns.append(("FreeR_flag", "I", free_flags(hkl, mtz.cell, mtz.spacegroup, reference)))
+    places = [0, 0, 0, 1]
     for dataset, part in parts.items():
         rows = order[np.searchsorted(keys, pack(part["hkl"]), sorter=order)]
         suffix = "" if len(parts) == 1 else f"_WAVE{dataset}"
@@ -133,10 +143,26 @@ _MERGED = (
     ("IMEAN", "J", "intensity"),
     ("SIGIMEAN", "Q", "sigma"),
     ("N", "I", "n_observations"),
+    ("F", "F", "amplitude"),
+    ("SIGF", "Q", "amplitude_sigma"),
     ("I(+)", "K", "intensity_plus"),
     ("SIGI(+)", "M", "sigma_plus"),
     ("I(-)", "K", "intensity_minus"),
     ("SIGI(-)", "M", "sigma_minus"),
+    ("N(+)", "I", "n_plus"),
+    ("N(-)", "I", "n_minus"),
+    ("F(+)", "G", "amplitude_plus"),
+    ("SIGF(+)", "L", "amplitude_sigma_plus"),
+    ("F(-)", "G", "amplitude_minus"),
+    ("SIGF(-)", "L", "amplitude_sigma_minus"),
+    ("DANO", "D", "dano"),
+    ("SIGDANO", "Q", "dano_sigma"),
+    ("IHALF1", "J", "intensity_half1"),
+    ("SIGIHALF1", "Q", "sigma_half1"),
+    ("NHALF1", "I", "n_half1"),
+    ("IHALF2", "J", "intensity_half2"),
+    ("SIGIHALF2", "Q", "sigma_half2"),
+    ("NHALF2", "I", "n_half2"),
 )
 """Label and type of each column of merged reflections, and its name in the table."""
 
@@ -200,12 +226,18 @@ def _intensities(table: Reflections) -> list[Column]:
 
 
 def write_unmerged(path: str | Path, reflections: Reflections, experiments: ExperimentList) -> None:
-    """Write single observations: H K L M/ISYM BATCH I SIGI SCALEUSED FRACTIONCALC XDET YDET ROT LP
+    """Write single observations to an MTZ file; see `unmerged_mtz`."""
+    mtz = unmerged_mtz(reflections, experiments)
+    with whole_file(path) as aside:
+        mtz.write_to_file(str(aside))
+
+
+def unmerged_mtz(reflections: Reflections, experiments: ExperimentList) -> gemmi.Mtz:
+    """Return single observations: H K L M/ISYM BATCH I SIGI SCALEUSED FRACTIONCALC XDET YDET ROT LP
     QE FLAG.
 
     Parameters
     ----------
-    path : of the file.
     reflections : scaled (then I is the scaled intensity) or integrated (then I is the summed one,
         corrected by lp, qe and partiality, and IPR, SIGIPR the fitted one where there is): hkl,
         experiment, x_cal, y_cal, z_cal, partiality, lp, qe, flags and the intensities.
@@ -253,5 +285,4 @@ def write_unmerged(path: str | Path, reflections: Reflections, experiments: Expe
     ]
     fill(mtz, columns)
     mtz.sort(5)
-    with whole_file(path) as aside:
-        mtz.write_to_file(str(aside))
+    return mtz

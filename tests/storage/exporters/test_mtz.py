@@ -37,7 +37,29 @@ def test_merged_file_holds_the_merged_table(scaled: MadeUp, tmp_path: Path) -> N
     write_merged(path, table, scaled.experiments)
     mtz = gemmi.read_mtz_file(str(path))
     assert mtz.column_labels() == (
-        ["H", "K", "L", "IMEAN", "SIGIMEAN", "N", "I(+)", "SIGI(+)", "I(-)", "SIGI(-)"]
+        [
+            "H",
+            "K",
+            "L",
+            "FreeR_flag",
+            "IMEAN",
+            "SIGIMEAN",
+            "N",
+            "F",
+            "SIGF",
+            "I(+)",
+            "SIGI(+)",
+            "I(-)",
+            "SIGI(-)",
+            "N(+)",
+            "N(-)",
+            "F(+)",
+            "SIGF(+)",
+            "F(-)",
+            "SIGF(-)",
+            "DANO",
+            "SIGDANO",
+        ]
     )
     assert mtz.spacegroup.hm == "P 21 21 21"
     assert mtz.cell.parameters == pytest.approx((40, 50, 60, 90, 90, 90))

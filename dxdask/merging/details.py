@@ -1,0 +1,120 @@
+"""What is reported of merged reflections beside the statistics by shell, and their amplitudes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dxdask.columns import Reflections
+from dxdask.merging.by_run import run_tables
+from dxdask.merging.equivalents import EquivalentSums
+from dxdask.merging.half_sets import HalfSets
+from dxdask.merging.limits import limits_table
+from dxdask.merging.observed import observed
+from dxdask.merging.parameters import MergingParameters
+from dxdask.merging.summary import summary_tables
+from dxdask.merging.tables import MergedIntensities
+from dxdask.results import StepResult
+from dxdask.scaling.observations import common_symmetry
+from dxdask.tables import Table
+from dxdask.truncation import Truncation, truncation_of
+from dxdask.truncation.wilson import wilson_b
+
+
+def with_details(
+    result: StepResult,
+    reflections: Reflections,
+    second: EquivalentSums,
+    parameters: MergingParameters,
+) -> StepResult:
+    """Return the result of merging with the summary, half-sets, limits and amplitudes.
+
+    Parameters
+    ----------
+    result : merged reflections, tables `shells` and `overall`.
+    reflections : scaled, of which it was made. second : sums of the second pass.
+    """
+    cell, group = common_symmetry(result.experiments)
+    found = observed(reflections, cell, group, parameters)
+    half_sets = HalfSets(found)
+    table = dict(result.reflections)
+    merged = MergedIntensities(
+        d=table["d"],
+        n=table["n_observations"].astype(np.float64),
+        intensity=table["intensity"],
+        sigma=table["sigma"],
+    )
+    shells, overall = result.table("shells"), result.table("overall")
+    summary, halves = summary_tables(
+        found, half_sets, merged, (shells, overall), second.values[:, 0], cell, group
+    )
+    limits = limits_table(half_sets, merged, table["hkl"], cell, group, parameters.resolution)
+    runs = run_tables(found, result.experiments)
+    truncation = truncation_of(table["hkl"], merged.intensity, merged.sigma, cell=cell, group=group)
+    if parameters.half_datasets:
+        table |= _half_columns(half_sets)
+    if parameters.truncate:
+        table |= amplitude_columns(table, truncation)
+    return replace(
+        result,
+        reflections=table,
+        # the summary has what `overall` holds: one of both is printed
+        tables=(shells, replace(overall, printed=False), summary, halves, limits, *runs),
+        messages=(*result.messages, *_messages(truncation, limits, table, parameters)),
+    )
+
+
+def amplitude_columns(table: Reflections, truncation: Truncation | None) -> Reflections:
+    """Return amplitudes of merged intensities, of Friedel mates too where they are merged apart.
+
+    All nan without a prior.
+    """
+    out: Reflections = {}
+    for name in ("", "_plus", "_minus"):
+        if f"intensity{name}" not in table:
+            continue
+        f = sigma = np.full(len(table["hkl"]), np.nan)
+        if truncation is not None:
+            f, sigma = truncation.amplitudes(table[f"intensity{name}"], table[f"sigma{name}"])
+        out[f"amplitude{name}"], out[f"amplitude_sigma{name}"] = f, sigma
+    if "amplitude_plus" in out:
+        out["dano"] = out["amplitude_plus"] - out["amplitude_minus"]
+        out["dano_sigma"] = np.hypot(out["amplitude_sigma_plus"], out["amplitude_sigma_minus"])
+    return out
+
+
+def _half_columns(half_sets: HalfSets) -> Reflections:
+    columns: Reflections = {}
+    for k in range(2):
+        columns[f"intensity_half{k + 1}"] = half_sets.halves[:, k]
+        columns[f"sigma_half{k + 1}"] = half_sets.half_sigma[:, k]
+        columns[f"n_half{k + 1}"] = half_sets.half_counts[:, k].astype(np.int32)
+    return columns
+
+
+def _messages(
+    truncation: Truncation | None,
+    limits: Table,
+    table: Reflections,
+    parameters: MergingParameters,
+) -> list[str]:
+    lines = []
+    limit = limits.rows[0]["d_cc_half"]
+    if limit is not None:
+        lines.append(
+            f"Resolution limit by CC1/2 of {parameters.resolution.cc_half:g}: {limit:.2f} A"
+        )
+    if truncation is None:
+        if parameters.truncate:
+            lines.append("No amplitudes: the intensities do not add up to more than zero")
+        return lines
+    b = wilson_b(truncation.prior)
+    spread = np.linalg.eigvalsh(truncation.prior.b_tensor)
+    anisotropy = f"; anisotropic part {spread[0]:.1f} to {spread[-1]:.1f} A^2"
+    lines.append(("Wilson B not determined" if b is None else f"Wilson B {b:.1f} A^2") + anisotropy)
+    if parameters.truncate:
+        n = int(np.isnan(table["amplitude"]).sum())
+        if n:
+            lines.append(f"{n} reflections have no amplitude: below -4 sigma")
+    return lines

@@ -1,0 +1,38 @@
+"""Wilson's B factor (Wilson 1942, Nature 150, 152), of a prior of intensities."""
+
+from __future__ import annotations
+
+import gemmi
+import numpy as np
+
+from dxdask.arrays import Floats
+from dxdask.truncation.prior import Prior
+
+D_MAX = 4.0
+"""Resolution, Angstrom, from which on the mean intensity of a protein falls smoothly."""
+LEAST_KNOTS = 4
+_COMPOSITION = {"C": 5.0, "N": 1.35, "O": 1.5, "S": 0.03, "H": 8.0}
+"""Atoms of an average residue of a protein."""
+
+
+def wilson_b(prior: Prior) -> float | None:
+    """Return B, Angstrom^2: the mean intensity falls as sum f^2 exp(-B s^2 / 2).
+
+    By least squares over the knots beyond 4 Angstrom, for the composition of an average protein;
+    None where there are fewer than four.
+    """
+    far = prior.knots >= D_MAX**-2
+    if far.sum() < LEAST_KNOTS:
+        return None
+    s2 = prior.knots[far]
+    slope = np.polyfit(s2, prior.log_mean[far] - np.log(_scattering(s2)), 1)[0]
+    return float(-2.0 * slope)
+
+
+def _scattering(s2: Floats) -> Floats:
+    """Return the sum of f^2 (n,) of a residue."""
+    total = np.zeros(len(s2))
+    for element, number in _COMPOSITION.items():
+        coefficients = gemmi.Element(element).it92
+        total += number * np.array([coefficients.calculate_sf(x / 4) for x in s2.tolist()]) ** 2
+    return total
