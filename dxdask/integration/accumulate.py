@@ -72,16 +72,21 @@ def add_foreground(
     y0, y1 = max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])
     n, bad, saturated, overlapped = 0, 0, 0, 0
     c, cx, cy, px, py = 0, 0, 0, 0, 0
-    p, p2, p3, pc, own_p = 0, 0, 0, 0, 0
+    p: Any = 0
+    p2: Any = 0
+    p3: Any = 0
+    pc: Any = 0
+    own_p: Any = 0
     width = e.inner[r, 1] - e.inner[r, 0]
     for y in range(y0, y1):
         at, v_y = start + (y - e.inner[r, 2]) * width + x0 - e.inner[r, 0], np.uint64(y)
-        line_n, line_c, line_p = 0, 0, 0  # of own pixels
+        line_n, line_c = 0, 0  # of own pixels
+        line_p: Any = 0
         for dx in range(x1 - x0):
             if distances[at + dx] + d3 > 1.0:
                 continue
             v_x = np.uint64(x0 + dx)  # unsigned indices have no check for negative ones
-            own = True if owner is None else owner[v_y, v_x] == i
+            own: Any = True if owner is None else owner[v_y, v_x] == i
             if pixels is None:
                 count: Any = np.int64(frame[v_y, v_x])
                 v: Any = count
@@ -182,10 +187,10 @@ def accumulate_frame(
                 v_y = np.uint64(y)  # unsigned indices have no check for negative ones
                 for x in range(x0, x1):
                     v_x = np.uint64(x)
-                    v = np.int64(frame[v_y, v_x])
+                    v: Any = np.int64(frame[v_y, v_x])
                     here = state[v_y, v_x]
                     other = _SKIPPED if here == FOREGROUND else _OTHER
-                    at = v if (here == USABLE) & (v >= begin) & (v < end) else other
+                    at: Any = v if (here == USABLE) & (v >= begin) & (v < end) else other
                     lanes[v_x & _LANE, np.uint64(at)] += 1
             n_other = 0
             for k in range(_LANES):

@@ -65,8 +65,8 @@ def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
     n_strong = int(strong.sum())
     if n_strong < _FEWEST:
         # weak reflections determine one factor: as exactly as they are many
-        factor, error = _one_factor(total, fit, own["d"], flat, slope)
-        return Calibration(factor * every, float(np.hypot(_UNKNOWN, error)), n_strong)
+        one, error = _one_factor(total, fit, own["d"], flat, slope)
+        return Calibration(one * every, float(np.hypot(_UNKNOWN, error)), n_strong)
     first = float(np.median(total[strong] / fit[strong]))
     mean = 0.5 * (total + first * fit)
     expected = np.where(strong, mean, _mean_at_resolution(own["d"], total, ~strong))

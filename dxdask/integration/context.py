@@ -12,7 +12,12 @@ from dxdask.errors import InputError
 from dxdask.geometry.required import require_rotation
 from dxdask.integration.boxes import Ellipsoids, ellipsoids
 from dxdask.integration.local_profile import LocalProfile
-from dxdask.integration.parameters import GlmParameters, IntegrationParameters, ProfileParameters
+from dxdask.integration.parameters import (
+    CorrectionParameters,
+    GlmParameters,
+    IntegrationParameters,
+    ProfileParameters,
+)
 from dxdask.integration.photons import Photons, photons_of
 from dxdask.models import Experiment
 from dxdask.models.pixel_maps import PixelMaps
@@ -29,6 +34,7 @@ class IntegrationContext:
     photons : how counts become photons, and which are valid.
     glm : parameters of the background.
     fit : parameters of the profiles.
+    corrections : that are in the columns lp and qe.
     note : message of the choice of the profile; empty without one.
     """
 
@@ -37,6 +43,7 @@ class IntegrationContext:
     photons: Photons
     glm: GlmParameters
     fit: ProfileParameters
+    corrections: CorrectionParameters
     note: str = ""
 
 
@@ -104,4 +111,5 @@ def integration_context(
         photons=photons_of(experiment.detector, maps),
         glm=parameters.background.glm,
         fit=parameters.profile,
+        corrections=parameters.corrections,
     )

@@ -105,9 +105,20 @@ class BackgroundParameters(Parameters):
     glm: GlmParameters = GlmParameters()
 
 
+class CorrectionParameters(Parameters):
+    """Corrections of intensities, in the columns lp and qe, which scaling applies."""
+
+    lorentz: bool = parameter(True, "Correct for the time in diffracting position.", expert=1)
+    polarisation: bool = parameter(True, "Correct for the polarisation of the beam.", expert=1)
+    absorption: bool = parameter(
+        True, "Correct for the part of the rays that passes the sensor, by angle.", expert=1
+    )
+
+
 class IntegrationParameters(Parameters):
     """Parameters of `integrate`."""
 
     prediction: PredictionParameters = PredictionParameters()
     profile: ProfileParameters = ProfileParameters()
     background: BackgroundParameters = BackgroundParameters()
+    corrections: CorrectionParameters = CorrectionParameters()

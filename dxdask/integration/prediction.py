@@ -7,8 +7,8 @@ import numpy as np
 from dxdask.columns import Reflections, check, select
 from dxdask.geometry.required import require_rotation
 from dxdask.integration.boxes import add_boxes
-from dxdask.integration.corrections import lp_factor, quantum_efficiency
-from dxdask.integration.parameters import IntegrationParameters
+from dxdask.integration.corrections import lorentz, polarisation, quantum_efficiency
+from dxdask.integration.parameters import CorrectionParameters, IntegrationParameters
 from dxdask.models import Experiment
 from dxdask.prediction import PredictionParameters, predict_all
 
@@ -19,6 +19,7 @@ def predict(
     *,
     min_zeta: float = 0.0,
     experiment_index: int = 0,
+    corrections: CorrectionParameters | None = None,
 ) -> Reflections:
     """Return the reflections of a crystal that a scan records, and what integrates them.
 
@@ -29,6 +30,7 @@ def predict(
     prediction : None for the defaults.
     min_zeta : reflections of smaller |zeta|, close to the rotation axis, are excluded.
     experiment_index : value of the column `experiment`.
+    corrections : those in the columns lp and qe, which are 1 without; None for all.
 
     Returns
     -------
@@ -44,8 +46,14 @@ def predict(
     rays = predict_all(experiment, **dict(prediction or PredictionParameters()))
     rays = select(rays, np.abs(rays["zeta"]) >= min_zeta)
     rays["experiment"][:] = experiment_index
-    rays["lp"] = lp_factor(rays["s1"], beam=experiment.beam, m2=goniometer.rotation_axis)
-    rays["qe"] = quantum_efficiency(rays["s1"], rays["panel"], experiment.detector)
+    given, s1 = corrections or CorrectionParameters(), rays["s1"]
+    rays["lp"], rays["qe"] = np.ones(len(s1)), np.ones(len(s1))
+    if given.lorentz:
+        rays["lp"] *= lorentz(s1, s0=experiment.beam.s0, m2=goniometer.rotation_axis)
+    if given.polarisation:
+        rays["lp"] /= polarisation(s1, experiment.beam)
+    if given.absorption:
+        rays["qe"] = quantum_efficiency(s1, rays["panel"], experiment.detector)
     if experiment.profile is not None:
         rays = add_boxes(rays, experiment)
     return check(rays)
@@ -60,4 +68,5 @@ def predict_from_parameters(
         parameters.prediction,
         min_zeta=parameters.profile.min_zeta,
         experiment_index=experiment_index,
+        corrections=parameters.corrections,
     )

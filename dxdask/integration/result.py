@@ -33,7 +33,7 @@ def finish(
         experiments=ExperimentList.of([experiment]),
         reflections=check(reflections),
         tables=integration_tables(reflections, experiment),
-        messages=integration_messages(reflections, experiment, calibration, context.note),
+        messages=integration_messages(reflections, experiment, calibration, context),
         problems=tuple(problems),
     )
 

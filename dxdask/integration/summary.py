@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.integration.calibration import Calibration
+from dxdask.integration.context import IntegrationContext
 from dxdask.models import Experiment
 from dxdask.tables import Table
 
@@ -83,20 +84,20 @@ def integration_tables(r: Reflections, experiment: Experiment) -> tuple[Table, .
 
 
 def integration_messages(
-    r: Reflections, experiment: Experiment, calibration: Calibration | None, note: str = ""
+    r: Reflections,
+    experiment: Experiment,
+    calibration: Calibration | None,
+    context: IntegrationContext,
 ) -> tuple[str, ...]:
-    """Return the messages of one run; calibration : None without profile fitting.
-
-    note : of the choice of the profile.
-    """
+    """Return the messages of one run; calibration : None without profile fitting."""
     profile = _profile(experiment)
     n_sum = int(has_flag(r, Flag.INTEGRATED_SUM).sum())
     fits: tuple[str, ...] = ()
     if calibration is not None:
         n_prf = int(has_flag(r, Flag.INTEGRATED_PRF).sum())
         fits = (f" Integrated {n_prf} reflections by profile fitting",)
-        if note:
-            fits += (note,)
+        if context.note:
+            fits += (context.note,)
         if calibration.is_determined:
             fits += (f" Profiles differ from those fitted by {100 * calibration.error:.1f} %",)
         else:
@@ -112,8 +113,14 @@ def integration_messages(
         f" Predicted {len(r['flags'])} reflections",
         f" Integrated {n_sum} reflections by summation",
         *fits,
+        f" Corrected for: {_corrections(context)}",
         *_few(r),
     )
+
+
+def _corrections(context: IntegrationContext) -> str:
+    given = [name for name, on in dict(context.corrections).items() if on]
+    return ", ".join(given).replace("absorption", "absorption in the sensor") or "nothing"
 
 
 def _along_scan(experiment: Experiment) -> tuple[str, ...]:

@@ -85,3 +85,29 @@ def test_predictions_of_dials_on_insulin(shared):
     )
     # dials.predict: 97189 with a padding of one degree on either side
     np.testing.assert_allclose(len(predict(e)["d"]), 97189, rtol=0.002)
+
+
+def test_corrections_are_switched_one_by_one():
+    from support.painted_frames import experiment
+
+    from dxdask.integration.corrections import lorentz, polarisation, quantum_efficiency
+    from dxdask.integration.parameters import CorrectionParameters
+
+    e = experiment(n_images=2)
+
+    def columns(**on):
+        off = {"lorentz": False, "polarisation": False, "absorption": False}
+        t = predict(e, corrections=CorrectionParameters(**off | on))
+        return t["lp"], t["qe"], t
+
+    lp, qe, t = columns()
+    assert (lp == 1).all()
+    assert (qe == 1).all()
+    at = {"s0": e.beam.s0, "m2": e.goniometer.rotation_axis}
+    np.testing.assert_array_equal(columns(lorentz=True)[0], lorentz(t["s1"], **at))
+    np.testing.assert_allclose(columns(polarisation=True)[0], 1 / polarisation(t["s1"], e.beam))
+    np.testing.assert_array_equal(
+        columns(absorption=True)[1], quantum_efficiency(t["s1"], t["panel"], e.detector)
+    )
+    every = columns(lorentz=True, polarisation=True, absorption=True)
+    np.testing.assert_array_equal(predict(e)["lp"], every[0])
