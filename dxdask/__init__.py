@@ -40,6 +40,7 @@ __version__ = version("dxdask")
 __all__ = [
     "Store",
     "apply_mask",
+    "calibrate_detector",
     "combine_experiments",
     "detector_shifts",
     "detector_statistics",
@@ -79,6 +80,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     apply_mask: StepFunction
+    calibrate_detector: StepFunction
     estimate_gain: StepFunction
     find_bad_pixels: StepFunction
     find_spots: StepFunction

@@ -41,6 +41,7 @@ from dxdask.integration.sums import (
     select_rows,
     sorted_by_row,
 )
+from dxdask.response import frame_in_photons
 
 # Background pixels accumulated before they are made histograms (4 bytes each).
 _BUDGET = 8_000_000
@@ -138,9 +139,11 @@ def _sum_few(
     offsets, active = _lists(rows, own, shapes, start, len(frames))
     pixels = context.photons.scaled(frames.dtype)
     trusted = context.photons.limits(pixels)
+    response = context.photons.response_of(frames.dtype)
     profile, weights = _weights(rows, shapes)
     pairs = pairs_of(rows, shapes)
-    for i, frame in enumerate(frames):
+    for i, recorded in enumerate(frames):
+        frame = frame_in_photons(recorded, response)
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
         label_foreground(here, rows, shapes, phi, profile, weights, owner, sums)

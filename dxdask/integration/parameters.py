@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from dxdask.parameters import Parameters, parameter
 from dxdask.prediction import PredictionParameters
 
@@ -85,6 +87,11 @@ class BackgroundParameters(Parameters):
 
 class IntegrationParameters(Parameters):
     """Parameters of `integrate`."""
+
+    detector_response: Literal["auto", "none"] = parameter(
+        "auto",
+        "Make counts photons by the response that `calibrate_detector` found, where it found one.",
+    )
 
     prediction: PredictionParameters = PredictionParameters()
     profile: ProfileParameters = ProfileParameters()

@@ -104,7 +104,7 @@ def _in_order(steps: list[Step]) -> tuple[Step, ...]:
         ready = [
             s
             for s in waiting
-            if all((n, s.kinds[0]) in there for n in (*s.needs, *s.alternatives.values()))
+            if all((n, s.kinds[0]) in there for n in (*s.needs, *s.uses, *s.alternatives.values()))
         ]
         if not ready:
             lacking = "; ".join(f"{s.name} needs {', '.join(s.needs)}" for s in waiting)
