@@ -44,6 +44,7 @@ __version__ = version("dxdask")
 __all__ = [
     "Store",
     "apply_mask",
+    "calibrate_detector",
     "combine_experiments",
     "compare",
     "detector_shifts",
@@ -88,6 +89,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     apply_mask: StepFunction
+    calibrate_detector: StepFunction
     estimate_gain: StepFunction
     find_bad_pixels: StepFunction
     find_spots: StepFunction

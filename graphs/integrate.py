@@ -35,6 +35,7 @@ from dxdask.integration.result import finish
 from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment
 from dxdask.models.pixel_maps import PixelMaps
+from dxdask.response import DetectorResponse
 from dxdask.results import StepResult
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def integrate(
     experiment_index: int = 0,
     local: local_profile.LocalProfile | Delayed | None = None,
     maps: PixelMaps | None = None,
+    response: DetectorResponse | Delayed | None = None,
     fan_in: int = 8,
 ) -> Delayed:
     """Return the integrated reflections of one run, as `integration.integrate` does.
@@ -81,6 +83,7 @@ def integrate(
     experiment_index : what the column `experiment` is to hold, where predicted here.
     local : of the run, one of `local_profiles`.
     maps : gain and pedestal of single pixels, in place of the panels'.
+    response : of the detector, for whole counts; None: counts are linear.
     fan_in : how many blocks' records one task of the fold holds.
 
     Returns
@@ -110,7 +113,13 @@ def integrate(
         predicted = delayed(predicted, pure=True, traverse=False)
     by_pixel = None if maps is None or not maps.are_given else literal(maps)
     context = delayed(integration_context, pure=True)(
-        predicted, experiment, parameters, local=local, n_frames=frames.shape[0], maps=by_pixel
+        predicted,
+        experiment,
+        parameters,
+        local=local,
+        n_frames=frames.shape[0],
+        maps=by_pixel,
+        response=response,
     )
     if learns(parameters.profile):
         # read again: blocks that two passes share would be in memory until the second

@@ -28,6 +28,7 @@ ORDER = (
     "dxdask.prediction",
     "dxdask.refinement",
     "dxdask.indexing",
+    "dxdask.response",
     "dxdask.integration",
     "dxdask.reindex",
     "dxdask.symmetry",

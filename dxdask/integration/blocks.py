@@ -49,6 +49,7 @@ from dxdask.integration.sums import (
     select_rows,
     sorted_by_row,
 )
+from dxdask.response import frame_in_photons
 
 # Background pixels accumulated before they are made histograms (4 bytes each).
 _BUDGET = 8_000_000
@@ -167,10 +168,12 @@ def _sum_few(
     offsets, active = _lists(rows, own, shapes, start, len(frames))
     pixels = context.photons.scaled(frames.dtype)
     trusted = context.photons.limits(pixels)
+    response = context.photons.response_of(frames.dtype)
     profile, weights, distances = _profile_pixels(rows, shapes)
     pairs = pairs_of(rows, shapes)
     terms = np.empty((len(rows), 3))
-    for i, frame in enumerate(frames):
+    for i, recorded in enumerate(frames):
+        frame = frame_in_photons(recorded, response)
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
         owner, state = maps.of(masks[i])

@@ -21,6 +21,7 @@ from dxdask.integration.parameters import (
 from dxdask.integration.photons import Photons, photons_of
 from dxdask.models import Experiment
 from dxdask.models.pixel_maps import PixelMaps
+from dxdask.response import DetectorResponse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,11 +89,12 @@ def integration_context(
     local: LocalProfile | None = None,
     n_frames: int | None = None,
     maps: PixelMaps | None = None,
+    response: DetectorResponse | None = None,
 ) -> IntegrationContext:
     """Return the context of the reflections that `predict` gives for this experiment.
 
     local : centres and widths of the fitted profiles; None: as predicted. maps : gain and pedestal
-    of single pixels, in place of the panels'.
+    of single pixels, in place of the panels'. response : of the detector; None: counts are linear.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def integration_context(
     return IntegrationContext(
         run=experiment.run,
         shapes=shapes,
-        photons=photons_of(experiment.detector, maps),
+        photons=photons_of(experiment.detector, maps, response),
         glm=parameters.background.glm,
         fit=parameters.profile,
         corrections=parameters.corrections,

@@ -17,6 +17,7 @@ from dxdask.integration.prediction import predict_from_parameters
 from dxdask.integration.result import finish
 from dxdask.models import Experiment
 from dxdask.models.pixel_maps import PixelMaps
+from dxdask.response import DetectorResponse
 from dxdask.results import StepResult
 
 
@@ -30,6 +31,7 @@ def integrate(
     experiment_index: int = 0,
     local: LocalProfile | None = None,
     maps: PixelMaps | None = None,
+    response: DetectorResponse | None = None,
 ) -> StepResult:
     """Integrate the reflections of one run by summation and by profile fitting.
 
@@ -44,6 +46,7 @@ def integrate(
     local : centres and widths of the fitted profiles, from `local_profiles`; None: the predicted
         centres and the widths of the experiment's profile.
     maps : gain and pedestal of single pixels, in place of the panels'.
+    response : of the detector, for whole counts; None: counts are linear.
 
     Returns
     -------
@@ -60,7 +63,13 @@ def integrate(
     if predicted is None:
         predicted = predict_from_parameters(experiment, parameters, experiment_index)
     context = integration_context(
-        predicted, experiment, parameters, local=local, n_frames=len(frames), maps=maps
+        predicted,
+        experiment,
+        parameters,
+        local=local,
+        n_frames=len(frames),
+        maps=maps,
+        response=response,
     )
     good = usable_pixels(mask, experiment, frames.shape[1:])
     if learns(parameters.profile):

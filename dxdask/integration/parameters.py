@@ -118,6 +118,11 @@ class CorrectionParameters(Parameters):
 class IntegrationParameters(Parameters):
     """Parameters of `integrate`."""
 
+    detector_response: Literal["auto", "none"] = parameter(
+        "auto",
+        "Make counts photons by the response that `calibrate_detector` found, where it found one.",
+    )
+
     prediction: PredictionParameters = PredictionParameters()
     profile: ProfileParameters = ProfileParameters()
     background: BackgroundParameters = BackgroundParameters()

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.models import Detector
 from dxdask.models.pixel_maps import PixelMaps, require_maps_of
+from dxdask.response import DetectorResponse
 
 PARTS = 1024
 """Parts of a photon in which the values of pixels are added up, where counts are not photons."""
 _LARGEST_COUNT = 2.0**62
+_LARGEST_TRUSTED = 2.0**52  # of a response, exact as float64
 _LARGEST_VALUE = 2.0**41  # of a pixel, in parts of a photon: products with profiles fit 64 bits
 
 
@@ -26,13 +28,19 @@ class Photons(NamedTuple):
     """Conversion of the counts of a run to photons.
 
     trusted : (panel, 2), counts strictly between the two are valid, those from the upper end on
-    saturated. gain, pedestal : (panel,), counts. maps : of single pixels.
+    saturated. gain, pedestal : (panel,), counts. maps : of single pixels. response : of the
+    detector, by which its counts are made photons first; `trusted` is of the photons then.
     """
 
     trusted: Floats
     gain: Floats
     pedestal: Floats
     maps: PixelMaps
+    response: DetectorResponse | None = None
+
+    def response_of(self, dtype: np.dtype[Any]) -> DetectorResponse | None:
+        """Return the response for frames of this dtype; None where counts are scaled."""
+        return self.response if self.scaled(dtype) is None else None
 
     def scaled(self, dtype: np.dtype[Any]) -> ScaledPixels | None:
         """Return the conversion of frames of this dtype; None where counts are photons."""
@@ -67,7 +75,11 @@ class ScaledPixels(NamedTuple):
     pedestal_map: Floats
 
 
-def photons_of(detector: Detector, maps: PixelMaps | None = None) -> Photons:
+def photons_of(
+    detector: Detector,
+    maps: PixelMaps | None = None,
+    response: DetectorResponse | None = None,
+) -> Photons:
     """Return the conversion of the counts of a detector to photons.
 
     A panel with a gain of 0 or less has none: its counts are photons (as in dxtbx).
@@ -81,10 +93,17 @@ def photons_of(detector: Detector, maps: PixelMaps | None = None) -> Photons:
     require_maps_of(detector, maps)
     panels = detector.panels
     gain = np.array([p.gain for p in panels], np.float64)
+    trusted = np.array([p.trusted_range for p in panels], np.float64).reshape(-1, 2)
+    is_plain = not maps.are_given and all(p.gain in (0.0, 1.0) and not p.pedestal for p in panels)
+    if response is not None and is_plain:
+        # strictly between the limits are the same pixels
+        high = np.clip(np.ceil(trusted[:, 1]), 0.0, _LARGEST_TRUSTED)
+        trusted[:, 1] = response.photons(high - 1.0) + 1
     return Photons(
-        trusted=np.array([p.trusted_range for p in panels], np.float64).reshape(-1, 2),
+        trusted=trusted,
         gain=np.where(gain > 0.0, gain, 1.0),
         pedestal=np.array([p.pedestal for p in panels], np.float64),
+        response=response if is_plain else None,
         maps=PixelMaps(*(None if m is None else np.ascontiguousarray(m, np.float64) for m in maps)),
     )
 

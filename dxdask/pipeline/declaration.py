@@ -193,7 +193,8 @@ class Step:
     parameters : the groups of parameters with their defaults, by name.
     build : returns the lazy `StepResult`, of one run or of all; computes nothing.
     in_pass : the pass over the frames that makes the result instead, with those of other steps.
-    needs : steps whose results it reads. carries : the one of them whose rows its own are, in
+    needs : steps whose results it reads. uses : others, read where they are in the store, or about
+        to be. carries : the one of them whose rows its own are, in
         their order: columns that the result lacks are taken over from there.
     alternatives : of a step needed, others of which the first that is in the store is read in its
         place.
@@ -224,6 +225,7 @@ class Step:
     build: Callable[[StepInputs], Delayed] | None = None
     in_pass: Callable[[], Pass] | None = None
     needs: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     carries: str | None = None
     alternatives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     otherwise: str = ""
@@ -253,7 +255,8 @@ class Step:
         there : whether a step, by its name, is in the store, or about to be.
         """
         others = self.alternatives
-        return {n: next((o for o in others.get(n, ()) if there(o)), n) for n in self.needs}
+        found = {n: next((o for o in others.get(n, ()) if there(o)), n) for n in self.needs}
+        return found | {n: n for n in self.uses if there(n)}
 
     @property
     def replacing(self) -> tuple[str, ...]:

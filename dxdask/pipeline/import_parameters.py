@@ -31,6 +31,7 @@ PROCESS = (
     "find_spots",
     "index",
     "histogram",
+    "calibrate_detector",
     "refine",
     "integrate",
     "symmetry",

@@ -110,7 +110,8 @@ def test_frames_are_no_result_of_a_task(
     assert len(seen) >= 2 * len(raw) * N_IMAGES / 3
     assert store.runs == ("tiny_1", "tiny_2", "tiny_3")
     assert list(store.show()["steps"]) == [
-        "find_spots", "index", "refine", "integrate", "scale", "merge", "histogram", "linearity",
+        "find_spots", "index", "calibrate_detector", "refine", "integrate", "scale", "merge",
+        "histogram", "linearity",
     ]  # fmt: skip
 
 

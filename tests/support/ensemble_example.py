@@ -32,6 +32,7 @@ STEPS = (
     "find_spots",
     "index",
     "histogram",
+    "calibrate_detector",
     "refine",
     "integrate",
     "linearity",

@@ -102,7 +102,9 @@ def _in_order(steps: list[Step]) -> tuple[Step, ...]:
     while waiting:
         there = {(s.name, kind) for s in done for kind in s.kinds}
         ready = [
-            s for s in waiting if all((n, s.kinds[0]) in there for n in (*s.needs, *s.replacing))
+            s
+            for s in waiting
+            if all((n, s.kinds[0]) in there for n in (*s.needs, *s.uses, *s.replacing))
         ]
         if not ready:
             lacking = "; ".join(f"{s.name} needs {', '.join(s.needs)}" for s in waiting)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dxdask.integration.lattices import SweepModels
     from dxdask.pipeline.inputs import RunInput
     from dxdask.pipeline.stored_result import StoredResult
+    from dxdask.response import DetectorResponse
     from dxdask.results import StepResult
     from dxdask.storage.store.store import Store
 
@@ -56,9 +57,27 @@ def build(inputs: StepInputs) -> Delayed:
         predicted=delayed(predict_lattices, pure=True)(models, given),
         local=models.local,
         maps=maps_of(inputs.extras),
+        response=_lazy_response(inputs),
     )
     lazy: Delayed = delayed(with_lattices, pure=True)(result, models)
     return lazy
+
+
+def _lazy_response(inputs: StepInputs) -> Delayed | None:
+    """Return the lazy response of the detector; None where it is not asked for or not known."""
+    from dask.delayed import delayed
+
+    found = inputs.results.get("calibrate_detector")
+    if found is None or inputs.parameters.integration.detector_response == "none":
+        return None
+    lazy: Delayed = delayed(_response, pure=True)(found, inputs.run.name)
+    return lazy
+
+
+def _response(calibrated: StoredResult, run: str) -> DetectorResponse | None:
+    from dxdask.response.calibrate import response_of_run
+
+    return response_of_run(calibrated.tables(), run)
 
 
 def _without_bad_pixels(mask: Mask, spots: StoredResult, run: str) -> Mask:
@@ -105,6 +124,7 @@ STEP = Step(
     parameters=parameters,
     build=build,
     needs=("find_spots", "refine"),
+    uses=("calibrate_detector",),
     scope="run",
     reads_frames=True,
     extras=extras,
