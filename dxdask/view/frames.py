@@ -134,10 +134,12 @@ def _stacked(
     if stack == "max":
         return largest if mark is None else np.where(n > 0, largest, largest.dtype.type(mark))
     if stack == "mean":
-        return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
+        mean: NDArray[Any] = np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
+        return mean
     if mark is None or total.max(initial=0) >= 2**32 - 1:
         return total
-    return np.where(n > 0, total, 2**32 - 1).astype(np.uint32)
+    marked: NDArray[Any] = np.where(n > 0, total, 2**32 - 1).astype(np.uint32)
+    return marked
 
 
 def frame_index(store: Store, run: str, image: int) -> int:

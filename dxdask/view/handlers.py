@@ -8,11 +8,19 @@ from typing import Any
 
 from tornado.web import RequestHandler
 
+from dxdask.errors import InputError
+from dxdask.view.frames import frame_index
+from dxdask.view.overlays import predictions_of, spots_of
+from dxdask.view.point import point, value_at
 from dxdask.view.replies import Handler
-from dxdask.view.runs import run_models, store_summary
-from dxdask.view.tiles import encode, tile_of
+from dxdask.view.rings import ice_rings, ring_lines, usual_rings
+from dxdask.view.runs import models_of, run_models, store_summary
+from dxdask.view.scan import along_scan
+from dxdask.view.tiles import encode, pack, tile_of
 
-SCRIPTS = ("base.js", "frames.js")
+SCRIPTS = ("base.js", "frames.js", "overlays.js", "scan.js", "start.js")
+
+LARGEST_RINGS = 50
 
 
 @cache
@@ -70,11 +78,83 @@ class Tile(Handler):
         await self.send(lambda: encode(tile_of(self.viewer.frames.level(shown, level), x, y)))
 
 
+class Overlay(Handler):
+    """The spots and predictions that touch an image, or several."""
+
+    async def get(self) -> None:
+        """Send them."""
+        shown = self.shown()
+
+        def work() -> bytes:
+            store, tables = self.viewer.frames.store(), self.viewer.tables
+            frame_index(store, shown.run, shown.image)
+            z = shown.image - 1, shown.image - 1 + shown.n
+            spots = spots_of(store, tables, shown.run, z)
+            return pack(spots | predictions_of(store, tables, shown.run, z))
+
+        await self.send(work)
+
+
+class Rings(Handler):
+    """Lines of equal resolution: of the spacings given, of ice, or at usual ones."""
+
+    async def get(self) -> None:
+        """Send them."""
+        run, given = self.get_argument("run"), self.get_argument("d", "")
+        try:
+            wanted = [float(d) for d in given.split(",") if d and given != "ice"]
+        except ValueError:
+            raise InputError(f"d={given!r}: give numbers, in A, with commas between them") from None
+        if any(not d > 0 for d in wanted) or len(wanted) > LARGEST_RINGS:
+            raise InputError(f"d={given}: give up to {LARGEST_RINGS} numbers above 0")
+
+        def work() -> bytes:
+            experiment = models_of(self.viewer.frames.store(), run)[0]
+            d = ice_rings(experiment) if given == "ice" else wanted or usual_rings(experiment)
+            return pack(ring_lines(experiment, d), d=d)
+
+        await self.send(work)
+
+
+class Point(Handler):
+    """What is known of a point of a panel."""
+
+    async def get(self) -> None:
+        """Send it."""
+        shown, panel = self.shown(), self.whole("panel")
+        x, y = self.number("x"), self.number("y")
+
+        def work() -> dict[str, Any]:
+            store = self.viewer.frames.store()
+            frame_index(store, shown.run, shown.image)
+            found = point(store, shown.run, shown.image, panel, x, y)
+            offset = store.run_experiment(shown.run).detector[panel].offset
+            frame = self.viewer.frames.image(shown)
+            return found | {"value": value_at(frame, int(x) + offset[0], int(y) + offset[1])}
+
+        await self.send_json(work)
+
+
+class Scan(Handler):
+    """Numbers by image."""
+
+    async def get(self) -> None:
+        """Send them."""
+        run = self.get_argument("run")
+        await self.send(
+            lambda: pack(along_scan(self.viewer.frames.store(), self.viewer.tables, run))
+        )
+
+
 ADDRESSES: dict[str, type[RequestHandler]] = {
     "": Page,
     "summary": Summary,
     "models": Models,
     "tile": Tile,
+    "overlay": Overlay,
+    "rings": Rings,
+    "point": Point,
+    "scan": Scan,
 }
 
 

@@ -17,6 +17,7 @@ from tornado.web import HTTPError, MissingArgumentError, RequestHandler
 
 from dxdask.errors import DxdaskError, InputError, StoreLockedError, StoreNotFoundError, plain
 from dxdask.view.frames import STACKS, Frames, Shown
+from dxdask.view.tables import Tables
 from dxdask.view.tiles import compress
 
 log = logging.getLogger("dxdask")
@@ -25,9 +26,10 @@ TOKEN_HEADER = "X-Dxdask-Token"
 
 @dataclass(frozen=True)
 class Viewer:
-    """What the handlers share: the images, the token, threads, and whether masks may be kept."""
+    """What the handlers share: images, tables, the token, and threads to read and to write."""
 
     frames: Frames
+    tables: Tables
     token: str
     threads: Executor
     writing: Executor
@@ -92,7 +94,7 @@ class Handler(RequestHandler):
 
     def whole(self, name: str, default: int | None = None) -> int:
         """Return an argument that is a whole number."""
-        return self.number(name, default, int)
+        return int(self.number(name, default, int))
 
     def number(self, name: str, default: Any = None, kind: Callable[[str], Any] = float) -> Any:
         """Return an argument that is a number."""

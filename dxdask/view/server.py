@@ -18,6 +18,7 @@ from dxdask.view.frames import Frames
 from dxdask.view.handlers import routes
 from dxdask.view.parameters import ViewParameters
 from dxdask.view.replies import NotThere, Viewer
+from dxdask.view.tables import Tables
 
 HOST = "127.0.0.1"
 THREADS = 4
@@ -35,12 +36,13 @@ def application(path: Path, parameters: ViewParameters, token: str) -> Applicati
     Store.open(path, mode="r", branch=parameters.branch)
     viewer = Viewer(
         Frames(path, parameters.branch, parameters.cache * 1e6),
+        Tables(),
         token,
         ThreadPoolExecutor(THREADS, "view"),
         ThreadPoolExecutor(1, "view-write"),
     )
     return Application(
-        routes(viewer),  # type: ignore[arg-type]
+        routes(viewer),
         default_handler_class=NotThere,
         default_handler_args={"viewer": viewer},
         log_function=lambda _handler: None,
