@@ -24,7 +24,7 @@ class ProfileParameters(Parameters):
     """Widths of the reflections (Kabsch 2010) and profile fitting."""
 
     algorithm: Literal["auto", "gaussian", "learnt"] = parameter(
-        "auto",
+        "gaussian",
         "Profile that is fitted: a Gaussian, one learnt from strong reflections in a pass over the "
         "frames of its own, or (auto) the learnt one where the Gaussian misplaces a quarter of "
         "their counts and residuals are smaller with the learnt one.",

@@ -51,6 +51,9 @@ def _crystals(tables: StepTables) -> Iterator[tuple[str, str]]:
     if all(rmsds):
         x, y, z = (float(np.median(v)) for v in rmsds)
         yield "RMSD", f"x {x:.3f} px, y {y:.3f} px, z {z:.3f} images"
+    for row in tables.rows("symmetry", "reindexed")[:1]:
+        text = " ".join(f"{row[k]:.2f}" for k in CELL)
+        yield "space group", f"{row['space_group']}, {text}"
     yield from _modules(tables)
 
 
