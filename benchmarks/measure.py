@@ -28,11 +28,15 @@ class Cost:
 def run(
     command: Sequence[str], *, cwd: Path, log: Path, environment: Mapping[str, str] | None = None
 ) -> Cost:
-    """Run a command to its end, its output in `log`; a failure raises with the end of the log."""
+    """Run a command to its end, its output in `log`; a failure raises with the end of the log.
+
+    Python keeps the bytecode of modules, as it does where nobody has it switched off.
+    """
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
     with log.open("w") as out:
         process = subprocess.Popen(
-            command, cwd=cwd, stdout=out, stderr=out, env={**os.environ, **(environment or {})}
+            command, cwd=cwd, stdout=out, stderr=out, env=kept | dict(environment or {})
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
