@@ -48,7 +48,7 @@ class Observed:
         w = 1 / self.variance if weighted else np.ones(len(cell))
         size = m * N_SIGNS * N_HALVES
         parts = [np.bincount(cell, v, minlength=size) for v in (None, w, w * self.intensity)]
-        return np.stack(parts, axis=-1).reshape(m, N_SIGNS, N_HALVES, 3)
+        return np.stack(parts, axis=-1).astype(np.float64).reshape(m, N_SIGNS, N_HALVES, 3)
 
 
 def observed(

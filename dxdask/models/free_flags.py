@@ -92,9 +92,10 @@ def _as_in(
 ) -> NDArray[np.int32]:
     """Return values (n,) in the shares that they have in a reference."""
     if len(values) > 2:
-        return values[(_hash(key) % np.uint64(len(values))).astype(np.int64)]
+        return np.asarray(values[(_hash(key) % np.uint64(len(values))).astype(np.int64)])
     share = counts[0] / counts.sum()
-    return np.where(_hash(key) < np.uint64(share * 2.0**63) * np.uint64(2), values[0], values[1])
+    first = _hash(key) < np.uint64(share * 2.0**63) * np.uint64(2)
+    return np.asarray(np.where(first, values[0], values[1]))
 
 
 def _hash(key: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -35,5 +35,5 @@ STEP = Step(
     parameters=parameters,
     build=one_task(_merge, "scale"),
     needs=("scale",),
-    version="3",
+    version="4",
 )
