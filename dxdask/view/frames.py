@@ -74,9 +74,9 @@ class Frames:
         self.path, self.branch = path, branch
         self._cache = Cache(cache)
 
-    def store(self) -> Store:
-        """Return the store as it is now, opened to read."""
-        return Store.open(self.path, mode="r", branch=self.branch)
+    def store(self, *, write: bool = False) -> Store:
+        """Return the store as it is now, opened to read, or to read and write."""
+        return Store.open(self.path, mode="r+" if write else "r", branch=self.branch)
 
     def image(self, shown: Shown) -> NDArray[Any]:
         """Return the image (slow, fast), of counts as they were recorded.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from asyncio import get_running_loop
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -10,15 +12,25 @@ from tornado.web import RequestHandler
 
 from dxdask.errors import InputError
 from dxdask.view.frames import frame_index
+from dxdask.view.masks import drawn_regions, keep_regions, masks_by_reason
 from dxdask.view.overlays import predictions_of, spots_of
 from dxdask.view.point import point, value_at
 from dxdask.view.replies import Handler
 from dxdask.view.rings import ice_rings, ring_lines, usual_rings
 from dxdask.view.runs import models_of, run_models, store_summary
 from dxdask.view.scan import along_scan
+from dxdask.view.thresholds import GROUPS, picture_of
 from dxdask.view.tiles import encode, pack, tile_of
 
-SCRIPTS = ("base.js", "frames.js", "overlays.js", "scan.js", "start.js")
+SCRIPTS = (
+    "base.js",
+    "frames.js",
+    "overlays.js",
+    "scan.js",
+    "thresholds.js",
+    "masks.js",
+    "start.js",
+)
 
 LARGEST_RINGS = 50
 
@@ -146,6 +158,52 @@ class Scan(Handler):
         )
 
 
+class Threshold(Handler):
+    """What a threshold compares, of a region of a panel."""
+
+    async def get(self) -> None:
+        """Send it."""
+        shown, panel = self.shown(), self.whole("panel")
+        picture: Any = self.get_argument("picture")
+        given = {
+            name: self.get_argument(name)
+            for name in self.request.query_arguments
+            if name.partition(".")[0] in GROUPS
+        }
+        region = (self.whole("x0"), self.whole("x1"), self.whole("y0"), self.whole("y1"))
+
+        def work() -> bytes:
+            return encode(picture_of(self.viewer, shown, panel, region, picture, given))
+
+        await self.send(work)
+
+
+class Mask(Handler):
+    """The masks of a run by reason; the regions drawn in the page, and new ones."""
+
+    also = ("POST",)
+
+    async def get(self) -> None:
+        """Send the masks of a run, or the regions that were drawn."""
+        run = self.get_argument("run", "")
+        store = self.viewer.frames.store()
+        if run:
+            await self.send(lambda: encode(masks_by_reason(store, run)))
+        else:
+            await self.send_json(lambda: {"regions": drawn_regions(store)})
+
+    async def post(self) -> None:
+        """Keep the regions of the request; one request at a time writes."""
+        frames, content = self.viewer.frames, self.request.body
+
+        def work() -> str:
+            return json.dumps(keep_regions(frames.store(write=True), content))
+
+        kept = await get_running_loop().run_in_executor(self.viewer.writing, work)
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish(kept)
+
+
 ADDRESSES: dict[str, type[RequestHandler]] = {
     "": Page,
     "summary": Summary,
@@ -155,6 +213,8 @@ ADDRESSES: dict[str, type[RequestHandler]] = {
     "rings": Rings,
     "point": Point,
     "scan": Scan,
+    "threshold": Threshold,
+    "mask": Mask,
 }
 
 
