@@ -69,9 +69,9 @@ def within_sums(observed: Observed) -> tuple[Floats, Floats, Floats]:
     deviation = np.abs(observed.intensity - mean[place])
     size = len(sums)
     return (
-        np.bincount(place, deviation, minlength=size).reshape(-1, 2),
+        np.bincount(place, deviation, minlength=size).astype(np.float64).reshape(-1, 2),
         sums[:, 0].reshape(-1, 2),
-        np.bincount(place, observed.intensity, minlength=size).reshape(-1, 2),
+        np.bincount(place, observed.intensity, minlength=size).astype(np.float64).reshape(-1, 2),
     )
 
 
@@ -155,5 +155,6 @@ def _top_r_merge(merged: MergedIntensities, deviation: Floats, observed: Observe
     top: Mask = np.asarray(
         merged.intensity >= np.quantile(merged.intensity, 1 - TOP_SHARE), dtype=np.bool_
     )
-    total = np.bincount(observed.place, observed.intensity, minlength=len(merged.n))
+    sums = np.bincount(observed.place, observed.intensity, minlength=len(merged.n))
+    total = sums.astype(np.float64)
     return r_factors(deviation[top], merged.n[top], total[top])["r_merge"]

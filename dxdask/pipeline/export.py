@@ -65,15 +65,9 @@ _ANY = (
 
 
 class MtzParameters(Parameters):
-    """Content of an MTZ file."""
+    """Content of an MTZ or mmCIF file."""
 
     unmerged: bool = parameter(False, "write the scaled (else integrated) observations, unmerged")
-
-
-class MmcifParameters(Parameters):
-    """Content of an mmCIF file."""
-
-    unmerged: bool = parameter(False, "write the scaled observations, unmerged")
 
 
 class FreeFlagParameters(Parameters):
@@ -98,7 +92,6 @@ class ExportParameters(Parameters):
     overwrite: bool = parameter(True, "replace a file that is there")
     branch: str = parameter("main", "Branch of the store.")
     mtz: MtzParameters = MtzParameters()
-    mmcif: MmcifParameters = MmcifParameters()
     r_free_flags: FreeFlagParameters = FreeFlagParameters()
 
 
@@ -136,7 +129,7 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
         xds_ascii.write_xds_ascii(path, table, models)
     elif parameters.format == "shelx":
         xds_ascii.write_shelx_hkl(path, _of_one_wavelength(store, step))
-    elif parameters.format == "mmcif" and parameters.mmcif.unmerged:
+    elif parameters.format == "mmcif" and parameters.mtz.unmerged:
         mmcif.write_unmerged_mmcif(path, store.columns(step), store.experiments(step))
     elif parameters.format == "mmcif":
         mmcif.write_merged_mmcif(
@@ -242,8 +235,6 @@ def _frames(store: Store, runs: Sequence[str]) -> dict[str, SourceImages]:
 
 
 def _default_step(store: Store, parameters: ExportParameters) -> str:
-    unmerged = (parameters.format == "mtz" and parameters.mtz.unmerged) or (
-        parameters.format == "mmcif" and parameters.mmcif.unmerged
-    )
+    unmerged = parameters.format in ("mtz", "mmcif") and parameters.mtz.unmerged
     kinds = _STEPS.get("unmerged" if unmerged else parameters.format, _ANY)
     return next((name for name in kinds if store.has_step(name)), kinds[-1])
