@@ -56,8 +56,8 @@ def limits_table(
     rows = []
     for name, chosen in selections.items():
         d_min = float(merged.d[chosen].min()) if chosen.any() else None
-        cc = _bins(merged, chosen, lambda rows: half_sets.cc_half(rows)[0], parameters.nbins)
-        ratio = _bins(merged, chosen, lambda r: _mean_ratio(merged, r), parameters.nbins)
+        cc = _bins(merged, chosen, lambda rows: half_sets.cc_half(rows)[0], parameters.bins)
+        ratio = _bins(merged, chosen, lambda r: _mean_ratio(merged, r), parameters.bins)
         rows.append(
             {
                 "direction": name,

@@ -18,7 +18,7 @@ class ResolutionParameters(Parameters):
 
     cc_half: float = parameter(0.3, "Least CC1/2 at the limit.", gt=0, lt=1)
     misigma: float = parameter(1.0, "Least mean I/sigma at the limit.", gt=0)
-    nbins: int = parameter(20, "Bins of equal numbers of reflections.", ge=5)
+    bins: int = parameter(20, "Bins of equal numbers of reflections.", ge=5)
     apply: bool = parameter(
         False, "Merge again to the limit by CC1/2 that is proposed, unless d_min is given."
     )

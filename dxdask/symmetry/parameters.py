@@ -62,7 +62,7 @@ class TwinningParameters(Parameters):
 class SymmetryParameters(Parameters):
     """Parameters of `symmetry`."""
 
-    space_group: str | None = parameter(
+    known_space_group: str | None = parameter(
         None, "Space group, where it is known: nothing is determined, its axes are chosen."
     )
     reference: ReferenceParameters = ReferenceParameters()

@@ -91,11 +91,11 @@ def symmetry(
     check(reflections, ("experiment", "hkl", "flags"))
     if not experiments.crystals:
         raise InputError("there is no crystal to determine the symmetry of; run index before")
-    if reference is not None and parameters.space_group is not None:
-        raise ParameterError("space_group and reference exclude one another; give one of them")
-    if parameters.space_group is not None or reference is not None:
+    if reference is not None and parameters.known_space_group is not None:
+        raise ParameterError("known_space_group and reference exclude one another; give one of them")
+    if parameters.known_space_group is not None or reference is not None:
         given = ReindexParameters(
-            space_group=parameters.space_group,
+            space_group=parameters.known_space_group,
             lepage_max_delta=parameters.lattice_symmetry_max_delta,
         )
         return reindex(reflections, experiments, given, reference=reference)
@@ -117,7 +117,7 @@ def _determined(
     if not len(general):
         raise InputError(
             f"all {len(data)} usable reflections lie on axes of the lattice, which do not tell "
-            "its symmetry; integrate more images, or give space_group="
+            "its symmetry; integrate more images, or give known_space_group="
         )
     operators = [IDENTITY] * len(common.changes)
     kept = np.ones(len(operators), dtype=np.bool_)

@@ -9,6 +9,6 @@ overlays : spots and predictions of an image; rings : circles of equal resolutio
 point : position, resolution and Miller index of a pixel.
 thresholds, threshold_pictures : the quantities that a threshold compares, of what is in view.
 masks : masks by reason, and regions drawn in the page.
-scan : numbers along a scan. lattice : points of the reciprocal lattice.
+scan : numbers along a scan. tables : tables of steps, held while they are the same.
 page/ : the page, of one HTML, one CSS and several JavaScript files that are sent as one.
 """

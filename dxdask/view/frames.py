@@ -116,7 +116,7 @@ class Frames:
             raise InputError(f"stack={shown.stack!r}: give one of {', '.join(STACKS)}")
         last = min(first + shown.n, reader.shape[0])
         if shown.n == 1:
-            return reader.read(first, first + 1)[0]
+            return np.asarray(reader.read(first, first + 1)[0])
         mark = no_count(reader.dtype)
         shape, real = reader.shape[1:], reader.dtype.kind == "f"
         total = np.zeros(shape, np.float64 if real else np.int64)

@@ -140,7 +140,7 @@ class Point(Handler):
             store = self.viewer.frames.store()
             frame_index(store, shown.run, shown.image)
             found = point(store, shown.run, shown.image, panel, x, y)
-            offset = store.run_experiment(shown.run).detector[panel].offset
+            offset = models_of(store, shown.run)[0].detector[panel].offset
             frame = self.viewer.frames.image(shown)
             return found | {"value": value_at(frame, int(x) + offset[0], int(y) + offset[1])}
 

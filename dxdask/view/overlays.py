@@ -60,7 +60,7 @@ def spots_of(store: Store, tables: Tables, run: str, z: tuple[int, int]) -> Tabl
     part = {name: table[name][rows] for name in SPOTS}
     kind, lattice, hkl = _fates(store, tables, run, step, part)
     centre = np.stack([part["x"], part["y"]], axis=1)
-    found = {
+    found: Table = {
         "panel": part["panel"].astype(np.int32),
         "box": part["bbox"][:, :4].astype(np.int32),
         "centre": centre.astype(np.float32),
@@ -203,9 +203,8 @@ def predictions_of(store: Store, tables: Tables, run: str, z: tuple[int, int]) -
         if table is not None and {"x_cal", "y_cal", "hkl"} <= table.keys():
             break
     else:
-        table = {name: np.zeros(0) for name in PREDICTED} | {"hkl": np.zeros((0, 3))}
-        table["flags"] = np.zeros(0, np.uint32)
-        table["bbox"] = np.zeros((0, 6))
+        table = {name: np.zeros(0, np.uint32) for name in PREDICTED}
+        table |= {"hkl": np.zeros((0, 3)), "bbox": np.zeros((0, 6))}
     at = table["z_cal"] if "z_cal" in table else table["z"]
     here = (at > z[0] - 0.5) & (at < z[1] + 0.5) & np.isfinite(table["x_cal"])
     if "z_cal" not in table:

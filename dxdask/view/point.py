@@ -76,7 +76,7 @@ def _datum(experiment: Experiment, q: Floats, image: int) -> Floats:
     phi = phi_of(experiment, image)
     if phi is None:
         return q
-    return to_datum(q[None, :], np.array([phi]), experiment)[0]
+    return np.asarray(to_datum(q[None, :], np.array([phi]), experiment)[0])
 
 
 def _a_matrix(experiment: Experiment, image: int) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dxdask.geometry.resolution import corner_resolution
-from dxdask.models import Experiment
+from dxdask.models import Detector, Experiment
 from dxdask.storage.store.store import Store
 from dxdask.view.layout import in_frame, in_laboratory
 
@@ -70,24 +70,14 @@ def run_models(store: Store, run: str) -> dict[str, Any]:
     experiments = models_of(store, run)
     experiment = experiments[0]
     detector, beam, scan = experiment.detector, experiment.beam, experiment.scan
-    panels = []
-    for panel in detector.panels:
-        low, high = panel.trusted_range
-        panels.append(
-            {
-                "name": panel.name,
-                "size": panel.image_size,
-                "offset": panel.offset,
-                "trusted": [_finite(low), _finite(high)],
-                "distance": panel.distance,
-            }
-        )
+    recorded = store.run_experiment(run).detector
+    # masks and thresholds are of the panels that were recorded, which refinement may have cut
+    same = len(recorded) == len(detector)
     goniometer = experiment.goniometer
     crystals = [e.crystal for e in experiments if e.crystal is not None]
     return {
-        "panels": panels,
-        "frame": in_frame(detector).tolist(),
-        "laboratory": in_laboratory(detector).tolist(),
+        **_panels(detector),
+        "recorded": _panels(detector if same else recorded),
         "beam": beam_centre(experiment),
         "axis": None if goniometer is None else axis_line(experiment),
         "wavelength": beam.wavelength,
@@ -97,6 +87,25 @@ def run_models(store: Store, run: str) -> dict[str, Any]:
             {"cell": [round(v, 3) for v in c.unit_cell], "space_group": c.space_group}
             for c in crystals
         ],
+    }
+
+
+def _panels(detector: Detector) -> dict[str, Any]:
+    """Return the panels of a detector, and their places in the stored frame and the laboratory."""
+    panels = [
+        {
+            "name": panel.name,
+            "size": panel.image_size,
+            "offset": panel.offset,
+            "trusted": [v if np.isfinite(v) else None for v in panel.trusted_range],
+            "distance": panel.distance,
+        }
+        for panel in detector.panels
+    ]
+    return {
+        "panels": panels,
+        "frame": in_frame(detector).tolist(),
+        "laboratory": in_laboratory(detector).tolist(),
     }
 
 
@@ -125,7 +134,3 @@ def axis_line(experiment: Experiment) -> list[float] | None:
     along = np.array([axis @ panel.fast_axis, axis @ panel.slow_axis]) / panel.pixel_size
     length = float(np.linalg.norm(along))
     return None if length < 1e-9 else [*centre, *(along / length).tolist()]
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -103,8 +103,9 @@ def _quantity(
     if picture == "sigma_b":
         spread = np.sqrt(np.maximum(2.0 * (n - 1.0), 0.0))
         wide = n * squares - total**2 > gain * total * (n - 1.0 + p.sigma_background * spread)
-        return good & enough & (total >= 0) & wide
-    return good & enough & (n * values - total > p.sigma_strong * np.sqrt(gain * n * total.clip(0)))
+        return np.asarray(good & enough & (total >= 0) & wide)
+    high = n * values - total > p.sigma_strong * np.sqrt(gain * n * total.clip(0))
+    return np.asarray(good & enough & high)
 
 
 def _window_sums(values: Floats, slow: int, fast: int) -> Floats:

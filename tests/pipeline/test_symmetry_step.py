@@ -41,14 +41,14 @@ def test_scale_and_merge_take_its_reflections(store: Store) -> None:
 
 def test_a_given_group_changes_nothing_but_the_group(store: Store) -> None:
     before = store.columns("integrate", ["hkl"])["hkl"]
-    dxdask.symmetry(store, space_group="I 2 3")
+    dxdask.symmetry(store, known_space_group="I 2 3")
     np.testing.assert_array_equal(store.columns("symmetry", ["hkl"])["hkl"], before)
     assert store.experiments("symmetry").crystals[0].space_group == "I 2 3"
 
 
 def test_reindexed_reflections_are_taken(store: Store) -> None:
     dxdask.reindex_integrated(store, change_of_basis_op="k,h,-l")
-    dxdask.symmetry(store, space_group="I 21 3")
+    dxdask.symmetry(store, known_space_group="I 21 3")
     np.testing.assert_array_equal(
         store.columns("symmetry", ["hkl"])["hkl"],
         store.columns("reindex_integrated", ["hkl"])["hkl"],
@@ -61,7 +61,7 @@ def test_a_reference_gives_axes_and_group(store: Store, processed: Store) -> Non
     rows = store.table("symmetry", "operators")
     assert rows["correlation"][0] > 0.9 > 0.5 > rows["correlation"][1]
     with pytest.raises(ParameterError, match="exclude one another"):
-        dxdask.symmetry(store, reference={"experiments": str(processed.path)}, space_group="I 2 3")
+        dxdask.symmetry(store, reference={"experiments": str(processed.path)}, known_space_group="I 2 3")
 
 
 def test_from_the_command_line(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

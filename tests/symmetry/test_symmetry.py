@@ -131,7 +131,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
 
 def test_a_given_space_group_is_taken() -> None:
     table, experiments = crystals_of(Truth.of("P 41 21 2"))
-    result = symmetry(table, experiments, SymmetryParameters(space_group="P 43 21 2"))
+    result = symmetry(table, experiments, SymmetryParameters(known_space_group="P 43 21 2"))
     assert result.experiments.crystals[0].space_group == "P 43 21 2"
     assert [t.name for t in result.tables] == ["reindexed"]
 

@@ -62,6 +62,10 @@ def test_runs_and_geometry(viewer: Viewing, processed: Store) -> None:
     models = viewer.ask("models", run=RUN).json
     detector = processed.experiments("refine")[1].detector
     assert [p["size"] for p in models["panels"]] == [list(p.image_size) for p in detector.panels]
+    recorded = processed.run_experiment(RUN).detector
+    assert [p["offset"] for p in models["recorded"]["panels"]] == [
+        list(p.offset) for p in recorded.panels
+    ]
     panel, x, y = models["beam"]
     mm = detector[panel].pixel_to_mm([[x, y]])
     lab = detector[panel].lab_coordinates(mm)[0]

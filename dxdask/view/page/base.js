@@ -50,16 +50,17 @@ const shownKey = () => `${S.run}|${S.image}|${S.n}|${S.stack}`;
 const shownValues = () => ({ run: S.run, image: S.image, ...(S.n > 1 ? { n: S.n, stack: S.stack } : {}) });
 
 // Places of panels in the plane: [a, b, c, d, e, f] as of a canvas's transform.
-const places = () => models[S.layout];
+// Of the panels as refined; of those recorded with models.recorded, for masks and thresholds.
+const places = (set = models) => set[S.layout];
 function toPlane(panel, x, y) {
   const t = places()[panel];
   return [t[0] * x + t[2] * y + t[4], t[1] * x + t[3] * y + t[5]];
 }
-function toPanel(X, Y) {
-  const all = places();
+function toPanel(X, Y, set = models) {
+  const all = places(set);
   for (let p = 0; p < all.length; p++) {
     const t = all[p], u = X - t[4], v = Y - t[5], det = t[0] * t[3] - t[1] * t[2];
-    const x = (t[3] * u - t[2] * v) / det, y = (t[0] * v - t[1] * u) / det, [w, h] = models.panels[p].size;
+    const x = (t[3] * u - t[2] * v) / det, y = (t[0] * v - t[1] * u) / det, [w, h] = set.panels[p].size;
     if (x >= 0 && y >= 0 && x < w && y < h) return [p, x, y];
   }
   return null;

@@ -18,9 +18,10 @@ function paintMask() {
   maskPicture = document.createElement("canvas"); maskPicture.width = w; maskPicture.height = h;
   maskPicture.getContext("2d").putImageData(data, 0, 0);
 }
-function drawMasks(ctx, t) {
+function drawMasks(ctx) {
+  const t = screens(models.recorded);
   if (reasonsShown.size && !maskBits) fetchMask();
-  if (reasonsShown.size && maskPicture) models.panels.forEach((p, i) => {
+  if (reasonsShown.size && maskPicture) models.recorded.panels.forEach((p, i) => {
     ctx.save();
     ctx.imageSmoothingEnabled = false;
     ctx.setTransform(...t[i].map((v) => v * devicePixelRatio));
@@ -38,7 +39,7 @@ function drawMasks(ctx, t) {
       const [x, y, r] = region.circle;
       for (let k = 0; k <= 60; k++) { const a = (k * Math.PI) / 30, q = put(own, x + 0.5 + r * Math.cos(a), y + 0.5 + r * Math.sin(a)); ctx[k ? "lineTo" : "moveTo"](...q); }
     } else if (region.polygon) for (let k = 0; k < region.polygon.length; k += 2) ctx[k ? "lineTo" : "moveTo"](...put(own, region.polygon[k], region.polygon[k + 1]));
-    else outline(ctx, own, 0, 0, ...models.panels[region.panel].size);
+    else outline(ctx, own, 0, 0, ...models.recorded.panels[region.panel].size);
     if (region !== started || !region.polygon) ctx.closePath();
     ctx.fill(); ctx.stroke();
   }
@@ -50,13 +51,13 @@ function pick(shape) {
   started = null;
   let first = null;
   const near = (X, Y) => { // on the panel where the drawing began
-    const here = toPanel(X, Y);
+    const here = toPanel(X, Y, models.recorded);
     if (!first || (here && here[0] === first[0])) return here;
-    const t = places()[first[0]], u = X - t[4], v = Y - t[5], det = t[0] * t[3] - t[1] * t[2], [w, h] = models.panels[first[0]].size;
+    const t = places(models.recorded)[first[0]], u = X - t[4], v = Y - t[5], det = t[0] * t[3] - t[1] * t[2], [w, h] = models.recorded.panels[first[0]].size;
     return [first[0], Math.max(0, Math.min(w, (t[3] * u - t[2] * v) / det)), Math.max(0, Math.min(h, (t[0] * v - t[1] * u) / det))];
   };
   const make = (at) => {
-    const [panel, a, b] = first, x = Math.floor(a), y = Math.floor(b), u = at[1], v = at[2], [w, h] = models.panels[panel].size;
+    const [panel, a, b] = first, x = Math.floor(a), y = Math.floor(b), u = at[1], v = at[2], [w, h] = models.recorded.panels[panel].size;
     if (shape === "rectangle") return { panel, rectangle: [Math.min(x, Math.floor(u)), Math.min(w, Math.max(x + 1, Math.ceil(u))), Math.min(y, Math.floor(v)), Math.min(h, Math.max(y + 1, Math.ceil(v)))] };
     return { panel, circle: [x, y, Math.max(1, Math.round(Math.hypot(u - a, v - b)))] };
   };

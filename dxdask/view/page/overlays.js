@@ -49,9 +49,9 @@ async function fetchRings(kind) {
 }
 
 // Panels' transforms to the screen, in CSS pixels.
-function screens() {
+function screens(set = models) {
   const [w, h] = view(), z = S.zoom;
-  return places().map((t) => [z * t[0], z * t[1], z * t[2], z * t[3], (t[4] - S.x) * z + w / 2, (t[5] - S.y) * z + h / 2]);
+  return places(set).map((t) => [z * t[0], z * t[1], z * t[2], z * t[3], (t[4] - S.x) * z + w / 2, (t[5] - S.y) * z + h / 2]);
 }
 const put = (t, x, y) => [t[0] * x + t[2] * y + t[4], t[1] * x + t[3] * y + t[5]];
 function outline(ctx, t, x0, y0, x1, y1) {

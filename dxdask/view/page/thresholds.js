@@ -31,8 +31,8 @@ function showSliders() {
 }
 // Return the regions of panels in view, [panel, x0, x1, y0, y1].
 function regionsInView() {
-  const t = screens(), [w, h] = view(), found = [];
-  models.panels.forEach((p, i) => {
+  const t = screens(models.recorded), [w, h] = view(), found = [];
+  models.recorded.panels.forEach((p, i) => {
     const [a, b, c, d, e, f] = t[i], det = a * d - b * c;
     const at = [[0, 0], [w, 0], [0, h], [w, h]].map(([u, v]) => [(d * (u - e) - c * (v - f)) / det, (a * (v - f) - b * (u - e)) / det]);
     const xs = at.map((q) => q[0]), ys = at.map((q) => q[1]);
@@ -97,6 +97,6 @@ function wireThresholds() {
   $("algorithm").addEventListener("change", () => { showSliders(); redraw(); });
   $("blur").addEventListener("change", redraw);
   $("threshold").addEventListener("change", () => { threshold.parts = []; redraw(); });
-  on("under", (ctx, t) => { if ($("threshold").value !== "none") { fetchThreshold(); drawParts(ctx, t, threshold.parts); } });
+  on("under", (ctx) => { if ($("threshold").value !== "none") { fetchThreshold(); drawParts(ctx, screens(models.recorded), threshold.parts); } });
   on("run", () => { threshold = { key: "", parts: [] }; });
 }
