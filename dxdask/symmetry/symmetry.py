@@ -92,7 +92,9 @@ def symmetry(
     if not experiments.crystals:
         raise InputError("there is no crystal to determine the symmetry of; run index before")
     if reference is not None and parameters.known_space_group is not None:
-        raise ParameterError("known_space_group and reference exclude one another; give one of them")
+        raise ParameterError(
+            "known_space_group and reference exclude one another; give one of them"
+        )
     if parameters.known_space_group is not None or reference is not None:
         given = ReindexParameters(
             space_group=parameters.known_space_group,

@@ -61,7 +61,9 @@ def test_a_reference_gives_axes_and_group(store: Store, processed: Store) -> Non
     rows = store.table("symmetry", "operators")
     assert rows["correlation"][0] > 0.9 > 0.5 > rows["correlation"][1]
     with pytest.raises(ParameterError, match="exclude one another"):
-        dxdask.symmetry(store, reference={"experiments": str(processed.path)}, known_space_group="I 2 3")
+        dxdask.symmetry(
+            store, reference={"experiments": str(processed.path)}, known_space_group="I 2 3"
+        )
 
 
 def test_from_the_command_line(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
