@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from dxdask.arrays import Floats, Mask
 from dxdask.merging.observed import Observed
@@ -67,7 +67,7 @@ class HalfSets:
         with np.errstate(invalid="ignore", divide="ignore"):
             z = np.sort((self.delta / self.delta_sigma)[rows])
         z = z[np.isfinite(z)]
-        expected = special.ndtri((np.arange(len(z)) + 0.5) / max(len(z), 1))
+        expected = scipy.special.ndtri((np.arange(len(z)) + 0.5) / max(len(z), 1))
         middle = np.abs(expected) < CENTRAL
         if middle.sum() < 3:
             return None
@@ -88,7 +88,7 @@ def critical_correlation(n: int, probability: float = SIGNIFICANCE) -> float | N
     """Return the correlation of n pairs that chance exceeds with this probability."""
     if n <= 2:
         return None
-    t = float(stats.t.isf(probability, n - 2))
+    t = float(scipy.stats.t.isf(probability, n - 2))
     return t / float(np.sqrt(n - 2 + t * t))
 
 

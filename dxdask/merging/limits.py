@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import gemmi
 import numpy as np
-from scipy.optimize import curve_fit
+import scipy
 
 from dxdask.arrays import Floats, Mask
 from dxdask.merging.half_sets import HalfSets
@@ -93,7 +93,9 @@ def limit_by_tanh(s2: Floats, values: Floats, threshold: float) -> float | None:
     start = (float(np.interp(-0.5, -np.minimum.accumulate(values), s2)), 0.2 * float(np.ptp(s2)))
     bounds = ([-np.inf, 1e-3 * float(np.ptp(s2))], [np.inf, 10 * float(np.ptp(s2))])
     try:
-        (middle, width), _ = curve_fit(_falling, s2, values, p0=start, bounds=bounds, maxfev=2000)
+        (middle, width), _ = scipy.optimize.curve_fit(
+            _falling, s2, values, p0=start, bounds=bounds, maxfev=2000
+        )
     except RuntimeError:
         return None
     at = middle + width * np.arctanh(1 - 2 * threshold)

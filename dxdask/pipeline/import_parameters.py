@@ -30,8 +30,8 @@ class ImportCommandParameters(ImportStepParameters, Running):
 PROCESS = (
     "find_spots",
     "index",
-    "histogram",
     "calibrate_detector",
+    "histogram",
     "refine",
     "integrate",
     "symmetry",

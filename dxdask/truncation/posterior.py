@@ -12,8 +12,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from dxdask.arrays import Floats, Mask
 
@@ -51,9 +51,9 @@ def _of_kind(h: Floats, centric: bool) -> tuple[Floats, Floats, Floats]:
 
 
 @cache
-def _splines(centric: bool) -> CubicSpline[np.float64]:
+def _splines(centric: bool) -> scipy.interpolate.CubicSpline[np.float64]:
     h = np.linspace(LOW, HIGH, round((HIGH - LOW) / STEP) + 1)
-    return CubicSpline(h, np.column_stack(integrate(h, centric)))
+    return scipy.interpolate.CubicSpline(h, np.column_stack(integrate(h, centric)))
 
 
 def integrate(h: Floats, centric: bool) -> tuple[Floats, Floats, Floats]:

@@ -31,8 +31,8 @@ QUICK = {
 STEPS = (
     "find_spots",
     "index",
-    "histogram",
     "calibrate_detector",
+    "histogram",
     "refine",
     "integrate",
     "linearity",
