@@ -60,9 +60,7 @@ def test_building_computes_nothing_and_makes_the_tasks_documented(painted, chunk
         )
     n = frames.numblocks[0]
     # the last is the experiment
-    one_pass = n + n_folds(n, 3, records=True)
-    # the pass that learns profiles has as many as the other, and the choice
-    assert n_tasks(result) == 6 + 2 + one_pass + 1 + 1 + one_pass
+    assert n_tasks(result) == 6 + 2 + n + n_folds(n, 3, records=True) + 1
 
 
 @pytest.mark.parametrize("make", [of_array, of_reader])

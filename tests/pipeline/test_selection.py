@@ -81,7 +81,7 @@ def test_images_are_chosen_once_and_kept_to(store: Store) -> None:
     assert 10.0 < z.max() <= 11.0
     scans = [e.scan.image_range for e in store.experiments("find_spots") if e.scan is not None]
     assert scans == [(3, 11)] * 3
-    for step in ("index", "refine", "integrate", "scale", "merge"):
+    for step in ("index", "calibrate_detector", "refine", "integrate", "scale", "merge"):
         getattr(dxdask, step)(store, **(QUICK if step == "index" else {}))
     z = store.columns("integrate", ["z_cal"])["z_cal"]
     assert z.min() > 2.0 - PADDING
@@ -122,7 +122,7 @@ def test_results_of_other_input_are_stale(
     assert stale_steps(store) == {}
     dxdask.index(store, detector={"fix": "distance"}, **QUICK)
     assert list(stale_steps(store)) == [
-        "histogram", "refine", "integrate", "linearity", "scale", "merge",
+        "calibrate_detector", "histogram", "refine", "integrate", "linearity", "scale", "merge",
     ]  # fmt: skip
     assert command(["show", str(store.path)]) == 0
     assert "stale: merge (scale is stale)" in capsys.readouterr().out

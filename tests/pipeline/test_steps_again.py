@@ -51,13 +51,17 @@ def test_a_changed_parameter_runs_that_step_only_and_then_those_after_it(store: 
 def test_a_step_made_from_other_input_is_refused_by_the_next(store: Store) -> None:
     before = versions(store)
     run(store, "index", **QUICK, hkl_tolerance=0.25)
+    with pytest.raises(InputError, match=r"other input.*dxdask calibrate_detector .*copy\.zarr"):
+        dxdask.integrate(store)
+    run(store, "calibrate_detector")
     with pytest.raises(InputError, match=r"refine in .* other input.*dxdask refine .*copy\.zarr"):
         dxdask.integrate(store)
     with pytest.raises(InputError, match="refine"):
         dxdask.merge(store)
     after = versions(store)
-    assert {n for n in after if after[n] != before[n]} == {"index"}
+    assert {n for n in after if after[n] != before[n]} == {"index", "calibrate_detector"}
     run(store, "index", **QUICK)  # back to what it was: all that follows fits again
+    run(store, "calibrate_detector")
     assert run(store, "merge") == set()
 
 

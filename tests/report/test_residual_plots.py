@@ -10,11 +10,28 @@ import pytest
 from matplotlib.collections import PolyCollection
 from support.residual_examples import observed, run, tiled, varying
 
-from dxdask import report
 from dxdask.columns import Flag, select
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList
-from dxdask.report.values import residuals_by_image, residuals_over_detector, spots_by_image
+from dxdask.report import (
+    plot_reciprocal_lattice,
+    plot_residual_histograms,
+    plot_residual_vectors,
+    plot_residuals_along_scan,
+    plot_residuals_over_detector,
+    plot_rmsd_by_image,
+    plot_scan_varying_cell,
+    plot_scan_varying_orientation,
+    plot_spots_by_image,
+    plot_spots_over_detector,
+    plot_z_scores,
+)
+from dxdask.report.values import (
+    residuals_by_image,
+    residuals_over_detector,
+    scan_varying_crystals,
+    spots_by_image,
+)
 from dxdask.storage.store.store import Store
 
 
@@ -27,7 +44,7 @@ def test_a_displaced_module_has_the_colour_of_its_displacement() -> None:
     one = run()
     table, e = observed(one), ExperimentList.of([one])
     table["x"] += np.where(table["y_cal"] > 150, 1.5, 0.0)
-    axes = report.plot_residuals_over_detector((table, e), bin_size=50, limit=2.0)
+    axes = plot_residuals_over_detector((table, e), bin_size=50, limit=2.0)
     assert [ax.get_title() for ax in axes] == ["dx (px)", "dy (px)", "dz (images)"]
     bins = axes[0].collections[0]
     assert isinstance(bins, PolyCollection)
@@ -48,7 +65,7 @@ def test_arrows_point_from_the_bins_by_the_mean_residual() -> None:
     one = run()
     table, e = observed(one), ExperimentList.of([one])
     table["x"] += 0.3
-    ax = report.plot_residual_vectors((table, e), bin_size=50)
+    ax = plot_residual_vectors((table, e), bin_size=50)
     arrows = ax.collections[0]
     assert ax.get_title() == "residuals, 200 times as large"
     np.testing.assert_allclose(arrows.U, 60.0, rtol=1e-6)  # type: ignore[attr-defined]
@@ -59,7 +76,7 @@ def test_240_panels_are_drawn_in_one_collection() -> None:
     one = run()
     many = replace(one, detector=tiled(one.detector, 240))
     table = observed(many)
-    axes = report.plot_residuals_over_detector((table, ExperimentList.of([many])))
+    axes = plot_residuals_over_detector((table, ExperimentList.of([many])))
     assert len(axes[0].collections) == 2
     assert len(axes[0].collections[1].get_paths()) == 240
 
@@ -68,8 +85,8 @@ def test_lines_along_the_scan_are_the_tables() -> None:
     given = source()
     table = residuals_by_image(given)
     for plot, kind in (
-        (report.plot_residuals_along_scan, "mean"),
-        (report.plot_rmsd_by_image, "rmsd"),
+        (plot_residuals_along_scan, "mean"),
+        (plot_rmsd_by_image, "rmsd"),
     ):
         axes = plot(given)
         for ax, name in zip(axes, ("x_px", "y_px", "z_images"), strict=True):
@@ -84,9 +101,9 @@ def test_lines_along_the_scan_are_the_tables() -> None:
 def test_histograms_have_all_reflections_and_z_scores_a_normal_curve() -> None:
     given = source(noise=0.1)
     n = len(given[0]["x"])
-    axes = report.plot_residual_histograms(given)
+    axes = plot_residual_histograms(given)
     assert [a.patches[0].get_data().values.sum() for a in axes] == [n] * 3
-    scores = report.plot_z_scores(given)
+    scores = plot_z_scores(given)
     curve, bars = scores[0].lines[0], scores[0].patches[0].get_data()
     assert curve.get_ydata().max() == pytest.approx(n * 0.2 / np.sqrt(2 * np.pi), rel=0.01)
     assert bars.values.max() == pytest.approx(curve.get_ydata().max(), rel=0.3)
@@ -96,14 +113,14 @@ def test_varying_crystals_have_lines_for_static_values_and_bands_for_uncertainti
     one = varying(run(), degrees=0.5, growth=0.002)
     crystal = replace(one.crystal, cell_su=(0.01, 0.01, 0.01, 0.1, 0.1, 0.1))
     e = ExperimentList.of([replace(one, crystal=crystal)])
-    axes = report.plot_scan_varying_cell(e, against="angle")
+    axes = plot_scan_varying_cell(e, against="angle")
     line, static = axes[0, 0].lines
     np.testing.assert_allclose(line.get_ydata()[[0, -1]], [35, 35.07])
     np.testing.assert_allclose(line.get_xdata()[[0, -1]], [3.0, 23.0])
     assert static.get_ydata()[0] == pytest.approx(35)
     band = axes[0, 0].patches[0].get_bbox()
     assert (band.y0, band.y1) == pytest.approx((34.99, 35.01))
-    ax = report.plot_scan_varying_orientation(e)
+    ax = plot_scan_varying_orientation(e)
     np.testing.assert_allclose(ax.lines[0].get_ydata()[-1], 0.5, atol=1e-6)
     np.testing.assert_allclose(ax.lines[1].get_ydata(), 0.0, atol=1e-6)
 
@@ -113,43 +130,43 @@ def test_the_reciprocal_lattice_is_drawn_by_indexed_lattice_and_run() -> None:
     table["flags"][::4] &= ~np.uint32(Flag.INDEXED)
     n, lost = len(table["x"]), (len(table["x"]) + 3) // 4
     for view in ("3d", "a*", "b*", "c*", "z"):
-        ax = report.plot_reciprocal_lattice((table, e), view=view)
+        ax = plot_reciprocal_lattice((table, e), view=view)
         assert [len(c.get_offsets()) for c in ax.collections] == [lost, n - lost]
-    two = report.plot_reciprocal_lattice((table, e), view="a*", colour_by="lattice")
+    two = plot_reciprocal_lattice((table, e), view="a*", colour_by="lattice")
     assert len(two.collections) == 3
     labels = [t.get_text() for t in two.get_legend().get_texts()]
     assert labels[1].startswith("lattice 1: ")
-    runs = report.plot_reciprocal_lattice((table, e), view="a*", colour_by="run")
+    runs = plot_reciprocal_lattice((table, e), view="a*", colour_by="run")
     assert [len(c.get_offsets()) for c in runs.collections] == np.bincount(
         table["experiment"]
     ).tolist()
     with pytest.raises(InputError, match="needs axes of the projection 3d"):
-        report.plot_reciprocal_lattice((table, e), two)
+        plot_reciprocal_lattice((table, e), two)
 
 
 def test_spots_over_scan_and_detector() -> None:
     table, e = source(noise=0.0)
     table["flags"][::4] &= ~np.uint32(Flag.INDEXED)
     found = spots_by_image((table, e))
-    ax = report.plot_spots_by_image((table, e))
+    ax = plot_spots_by_image((table, e))
     own = found[found["run"] == "two"]
     np.testing.assert_array_equal(ax.lines[3].get_ydata(), own["n_indexed"])
     np.testing.assert_array_equal(ax.lines[2].get_ydata(), own["n_indexed"] + own["n_unindexed"])
-    places = report.plot_spots_over_detector((table, e))
+    places = plot_spots_over_detector((table, e))
     sizes = [len(c.get_offsets()) for c in places.collections]
     assert sizes == [found["n_indexed"].sum(), found["n_unindexed"].sum()]
 
 
 PLOTS = [
-    report.plot_residuals_over_detector,
-    report.plot_residual_vectors,
-    report.plot_residuals_along_scan,
-    report.plot_rmsd_by_image,
-    report.plot_residual_histograms,
-    report.plot_z_scores,
-    report.plot_reciprocal_lattice,
-    report.plot_spots_by_image,
-    report.plot_spots_over_detector,
+    plot_residuals_over_detector,
+    plot_residual_vectors,
+    plot_residuals_along_scan,
+    plot_rmsd_by_image,
+    plot_residual_histograms,
+    plot_z_scores,
+    plot_reciprocal_lattice,
+    plot_spots_by_image,
+    plot_spots_over_detector,
 ]
 
 
@@ -193,8 +210,8 @@ def test_values_of_dials_files(shared: Path) -> None:
     folder = shared / "reference/lysozyme_ed"
     e = read_experiments(folder / "indexed.expt")
     table = read_reflections(folder / "indexed.refl", e)
-    counts = report.values.spots_by_image((table, e))
+    counts = spots_by_image((table, e))
     assert (counts["n_indexed"].sum(), counts["n_unindexed"].sum()) == (1185, 200)
-    varying_cell = report.values.scan_varying_crystals(read_experiments(folder / "integrated.expt"))
+    varying_cell = scan_varying_crystals(read_experiments(folder / "integrated.expt"))
     assert len(varying_cell) == 47
     np.testing.assert_allclose(varying_cell["a"], varying_cell["b"])
