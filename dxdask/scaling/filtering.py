@@ -9,7 +9,7 @@ from typing import Any
 import gemmi
 import numpy as np
 
-from dxdask.arrays import Floats, Mask
+from dxdask.arrays import Floats, Integers, Mask
 from dxdask.columns import Reflections
 from dxdask.errors import ParameterError
 from dxdask.models import ExperimentList
@@ -103,7 +103,7 @@ def _within(bad: Mask, delta: Floats, parts: Parts, removed: Mask, limit: float)
     return out
 
 
-def _rows(parts: Parts, delta: Floats, cycle_of: Floats) -> list[dict[str, Any]]:
+def _rows(parts: Parts, delta: Floats, cycle_of: Integers) -> list[dict[str, Any]]:
     counts = np.bincount(parts.of, minlength=len(parts.rows))
     return [
         {**row, "n": int(n), "delta_cc_half": float(value), "excluded_in_cycle": int(cycle) or None}

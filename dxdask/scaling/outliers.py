@@ -24,9 +24,9 @@ _SHELL = 2000
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _reject(
+def _reject(  # type: ignore[no-untyped-def]
     offsets, intensity, counts, variance, g, experiment, errors, z_max, use, weight, buffer, out
-):  # type: ignore[no-untyped-def]
+):
     for h in range(len(offsets) - 1):
         lo, hi = offsets[h], offsets[h + 1]
         n_judged = 0

@@ -110,7 +110,7 @@ class _Scaling:
         self.model = scaling_model(experiments, parameters, float(obs.d.min()))
         self.absorbing = absorbing(experiments, parameters)
         wanted = parameters.physical.absorption
-        if wanted not in ("auto", "none") and any(self.absorbing):
+        if wanted != "auto" and wanted != "none" and any(self.absorbing):
             self.model = self.model.with_absorption(self.absorbing, wanted)
         self.design = self.model.design(variables)
         self.errors = self._first_errors()
@@ -133,7 +133,7 @@ class _Scaling:
         if not options.use_free_set:
             return np.zeros(len(self.obs), dtype=np.bool_)
         sets, n = free_sets(self.obs, options.free_set_percentage)
-        return (sets == options.free_set_offset % n)[self.obs.group]
+        return np.asarray((sets == options.free_set_offset % n)[self.obs.group])
 
     def _first_errors(self) -> ErrorModel:
         given = self.parameters.weighting.error_model
