@@ -76,7 +76,7 @@ class Blocks:
         empty[self.owners, self.local] = False
         which, place = np.nonzero(empty)
         blocks[which, place, place] = 1.0
-        self.inverse = np.linalg.inv(blocks).astype(np.float64, copy=False)
+        self.inverse = np.asarray(np.linalg.inv(blocks), dtype=np.float64)
         return np.asarray(added)
 
     def solve(self, right: Floats) -> Floats:

@@ -158,7 +158,8 @@ class _Problem:
         out = np.empty_like(right)
         data = (self.offsets, self.weight, self.g, self.mean, self.norm)
         for _ in range(4 * len(right) + 20):
-            if rho <= 1e-7 * first or rho == 0.0:
+            # at 1e-7 the overall B factor, which little determines, is not where it belongs
+            if rho <= 1e-10 * first or rho == 0.0:
                 break
             _apply_normal(*data, *self.design.arrays, direction, self.buffer, out)
             out += (self.restraint + damping) * direction

@@ -10,8 +10,6 @@ from the median of the group, which outliers do not move.
 
 from __future__ import annotations
 
-from typing import Any
-
 import gemmi
 import numpy as np
 from numba import njit
@@ -26,10 +24,9 @@ _SHELL = 2000
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _reject(
-    offsets: Any, intensity: Any, counts: Any, variance: Any, g: Any, experiment: Any, errors: Any,
-    z_max: Any, use: Any, weight: Any, buffer: Any, out: Any,
-) -> None:  # fmt: skip
+def _reject(  # type: ignore[no-untyped-def]
+    offsets, intensity, counts, variance, g, experiment, errors, z_max, use, weight, buffer, out
+):
     for h in range(len(offsets) - 1):
         lo, hi = offsets[h], offsets[h + 1]
         n_judged = 0

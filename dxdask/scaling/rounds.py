@@ -147,8 +147,9 @@ class _Scaling:
         """Fit the scales to the observations that are no outliers, and update the means."""
         weight = self._weights()
         result = self._fit_of(self.model, self.design, weight, self.p, self.target)
-        self.p, self.g = result.parameters, result.scales
+        self.p, self.g, self.mean = result.parameters, result.scales, result.means
         self.costs.append(result.costs)
+        self._fix_mean_decay(weight)
         self._fix_mean_scale(weight > 0)
         self.average()
 
@@ -171,6 +172,27 @@ class _Scaling:
             max_iterations=refinery.max_iterations,
             tolerance=refinery.rmsd_tolerance,
         )
+
+    def _fix_mean_decay(self, weight: Floats) -> None:
+        """Subtract the mean of all B factors, known up to a constant only.
+
+        The mean is that by weight in the fit, (g <I>)^2 / v: the B factors are relative to the data
+        that determine them best.
+        """
+        decay = self.model.of("decay", self.p)
+        if not decay:
+            return
+        first = len(self.model.components[0].owners)
+        last = first + sum(map(len, decay))
+        s2 = 1.0 / (2.0 * self.variables.d**2)
+        only = np.zeros_like(self.p)
+        only[first:last] = self.p[first:last]
+        b = np.log(self.design.scales(only)) / s2
+        information = weight * (self.g * self.mean[self.obs.group]) ** 2
+        if information.sum() > 0.0:
+            shift = float((information * b).sum() / information.sum())
+            self.p[first:last] -= shift
+            self.g *= np.exp(-shift * s2)
 
     def _fix_mean_scale(self, used: NDArray[np.bool_]) -> None:
         """Divide all scales, known up to a factor only, by their mean."""
