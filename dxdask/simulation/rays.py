@@ -50,7 +50,7 @@ def rotation_rays(hkl: NDArray[np.int32], experiment: Experiment, *, margin: flo
     along, across = np.outer(p @ m, m), np.cross(m, p)
     c0, c1, c2 = (p @ m) * (m @ s0), (p - along) @ s0, across @ s0
     length = np.hypot(c1, c2)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         half = np.arccos((-(p**2).sum(axis=1) / 2 - c0) / length)
     middle = np.arctan2(c2, c1)
     rows = np.flatnonzero(np.isfinite(half))
