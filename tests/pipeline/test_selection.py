@@ -128,7 +128,10 @@ def test_results_of_other_input_are_stale(
     assert "stale: merge (scale is stale)" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"merge in .* was made from other input") as refused:
         dxdask.export(store, output=mtz)
-    with pytest.raises(InputError, match=r"integrate in .*; run it again: dxdask calibrate_detector .* && dxdask refine"):
+    with pytest.raises(
+        InputError,
+        match=r"integrate in .*; run it again: dxdask calibrate_detector .* && dxdask refine",
+    ):
         dxdask.scale(store)
     # what the message advises works, as it stands
     for words in re.findall(r"dxdask ([^&]+)", str(refused.value).split("run it again: ")[1]):
