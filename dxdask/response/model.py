@@ -18,6 +18,8 @@ from dxdask.errors import InputError
 class DetectorResponse:
     """Recorded counts: n photons below `threshold`, round(factor n + offset) from there on.
 
+    Halves are rounded to the even count, so that the photons of these counts are known to one.
+
     Attributes
     ----------
     threshold : photons from which the detector records by the second law.

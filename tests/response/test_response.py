@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dxdask.errors import InputError
@@ -73,6 +73,9 @@ def test_histograms_without_information(values: list[int]) -> None:
 def test_inverse(threshold: int, factor: float, offset: float, n: list[int]) -> None:
     response = DetectorResponse(threshold=threshold, factor=factor, offset=offset)
     given = np.array(n, np.int64)
+    # halves, rounded to the even count, may record two numbers of photons alike
+    beside = np.modf(factor * given + offset)[0]
+    assume((np.abs(beside - 0.5) > 1e-6).all())
     counts = response.counts(given)
     assert np.array_equal(response.photons(counts), given)
     frame = counts.astype(np.uint16)[None]
