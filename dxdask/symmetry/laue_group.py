@@ -92,7 +92,7 @@ def doubts(found: LaueResult) -> list[str]:
         lines.append(
             f"the Laue group is ambiguous: {best.group.xhm()} has the likelihood "
             f"{found.scores[0].likelihood:.2f}, {found.groups[1].group.xhm()} "
-            f"{found.scores[1].likelihood:.2f}; measure more data, or give space_group="
+            f"{found.scores[1].likelihood:.2f}; measure more data, or give known_space_group="
         )
     untested = [s for s in found.elements if s.cc is None]
     if untested:

@@ -40,7 +40,7 @@ def significant_d_min(data: Intensities, d: Floats, min_ratio: float, min_cc_hal
         raise InputError(
             f"no significant intensity: of {len(data)} reflections the best shell of resolution "
             f"has <I>/<sigma> of {best:.2f}, and {min_ratio:g} is needed; integrate stronger "
-            "data, or lower min_i_mean_over_sigma_mean, or give space_group="
+            "data, or lower min_i_mean_over_sigma_mean, or give known_space_group="
         )
     return limit
 

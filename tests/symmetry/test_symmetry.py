@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import gemmi
 import numpy as np
 import pytest
@@ -211,3 +213,14 @@ def test_wedges_of_three_degrees_together_give_the_laue_group() -> None:
     assert result.table("laue_groups").rows[0]["confidence"] > 0.8
     # hardly any of the wedges has an axial reflection
     assert truth.group.number in named(result) or is_ambiguous(result), result.messages
+
+
+def test_messages_name_parameters_that_symmetry_has() -> None:
+    table, experiments = crystals_of(Truth.of("P 41 21 2"))
+    weak = {**table, "intensity_sum": 1e-3 * table["intensity_sum_variance"] ** 0.5}
+    for name in ("intensity_prf", "intensity_prf_variance"):
+        weak.pop(name, None)
+    with pytest.raises(InputError, match=r"or give known_space_group=") as refused:
+        symmetry(weak, experiments)
+    named = {word.rstrip("=") for word in re.findall(r"\w+=", str(refused.value))}
+    assert named <= set(SymmetryParameters.model_fields)
