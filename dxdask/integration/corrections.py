@@ -33,11 +33,6 @@ def polarisation(s1: Floats, beam: Beam) -> Floats:
     return np.asarray((1 - 2 * fraction) * (1 - out_of_plane**2) + fraction * (1 + cosine**2))
 
 
-def lp_factor(s1: Floats, *, beam: Beam, m2: Floats) -> Floats:
-    """Return the correction L / P (n,) of counts for the Lorentz and polarisation effects."""
-    return lorentz(s1, s0=beam.s0, m2=m2) / polarisation(s1, beam)
-
-
 def quantum_efficiency(s1: Floats, panel: NDArray[np.int32], detector: Detector) -> Floats:
     """Return the fraction (n,) of rays s1 (n, 3) absorbed in the sensor.
 

@@ -10,7 +10,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.arrays import Floats
 from dxdask.errors import InputError
 
 
@@ -66,13 +65,6 @@ class DetectorResponse:
         r = np.asarray(counts, dtype=np.int64)
         above = np.rint((r - self.offset) / self.factor).astype(np.int64)
         return np.where(r < self.threshold, r, np.maximum(above, self.threshold))
-
-    def photons_variance(self, counts: NDArray[Any]) -> Floats:
-        """Return the variance of the photons by the uncertainties of the response alone."""
-        r = np.asarray(counts, dtype=np.float64)
-        n = (r - self.offset) / self.factor
-        found = (self.offset_su**2 + (n * self.factor_su) ** 2) / self.factor**2
-        return np.where(r < self.threshold, 0.0, found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the response as JSON data."""

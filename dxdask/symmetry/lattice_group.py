@@ -10,8 +10,6 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.indexing.lattice_symmetry import Setting, find_settings
-from dxdask.indexing.reduction import inverse
-from dxdask.reindex.space_groups import strain
 from dxdask.symmetry.operators import IDENTITY, Rotation, matrix_of, order_of, subgroups
 
 _CENTRING = {
@@ -109,8 +107,3 @@ def _setting_of(rotations: frozenset[Rotation], settings: Sequence[Setting]) -> 
     system = system_of(rotations)
     fitting = [s for s in settings if s.lattice[0] == system and rotations <= s.rotations]
     return min(fitting, key=lambda s: (len(s.rotations), s.delta)) if fitting else None
-
-
-def metric_strain(reduced: Floats, laue: LaueGroup) -> float:
-    """Return the largest relative change of the lattice that makes it obey a Laue group."""
-    return strain(reduced @ inverse(laue.change).T, laue.group)

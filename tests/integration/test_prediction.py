@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.painted_frames import experiment
 
-from dxdask.integration.corrections import lp_factor, quantum_efficiency
+from dxdask.integration.corrections import lorentz, polarisation, quantum_efficiency
 from dxdask.integration.prediction import predict
 from dxdask.prediction import PredictionParameters, predict_all
 
@@ -40,7 +40,8 @@ def test_factors_follow_their_formulas():
     in_plane = np.linalg.norm(s0) * np.array([[np.sin(0.4), 0.0, -np.cos(0.4)]])
     beam = replace(e.beam, direction=(0.0, 0.0, 1.0), polarization_fraction=1.0)
     # all polarised along x, scattered along x: cos^2; L = sin 2theta for an axis across
-    lp = lp_factor(in_plane, beam=beam, m2=np.array([0.0, 1.0, 0.0]))
+    axis = np.array([0.0, 1.0, 0.0])
+    lp = lorentz(in_plane, s0=beam.s0, m2=axis) / polarisation(in_plane, beam)
     np.testing.assert_allclose(lp, np.sin(0.4) / np.cos(0.4) ** 2, rtol=1e-12)
     panel = e.detector[0]
     qe = quantum_efficiency(panel.normal[None] * 3, np.zeros(1, dtype=np.int32), e.detector)

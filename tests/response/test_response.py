@@ -86,14 +86,6 @@ def test_inverse(threshold: int, factor: float, offset: float, n: list[int]) -> 
     assert DetectorResponse.from_dict(response.to_dict()) == response
 
 
-def test_variance_is_that_of_the_law() -> None:
-    response = DetectorResponse(
-        threshold=30, factor=1.02, offset=1.0, factor_su=0.001, offset_su=0.1
-    )
-    found = response.photons_variance(np.array([10, 1021]))
-    assert found == pytest.approx([0.0, (0.1**2 + 1.0**2) / 1.02**2])
-
-
 @pytest.mark.parametrize(
     "values", [{"factor": 0.0}, {"factor": np.nan}, {"offset": -40.0}, {"threshold": -1}]
 )
