@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import gemmi
 import numpy as np
 
 from dxdask.columns import Flag, has_flag
@@ -128,7 +129,7 @@ def _cell(tables: StepTables) -> Iterator[Suspicion]:
     given = tables.store.step_attributes("index")["parameters"].get("indexing", {})
     cell = given.get("known_symmetry", {}).get("unit_cell")
     if cell:
-        ratio = float(np.cbrt(np.median(found) / _volume(*map(float, cell)))) - 1
+        ratio = float(np.cbrt(np.median(found) / gemmi.UnitCell(*map(float, cell)).volume)) - 1
         # of another setting the volume is a multiple
         if CELL < abs(ratio) < 0.1:
             yield Suspicion(
@@ -175,12 +176,8 @@ def _metric(tables: StepTables) -> Iterator[Suspicion]:
 
 def _volumes(tables: StepTables, step: str) -> list[float]:
     names = ("a", "b", "c", "alpha", "beta", "gamma")
-    return [_volume(*(float(row[n]) for n in names)) for row in tables.rows(step, "crystals")]
-
-
-def _volume(a: float, b: float, c: float, alpha: float, beta: float, gamma: float) -> float:
-    x, y, z = np.cos(np.radians([alpha, beta, gamma]))
-    return a * b * c * float(np.sqrt(max(1 - x * x - y * y - z * z + 2 * x * y * z, 1e-9)))
+    rows = tables.rows(step, "crystals")
+    return [gemmi.UnitCell(*(float(row[n]) for n in names)).volume for row in rows]
 
 
 def _distance(tables: StepTables) -> Iterator[Suspicion]:
