@@ -10,18 +10,11 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag, n_rows
 from dxdask.fate import SpotFate
+from dxdask.scaling.reports import FAILURES
 
 MERGED, SCALED, INTEGRATED, NOT_INTEGRATED = "merged", "scaled", "integrated", "not integrated"
 NOT_SCALED, OUTLIER = "not scaled", "outlier in scaling"
 REFINED, INDEXED, NOT_INDEXED, FOUND = "used in refinement", "indexed", "not indexed", "found"
-_FAILURES = (
-    (Flag.OVERLOADED, "overloaded"),
-    (Flag.FAILED_DURING_BACKGROUND_MODELLING, "no background"),
-    (Flag.FOREGROUND_INCLUDES_BAD_PIXELS, "bad pixels in the foreground"),
-    (Flag.FAILED_DURING_PROFILE_FITTING, "profile not fitted"),
-    (Flag.FAILED_DURING_SUMMATION, "not summed"),
-    (Flag.OVERLAPPED_FG, "overlapped"),
-)
 NO_REASON = "no reason is recorded"
 
 
@@ -54,7 +47,7 @@ class _Sorter:
             self.names.append((fate, reason))
 
     def by_failure(self, fate: str, table: Reflections, rows: NDArray[np.bool_], rest: str) -> None:
-        for flag, reason in _FAILURES:
+        for flag, reason in FAILURES:
             self.add(fate, reason, rows & has_flag(table, flag))
         self.add(fate, rest, rows)
 

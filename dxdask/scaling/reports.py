@@ -17,7 +17,7 @@ from dxdask.tables import Table
 _FEW = 0.5  # of the integrated reflections
 _WIDEST = 10.0  # largest over least scale of a run
 _MOST = 3.0  # a of the error model: scatter over the errors of counting
-_FAILURES = (
+FAILURES = (
     (Flag.OVERLOADED, "overloaded"),
     (Flag.FAILED_DURING_BACKGROUND_MODELLING, "no background"),
     (Flag.FOREGROUND_INCLUDES_BAD_PIXELS, "bad pixels in the foreground"),
@@ -25,6 +25,7 @@ _FAILURES = (
     (Flag.FAILED_DURING_SUMMATION, "not summed"),
     (Flag.OVERLAPPED_FG, "overlapped"),
 )
+"""Flags of reflections that are not integrated well, and the reason that each is."""
 
 
 def exclusions(
@@ -49,7 +50,7 @@ def exclusions(
         if n := int(among.sum()):
             rows.append({"reason": reason, "n": n})
 
-    for flag, reason in _FAILURES:
+    for flag, reason in FAILURES:
         failed = left & has_flag(reflections, flag)
         count(reason, failed)
         left = left & ~failed
