@@ -3,9 +3,13 @@
 scale : the step.
 parameters : its parameters.
 observations, intensities : observations grouped by symmetry, with summed and fitted intensities.
-model : scale and relative B factor, smooth along the scan.
-fit : fit of the model, Gauss-Newton with conjugate gradients.
-rounds : rounds of fitting, outlier rejection and error correction.
+model : components of the scales of all experiments together.
+components, array_model, harmonics : scale, relative B factor, grids, absorption.
+design, blocks, fit : derivatives, preconditioner, Gauss-Newton with conjugate gradients.
+rounds, scaled : rounds of fitting, outlier rejection and error correction; their result.
+expected : intensities expected from the other equivalents.
+free_set : agreement of observations that are left out of the fit.
+delta_cc_half, filtering : runs and images whose omission improves CC1/2, and their exclusion.
 outliers : outliers among equivalents.
 error_model : errors corrected by the scatter of equivalents.
 """

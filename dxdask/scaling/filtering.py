@@ -16,7 +16,8 @@ from dxdask.models import ExperimentList
 from dxdask.scaling.delta_cc_half import Parts, delta_cc_half, doubtful, parts_of
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import ScalingParameters
-from dxdask.scaling.rounds import Scaled, scale_observations
+from dxdask.scaling.rounds import scale_observations
+from dxdask.scaling.scaled import Scaled
 from dxdask.scaling.variables import Variables
 
 

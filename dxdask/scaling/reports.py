@@ -11,7 +11,7 @@ from dxdask.arrays import Floats, Mask
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.scaling.error_model import LARGEST_B
 from dxdask.scaling.parameters import CutDataParameters
-from dxdask.scaling.rounds import Scaled
+from dxdask.scaling.scaled import Scaled
 from dxdask.tables import Table
 
 _FEW = 0.5  # of the integrated reflections

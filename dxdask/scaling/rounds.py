@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import gemmi
@@ -14,6 +13,7 @@ from dxdask.models import ExperimentList
 from dxdask.scaling.delta_cc_half import cc_half
 from dxdask.scaling.design import Design
 from dxdask.scaling.error_model import ErrorModel, refine_by_experiment, refine_error_model
+from dxdask.scaling.expected import expected_of_others
 from dxdask.scaling.fit import FitResult, fit_scales, group_means
 from dxdask.scaling.free_set import (
     SIGNIFICANT,
@@ -25,42 +25,13 @@ from dxdask.scaling.free_set import (
     validation_row,
 )
 from dxdask.scaling.model import ABSORPTION, ScalingModel, absorbing, scaling_model
-from dxdask.scaling.observations import Observations, median_at_resolution
+from dxdask.scaling.observations import Observations
 from dxdask.scaling.outliers import outliers_of_groups, too_strong
 from dxdask.scaling.parameters import ScalingParameters
+from dxdask.scaling.scaled import Scaled
 from dxdask.scaling.variables import Variables
 
 _REWEIGHTINGS = 3  # of means by the variances expected from them
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scaled:
-    """Scaled observations.
-
-    Attributes
-    ----------
-    observations : n of them. model, parameters : of the scales. g : (n,) scales.
-    mean : (n_groups,) scaled means. variance : (n,) of the intensities. outlier : (n,).
-    faint : (n,), of too small a scale. removed : (n,), excluded by delta CC1/2.
-    error_model, error_rows : and the rows of its table. costs : at the steps of each fit.
-    validation, free_set, delta_rows : rows of the tables of these names.
-    """
-
-    observations: Observations
-    model: ScalingModel
-    parameters: Floats
-    g: Floats
-    mean: Floats
-    variance: Floats
-    outlier: NDArray[np.bool_]
-    faint: NDArray[np.bool_]
-    removed: NDArray[np.bool_]
-    error_model: ErrorModel
-    error_rows: list[dict[str, Any]] = field(default_factory=list)
-    costs: tuple[tuple[float, ...], ...] = ()
-    validation: list[dict[str, Any]] = field(default_factory=list)
-    free_set: list[dict[str, Any]] = field(default_factory=list)
-    delta_rows: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _start(model: ScalingModel, obs: Observations) -> Floats:
@@ -252,27 +223,10 @@ class _Scaling:
         """Combine summed and fitted intensities for the expected intensity of each observation."""
         both = self.obs.estimates
         if (both.has_sum & both.has_fit).any():
-            self.obs = self.obs.combined(self._expected())
+            self.obs = self.obs.combined(
+                expected_of_others(self.obs, self.g, self.variance, self.outlier)
+            )
             self.average()
-
-    def _expected(self) -> Floats:
-        """Return intensities (n,) expected from the other equivalents, or those of similar d."""
-        norm = np.where(self.outlier, 0.0, self.g / self.variance)
-        own = norm * self.obs.intensity
-        norm *= self.g
-        total, others = self._of_others(own), self._of_others(norm)
-        # without equivalents, the remainder is rounding
-        alone = others <= 1e-9 * norm
-        expected = np.divide(total, others, out=total, where=~alone)
-        expected *= self.g
-        del own, norm, others  # not in memory beside the temporary arrays of the medians
-        return np.where(alone, median_at_resolution(self.obs, self.g), expected)
-
-    def _of_others(self, values: Floats) -> Floats:
-        """Return the sums (n,) of values (n,) over the other observations of the group."""
-        out = np.add.reduceat(values, self.obs.offsets[:-1])[self.obs.group]
-        out -= values
-        return np.asarray(out)
 
     def reject(self) -> None:
         """Find the outliers among all observations, and those of too small a scale."""

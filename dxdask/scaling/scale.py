@@ -28,7 +28,7 @@ from dxdask.scaling.observations import (
 )
 from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.reports import exclusion_table, exclusions, warnings
-from dxdask.scaling.rounds import Scaled
+from dxdask.scaling.scaled import Scaled
 from dxdask.scaling.tables import scaling_messages, scaling_tables
 from dxdask.scaling.variables import Variables, columns_of, variables_of
 

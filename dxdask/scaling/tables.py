@@ -9,7 +9,7 @@ import numpy as np
 from dxdask.models import ExperimentList
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import ScalingParameters
-from dxdask.scaling.rounds import Scaled
+from dxdask.scaling.scaled import Scaled
 from dxdask.tables import Table
 
 
