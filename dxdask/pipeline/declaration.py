@@ -272,18 +272,21 @@ class Step:
 
 
 def one_task(
-    function: Callable[[StoredResult, list[str], Values], StepResult], need: str
+    function: Callable[..., StepResult], need: str, *, with_extras: bool = False
 ) -> Callable[[StepInputs], Delayed]:
     """Return a builder of one task, which reads the result of a step that is needed.
 
-    function : takes that result, the names of the runs, and the parameters.
+    function : takes that result, the names of the runs, and the parameters; with_extras: also the
+    values of the step's extras.
     """
 
     def build(inputs: StepInputs) -> Delayed:
         from dask.delayed import delayed
 
         names = [run.name for run in inputs.runs]
-        work = (inputs.results[need], names, inputs.parameters)
+        work: tuple[Any, ...] = (inputs.results[need], names, inputs.parameters)
+        if with_extras:
+            work = (*work, dict(inputs.extras.values))
         if inputs.may_fail:
             lazy: Delayed = delayed(_attempt, pure=True)(function, *work)
         else:
@@ -293,13 +296,8 @@ def one_task(
     return build
 
 
-def _attempt(
-    function: Callable[[StoredResult, list[str], Values], StepResult],
-    found: StoredResult,
-    names: list[str],
-    parameters: Values,
-) -> StepResult | NotDone:
+def _attempt(function: Callable[..., StepResult], *work: Any) -> StepResult | NotDone:
     try:
-        return function(found, names, parameters)
+        return function(*work)
     except InputError as error:
         return NotDone(str(error))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dxdask.parameters import Parameters
-from dxdask.pipeline.declaration import Extras, Step, StepInputs, Values
+from dxdask.pipeline.declaration import Extras, Step, Values, one_task
 
 if TYPE_CHECKING:
-    from dask.delayed import Delayed
-
     from dxdask.pipeline.inputs import RunInput
     from dxdask.pipeline.stored_result import StoredResult
     from dxdask.results import StepResult
@@ -31,24 +29,10 @@ def extras(store: Store, runs: Sequence[RunInput], given: Values) -> Extras:
     return extras(store, runs, given)
 
 
-def builder(need: str) -> Callable[[StepInputs], Delayed]:
-    """Return a builder of one task, which reindexes the result of a step."""
-
-    def build(inputs: StepInputs) -> Delayed:
-        from dask.delayed import delayed
-
-        names = [run.name for run in inputs.runs]
-        lazy: Delayed = delayed(_reindex, pure=True)(
-            inputs.results[need], names, inputs.parameters, dict(inputs.extras.values)
-        )
-        return lazy
-
-    return build
-
-
-def _reindex(
+def reindexed(
     found: StoredResult, names: list[str], given: Values, values: Mapping[str, Any]
 ) -> StepResult:
+    """Return the result of a step in other axes; values : those of `extras`."""
     from dxdask.reindex import reindex
 
     wanted = ["experiment", "hkl", "flags", "intensity_sum", "lp", "partiality"]
@@ -61,7 +45,7 @@ STEP = Step(
     name="reindex",
     title="Give indexed crystals other axes, by operator, setting, space group or reference.",
     parameters=parameters,
-    build=builder("index"),
+    build=one_task(reindexed, "index", with_extras=True),
     needs=("index",),
     carries="index",
     extras=extras,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dxdask.pipeline.declaration import Step
-from dxdask.pipeline.steps.reindex import builder, extras, parameters
+from dxdask.pipeline.declaration import Step, one_task
+from dxdask.pipeline.steps.reindex import extras, parameters, reindexed
 
 STEP = Step(
     name="reindex_integrated",
     title="Give integrated reflections other axes, by operator, space group or reference.",
     parameters=parameters,
-    build=builder("integrate"),
+    build=one_task(reindexed, "integrate", with_extras=True),
     needs=("integrate",),
     carries="integrate",
     extras=extras,
