@@ -23,7 +23,8 @@ from dxdask.pipeline.imported_results import (
 )
 from dxdask.pipeline.inputs import kind_of, source_runs
 from dxdask.pipeline.memory import require_memory
-from dxdask.pipeline.planner import Plan, Planner
+from dxdask.pipeline.plan import Plan
+from dxdask.pipeline.planner import Planner
 from dxdask.pipeline.reference_geometry import contents_of, with_stored_geometry
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.step import require_kind

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dask.delayed import Delayed, delayed
 
@@ -30,45 +29,15 @@ from dxdask.pipeline.declaration import (
 from dxdask.pipeline.frames import finish
 from dxdask.pipeline.images import IMAGES
 from dxdask.pipeline.inputs import RunInput, with_kept_calibration
+from dxdask.pipeline.plan import Plan
 from dxdask.pipeline.steps import closure
 from dxdask.pipeline.stored_result import StoredResult
 from dxdask.storage.store.partitions import found_partition
 from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.store import Store
 
-if TYPE_CHECKING:
-    from dxdask.cluster.running_counts import TaskCounter
-    from dxdask.pipeline.frames import RunFrames
-
 CONTENTS = "contents"
 """Key, among the parameters in a store, of the values that a step took beside its inputs."""
-
-
-@dataclass(kw_only=True)
-class Plan:
-    """A graph that is ready to run.
-
-    Attributes
-    ----------
-    fingerprints : of each step, computed or found. results : `StoredResult` of each, lazy.
-    commits : one lazy task a step to be computed. found : steps that need not be.
-    finishes : lazy tasks that mark the runs imported on the way as complete.
-    reads : frames that each step to be computed reads, and bytes that a task takes for each pixel.
-    counter : counts of tasks' results to show on the way.
-    """
-
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    results: dict[str, Delayed] = field(default_factory=dict)
-    commits: dict[str, Delayed] = field(default_factory=dict)
-    found: list[str] = field(default_factory=list)
-    finishes: list[Delayed] = field(default_factory=list)
-    reads: dict[str, tuple[list[RunFrames], int]] = field(default_factory=dict)
-    counter: TaskCounter | None = None
-
-    @property
-    def tasks(self) -> list[Delayed]:
-        """All that is to be computed."""
-        return [*self.finishes, *self.commits.values()]
 
 
 class Planner:

@@ -13,7 +13,7 @@ from dask.base import tokenize
 from dxdask.cluster.client import Cluster
 from dxdask.pipeline.declaration import NotDone
 from dxdask.pipeline.memory import require_memory
-from dxdask.pipeline.planner import Plan
+from dxdask.pipeline.plan import Plan
 from dxdask.storage.store.store import Store
 
 log = logging.getLogger("dxdask")

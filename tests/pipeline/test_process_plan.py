@@ -20,7 +20,7 @@ from dxdask.parameters.assignments import with_assignments
 from dxdask.pipeline import ensemble, frames
 from dxdask.pipeline.ensemble import process_plan
 from dxdask.pipeline.import_parameters import process_parameters
-from dxdask.pipeline.planner import Plan
+from dxdask.pipeline.plan import Plan
 from dxdask.storage.frames import lazy as lazy_module
 from dxdask.storage.importers import read_runs
 from dxdask.storage.store.store import Store
