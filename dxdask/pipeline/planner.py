@@ -27,17 +27,13 @@ from dxdask.pipeline.declaration import (
     Values,
 )
 from dxdask.pipeline.frames import finish
-from dxdask.pipeline.images import IMAGES
-from dxdask.pipeline.inputs import RunInput, with_kept_calibration
+from dxdask.pipeline.inputs import RunInput
 from dxdask.pipeline.plan import Plan
+from dxdask.pipeline.requests import Requests
 from dxdask.pipeline.steps import closure
 from dxdask.pipeline.stored_result import StoredResult
 from dxdask.storage.store.partitions import found_partition
-from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.store import Store
-
-CONTENTS = "contents"
-"""Key, among the parameters in a store, of the values that a step took beside its inputs."""
 
 
 class Planner:
@@ -61,9 +57,7 @@ class Planner:
     ) -> None:
         self.store, self.parameters, self.kind = store, parameters, kind
         self.plan = Plan()
-        self._recorded = list(runs)
-        self._calibrated = None if calibrated is None else list(calibrated)
-        self._prints: dict[str, Mapping[str, str]] = {}
+        self._requests = Requests(store, runs, calibrated, parameters)
         self._importing = any(run.writer is not None for run in runs)
         self._images = {run.name: run.images for run in runs if run.images is not None}
         self._started = time.time()
@@ -108,14 +102,14 @@ class Planner:
         return step.sources(self._there)
 
     def _add_step(self, requested: RequestedStep) -> None:
-        missing = self._missing(requested)
+        missing = self._requests.missing(requested)
         if missing:
             self._commit(requested, self._build(requested, missing), missing)
         else:
             self._take(requested)
 
     def _add_pass(self, one_pass: Pass, every: Sequence[RequestedStep]) -> None:
-        absent = {requested.step.name: self._missing(requested) for requested in every}
+        absent = {w.step.name: self._requests.missing(w) for w in every}
         missing = {
             run.name: [name for name, runs in absent.items() if run.name in runs]
             for run in every[0].runs
@@ -150,45 +144,9 @@ class Planner:
                 self._commit(requested, built[name], absent[name])
 
     def _request(self, step: Step) -> RequestedStep:
-        """Return a step with the fingerprints of its runs."""
-        runs = self._runs_of(step)
-        extras = step.extras(self.store, runs, self.parameters)
-        common = step.given_of(self.parameters)
-        given: dict[str, Mapping[str, Any]] = {}
-        prints: dict[str, str] = {}
-        for run in runs:
-            contents = extras.of_run(run.name)
-            given[run.name] = {
-                **common,
-                **({CONTENTS: contents} if contents else {}),
-                **({IMAGES: list(run.images)} if run.images else {}),
-            }
-            prints[run.name] = fingerprint(
-                step.name, given[run.name], self._inputs_of(step, run), step.version
-            )
-        if step.scope_of(self.parameters) == "ensemble":
-            whole = fingerprint(step.name, prints, [], step.version)
-            prints = dict.fromkeys(prints, whole)
-        self._prints[step.name] = prints
-        requested = RequestedStep(step=step, runs=runs, given=given, prints=prints, extras=extras)
+        requested = self._requests.request(step, self._sources(step))
         self.plan.fingerprints[step.name] = requested.fingerprint
         return requested
-
-    def _inputs_of(self, step: Step, run: RunInput) -> list[str]:
-        """Return the fingerprints of all that a run of a step is made from."""
-        own = [run.fingerprint] if step.reads_frames else []
-        return [*own, *(self._prints[name][run.name] for name in self._sources(step).values())]
-
-    def _missing(self, requested: RequestedStep) -> list[str]:
-        """Return the runs of a step that are to be computed."""
-        if self.parameters.force:
-            return [run.name for run in requested.runs]
-        there = staleness.prints_of(self.store, requested.step.name)
-        missing = [run for run, value in requested.prints.items() if there.get(run) != value]
-        if requested.step.scope_of(self.parameters) == "ensemble":
-            same = not missing and set(there) == set(requested.prints)
-            return [] if same else list(requested.prints)
-        return missing
 
     def _take(self, requested: RequestedStep) -> None:
         """Take a step from the store."""
@@ -201,12 +159,12 @@ class Planner:
 
         otherwise : what else to do where it is not there.
         """
-        runs = self._runs_of(step)
+        runs = self._requests.runs_of(step)
         renewed = next((n for n in self._sources(step).values() if n in self.plan.commits), None)
         if renewed is not None:
             staleness.refuse_renewed(self.store, step.name, renewed)
         staleness.require_fresh(self.store, step, [run.name for run in runs], otherwise)
-        self._prints[step.name] = staleness.prints_of(self.store, step.name)
+        self._requests.take(step.name)
         self.plan.fingerprints[step.name] = self.store.manifest(step.name).fingerprint
         self.plan.results[step.name] = lazy_result(self.store, step.name)
 
@@ -322,13 +280,6 @@ class Planner:
             prints=requested.prints,
             given=requested.given,
         )
-
-    def _runs_of(self, step: Step) -> list[RunInput]:
-        if step.as_recorded:
-            return self._recorded
-        if self._calibrated is None:
-            self._calibrated = [with_kept_calibration(self.store, run) for run in self._recorded]
-        return self._calibrated
 
 
 def lazy_result(store: Store, name: str) -> Delayed:

@@ -20,11 +20,9 @@ from dxdask.arrays import Mask
 from dxdask.errors import FormatError, InputError, SchemaError, StoreNotFoundError, StoreWriteError
 from dxdask.storage.store import layout, read, results
 from dxdask.storage.store.manifest import Manifest
-from dxdask.storage.store.provenance import fingerprint
+from dxdask.storage.store.provenance import CONTENTS, fingerprint
 
 APPLIED = "apply_mask"
-CONTENTS = "contents"
-"""Key, in the parameters of a step in the store, of the inputs that are no other step."""
 
 
 def read_mask(path: Path, name: str) -> Mask:

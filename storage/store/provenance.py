@@ -16,6 +16,9 @@ from typing import Any
 from dxdask.errors import InputError
 from dxdask.storage.store.documents import encode
 
+CONTENTS = "contents"
+"""Key, among the parameters of a step in the store, of the inputs that are no other step."""
+
 _PACKAGES = ("dxdask", "dask", "distributed", "gemmi", "numba", "numpy", "scipy", "zarr")
 _EDGE = 1 << 16  # bytes of a file's head and of its tail that are read
 

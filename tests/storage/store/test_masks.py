@@ -20,6 +20,7 @@ from dxdask.errors import (
 from dxdask.models import Beam, Detector, Experiment, ExperimentList, Panel
 from dxdask.results import StepResult
 from dxdask.storage.store import masks
+from dxdask.storage.store.provenance import CONTENTS
 from dxdask.storage.store.store import Store
 
 SHAPE = (6, 9)
@@ -62,7 +63,7 @@ def apply(store: Store, **applied: Any) -> None:
         for run, mask in applied.items()
     }
     store.write_step(
-        masks.APPLIED, result("a", "b", **applied), parameters={masks.CONTENTS: contents}
+        masks.APPLIED, result("a", "b", **applied), parameters={CONTENTS: contents}
     )
 
 
@@ -209,7 +210,7 @@ def test_a_damaged_manifest_is_no_missing_mask(store: Store) -> None:
 def test_a_mask_of_another_size_is_an_error(store: Store) -> None:
     contents = {"a": {"run": store.run_attributes("a")["id"], "digest": "x"}}
     step = result("a", a=np.ones((2, 9), bool))
-    store.write_step(masks.APPLIED, step, parameters={masks.CONTENTS: contents})
+    store.write_step(masks.APPLIED, step, parameters={CONTENTS: contents})
     with pytest.raises(SchemaError, match=r"is \(2, 9\), its frames are \(6, 9\)"):
         store.mask("a")
 
