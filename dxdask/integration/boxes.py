@@ -14,7 +14,9 @@ from dxdask.geometry.required import require_profile, require_rotation
 from dxdask.integration.corrections import partiality
 from dxdask.integration.gaussian import Profiles, profiles
 from dxdask.integration.local_profile import LocalProfile
+from dxdask.integration.rotation_spread import RotationSpread
 from dxdask.models import Experiment, GaussianProfile
+from dxdask.models.profile import rotation_widths
 from dxdask.prediction.rays import panel_arrays, strike
 
 BACKGROUND_SCALE = 2.0  # a box is this much wider than its foreground, in x and y
@@ -82,6 +84,14 @@ def _shape_and_extent(
     return shape, extent, along
 
 
+def _along_rotation(
+    predicted: Reflections, experiment: Experiment, spread: GaussianProfile | RotationSpread
+) -> Floats:
+    """Return the widths (n,) of reflections along the rotation, rad."""
+    wavelength = experiment.beam.wavelength
+    return rotation_widths(spread.sigma_m, spread.rlp_radius, predicted["d"], wavelength)
+
+
 def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
     """Return the reflections whose boxes reach into the scan, with columns bbox and partiality.
 
@@ -96,22 +106,22 @@ def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
     profile = require_profile(experiment)
     scan = require_rotation(experiment).scan
     first, last = scan.array_range
+    width = _along_rotation(predicted, experiment, profile)
     with np.errstate(divide="ignore", invalid="ignore"):
-        half = profile.n_sigma * profile.sigma_m / np.abs(predicted["zeta"] * scan.image_width_rad)
+        half = profile.n_sigma * width / np.abs(predicted["zeta"] * scan.image_width_rad)
     z = predicted["z_cal"]
     near = np.isfinite(half) & (z + half > first) & (z - half < last)
-    predicted, half, z = select(predicted, near), half[near], z[near]
+    predicted, half, z, width = select(predicted, near), half[near], z[near], width[near]
     _, extent, _ = _shape_and_extent(predicted, experiment, profile)
     inside = np.asarray(np.isfinite(extent).all(axis=1))
     predicted, half, z, extent = select(predicted, inside), half[inside], z[inside], extent[inside]
+    width = width[inside]
     z0 = np.maximum(np.floor(z - half), first)
     z1 = np.minimum(np.ceil(z + half), last)
     low, high = np.floor(extent[:, 0::2]), np.ceil(extent[:, 1::2])
     box = np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1], z0, z1], axis=1)
     phi = np.sort(scan.phi_from_z(np.stack([z0, z1], axis=1)), axis=1)
-    fraction = partiality(
-        predicted["phi_cal_rad"], predicted["zeta"], phi[:, 0], phi[:, 1], profile.sigma_m
-    )
+    fraction = partiality(predicted["phi_cal_rad"], predicted["zeta"], phi[:, 0], phi[:, 1], width)
     return predicted | {"bbox": box.astype(np.int32), "partiality": fraction}
 
 
@@ -146,7 +156,8 @@ def ellipsoids(
     """
     profile, scan = require_profile(experiment), require_rotation(experiment).scan
     q, _, along = _shape_and_extent(predicted, experiment, profile)
-    w = (predicted["zeta"] / (profile.n_sigma * profile.sigma_m)) ** 2
+    width = _along_rotation(predicted, experiment, profile)
+    w = (predicted["zeta"] / (profile.n_sigma * width)) ** 2
     panels = panel_arrays(experiment.detector)
     offset, size = panels.offset[predicted["panel"]], panels.image_size[predicted["panel"]]
     xy = np.stack([predicted["x_cal"], predicted["y_cal"]], axis=1) + offset
@@ -188,11 +199,13 @@ def _profiles(
     xx, xy, yy = q[:, 2] / det, -q[:, 1] / det, q[:, 0] / det
     if local is None:
         covariance = np.stack([xx, xy, yy], axis=1)
-        return profiles(centre, covariance, predicted["zeta"], given.sigma_m)
+        width = _along_rotation(predicted, experiment, given)
+        return profiles(centre, covariance, predicted["zeta"], width)
     at = predicted["panel"], predicted["x_cal"], predicted["y_cal"]
-    width = require_rotation(experiment).scan.image_width_rad
-    shift = np.stack([local.x.at(*at), local.y.at(*at), width * local.z.at(*at)], axis=1)
+    image = require_rotation(experiment).scan.image_width_rad
+    shift = np.stack([local.x.at(*at), local.y.at(*at), image * local.z.at(*at)], axis=1)
     new_xx, new_yy = np.exp(local.log_xx.at(*at)), np.exp(local.log_yy.at(*at))
     new_xy = xy * np.sqrt(new_xx * new_yy / (xx * yy))
     covariance = np.stack([new_xx, new_xy, new_yy], axis=1)
-    return profiles(centre + shift, covariance, predicted["zeta"], local.sigma_m)
+    width = _along_rotation(predicted, experiment, local.spread)
+    return profiles(centre + shift, covariance, predicted["zeta"], width)

@@ -44,12 +44,12 @@ def quantum_efficiency(s1: Floats, panel: NDArray[np.int32], detector: Detector)
     return np.where(depth > 0, 1.0 - np.exp(-depth / cosine), 1.0)
 
 
-def partiality(phi: Floats, zeta: Floats, first: Floats, last: Floats, sigma_m: float) -> Floats:
+def partiality(phi: Floats, zeta: Floats, first: Floats, last: Floats, width: Floats) -> Floats:
     """Return the fraction (n,) of reflections centred at phi that is recorded between two angles.
 
-    phi, first, last: (n,), rad. zeta: (n,). sigma_m: rad. Source: Kabsch (2010), Acta Cryst. D66,
-    133.
+    phi, first, last: (n,), rad. zeta: (n,). width: (n,), along the rotation, rad. Source:
+    Kabsch (2010), Acta Cryst. D66, 133.
     """
-    c = np.abs(zeta) / (np.sqrt(2.0) * sigma_m)
+    c = np.abs(zeta) / (np.sqrt(2.0) * width)
     erf = scipy.special.erf
     return np.asarray(0.5 * (erf(c * (last - phi)) - erf(c * (first - phi))))

@@ -39,9 +39,9 @@ class Profiles(NamedTuple):
 
     centre: (n, 3), x and y (px), phi (rad). inverse: (n, 3), xx, xy, yy of the inverse of the
     covariance, 1/px^2. samples: (n,) int64, points along each side of a pixel, over which its
-    weight is averaged. rotation: (n,), |zeta| / (sqrt2 sigma_m), 1/rad. learnt: (n,) int64, the
-    grid of each that takes the place of the Gaussian over the pixels; -1 for none. along: (n, 2),
-    direction of Kabsch's e1 on the panel. grids, half: as of `Learnt`.
+    weight is averaged. rotation: (n,), |zeta| over root two of the width, 1/rad. learnt: (n,)
+    int64, the grid of each that takes the place of the Gaussian over the pixels; -1 for none.
+    along: (n, 2), direction of Kabsch's e1 on the panel. grids, half: as of `Learnt`.
     """
 
     centre: Floats
@@ -54,7 +54,7 @@ class Profiles(NamedTuple):
     half: float
 
 
-def profiles(centre: Floats, covariance: Floats, zeta: Floats, sigma_m: float) -> Profiles:
+def profiles(centre: Floats, covariance: Floats, zeta: Floats, width: Floats) -> Profiles:
     """Return the profiles of n reflections.
 
     The widths are of recorded counts, so they include the size of a pixel. One sample a pixel
@@ -66,7 +66,7 @@ def profiles(centre: Floats, covariance: Floats, zeta: Floats, sigma_m: float) -
     centre : (n, 3), x and y (px of the stored frame), phi (rad).
     covariance : (n, 3), xx, xy, yy, px^2.
     zeta : (n,).
-    sigma_m : rad.
+    width : (n,), along the rotation, rad.
     """
     xx, xy, yy = covariance.T
     least = 0.5 * (xx + yy) - np.sqrt(0.25 * (xx - yy) ** 2 + xy**2)
@@ -75,7 +75,7 @@ def profiles(centre: Floats, covariance: Floats, zeta: Floats, sigma_m: float) -
     xx, yy = xx - taken, yy - taken
     det = xx * yy - xy**2
     inverse = np.stack([yy / det, -xy / det, xx / det], axis=1)
-    rotation = np.abs(zeta) / (np.sqrt(2.0) * sigma_m)
+    rotation = np.abs(zeta) / (np.sqrt(2.0) * width)
     none = np.full(len(zeta), -1, dtype=np.int64)
     along = np.tile([1.0, 0.0], (len(zeta), 1))
     whole = samples.astype(np.int64)

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, select
-from dxdask.geometry.required import require_profile, require_rotation
+from dxdask.geometry.required import require_rotation
 from dxdask.integration.parameters import ProfileParameters
-from dxdask.integration.profile_model import mosaicity, rays, spots_of
+from dxdask.integration.profile_model import rays, spots_of
 from dxdask.integration.regions import DetectorPositions, RegionMeans, region_means
+from dxdask.integration.rotation_spread import RotationSpread, given_spread, rotation_spread
 from dxdask.integration.widths import moments
 from dxdask.models import Experiment, ExperimentList
 
@@ -32,15 +33,14 @@ _WIDTH_SPREAD, _WIDTH_CLIP = 0.2, 1.5  # of the logarithm of a variance
 _CUT, _WHOLE = 2.0, 4.0
 # a profile too wide is less wrong than one too narrow, and spots have tails
 _WIDENED = 1.4
-_MOST_SPOTS = 10_000  # of a run, for the width along the rotation
 
 
 class LocalProfile(NamedTuple):
     """Centres and widths of the strong spots of a run.
 
     x, y, z: observed less predicted centre, px and images. log_xx, log_yy: logarithms of the
-    variances along x and y, px^2. All are means over the regions of the detector. sigma_m: rad, of
-    the rotation about the shifted centres.
+    variances along x and y, px^2. All are means over the regions of the detector. spread: of the
+    rotation about the shifted centres.
     """
 
     x: RegionMeans
@@ -48,7 +48,7 @@ class LocalProfile(NamedTuple):
     z: RegionMeans
     log_xx: RegionMeans
     log_yy: RegionMeans
-    sigma_m: float
+    spread: RotationSpread
 
 
 def local_profiles(
@@ -79,11 +79,6 @@ def local_profiles(
             continue
         own = select(reflections, rows)
         z = _shift(own, "z", experiment)
-        sigma_m = parameters.sigma_m
-        if sigma_m is None:
-            sigma_m = _sigma_m(reflections, arrays, experiment, i, z, parameters.min_zeta)
-        else:
-            sigma_m = require_profile(experiment).sigma_m
         out.append(
             LocalProfile(
                 x=_shift(own, "x", experiment),
@@ -91,7 +86,7 @@ def local_profiles(
                 z=z,
                 log_xx=_width(own, spots[rows], 0, reliability, experiment),
                 log_yy=_width(own, spots[rows], 1, reliability, experiment),
-                sigma_m=sigma_m,
+                spread=_rotation_spread(reflections, arrays, experiment, i, z, parameters),
             )
         )
     return tuple(out)
@@ -146,24 +141,23 @@ def _width(
     return _means(own, log, weight, experiment, spread=_WIDTH_SPREAD, clip=_WIDTH_CLIP)
 
 
-def _sigma_m(
+def _rotation_spread(
     reflections: Reflections,
     arrays: Pixels,
     experiment: Experiment,
     index: int,
     shift: RegionMeans,
-    min_zeta: float,
-) -> float:
+    parameters: ProfileParameters,
+) -> RotationSpread:
+    """Return the widths along the rotation, about the shifted centres."""
+    given = given_spread(parameters)
+    if given is not None:
+        return given
     spots, pixels = spots_of(reflections, arrays, index, ("x_cal", "y_cal"))
-    every = max(-(-len(spots["flags"]) // _MOST_SPOTS), 1)
-    taken = pixels["owner"] % every == 0
-    spots = {n: v[::every] for n, v in spots.items()}
-    pixels = {n: v[taken] for n, v in pixels.items()}
-    pixels["owner"] = pixels["owner"] // every
     s1 = rays(spots["x_cal_mm"], spots["y_cal_mm"], spots["panel"], experiment)
     off = shift.at(spots["panel"], spots["x_cal"], spots["y_cal"])
     width = require_rotation(experiment).scan.image_width_rad
-    return mosaicity(s1, spots["phi_cal_rad"] + width * off, pixels, experiment, min_zeta)
+    return rotation_spread(s1, spots["phi_cal_rad"] + width * off, pixels, experiment, parameters)
 
 
 def _spots(arrays: Pixels) -> Floats:

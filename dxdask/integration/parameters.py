@@ -51,6 +51,15 @@ class ProfileParameters(Parameters):
         unit="degree",
         gt=0,
     )
+    rlp_radius: float | None = parameter(
+        None,
+        "Rms radius of the reciprocal lattice points, which widens reflections along the rotation "
+        "the more, the larger their d. None: estimated from the strong spots; 0 where sigma_m is "
+        "given.",
+        unit="1/A",
+        ge=0,
+        expert=1,
+    )
     n_sigma: float = parameter(
         3.0, "Half size of the foreground of a reflection, in widths.", gt=0, expert=1
     )

@@ -7,23 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import InputError
-from dxdask.geometry.required import require_rotation
 from dxdask.integration.parameters import IntegrationParameters, ProfileParameters
-from dxdask.integration.widths import minus_log_likelihood, spreads
+from dxdask.integration.rotation_spread import given_spread, rotation_spread
+from dxdask.integration.widths import spreads
 from dxdask.models import Experiment, ExperimentList, GaussianProfile
 from dxdask.prediction.rays import panel_arrays
 
 Pixels = Mapping[str, NDArray[Any]]
 _NEEDED = ("experiment", "panel", "flags", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
 _ARRAYS = ("pixel_offsets", "pixel_x", "pixel_y", "pixel_z", "pixel_value")
-# limits of sigma_m: image widths, degrees
-_NARROWEST, _WIDEST_DEG = 0.01, 20.0
 
 
 def estimate_profile(
@@ -80,8 +77,8 @@ def _profile(
     index: int,
     p: ProfileParameters,
 ) -> GaussianProfile:
-    sigma_b, sigma_m = p.sigma_b, p.sigma_m
-    if sigma_b is None or sigma_m is None:
+    sigma_b, spread = p.sigma_b, given_spread(p)
+    if sigma_b is None or spread is None:
         spots, pixels = spots_of(reflections, arrays, index)
         n = len(spots["flags"])
         if n < p.min_spots:
@@ -93,12 +90,13 @@ def _profile(
         s1 = rays(spots["x_cal_mm"], spots["y_cal_mm"], spots["panel"], experiment)
         if sigma_b is None:
             sigma_b = float(np.rad2deg(divergence(s1, pixels, spots["panel"], experiment)))
-        if sigma_m is None:
-            sigma_m = float(
-                np.rad2deg(mosaicity(s1, spots["phi_cal_rad"], pixels, experiment, p.min_zeta))
-            )
+        if spread is None:
+            spread = rotation_spread(s1, spots["phi_cal_rad"], pixels, experiment, p)
     return GaussianProfile(
-        sigma_b=float(np.deg2rad(sigma_b)), sigma_m=float(np.deg2rad(sigma_m)), n_sigma=p.n_sigma
+        sigma_b=float(np.deg2rad(sigma_b)),
+        sigma_m=spread.sigma_m,
+        rlp_radius=spread.rlp_radius,
+        n_sigma=p.n_sigma,
     )
 
 
@@ -146,45 +144,3 @@ def divergence(
     )  # fmt: skip
     some = total > 1
     return float(np.sqrt(np.mean(spread[some] / (total[some] - 1))))
-
-
-def mosaicity(
-    s1: Floats, phi: Floats, pixels: Pixels, experiment: Experiment, min_zeta: float
-) -> float:
-    """Return sigma_m (rad), the most likely width along the rotation.
-
-    A frame at tau from the predicted angle holds the fraction z = 1/2 [erf(|zeta| (tau + w/2) /
-    sqrt2 sigma) - erf(|zeta| (tau - w/2) / sqrt2 sigma)], w the width of an image. Of each spot
-    with counts n on its frames, ln L = sum n ln z - (sum n - 1) ln(sum z). Source: Kabsch (2010),
-    Acta Cryst. D66, 133, extended to several frames in DIALS (Winter et al. 2018, Acta Cryst. D74,
-    85).
-    """
-    (goniometer, scan), s0 = require_rotation(experiment), experiment.beam.s0
-    e1 = np.cross(s1, s0)
-    zeta = np.abs(e1 @ goniometer.rotation_axis) / np.linalg.norm(e1, axis=1)
-    keep = (zeta >= min_zeta)[pixels["owner"]]
-    owner, z = pixels["owner"][keep], pixels["pixel_z"][keep].astype(np.int64)
-    first = np.full(len(s1), np.iinfo(np.int64).max)
-    np.minimum.at(first, owner, z)
-    last = np.full(len(s1), -1)
-    np.maximum.at(last, owner, z)
-    n_frames = np.where(last >= 0, last - first + 1, 0)
-    offsets = np.concatenate([[0], np.cumsum(n_frames)])
-    counts = np.bincount(
-        offsets[owner] + z - first[owner],
-        pixels["pixel_value"][keep].astype(np.float64),
-        minlength=int(offsets[-1]),
-    )
-    seen = n_frames > 0
-    width = float(scan.image_width_rad)
-    begin = scan.phi_from_z(first[seen].astype(np.float64)) - phi[seen]
-    spots = zeta[seen], begin, np.append(offsets[:-1][seen], offsets[-1]), counts, width
-    bounds = (np.log(abs(width) * _NARROWEST), np.log(np.deg2rad(_WIDEST_DEG)))
-
-    def objective(log_sigma: float) -> float:
-        return float(minus_log_likelihood(np.exp(log_sigma), *spots))
-
-    found = scipy.optimize.minimize_scalar(
-        objective, bounds=bounds, method="bounded", options={"xatol": 1e-5}
-    )
-    return float(np.exp(found.x))

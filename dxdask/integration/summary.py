@@ -109,6 +109,7 @@ def integration_messages(
         f"Run {experiment.run}:",
         f" sigma b: {profile['sigma_b_deg']:.6f} degrees",
         f" sigma m: {profile['sigma_m_deg']:.6f} degrees",
+        f" radius of lattice points: {profile['rlp_radius']:.2e} 1/A",
         *_along_scan(experiment),
         f" Predicted {len(r['flags'])} reflections",
         f" Integrated {n_sum} reflections by summation",
@@ -145,15 +146,18 @@ _PROFILE = {
     "run": ("Run", ""),
     "sigma_b_deg": ("sigma b\ndegrees", ".6f"),
     "sigma_m_deg": ("sigma m\ndegrees", ".6f"),
+    "rlp_radius": ("radius\n1/A", ".2e"),
 }
 
 
 def _profile(experiment: Experiment) -> dict[str, Any]:
     p = experiment.profile
-    degrees = (
-        (None, None) if p is None else (float(np.rad2deg(p.sigma_b)), float(np.rad2deg(p.sigma_m)))
-    )
-    return {"run": experiment.run, "sigma_b_deg": degrees[0], "sigma_m_deg": degrees[1]}
+    return {
+        "run": experiment.run,
+        "sigma_b_deg": None if p is None else float(np.rad2deg(p.sigma_b)),
+        "sigma_m_deg": None if p is None else float(np.rad2deg(p.sigma_m)),
+        "rlp_radius": None if p is None else p.rlp_radius,
+    }
 
 
 def _statistics(r: Reflections, groups: NDArray[np.int64], n_groups: int) -> list[dict[str, Any]]:

@@ -56,18 +56,17 @@ def _ray(d: Any, x_mm: float, y_mm: float) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def minus_log_likelihood(
-    sigma: float, zeta: Any, start: Any, offsets: Any, counts: Any, width: float
-) -> float:
+def minus_log_likelihood(rate: Any, start: Any, offsets: Any, counts: Any, width: float) -> float:
     """Return -(sum n ln z - (sum n - 1) ln sum z) over spots, z the fractions of their frames.
 
-    zeta: (n,), absolute. start: (n,), rad, start of the first frame less the predicted angle.
+    rate: (n,), |zeta| over root two of the width along the rotation, 1/rad. start: (n,), rad, start
+    of the first frame less the predicted angle.
     offsets: (n + 1,), first place in `counts` of the frames of each spot. width: rad, of a frame;
     it and `start` may be negative.
     """
     likelihood = 0.0
-    for i in range(len(zeta)):
-        c = zeta[i] / (math.sqrt(2.0) * sigma)
+    for i in range(len(rate)):
+        c = rate[i]
         before, seen, total = math.erf(c * start[i]), 0.0, 0.0
         for j in range(offsets[i], offsets[i + 1]):
             after = math.erf(c * (start[i] + (j + 1 - offsets[i]) * width))

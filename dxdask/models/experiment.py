@@ -13,19 +13,11 @@ from dxdask.models.beam import Beam
 from dxdask.models.crystal import Crystal
 from dxdask.models.detector import Detector
 from dxdask.models.goniometer import Goniometer
+from dxdask.models.profile import GaussianProfile
 from dxdask.models.scan import Scan
 from dxdask.tables import SHOWN, html_table, shortened
 
 Model = TypeVar("Model", Beam, Detector, Goniometer, Scan, Crystal)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GaussianProfile:
-    """Widths of reflections: sigma_b across the beam, sigma_m along the scan; rad (Kabsch 2010)."""
-
-    sigma_b: float
-    sigma_m: float
-    n_sigma: float = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from dxdask.models import ExperimentList
 from dxdask.scaling.delta_cc_half import cc_half
 from dxdask.scaling.design import Design
 from dxdask.scaling.error_model import ErrorModel, refine_by_experiment, refine_error_model
-from dxdask.scaling.expected import expected_of_others
+from dxdask.scaling.expected import expected_of_others, nearest_to_truth
 from dxdask.scaling.fit import FitResult, fit_scales, group_means
 from dxdask.scaling.free_set import (
     SIGNIFICANT,
@@ -31,7 +31,7 @@ from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.scaled import Scaled
 from dxdask.scaling.variables import Variables
 
-_REWEIGHTINGS = 3  # of means by the variances expected from them
+_REWEIGHTINGS = 4  # of means by the variances expected from them
 
 
 def _start(model: ScalingModel, obs: Observations) -> Floats:
@@ -55,13 +55,18 @@ def _faint(obs: Observations, g: Floats, cutoff: float) -> NDArray[np.bool_]:
 
 
 def _means(
-    obs: Observations, g: Floats, use: NDArray[np.bool_], errors: ErrorModel, mean: Floats
-) -> Floats:
-    """Return means (n_groups,) weighted by the variances expected from the means themselves."""
+    obs: Observations, g: Floats, variance: Floats, use: NDArray[np.bool_], errors: ErrorModel
+) -> tuple[Floats, Floats]:
+    """Return means (n_groups,), and the variances (n,) expected from them, which weight them.
+
+    variance : (n,) to begin with. use : (n,).
+    """
     for _ in range(_REWEIGHTINGS):
-        weight = np.where(use, 1.0 / errors.variance(obs, g * mean[obs.group]), 0.0)
-        mean, _ = group_means(obs.offsets, weight, g, obs.intensity)
-    return mean
+        weight = np.where(use, 1.0 / variance, 0.0)
+        mean, information = group_means(obs.offsets, weight, g, obs.intensity)
+        expected = nearest_to_truth(mean, information, obs.d)
+        variance = errors.variance(obs, g * expected[obs.group])
+    return mean, variance
 
 
 class _Scaling:
@@ -212,12 +217,9 @@ class _Scaling:
 
     def average(self) -> None:
         """Update means and variances, from the observations that are no outliers."""
-        use = ~self.outlier
-        first, _ = group_means(
-            self.obs.offsets, np.where(use, 1.0 / self.variance, 0.0), self.g, self.obs.intensity
+        self.mean, self.variance = _means(
+            self.obs, self.g, self.variance, ~self.outlier, self.errors
         )
-        self.mean = _means(self.obs, self.g, use, self.errors, first)
-        self.variance = self.errors.variance(self.obs, self.g * self.mean[self.obs.group])
 
     def choose(self) -> None:
         """Combine summed and fitted intensities for the expected intensity of each observation."""

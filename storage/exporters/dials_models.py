@@ -167,10 +167,11 @@ def crystal_to_dials(crystal: Crystal) -> dict[str, Any]:
 
 
 def profile_to_dials(profile: GaussianProfile) -> dict[str, Any]:
-    """Return the profile model; widths in degrees."""
+    """Return the profile model; widths in degrees, rlp_radius (1/A) for us alone."""
     return {
         "__id__": "gaussian_rs",
         "n_sigma": profile.n_sigma,
         "sigma_b": float(np.rad2deg(profile.sigma_b)),
         "sigma_m": float(np.rad2deg(profile.sigma_m)),
+        "rlp_radius": profile.rlp_radius,
     }

@@ -11,6 +11,7 @@ from support.painted_frames import SIGMA_M, experiment, paint
 from dxdask.columns import Flag, has_flag
 from dxdask.integration import IntegrationParameters, integrate
 from dxdask.integration.local_profile import local_profiles
+from dxdask.integration.rotation_spread import RotationSpread
 from dxdask.models import ExperimentList
 
 PARAMETERS = IntegrationParameters()
@@ -80,12 +81,12 @@ def test_widths_are_found_although_the_tails_are_cut_off(found):
 
 
 def test_the_width_along_the_rotation_is_about_the_shifted_centres(painted, found):
-    np.testing.assert_allclose(found.sigma_m, SIGMA_M, rtol=0.1)
+    np.testing.assert_allclose(found.spread.sigma_m, SIGMA_M, rtol=0.1)
     table, arrays = spots_of(painted)
     given = IntegrationParameters.model_validate({"profile": {"sigma_m": 0.2}})
     e = ExperimentList.of([painted.experiment])
     same = local_profiles(table, arrays, e, given.profile)[0]
-    assert same.sigma_m == painted.experiment.profile.sigma_m
+    assert same.spread == RotationSpread(np.deg2rad(0.2), 0.0)
 
 
 @pytest.mark.jit

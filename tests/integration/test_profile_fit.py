@@ -18,6 +18,7 @@ from dxdask.integration.gaussian import fill_weights, profiles, weight_of_sums
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.regions import RegionMeans
 from dxdask.integration.result import finish
+from dxdask.integration.rotation_spread import RotationSpread
 from dxdask.integration.sums import FITTED, FITTED_2, N_SUMS, PROFILE
 from dxdask.models import Detector
 
@@ -33,8 +34,9 @@ def local(*, x=0.0, y=0.0, z=0.0, variance=VARIANCE, sigma_m=SIGMA_M) -> LocalPr
         return RegionMeans(np.full((1, 1, 1), value), np.array([[300.0, 280.0]]))
 
     log = np.log(variance)
+    spread = RotationSpread(sigma_m, 0.0)
     return LocalProfile(
-        x=mean(x), y=mean(y), z=mean(z), log_xx=mean(log), log_yy=mean(log), sigma_m=sigma_m
+        x=mean(x), y=mean(y), z=mean(z), log_xx=mean(log), log_yy=mean(log), spread=spread
     )
 
 

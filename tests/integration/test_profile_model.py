@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from support.painted_frames import SIGMA_B, SIGMA_M, experiment, paint
 
-from dxdask.columns import Flag
+from dxdask.columns import Flag, has_flag
 from dxdask.errors import InputError
-from dxdask.integration import IntegrationParameters
+from dxdask.integration import IntegrationParameters, integrate
+from dxdask.integration.prediction import predict
 from dxdask.integration.profile_model import estimate_profile
 from dxdask.models import ExperimentList
 
@@ -55,6 +56,44 @@ def test_the_widths_put_in_are_found(painted):
     expected = np.sqrt(2 * SIGMA_B**2 + pixel**2)
     np.testing.assert_allclose(profile.sigma_b, expected, rtol=0.08)
     np.testing.assert_allclose(profile.sigma_m, SIGMA_M, rtol=0.05)
+
+
+@pytest.mark.parametrize("radius", [0.0, 4e-4, 1e-3])
+def test_the_radius_of_lattice_points_is_found(radius):
+    """The width along the rotation grows with d, by the radius of the lattice points."""
+    sigma_m = np.deg2rad(0.08)
+    made = experiment(
+        cell=(25.0, 28.0, 31.0, 85.0, 95.0, 100.0), n_images=24, sigma_m=sigma_m, rlp_radius=radius
+    )
+    table, arrays = spots_of(paint(made, mean=1000.0))
+    e = ExperimentList.of([replace(made, profile=None)])
+    found = estimate_profile(table, arrays, e, IntegrationParameters())[0].profile
+    np.testing.assert_allclose(found.rlp_radius, radius, rtol=0.05, atol=4e-5)
+    np.testing.assert_allclose(found.sigma_m, sigma_m, rtol=0.05)
+    kabsch = IntegrationParameters.model_validate({"profile": {"rlp_radius": 0.0}})
+    one = estimate_profile(table, arrays, e, kabsch)[0].profile
+    assert one.rlp_radius == 0
+    assert (one.sigma_m > 1.1 * sigma_m) == (radius > 0)
+
+
+def test_reflections_near_the_beam_are_integrated_whole():
+    """Foregrounds are as long as the reflections at each d; with one width, low orders are cut."""
+    made = experiment(
+        cell=(45.0, 50.0, 55.0, 85.0, 95.0, 100.0), n_images=24, width=0.2,
+        sigma_m=np.deg2rad(0.05), rlp_radius=1e-3, n_sigma=3,
+    )  # fmt: skip
+    p = paint(made, mean=3e4, background=0.1)
+    right = integrate(p.frames, p.mask, made, p.predicted).reflections
+    wrong = replace(made, profile=replace(made.profile, sigma_m=np.deg2rad(0.2), rlp_radius=0.0))
+    one = integrate(p.frames, p.mask, wrong, predict(wrong)).reflections
+    rows = {tuple(h): i for i, h in enumerate(one["hkl"].tolist())}
+    whole = (right["partiality"] > 0.99) & has_flag(right, Flag.INTEGRATED_SUM)
+    near = np.flatnonzero(whole & (p.intensity > 3e3) & (right["d"] > 6))
+    assert len(near) > 5
+    same = [rows[tuple(h)] for h in right["hkl"][near].tolist()]
+    ratio = right["intensity_sum"][near] / p.intensity[near]
+    assert np.median(ratio) > 0.985
+    assert np.median(one["intensity_sum"][same] / p.intensity[near]) < 0.95
 
 
 def test_widths_given_are_taken(painted):

@@ -13,6 +13,7 @@ from dxdask.columns import Flag, has_flag
 from dxdask.integration import integrate
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.regions import RegionMeans
+from dxdask.integration.rotation_spread import RotationSpread
 from dxdask.scaling.intensities import estimates
 
 pytestmark = pytest.mark.jit
@@ -45,7 +46,8 @@ def local() -> LocalProfile:
 
     log = mean(np.log(PIXEL_VARIANCE))
     zero = mean(0.0)
-    return LocalProfile(x=zero, y=zero, z=zero, log_xx=log, log_yy=log, sigma_m=np.deg2rad(0.15))
+    spread = RotationSpread(np.deg2rad(0.15), 0.0)
+    return LocalProfile(x=zero, y=zero, z=zero, log_xx=log, log_yy=log, spread=spread)
 
 
 def spaced() -> object:

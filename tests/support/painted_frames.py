@@ -61,6 +61,7 @@ def experiment(
     width: float = 0.5,
     n_sigma: float = 4.0,
     sigma_m: float = SIGMA_M,
+    rlp_radius: float = 0.0,
     panels: int = 1,
 ) -> Experiment:
     """Return a run on a tilted detector with parallax, its axis along none of x, y, z."""
@@ -95,7 +96,9 @@ def experiment(
         goniometer=Goniometer(axes=(vector(unit((0.98, 0.1, -0.15))),)),
         scan=Scan(image_range=(5, 4 + n_images), oscillation=(3.0, width)),
         crystal=Crystal.from_cell(cell, u_matrix=u, space_group=space_group),
-        profile=GaussianProfile(sigma_b=SIGMA_B, sigma_m=sigma_m, n_sigma=n_sigma),
+        profile=GaussianProfile(
+            sigma_b=SIGMA_B, sigma_m=sigma_m, rlp_radius=rlp_radius, n_sigma=n_sigma
+        ),
     )
 
 
@@ -161,7 +164,14 @@ def _add(
     spot = weight.sum(axis=(1, 3))
     spot *= intensity / spot.sum()
     phi = e.scan.phi_from_z(np.arange(e.scan.array_range[0], e.scan.array_range[1] + 1))
-    steps = erf(abs(p["zeta"][i]) * (phi - p["phi_cal_rad"][i]) / (np.sqrt(2) * e.profile.sigma_m))
+    turned = np.cross(s1, s0) / np.linalg.norm(np.cross(s1, s0))
+    # the angle by which a lattice point of radius r stays near the sphere is r / |s1 x s0|
+    width = np.hypot(
+        e.profile.sigma_m,
+        e.profile.rlp_radius / (e.beam.wavelength * np.linalg.norm(np.cross(s1, s0))),
+    )
+    zeta = turned @ e.goniometer.rotation_axis
+    steps = erf(abs(zeta) * (phi - p["phi_cal_rad"][i]) / (np.sqrt(2) * width))
     ok_y = (inside_y >= 0) & (inside_y < panel.image_size[1])
     ok_x = (inside_x >= 0) & (inside_x < panel.image_size[0])
     at = np.ix_(inside_y[ok_y] + panel.offset[1], inside_x[ok_x] + panel.offset[0])

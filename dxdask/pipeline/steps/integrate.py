@@ -129,6 +129,6 @@ STEP = Step(
     reads_frames=True,
     extras=extras,
     combine=combine,
-    version="6",
+    version="7",
     example="d_min=2.5",
 )

@@ -47,5 +47,5 @@ STEP = Step(
     needs=("integrate",),
     carries="integrate",
     alternatives={"integrate": ("symmetry", "reindex_integrated")},
-    version="5",
+    version="6",
 )

@@ -221,5 +221,8 @@ def profile_from_dials(values: Mapping[str, Any]) -> GaussianProfile | None:
         return None
     sigma_b, sigma_m = (np.deg2rad(np.mean(values[name])) for name in ("sigma_b", "sigma_m"))
     return GaussianProfile(
-        sigma_b=float(sigma_b), sigma_m=float(sigma_m), n_sigma=float(values.get("n_sigma", 3.0))
+        sigma_b=float(sigma_b),
+        sigma_m=float(sigma_m),
+        rlp_radius=float(values.get("rlp_radius", 0.0)),
+        n_sigma=float(values.get("n_sigma", 3.0)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def _numbers(e: Experiment) -> Iterator[tuple[str, Any]]:
         yield "the crystal", e.crystal.a
         yield "the crystal", e.crystal.scan_points or 0.0
     if e.profile is not None:
-        yield "the profile", (e.profile.sigma_b, e.profile.sigma_m, e.profile.n_sigma)
+        yield "the profile", astuple(e.profile)
 
 
 def _require_panels(detector: Detector) -> None:

@@ -62,9 +62,7 @@ def apply(store: Store, **applied: Any) -> None:
         )
         for run, mask in applied.items()
     }
-    store.write_step(
-        masks.APPLIED, result("a", "b", **applied), parameters={CONTENTS: contents}
-    )
+    store.write_step(masks.APPLIED, result("a", "b", **applied), parameters={CONTENTS: contents})
 
 
 def test_files_come_back(tmp_path: Path) -> None:

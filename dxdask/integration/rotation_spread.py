@@ -1,0 +1,145 @@
+"""Width of the reflections along the rotation: mosaicity, and the size of lattice points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from dxdask.arrays import Floats
+from dxdask.geometry.required import require_rotation
+from dxdask.integration.parameters import ProfileParameters
+from dxdask.integration.widths import minus_log_likelihood
+from dxdask.models import Experiment
+from dxdask.models.profile import rotation_widths
+
+_MOST_SPOTS = 10_000  # of a run
+# limits of widths: image widths, degrees
+_NARROWEST, _WIDEST_DEG = 0.01, 20.0
+
+
+class RotationSpread(NamedTuple):
+    """sigma_m: rad; rlp_radius: 1/A; see `rotation_widths`."""
+
+    sigma_m: float
+    rlp_radius: float
+
+
+class _Spots(NamedTuple):
+    """Spots of one run and the counts of their frames, as `minus_log_likelihood` takes them.
+
+    zeta, d: (n,). begin, offsets, counts, width: its start, offsets, counts and width.
+    """
+
+    zeta: Floats
+    d: Floats
+    begin: Floats
+    offsets: NDArray[np.int64]
+    counts: Floats
+    width: float
+
+
+def given_spread(parameters: ProfileParameters) -> RotationSpread | None:
+    """Return the widths of `profile.sigma_m`, if given; its rlp_radius is 0 unless given too."""
+    if parameters.sigma_m is None:
+        return None
+    return RotationSpread(float(np.deg2rad(parameters.sigma_m)), parameters.rlp_radius or 0.0)
+
+
+def rotation_spread(
+    s1: Floats,
+    phi: Floats,
+    pixels: Mapping[str, NDArray[Any]],
+    experiment: Experiment,
+    parameters: ProfileParameters,
+) -> RotationSpread:
+    """Return the most likely widths along the rotation, of the strong spots of one run.
+
+    A frame at tau from the predicted angle holds the fraction z = 1/2 [erf(|zeta| (tau + w/2) /
+    sqrt2 s) - erf(|zeta| (tau - w/2) / sqrt2 s)], w the width of an image and s that of
+    `rotation_widths`. Of each spot with counts n on its frames, ln L = sum n ln z - (sum n - 1)
+    ln(sum z). Source: Kabsch (2010), Acta Cryst. D66, 133, who has one width for all; extended to
+    several frames in DIALS (Winter et al. 2018, Acta Cryst. D74, 85).
+
+    Parameters
+    ----------
+    s1 : (n, 3), predicted directions, unit vectors. phi : (n,), predicted angles, rad.
+    pixels : strong pixels (m,): owner, the row of each; pixel_z, images; pixel_value, counts.
+    parameters : `profile.rlp_radius` is not estimated where it is given there.
+    """
+    spots = _spots(s1, phi, pixels, experiment, parameters.min_zeta)
+    narrowest = abs(spots.width) * _NARROWEST
+    wavelength = experiment.beam.wavelength
+
+    def objective(sigma_m: float, radius: float) -> float:
+        widths = rotation_widths(sigma_m, radius, spots.d, wavelength)
+        rate = spots.zeta / (np.sqrt(2.0) * widths)
+        return float(minus_log_likelihood(rate, *spots[2:]))
+
+    sigma = np.exp(
+        scipy.optimize.minimize_scalar(
+            lambda log_sigma: objective(np.exp(log_sigma), parameters.rlp_radius or 0.0),
+            bounds=(np.log(narrowest), np.log(np.deg2rad(_WIDEST_DEG))),
+            method="bounded",
+            options={"xatol": 1e-5},
+        ).x
+    )
+    if parameters.rlp_radius is not None or len(spots.d) == 0:
+        return RotationSpread(float(sigma), parameters.rlp_radius or 0.0)
+    # variances in units of those of one width for all, which they share at the start
+    radius = sigma / np.median(spots.d)
+    total = max(float(spots.counts.sum()), 1.0)
+    largest = (np.deg2rad(_WIDEST_DEG) / sigma) ** 2
+    found = scipy.optimize.minimize(
+        lambda v: objective(sigma * np.sqrt(v[0]), radius * np.sqrt(v[1])) / total,
+        (0.5, 0.5),
+        bounds=[((narrowest / sigma) ** 2, largest), (0.0, largest)],
+        method="L-BFGS-B",
+        options={"eps": 1e-5, "ftol": 1e-9},
+    )
+    share, size = found.x
+    return RotationSpread(float(sigma * np.sqrt(share)), float(radius * np.sqrt(size)))
+
+
+def _spots(
+    s1: Floats,
+    phi: Floats,
+    pixels: Mapping[str, NDArray[Any]],
+    experiment: Experiment,
+    min_zeta: float,
+) -> _Spots:
+    (goniometer, scan), s0 = require_rotation(experiment), experiment.beam.s0
+    every = max(-(-len(s1) // _MOST_SPOTS), 1)
+    s1, phi = s1[::every], phi[::every]
+    e1 = np.cross(s1, s0)
+    wavelength = experiment.beam.wavelength
+    with np.errstate(invalid="ignore", divide="ignore"):
+        zeta = np.abs(e1 @ goniometer.rotation_axis) / np.linalg.norm(e1, axis=1)
+        spacing = wavelength / np.linalg.norm(s1 - s0 * wavelength, axis=1)
+    taken = pixels["owner"] % every == 0
+    owner = pixels["owner"][taken] // every
+    keep = (zeta >= min_zeta)[owner]
+    owner, z = owner[keep], pixels["pixel_z"][taken][keep].astype(np.int64)
+    first = np.full(len(s1), np.iinfo(np.int64).max)
+    np.minimum.at(first, owner, z)
+    last = np.full(len(s1), -1)
+    np.maximum.at(last, owner, z)
+    n_frames = np.where(last >= 0, last - first + 1, 0)
+    offsets = np.concatenate([[0], np.cumsum(n_frames)])
+    counts = np.bincount(
+        offsets[owner] + z - first[owner],
+        pixels["pixel_value"][taken][keep].astype(np.float64),
+        minlength=int(offsets[-1]),
+    )
+    seen = n_frames > 0
+    return _Spots(
+        zeta=zeta[seen],
+        d=spacing[seen],
+        begin=scan.phi_from_z(first[seen].astype(np.float64)) - phi[seen],
+        offsets=np.append(offsets[:-1][seen], offsets[-1]),
+        counts=counts,
+        width=float(scan.image_width_rad),
+    )
