@@ -93,9 +93,13 @@ def rotation_spread(
     radius = sigma / np.median(spots.d)
     total = max(float(spots.counts.sum()), 1.0)
     largest = (np.deg2rad(_WIDEST_DEG) / sigma) ** 2
+
+    def of_variances(v: Floats) -> float:
+        return objective(sigma * np.sqrt(v[0]), radius * np.sqrt(v[1])) / total
+
     found = scipy.optimize.minimize(
-        lambda v: objective(sigma * np.sqrt(v[0]), radius * np.sqrt(v[1])) / total,
-        (0.5, 0.5),
+        of_variances,
+        np.array([0.5, 0.5]),
         bounds=[((narrowest / sigma) ** 2, largest), (0.0, largest)],
         method="L-BFGS-B",
         options={"eps": 1e-5, "ftol": 1e-9},
@@ -140,6 +144,6 @@ def _spots(
         d=spacing[seen],
         begin=scan.phi_from_z(first[seen].astype(np.float64)) - phi[seen],
         offsets=np.append(offsets[:-1][seen], offsets[-1]),
-        counts=counts,
+        counts=counts.astype(np.float64),
         width=float(scan.image_width_rad),
     )

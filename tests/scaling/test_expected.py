@@ -24,7 +24,7 @@ def test_they_are_nearer_to_the_truth_than_the_means():
     found = nearest_to_truth(mean, information, d)
     assert np.mean((found - true) ** 2) < 0.7 * np.mean((mean - true) ** 2)
     for rows in np.array_split(np.arange(len(d)), 6):
-        assert abs(found[rows].mean() / true[rows].mean() - 1.0) < 0.1
+        assert abs(found[rows].mean() / true[rows].mean() - 1.0) < 0.2
 
 
 def test_strong_ones_are_what_was_measured():
