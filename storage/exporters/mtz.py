@@ -16,6 +16,7 @@ from dxdask.models.free_flags import FreeFlags, free_flags
 from dxdask.models.symmetry import asu_indices, pack
 from dxdask.models.wavelengths import wavelength_groups
 from dxdask.storage.exporters.mtz_batches import batch_offsets, batches, dataset_numbers
+from dxdask.storage.exporters.processing import Processing, history
 from dxdask.storage.exporters.whole_file import whole_file
 
 Column = tuple[str, str, NDArray[np.generic]]
@@ -35,7 +36,7 @@ def empty_mtz(experiments: ExperimentList, title: str) -> gemmi.Mtz:
         )
     mtz = gemmi.Mtz(with_base=True)
     mtz.title = title
-    mtz.history = ["From dxdask"]
+    mtz.history = history(None)
     mtz.spacegroup = space_group(crystals[0].space_group)
     mtz.set_cell_for_all(
         gemmi.UnitCell(*np.median([c.unit_cell for c in crystals], axis=0).tolist())
@@ -78,8 +79,11 @@ def write_merged(
     reflections: Reflections,
     experiments: ExperimentList,
     reference: FreeFlags | None = None,
+    processing: Processing | None = None,
 ) -> None:
     """Write merged reflections to an MTZ file; see `merged_mtz`.
+
+    processing : for the history of the file.
 
     Raises
     ------
@@ -89,6 +93,7 @@ def write_merged(
         A column is missing.
     """
     mtz = merged_mtz(reflections, experiments, reference)
+    mtz.history = history(processing)
     with whole_file(path) as aside:
         mtz.write_to_file(str(aside))
 
@@ -225,14 +230,25 @@ def _intensities(table: Reflections) -> list[Column]:
     return [*columns, ("SCALEUSED", "R", np.ones(n_rows(table)))]
 
 
-def write_unmerged(path: str | Path, reflections: Reflections, experiments: ExperimentList) -> None:
-    """Write single observations to an MTZ file; see `unmerged_mtz`."""
+def write_unmerged(
+    path: str | Path,
+    reflections: Reflections,
+    experiments: ExperimentList,
+    processing: Processing | None = None,
+) -> None:
+    """Write single observations to an MTZ file; see `unmerged_mtz`.
+
+    processing : for the history of the file.
+    """
     mtz = unmerged_mtz(reflections, experiments)
+    mtz.history = history(processing)
     with whole_file(path) as aside:
         mtz.write_to_file(str(aside))
 
 
-def unmerged_mtz(reflections: Reflections, experiments: ExperimentList) -> gemmi.Mtz:
+def unmerged_mtz(
+    reflections: Reflections, experiments: ExperimentList, *, in_asu: bool = True
+) -> gemmi.Mtz:
     """Return single observations: H K L M/ISYM BATCH I SIGI SCALEUSED FRACTIONCALC XDET YDET ROT LP
     QE FLAG.
 
@@ -242,6 +258,8 @@ def unmerged_mtz(reflections: Reflections, experiments: ExperimentList) -> gemmi
         corrected by lp, qe and partiality, and IPR, SIGIPR the fitted one where there is): hkl,
         experiment, x_cal, y_cal, z_cal, partiality, lp, qe, flags and the intensities.
     experiments : for the batch headers, one an image.
+    in_asu : whether indices are those in the asymmetric unit, as MTZ files have them, with M/ISYM;
+        else those measured.
 
     Raises
     ------
@@ -269,9 +287,11 @@ def unmerged_mtz(reflections: Reflections, experiments: ExperimentList) -> gemmi
         rotation[rows] = np.rad2deg(scan.phi_from_z(table["z_cal"][rows]))
         for header in batches(experiment, offset, dataset[i]):
             mtz.batches.append(header)
-    asu, isym = asu_indices(table["hkl"], mtz.spacegroup)
+    hkl, isym = table["hkl"], np.ones(n, dtype=np.int32)
+    if in_asu:
+        hkl, isym = asu_indices(hkl, mtz.spacegroup)
     columns = [
-        *index_columns(asu),
+        *index_columns(hkl),
         ("M/ISYM", "Y", isym),
         ("BATCH", "B", batch),
         *_intensities(table),
