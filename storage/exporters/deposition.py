@@ -12,7 +12,7 @@ from typing import Any
 
 import gemmi
 
-from dxdask.storage.exporters.processing import Processing
+from dxdask.storage.exporters.processing import Processing, wrapped
 
 _UNKNOWN = "?"
 _OVERALL: Mapping[str, tuple[str, float, str]] = {
@@ -101,7 +101,7 @@ def _details(processing: Processing) -> dict[str, str]:
     """Return the steps with their parameters, and ISa, for which there is no item."""
     found = {}
     if processing.steps:
-        text = "\n".join(str(step) for step in processing.steps)
+        text = "\n".join(wrapped(str(step) for step in processing.steps))
         found["data_reduction_details"] = gemmi.cif.quote(text)
     if processing.isa is not None:
         found["details"] = gemmi.cif.quote(f"ISa {processing.isa:.1f}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,15 @@ class Processing:
         return [row for row in rows if row["wavelength"] == wavelength]
 
 
+def wrapped(texts: Iterable[str]) -> list[str]:
+    """Return texts as lines of ASCII of at most 80 characters, all but the first indented."""
+    return [
+        line.encode("ascii", "replace").decode()
+        for text in texts
+        for line in textwrap.wrap(text, WIDTH, subsequent_indent="  ")
+    ]
+
+
 def history(processing: Processing | None) -> list[str]:
     """Return lines of ASCII for the history of an MTZ file, the newest step first."""
     if processing is None or not processing.steps:
@@ -68,11 +77,7 @@ def history(processing: Processing | None) -> list[str]:
     if processing.isa is not None:
         texts.append(f"ISa {processing.isa:.1f}")
     texts += [str(step) for step in reversed(processing.steps)]
-    lines = [
-        line.encode("ascii", "replace").decode()
-        for text in texts
-        for line in textwrap.wrap(text, WIDTH, subsequent_indent="  ")
-    ]
+    lines = wrapped(texts)
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1} more lines"]
     return lines
