@@ -14,6 +14,7 @@ UNLIKE = (0.02, 2.0)
 """Differences of edges, relative, and of angles, degrees, from the median that are reported."""
 OTHER_FORM = (0.1, 10.0)
 """The same beyond which crystals are not merged."""
+MOST_RATIO = 5.0
 SIGNIFICANT = 3.0
 """Standard errors by which the mean I/sigma is above zero where there is any signal."""
 
@@ -64,7 +65,8 @@ def data_warnings(reflections: Reflections, merged: MergedIntensities) -> tuple[
             "no reflection was observed more than once: R factors, CC1/2 and errors by scatter are "
             "not known"
         )
-    ratio = merged.intensity / merged.sigma
+    # single outliers do not count for more than others
+    ratio = np.clip(merged.intensity / merged.sigma, -MOST_RATIO, MOST_RATIO)
     if ratio.mean() < SIGNIFICANT / np.sqrt(len(ratio)):
         lines.append(
             f"no significant intensity: the mean I/sigma of {len(ratio)} reflections is "

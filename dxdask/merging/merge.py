@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from dxdask.arrays import Mask
-from dxdask.columns import Reflections, select
+from dxdask.columns import Reflections, check, select
 from dxdask.errors import InputError
 from dxdask.merging.checks import data_warnings, require_one_form
 from dxdask.merging.details import with_details
 from dxdask.merging.equivalents import (
+    NEEDED,
     EquivalentSums,
     combine_equivalents,
     first_pass,
@@ -54,11 +55,13 @@ def merge(
     Raises
     ------
     SchemaError
-        A column is missing.
+        A column is missing or ill shaped.
     InputError
         There is no crystal, space groups or cells differ, or nothing is scaled.
     """
     parameters = parameters or MergingParameters()
+    present = [name for name in (*NEEDED, "z_cal", "partiality") if name in reflections]
+    check({name: reflections[name] for name in present}, NEEDED)
     warnings = require_one_form(experiments)
     first = first_sums(reflections, experiments, parameters)
     second = second_sums(reflections, experiments, parameters, first)

@@ -24,6 +24,7 @@ from dxdask.storage.exporters import (
     mmcif,
     mtz,
     mtz_stills,
+    mtz_unmerged,
     parquet,
     xds_ascii,
 )
@@ -176,11 +177,11 @@ def stills_table(store: Store, step: str) -> dict[str, NDArray[Any]] | None:
 
 def _write_unmerged(store: Store, step: str, path: Path) -> None:
     table, experiments = store.columns(step), store.experiments(step)
-    stills = stills_table(store, step)
+    stills, processing = stills_table(store, step), processing_of(store, step)
     if stills is None:
-        mtz.write_unmerged(path, table, experiments, processing_of(store, step))
+        mtz_unmerged.write_unmerged(path, table, experiments, processing)
     else:
-        mtz_stills.write_unmerged_stills(path, table, experiments, stills)
+        mtz_stills.write_unmerged_stills(path, table, experiments, stills, processing)
 
 
 def _write_dials(store: Store, step: str, path: Path) -> None:

@@ -12,7 +12,8 @@ from dxdask.models import ExperimentList
 from dxdask.models.free_flags import FreeFlags
 from dxdask.models.wavelengths import wavelength_groups
 from dxdask.storage.exporters.deposition import add_crystal, add_software, add_statistics
-from dxdask.storage.exporters.mtz import merged_mtz, unmerged_mtz, wavelengths
+from dxdask.storage.exporters.mtz import merged_mtz, wavelengths
+from dxdask.storage.exporters.mtz_unmerged import unmerged_mtz
 from dxdask.storage.exporters.processing import Processing
 from dxdask.storage.exporters.whole_file import whole_file
 

@@ -121,7 +121,6 @@ def test_unmerged_reflections_have_their_indices_and_scales(
     np.testing.assert_allclose(rows, own, rtol=1e-4, atol=1e-4)
 
 
-
 def test_without_statistics_there_is_no_category_of_them(
     scaled: MadeUp, merged: StepResult, tmp_path: Path
 ) -> None:
