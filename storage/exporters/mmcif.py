@@ -62,8 +62,7 @@ def write_merged_mmcif(
         add_crystal(block)
         _complete(block, "_refln.", experiments, processing, [("1", wavelength)])
         document.add_copied_block(block)
-    with whole_file(path) as aside:
-        document.write_file(str(aside))
+    write_document(path, document)
 
 
 def write_unmerged_mmcif(
@@ -95,8 +94,13 @@ def write_unmerged_mmcif(
     _complete(block, "_diffrn_refln.", experiments, processing or Processing(), sets)
     document = gemmi.cif.Document()
     document.add_copied_block(block)
+    write_document(path, document)
+
+
+def write_document(path: str | Path, document: gemmi.cif.Document) -> None:
+    """Write a document; gemmi's own writer does not report a full disk."""
     with whole_file(path) as aside:
-        document.write_file(str(aside))
+        aside.write_text(document.as_string())
 
 
 def _block(to_cif: gemmi.MtzToCif, mtz: gemmi.Mtz, name: str) -> gemmi.cif.Block:
