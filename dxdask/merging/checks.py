@@ -57,7 +57,7 @@ def data_warnings(reflections: Reflections, merged: MergedIntensities) -> tuple[
     unusable = int((scaled & ~is_measured(reflections)).sum())
     if unusable:
         lines.append(
-            f"{unusable} scaled observations are left out: their variance is not positive, or "
+            f"{unusable} scaled observations are excluded: their variance is not positive, or "
             "their intensity is no number"
         )
     if not (merged.n > 1).any():

@@ -74,7 +74,8 @@ def add_statistics(
     data_sets : identifiers in `_diffrn`, of several with commas, and wavelength of each set of
         statistics.
     """
-    overall, shells = [], []
+    overall: list[dict[str, str]] = []
+    shells: list[dict[str, str]] = []
     for ordinal, (diffrn, wavelength) in enumerate(data_sets, 1):
         halves = processing.rows("half_sets", wavelength)
         whole = processing.rows("overall", wavelength)

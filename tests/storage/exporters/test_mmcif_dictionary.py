@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import gemmi
@@ -13,6 +14,7 @@ from support.mmcif_items import dictionary
 
 from dxdask.columns import Flag, has_flag
 from dxdask.merging import MergingParameters, merge_by_wavelength
+from dxdask.models import ExperimentList
 from dxdask.results import StepResult
 from dxdask.scaling import scale
 from dxdask.storage.exporters.mmcif import write_merged_mmcif, write_unmerged_mmcif
@@ -119,6 +121,28 @@ def test_unmerged_reflections_have_their_indices_and_scales(
     )[good]
     rows, own = (found[np.lexsort(found.T[[3, 2, 1, 0, 5]])] for found in (rows, own))
     np.testing.assert_allclose(rows, own, rtol=1e-4, atol=1e-4)
+
+
+def test_each_wavelength_has_its_own_statistics(scaled: MadeUp, tmp_path: Path) -> None:
+    first, second = scaled.experiments
+    experiments = ExperimentList.of(
+        [first, replace(second, beam=replace(second.beam, wavelength=1.5))]
+    )
+    result = merge_by_wavelength(scaled.reflections, experiments, MergingParameters())
+    rows = result.table("overall").rows
+    assert [row["wavelength"] for row in rows] == [1.0, 1.5]
+    assert rows[0]["n_obs"] != rows[1]["n_obs"]
+    processing = Processing(tables={table.name: table for table in result.tables})
+    write_merged_mmcif(tmp_path / "a.cif", result.reflections, experiments, None, processing)
+    write_unmerged_mmcif(tmp_path / "b.cif", scaled.reflections, experiments, processing)
+    merged, unmerged = (gemmi.cif.read(str(tmp_path / f"{name}.cif")) for name in "ab")
+    assert faults(merged) == faults(unmerged) == []
+    tag = "_reflns.pdbx_number_measured_all"
+    numbers = [row["n_obs"] for row in rows]
+    assert [int(block.find_values(tag)[0]) for block in merged] == numbers
+    assert [int(x) for x in unmerged[0].find_values(tag)] == numbers
+    assert list(unmerged[0].find_values("_reflns.pdbx_diffrn_id")) == ["1", "2"]
+    assert len(unmerged[0].find_values("_reflns_shell.pdbx_ordinal")) == 20
 
 
 def test_without_statistics_there_is_no_category_of_them(
