@@ -11,7 +11,7 @@ from dxdask.cli.options import Arguments, Config, Expert, File
 def export(
     given: Arguments = None, config: Config = False, expert: Expert = 0, file: File = None
 ) -> None:
-    """Write results as MTZ, DIALS (.expt, .refl), CSV, CrystFEL .hkl or .stream."""
+    """Write results as MTZ, mmCIF, DIALS (.expt, .refl), CSV, XDS_ASCII or CrystFEL's."""
     from dxdask.pipeline.export import ExportParameters, export_store
     from dxdask.storage.store.store import Store
 

@@ -1,15 +1,24 @@
-"""Merging statistics of each run, and of batches of its images."""
+"""Merging statistics of each run, and of batches of its images, with resolution limits.
+
+The limits are where the mean I/sigma of single observations, and their correlation with the others
+of their unique reflections, fall below the thresholds of `resolution`, interpolated between bins of
+equal numbers of observations.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import gemmi
 import numpy as np
 
 from dxdask.arrays import Floats, Mask
+from dxdask.merging.limits import LEAST, limit_by_ratio
 from dxdask.merging.observed import Observed
+from dxdask.merging.parameters import ResolutionParameters
 from dxdask.merging.statistics import cc_half
 from dxdask.models import ExperimentList
+from dxdask.models.symmetry import spacings, unpack
 from dxdask.tables import Table
 
 IMAGES = 10
@@ -25,24 +34,36 @@ HEADINGS = {
     "r_merge": ("r_mrg", ".4f"),
     "chi_squared": ("chi^2", ".2f"),
     "cc_others": ("cc others", ".4f"),
+    "d_misigma": ("d (I/sigma)", ".2f"),
+    "d_cc_others": ("d (cc)", ".2f"),
 }
 
 
-def run_tables(observed: Observed, experiments: ExperimentList) -> tuple[Table, Table]:
+def run_tables(
+    observed: Observed,
+    experiments: ExperimentList,
+    cell: gemmi.UnitCell,
+    resolution: ResolutionParameters,
+) -> tuple[Table, Table]:
     """Return the tables `runs` and `batches`.
 
     Observations are compared with the mean of the others of their unique reflection: chi^2 is their
     mean squared deviation over its variance, `cc others` the correlation.
     """
     others, variance = mean_of_others(observed)
+    d = spacings(unpack(observed.keys), cell)[observed.place]
+
+    def row_of(rows: Mask) -> dict[str, Any]:
+        found = _row(observed, rows, others, variance)
+        return found | _limits(observed, rows, others, d, resolution)
+
     runs, batches = [], []
     for i, experiment in enumerate(experiments):
         of_run = observed.experiment == i
         if not of_run.any():
             continue
         name: dict[str, Any] = {"run": experiments.members[i].run, "experiment": i}
-        row = _row(observed, of_run, others, variance)
-        runs.append(name | row)
+        runs.append(name | row_of(of_run))
         if not np.isfinite(observed.z[of_run]).all() or experiment.scan is None:
             continue
         batch = np.floor(observed.z / IMAGES)
@@ -54,8 +75,7 @@ def run_tables(observed: Observed, experiments: ExperimentList) -> tuple[Table, 
                 "first_image": first_image,
                 "last_image": min(first_image + IMAGES - 1, last),
             }
-            here = _row(observed, of_run & (batch == k), others, variance)
-            batches.append(name | images | here)
+            batches.append(name | images | row_of(of_run & (batch == k)))
     return (
         Table(
             name="runs",
@@ -72,6 +92,34 @@ def run_tables(observed: Observed, experiments: ExperimentList) -> tuple[Table, 
             printed=False,
         ),
     )
+
+
+def _limits(
+    observed: Observed, rows: Mask, others: Floats, d: Floats, resolution: ResolutionParameters
+) -> dict[str, float | None]:
+    """Return the limits of some observations, None where they are too few or have no signal."""
+    order = np.flatnonzero(rows)
+    order = order[np.argsort(-d[order], kind="stable")]
+    n_bins = min(resolution.bins, len(order) // LEAST)
+    s2, ratios, s2_cc, ccs = [], [], [], []
+    for part in np.array_split(order, max(n_bins, 1)):
+        if not len(part):
+            continue
+        middle = float((d[part] ** -2).mean())
+        s2.append(middle)
+        ratios.append(float((observed.intensity[part] / np.sqrt(observed.variance[part])).mean()))
+        several = part[np.isfinite(others[part])]
+        cc = cc_half(observed.intensity[several], others[several])
+        if cc is not None:
+            s2_cc.append(middle)
+            ccs.append(cc)
+    d_min = float(d[rows].min())
+    by_ratio = limit_by_ratio(np.array(s2), np.array(ratios), resolution.misigma)
+    by_cc = limit_by_ratio(np.array(s2_cc), np.array(ccs), resolution.cc_half)
+    return {
+        "d_misigma": None if by_ratio is None else max(by_ratio, d_min),
+        "d_cc_others": None if by_cc is None else max(by_cc, d_min),
+    }
 
 
 def mean_of_others(observed: Observed) -> tuple[Floats, Floats]:

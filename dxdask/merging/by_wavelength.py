@@ -12,6 +12,7 @@ import numpy as np
 
 from dxdask.columns import Reflections, concatenate, n_rows, select
 from dxdask.errors import InputError
+from dxdask.merging.isa import with_isa
 from dxdask.merging.merge import merge
 from dxdask.merging.parameters import MergingParameters
 from dxdask.models import ExperimentList
@@ -21,12 +22,20 @@ from dxdask.tables import Table
 
 
 def merge_by_wavelength(
-    reflections: Reflections, experiments: ExperimentList, parameters: MergingParameters
+    reflections: Reflections,
+    experiments: ExperimentList,
+    parameters: MergingParameters,
+    isa: float | None = None,
 ) -> StepResult:
-    """Return what `merge` does, for each wavelength where there are several.
+    """Return what `merge` does, for each wavelength where there are several, with ISa.
 
     Then reflections have a column `wavelength`, by which they are sorted in the order of runs, and
     so have the rows of the tables.
+
+    Parameters
+    ----------
+    reflections, experiments, parameters : as `merge`.
+    isa : of the scaled data, None where it is not known.
 
     Raises
     ------
@@ -35,7 +44,7 @@ def merge_by_wavelength(
     """
     groups = wavelength_groups(experiments, parameters.wavelength_tolerance)
     if len(groups) < 2:
-        return merge(reflections, experiments, parameters)
+        return with_isa(merge(reflections, experiments, parameters), isa)
     results = []
     for wavelength, members in groups:
         rows = np.flatnonzero(np.isin(reflections["experiment"], members))
@@ -44,6 +53,7 @@ def merge_by_wavelength(
         except InputError as error:
             raise InputError(f"wavelength {wavelength:.5f}: {error}") from error
         column = np.full(n_rows(found.reflections), wavelength)
+        found = with_isa(found, isa)
         results.append(replace(found, reflections={**found.reflections, "wavelength": column}))
     values = [wavelength for wavelength, _ in groups]
     tables = [

@@ -19,7 +19,7 @@ from dxdask.results import StepResult
 from dxdask.scaling.observations import common_symmetry
 from dxdask.tables import Table
 from dxdask.truncation import Truncation, truncation_of
-from dxdask.truncation.wilson import wilson_b
+from dxdask.truncation.wilson import wilson_b, wilson_table
 
 
 def with_details(
@@ -50,8 +50,11 @@ def with_details(
         found, half_sets, merged, (shells, overall), second.values[:, 0], cell, group
     )
     limits = limits_table(half_sets, merged, table["hkl"], cell, group, parameters.resolution)
-    runs = run_tables(found, result.experiments)
-    truncation = truncation_of(table["hkl"], merged.intensity, merged.sigma, cell=cell, group=group)
+    runs = run_tables(found, result.experiments, cell, parameters.resolution)
+    truncation = truncation_of(
+        table["hkl"], merged.intensity, merged.sigma, cell=cell, group=group,
+        min_reflections=parameters.french_wilson.min_reflections,
+    )  # fmt: skip
     if parameters.half_datasets:
         table |= _half_columns(half_sets)
     if parameters.truncate:
@@ -60,7 +63,15 @@ def with_details(
         result,
         reflections=table,
         # the summary has what `overall` holds: one of both is printed
-        tables=(shells, replace(overall, printed=False), summary, halves, limits, *runs),
+        tables=(
+            shells,
+            replace(overall, printed=False),
+            summary,
+            halves,
+            limits,
+            wilson_table(truncation),
+            *runs,
+        ),
         messages=(*result.messages, *_messages(truncation, limits, table, parameters)),
     )
 
@@ -109,10 +120,17 @@ def _messages(
         if parameters.truncate:
             lines.append("No amplitudes: the intensities do not add up to more than zero")
         return lines
-    b = wilson_b(truncation.prior)
-    spread = np.linalg.eigvalsh(truncation.prior.b_tensor)
-    anisotropy = f"; anisotropic part {spread[0]:.1f} to {spread[-1]:.1f} A^2"
-    lines.append(("Wilson B not determined" if b is None else f"Wilson B {b:.1f} A^2") + anisotropy)
+    if truncation.prior is None:
+        lines.append(
+            f"Fewer than {parameters.french_wilson.min_reflections} reflections: amplitudes by a "
+            "flat prior, no Wilson B"
+        )
+    else:
+        b = wilson_b(truncation.prior)
+        spread = np.linalg.eigvalsh(truncation.prior.b_tensor)
+        anisotropy = f"; anisotropic part {spread[0]:.1f} to {spread[-1]:.1f} A^2"
+        known = "Wilson B not determined" if b is None else f"Wilson B {b:.1f} A^2"
+        lines.append(known + anisotropy)
     if parameters.truncate:
         n = int(np.isnan(table["amplitude"]).sum())
         if n:

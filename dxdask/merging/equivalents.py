@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.arrays import Floats
+from dxdask.arrays import Floats, Mask
 from dxdask.columns import Flag, Reflections, check, has_flag
 from dxdask.merging.parameters import MergingParameters
 from dxdask.models.symmetry import asu_indices, is_absent, is_centric, pack, spacings, unpack
@@ -74,6 +74,13 @@ def combine_equivalents(parts: Sequence[EquivalentSums]) -> EquivalentSums:
     return EquivalentSums(keys=keys, values=values)
 
 
+def is_measured(reflections: Reflections) -> Mask:
+    """Return true (n,) for intensities that are finite, with a positive finite variance."""
+    variance = reflections["intensity_variance"]
+    good = np.isfinite(reflections["intensity"]) & np.isfinite(variance)
+    return np.asarray(good & (variance > 0))
+
+
 def mergeable(
     reflections: Reflections,
     cell: gemmi.UnitCell,
@@ -87,7 +94,7 @@ def mergeable(
     """
     check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
     good = has_flag(reflections, Flag.SCALED) & ~has_flag(reflections, Flag.BAD_FOR_SCALING)
-    good &= reflections["intensity_variance"] > 0
+    good &= is_measured(reflections)
     if "partiality" in reflections:
         good &= reflections["partiality"] >= parameters.partiality_threshold
     rows = np.flatnonzero(good)

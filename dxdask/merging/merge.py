@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from dxdask.arrays import Mask
-from dxdask.columns import Reflections, select
+from dxdask.columns import Reflections, check, select
 from dxdask.errors import InputError
+from dxdask.merging.checks import data_warnings, require_one_form
 from dxdask.merging.details import with_details
 from dxdask.merging.equivalents import (
+    NEEDED,
     EquivalentSums,
     combine_equivalents,
     first_pass,
@@ -53,15 +55,20 @@ def merge(
     Raises
     ------
     SchemaError
-        A column is missing.
+        A column is missing or ill shaped.
     InputError
-        There is no crystal, space groups differ, or nothing is scaled.
+        There is no crystal, space groups or cells differ, or nothing is scaled.
     """
     parameters = parameters or MergingParameters()
+    present = [name for name in (*NEEDED, "z_cal", "partiality") if name in reflections]
+    check({name: reflections[name] for name in present}, NEEDED)
+    warnings = require_one_form(experiments)
     first = first_sums(reflections, experiments, parameters)
     second = second_sums(reflections, experiments, parameters, first)
     result = finish(first, second, experiments, parameters)
+    warnings += data_warnings(reflections, _merged(result.reflections))
     detailed = with_details(result, reflections, second, parameters)
+    detailed = replace(detailed, messages=(*detailed.messages, *warnings))
     limit = detailed.table("resolution_limits").rows[0]["d_cc_half"]
     d_min = float(result.reflections["d"].min())
     if not parameters.resolution.apply or parameters.d_min or limit is None or limit <= d_min:
@@ -131,12 +138,7 @@ def finish(
         )
     table = merged_table(first, second, parameters)
     table["d"] = spacings(table["hkl"], cell)
-    merged = MergedIntensities(
-        d=table["d"],
-        n=table["n_observations"].astype(np.float64),
-        intensity=table["intensity"],
-        sigma=table["sigma"],
-    )
+    merged = _merged(table)
     shells, overall = merging_tables(
         merged,
         _statistics_of(merged, first, second),
@@ -151,6 +153,15 @@ def finish(
     )
     return StepResult(
         experiments=experiments, reflections=table, tables=(shells, overall), messages=messages
+    )
+
+
+def _merged(table: Reflections) -> MergedIntensities:
+    return MergedIntensities(
+        d=table["d"],
+        n=table["n_observations"].astype(np.float64),
+        intensity=table["intensity"],
+        sigma=table["sigma"],
     )
 
 

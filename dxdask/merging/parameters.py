@@ -24,6 +24,17 @@ class ResolutionParameters(Parameters):
     )
 
 
+class FrenchWilsonParameters(Parameters):
+    """Amplitudes, with the name of dials.merge."""
+
+    min_reflections: int = parameter(
+        200,
+        "Least number of reflections from which the mean intensities of Wilson's distribution are "
+        "estimated; with fewer all positive intensities are taken as equally likely.",
+        ge=1,
+    )
+
+
 class MergingParameters(Parameters):
     """Parameters of `merge`."""
 
@@ -51,6 +62,9 @@ class MergingParameters(Parameters):
     )
     truncate: bool = parameter(
         True, "Calculate amplitudes by the method of French & Wilson (1978)."
+    )
+    french_wilson: FrenchWilsonParameters = parameter(
+        FrenchWilsonParameters(), "Amplitudes.", expert=1
     )
     half_datasets: bool = parameter(
         False, "Output the intensities of two random half-sets too.", expert=1

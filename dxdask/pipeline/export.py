@@ -14,6 +14,7 @@ from dxdask.errors import InputError
 from dxdask.models import ExperimentList, space_group
 from dxdask.models.free_flags import FreeFlags
 from dxdask.parameters import Parameters, parameter
+from dxdask.pipeline.processing import processing_of
 from dxdask.pipeline.staleness import require_not_stale
 from dxdask.storage.exporters import (
     crystfel_hkl,
@@ -23,6 +24,8 @@ from dxdask.storage.exporters import (
     mmcif,
     mtz,
     mtz_stills,
+    mtz_unmerged,
+    parquet,
     xds_ascii,
 )
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS
@@ -31,12 +34,13 @@ from dxdask.storage.exporters.whole_file import whole_file
 from dxdask.storage.importers.free_flags import read_free_flags
 from dxdask.storage.store.store import Store
 
-Format = Literal["mtz", "mmcif", "dials", "csv", "hkl", "stream", "xds_ascii", "shelx"]
+Format = Literal["mtz", "mmcif", "dials", "csv", "parquet", "hkl", "stream", "xds_ascii", "shelx"]
 
 _SUFFIX = {
     "mtz": ".mtz",
     "mmcif": ".cif",
     "csv": ".csv",
+    "parquet": ".parquet",
     "dials": ".expt",
     "hkl": ".hkl",
     "stream": ".stream",
@@ -84,8 +88,8 @@ class ExportParameters(Parameters):
     format: Format = parameter(
         "mtz",
         "mtz, mmcif (merged reflections, a block a wavelength), dials (.expt and .refl), csv, "
-        "hkl (CrystFEL's list of merged reflections), stream (CrystFEL's, of stills), xds_ascii "
-        "(scaled observations of one run) or shelx (HKLF 4, merged)",
+        "parquet (needs pyarrow), hkl (CrystFEL's list of merged reflections), stream (CrystFEL's, "
+        "of stills), xds_ascii (scaled observations of one run) or shelx (HKLF 4, merged)",
     )
     output: str | None = parameter(None, "file to write; default: the step's name, in this folder")
     step: str | None = parameter(None, "step to write; default: the last one of the format's kind")
@@ -118,6 +122,8 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
         raise InputError(f"{', '.join(there)} exists; give another output= or overwrite=true")
     if parameters.format == "csv":
         csv.write_csv(path, store.columns(step))
+    elif parameters.format == "parquet":
+        parquet.write_parquet(path, store.columns(step), processing_of(store, step))
     elif parameters.format == "dials":
         _write_dials(store, step, path)
     elif parameters.format == "hkl":
@@ -130,17 +136,15 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
     elif parameters.format == "shelx":
         xds_ascii.write_shelx_hkl(path, _of_one_wavelength(store, step))
     elif parameters.format == "mmcif" and parameters.mtz.unmerged:
-        mmcif.write_unmerged_mmcif(path, store.columns(step), store.experiments(step))
-    elif parameters.format == "mmcif":
-        mmcif.write_merged_mmcif(
-            path, store.columns(step), _with_cells(store, step), _reference(parameters)
+        mmcif.write_unmerged_mmcif(
+            path, store.columns(step), store.experiments(step), processing_of(store, step)
         )
-    elif parameters.mtz.unmerged:
+    elif parameters.mtz.unmerged and parameters.format == "mtz":
         _write_unmerged(store, step, path)
     else:
-        mtz.write_merged(
-            path, store.columns(step), _with_cells(store, step), _reference(parameters)
-        )
+        write = mtz.write_merged if parameters.format == "mtz" else mmcif.write_merged_mmcif
+        reference, processing = _reference(parameters), processing_of(store, step)
+        write(path, store.columns(step), _with_cells(store, step), reference, processing)
     return [str(f) for f in files]
 
 
@@ -173,11 +177,11 @@ def stills_table(store: Store, step: str) -> dict[str, NDArray[Any]] | None:
 
 def _write_unmerged(store: Store, step: str, path: Path) -> None:
     table, experiments = store.columns(step), store.experiments(step)
-    stills = stills_table(store, step)
+    stills, processing = stills_table(store, step), processing_of(store, step)
     if stills is None:
-        mtz.write_unmerged(path, table, experiments)
+        mtz_unmerged.write_unmerged(path, table, experiments, processing)
     else:
-        mtz_stills.write_unmerged_stills(path, table, experiments, stills)
+        mtz_stills.write_unmerged_stills(path, table, experiments, stills, processing)
 
 
 def _write_dials(store: Store, step: str, path: Path) -> None:

@@ -22,10 +22,11 @@ class Truncation:
 
     Attributes
     ----------
-    prior : expected intensities. mean : (n,) of each reflection. centric : (n,).
+    prior : expected intensities; None: a flat one, all positive intensities are as likely.
+    mean : (n,) of each reflection, infinite with a flat prior. centric : (n,), none with it.
     """
 
-    prior: Prior
+    prior: Prior | None
     mean: Floats
     centric: Mask
 
@@ -44,15 +45,22 @@ def truncation_of(
     *,
     cell: gemmi.UnitCell,
     group: gemmi.SpaceGroup,
+    min_reflections: int = 1,
 ) -> Truncation | None:
     """Return the truncation of merged reflections (n,), Friedel mates together.
 
     None where no intensity is usable, or they do not add up to more than zero: no prior then.
+
+    min_reflections : usable ones that Wilson's prior needs; with fewer it is flat.
     """
     centric, eps = is_centric(hkl, group), epsilon(hkl, group)
     good = usable(intensity, sigma)
     if not good.any() or not intensity[good].sum() > 0:
         return None
+    if good.sum() < min_reflections:
+        # the posterior of Wilson's acentric prior with an infinite mean
+        flat = np.full(len(hkl), np.inf)
+        return Truncation(prior=None, mean=flat, centric=np.zeros(len(hkl), dtype=np.bool_))
     prior = fit_prior(
         hkl[good],
         intensity[good],

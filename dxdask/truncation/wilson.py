@@ -6,6 +6,8 @@ import gemmi
 import numpy as np
 
 from dxdask.arrays import Floats
+from dxdask.tables import Table
+from dxdask.truncation.french_wilson import Truncation
 from dxdask.truncation.prior import Prior
 
 D_MAX = 4.0
@@ -27,6 +29,21 @@ def wilson_b(prior: Prior) -> float | None:
     s2 = prior.knots[far]
     slope = np.polyfit(s2, prior.log_mean[far] - np.log(_scattering(s2)), 1)[0]
     return float(-2.0 * slope)
+
+
+def wilson_table(truncation: Truncation | None) -> Table:
+    """Return the table `wilson`: B and the principal values of its anisotropic part, Angstrom^2.
+
+    Without rows where there is no prior.
+    """
+    rows: list[dict[str, float | None]] = []
+    if truncation is not None and truncation.prior is not None:
+        principal = np.linalg.eigvalsh(truncation.prior.b_tensor).tolist()
+        parts = {f"anisotropic_{i}": value for i, value in enumerate(principal, 1)}
+        rows = [{"b": wilson_b(truncation.prior), **parts}]
+    headings = {"b": ("B", ".2f"), **{f"anisotropic_{i}": (f"anis. {i}", ".2f") for i in (1, 2, 3)}}
+    title = "Wilson B factor"
+    return Table(name="wilson", title=title, rows=rows, headings=headings, printed=False)
 
 
 def _scattering(s2: Floats) -> Floats:

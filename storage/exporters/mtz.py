@@ -1,4 +1,4 @@
-"""MTZ files, merged and unmerged, by gemmi."""
+"""Merged MTZ files, by gemmi, and what unmerged ones share with them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Flag, Reflections, check, has_flag, n_rows, select
+from dxdask.columns import Reflections, check, n_rows, select
 from dxdask.errors import InputError
-from dxdask.models import ExperimentList, Scan, space_group
+from dxdask.models import ExperimentList, space_group
 from dxdask.models.free_flags import FreeFlags, free_flags
-from dxdask.models.symmetry import asu_indices, pack
+from dxdask.models.symmetry import pack
 from dxdask.models.wavelengths import wavelength_groups
-from dxdask.storage.exporters.mtz_batches import batch_offsets, batches, dataset_numbers
+from dxdask.storage.exporters.processing import Processing, history
 from dxdask.storage.exporters.whole_file import whole_file
 
 Column = tuple[str, str, NDArray[np.generic]]
-
-PARTIALITY_THRESHOLD = 0.4  # of dials.export: reflections of lower partiality are excluded
 
 
 def empty_mtz(experiments: ExperimentList, title: str) -> gemmi.Mtz:
@@ -35,7 +33,7 @@ def empty_mtz(experiments: ExperimentList, title: str) -> gemmi.Mtz:
         )
     mtz = gemmi.Mtz(with_base=True)
     mtz.title = title
-    mtz.history = ["From dxdask"]
+    mtz.history = history(None)
     mtz.spacegroup = space_group(crystals[0].space_group)
     mtz.set_cell_for_all(
         gemmi.UnitCell(*np.median([c.unit_cell for c in crystals], axis=0).tolist())
@@ -78,8 +76,11 @@ def write_merged(
     reflections: Reflections,
     experiments: ExperimentList,
     reference: FreeFlags | None = None,
+    processing: Processing | None = None,
 ) -> None:
     """Write merged reflections to an MTZ file; see `merged_mtz`.
+
+    processing : for the history of the file.
 
     Raises
     ------
@@ -89,6 +90,7 @@ def write_merged(
         A column is missing.
     """
     mtz = merged_mtz(reflections, experiments, reference)
+    mtz.history = history(processing)
     with whole_file(path) as aside:
         mtz.write_to_file(str(aside))
 
@@ -112,11 +114,13 @@ def merged_mtz(
     Raises
     ------
     InputError
-        No experiment has a crystal, or the reference is of another cell.
+        There is no reflection, no experiment has a crystal, or the reference is of another cell.
     SchemaError
         A column is missing.
     """
     check(reflections, ("hkl", "intensity", "sigma", "n_observations"))
+    if not n_rows(reflections):
+        raise InputError("there is no merged reflection: nothing to write; run merge")
     mtz = empty_mtz(experiments, "Merged by dxdask")
     parts = _by_wavelength(reflections, mtz)
     hkl = np.unique(np.concatenate([part["hkl"] for part in parts.values()]), axis=0)
@@ -183,106 +187,3 @@ def _by_wavelength(reflections: Reflections, mtz: gemmi.Mtz) -> dict[int, Reflec
         rows = np.flatnonzero(reflections["wavelength"] == wavelength)
         parts[number] = select(reflections, rows)
     return parts
-
-
-def _chosen(reflections: Reflections) -> Reflections:
-    """Return the reflections to write: scaled ones, or, where nothing is scaled, those integrated
-    of sufficient partiality, to be divided by it.
-    """
-    if "scale" in reflections:
-        good = has_flag(reflections, Flag.SCALED) & ~has_flag(reflections, Flag.BAD_FOR_SCALING)
-    else:
-        good = has_flag(reflections, Flag.INTEGRATED_SUM) & (
-            reflections["intensity_sum_variance"] > 0
-        )
-        good &= reflections["partiality"] >= PARTIALITY_THRESHOLD
-    if not good.any():
-        raise InputError(
-            f"none of {n_rows(reflections)} reflections is integrated well: nothing to write to "
-            "the MTZ file"
-        )
-    return select(reflections, good)
-
-
-def _intensities(table: Reflections) -> list[Column]:
-    if "scale" in table:
-        return [
-            ("I", "J", table["intensity"]),
-            ("SIGI", "Q", np.sqrt(table["intensity_variance"])),
-            ("SCALEUSED", "R", table["scale"]),
-        ]
-    factor = table["lp"] / (table["qe"] * table["partiality"])
-    columns: list[Column] = [
-        ("I", "J", table["intensity_sum"] * factor),
-        ("SIGI", "Q", np.sqrt(table["intensity_sum_variance"]) * factor),
-    ]
-    if "intensity_prf" in table:
-        fitted = np.where(has_flag(table, Flag.INTEGRATED_PRF), factor, np.nan)
-        columns += [
-            ("IPR", "J", table["intensity_prf"] * fitted),
-            ("SIGIPR", "Q", np.sqrt(table["intensity_prf_variance"]) * fitted),
-        ]
-    return [*columns, ("SCALEUSED", "R", np.ones(n_rows(table)))]
-
-
-def write_unmerged(path: str | Path, reflections: Reflections, experiments: ExperimentList) -> None:
-    """Write single observations to an MTZ file; see `unmerged_mtz`."""
-    mtz = unmerged_mtz(reflections, experiments)
-    with whole_file(path) as aside:
-        mtz.write_to_file(str(aside))
-
-
-def unmerged_mtz(reflections: Reflections, experiments: ExperimentList) -> gemmi.Mtz:
-    """Return single observations: H K L M/ISYM BATCH I SIGI SCALEUSED FRACTIONCALC XDET YDET ROT LP
-    QE FLAG.
-
-    Parameters
-    ----------
-    reflections : scaled (then I is the scaled intensity) or integrated (then I is the summed one,
-        corrected by lp, qe and partiality, and IPR, SIGIPR the fitted one where there is): hkl,
-        experiment, x_cal, y_cal, z_cal, partiality, lp, qe, flags and the intensities.
-    experiments : for the batch headers, one an image.
-
-    Raises
-    ------
-    InputError
-        No experiment has a crystal, or no reflection is fit to write.
-    SchemaError
-        A column is missing.
-    """
-    check(
-        reflections,
-        ("hkl", "experiment", "flags", "x_cal", "y_cal", "z_cal", "partiality", "lp", "qe"),
-    )
-    mtz = empty_mtz(experiments, "Unmerged data of dxdask")
-    table = _chosen(reflections)
-    n = n_rows(table)
-    batch, rotation = np.zeros(n, dtype=np.int64), np.zeros(n)
-    dataset = dataset_numbers(experiments)
-    for i, (experiment, offset) in enumerate(
-        zip(experiments, batch_offsets(experiments), strict=True)
-    ):
-        scan = experiment.scan or Scan(image_range=(1, 1))
-        rows = table["experiment"] == i
-        image = np.floor(table["z_cal"][rows]).astype(np.int64) + 1
-        batch[rows] = np.clip(image, *scan.image_range) + offset
-        rotation[rows] = np.rad2deg(scan.phi_from_z(table["z_cal"][rows]))
-        for header in batches(experiment, offset, dataset[i]):
-            mtz.batches.append(header)
-    asu, isym = asu_indices(table["hkl"], mtz.spacegroup)
-    columns = [
-        *index_columns(asu),
-        ("M/ISYM", "Y", isym),
-        ("BATCH", "B", batch),
-        *_intensities(table),
-        ("FRACTIONCALC", "R", table["partiality"]),
-        ("XDET", "R", table["x_cal"]),
-        ("YDET", "R", table["y_cal"]),
-        ("ROT", "R", rotation),
-        ("LP", "R", table["lp"]),
-        ("QE", "R", table["qe"]),
-        ("FLAG", "I", np.zeros(n)),
-    ]
-    fill(mtz, columns)
-    mtz.sort(5)
-    return mtz

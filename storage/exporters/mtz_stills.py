@@ -11,13 +11,10 @@ from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import asu_indices
 from dxdask.storage.exporters.indexed_stills import Stills, indexed_stills, place_of
-from dxdask.storage.exporters.mtz import (
-    PARTIALITY_THRESHOLD,
-    empty_mtz,
-    fill,
-    index_columns,
-)
+from dxdask.storage.exporters.mtz import empty_mtz, fill, index_columns
 from dxdask.storage.exporters.mtz_batches import batch_offsets, batches, dataset_numbers
+from dxdask.storage.exporters.mtz_unmerged import PARTIALITY_THRESHOLD
+from dxdask.storage.exporters.processing import Processing, history
 from dxdask.storage.exporters.whole_file import whole_file
 
 _NEEDED = (
@@ -27,7 +24,11 @@ _NEEDED = (
 
 
 def write_unmerged_stills(
-    path: str | Path, reflections: Reflections, experiments: ExperimentList, stills: Stills
+    path: str | Path,
+    reflections: Reflections,
+    experiments: ExperimentList,
+    stills: Stills,
+    processing: Processing | None = None,
 ) -> None:
     """Write observations of indexed stills: H K L M/ISYM BATCH I SIGI SCALEUSED FRACTIONCALC XDET
     YDET ROT LP FLAG.
@@ -42,6 +43,7 @@ def write_unmerged_stills(
     experiments : the runs, for cell, group and wavelength of the file.
     stills : the table of stills; image i of a run is its batch i + 1, after those of earlier
         runs.
+    processing : for the history of the file.
 
     Raises
     ------
@@ -53,6 +55,7 @@ def write_unmerged_stills(
     check(reflections, _NEEDED)
     found = indexed_stills(experiments, stills)
     mtz = empty_mtz(experiments, "Unmerged stills of dxdask")
+    mtz.history = history(processing)
     place = place_of(reflections, stills, found.rows)
     good = (place >= 0) & has_flag(reflections, Flag.INTEGRATED_SUM)
     good &= reflections["intensity_sum_variance"] > 0

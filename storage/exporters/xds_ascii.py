@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from dxdask.arrays import Floats
-from dxdask.columns import Flag, Reflections, check, has_flag, select
+from dxdask.columns import Reflections, check, select
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.storage.exporters.mtz import empty_mtz
+from dxdask.storage.exporters.mtz_unmerged import is_scaled
 from dxdask.storage.exporters.whole_file import whole_file
 
 NEEDED = ("hkl", "experiment", "flags", "x_cal", "y_cal", "z_cal", "lp", "scale", "intensity",
@@ -57,7 +58,7 @@ def write_xds_ascii(
         )
     mtz = empty_mtz(experiments, "")
     experiment = experiments[0]
-    good = has_flag(reflections, Flag.SCALED) & ~has_flag(reflections, Flag.BAD_FOR_SCALING)
+    good = is_scaled(reflections)
     if not good.any():
         raise InputError("no reflection is scaled: nothing to write; run scale")
     table = select(reflections, good)

@@ -84,7 +84,7 @@ def test_data_sets_of_an_mtz(tmp_path: Path) -> None:
 
 
 def test_data_sets_of_batches(tmp_path: Path) -> None:
-    from dxdask.storage.exporters.mtz import write_unmerged
+    from dxdask.storage.exporters.mtz_unmerged import write_unmerged
 
     table, models = runs(0.98, 0.9795, 0.98001)
     write_unmerged(tmp_path / "u.mtz", table, models)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dxdask.errors import InputError
-from dxdask.models.free_flags import FreeFlags, free_flags
-from dxdask.models.symmetry import possible_reflections
+from dxdask.models.free_flags import FreeFlags, free_flags, lattice_keys
+from dxdask.models.symmetry import asu_indices, possible_reflections
 
 CELL, GROUP = gemmi.UnitCell(70, 70, 90, 90, 90, 120), gemmi.SpaceGroup("P 3")
 HKL = possible_reflections(CELL, GROUP, d_min=2.5)
@@ -52,3 +52,19 @@ def test_references_that_do_not_fit_say_so() -> None:
     same = FreeFlags(hkl=HKL[:2], flag=np.ones(2, np.int32), cell=CELL)
     with pytest.raises(InputError, match="another reference"):
         free_flags(HKL, CELL, GROUP, same)
+
+
+@pytest.mark.parametrize("n_sets", [2, 20])
+def test_flags_follow_the_reflections_into_another_setting(n_sets: int) -> None:
+    """Data indexed by k, h, -l: the reflections that were free are those that are free."""
+    rng = np.random.default_rng(3)
+    _, orbit = np.unique(lattice_keys(HKL, CELL, GROUP), return_inverse=True)
+    theirs = rng.integers(0, n_sets, orbit.max() + 1).astype(np.int32)[orbit]
+    reference = FreeFlags(hkl=HKL, flag=theirs, cell=CELL)
+    h, k, l = HKL.T
+    other = np.column_stack((k, h, -l)).astype(np.int32)
+    np.testing.assert_array_equal(free_flags(other, CELL, GROUP, reference), theirs)
+    # in the asymmetric unit of the other setting, as merged files have them, and of half the data
+    found = asu_indices(other, GROUP)[0][::2]
+    half = FreeFlags(hkl=HKL[::2], flag=theirs[::2], cell=CELL)
+    np.testing.assert_array_equal(free_flags(found, CELL, GROUP, half), theirs[::2])

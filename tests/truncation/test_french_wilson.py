@@ -44,6 +44,32 @@ def test_amplitudes_are_those_of_exact_integration(
     assert s[0] == pytest.approx(expected[1], rel=2e-3)
 
 
+@pytest.mark.parametrize("ratio", [-3.5, -1.0, 0.0, 0.7, 2.0, 6.0, 60.0])
+def test_a_flat_prior_is_that_of_exact_integration(ratio: float) -> None:
+    """All positive intensities as likely: the posterior is a normal distribution cut at zero."""
+    cell, group = gemmi.UnitCell(40, 50, 60, 90, 90, 90), gemmi.SpaceGroup("P 21 21 21")
+    hkl = np.array([[1, 2, 3], [0, 2, 2], [5, 5, 5]], dtype=np.int32)
+    sigma = 3.0
+    intensity = np.array([ratio * sigma, ratio * sigma, 1000.0])
+    found = truncation_of(
+        hkl, intensity, np.full(3, sigma), cell=cell, group=group, min_reflections=4
+    )
+    assert found is not None
+    assert found.prior is None
+    f, f_sigma = found.amplitudes(intensity, np.full(3, sigma))
+
+    def density(j: float, power: float) -> float:
+        return j**power * np.exp(-((j - intensity[0]) ** 2 - min(intensity[0], 0) ** 2) / (2 * 9))
+
+    top = max(intensity[0], 0) + 12 * sigma
+    points = [max(intensity[0], 0.01), top / 3]
+    norm, mean, square = (
+        quad(density, 0, top, args=(p,), points=points, limit=500)[0] for p in (0.0, 0.5, 1.0)
+    )
+    np.testing.assert_allclose(f[:2], mean / norm, rtol=1e-3)
+    np.testing.assert_allclose(f_sigma[:2], np.sqrt(square / norm - (mean / norm) ** 2), rtol=5e-3)
+
+
 def test_a_very_negative_intensity_has_no_amplitude() -> None:
     f, s = french_wilson(
         np.array([-9000.0, -1.0, np.nan, 4.0]),

@@ -23,10 +23,11 @@ def parameters() -> Mapping[str, Parameters]:
 def _merge(scaled: StoredResult, names: list[str], given: Values) -> StepResult:
     from dxdask.merging import merge_by_wavelength
     from dxdask.merging.equivalents import NEEDED
+    from dxdask.merging.isa import isa_of
 
     columns = scaled.present([*NEEDED, "partiality", "z_cal"])
     table, experiments = scaled.of_runs(names, columns)
-    return merge_by_wavelength(table, experiments, given.merging)
+    return merge_by_wavelength(table, experiments, given.merging, isa_of(scaled.tables()))
 
 
 STEP = Step(
@@ -35,5 +36,5 @@ STEP = Step(
     parameters=parameters,
     build=one_task(_merge, "scale"),
     needs=("scale",),
-    version="4",
+    version="5",
 )

@@ -16,8 +16,9 @@ from dxdask.merging import merge
 from dxdask.models import Beam, Crystal, Experiment, ExperimentList, Goniometer, Scan
 from dxdask.models.vectors import rotation_matrix
 from dxdask.scaling import scale
-from dxdask.storage.exporters.mtz import write_merged, write_unmerged
+from dxdask.storage.exporters.mtz import write_merged
 from dxdask.storage.exporters.mtz_batches import batch_offsets
+from dxdask.storage.exporters.mtz_unmerged import write_unmerged
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from dxdask.errors import InputError
 from dxdask.merging import MergingParameters, merge
 from dxdask.scaling import scale
 from dxdask.storage.exporters.mmcif import write_unmerged_mmcif
-from dxdask.storage.exporters.mtz import merged_mtz, unmerged_mtz
+from dxdask.storage.exporters.mtz import merged_mtz
+from dxdask.storage.exporters.mtz_unmerged import unmerged_mtz
 from dxdask.storage.exporters.xds_ascii import write_shelx_hkl, write_xds_ascii
 
 

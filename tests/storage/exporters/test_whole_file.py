@@ -111,12 +111,18 @@ except StoreWriteError as error:
         "mtz.spacegroup = gemmi.SpaceGroup(1)\n"
         "mtz.set_data(np.ones((9000, 3), np.float32))\n"
         "---with whole_file(path) as aside:\n    mtz.write_to_file(str(aside))",
+        "import gemmi\n"
+        "from dxdask.storage.exporters.mmcif import write_document\n"
+        "document = gemmi.cif.Document()\n"
+        "loop = document.add_new_block('a').init_loop('_refln.', ['index_h'])\n"
+        "for i in range(50000): loop.add_row([str(i)])\n"
+        "---write_document(path, document)",
         "import h5py\n"
         "from dxdask.storage.exporters.whole_file import whole_file\n"
         "---with whole_file(path) as aside, h5py.File(aside, 'w') as file:\n"
         "    file['a'] = np.ones(50000)",
     ],
-    ids=["png", "csv", "mtz", "hdf5"],
+    ids=["png", "csv", "mtz", "mmcif", "hdf5"],
 )
 def test_a_full_disk_leaves_nothing(tmp_path: Path, code: str) -> None:
     fails_on_a_full_disk(code, tmp_path)

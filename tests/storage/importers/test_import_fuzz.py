@@ -15,7 +15,7 @@ import pytest
 from support.processed_files import write_job, xds_text
 
 from dxdask.errors import DxdaskError
-from dxdask.storage.exporters import mtz
+from dxdask.storage.exporters import mtz_unmerged
 from dxdask.storage.importers import read_runs
 from dxdask.storage.importers.dials.files import read_experiments
 from dxdask.storage.importers.dials.reflections import read_reflections
@@ -134,7 +134,7 @@ def test_mutated_mtz(tmp_path: Path) -> None:
     expt, refl = write_job(tmp_path, "integrate")
     experiments = read_experiments(expt)
     path = tmp_path / "a.mtz"
-    mtz.write_unmerged(path, read_reflections(refl, experiments), experiments)
+    mtz_unmerged.write_unmerged(path, read_reflections(refl, experiments), experiments)
     file = gemmi.read_mtz_file(str(path))
     file.set_data(np.array(file, copy=True)[:20])
     file.write_to_file(str(path))
