@@ -45,7 +45,7 @@ def read_jobs(paths: Sequence[Path], supplement: Supplement) -> list[RunSource]:
     for job in paired(paths):
         check_counts(job)
         if all(e.scan is None or e.scan.is_still for e in job.models.experiments):
-            runs += read_stills(job)
+            runs += read_stills(job, supplement.step)
             continue
         _require_sweeps(job)
         runs += _runs_of(job, supplement)
