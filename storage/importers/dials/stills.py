@@ -20,6 +20,7 @@ from dxdask.fate import Fate
 from dxdask.models import Crystal, Experiment
 from dxdask.storage.formats import ImportedResult, RunSource
 from dxdask.storage.importers.dials.jobs import DialsJob
+from dxdask.storage.importers.dials.lookups import with_lookups
 from dxdask.storage.importers.dials.reflections import from_dials_columns
 from dxdask.storage.importers.dials.steps import in_tabulated_setting
 from dxdask.storage.importers.dials.stills_runs import (
@@ -148,7 +149,8 @@ def _with_stills(
         ),
     )
     files = (*run.files, *job.files)
-    return replace(run, experiment=models, files=files, results=(result,))
+    run = replace(run, experiment=models, files=files, results=(result,))
+    return with_lookups(job, run, job.models.imagesets[first.run])
 
 
 def _moved(one: Experiment, other: Experiment) -> bool:
