@@ -51,7 +51,7 @@ def estimate_gain(
     ChunkError
         A chunk cuts a frame.
     InputError
-        Frames do not hold the panels, or are not integers.
+        Frames do not hold the panels, or are no numbers.
     """
     parameters = parameters or GainParameters()
     require_counts(frames, experiment)

@@ -70,7 +70,7 @@ def find_bad_pixels(
     Raises
     ------
     InputError
-        Frames do not hold the panels, or are not integers; an image is not in the run.
+        Frames do not hold the panels, or are no numbers; an image is not in the run.
     ParameterError
         Both images and image_range are given.
     """
@@ -147,7 +147,7 @@ class EvidenceOfRun:
     Parameters
     ----------
     experiment, mask : of the run; mask (slow, fast), True is good.
-    dtype : of the frames, integers.
+    dtype : of the frames, integers or floating.
     n_most : largest number of frames.
     """
 

@@ -8,10 +8,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dxdask.analysis.images import fixed_point
 from dxdask.arrays import Floats, Mask
 
 # counts from here on are not used, so that sums of squares stay exact in 64 bits
 LARGEST = 1 << 24
+SCALED = 2.0**26
+"""Largest floating count after scaling: 2000 squares of it are within 64 bits."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -76,7 +79,7 @@ def index_of_dispersion(
 
     Parameters
     ----------
-    image : (slow, fast) integers, counts. good : (slow, fast), True is good.
+    image : (slow, fast) counts, integers or floating. good : (slow, fast), True is good.
     trusted : smallest and largest trusted count.
     kernel_size : half width of the window along slow and fast, pixels.
     pedestal : counts without photons, subtracted from the mean.
@@ -84,10 +87,30 @@ def index_of_dispersion(
     Returns
     -------
     (slow, fast) float64, counts per photon; NaN where a pixel of the window is not good or outside
-    the image, or the mean is not above 0. Sums of counts are exact.
+    the image, or the mean is not above 0. Sums of counts are exact; floating counts are rounded to
+    the 2^26th part of the largest.
     """
+    low, high = max(trusted[0], -LARGEST + 1), min(trusted[1], LARGEST - 1)
+    if image.dtype.kind != "f":
+        return _exact(image, good, (low, high), kernel_size, pedestal)
+    inside = np.isfinite(image) & (np.abs(image) < LARGEST)
+    largest = float(np.abs(image[inside]).max(initial=1e-9))
+    factor = 2.0 ** np.floor(np.log2(SCALED / largest))
+    whole, used = fixed_point(image, good, (low, high), factor)
+    limit = int(SCALED)
+    return _exact(whole, used, (-limit, limit), kernel_size, pedestal * factor) / factor
+
+
+def _exact(
+    image: NDArray[Any],
+    good: Mask,
+    trusted: tuple[int, int],
+    kernel_size: tuple[int, int],
+    pedestal: float,
+) -> Floats:
+    """Return the ratios of integers, whose sums of squares stay within 64 bits."""
     out = np.empty(image.shape, np.float64)
-    limits = np.array([max(trusted[0], -LARGEST + 1), min(trusted[1], LARGEST - 1)], np.int64)
+    limits = np.array(trusted, np.int64)
     columns = np.zeros((3, image.shape[1]), np.int64)
     half = (int(kernel_size[0]), int(kernel_size[1]))
     image, good = np.ascontiguousarray(image), np.ascontiguousarray(good)

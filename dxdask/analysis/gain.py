@@ -62,7 +62,7 @@ def estimate_gain(
 
     Parameters
     ----------
-    frames : (frame, slow, fast) integers, counts, all frames of the run.
+    frames : (frame, slow, fast) counts, all frames of the run.
     experiment : its models; the panels are used.
     mask : (slow, fast), True is good; None for all.
     parameters : window and sample.
@@ -77,7 +77,7 @@ def estimate_gain(
     Raises
     ------
     InputError
-        The frames do not hold the panels, or are not integers; no image gives a gain.
+        The frames do not hold the panels, or are no numbers; no image gives a gain.
     """
     parameters = parameters or GainParameters()
     require_counts(frames, experiment)

@@ -81,19 +81,32 @@ def trusted_counts(panel: Panel) -> tuple[int, int]:
 
 
 def require_counts(frames: Any, experiment: Experiment) -> None:
-    """Check that frames are integers and hold all panels; frames has a shape and a dtype.
+    """Check that frames are numbers and hold all panels; frames has a shape and a dtype.
 
     Raises
     ------
     InputError
-        The frames are not integers, or do not hold the panels.
+        The frames are not integers or floating, or do not hold the panels.
     """
     shape = tuple(frames.shape)
     if len(shape) != 3:
         raise InputError(f"frames of {experiment.run} are {shape}; give (frame, slow, fast)")
     experiment.detector.require_room(shape, f"frames of {experiment.run} are")
-    if not np.issubdtype(frames.dtype, np.integer):
+    if frames.dtype.kind not in "iuf":
         raise InputError(
             f"frames of {experiment.run} are of dtype {frames.dtype}; pixels are judged by their "
-            "counts: give the integers as they were recorded"
+            "counts: give integers or floating numbers"
         )
+
+
+def fixed_point(
+    image: NDArray[Any], good: Mask, trusted: tuple[int, int], factor: float
+) -> tuple[NDArray[np.int64], Mask]:
+    """Return floating counts (slow, fast) times a factor as integers, and the pixels to use.
+
+    Sums of integers are exact, in any order. trusted : of `trusted_counts`; pixels outside, and
+    those that are no number, are not used.
+    """
+    usable = np.isfinite(image) & (image > trusted[0] - 1) & (image < trusted[1] + 1)
+    values = np.where(usable, image, 0.0).astype(np.float64)
+    return np.rint(values * factor).astype(np.int64), np.asarray(good & usable)

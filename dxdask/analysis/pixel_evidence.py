@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dxdask.analysis.images import trusted_counts
+from dxdask.analysis.images import fixed_point, trusted_counts
 from dxdask.arrays import Mask
 from dxdask.models import Beam, Panel
 from dxdask.spotfinding.thresholds import threshold_of
@@ -23,6 +23,8 @@ from dxdask.spotfinding.thresholds.parameters import ThresholdParameters
 NEVER = int(np.iinfo(np.int32).min)
 VARIES = NEVER + 1
 _CUT = int(np.iinfo(np.int32).max)
+PARTS = 256
+"""Parts of a floating count that evidence counts: floating frames are rounded to them."""
 
 
 class PanelEvidence(NamedTuple):
@@ -34,14 +36,16 @@ class PanelEvidence(NamedTuple):
     counts : (3, slow, fast) uint16, or uint32 for more images: numbers of images in which the pixel
         is good and its count trusted; of those, in which it is strong; and in which it is brighter
         than each of its eight neighbours.
-    total : sum of the trusted counts, int64.
-    constant : its count if it is always the same, int32; else NEVER or VARIES.
+    total : sum of the trusted counts, int64, in units of 1 / parts.
+    constant : its count if it is always the same, int32, likewise; else NEVER or VARIES.
+    parts : 1; of floating frames `PARTS`.
     """
 
     n_images: int
     counts: NDArray[Any]
     total: NDArray[np.int64]
     constant: NDArray[np.int32]
+    parts: int = 1
 
     @property
     def n_used(self) -> NDArray[Any]:
@@ -66,7 +70,7 @@ class EvidenceOfPanel:
     ----------
     panel, beam, parameters : for the threshold of strong pixels.
     good : (slow, fast), True is good.
-    dtype : of the frames, integers.
+    dtype : of the frames, integers or floating.
     n_most : largest number of images.
     """
 
@@ -85,6 +89,7 @@ class EvidenceOfPanel:
         self._threshold = threshold_of(panel, beam, of_image, parameters, gain=panel.gain)
         low, high = panel.trusted_range
         self._trusted = low - panel.pedestal, high - panel.pedestal
+        self._parts = PARTS if dtype.kind == "f" else 1
         self._limits = np.array(trusted_counts(panel), np.int64)
         self._counts = np.zeros((3, *good.shape), kind)
         self._total = np.zeros(good.shape, np.int64)
@@ -95,19 +100,24 @@ class EvidenceOfPanel:
     def add(self, frame: NDArray[Any]) -> bool:
         """Add a stored frame (slow, fast); return True if any pixel on the panel is trusted."""
         image = np.ascontiguousarray(frame[self._panel.slices])
-        if not _usable(image, self._good, self._limits, self._work):
+        whole, good = image, self._good
+        limits = self._limits
+        if self._parts > 1:
+            whole, good = fixed_point(image, good, trusted_counts(self._panel), self._parts)
+            limits = np.array([-(2**62), 2**62], np.int64)
+        if not _usable(whole, good, limits, self._work):
             return False
         pedestal = self._panel.pedestal
         strong = self._threshold(
-            image - np.float64(pedestal) if pedestal else image, self._good, self._trusted
+            image - np.float64(pedestal) if pedestal else image, good, self._trusted
         )
-        _add(image, strong, self._work, self._counts, self._total, self._constant)
+        _add(whole, strong, self._work, self._counts, self._total, self._constant)
         self._n_images += 1
         return True
 
     def result(self) -> PanelEvidence:
         """Return the evidence of the frames added."""
-        return PanelEvidence(self._n_images, self._counts, self._total, self._constant)
+        return PanelEvidence(self._n_images, self._counts, self._total, self._constant, self._parts)
 
 
 def combine_panel_evidence(parts: Sequence[PanelEvidence]) -> PanelEvidence:
@@ -117,11 +127,21 @@ def combine_panel_evidence(parts: Sequence[PanelEvidence]) -> PanelEvidence:
     counts = np.zeros(parts[0].counts.shape, kind)
     total = np.zeros(counts.shape[1:], np.int64)
     constant = np.full(total.shape, NEVER, np.int32)
+    finest = max(p.parts for p in parts)
     for part in parts:
         counts += part.counts
-        total += part.total
-        _join_constants(part.constant, constant)
-    return PanelEvidence(n_images, counts, total, constant)
+        factor = finest // part.parts
+        total += part.total * factor
+        _join_constants(_finer(part.constant, factor), constant)
+    return PanelEvidence(n_images, counts, total, constant, finest)
+
+
+def _finer(constant: NDArray[np.int32], factor: int) -> NDArray[np.int32]:
+    """Return constants of frames of integers in the unit of floating ones, smaller by a factor."""
+    if factor == 1:
+        return constant
+    scaled = np.clip(constant.astype(np.int64) * factor, VARIES + 1, _CUT).astype(np.int32)
+    return np.where(constant > VARIES, scaled, constant)
 
 
 def _count_type(n_images: int) -> np.dtype[Any]:

@@ -86,13 +86,13 @@ def _of_panel(
     candidate = (e.n_strong >= p.fraction * e.n_used) | (e.n_high >= p.fraction * e.n_used)
     candidate |= e.constant > VARIES
     slow, fast = np.nonzero(good & (candidate | ~seen) & (e.n_images > 0))
-    n, total = e.n_used[slow, fast].astype(np.float64), e.total[slow, fast]
+    n, total = e.n_used[slow, fast].astype(np.float64), e.total[slow, fast] / e.parts
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total / n - panel.pedestal
         fraction = e.n_strong[slow, fast] / n
     around, n_around = np.empty((len(slow), 3)), np.empty(len(slow), np.int64)
     _surroundings(e.total, e.n_used, slow, fast, around, n_around)
-    around -= panel.pedestal
+    around = around / e.parts - panel.pedestal
     darker, brighter, brightest = around.T
     limit = np.log(p.significance / n_pixels)
 
@@ -110,8 +110,8 @@ def _of_panel(
     )
     steady = (n_high >= p.fraction * n) & (by_chance < np.exp(limit))
     reason[above & alone & steady & (n_around > 0)] = HOT
-    constant = e.constant[slow, fast].astype(np.float64)
-    never_moves = (constant > VARIES) & (darker > 0)
+    never_moves = (e.constant[slow, fast] > VARIES) & (darker > 0)
+    constant = e.constant[slow, fast] / e.parts
     photons = (constant - panel.pedestal) / panel.gain
     chance = _log_chance(n, photons, darker / panel.gain)
     reason[never_moves & (chance < limit)] = DEAD

@@ -69,7 +69,7 @@ def on_store(
             file: File = None,
             json: Json = False,
         ) -> None:
-            paths, parameters = _read(model, given, file, groups)
+            paths, parameters = read_given(model, given, file, groups)
             if config:
                 return output.configuration(parameters, expert, groups)
             return work(paths, parameters, json)
@@ -97,7 +97,7 @@ def making_store(
             file: File = None,
             json: Json = False,
         ) -> None:
-            paths, parameters = _read(model, given, file)
+            paths, parameters = read_given(model, given, file)
             if config:
                 return output.configuration(parameters, expert)
             return work(paths, cast(Out, out), parameters, json)
@@ -150,8 +150,9 @@ def after(name: str) -> Callable[[AfterStep], AfterStep]:
     return add
 
 
-def _read(
+def read_given(
     model: str, given: list[str] | None, file: Path | None, groups: Collection[str] | None = None
 ) -> tuple[list[str], Any]:
+    """Return the paths, and the parameters of a model, that a command is given."""
     paths, texts = arguments.split(given or [])
     return paths, arguments.read_parameters(resolve_name(model), file, texts, groups)

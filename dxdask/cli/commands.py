@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dxdask.cli import arguments, output
-from dxdask.cli.app import add_step, making_store
+from dxdask.cli.app import add_step, app, making_store, read_given
 from dxdask.cli.logs import log_to
+from dxdask.cli.options import Arguments, Config, Expert, File, Formats, Json, Output
 from dxdask.cli.overview import as_data, overview
 from dxdask.cli.summary import summary_lines
 from dxdask.pipeline.steps import all_steps
@@ -19,11 +20,27 @@ if TYPE_CHECKING:
 ADDED = {"pedestal"}  # also takes files
 
 
-@making_store(
-    "import", "dxdask.pipeline.import_parameters:ImportCommandParameters", Path("imported.zarr")
-)
-def import_(paths: list[str], out: Path, parameters: ImportCommandParameters, json: bool) -> None:
+@app.command("import")
+def import_(
+    given: Arguments = None,
+    out: Output = Path("imported.zarr"),
+    config: Config = False,
+    expert: Expert = 0,
+    file: File = None,
+    json: Json = False,
+    formats: Formats = False,
+) -> None:
     """Read frames (NXmx, CBF, SMV), or results (.expt, .refl, MTZ, XDS), into a store."""
+    if formats:
+        return _list_formats(json)
+    model = "dxdask.pipeline.import_parameters:ImportCommandParameters"
+    paths, parameters = read_given(model, given, file)
+    if config:
+        return output.configuration(parameters, expert)
+    return _import(paths, out or Path("imported.zarr"), parameters, json)
+
+
+def _import(paths: list[str], out: Path, parameters: ImportCommandParameters, json: bool) -> None:
     from dxdask.pipeline import ensemble
 
     arguments.need(paths or parameters.template, "import", "files")
@@ -34,6 +51,27 @@ def import_(paths: list[str], out: Path, parameters: ImportCommandParameters, js
         output.lines(output.problems(store, "import"))
     if json:
         output.as_json(as_data(store))
+
+
+def _list_formats(json: bool) -> None:
+    """Print the registered formats, of which a file is read by the first that claims it."""
+    from dxdask.storage.formats import formats
+
+    rows = [
+        {
+            "name": one.name,
+            "priority": one.priority,
+            "suffixes": list(one.suffixes),
+            "description": one.description,
+        }
+        for one in formats()
+    ]
+    if json:
+        output.as_json({"formats": rows})
+        return
+    width = max(len(str(row["name"])) for row in rows)
+    for row in rows:
+        output.line(f"{row['name']:<{width}}  {row['priority']:>3}  {row['description']}")
 
 
 @making_store(

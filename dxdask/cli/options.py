@@ -34,3 +34,4 @@ File = Annotated[
     typer.Option("-p", "--parameters", help="a YAML or TOML file of parameters", callback=at_home),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print the tables as JSON instead")]
+Formats = Annotated[bool, typer.Option("--formats", help="list the registered formats, and stop")]

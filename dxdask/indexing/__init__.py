@@ -10,8 +10,8 @@ candidates, ranking, macrocycles, refinement_settings : the best lattice, and it
 assign, assign_local, sweeps : Miller indices of spots of one lattice or several.
 lattices, misorientation, primitive_cells : more lattices in a sweep.
 superlattice : spots between the points of the lattice.
-fit_quality, fates, causes, trial_fit : whether a lattice fits, what became of the spots, and what
-    is wrong where none fits.
+fit_quality, refined_fit, fates, causes, trial_fit : whether a lattice or refined models fit, what
+    became of the spots, and what is wrong where none fits.
 search_beam_position : the step that finds the beam centre.
 known_symmetry, conventional, lattice_symmetry : space group and cell of a lattice.
 refine_bravais_settings, correlation, setting : the settings of higher symmetry, and the choice of

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dxdask.arrays import Integers
-from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import ConvergenceError
-from dxdask.geometry.required import require_crystal
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.models import ExperimentList
+from dxdask.refinement.geometry import goniometer_frames, settings_at
 
 FEWEST_SPOTS = 25
 """Spots of a run that are judged; fewer may deviate by chance."""
@@ -93,18 +93,18 @@ def misfit(
 ) -> float:
     """Return the rms distance of spots from their index, in units of that of points at random.
 
-    rows : of indexed spots, each with the crystal of its experiment; 1 without any.
+    rows : of indexed spots, each with the crystal of its experiment, as it is at the spot's z if it
+        varies along the scan; 1 without any.
     """
     if not len(rows):
         return 1.0
-    of = table["experiment"][rows]
-    squares = 0.0
-    for i in np.unique(of).tolist():
-        crystal = require_crystal(experiments[i])
-        mine = rows[of == i]
-        off = table["rlp"][mine] @ np.linalg.inv(crystal.a).T - table["hkl"][mine]
-        squares += float(np.sum(off**2))
-    return float(np.sqrt(squares / (3 * len(rows))) / (tolerance / np.sqrt(3.0)))
+    part = select(table, rows)
+    of = part["experiment"]
+    frames, _ = goniometer_frames(experiments)
+    settings = settings_at(experiments, of, part["z"])
+    at_datum = np.einsum("nij,nj->ni", frames[of], part["rlp"])
+    off = np.linalg.solve(settings, at_datum[..., None])[..., 0] - part["hkl"]
+    return float(np.sqrt(np.mean(off**2)) / (tolerance / np.sqrt(3.0)))
 
 
 def _rmsds(table: Reflections, rows: Integers, experiments: ExperimentList) -> tuple[float, float]:

@@ -285,3 +285,14 @@ class BravaisParameters(Parameters):
     lepage_max_delta: float = parameter(
         5.0, "Largest Le Page delta of a lattice symmetry.", unit="degree", ge=0
     )
+
+
+class RefinedFitParameters(Parameters):
+    """What is accepted of `refine`."""
+
+    accept_poor_fit: bool = parameter(
+        False,
+        "Accept refined models that fit the spots of a run hardly better than any other would, "
+        "whose cell changed beyond reason, or that leave out most reflections: then a warning, "
+        "else an error.",
+    )

@@ -49,6 +49,8 @@ def with_details(
     summary, halves = summary_tables(
         found, half_sets, merged, (shells, overall), second.values[:, 0], cell, group
     )
+    if parameters.cc_one_half_method == "half_dataset":
+        shells, overall = _with_half_sets(shells, halves), _with_half_sets(overall, halves)
     limits = limits_table(half_sets, merged, table["hkl"], cell, group, parameters.resolution)
     runs = run_tables(found, result.experiments, cell, parameters.resolution)
     truncation = truncation_of(
@@ -74,6 +76,16 @@ def with_details(
         ),
         messages=(*result.messages, *_messages(truncation, limits, table, parameters)),
     )
+
+
+def _with_half_sets(table: Table, halves: Table) -> Table:
+    """Return `shells` or `overall` with the CC1/2 of random half-sets.
+
+    halves : a row for each shell, and the last one overall.
+    """
+    of = halves.rows[:-1] if table.name == "shells" else halves.rows[-1:]
+    rows = [{**row, "cc_half": half["cc_half"]} for row, half in zip(table.rows, of, strict=True)]
+    return replace(table, rows=rows)
 
 
 def amplitude_columns(table: Reflections, truncation: Truncation | None) -> Reflections:

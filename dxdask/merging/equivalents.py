@@ -1,8 +1,8 @@
 """Sums over the observations of each unique reflection, in two passes.
 
 First pass: number, sum w, sum w I of I(+) and of I(-). They give <I> = sum w I / sum w, w =
-1/variance. Second pass, which needs <I>: sum |I - <I>|, sum w (I - <I>)^2 and sum I, Friedel mates
-together. Sums of two sets of observations are added by `combine_equivalents`.
+1/variance. Second pass, which needs <I>: sum |I - <I>|, sum w (I - <I>)^2, sum I and sum w^2,
+Friedel mates together. Sums of two sets of observations are added by `combine_equivalents`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dxdask.models.symmetry import asu_indices, is_absent, is_centric, pack, spa
 
 NEEDED = ("experiment", "hkl", "flags", "intensity", "intensity_variance")
 N_FIRST = 3
-N_SECOND = 3
+N_SECOND = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class EquivalentSums:
     ----------
     keys : (n,) packed indices in the asymmetric unit, ascending, each once.
     values : (n, m) sums. First pass: count, sum w, sum w I of I(+), then of I(-). Second pass:
-        sum |I - <I>|, sum w (I - <I>)^2, sum I.
+        sum |I - <I>|, sum w (I - <I>)^2, sum I, sum w^2.
     """
 
     keys: NDArray[np.int64]
@@ -57,6 +57,7 @@ def _second_sums(place, mean, intensity, variance, out):  # type: ignore[no-unty
         out[place[i], 0] += abs(deviation)
         out[place[i], 1] += deviation * deviation / variance[i]
         out[place[i], 2] += intensity[i]
+        out[place[i], 3] += variance[i] ** -2.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -133,7 +134,7 @@ def second_pass(
     group: gemmi.SpaceGroup,
     first: EquivalentSums,
 ) -> EquivalentSums:
-    """Return sum |I - <I>|, sum w (I - <I>)^2 and sum I of these rows.
+    """Return sum |I - <I>|, sum w (I - <I>)^2, sum I and sum w^2 of these rows.
 
     first : sums of the first pass over all rows, which give <I>.
     """
@@ -154,12 +155,28 @@ def mean_intensity(first: EquivalentSums) -> Floats:
     return np.asarray((v[:, 2] + v[:, 5]) / (v[:, 1] + v[:, 4]))
 
 
-def internal_variance(first: EquivalentSums, second: EquivalentSums) -> Floats:
-    """Return the variance of <I> (n,) by their scatter; nan where there is one observation."""
+def scatter_variance(first: EquivalentSums, second: EquivalentSums) -> Floats:
+    """Return the variance of <I> (n,), 1 / sum w times the reduced chi squared of its equivalents.
+
+    nan where there is one observation.
+    """
     v = first.values
     n = v[:, 0] + v[:, 3]
     degrees = np.where(n > 1, n - 1, np.nan)
     return np.asarray(second.values[:, 1] / degrees / (v[:, 1] + v[:, 4]))
+
+
+def internal_variance(first: EquivalentSums, second: EquivalentSums) -> Floats:
+    """Return the variance of <I> (n,) by the scatter of its equivalents, as cctbx defines it.
+
+    The unbiased weighted sample variance, sum w / ((sum w)^2 - sum w^2) sum w (I - <I>)^2 (GNU
+    Scientific Library, "Weighted samples"), divided by the number of observations
+    (`merge_equivalents` of cctbx.miller). nan where there is one observation.
+    """
+    v = first.values
+    n, w = v[:, 0] + v[:, 3], v[:, 1] + v[:, 4]
+    freedom = np.where(n > 1, w**2 - second.values[:, 3], np.nan)
+    return np.asarray(w / freedom * second.values[:, 1] / n)
 
 
 def merged_table(

@@ -16,9 +16,9 @@ from dxdask.merging.equivalents import (
     EquivalentSums,
     combine_equivalents,
     first_pass,
-    internal_variance,
     mergeable,
     merged_table,
+    scatter_variance,
     second_pass,
 )
 from dxdask.merging.parameters import MergingParameters
@@ -168,8 +168,8 @@ def _merged(table: Reflections) -> MergedIntensities:
 def _statistics_of(
     merged: MergedIntensities, first: EquivalentSums, second: EquivalentSums
 ) -> Statistics:
-    variance = internal_variance(first, second)
-    deviation, _, total = second.values.T
+    variance = scatter_variance(first, second)
+    deviation, _, total, _ = second.values.T
 
     def statistics(rows: Mask) -> dict[str, float | None]:
         factors = r_factors(deviation[rows], merged.n[rows], total[rows])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from dxdask.parameters import Parameters, parameter
 
 
@@ -58,6 +60,12 @@ class MergingParameters(Parameters):
     use_internal_variance: bool = parameter(
         False,
         "Use the internal variance of the equivalents where it is larger than the propagated one.",
+        expert=1,
+    )
+    cc_one_half_method: Literal["sigma_tau", "half_dataset"] = parameter(
+        "sigma_tau",
+        "CC1/2 of the tables by shell and overall: from the scatter of the equivalents, or of two "
+        "random half-sets.",
         expert=1,
     )
     truncate: bool = parameter(

@@ -10,14 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dxdask.models.pixel_maps import PixelMaps
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.models.pixel_maps import PixelMaps, require_maps_of
 from dxdask.pipeline.declaration import Extras, Values
 from dxdask.pipeline.inputs import RunInput
 from dxdask.spotfinding.parameters import LookupParameters
+from dxdask.storage.importers.dials.lookups import read_dials_map
+from dxdask.storage.importers.dials.masks import read_dials_mask
+from dxdask.storage.importers.dials.pickled import is_pickled
 from dxdask.storage.store import masks
 from dxdask.storage.store.store import Store
 
-_READ: Mapping[str, Callable[[Path, str], Any]] = {
+_READ: Mapping[str, Callable[[Path, str], NDArray[Any]]] = {
     "mask": masks.read_mask,
     "gain_map": masks.read_gain_map,
     "pedestal_map": masks.read_pedestal_map,
@@ -39,11 +45,24 @@ def lookups(runs: Sequence[RunInput], parameters: LookupParameters) -> Extras:
         path = getattr(parameters, name)
         if path is None:
             continue
-        values[name] = _READ[name](path, f"lookup.{name}")
+        values[name] = _values(name, path, runs)
         for run in runs:
             masks.check_size(f"lookup.{name}={path}", values[name].shape, run.name, run.shape[1:])
     contents = {f"lookup.{name}": masks.digest(value) for name, value in values.items()}
     return Extras(values=values, contents=contents)
+
+
+def _values(name: str, path: Path, runs: Sequence[RunInput]) -> NDArray[Any]:
+    """Return the values (slow, fast) of a file, those of DIALS placed by the panels of the runs."""
+    if not runs or not is_pickled(path):
+        return _READ[name](path, f"lookup.{name}")
+    detector, shape = runs[0].experiment.detector, runs[0].shape[1:]
+    if name == "mask":
+        return read_dials_mask(path, detector, shape)
+    found = read_dials_map(path, detector, shape)
+    found[np.isnan(found) & (detector.panel_map(shape) < 0)] = 1.0 if name == "gain_map" else 0.0
+    require_maps_of(detector, PixelMaps(**{name.removesuffix("_map"): found}), runs[0].name)
+    return found
 
 
 def maps_of_find_spots(store: Store, runs: Sequence[RunInput], given: Values) -> Extras:

@@ -78,18 +78,19 @@ class LookupParameters(Parameters):
     """Files of pixel values."""
 
     mask: Path | None = parameter(
-        None, "A .npy file of booleans (slow, fast), true where a pixel is good."
+        None,
+        "A .npy file of booleans (slow, fast), true where a pixel is good, or a mask of DIALS.",
     )
     gain_map: Path | None = parameter(
         None,
-        "A .npy file (slow, fast), counts per photon of each pixel, in place of the gains of the "
-        "panels. `integrate` takes it from here.",
+        "A .npy file (slow, fast) or a map of DIALS, counts per photon of each pixel, in place of "
+        "the gains of the panels. `integrate` takes it from here.",
         unit="counts/photon",
     )
     pedestal_map: Path | None = parameter(
         None,
-        "A .npy file (slow, fast), counts without photons of each pixel, in place of the "
-        "pedestals of the panels. `integrate` takes it from here.",
+        "A .npy file (slow, fast) or a map of DIALS, counts without photons of each pixel, in "
+        "place of the pedestals of the panels. `integrate` takes it from here.",
         unit="counts",
     )
 

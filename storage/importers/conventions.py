@@ -1,4 +1,4 @@
-"""Conventions of detectors and beamlines that the headers of CBF and SMV images do not give.
+"""Conventions of detectors and beamlines that CBF, SMV and HDF5 files do not give.
 
 The table is `conventions.toml` beside this module, with its sources. A beamline adds entries by a
 file of the same form, `input.conventions=FILE`, or by a package with an entry point in the group
@@ -109,16 +109,18 @@ class Convention(Period):
     """Conventions of a detector; None where the entry has no value. Units as of the models.
 
     match : expressions by key of the header, all of which have to be found; a key that begins with
-        "*" is any that ends so. axis : the spindle. axes, names : of several axes, from the crystal
-        outwards. two_theta_axis : about which the detector swings. turn_about_beam : degree, of a
-        d*TREK detector; use_distortion : of its vectors.
+        "*" is any that ends so. axis : the spindle. reverse_axis : it is opposite to that of an
+        HDF5 file without depends_on. axes, names : of several axes, from the crystal outwards.
+        two_theta_axis : about which the detector swings. turn_about_beam : degree, of a d*TREK
+        detector; use_distortion : of its vectors.
     """
 
     name: str = ""
     source: str = ""
-    format: Literal["", "cbf", "smv"] = ""
+    format: Literal["", "cbf", "smv", "nxmx"] = ""
     match: dict[str, str] = Field(default_factory=dict)
     axis: tuple[float, float, float] | None = None
+    reverse_axis: bool | None = None
     axes: tuple[tuple[float, float, float], ...] | None = None
     kappa: Kappa | None = None
     names: tuple[str, ...] | None = None

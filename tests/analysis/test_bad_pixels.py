@@ -270,8 +270,8 @@ def test_bad_input_is_reported() -> None:
         find(example, image_range=[20, 15])
     with pytest.raises(ParameterError, match="one of them"):
         find(example, images=[11], image_range=[11, 12])
-    with pytest.raises(InputError, match=r"float32.*recorded"):
-        find(replace(example, frames=example.frames.astype(np.float32)))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"complex64.*floating numbers"):
+        find(replace(example, frames=example.frames.astype(np.complex64)))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="size of the frames"):
         find(replace(example, mask=example.mask[:20]))
 
@@ -312,3 +312,33 @@ def test_strong_pixels_are_those_of_dials(shared: Path, tmp_path: Path) -> None:
     result = find_bad_pixels([frames], ExperimentList.of([experiment]), None, parameters)
     rows = result.table("pixels").rows
     assert {(r["slow"], r["fast"]) for r in rows if (r["fraction"] or 0) >= 0.5} == theirs
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.37])
+def test_floating_frames_have_the_same_bad_pixels(scale: float) -> None:
+    example = bad_detector()
+    panel = example.experiment.detector.panels[0]
+    low, high = panel.trusted_range
+    scaled = replace(panel, gain=panel.gain * scale, trusted_range=(low, high * scale))
+    experiment = replace(example.experiment, detector=Detector(panels=(scaled,)))
+    frames = (example.frames * scale).astype(np.float32)
+    changed = replace(example, frames=frames, experiment=experiment)  # type: ignore[arg-type]
+    result = find(changed)
+    assert found_in(result) == example.truth
+    rows = {(r["slow"], r["fast"]): r for r in result.table("pixels").rows}
+    y, x = HOT[2]
+    assert rows[y, x]["value"] == pytest.approx(frames[:, y, x].mean(), rel=1e-3)
+
+
+def test_runs_of_integers_and_of_floating_numbers_are_judged_together() -> None:
+    example = bad_detector()
+    models = [example.experiment, replace(example.experiment, run="other", identifier="other")]
+    frames = [example.frames[:30], example.frames[30:].astype(np.float32)]
+    scans = [replace(m.scan, image_range=(1, 30)) if m.scan else None for m in models]
+    experiments = ExperimentList.of(
+        [replace(m, scan=s) for m, s in zip(models, scans, strict=True)]
+    )
+    result = find_bad_pixels(frames, experiments, [example.mask] * 2)
+    whole = find(example)
+    every = [r for r in result.table("pixels").rows if r["run"] not in ("run", "other")]
+    assert {(r["slow"], r["fast"]): r["reason"] for r in every} == found_in(whole)

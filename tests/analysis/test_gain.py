@@ -178,8 +178,8 @@ def test_bad_input_is_reported() -> None:
         estimate_gain(np.zeros_like(frames), made(frames))
     with pytest.raises(InputError, match="no gain can be estimated from 3 images"):
         estimate_gain(frames, made(frames), np.zeros(SHAPE, bool))
-    with pytest.raises(InputError, match=r"float64.*integers"):
-        estimate_gain(frames.astype(float), made(frames))
+    with pytest.raises(InputError, match=r"complex128.*integers or floating"):
+        estimate_gain(frames.astype(complex), made(frames))
     with pytest.raises(InputError, match="size of the frames"):
         estimate_gain(frames, made(frames), np.ones((5, 5), bool))
     with pytest.raises(InputError, match="take up"):
@@ -224,3 +224,29 @@ def one_image(experiment: Experiment) -> Experiment:
         return experiment
     first = scan.image_range[0]
     return replace(experiment, scan=replace(scan, image_range=(first, first)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floating_frames_have_the_gain_of_the_counts(dtype: type) -> None:
+    frames = scene(3.0)
+    whole = gain_of(estimate_gain(frames, made(frames)))
+    assert gain_of(estimate_gain(frames.astype(dtype), made(frames))) == pytest.approx(whole)
+    # photons times a factor that makes no integers; pixels that are no number are left out
+    scaled = (frames / 3.0 * 0.7321).astype(dtype)
+    scaled[:, 200:210, 200:210] = np.nan
+    found = gain_of(estimate_gain(scaled, made(frames)))
+    assert found == pytest.approx(whole * 0.7321 / 3.0, rel=0.01)
+
+
+def test_the_ratios_of_floating_counts_are_those_of_the_formula() -> None:
+    rng = np.random.default_rng(3)
+    image = rng.uniform(0.0, 1.0, (9, 11)) * rng.choice([1.0, 1e5], (9, 11))
+    good = np.ones(image.shape, bool)
+    good[4, 7] = False
+    found = index_of_dispersion(image, good, (-1, 99_000), kernel_size=(1, 1), pedestal=0.25)
+    for j, i in np.argwhere(np.isfinite(found)).tolist():
+        window = image[j - 1 : j + 2, i - 1 : i + 2]
+        assert window.max() < 99_001
+        assert found[j, i] == pytest.approx(window.var(ddof=1) / (window.mean() - 0.25), rel=1e-3)
+    assert np.isfinite(found).sum() > 5
+    assert not np.isfinite(found[3:6, 6:9]).any()

@@ -35,7 +35,8 @@ def assert_equal(found: RunEvidence, expected: RunEvidence) -> None:
     assert found.n_images == expected.n_images
     for a, b in zip(found.panels, expected.panels, strict=True):
         assert a.n_images == b.n_images
-        for mine, others in zip(a[1:], b[1:], strict=True):
+        assert a.parts == b.parts
+        for mine, others in zip(a[1:4], b[1:4], strict=True):
             assert mine.dtype == others.dtype
             np.testing.assert_array_equal(mine, others)
 

@@ -16,6 +16,7 @@ from support.ensemble_example import QUICK, RUNS, STEPS, dxdask, python, words
 from dxdask.cli.brief import LINES
 from dxdask.cli.main import run
 from dxdask.pipeline.steps import all_steps, names
+from dxdask.storage.formats import formats
 from dxdask.storage.store.store import Store
 
 ALL_STEPS = names()
@@ -267,3 +268,14 @@ def test_simulate_raw_stills(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert str(out / "dark.nxs") in capsys.readouterr().out
     assert run(["simulate", "--stills", "-c"]) == 0
     assert "n_images = 120" in capsys.readouterr().out
+
+
+def test_registered_formats_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["import", "--formats"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in listed] == [one.name for one in formats()]
+    assert all(one.description in row for one, row in zip(formats(), listed, strict=True))
+    assert run(["import", "--formats", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["formats"]
+    assert {"nxmx", "cbf", "smv", "dials"} <= {row["name"] for row in found}
+    assert found[0]["priority"] == max(row["priority"] for row in found)

@@ -197,6 +197,34 @@ def test_internal_variance_only_raises_sigma(scaled: MadeUp) -> None:
     assert (raised > plain).any()
 
 
+def test_internal_variance_is_that_of_the_weighted_sample(scaled: MadeUp) -> None:
+    parameters = MergingParameters(use_internal_variance=True)
+    result = merge(scaled.reflections, scaled.experiments, parameters).reflections
+    table = scaled.reflections
+    good = (table["flags"] & Flag.SCALED) > 0
+    group = scaled.experiments.crystals[0].gemmi_space_group
+    keys = pack(asu_indices(table["hkl"], group)[0])
+    wanted = result["n_observations"] > 2
+    assert wanted.sum() > 100
+    for key, sigma in list(zip(pack(result["hkl"])[wanted], result["sigma"][wanted], strict=True)):
+        rows = good & (keys == key)
+        i, w = table["intensity"][rows], 1 / table["intensity_variance"][rows]
+        mean, total = np.sum(w * i) / w.sum(), w.sum()
+        sample = total / (total**2 - np.sum(w**2)) * np.sum(w * (i - mean) ** 2)
+        assert sigma == pytest.approx(math.sqrt(max(sample / len(i), 1 / total)), rel=1e-9)
+
+
+def test_cc_half_of_the_tables_is_that_of_the_half_sets_where_asked_for(scaled: MadeUp) -> None:
+    parameters = MergingParameters(cc_one_half_method="half_dataset")
+    result = merge(scaled.reflections, scaled.experiments, parameters)
+    rows = [*result.table("shells").rows, *result.table("overall").rows]
+    halves = [row["cc_half"] for row in result.table("half_sets").rows]
+    assert [row["cc_half"] for row in rows] == halves
+    usual = merge(scaled.reflections, scaled.experiments).table("overall").rows[0]["cc_half"]
+    assert usual != halves[-1]
+    assert usual == pytest.approx(halves[-1], abs=0.01)
+
+
 def test_nothing_to_merge_says_so(scaled: MadeUp) -> None:
     with pytest.raises(InputError, match="run scale"):
         merge(scaled.reflections, scaled.experiments, MergingParameters(d_min=100.0))

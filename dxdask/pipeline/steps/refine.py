@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 
 def parameters() -> Mapping[str, Parameters]:
     """Return the groups of parameters."""
+    from dxdask.indexing.parameters import RefinedFitParameters
     from dxdask.refinement.modules.parameters import ModuleParameters
     from dxdask.refinement.parameters import RefinementParameters
 
-    return {"refinement": RefinementParameters(), "detector": ModuleParameters()}
+    return {
+        "refinement": RefinementParameters(),
+        "detector": ModuleParameters(),
+        "fit": RefinedFitParameters(),
+    }
 
 
 def _refine(indexed: StoredResult, names: list[str], given: Values) -> StepResult:
     from dxdask.indexing.index import COLUMNS_NEEDED as CENTROIDS
+    from dxdask.indexing.refined_fit import with_fit_judged
     from dxdask.pipeline.recut import StoredMasks
     from dxdask.refinement.modules.refine import refine_with_modules
     from dxdask.refinement.predict import COLUMNS_NEEDED
@@ -32,7 +38,8 @@ def _refine(indexed: StoredResult, names: list[str], given: Values) -> StepResul
     wanted = dict.fromkeys((*CENTROIDS, *COLUMNS_NEEDED, *VARIANCES, *more))
     table, experiments = indexed.of_runs(names, indexed.present(list(wanted)))
     masks = StoredMasks(indexed.path, experiments.runs)
-    return refine_with_modules(table, experiments, given.refinement, masks, given.detector)
+    result = refine_with_modules(table, experiments, given.refinement, masks, given.detector)
+    return with_fit_judged(result, experiments, given.fit)
 
 
 STEP = Step(

@@ -24,6 +24,8 @@ from dxdask.storage.importers.dials.models import (
 )
 from dxdask.storage.importers.dials.possible import require_possible
 
+_LOOKUPS = ("mask", "gain", "pedestal")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSet:
@@ -33,12 +35,16 @@ class ImageSet:
     ----------
     template : path with the number as '#', or of a file of many images; "" where there is none.
     indices : places of the images in such a file, from 0; empty: as the scan numbers them.
-    mask : path of a mask, None where there is none.
+    mask, gain, pedestal : paths of values of pixels, None where there are none.
+    dynamic_shadowing : the shadow of the goniometer is to be masked on each image.
     """
 
     template: str = ""
     indices: tuple[int, ...] = ()
     mask: str | None = None
+    gain: str | None = None
+    pedestal: str | None = None
+    dynamic_shadowing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,11 +194,13 @@ def _present(
 
 def _imageset(values: Mapping[str, Any]) -> ImageSet:
     images = values.get("images") or [""]
-    mask = values.get("mask")
+    params = values.get("params")
+    lookups = {name: str(values[name]) for name in _LOOKUPS if values.get(name)}
     return ImageSet(
         template=str(values.get("template") or images[0]),
         indices=tuple(int(i) for i in values.get("single_file_indices") or ()),
-        mask=str(mask) if mask else None,
+        dynamic_shadowing=isinstance(params, Mapping) and params.get("dynamic_shadowing") is True,
+        **lookups,
     )
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dxdask.errors import DxdaskError, FormatError, plain
+from dxdask.errors import DxdaskError, plain
 from dxdask.models import Experiment
 from dxdask.storage.formats import RunSource
 from dxdask.storage.formats.file_bytes import COMPRESSED_SUFFIXES
 from dxdask.storage.importers.dials.files import ImageSet
 from dxdask.storage.importers.dials.jobs import DialsJob
-from dxdask.storage.importers.dials.masks import read_dials_mask
 
 log = logging.getLogger("dxdask")
 
@@ -59,28 +58,6 @@ def source_of_images(job: DialsJob, experiment: Experiment) -> RunSource | None:
         start, width = scan.oscillation
         columns["angle"] = start + width * np.arange(scan.n_images, dtype=np.float64)
     return replace(runs[0], name=experiment.run, experiment=experiment, columns=columns)
-
-
-def with_named_mask(job: DialsJob, run: RunSource) -> RunSource:
-    """Return a run with its mask and the one that the experiment list names.
-
-    A mask that is not there, or cannot be read, is reported and left out.
-    """
-    named = job.models.imagesets[run.experiment.run].mask
-    if named is None:
-        return run
-    path = next((p for p in (Path(named), job.path.parent / named) if p.is_file()), None)
-    try:
-        if path is None:
-            raise FormatError(f"{named} is not there")
-        mask = read_dials_mask(path, run.experiment.detector, run.shape[1:])
-    except FormatError as error:
-        log.warning(
-            "%s: the mask in the experiment list is not used: %s; give lookup.mask if pixels are "
-            "to be masked by it", run.name, error,
-        )  # fmt: skip
-        return run
-    return replace(run, mask=run.mask & mask, files=(*run.files, path))
 
 
 def _files(imageset: ImageSet, folder: Path, images: tuple[int, int]) -> list[Path]:

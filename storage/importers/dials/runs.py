@@ -18,8 +18,9 @@ from dxdask.models import Experiment
 from dxdask.storage.formats import ImportedResult, RunSource, Supplement, without_frames
 from dxdask.storage.importers.dials import steps
 from dxdask.storage.importers.dials.belongs import require_belongs
-from dxdask.storage.importers.dials.images import source_of_images, with_named_mask
+from dxdask.storage.importers.dials.images import source_of_images
 from dxdask.storage.importers.dials.jobs import DialsJob, check_counts, paired
+from dxdask.storage.importers.dials.lookups import with_lookups
 from dxdask.storage.importers.dials.parallax import mm_from_dials
 from dxdask.storage.importers.dials.rows import PlacedRows, placed_rows
 from dxdask.storage.importers.dials.shoeboxes import strong_pixels
@@ -45,7 +46,7 @@ def read_jobs(paths: Sequence[Path], supplement: Supplement) -> list[RunSource]:
     for job in paired(paths):
         check_counts(job)
         if all(e.scan is None or e.scan.is_still for e in job.models.experiments):
-            runs += read_stills(job)
+            runs += read_stills(job, supplement.step)
             continue
         _require_sweeps(job)
         runs += _runs_of(job, supplement)
@@ -81,10 +82,11 @@ def _runs_of(job: DialsJob, supplement: Supplement) -> list[RunSource]:
         start = steps.without_crystal(own[0])
         source = source_of_images(job, start)
         if source is None:
-            out.append(with_named_mask(job, _described(job, start, results)))
+            found = _described(job, start, results)
         else:
             files = (*source.files, *job.files)
-            out.append(with_named_mask(job, replace(source, files=files, results=results)))
+            found = replace(source, files=files, results=results)
+        out.append(with_lookups(job, found, job.models.imagesets[start.run]))
     return out
 
 

@@ -1,4 +1,4 @@
-"""Indexed stills of DIALS's experiment lists: one run for the images of each file or template.
+"""Indexed or integrated stills of DIALS's experiment lists: a run for the images of each file.
 
 A list has an experiment for each still; a store has a run of events, with a table of stills that
 holds the crystal of each (`dxdask.still_columns`).
@@ -9,86 +9,76 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Flag, Reflections, n_rows, select
-from dxdask.errors import DxdaskError, FormatError, InputError, plain
+from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
+from dxdask.errors import FormatError, InputError
 from dxdask.fate import Fate
 from dxdask.models import Crystal, Experiment
 from dxdask.storage.formats import ImportedResult, RunSource
 from dxdask.storage.importers.dials.jobs import DialsJob
+from dxdask.storage.importers.dials.lookups import with_lookups
 from dxdask.storage.importers.dials.reflections import from_dials_columns
 from dxdask.storage.importers.dials.steps import in_tabulated_setting
+from dxdask.storage.importers.dials.stills_runs import (
+    has_frames,
+    has_several_lattices,
+    runs_with_frames,
+    runs_without_frames,
+)
 from dxdask.tables import Table
 
 log = logging.getLogger("dxdask")
 
 _TOLERANCE = 1e-6  # mm, of the places of panels
+_INTENSITIES = ("intensity_sum", "intensity_sum_variance")
+_DONE = {"index": "indexed", "integrate": "integrated"}
 
 
-def read_stills(job: DialsJob) -> list[RunSource]:
-    """Return the runs of the image files that a list of stills names, with their crystals.
+def read_stills(job: DialsJob, step: str | None = None) -> list[RunSource]:
+    """Return the runs of a list of stills, with their crystals and reflections.
 
     All images of the files are there; those without an experiment are not indexed. Of several
-    lattices of an image the first is that of the table, the others are additional ones.
+    lattices of an image the first is that of the table, the others are additional ones. Integrated
+    stills whose image files are not there, or with several lattices of an image, have no frames,
+    and an event for each crystal.
+
+    step : that the table stands for, None: by its flags.
 
     Raises
     ------
     InputError
         Image files are missing or cannot be read, or experiments are of other frames.
     FormatError
-        The table has none of the experiments.
+        The table has none of the experiments, or lacks columns of its step.
     """
-    runs = _runs(job)
-    place = {key: (i, image) for i, run in enumerate(runs) for key, image in _images(run).items()}
-    where = []
-    for path, index in _named(job):
-        key = (path, index) if (path, index) in place else (path, None)
-        if key not in place:
-            raise InputError(f"{path} has no image {index}, which {job.path} names")
-        where.append(place[key])
     rows = _rows(job)
-    return [_with_stills(job, run, i, where, rows) for i, run in enumerate(runs)]
+    step = _step(job, rows, step)
+    if step == "integrate" and (not has_frames(job) or has_several_lattices(job)):
+        found = runs_without_frames(job)
+    else:
+        found = runs_with_frames(job)
+    return [_with_stills(job, run, i, found.where, rows, step) for i, run in enumerate(found.runs)]
 
 
-def _named(job: DialsJob) -> list[tuple[Path, int | None]]:
-    """Return the image file of each experiment, and the index of its image in a file of many."""
-    found: list[tuple[Path, int | None]] = []
-    for experiment in job.models.experiments:
-        imageset = job.models.imagesets[experiment.run]
-        names = (job.path.parent / imageset.template, Path(imageset.template))
-        path = next((p for p in names if p.is_file()), None)
-        if not imageset.template or path is None:
-            raise InputError(
-                f"{job.path} has stills, and their image file {imageset.template or '(no name)'} "
-                "is not there; put it where the .expt file says"
+def _step(job: DialsJob, rows: Reflections, given: str | None) -> str:
+    """Return `index` or `integrate`, the step that a table of stills stands for."""
+    integrated = bool(rows) and "flags" in rows and has_flag(rows, Flag.INTEGRATED_SUM).any()
+    step = given or ("integrate" if integrated else "index")
+    if step not in ("index", "integrate"):
+        raise InputError(f"{job.path} has stills: input.step can be index or integrate, not {step}")
+    if step == "integrate":
+        lacking = [n for n in (*_INTENSITIES, "flags") if n not in rows]
+        if lacking or not integrated:
+            raise FormatError(
+                f"{job.table_path or job.path} has no integrated reflections "
+                f"({', '.join(lacking) or 'none has the flag of a summed intensity'}); give those "
+                "of integration, or input.step=index"
             )
-        found.append((path.resolve(), imageset.indices[0] if imageset.indices else None))
-    return found
-
-
-def _runs(job: DialsJob) -> list[RunSource]:
-    # the reader of DIALS files is itself called by these
-    from dxdask.storage.importers.read import read_runs
-
-    files = list(dict.fromkeys(path for path, _ in _named(job)))
-    try:
-        return read_runs(files)
-    except DxdaskError as error:
-        raise InputError(f"the image files of {job.path} are not used: {plain(error)}") from error
-
-
-def _images(run: RunSource) -> dict[tuple[Path, int | None], int]:
-    """Return the image of a run for each file, and index in it."""
-    files = [Path(f).resolve() for f in run.files]
-    if len(files) == 1:
-        every: dict[tuple[Path, int | None], int] = {(files[0], i): i for i in range(run.shape[0])}
-        return every | ({(files[0], None): 0} if run.shape[0] == 1 else {})
-    return {(path, None): i for i, path in enumerate(files[: run.shape[0]])}
+    return step
 
 
 def _rows(job: DialsJob) -> Reflections:
@@ -112,8 +102,9 @@ def _with_stills(
     number: int,
     where: Sequence[tuple[int, int]],
     rows: Reflections,
+    step: str,
 ) -> RunSource:
-    """Return a run with the geometry of its experiments and the result of their indexing."""
+    """Return a run with the geometry of its experiments and the result of the step."""
     experiments = job.models.experiments
     mine = [k for k, (i, _) in enumerate(where) if i == number]
     images = np.array([where[k][1] for k in mine], dtype=np.int64)
@@ -134,15 +125,21 @@ def _with_stills(
     target = Crystal.from_cell(cell, space_group=groups.pop())
     wavelengths = np.array([experiments[k].beam.wavelength for k in mine])
     models = replace(run.experiment, detector=first.detector)
-    table = _reflections(rows, mine, images)
+    table = _reflections(rows, mine, images, step)
     arrays = _stills(run, crystals, images, wavelengths, table)
     n = int(arrays["indexed"].sum())
+    if step == "integrate":
+        summed = np.floor(table["z"][has_flag(table, Flag.INTEGRATED_SUM)]).astype(np.int64)
+        has_rows = np.isin(arrays["image"], summed)
+        arrays["reason"][arrays["indexed"] & has_rows] = Fate.INTEGRATED
+        arrays = {name: v for name, v in arrays.items() if not name.startswith("additional")}
+        n = int(has_rows.sum())
     result = ImportedResult(
-        step="index",
+        step=step,
         experiments=(replace(models, crystal=target),),
         reflections=table,
         arrays=arrays,
-        messages=(f"{n} of {run.shape[0]} stills indexed by DIALS",),
+        messages=(f"{n} of {run.shape[0]} stills {_DONE[step]} by DIALS",),
         tables=(
             Table(
                 name="imported",
@@ -152,7 +149,8 @@ def _with_stills(
         ),
     )
     files = (*run.files, *job.files)
-    return replace(run, experiment=models, files=files, results=(result,))
+    run = replace(run, experiment=models, files=files, results=(result,))
+    return with_lookups(job, run, job.models.imagesets[first.run])
 
 
 def _moved(one: Experiment, other: Experiment) -> bool:
@@ -162,8 +160,10 @@ def _moved(one: Experiment, other: Experiment) -> bool:
     )
 
 
-def _reflections(rows: Reflections, mine: Sequence[int], images: NDArray[np.int64]) -> Reflections:
-    """Return the indexed rows of a run; z counts its images, and boxes too."""
+def _reflections(
+    rows: Reflections, mine: Sequence[int], images: NDArray[np.int64], step: str
+) -> Reflections:
+    """Return the rows of a run with indices; z counts its images, and boxes too."""
     if not rows:
         return {"experiment": np.zeros(0, np.int32), "hkl": np.zeros((0, 3), np.int32),
                 "z": np.zeros(0), "flags": np.zeros(0, np.uint32)}  # fmt: skip
@@ -183,8 +183,9 @@ def _reflections(rows: Reflections, mine: Sequence[int], images: NDArray[np.int6
         depth = table["bbox"][:, 5] - table["bbox"][:, 4]
         table["bbox"][:, 4] = image
         table["bbox"][:, 5] = image + depth
-    flags = table.get("flags", np.zeros(len(kept), np.uint32))
-    table["flags"] = (flags | np.uint32(Flag.INDEXED)).astype(np.uint32)
+    if step == "index":
+        flags = table.get("flags", np.zeros(len(kept), np.uint32))
+        table["flags"] = (flags | np.uint32(Flag.INDEXED)).astype(np.uint32)
     return table
 
 
@@ -207,7 +208,8 @@ def _stills(
     own = run.experiment.beam.wavelengths
     wavelength = np.full(n, run.experiment.beam.wavelength) if own is None else np.array(own)
     wavelength[chosen] = wavelengths[first]
-    counts = np.bincount(np.floor(table["z"]).astype(np.int64), minlength=n).astype(np.int32)
+    image = np.floor(table["z"]).astype(np.int64)
+    counts = np.bincount(image[has_flag(table, Flag.INDEXED)], minlength=n).astype(np.int32)
     unknown = np.full(n, np.nan)
     return {
         "experiment": np.zeros(n, np.int32),

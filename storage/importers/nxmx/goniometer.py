@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ from dxdask.errors import FormatError
 from dxdask.models import Goniometer
 from dxdask.models.vectors import vector
 from dxdask.storage.importers.nxmx.axes import TO_IMGCIF, Axis, axis_chain, follow
+from dxdask.storage.importers.nxmx.conventional_axis import ConventionalAxis
 from dxdask.storage.importers.nxmx.fields import (
     Findings,
     attribute,
@@ -27,9 +29,6 @@ _STILL = 0.02  # degree: the noise of an axis that stands
 _DRIFT = 1e-3  # degree: of one that creeps one way
 _OTHER = 0.1  # of the range of the scan: what another axis may drift
 _AXES = ("omega", "phi", "chi", "kappa", "two_theta")
-# Rotation axes in the frame of NeXus of EIGER detectors whose masters have none: the beamlines'
-# own, as in FormatHDF5EigerNearlyNexus of dxtbx 3.12.
-_AXIS_OF_DETECTOR = {"E-32-0105": (0.0, 1.0, 0.0)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,17 +73,22 @@ class _Rotation:
 
 
 def turning_of(
-    entry: h5py.Group, detector: h5py.Group, images: ImagesOf, found: Findings
+    entry: h5py.Group,
+    detector: h5py.Group,
+    images: ImagesOf,
+    found: Findings,
+    conventions: Path | None = None,
 ) -> Turning | None:
     """Return the axes of the sample and the angles; None where there are no axes.
 
-    Of several samples the one whose axis rotates is taken.
+    Of several samples the one whose axis rotates is taken. conventions : path of the user's.
     """
+    conventional = ConventionalAxis(detector, conventions)
     samples = groups_of(entry, "NXsample")
     options, faults = [], []
     for sample in samples:
         try:
-            axes = _axes(sample, detector, found)
+            axes = _axes(sample, conventional, found)
             one = _turning(axes, sample, images, found)
         except FormatError as error:
             if present(sample, "depends_on") is None:
@@ -112,7 +116,7 @@ def _same(one: Turning, other: Turning) -> bool:
     return one.goniometer.axes == other.goniometer.axes and np.array_equal(one.angles, other.angles)
 
 
-def _axes(sample: h5py.Group, detector: h5py.Group, found: Findings) -> list[_Rotation]:
+def _axes(sample: h5py.Group, known: ConventionalAxis, found: Findings) -> list[_Rotation]:
     """Return the rotations of a sample, the innermost first."""
     depends_on = present(sample, "depends_on")
     if depends_on is not None and text(depends_on).strip():
@@ -126,12 +130,20 @@ def _axes(sample: h5py.Group, detector: h5py.Group, found: Findings) -> list[_Ro
             found.note(f"{where(sample)} has no depends_on; its axes are those of {group.name}")
             chosen = _rotations(sample, longest, found)
             if any(r.moves or r.is_wide for r in chosen):
-                return chosen
+                return [_conventional(r, known, found) for r in chosen]
             taken = {a.path for a in longest}
             others = {a.path: a for c in chains for a in c if a.path not in taken}
             apart = _rotations(sample, list(others.values()), found)
-            return [r for r in apart if r.moves or r.is_wide][:1] or chosen
-    return _of_old_master(sample, detector, found)
+            others_moving = [r for r in apart if r.moves or r.is_wide][:1]
+            return [_conventional(r, known, found) for r in others_moving] or chosen
+    return _of_old_master(sample, known, found)
+
+
+def _conventional(rotation: _Rotation, known: ConventionalAxis, found: Findings) -> _Rotation:
+    """Return a rotation about the axis of the file, as the conventions of the detector have it."""
+    if not (rotation.moves or rotation.is_wide):
+        return rotation
+    return replace(rotation, axis=known.of_file(rotation.axis, found))
 
 
 def _chain_in(group: h5py.Group, name: str) -> list[Axis]:
@@ -141,13 +153,11 @@ def _chain_in(group: h5py.Group, name: str) -> list[Axis]:
     return axis_chain(item)
 
 
-def _of_old_master(sample: h5py.Group, detector: h5py.Group, found: Findings) -> list[_Rotation]:
+def _of_old_master(sample: h5py.Group, known: ConventionalAxis, found: Findings) -> list[_Rotation]:
     """Return the axis of an early EIGER master, whose angles in sample/goniometer have none."""
     group = sample.get("goniometer")
     if not isinstance(group, h5py.Group):
         return []
-    number = present(detector, "detector_number")
-    along = _AXIS_OF_DETECTOR.get(text(number) if number is not None else "", (-1.0, 0.0, 0.0))
     out = []
     for name in _AXES:
         item = present(group, name)
@@ -160,16 +170,17 @@ def _of_old_master(sample: h5py.Group, detector: h5py.Group, found: Findings) ->
         axis = Axis(
             path=f"{group.name}/{name}",
             is_rotation=True,
-            vector=np.array(along),
+            vector=known.axis,
             offset=np.zeros(3),
             values=values,
         )
         out.append(_Rotation(axis, widths))
     rotating = [r for r in out if r.moves] or [r for r in out if r.is_wide]
     if rotating:
+        along = ", ".join(f"{v:g}" for v in TO_IMGCIF @ known.axis + 0.0)
         found.note(
             f"{where(sample)} has no depends_on: {rotating[0].axis.path} is taken as a rotation "
-            f"about {'x' if along[0] else 'y'}; give geometry.goniometer.axes where that is wrong"
+            f"about ({along}); give geometry.goniometer.axes where that is wrong"
         )
     return rotating
 

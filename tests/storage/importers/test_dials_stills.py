@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dxdask
-from dxdask.errors import InputError
+from dxdask.errors import FormatError, InputError
 from dxdask.pipeline.staleness import stale_steps
 from dxdask.storage.store.store import Store
 
@@ -54,3 +54,74 @@ def test_without_image_files_stills_are_refused(files: list[Path], tmp_path: Pat
     files[0].write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"image file /nowhere/events\.nxs is not there"):
         dxdask.import_(files, tmp_path / "s.zarr")
+
+
+@pytest.fixture
+def integrated(stills_store: Store, tmp_path: Path) -> list[Path]:
+    path = tmp_path / "integrated.expt"
+    dxdask.export(stills_store, format="dials", step="integrate", output=str(path))
+    return [path, path.with_suffix(".refl")]
+
+
+def without_images(path: Path) -> None:
+    content = json.loads(path.read_text())
+    for imageset in content["imageset"]:
+        imageset["images"] = ["/nowhere/events.nxs"]
+    path.write_text(json.dumps(content))
+
+
+def merged_of(store: Store) -> dict[tuple[int, ...], float]:
+    table = store.read_step("merge").reflections
+    return dict(zip(map(tuple, table["hkl"].tolist()), table["intensity"].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("frames", [True, False])
+def test_integrated_stills_are_merged(
+    stills_store: Store, integrated: list[Path], tmp_path: Path, frames: bool
+) -> None:
+    if not frames:
+        without_images(integrated[0])
+    store = dxdask.import_(integrated, tmp_path / "s.zarr", link=frames)
+    (run,) = store.runs
+    if frames:
+        assert len(store.frames(run)) == len(stills_store.frames(stills_store.runs[0]))
+    else:
+        with pytest.raises(InputError, match="has no frames"):
+            dxdask.find_spots(store)
+    before = stills_store.read_step("integrate").reflections
+    after = store.read_step("integrate").reflections
+    for name in ("hkl", "intensity_sum", "intensity_sum_variance", "lp", "x_cal"):
+        np.testing.assert_allclose(after[name], before[name], rtol=1e-12, err_msg=name)
+    stills = store.arrays("integrate")
+    assert stills["indexed"].sum() == stills_store.arrays("index")["indexed"].sum()
+    dxdask.merge(store, branch="again")
+    again = Store.open(tmp_path / "s.zarr", branch="again")
+    found = merged_of(again)
+    dxdask.merge(store)
+    wanted = merged_of(stills_store)
+    assert found.keys() == wanted.keys()
+    np.testing.assert_allclose(
+        list(found.values()), [wanted[hkl] for hkl in found], rtol=1e-6, atol=1e-6
+    )
+
+
+def test_each_lattice_of_an_image_is_an_event(integrated: list[Path], tmp_path: Path) -> None:
+    content = json.loads(integrated[0].read_text())
+    members = content["experiment"]
+    members[1]["imageset"] = members[0]["imageset"]
+    integrated[0].write_text(json.dumps(content))
+    store = dxdask.import_(integrated, tmp_path / "s.zarr")
+    stills = store.arrays("integrate")
+    assert len(stills["image"]) == len(members)
+    assert stills["indexed"].all()
+    with pytest.raises(InputError, match="has no frames"):
+        store.frames(store.runs[0])
+
+
+def test_spots_as_integrated_stills_are_refused(files: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"no integrated reflections .*input\.step=index"):
+        dxdask.import_(files, tmp_path / "s.zarr", step="integrate")
+    with pytest.raises(InputError, match="can be index or integrate"):
+        dxdask.import_(files, tmp_path / "s.zarr", step="scale")
+    # what the message advises
+    assert dxdask.import_(files, tmp_path / "s.zarr", step="index").has_step("index")

@@ -7,6 +7,7 @@ from support.nxmx_changes import SAMPLE, changed, deleting, imported, put, setti
 from support.raw_examples import axis, group
 
 from dxdask.errors import ParameterError
+from dxdask.storage.importers import ImportParameters, read_runs
 
 
 def screening(*, widths):
@@ -98,3 +99,58 @@ def test_another_axis_that_drifts(tmp_path):
     (run,) = imported(changed(tmp_path, change))
     assert run.experiment.goniometer.angles == (10.0, 0.0)
     assert any("phi drifts by 0.03 degrees" in line for line in run.problems)
+
+
+NUMBER = "entry/instrument/detector/detector_number"
+
+
+def of_detector(number, change):
+    def both(file):
+        change(file)
+        put(file, NUMBER, number)
+
+    return both
+
+
+@pytest.mark.parametrize(
+    ("number", "axis_of_master"),
+    [
+        ("E-32-0105", (0.0, 1.0, 0.0)),
+        ("E-32-0112", (-1.0, 0.0, 0.0)),
+        ("E-32-0114", (-1.0, 0.0, 0.0)),
+        ("E-18-0103", (-1.0, 0.0, 0.0)),
+        ("E-32-0999", (1.0, 0.0, 0.0)),
+    ],
+)
+def test_axes_of_known_detectors(tmp_path, number, axis_of_master):
+    angles = 5.0 + 0.25 * np.arange(4)
+    (run,) = imported(changed(tmp_path, of_detector(number, old_master("omega", angles))))
+    assert run.experiment.goniometer.axes == (axis_of_master,)
+    assert run.experiment.scan.oscillation == (5.0, 0.25)
+
+
+@pytest.mark.parametrize(("number", "sign"), [("E-32-0114", -1.0), ("E-32-0105", 1.0)])
+def test_axes_in_files_without_depends_on(tmp_path, number, sign):
+    (as_it_is,) = imported(changed(tmp_path, deleting("entry/sample/depends_on")))
+    change = of_detector(number, deleting("entry/sample/depends_on"))
+    (run,) = imported(changed(tmp_path, change))
+    np.testing.assert_array_equal(
+        run.experiment.goniometer.axes, sign * np.array(as_it_is.experiment.goniometer.axes)
+    )
+    assert any("opposite direction" in line for line in run.problems) == (sign < 0)
+
+
+def test_a_chain_of_axes_is_taken_as_it_is(tmp_path):
+    (as_it_is,) = imported(changed(tmp_path, lambda file: None))
+    (run,) = imported(changed(tmp_path, of_detector("E-32-0114", lambda file: None)))
+    assert run.experiment.goniometer == as_it_is.experiment.goniometer
+
+
+def test_a_beamline_adds_the_axis_of_its_detector(tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text(
+        "[[convention]]\nformat = 'nxmx'\nmatch = { detector_number = 'E-99' }\naxis = [0, -1, 0]\n"
+    )
+    path = changed(tmp_path, of_detector("E-99-0001", old_master("omega", np.arange(4.0))))
+    (run,) = read_runs([path], ImportParameters.model_validate({"input": {"conventions": own}}))
+    assert run.experiment.goniometer.axes == ((0.0, -1.0, 0.0),)
