@@ -1,10 +1,10 @@
 """Background that varies in the box of a reflection: a robust Poisson regression, log linear.
 
-The logarithm of the background is a plane in x and y, or, for rings of ice, a cubic polynomial in
-the direction of the scattering angle and linear along the ring. It is fitted to the pixels around
-the reflection, the images of which are added up, and extended under the foreground. Source of the
-robust equations: Cantoni & Ronchetti (2001), J. Am. Stat. Assoc. 96, 1022; Parkhurst et al. (2016),
-J. Appl. Cryst. 49, 1912.
+The logarithm of the background is a plane in x and y, or, for rings of ice, a polynomial of
+fourth degree along the scattering angle and linear along the ring. It is fitted to the pixels
+around the reflection, the images of which are added up, and extended under the foreground. Source
+of the robust equations: Cantoni & Ronchetti (2001), J. Am. Stat. Assoc. 96, 1022; Parkhurst et al.
+(2016), J. Appl. Cryst. 49, 1912.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dxdask.arrays import Floats
 from dxdask.integration.background import expectations
 from dxdask.integration.footprints import Footprints
 
-PLANE, RADIAL = 3, 5  # numbers of terms
+PLANE, RADIAL = 3, 6  # numbers of terms
 # before the data, coefficients over the half size of the box are 0 with this standard deviation:
 # without it those of a box without counts are infinite
 _PRIOR = 3.0
@@ -85,28 +85,54 @@ def fill_terms(g: Any, at: int, out: Any) -> None:
     u = (g[3] * dy - g[4] * dx) / g[5]
     out[0], out[1], out[2] = 1.0, u, (g[3] * dx + g[4] * dy) / g[5]
     if len(out) > PLANE:
-        out[3], out[4] = u * u, u * u * u
+        out[3], out[4], out[5] = u * u, u * u * u, u * u * u * u
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _differs(x: Any, n: Any, c: Any, mean: float) -> bool:
-    """Return True if counts c (m,) of n pixels each are not those of a constant mean.
+def _differs(g: Any, counts: Any, background: Any, unit: float, mean: float) -> bool:
+    """Return True if the counts (m,) of a footprint are not those of a constant mean.
 
-    Rao's score test of the terms x (m, k), the residuals of pixels clipped.
+    Rao's score test of u, v, u^2 and u^3 of `fill_terms`, the residuals of pixels clipped. Of the
+    sums over pixels of n t and n t s, t and s terms, follow those about the mean of the terms.
     """
-    k = x.shape[1] - 1
-    centre = np.zeros(k)
-    for i in range(len(n)):
-        centre += n[i] * x[i, 1:]
-    centre /= n.sum()
-    score, information = np.zeros(k), np.zeros((k, k))
-    for i in range(len(n)):
-        mu, off = n[i] * mean, x[i, 1:] - centre
-        width = math.sqrt(mu)
-        score += width * min(max((c[i] - mu) / width, -_CLIP), _CLIP) * off
-        information += mu * np.outer(off, off)
-    for j in range(k):
-        information[j, j] += 1.0 / _PRIOR**2
+    width, half = int(g[2]), 1.0 / g[5]
+    n, root, clipped, residual = 0.0, math.sqrt(mean), 0.0, 0.0
+    t1 = t2 = t3 = t4 = s1 = s2 = s3 = s4 = 0.0
+    m12 = m22 = m23 = m24 = m33 = m34 = m44 = 0.0
+    for y in range(len(counts) // width):
+        dy = (y + 0.5 + g[1]) * half
+        for x in range(width):
+            at = y * width + x
+            if background[at] == 0:
+                continue
+            k = float(background[at])
+            dx = (x + 0.5 + g[0]) * half
+            u, v = g[3] * dy - g[4] * dx, g[3] * dx + g[4] * dy
+            u2 = u * u
+            u3 = u2 * u
+            expected = k * mean
+            most = _CLIP * root * math.sqrt(k)
+            residual = min(max(counts[at] / unit - expected, -most), most)
+            clipped += residual
+            n += k
+            t1, t2, t3, t4 = t1 + k * u, t2 + k * v, t3 + k * u2, t4 + k * u3
+            s1, s2, s3 = s1 + residual * u, s2 + residual * v, s3 + residual * u2
+            s4 += residual * u3
+            m12, m22, m23 = m12 + k * u * v, m22 + k * v * v, m23 + k * v * u2
+            m24, m33 = m24 + k * v * u3, m33 + k * u2 * u2
+            m34, m44 = m34 + k * u2 * u3, m44 + k * u3 * u3
+    if n == 0.0:
+        return False
+    t = np.array([t1, t2, t3, t4]) / n
+    score = np.array([s1, s2, s3, s4]) - clipped * t
+    # of the terms u, v, u^2, u^3; sums of u u = u^2 and u u^2 = u^3 are there already
+    information = np.array(
+        [[t3, m12, t4, m33], [m12, m22, m23, m24], [t4, m23, m33, m34], [m33, m24, m34, m44]]
+    )
+    for a in range(4):
+        for b in range(4):
+            information[a, b] = mean * (information[a, b] - n * t[a] * t[b])
+        information[a, a] += 1.0 / _PRIOR**2
     return float(np.sum(score * np.linalg.solve(information, score))) > _SIGNIFICANT
 
 
@@ -187,19 +213,19 @@ def _fit_all(
     for r in rows:
         if not constant[r] > 0.0:
             continue
-        a, b = offsets[r], offsets[r + 1]
-        m = 0
+        a, b, unit = offsets[r], offsets[r + 1], given[4]
+        g, m = geometry[r], 0
+        if given[1] and not _differs(g, counts[a:b], background[a:b], unit, constant[r]):
+            continue
         for at in range(a, b):
             m += background[at] > 0
         x, n, c = np.empty((m, int(given[0]))), np.empty(m), np.empty(m)
         m = 0
         for at in range(a, b):
             if background[at] > 0:
-                fill_terms(geometry[r], at - a, x[m])
-                n[m], c[m] = background[at], counts[at] / given[4]
+                fill_terms(g, at - a, x[m])
+                n[m], c[m] = background[at], counts[at] / unit
                 m += 1
-        if given[1] and not _differs(x, n, c, constant[r]):
-            continue
         beta = robust_log_linear(x, n, c, constant[r], tuning[r], given[2], int(given[3]))
         if np.isfinite(beta).all():
-            _extended(geometry[r], beta, x, n, foreground[a:b], profile[a:b], out[:, r])
+            _extended(g, beta, x, n, foreground[a:b], profile[a:b], out[:, r])

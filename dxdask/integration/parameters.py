@@ -98,7 +98,7 @@ class GlmModelParameters(Parameters):
     algorithm: Literal["auto", "constant3d", "loglinear2d", "radial"] = parameter(
         "constant3d",
         "Background under a reflection: a constant; a log-linear plane in x and y; radial, the "
-        "exponential of a cubic polynomial along the scattering angle, for rings of ice; or auto, "
+        "exponential of a polynomial along the scattering angle, for rings of ice; or auto, "
         "radial where the background is not constant. What varies is the same on all images of a "
         "reflection.",
     )
