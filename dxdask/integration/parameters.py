@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
+from dxdask.models.path_materials import window_of
 from dxdask.parameters import Parameters, parameter
 from dxdask.prediction import PredictionParameters
 
@@ -200,6 +201,22 @@ class CorrectionParameters(Parameters):
     absorption: bool = parameter(
         True, "Correct for the part of the rays that passes the sensor, by angle.", expert=1
     )
+    air: bool = parameter(
+        False, "Correct for absorption by the air from the sample to the detector.", expert=1
+    )
+    window: str | None = parameter(
+        None,
+        "Correct for absorption by a window before the detector and parallel to it, "
+        "MATERIAL:THICKNESS in mm; Be, Al, Kapton or Mylar. None: no window.",
+        expert=1,
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _is_window(cls, text: str | None) -> str | None:
+        if text is not None:
+            window_of(text)
+        return text
 
 
 class IntegrationParameters(Parameters):
