@@ -8,7 +8,7 @@ images it is on, and only until it has all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dxdask.integration.boxes import Ellipsoids
 
 N_GEOMETRY = 6
+_Pixels: TypeAlias = tuple[
+    NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]
+]
 
 
 class Footprints(NamedTuple):
@@ -42,9 +45,9 @@ class Footprints(NamedTuple):
     profile: NDArray[np.int32]
 
     @property
-    def pixels(self) -> tuple[NDArray[Any], ...]:
+    def pixels(self) -> _Pixels:
         """The arrays over pixels."""
-        return self[2:]
+        return self.counts, self.background, self.foreground, self.profile
 
 
 def no_footprints(n: int) -> Footprints:
@@ -95,8 +98,10 @@ def add_equal_footprints(
     lengths = np.diff(f.offsets)
     out = _empty(f.geometry[first], lengths[first])
     at = np.repeat(out.offsets[:-1][place] - f.offsets[:-1], lengths) + np.arange(f.offsets[-1])
-    for total, part in zip(out.pixels, f.pixels, strict=True):
-        np.add.at(total, at, part)
+    np.add.at(out.counts, at, f.counts)
+    np.add.at(out.background, at, f.background)
+    np.add.at(out.foreground, at, f.foreground)
+    np.add.at(out.profile, at, f.profile)
     return out
 
 
@@ -105,7 +110,12 @@ def without_pixels(f: Footprints, rows: NDArray[np.bool_]) -> Footprints:
     lengths = np.diff(f.offsets)
     kept = np.repeat(~rows, lengths)
     return Footprints(
-        f.geometry, _offsets(np.where(rows, 0, lengths)), *(a[kept] for a in f.pixels)
+        f.geometry,
+        _offsets(np.where(rows, 0, lengths)),
+        f.counts[kept],
+        f.background[kept],
+        f.foreground[kept],
+        f.profile[kept],
     )
 
 
