@@ -146,7 +146,7 @@ COLUMNS = _column_table(
         "of a still: standard deviation of excitation errors at which the reflection is recorded",
     ),
     C("lp", "float64", "", "factor that corrects for Lorentz and polarisation", "lp"),
-    C("qe", "float64", "", "quantum efficiency of the sensor along the ray", "qe"),
+    C("qe", "float64", "", "quantum efficiency along the ray: of the sensor, air and window", "qe"),
     C(
         "scale",
         "float64",

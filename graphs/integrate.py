@@ -29,7 +29,7 @@ from dxdask.integration.learnt_profile import (
     sum_profiles,
     with_best_profile,
 )
-from dxdask.integration.parameters import GlmParameters, IntegrationParameters
+from dxdask.integration.parameters import BackgroundParameters, IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
 from dxdask.integration.result import finish
 from dxdask.integration.sums import PixelSums
@@ -103,7 +103,6 @@ def integrate(
         A chunk does not hold whole frames.
     """
     parameters = parameters or IntegrationParameters()
-    glm = parameters.background.glm
     if not isinstance(mask, Delayed):
         mask = delayed(mask, pure=True, traverse=False)
     good = delayed(usable_pixels, pure=True)(mask, experiment, frames.shape[1:])
@@ -132,7 +131,11 @@ def integrate(
         context = delayed(with_best_profile, pure=True)(context, learnt, frames.shape[1:])
     sums = map_frames(_sums_of_block, frames, [context, good], label="integrate")
     record = tree_fold(
-        sums, partial(_merge, glm=glm), fan_in=fan_in, label="integrate-merge", records=True
+        sums,
+        partial(_merge, background=parameters.background),
+        fan_in=fan_in,
+        label="integrate-merge",
+        records=True,
     )
     result: Delayed = delayed(_finish, pure=True)(record, predicted, context, experiment)
     return result
@@ -156,8 +159,8 @@ def _sums_of_block(
     return sums, problems
 
 
-def _merge(records: list[BlockRecord], glm: GlmParameters) -> BlockRecord:
-    sums = combine_sums([s for s, _ in records], glm)
+def _merge(records: list[BlockRecord], background: BackgroundParameters) -> BlockRecord:
+    sums = combine_sums([s for s, _ in records], background)
     return sums, tuple(p for _, problems in records for p in problems)
 
 

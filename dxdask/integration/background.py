@@ -21,7 +21,7 @@ def _poisson(k: int, mean: float) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _expectations(mean: float, c: float) -> Any:
+def expectations(mean: float, c: float) -> Any:
     """Return E[psi(r)] and E[psi(r) r] of r = (y - mean) / sqrt(mean), y Poisson, psi Huber's.
 
     psi clips r at +- c. The sums run over the counts between the clips and down the lower tail.
@@ -99,7 +99,7 @@ def robust_poisson_mean(values: Any, counts: Any, c: float, tolerance: float, ma
         total = 0.0
         for i in range(len(values)):
             total += counts[i] * min(max((values[i] - mean) / width, -c), c)
-        psi, psi_r = _expectations(mean, c)
+        psi, psi_r = expectations(mean, c)
         step = (total / n - psi) / (psi_r * width)
         low, high = (mean, high) if step > 0.0 else (low, mean)
         # with many clipped counts steps are too short: lengthen them, until they overshoot

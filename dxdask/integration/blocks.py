@@ -3,7 +3,7 @@
 Each frame is read once. Its pixels are labelled with the reflection whose ellipsoid they are in;
 then each pixel of a reflection's box is added to its sums (its own foreground) or to its background
 (pixels without a label). The background of a reflection with all its frames is fitted at once; the
-others keep a histogram of theirs until blocks are combined.
+others keep a histogram of theirs until blocks are combined (`block_background`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,17 @@ from dxdask.integration.accumulate import (
     N_BINS,
     accumulate_frame,
     active_on_frames,
-    count_distinct,
-    encode,
 )
-from dxdask.integration.background import backgrounds
+from dxdask.integration.block_background import (
+    BackgroundPixels,
+    block_record,
+    may_vary,
+    with_backgrounds,
+)
 from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.context import IntegrationContext
+from dxdask.integration.footprint_pixels import add_footprints
+from dxdask.integration.footprints import empty_footprints, no_footprints
 from dxdask.integration.foreground import (
     clear_foreground,
     empty_state_map,
@@ -37,11 +42,10 @@ from dxdask.integration.foreground import (
 )
 from dxdask.integration.gaussian import fill_weights
 from dxdask.integration.pairs import add_pairs
-from dxdask.integration.parameters import GlmParameters
+from dxdask.integration.parameters import BackgroundParameters
 from dxdask.integration.photons import PARTS
 from dxdask.integration.shared_pixels import add_shared_pixels, pairs_of, shared
 from dxdask.integration.sums import (
-    N_FRAMES,
     N_SUMS,
     PixelSums,
     add_equal_rows,
@@ -94,17 +98,17 @@ def sum_block(
         _sum_few(frames[a:b], start + a, context, usable[a:b], maps)
         for a, b in _pieces(context.shapes.box, start, frames.shape)
     ]
-    return combine_sums(parts, context.glm)
+    return combine_sums(parts, context.background)
 
 
-def combine_sums(parts: Sequence[PixelSums], glm: GlmParameters) -> PixelSums:
+def combine_sums(parts: Sequence[PixelSums], background: BackgroundParameters) -> PixelSums:
     """Return the sums of all frames of all parts, with backgrounds of what has become whole."""
     if len(parts) == 1:
         return parts[0]
     pairs = add_pairs([p.pairs for p in parts])
     both = concatenate_sums(parts)
     done = select_rows(both, both.whole)
-    rest = _with_backgrounds(add_equal_rows(select_rows(both, ~both.whole)), glm)
+    rest = with_backgrounds(add_equal_rows(select_rows(both, ~both.whole)), background)
     return replace(sorted_by_row(concatenate_sums([done, rest])), pairs=pairs)
 
 
@@ -158,7 +162,7 @@ def _sum_few(
     area = (own[:, 1] - own[:, 0]) * (own[:, 3] - own[:, 2])
     room = np.concatenate([[0], np.cumsum(n_frames * area)])
     # room for all pixels; memory is committed only where it is written
-    background = _Background(
+    background = BackgroundPixels(
         histogram=np.zeros((len(rows), N_BINS), dtype=np.int32),
         starts=room[:-1],
         used=np.zeros(len(rows), dtype=np.int64),
@@ -172,6 +176,8 @@ def _sum_few(
     profile, weights, distances = _profile_pixels(rows, shapes)
     pairs = pairs_of(rows, shapes)
     terms = np.empty((len(rows), 3))
+    varies = may_vary(context.background)
+    footprints = empty_footprints(rows, shapes) if varies else no_footprints(len(rows))
     for i, recorded in enumerate(frames):
         frame = frame_in_photons(recorded, response)
         here, z = active[offsets[i] : offsets[i + 1]], start + i
@@ -189,10 +195,15 @@ def _sum_few(
             frame, masks[i], trusted, z, rows, shapes, owner, terms, profile, weights, distances,
             *pairs,
         )  # fmt: skip
+        if varies:
+            add_footprints(
+                frame, masks[i], trusted, pixels, here, rows, shapes, owner, state, terms, profile,
+                weights, distances, footprints.offsets, *footprints.pixels,
+            )  # fmt: skip
         clear_foreground(here, rows, shapes, terms, masks[i], state)
     unit = 1 if pixels is None else PARTS
-    record = _record(rows, own[:, 5] - own[:, 4], sums, background, unit)
-    return replace(_with_backgrounds(record, context.glm), pairs=shared(rows, pairs))
+    record = block_record(rows, own[:, 5] - own[:, 4], sums, background, footprints, unit)
+    return replace(with_backgrounds(record, context.background), pairs=shared(rows, pairs))
 
 
 def _profile_pixels(
@@ -225,64 +236,3 @@ def _lists(
     order = np.lexsort((own[:, 0], own[:, 2] // _BAND))
     active_on_frames(order, rows, shapes.box, start, offsets, active)
     return offsets, active
-
-
-class _Background(NamedTuple):
-    """Background pixels of n reflections, as `accumulate_frame` fills them."""
-
-    histogram: NDArray[np.int32]
-    starts: NDArray[np.int64]
-    used: NDArray[np.int64]
-    values: NDArray[np.int32]
-
-
-def _record(
-    rows: NDArray[np.int64],
-    needed: NDArray[np.int64],
-    sums: NDArray[np.int64],
-    background: _Background,
-    unit: int,
-) -> PixelSums:
-    distinct = np.empty(len(rows), dtype=np.int64)
-    count_distinct(*background, distinct)
-    offsets = np.concatenate([[0], np.cumsum(distinct)])
-    values, counts = np.empty(offsets[-1], dtype=np.int32), np.empty(offsets[-1], dtype=np.int64)
-    encode(*background, unit, offsets, values, counts)
-    return PixelSums(
-        rows=rows,
-        sums=sums,
-        needed=needed,
-        whole=np.zeros(len(rows), dtype=bool),
-        background=np.full(len(rows), np.nan),
-        n_background=background.histogram.sum(axis=1, dtype=np.int64) + background.used,
-        offsets=offsets,
-        values=values,
-        counts=counts,
-        unit=unit,
-    )
-
-
-def _with_backgrounds(s: PixelSums, glm: GlmParameters) -> PixelSums:
-    """Return the sums with the backgrounds of the reflections that have all their frames."""
-    whole = s.sums[:, N_FRAMES] >= s.needed
-    mean = backgrounds(
-        np.flatnonzero(whole),
-        s.offsets,
-        s.values,
-        s.counts,
-        tuning_constant=glm.robust.tuning_constant,
-        tolerance=glm.robust.tolerance,
-        max_iter=glm.robust.max_iter,
-        min_pixels=glm.min_pixels,
-        unit=s.unit,
-    )
-    lengths = np.where(whole, 0, np.diff(s.offsets))
-    kept = np.repeat(~whole, np.diff(s.offsets))
-    return replace(
-        s,
-        whole=whole,
-        background=mean,
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
-        values=s.values[kept],
-        counts=s.counts[kept],
-    )

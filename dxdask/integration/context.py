@@ -13,8 +13,8 @@ from dxdask.geometry.required import require_rotation
 from dxdask.integration.boxes import Ellipsoids, ellipsoids
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.parameters import (
+    BackgroundParameters,
     CorrectionParameters,
-    GlmParameters,
     IntegrationParameters,
     ProfileParameters,
 )
@@ -33,7 +33,7 @@ class IntegrationContext:
     run : name.
     shapes : of all reflections of the run.
     photons : how counts become photons, and which are valid.
-    glm : parameters of the background.
+    background : its parameters.
     fit : parameters of the profiles.
     corrections : that are in the columns lp and qe.
     note : message of the choice of the profile; empty without one.
@@ -42,7 +42,7 @@ class IntegrationContext:
     run: str
     shapes: Ellipsoids
     photons: Photons
-    glm: GlmParameters
+    background: BackgroundParameters
     fit: ProfileParameters
     corrections: CorrectionParameters
     note: str = ""
@@ -111,7 +111,7 @@ def integration_context(
         run=experiment.run,
         shapes=shapes,
         photons=photons_of(experiment.detector, maps, response),
-        glm=parameters.background.glm,
+        background=parameters.background,
         fit=parameters.profile,
         corrections=parameters.corrections,
     )

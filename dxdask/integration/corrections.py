@@ -1,4 +1,4 @@
-"""Corrections from counts to intensities: Lorentz, polarisation, absorption in the sensor."""
+"""Corrections from counts to intensities: Lorentz, polarisation, absorption."""
 
 from __future__ import annotations
 
@@ -42,6 +42,20 @@ def quantum_efficiency(s1: Floats, panel: NDArray[np.int32], detector: Detector)
     depth = np.array([p.mu * p.thickness for p in detector.panels])[panel]
     cosine = np.abs(np.einsum("ni,ni->n", s1, normal)) / np.linalg.norm(s1, axis=-1)
     return np.where(depth > 0, 1.0 - np.exp(-depth / cosine), 1.0)
+
+
+def path_transmission(
+    s1: Floats, panel: NDArray[np.int32], detector: Detector, *, air: float, window: float
+) -> Floats:
+    """Return the fraction (n,) of rays s1 (n, 3) that reaches the sensor.
+
+    It is exp(-(mu D + mu' t) / cos alpha): air of mu = `air` (1/mm) along the path to the panel at
+    the distance D, and a window parallel to the panel of mu' t = `window`.
+    """
+    normal = np.array([p.normal for p in detector.panels])
+    distance = np.abs(np.einsum("ni,ni->n", normal, [p.origin for p in detector.panels]))
+    cosine = np.abs(np.einsum("ni,ni->n", s1, normal[panel])) / np.linalg.norm(s1, axis=-1)
+    return np.asarray(np.exp(-(air * distance[panel] + window) / cosine))
 
 
 def partiality(phi: Floats, zeta: Floats, first: Floats, last: Floats, width: Floats) -> Floats:

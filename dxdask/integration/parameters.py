@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
+from pydantic import field_validator, model_validator
+
+from dxdask.models.path_materials import window_of
 from dxdask.parameters import Parameters, parameter
 from dxdask.prediction import PredictionParameters
 
@@ -99,19 +102,104 @@ class RobustParameters(Parameters):
     max_iter: int = parameter(100, "Maximum number of iterations.", ge=1, expert=2)
 
 
-class GlmParameters(Parameters):
-    """Background by a generalised linear model: one constant for each reflection."""
+class GlmModelParameters(Parameters):
+    """Model of the background by a generalised linear model."""
 
+    algorithm: Literal["auto", "constant3d", "loglinear2d", "radial"] = parameter(
+        "constant3d",
+        "Background under a reflection: a constant; a log-linear plane in x and y; radial, the "
+        "exponential of a polynomial along the scattering angle, for rings of ice; or auto, "
+        "radial where the background is not constant. What varies is the same on all images of a "
+        "reflection.",
+    )
+
+
+class GlmParameters(Parameters):
+    """Background by a robust generalised linear model of Poisson counts."""
+
+    model: GlmModelParameters = GlmModelParameters()
     robust: RobustParameters = RobustParameters()
     min_pixels: int = parameter(
         10, "Minimum number of background pixels of a reflection.", ge=1, expert=1
     )
 
 
+class NsigmaParameters(Parameters):
+    """Outliers by standard deviations from the mean."""
+
+    lower: float = parameter(3.0, "Number of them below the mean.", gt=0, expert=1)
+    upper: float = parameter(3.0, "Number of them above the mean.", gt=0, expert=1)
+
+
+class TruncatedParameters(Parameters):
+    """Outliers are the lowest and highest pixels."""
+
+    lower: float = parameter(0.01, "Fraction of the lowest.", ge=0, lt=0.5, expert=1)
+    upper: float = parameter(0.01, "Fraction of the highest.", ge=0, lt=0.5, expert=1)
+
+
+class TukeyParameters(Parameters):
+    """Outliers by interquartile ranges from the quartiles."""
+
+    lower: float = parameter(1.5, "Number of them below the first quartile.", gt=0, expert=1)
+    upper: float = parameter(1.5, "Number of them above the third quartile.", gt=0, expert=1)
+
+
+class PlaneOutlierParameters(Parameters):
+    """Outliers by their distance from a first plane."""
+
+    n_sigma: float = parameter(4.0, "Number of standard deviations of the counts.", gt=0, expert=1)
+
+
+class OutlierParameters(Parameters):
+    """Outliers, which are left out of the background."""
+
+    algorithm: Literal["null", "nsigma", "truncated", "tukey", "plane"] = parameter(
+        "null", "Which pixels are outliers; null: none. plane is of linear2d only."
+    )
+    nsigma: NsigmaParameters = NsigmaParameters()
+    truncated: TruncatedParameters = TruncatedParameters()
+    tukey: TukeyParameters = TukeyParameters()
+    plane: PlaneOutlierParameters = PlaneOutlierParameters()
+
+
+class SimpleModelParameters(Parameters):
+    """Model of the background by means."""
+
+    algorithm: Literal["constant3d", "linear2d"] = parameter(
+        "constant3d",
+        "Background under a reflection: a constant, or a plane in x and y, the same on all its "
+        "images.",
+    )
+
+
+class SimpleParameters(Parameters):
+    """Background by least squares after outliers are left out."""
+
+    outlier: OutlierParameters = OutlierParameters()
+    model: SimpleModelParameters = SimpleModelParameters()
+    min_pixels: int = parameter(
+        10, "Minimum number of background pixels of a reflection.", ge=1, expert=1
+    )
+
+    @model_validator(mode="after")
+    def _plane_of_planes(self) -> Self:
+        if self.outlier.algorithm == "plane" and self.model.algorithm != "linear2d":
+            raise ValueError(
+                "background.simple.outlier.algorithm=plane needs "
+                "background.simple.model.algorithm=linear2d"
+            )
+        return self
+
+
 class BackgroundParameters(Parameters):
     """Background of the reflections."""
 
+    algorithm: Literal["glm", "simple"] = parameter(
+        "glm", "Robust Poisson regression, or least squares after outliers are left out."
+    )
     glm: GlmParameters = GlmParameters()
+    simple: SimpleParameters = SimpleParameters()
 
 
 class CorrectionParameters(Parameters):
@@ -122,6 +210,22 @@ class CorrectionParameters(Parameters):
     absorption: bool = parameter(
         True, "Correct for the part of the rays that passes the sensor, by angle.", expert=1
     )
+    air: bool = parameter(
+        False, "Correct for absorption by the air from the sample to the detector.", expert=1
+    )
+    window: str | None = parameter(
+        None,
+        "Correct for absorption by a window before the detector and parallel to it, "
+        "MATERIAL:THICKNESS in mm; Be, Al, Kapton or Mylar. None: no window.",
+        expert=1,
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _is_window(cls, text: str | None) -> str | None:
+        if text is not None:
+            window_of(text)
+        return text
 
 
 class IntegrationParameters(Parameters):

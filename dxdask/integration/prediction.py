@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from dxdask.arrays import Floats
 from dxdask.columns import Reflections, check, select
 from dxdask.geometry.required import require_rotation
 from dxdask.integration.boxes import add_boxes
-from dxdask.integration.corrections import lorentz, polarisation, quantum_efficiency
+from dxdask.integration.corrections import (
+    lorentz,
+    path_transmission,
+    polarisation,
+    quantum_efficiency,
+)
 from dxdask.integration.parameters import CorrectionParameters, IntegrationParameters
 from dxdask.models import Experiment
+from dxdask.models.path_materials import path_absorption, window_of
 from dxdask.prediction import PredictionParameters, predict_all
 
 
@@ -30,7 +37,7 @@ def predict(
     prediction : None for the defaults.
     min_zeta : reflections of smaller |zeta|, close to the rotation axis, are excluded.
     experiment_index : value of the column `experiment`.
-    corrections : those in the columns lp and qe, which are 1 without; None for all.
+    corrections : those in the columns lp and qe, which are 1 without; None for the defaults.
 
     Returns
     -------
@@ -54,9 +61,27 @@ def predict(
         rays["lp"] /= polarisation(s1, experiment.beam)
     if given.absorption:
         rays["qe"] = quantum_efficiency(s1, rays["panel"], experiment.detector)
+    if given.air or given.window:
+        rays["qe"] *= _path_transmission(rays, experiment, given)
     if experiment.profile is not None:
         rays = add_boxes(rays, experiment)
     return check(rays)
+
+
+def _path_transmission(
+    rays: Reflections, experiment: Experiment, given: CorrectionParameters
+) -> Floats:
+    wavelength, window = experiment.beam.wavelength, 0.0
+    if given.window is not None:
+        material, thickness = window_of(given.window)
+        window = path_absorption(material, wavelength) * thickness
+    return path_transmission(
+        rays["s1"],
+        rays["panel"],
+        experiment.detector,
+        air=path_absorption("air", wavelength) if given.air else 0.0,
+        window=window,
+    )
 
 
 def predict_from_parameters(

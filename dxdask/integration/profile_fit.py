@@ -71,8 +71,10 @@ def fitted(
     covered = s[:, FITTED] >= context.fit.valid_foreground_threshold * s[:, PROFILE]
     failed = (reflections["flags"] & np.uint32(Flag.FAILED_DURING_BACKGROUND_MODELLING)) != 0
     b = reflections["background_mean"]
+    under = np.zeros(n)  # mean background under the profile
+    under[sums.rows] = np.where(np.isfinite(sums.fitted_background), sums.fitted_background, 0.0)
     near = neighbours(sums.pairs, scale)
-    joint = fit_together(near, p, p2, p3, s[:, FITTED_COUNTS] * scale - b * p, ~failed)
+    joint = fit_together(near, p, p2, p3, s[:, FITTED_COUNTS] * scale - under * p, ~failed)
     good = covered & (p2 > 0) & ~failed & (joint.inflation <= MOST_INFLATED)
     q = np.where(good, reflections["partiality"], 0.0)
     fit = q * joint.intensity

@@ -120,8 +120,15 @@ def integration_messages(
 
 
 def _corrections(context: IntegrationContext) -> str:
-    given = [name for name, on in dict(context.corrections).items() if on]
-    return ", ".join(given).replace("absorption", "absorption in the sensor") or "nothing"
+    given = context.corrections
+    names = {
+        "Lorentz": given.lorentz,
+        "polarisation": given.polarisation,
+        "absorption in the sensor": given.absorption,
+        "absorption in air": given.air,
+        f"absorption in the window {given.window} mm": given.window is not None,
+    }
+    return ", ".join(name for name, on in names.items() if on) or "nothing"
 
 
 def _along_scan(experiment: Experiment) -> tuple[str, ...]:

@@ -9,6 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.integration.footprints import (
+    Footprints,
+    add_equal_footprints,
+    concatenate_footprints,
+    select_footprints,
+)
 from dxdask.integration.pairs import PairSums, no_pairs
 
 # Columns of the sums, int64 each. Moments are about the corner of the reflection's box. P is the
@@ -48,7 +54,8 @@ class PixelSums:
     """Sums of some reflections over some frames.
 
     Reflections with all their frames are `whole`, and have a background; the others keep the
-    histogram of background values. `combine_sums` of two records is the record of all their frames.
+    histogram of background values, and where the background may vary, their footprints.
+    `combine_sums` of two records is the record of all their frames.
 
     Attributes
     ----------
@@ -57,10 +64,14 @@ class PixelSums:
     unit : values of pixels are photons times this number.
     needed : (n,) int64, frames that the reflection is on.
     whole : (n,) bool.
-    background : (n,) float64, mean photons a pixel, NaN where not whole or not to be had.
-    n_background : (n,) int64, background pixels.
+    background : (n,) float64, mean photons a pixel under the foreground, NaN where not whole or not
+        to be had.
+    fitted_background : (n,) float64, the same under the fitted profile, weighted by it.
+    n_background : (n,) int64, background pixels; of a background that varies, those of a constant
+        one with the same error.
     offsets, values, counts : row i's histogram is [offsets[i], offsets[i + 1]): background value
         (int32, ascending) and how often (int64); empty where whole.
+    footprints : of the reflections; without pixels where whole or not needed.
     pairs : of reflections that share pixels. Only `combine_sums` keeps them.
     """
 
@@ -69,10 +80,12 @@ class PixelSums:
     needed: NDArray[np.int64]
     whole: NDArray[np.bool_]
     background: NDArray[np.float64]
+    fitted_background: NDArray[np.float64]
     n_background: NDArray[np.int64]
     offsets: NDArray[np.int64]
     values: NDArray[np.int32]
     counts: NDArray[np.int64]
+    footprints: Footprints
     unit: int = 1
     pairs: PairSums = field(default_factory=no_pairs)
 
@@ -87,10 +100,12 @@ def select_rows(s: PixelSums, rows: NDArray[np.bool_]) -> PixelSums:
         needed=s.needed[rows],
         whole=s.whole[rows],
         background=s.background[rows],
+        fitted_background=s.fitted_background[rows],
         n_background=s.n_background[rows],
         offsets=_offsets(lengths[rows]),
         values=s.values[kept],
         counts=s.counts[kept],
+        footprints=select_footprints(s.footprints, np.flatnonzero(rows)),
         unit=s.unit,
     )
 
@@ -104,10 +119,12 @@ def concatenate_sums(parts: Sequence[PixelSums]) -> PixelSums:
         needed=np.concatenate([p.needed for p in parts]),
         whole=np.concatenate([p.whole for p in parts]),
         background=np.concatenate([p.background for p in parts]),
+        fitted_background=np.concatenate([p.fitted_background for p in parts]),
         n_background=np.concatenate([p.n_background for p in parts]),
         offsets=_offsets(lengths),
         values=np.concatenate([p.values for p in parts]),
         counts=np.concatenate([p.counts for p in parts]),
+        footprints=concatenate_footprints([p.footprints for p in parts]),
         unit=parts[0].unit,
     )
 
@@ -133,10 +150,12 @@ def add_equal_rows(s: PixelSums) -> PixelSums:
         needed=s.needed[one],
         whole=np.zeros(len(rows), dtype=bool),
         background=np.full(len(rows), np.nan),
+        fitted_background=np.full(len(rows), np.nan),
         n_background=n_background,
         offsets=_offsets(lengths),
         values=values[starts],
         counts=counts,
+        footprints=add_equal_footprints(s.footprints, one, place),
         unit=s.unit,
     )
 
@@ -154,10 +173,12 @@ def sorted_by_row(s: PixelSums) -> PixelSums:
         needed=s.needed[order],
         whole=s.whole[order],
         background=s.background[order],
+        fitted_background=s.fitted_background[order],
         n_background=s.n_background[order],
         offsets=offsets,
         values=s.values[entry],
         counts=s.counts[entry],
+        footprints=select_footprints(s.footprints, order),
         unit=s.unit,
     )
 

@@ -79,8 +79,21 @@ def absorption(material: str, wavelength: float) -> float:
     InputError
         No table for the material, or the photon energy is beyond it (1 to 150 keV).
     """
-    density, text = _TABLES[material_name(material)]
-    energy, mass = np.array(text.split(), dtype=np.float64).reshape(-1, 2).T
+    name = material_name(material)
+    return interpolated(name, *_TABLES[name], wavelength)
+
+
+def interpolated(material: str, density: float, table: str, wavelength: float) -> float:
+    """Return the linear absorption coefficient mu, 1/mm, by a table of a material.
+
+    table : energies (keV) and mass attenuation coefficients (cm^2/g) by turns. density : g/cm^3.
+
+    Raises
+    ------
+    InputError
+        The photon energy is beyond the table.
+    """
+    energy, mass = np.array(table.split(), dtype=np.float64).reshape(-1, 2).T
     kev = KEV_ANGSTROM / wavelength
     if not energy[0] <= kev <= energy[-1]:
         raise InputError(

@@ -17,7 +17,7 @@ from dxdask.integration.sums import COUNTS, N_FOREGROUND, N_OVERLAPPED
 
 pytestmark = pytest.mark.jit
 
-GLM = IntegrationParameters().background.glm
+BACKGROUND = IntegrationParameters().background
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,9 @@ def whole(painted, context):
 
 
 def assert_same(a, b):
-    for one, other in zip(a.pairs, b.pairs, strict=True):
+    for one, other in zip((*a.pairs, *a.footprints), (*b.pairs, *b.footprints), strict=True):
         np.testing.assert_array_equal(one, other)
-    for name in set(a.__slots__) - {"pairs"}:
+    for name in set(a.__slots__) - {"pairs", "footprints"}:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
 
 
@@ -48,7 +48,7 @@ def test_any_size_of_block_gives_the_same(painted, context, whole, size):
         sum_block(painted.frames[i : i + size], i, context, painted.mask)
         for i in range(0, len(painted.frames), size)
     ]
-    assert_same(combine_sums(parts, GLM), whole)
+    assert_same(combine_sums(parts, BACKGROUND), whole)
     assert whole.whole.all()
 
 
@@ -57,8 +57,8 @@ def test_any_tree_of_merges_gives_the_same(painted, context, whole, order, group
     parts = [sum_block(painted.frames[i : i + 1], i, context, painted.mask) for i in order]
     for n in groups:
         if len(parts) > 1:
-            parts = [*parts[n:], combine_sums(parts[:n], GLM)]
-    assert_same(combine_sums(parts, GLM), whole)
+            parts = [*parts[n:], combine_sums(parts[:n], BACKGROUND)]
+    assert_same(combine_sums(parts, BACKGROUND), whole)
 
 
 def test_little_room_for_background_gives_the_same(painted, context, whole, monkeypatch):
@@ -107,7 +107,10 @@ def test_a_frame_that_cannot_be_read_costs_its_reflections_only(painted, context
     )
     rest = sum_block(painted.frames[6:], 6, context, painted.mask)
     r = finish(
-        combine_sums([first, lost, rest], GLM), painted.predicted, context, painted.experiment
+        combine_sums([first, lost, rest], BACKGROUND),
+        painted.predicted,
+        context,
+        painted.experiment,
     ).reflections
     ref = finish(whole, painted.predicted, context, painted.experiment).reflections
     f0 = context.shapes.first

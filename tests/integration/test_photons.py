@@ -184,7 +184,7 @@ def test_sums_are_the_same_for_any_blocks(painted):
     whole = sum_block(frames, 0, context, painted.mask)
     assert whole.unit == PARTS
     parts = [sum_block(frames[i : i + 3], i, context, painted.mask) for i in range(0, 8, 3)]
-    joined = combine_sums(parts[::-1], context.glm)
+    joined = combine_sums(parts[::-1], context.background)
     for name in ("rows", "sums", "background", "n_background", "unit"):
         np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name), err_msg=name)
 

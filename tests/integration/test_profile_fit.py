@@ -171,7 +171,7 @@ def test_any_size_of_block_gives_the_same(painted, fitted, size):
         for i in range(0, len(painted.frames), size)
     ]
     r = finish(
-        combine_sums(parts, context.glm), painted.predicted, context, painted.experiment
+        combine_sums(parts, context.background), painted.predicted, context, painted.experiment
     ).reflections
     for name, values in fitted.reflections.items():
         np.testing.assert_array_equal(r[name], values, err_msg=name)

@@ -1,0 +1,123 @@
+"""Background around reflections pixel by pixel, added up over their images, in integers.
+
+A background that varies in the box of a reflection is fitted to the sum of the images: a plane or a
+ring of ice is the same on all of them. A reflection of n pixels takes 20 n bytes however many
+images it is on, and only until it has all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.arrays import Floats
+
+if TYPE_CHECKING:
+    from dxdask.integration.boxes import Ellipsoids
+
+N_GEOMETRY = 6
+_Pixels: TypeAlias = tuple[
+    NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]
+]
+
+
+class Footprints(NamedTuple):
+    """Pixels of the boxes of n reflections, added up over their images.
+
+    Those of reflection i, along x, then y, are at [offsets[i], offsets[i + 1]); none where they are
+    not kept. Of two parts of a reflection's images the sums add up.
+
+    geometry: (n, 6), x and y of the corner from the place of the reflection, width of the box (px),
+    the direction of Kabsch's e1 in x and y, and the half size of the box (px). offsets: (n + 1,)
+    int64. counts: (m,) int64, sum of the values of background pixels. background:
+    (m,) int32, how many these are. foreground: (m,) int32, how many pixels are of the summed
+    foreground. profile: (m,) int32, sum of the weights of the fitted profile in usable pixels.
+    """
+
+    geometry: Floats
+    offsets: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    background: NDArray[np.int32]
+    foreground: NDArray[np.int32]
+    profile: NDArray[np.int32]
+
+    @property
+    def pixels(self) -> _Pixels:
+        """The arrays over pixels."""
+        return self.counts, self.background, self.foreground, self.profile
+
+
+def no_footprints(n: int) -> Footprints:
+    """Return those of n reflections of which no pixels are kept."""
+    return _empty(np.zeros((n, N_GEOMETRY)), np.zeros(n, dtype=np.int64))
+
+
+def empty_footprints(rows: NDArray[np.int64], shapes: Ellipsoids) -> Footprints:
+    """Return those of reflections before their first image."""
+    box = shapes.box[rows].astype(np.float64)
+    corner = box[:, [0, 2]] - shapes.centre[rows, :2]
+    size = box[:, [1, 3]] - box[:, [0, 2]]
+    along = shapes.profile.along[rows]
+    along = along / np.linalg.norm(along, axis=1, keepdims=True)
+    geometry = np.column_stack([corner, size[:, 0], along, 0.5 * size.max(axis=1)])
+    return _empty(geometry, np.prod(size, axis=1).astype(np.int64))
+
+
+def _empty(geometry: Floats, lengths: NDArray[np.int64]) -> Footprints:
+    offsets = _offsets(lengths)
+    m = int(offsets[-1])
+    counts = np.zeros(m, dtype=np.int64)
+    return Footprints(geometry, offsets, counts, *(np.zeros(m, dtype=np.int32) for _ in range(3)))
+
+
+def select_footprints(f: Footprints, order: NDArray[np.int64]) -> Footprints:
+    """Return those at places `order` (k,)."""
+    lengths = np.diff(f.offsets)[order]
+    offsets = _offsets(lengths)
+    at = np.repeat(f.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return Footprints(f.geometry[order], offsets, *(a[at] for a in f.pixels))
+
+
+def concatenate_footprints(parts: Sequence[Footprints]) -> Footprints:
+    """Return the footprints one below the other."""
+    lengths = np.concatenate([np.diff(p.offsets) for p in parts])
+    pixels = (np.concatenate(a) for a in zip(*(p.pixels for p in parts), strict=True))
+    return Footprints(np.concatenate([p.geometry for p in parts]), _offsets(lengths), *pixels)
+
+
+def add_equal_footprints(
+    f: Footprints, first: NDArray[np.int64], place: NDArray[np.int64]
+) -> Footprints:
+    """Return the sums of the footprints of each reflection.
+
+    first : (k,), one place of each reflection. place : (n,), the reflection of each place.
+    """
+    lengths = np.diff(f.offsets)
+    out = _empty(f.geometry[first], lengths[first])
+    at = np.repeat(out.offsets[:-1][place] - f.offsets[:-1], lengths) + np.arange(f.offsets[-1])
+    np.add.at(out.counts, at, f.counts)
+    np.add.at(out.background, at, f.background)
+    np.add.at(out.foreground, at, f.foreground)
+    np.add.at(out.profile, at, f.profile)
+    return out
+
+
+def without_pixels(f: Footprints, rows: NDArray[np.bool_]) -> Footprints:
+    """Return the footprints without the pixels of the reflections `rows` (n,)."""
+    lengths = np.diff(f.offsets)
+    kept = np.repeat(~rows, lengths)
+    return Footprints(
+        f.geometry,
+        _offsets(np.where(rows, 0, lengths)),
+        f.counts[kept],
+        f.background[kept],
+        f.foreground[kept],
+        f.profile[kept],
+    )
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
