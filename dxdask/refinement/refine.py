@@ -129,10 +129,10 @@ def _fit(
     strategy = parameters.reflections.weighting_strategy
     rows = sweep_rows(reflections, experiments, models.crystals, used, selection.entering, strategy)
     fit = fit_sweeps(models, rows, parameters.refinery)
-    n_exp = len(np.unique(rows.experiment))
+    n_exp, n_out = len(np.unique(rows.experiment)), len(selection.outliers)
     messages = [
         f"{selection.n_matched} observations matched to predictions",
-        f"{len(selection.outliers)} reflections have been flagged as outliers",
+        f"{n_out} reflections have been flagged as outliers ({n_out / selection.n_matched:.1%})",
         *notes,
         f"There are {models.n_parameters} parameters to refine against {len(used)} reflections "
         f"in 3 dimensions; {n_exp} experiment{'s' if n_exp > 1 else ''}",
