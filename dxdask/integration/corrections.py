@@ -18,9 +18,7 @@ def lorentz(s1: Floats, *, s0: Floats, m2: Floats) -> Floats:
     """
     cross = np.cross(m2, s0)
     along = s1 @ cross if s0.ndim == 1 else (s1 * cross).sum(axis=1)
-    return np.asarray(
-        np.abs(along) / (np.linalg.norm(s0, axis=-1) * np.linalg.norm(s1, axis=-1))
-    )
+    return np.asarray(np.abs(along) / (np.linalg.norm(s0, axis=-1) * np.linalg.norm(s1, axis=-1)))
 
 
 def polarisation(s1: Floats, beam: Beam) -> Floats:
