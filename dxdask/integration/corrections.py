@@ -13,10 +13,12 @@ from dxdask.models import Beam, Detector
 def lorentz(s1: Floats, *, s0: Floats, m2: Floats) -> Floats:
     """Return the inverse Lorentz factor (n,) of a rotation: L = |s1 . (m2 x s0)| / (|s0| |s1|).
 
-    s1: (n, 3), s0: (3,), 1/Angstrom. m2: (3,), the rotation axis, a unit vector.
+    s1: (n, 3), s0: (3,) or of each ray (n, 3), 1/Angstrom. m2: (3,), the rotation axis, a unit
+    vector.
     """
     cross = np.cross(m2, s0)
-    return np.asarray(np.abs(s1 @ cross) / (np.linalg.norm(s0) * np.linalg.norm(s1, axis=-1)))
+    along = s1 @ cross if s0.ndim == 1 else (s1 * cross).sum(axis=1)
+    return np.asarray(np.abs(along) / (np.linalg.norm(s0, axis=-1) * np.linalg.norm(s1, axis=-1)))
 
 
 def polarisation(s1: Floats, beam: Beam) -> Floats:

@@ -49,14 +49,17 @@ def predict(
     InputError
         The experiment has no crystal or is not a rotation.
     """
-    goniometer, _ = require_rotation(experiment)
+    goniometer, scan = require_rotation(experiment)
     rays = predict_all(experiment, **dict(prediction or PredictionParameters()))
     rays = select(rays, np.abs(rays["zeta"]) >= min_zeta)
     rays["experiment"][:] = experiment_index
     given, s1 = corrections or CorrectionParameters(), rays["s1"]
     rays["lp"], rays["qe"] = np.ones(len(s1)), np.ones(len(s1))
     if given.lorentz:
-        rays["lp"] *= lorentz(s1, s0=experiment.beam.s0, m2=goniometer.rotation_axis)
+        beam, s0 = experiment.beam, experiment.beam.s0
+        if beam.s0_at_scan_points is not None:
+            s0 = beam.s0_at(rays["z_cal"] - scan.array_range[0])
+        rays["lp"] *= lorentz(s1, s0=s0, m2=goniometer.rotation_axis)
     if given.polarisation:
         rays["lp"] /= polarisation(s1, experiment.beam)
     if given.absorption:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from dxdask.arrays import Floats
 from dxdask.models.vectors import Vector, floats, unit, vector
 
@@ -25,6 +27,8 @@ class Beam:
     flux : photons per second, 0 where not known.
     transmission : fraction of the beam let through by the attenuators.
     probe : "x-ray", "electron" or "neutron".
+    s0_at_scan_points : s0, 1/Angstrom, at the start of each image and the end of the last, all of
+        length 1/wavelength; None where the beam does not vary along the scan.
     """
 
     direction: Vector = (0.0, 0.0, 1.0)
@@ -37,15 +41,31 @@ class Beam:
     flux: float = 0.0
     transmission: float = 1.0
     probe: str = "x-ray"
+    s0_at_scan_points: tuple[Vector, ...] | None = None
 
     @property
     def s0(self) -> Floats:
         """Incident beam vector (3,), 1/Angstrom, |s0| = 1/wavelength."""
         return -unit(self.direction) / self.wavelength
 
+    def s0_at(self, offset: Floats) -> Floats:
+        """Return s0 (n, 3), 1/Angstrom, at places (n,), images from the start of the scan.
+
+        Linear between the scan points, constant outside.
+        """
+        if self.s0_at_scan_points is None:
+            return np.broadcast_to(self.s0, (len(offset), 3))
+        points = np.asarray(self.s0_at_scan_points)
+        return np.asarray(
+            np.column_stack([np.interp(offset, np.arange(len(points)), p) for p in points.T])
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the model as values that JSON can hold."""
-        return asdict(self)
+        """Return the model as values that JSON can hold; scan points where there are any."""
+        values = asdict(self)
+        if self.s0_at_scan_points is None:
+            del values["s0_at_scan_points"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Beam:
@@ -55,4 +75,6 @@ class Beam:
             if name in given:
                 given[name] = vector(given[name])
         given["wavelengths"] = floats(given.get("wavelengths"))
+        points = given.get("s0_at_scan_points")
+        given["s0_at_scan_points"] = None if points is None else tuple(vector(p) for p in points)
         return cls(**given)

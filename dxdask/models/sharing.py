@@ -25,9 +25,9 @@ def share_equal(
 ) -> ExperimentList:
     """Return the experiments with equal beams, detectors and goniometers shared.
 
-    Beams are equal by direction and wavelength, detectors by their panels' places and pixels,
-    goniometers by their axes, angles and scanned axis. Other values of a shared model are those of
-    the first run; see `with_geometry_of`.
+    Beams are equal by direction, scan points and wavelength, detectors by their panels' places and
+    pixels, goniometers by their axes, angles and scanned axis. Other values of a shared model are
+    those of the first run; see `with_geometry_of`.
 
     beam, detector, goniometer : whether to share each; else every experiment has one of its own.
     """
@@ -100,6 +100,7 @@ def _beam_at(beam: Beam, refined: Beam) -> Beam:
         direction=refined.direction,
         wavelength=refined.wavelength,
         polarization_normal=refined.polarization_normal,
+        s0_at_scan_points=refined.s0_at_scan_points,
     )
 
 
@@ -133,7 +134,9 @@ def _rounded(*values: object) -> tuple[float, ...]:
 
 
 def _beam_key(beam: Beam) -> Hashable:
-    return beam.probe, beam.wavelengths, _rounded(beam.direction, beam.wavelength)
+    points = beam.s0_at_scan_points
+    varying = None if points is None else _rounded(points)
+    return beam.probe, beam.wavelengths, varying, _rounded(beam.direction, beam.wavelength)
 
 
 def _detector_key(detector: Detector) -> Hashable:

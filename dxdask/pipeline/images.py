@@ -69,6 +69,9 @@ def experiment_of_images(experiment: Experiment, images: ImageRange) -> Experime
     )
     if beam.wavelengths is not None:
         beam = replace(beam, wavelengths=beam.wavelengths[rows])
+    if beam.s0_at_scan_points is not None:
+        s0 = beam.s0_at_scan_points[rows.start : rows.stop + 1]
+        beam = replace(beam, s0_at_scan_points=s0)
     crystal = experiment.crystal
     if crystal is not None and crystal.scan_points is not None:
         # one at the start of each image, and one at the end of the last

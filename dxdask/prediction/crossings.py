@@ -27,6 +27,8 @@ class ScanArrays(NamedTuple):
     before, after : first and last place accepted, images from the start of the scan; half open.
     ends : (2, 2) cosine and sine of the angles at these; short : whether they are less than half a
     turn apart. turned : (n_images + 1, 2) cosine and sine at the ends of images.
+    beam_turns : (n_images + 1, 3, 3) rotations of rays to those of the beam at the ends of images;
+    (0, 3, 3) of a static beam. See `with_varying_beam`.
     """
 
     s0: Vector
@@ -39,6 +41,7 @@ class ScanArrays(NamedTuple):
     ends: Floats
     short: bool
     turned: Floats
+    beam_turns: Floats
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

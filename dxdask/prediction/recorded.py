@@ -54,6 +54,10 @@ def recorded(
             rotate(r, scan.m2, math.cos(phi), math.sin(phi), s1)
             for j in range(3):
                 s1[j] += scan.s0[j]
+            if len(scan.beam_turns):
+                ray = point_at(scan.beam_turns, found[i, 1], (s1[0], s1[1], s1[2]))
+                for j in range(3):
+                    s1[j] = ray[j]
             panel, x_mm, y_mm, x, y = find_panel(panels, s1[0], s1[1], s1[2])
             if panel < 0:
                 continue

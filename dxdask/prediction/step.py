@@ -36,7 +36,9 @@ def predict(
     rows = []
     for i, e in enumerate(experiments):
         d = table["d"][table["experiment"] == i]
-        varying = e.crystal is not None and e.crystal.scan_points is not None
+        varying = e.beam.s0_at_scan_points is not None or (
+            e.crystal is not None and e.crystal.scan_points is not None
+        )
         rows.append(
             {
                 "experiment": i,

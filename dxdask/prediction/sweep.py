@@ -14,7 +14,7 @@ from dxdask.errors import InputError
 from dxdask.geometry.required import require_crystal, require_rotation
 from dxdask.geometry.resolution import corner_resolution
 from dxdask.models import Experiment
-from dxdask.models.vectors import vector
+from dxdask.models.vectors import unit, vector
 from dxdask.prediction import recorded as kernel
 from dxdask.prediction.absences import centring_translations, is_absent
 from dxdask.prediction.candidates import candidates
@@ -22,6 +22,7 @@ from dxdask.prediction.crossings import ScanArrays
 from dxdask.prediction.parameters import PredictionParameters, require_possible
 from dxdask.prediction.rays import panel_arrays
 from dxdask.prediction.varying import stretches
+from dxdask.prediction.varying_beam import with_varying_beam
 
 _ROWS = 65_536
 """Reflections that the kernel predicts at a time, which bounds the memory beside the result."""
@@ -83,12 +84,14 @@ def _scan_arrays(experiment: Experiment, parameters: PredictionParameters) -> Sc
     goniometer, scan = require_rotation(experiment)
     crystal = require_crystal(experiment)
     given = None if parameters.force_static else crystal.scan_points
-    if given is not None and len(given) != scan.n_images + 1:
-        raise InputError(
-            f"run {experiment.run}: the crystal has {len(given)} scan points, the scan has "
-            f"{scan.n_images} images and needs one more; refine it again, or give "
-            "force_static=true"
-        )
+    beam = None if parameters.force_static else experiment.beam.s0_at_scan_points
+    for what, values in (("crystal", given), ("beam", beam)):
+        if values is not None and len(values) != scan.n_images + 1:
+            raise InputError(
+                f"run {experiment.run}: the {what} has {len(values)} scan points, the scan has "
+                f"{scan.n_images} images and needs one more; refine it again, or give "
+                "force_static=true"
+            )
     points = crystal.a[None] if given is None else np.asarray(given)
     every = np.concatenate([points, crystal.a[None]])
     if not (np.isfinite(every).all() and np.linalg.det(every).all()):
@@ -97,13 +100,16 @@ def _scan_arrays(experiment: Experiment, parameters: PredictionParameters) -> Sc
             "or refine it again"
         )
     rotated = goniometer.setting_rotation @ goniometer.fixed_rotation @ points
+    beam_turns = np.empty((0, 3, 3))
+    if beam is not None:
+        rotated, beam_turns = with_varying_beam(rotated, experiment)
     margin = abs(np.deg2rad(parameters.padding) / scan.image_width_rad)
     places = np.array([-margin, *range(scan.n_images + 1), scan.n_images + margin])
     angles = scan.phi_range_rad[0] + scan.image_width_rad * places
     turned = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return ScanArrays(
         s0=vector(experiment.beam.s0),
-        m2=vector(goniometer.rotation_axis),
+        m2=vector(unit(goniometer.rotation_axis)),
         points=np.ascontiguousarray(rotated, dtype=np.float64),
         start=scan.phi_range_rad[0],
         width=scan.image_width_rad,
@@ -112,16 +118,19 @@ def _scan_arrays(experiment: Experiment, parameters: PredictionParameters) -> Sc
         ends=turned[[0, -1]],
         short=bool(abs(angles[-1] - angles[0]) < np.pi),
         turned=turned[1:-1].copy(),
+        beam_turns=beam_turns,
     )
 
 
 def _table(part: _Found, experiment: Experiment) -> Reflections:
     hkl, out = part
-    m2, scan = require_rotation(experiment)[0].rotation_axis, require_rotation(experiment).scan
+    goniometer, scan = require_rotation(experiment)
+    m2 = unit(goniometer.rotation_axis)
     s1 = np.ascontiguousarray(out[:, kernel.S1 : kernel.S1 + 3])
-    e1 = np.cross(s1, experiment.beam.s0)
-    e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
     phi = out[:, kernel.PHI].copy()
+    z = scan.z_from_phi(phi)
+    e1 = np.cross(s1, experiment.beam.s0_at(z - scan.array_range[0]))
+    e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
     return {
         "panel": out[:, kernel.PANEL].astype(np.int32),
         "hkl": hkl,
@@ -133,7 +142,7 @@ def _table(part: _Found, experiment: Experiment) -> Reflections:
         "y_cal_mm": out[:, kernel.Y_MM].copy(),
         "x_cal": out[:, kernel.X].copy(),
         "y_cal": out[:, kernel.Y].copy(),
-        "z_cal": scan.z_from_phi(phi),
+        "z_cal": z,
         "d": require_crystal(experiment).gemmi_cell.calculate_d_array(hkl),
         "zeta": e1 @ m2,
     }

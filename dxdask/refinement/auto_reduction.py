@@ -100,7 +100,7 @@ def _groups(models: FreeModels, table: Reflections, rows: Integers) -> Iterator[
         if p.part is not None and p.part.level:
             name = f"{name}, {p.part.name}"
             n = int(np.isin(panel, firsts[p.model] + np.array(p.part.panels)).sum())
-        yield _Group(name, len(p.which), n, of, fixed=p)
+        yield _Group(name, p.size, n, of, fixed=p)
     by_crystal: dict[int | None, list[int]] = {}
     for i, m in enumerate(members):
         by_crystal.setdefault(m.crystal, []).append(i)

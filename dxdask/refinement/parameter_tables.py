@@ -23,8 +23,8 @@ def parts_table(fit: SweepFit) -> Table:
     rows, first = [], 0
     spread = np.sqrt(np.maximum(np.diag(fit.covariance.shared), 0.0))
     for p in fit.models.layout.shared:
-        columns = slice(first, first + len(p.which))
-        first += len(p.which)
+        columns = slice(first, first + p.size)
+        first += p.size
         if p.part is None or p.part.level == 0:
             continue
         panel = fit.models.experiments.detectors[p.model][p.part.panels[0]]

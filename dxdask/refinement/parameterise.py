@@ -17,6 +17,8 @@ from dxdask.refinement.models.layout import FreeParameters, Layout, layout
 from dxdask.refinement.parameters import Parameterisation
 
 BEAM_FIX = ("in_spindle_plane", "out_spindle_plane", "wavelength")
+DIRECTION = (0, 1)
+"""Of the beam's parameters, those of its direction."""
 GONIOMETER_FIX = ("in_beam_plane", "out_beam_plane")
 FREE_MOVES = {
     None: (0, 1, 2, 3, 4, 5),
@@ -56,20 +58,22 @@ class FreeModels:
             len(free) * int(n)
             for free, n in zip(self.crystal_free, self.crystals.n_points, strict=True)
         )
-        return own + sum(len(p.which) for p in self.shared)
+        return own + sum(p.size for p in self.shared)
 
 
 def free_models(
     experiments: ExperimentList,
     parameters: Parameterisation,
     smoothers: Mapping[int, Smoother] | None = None,
+    beam_smoothers: Mapping[int, Smoother] | None = None,
 ) -> FreeModels:
     """Return the free parameters of experiments.
 
     Models that only experiments without a crystal have are fixed.
 
     smoothers : of the crystals that vary along their scan, by index; they start from their scan
-    points where they have any.
+    points where they have any. beam_smoothers : of beams that vary, which have scan points; their
+    fixed parameters keep their mean along the scan.
 
     Raises
     ------
@@ -88,7 +92,15 @@ def free_models(
         for i, name in enumerate(GONIOMETER_FIX)
         if "all" not in parameters.goniometer.fix and name not in parameters.goniometer.fix
     )
-    shared = [FreeParameters("beam", k, beam) for k in sorted({m.beam for m in members})]
+    shared = []
+    for k in sorted({m.beam for m in members}):
+        smoother = (beam_smoothers or {}).get(k)
+        if smoother is None:
+            shared.append(FreeParameters("beam", k, beam))
+            continue
+        held = tuple(i for i in DIRECTION if i not in beam)
+        shared.append(FreeParameters("beam", k, DIRECTION, smoother=smoother, held=held))
+        shared.append(FreeParameters("beam", k, tuple(i for i in beam if i not in DIRECTION)))
     of_members = {m.goniometer for m in members if m.goniometer is not None}
     shared += [FreeParameters("goniometer", k, setting) for k in sorted(of_members)]
     freedom = parameters.detector
@@ -121,8 +133,10 @@ def _without_gauge(parameters: FreeParameters) -> FreeParameters:
     the detector about it.
     """
     held: tuple[int, ...] = ()
+    if parameters.smoother is not None:
+        return parameters._replace(held=DIRECTION)
     if parameters.kind == "beam":
-        held = (BEAM_FIX.index("in_spindle_plane"), BEAM_FIX.index("out_spindle_plane"))
+        held = DIRECTION
     elif parameters.part is not None and parameters.part.level == 0:
         held = MOVES["rotation"]
     return parameters._replace(which=tuple(i for i in parameters.which if i not in held))

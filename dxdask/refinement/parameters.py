@@ -32,7 +32,20 @@ class BeamParameters(Parameters):
         ("in_spindle_plane", "wavelength"),
         "Fixed parameters: the rotation about the axis in the spindle-beam plane "
         "(in_spindle_plane, Mu1), that about the plane's normal (out_spindle_plane, Mu2), the "
-        "wavelength, or all.",
+        "wavelength, or all. Of a beam that varies, fixed rotations keep their mean.",
+    )
+    force_static: bool = parameter(
+        True,
+        "Keep the beam static. false: its direction varies along the scan, if scan_varying is not "
+        "false and not all of it is fixed; each run has a beam of its own then.",
+        expert=1,
+    )
+    interval_width_degrees: float = parameter(
+        36.0,
+        "Width of the intervals between the points of a beam that varies along the scan.",
+        unit="degree",
+        expert=1,
+        gt=0.0,
     )
 
 

@@ -26,19 +26,19 @@ COLUMNS_NEEDED = ("experiment", "panel", "hkl", "flags", "x_mm", "y_mm", "phi_ra
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _predict(
-    hkl: Any, experiment: Any, setting: Any, panel: Any, entering: Any, phi_obs: Any, settings: Any,
-    s0: Any, m2: Any, inverse_d: Any, xyphi: Any, s1: Any,
+    hkl: Any, experiment: Any, setting: Any, beam: Any, panel: Any, entering: Any, phi_obs: Any,
+    settings: Any, s0: Any, m2: Any, inverse_d: Any, xyphi: Any, s1: Any,
 ) -> None:  # fmt: skip
     r = np.empty(3)
     rotated = np.empty(3)
     for n in range(hkl.shape[0]):
-        e = experiment[n]
+        e, b = experiment[n], beam[n]
         transform(settings[setting[n]], hkl[n], r)
-        enters, leaves = reflecting_angles(r, s0[e], m2[e])
+        enters, leaves = reflecting_angles(r, s0[b], m2[e])
         phi = nearest_angle(enters if entering[n] else leaves, phi_obs[n])
         rotate(r, m2[e], math.cos(phi), math.sin(phi), rotated)
         for i in range(3):
-            s1[n, i] = s0[e, i] + rotated[i]
+            s1[n, i] = s0[b, i] + rotated[i]
         transform(inverse_d[panel[n]], s1[n], r)
         xyphi[n, 0] = r[0] / r[2] if r[2] > 0.0 else np.nan
         xyphi[n, 1] = r[1] / r[2] if r[2] > 0.0 else np.nan
@@ -46,28 +46,31 @@ def _predict(
 
 
 def predict_mm(
-    table: Reflections, geom: Geometry, entering: NDArray[np.bool_], settings: Floats | None = None
+    table: Reflections, experiments: ExperimentList, geom: Geometry, entering: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
     """Return predicted x, y (mm) and phi (rad) as (n, 3), and s1 (n, 3), 1/Angstrom.
 
     Each reflection is predicted on the panel of its observation, on the side of the Ewald sphere of
     `entering` (n,), at the angle modulo 360 degrees nearest to the observed one; NaN where it never
-    diffracts.
+    diffracts. Crystals and beams that vary along the scan are evaluated at the observed angle.
 
-    settings: (n, 3, 3), one for each reflection, where the crystal varies; else those of `geom`.
+    geom : the static models.
     """
     n = n_rows(table)
+    z = observed_z(table, experiments)
+    settings, s0 = varying_settings(table, experiments, z), varying_s0(table, experiments, z)
     experiment = table["experiment"].astype(np.int64)
     xyphi, s1 = np.empty((n, 3)), np.empty((n, 3))
     _predict(
         table["hkl"].astype(np.float64),
         experiment,
         experiment if settings is None else np.arange(n),
+        experiment if s0 is None else np.arange(n),
         panel_rows(table, geom.first_panel),
         entering,
         table["phi_rad"],
         geom.settings if settings is None else settings,
-        geom.s0,
+        geom.s0 if s0 is None else s0,
         geom.m2,
         geom.inverse_d,
         xyphi,
@@ -94,7 +97,8 @@ def predict(reflections: Reflections, experiments: ExperimentList) -> Reflection
     """Return the table with predicted centroids of indexed reflections.
 
     The side of the Ewald sphere is that of the column `entering` where the table has it, else that
-    of the observed ray. A crystal that varies over the scan is evaluated at the observed angle.
+    of the observed ray. Crystals and beams that vary along the scan are evaluated at the observed
+    angle.
 
     Returns
     -------
@@ -121,18 +125,31 @@ def predict(reflections: Reflections, experiments: ExperimentList) -> Reflection
         if "entering" in out
         else is_entering(observed_s1(part, experiments), geom.s0[of], geom.m2[of])
     )
-    xyphi, s1 = predict_mm(part, geom, entering, varying_settings(part, experiments))
+    xyphi, s1 = predict_mm(part, experiments, geom, entering)
     return _with_predictions(out, rows, xyphi, to_pixels(part, experiments, xyphi), s1, entering)
 
 
-def varying_settings(table: Reflections, experiments: ExperimentList) -> Floats | None:
+def varying_settings(table: Reflections, experiments: ExperimentList, z: Floats) -> Floats | None:
     """Return S F U B (n, 3, 3) at the observed angle where crystals vary; None where none does."""
     if all(c.scan_points is None for c in experiments.crystals):
         return None
-    return settings_at(experiments, table["experiment"], _observed_z(table, experiments))
+    return settings_at(experiments, table["experiment"], z)
 
 
-def _observed_z(table: Reflections, experiments: ExperimentList) -> Floats:
+def varying_s0(table: Reflections, experiments: ExperimentList, z: Floats) -> Floats | None:
+    """Return s0 (n, 3) at the observed angle where beams vary; None where none does."""
+    if all(b.s0_at_scan_points is None for b in experiments.beams):
+        return None
+    out = np.empty((n_rows(table), 3))
+    for i, e in enumerate(experiments):
+        mine = table["experiment"] == i
+        first = 0 if e.scan is None else e.scan.array_range[0]
+        out[mine] = e.beam.s0_at(z[mine] - first)
+    return out
+
+
+def observed_z(table: Reflections, experiments: ExperimentList) -> Floats:
+    """Return z (n,), images, of the observed angles."""
     z = np.zeros(n_rows(table))
     for i, e in enumerate(experiments):
         mine = table["experiment"] == i

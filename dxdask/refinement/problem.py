@@ -106,12 +106,12 @@ class Problem:
                 f"none of {len(self.rows)} reflections is predicted by these models; "
                 "start from better ones"
             )
-        prior = self.layout.inverse_variances
+        prior = self.layout.restraints
         return Equations(
             blocks=tuple(blocks),
-            matrix=_symmetric(shared) + np.diag(prior),
-            right=right - prior * state.shared,
-            objective=float(sums[0] + 0.5 * (prior * state.shared**2).sum()),
+            matrix=_symmetric(shared) + prior,
+            right=right - prior @ state.shared,
+            objective=float(sums[0] + 0.5 * state.shared @ prior @ state.shared),
             rmsds=np.sqrt(sums[1:4] / n),
             n=n,
         )
@@ -140,9 +140,11 @@ class Problem:
             accumulate(
                 found.residual, found.gradient, found.predicted, weights,
                 part.crystal - block.first, part.experiment, part.panel, part.point, part.part,
-                state.crystals.nearest, state.crystals.shares, free, self.layout.model_columns,
-                self.layout.first_part, self.layout.part_columns, self.layout.moves, own, cross,
-                own_right, shared, right, sums,
+                state.crystals.nearest, state.crystals.shares, free,
+                part.point if part.beam_point is None else part.beam_point,
+                part.part if part.beam_part is None else part.beam_part, self.layout.beams,
+                self.layout.model_columns, self.layout.first_part, self.layout.part_columns,
+                self.layout.moves, own, cross, own_right, shared, right, sums,
             )  # fmt: skip
         matrix = _symmetric(own) + self._restraints(free, n_points)
         objective = 0.0
@@ -187,9 +189,12 @@ def gradients(rows: Rows, state: ModelState) -> Gradients:
     residual, gradient = np.zeros((n, 3)), np.zeros((n, 3, N_LOCAL))
     predicted = np.zeros(n, dtype=np.bool_)
     if rows.entering is not None:
+        beam, s0 = rows.experiment, a.s0
+        if rows.beam_point is not None and rows.beam_part is not None:
+            beam, s0 = np.arange(n), state.s0_of(rows.beam_point, rows.beam_part)
         rotation_rows(
             rows.hkl, rows.crystal, rows.experiment, rows.panel, rows.observed, rows.point,
-            rows.part, rows.entering, c.a, c.form, c.forms, c.n_strains, a.frames, a.m2, a.s0,
+            rows.part, rows.entering, beam, c.a, c.form, c.forms, c.n_strains, a.frames, a.m2, s0,
             a.beam_axes, a.setting_axes, a.inverse_d, a.normals, a.centres, residual, gradient,
             predicted,
         )  # fmt: skip

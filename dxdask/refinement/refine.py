@@ -21,18 +21,20 @@ from dxdask.refinement.predict import COLUMNS_NEEDED, predict
 from dxdask.refinement.scan_varying import VaryingCrystals, varying_crystals
 from dxdask.refinement.selection import VARIANCES, Selection, select_reflections
 from dxdask.refinement.sweeps import SweepFit, fit_sweeps, sweep_rows
+from dxdask.refinement.varying_beams import range_of, static_beams, varying_beams
 from dxdask.results import StepResult
 
 
 def refine(
     reflections: Reflections, experiments: ExperimentList, parameters: RefinementParameters
 ) -> StepResult:
-    """Refine beams, goniometers, detectors and crystals, which may vary along their scans.
+    """Refine beams, goniometers, detectors and crystals; beams and crystals may vary along scans.
 
     Models that experiments share, and equal ones by default, are refined once. The target is the
     weighted sum of squared residuals in x, y (mm) and phi (rad) (Waterman et al. 2016, Acta Cryst.
-    D72, 558); outliers are rejected first. Crystals are static at first, and vary along the scan
-    afterwards where that is asked for or predicts left-out reflections better.
+    D72, 558); outliers are rejected first. All models are static at first. Then beams vary along
+    the scan where that is asked for, and crystals where that is asked for or predicts left-out
+    reflections better.
 
     Parameters
     ----------
@@ -63,21 +65,26 @@ def refine(
     require_crystals(experiments)
     sharing = parameters.sharing
     start = share_equal(
-        experiments,
+        static_beams(experiments),
         beam=sharing.beam == "equal",
         detector=sharing.detector == "equal",
         goniometer=sharing.goniometer == "equal",
     )
-    found = _fit(reflections, start, parameters, {})
+    found = _fit(reflections, start, parameters, {}, {})
     messages = [*_shared_message(experiments, start), *found.messages]
     tables = []
+    beams = varying_beams(reflections, found.experiments, parameters.parameterisation, found.used)
+    if beams.smoothers:
+        found = _fit(reflections, beams.experiments, parameters, {}, beams.smoothers)
+        messages += found.messages
     choice = varying_crystals(
         reflections, found.experiments, parameters, found.used, found.selection.entering
     )
     if choice.smoothers:
         messages.append(_varying_message(choice))
-        found = _fit(reflections, choice.experiments, parameters, choice.smoothers)
+        found = _fit(reflections, choice.experiments, parameters, choice.smoothers, beams.smoothers)
         messages += found.messages
+    messages += _beams_message(found.experiments)
     if choice.table.rows:
         tables.append(choice.table)
     if parameters.refinery.track_parameter_correlation:
@@ -120,19 +127,20 @@ def _fit(
     experiments: ExperimentList,
     parameters: RefinementParameters,
     smoothers: Mapping[int, Smoother],
+    beam_smoothers: Mapping[int, Smoother],
 ) -> _Fitted:
     """Return the fit of models to reflections, those selected by their residuals at the start."""
     selection = select_reflections(reflections, experiments, parameters.reflections)
     rule = parameters.parameterisation.auto_reduction
-    models = free_models(experiments, parameters.parameterisation, smoothers)
+    models = free_models(experiments, parameters.parameterisation, smoothers, beam_smoothers)
     models, used, notes = auto_reduce(models, reflections, selection.used, rule)
     strategy = parameters.reflections.weighting_strategy
     rows = sweep_rows(reflections, experiments, models.crystals, used, selection.entering, strategy)
     fit = fit_sweeps(models, rows, parameters.refinery)
-    n_exp = len(np.unique(rows.experiment))
+    n_exp, n_out = len(np.unique(rows.experiment)), len(selection.outliers)
     messages = [
         f"{selection.n_matched} observations matched to predictions",
-        f"{len(selection.outliers)} reflections have been flagged as outliers",
+        f"{n_out} reflections have been flagged as outliers ({n_out / selection.n_matched:.1%})",
         *notes,
         f"There are {models.n_parameters} parameters to refine against {len(used)} reflections "
         f"in 3 dimensions; {n_exp} experiment{'s' if n_exp > 1 else ''}",
@@ -160,6 +168,15 @@ def _varying_message(choice: VaryingCrystals) -> str:
         f"{row['run']}: {row['interval_width_degrees']:.0f}" for row in taken if row["n_intervals"]
     )
     return f"Crystals vary along the scan; intervals in degrees: {widths}"
+
+
+def _beams_message(experiments: ExperimentList) -> list[str]:
+    """Return the message on the beams that vary along their scans."""
+    ranges = {e.run: range_of(e.beam) for e in experiments if e.beam.s0_at_scan_points is not None}
+    if not ranges:
+        return []
+    text = ", ".join(f"{run}: {degrees:.4f}" for run, degrees in ranges.items())
+    return [f"Beams vary along the scan; largest angles from their mean in degrees: {text}"]
 
 
 def _flagged(table: Reflections, used: Integers, outliers: Integers) -> Reflections:

@@ -16,7 +16,7 @@ from dxdask.models import ExperimentList, Scan
 from dxdask.refinement.geometry import geometry, observed_s1
 from dxdask.refinement.outliers import centroid_outliers
 from dxdask.refinement.parameters import ReflectionSelection, WeightingStrategy
-from dxdask.refinement.predict import predict_mm, varying_settings
+from dxdask.refinement.predict import predict_mm
 
 Rows = NDArray[np.int64]
 
@@ -58,7 +58,7 @@ def select_reflections(
     s1 = observed_s1(part, experiments)
     geom = geometry(experiments)
     entering = is_entering(s1, geom.s0[part["experiment"]], geom.m2[part["experiment"]])
-    xyphi, _ = predict_mm(part, geom, entering, varying_settings(part, experiments))
+    xyphi, _ = predict_mm(part, experiments, geom, entering)
     good = np.flatnonzero(
         usable(part, experiments, s1, parameters) & np.isfinite(xyphi).all(axis=1)
     )

@@ -18,6 +18,7 @@ from dxdask.refinement.least_squares.equations import Covariance, Equations, cov
 from dxdask.refinement.least_squares.local import N_CRYSTAL, STRAIN
 from dxdask.refinement.least_squares.minimise import Cycle, minimise
 from dxdask.refinement.least_squares.rows import Rows
+from dxdask.refinement.models.beams import rows_of_beams
 from dxdask.refinement.models.crystals import Crystals
 from dxdask.refinement.models.state import ModelState
 from dxdask.refinement.parameterise import FreeModels
@@ -124,6 +125,7 @@ def sweep_rows(
         if e.scan is not None:
             offset[mine] = e.scan.z_from_phi(part["phi_rad"][mine]) - e.scan.array_range[0]
     point, fraction = points_of(crystals, crystal, offset)
+    beam_point, beam_part = rows_of_beams(experiments, experiment, offset) or (None, None)
     firsts = first_panels(experiments)[[m.detector for m in members]]
     return Rows(
         hkl=part["hkl"].astype(np.float64),
@@ -135,6 +137,8 @@ def sweep_rows(
         point=point,
         part=fraction,
         entering=entering[used],
+        beam_point=beam_point,
+        beam_part=beam_part,
     )
 
 

@@ -31,7 +31,7 @@ _NO_PANEL: dict[str, Any] = {
 
 def beam_to_dials(beam: Beam) -> dict[str, Any]:
     """Return the beam; widths in degrees, as DIALS writes them."""
-    return {
+    out: dict[str, Any] = {
         "direction": list(beam.direction),
         "wavelength": beam.wavelength,
         "divergence": float(np.rad2deg(beam.divergence)),
@@ -41,6 +41,9 @@ def beam_to_dials(beam: Beam) -> dict[str, Any]:
         "flux": beam.flux,
         "transmission": beam.transmission,
     }
+    if beam.s0_at_scan_points is not None:
+        out["s0_at_scan_points"] = [list(s0) for s0 in beam.s0_at_scan_points]
+    return out
 
 
 def detector_to_dials(detector: Detector, *, refined: bool = True) -> dict[str, Any]:

@@ -104,12 +104,17 @@ def test_reflections_of_the_grid_stay_apart_and_fall_off(grid: Store) -> None:
 
 def test_stills_of_the_grid_agree_and_are_merged(grid: Store) -> None:
     arrays = grid.arrays("merge")
-    # the weakest still, of 51 indexed spots, agrees with the others at the limit
-    assert np.isfinite(arrays["scale"]).sum() >= 6
+    scaled = arrays["event_id"][np.isfinite(arrays["scale"])]
+    assert scaled.tolist() == [2, 5, 8, 10, 12, 14]
+    # the weakest still, of 51 indexed spots, is mostly noise: it is left out by its correlation
+    # with the others, 0.27, where theirs are 0.55 and more
+    correlation = dict(zip(arrays["event_id"].tolist(), arrays["cc_to_others"], strict=True))
+    assert 0.1 < correlation[15] < 0.4
+    assert min(correlation[event] for event in scaled.tolist()) > 0.5
     row = grid.table("merge", "overall").iloc[0]
-    assert row["n_obs"] > 5000
-    assert row["multiplicity"] > 2.0
-    assert row["cc_half"] > 0.9
+    assert row["n_obs"] > 18_000
+    assert row["multiplicity"] > 3.0
+    assert row["cc_half"] > 0.97
 
 
 @pytest.mark.slow

@@ -61,14 +61,16 @@ def test_background_and_centroids(painted, result):
 
 
 @pytest.mark.jit
-def test_noiseless_frames_give_the_intensity_to_one_in_a_thousand(painted):
-    scaled = np.round(painted.expected * 50).astype(np.uint32)
+def test_noiseless_frames_give_the_intensity_to_two_in_ten_thousand(painted):
+    # frames are integers: 50 times the counts, their rounding makes 0.5 % of the weakest spots
+    factor = 5000
+    scaled = np.round(painted.expected * factor).astype(np.uint32)
     panel = replace(painted.experiment.detector[0], trusted_range=(-1.0, 1e9))
     e = replace(painted.experiment, detector=Detector(panels=(panel,)))
     r = integrate(scaled, painted.mask, e, painted.predicted).reflections
     rows = alone(r) & (r["partiality"] > 0.9999) & (painted.intensity > 100)
     np.testing.assert_allclose(
-        r["intensity_sum"][rows] / painted.intensity[rows] / 50, 1.0, atol=6e-3
+        r["intensity_sum"][rows] / painted.intensity[rows] / factor, 1.0, atol=2e-4
     )
 
 

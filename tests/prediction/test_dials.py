@@ -13,7 +13,7 @@ from support.made_up_stills import CELL, panels
 from dxdask.models import Beam, Crystal, Experiment, ExperimentList
 from dxdask.models.crystal import b_matrix
 from dxdask.models.rotations import rotation_matrices
-from dxdask.models.vectors import matrix
+from dxdask.models.vectors import matrix, vector
 from dxdask.prediction import predict_all
 from dxdask.storage.exporters.dials import write_experiments
 from dxdask.storage.importers.dials.files import read_experiments
@@ -97,6 +97,49 @@ def test_the_reflections_are_the_same(shared, tmp_path, case):
         return
     np.testing.assert_allclose(xyz, chords(e, ours, i), rtol=0, atol=0.006)
     np.testing.assert_allclose(chords(e, ours, i), theirs["xyz"][j], rtol=0, atol=1e-6)
+
+
+def test_a_varying_beam(shared, tmp_path):
+    e = read_experiments(shared / "reference/insulin/integrated.expt")[4]
+    wave = np.sin(np.linspace(0.0, 5.0, e.scan.n_images + 1))
+    s0 = rotation_matrices(np.outer(1e-3 * wave, (0.8, 0.6, 0.0))) @ e.beam.s0
+    # DIALS varies all models or none
+    a = (e.crystal.a_matrix,) * len(s0)
+    varying = replace(
+        e,
+        beam=replace(e.beam, s0_at_scan_points=tuple(vector(v) for v in s0)),
+        crystal=replace(e.crystal, scan_points=a),
+    )
+    path = tmp_path / "varying.expt"
+    write_experiments(path, ExperimentList.of([varying]))
+    again = read_experiments(path)[0]
+    np.testing.assert_array_equal(again.beam.s0_at_scan_points, varying.beam.s0_at_scan_points)
+    args = [str(v) for v in (path, 0, False, 2.0, 0.0, tmp_path / "dials.npz")]
+    subprocess.run([DIALS_PYTHON, "-c", SCRIPT, *args], check=True, cwd=tmp_path, text=True)
+    ours = predict_all(again, d_min=2.0, padding=0.0)
+    theirs = np.load(tmp_path / "dials.npz")
+    mine = keys(ours["hkl"], ours["entering"], ours["panel"])
+    other = keys(theirs["miller_index"], theirs["entering"], theirs["panel"])
+    assert set(other) <= set(mine)
+    # theirs leave out some at the very ends of images, where the beam changes
+    more = [n for k, n in mine.items() if k not in other]
+    assert len(more) < 0.005 * len(mine)
+    z, zeta = ours["z_cal"][more], ours["zeta"][more]
+    assert np.abs((z - np.rint(z)) * zeta).max() < 0.005
+    same = [k for k in mine if k in other]
+    i, j = np.array([mine[k] for k in same]), np.array([other[k] for k in same])
+    xyz = np.stack([ours[n][i] for n in ("x_cal", "y_cal", "z_cal")], axis=1)
+    # theirs go straight during an image of half a degree, which moves slow ones most: as much with
+    # a static beam
+    off = np.abs(xyz - theirs["xyz"][j])
+    assert (np.quantile(off, 0.99, axis=0) < 0.005).all()
+    assert off.max() < 0.05
+    # a milliradian is 1.3 px
+    still = predict_all(again, d_min=2.0, padding=0.0, force_static=True)
+    there = keys(still["hkl"], still["entering"], still["panel"])
+    both = [k for k in same if k in there]
+    x, y = (t["x_cal"][[rows[k] for k in both]] for t, rows in ((ours, mine), (still, there)))
+    assert np.abs(x - y).max() > 0.5
 
 
 def chords(e, table, rows):

@@ -39,9 +39,16 @@ ALL_FREE = Parameterisation.model_validate(
 
 
 def sweeps(
-    group: str, *, n_points: int = 0, n_runs: int = 2, free: Parameterisation = ALL_FREE
+    group: str,
+    *,
+    n_points: int = 0,
+    beam_points: int = 0,
+    n_runs: int = 2,
+    free: Parameterisation = ALL_FREE,
 ) -> tuple[Problem, ModelState]:
-    """Return a problem of runs; with n_points each has a crystal of its own that varies."""
+    """Return a problem of runs; with n_points each has a crystal of its own that varies, with
+    beam_points a beam.
+    """
     true = truth(group, n_runs=n_runs, n_panels=2)
     start = disturbed(true)
     smoothers = {}
@@ -52,10 +59,24 @@ def sweeps(
             i: Smoother(start=e.scan.array_range[0] + 2.0, width=50.0, n_intervals=n_points - 2)
             for i, e in enumerate(start)
         }
+    beams = {}
+    if beam_points:
+        members = tuple(replace(m, beam=i) for i, m in enumerate(start.members))
+        own = [e.beam for e in start]
+        counts = [e.scan.n_images + 1 for e in start]
+        varying = tuple(
+            replace(b, s0_at_scan_points=(tuple(b.s0.tolist()),) * n)
+            for b, n in zip(own, counts, strict=True)
+        )
+        start = replace(start, members=members, beams=varying)
+        beams = {
+            i: Smoother(start=e.scan.array_range[0] + 1.0, width=55.0, n_intervals=beam_points - 2)
+            for i, e in enumerate(start)
+        }
     table = centroids(true, d_min=6.0, sigma=0.2)
     wanted = ReflectionSelection.model_validate({"outlier": {"algorithm": None}})
     chosen = select_reflections(table, start, wanted)
-    models = free_models(start, free, smoothers)
+    models = free_models(start, free, smoothers, beams)
     rows = sweep_rows(
         table, start, models.crystals, chosen.used, chosen.entering, wanted.weighting_strategy
     )
@@ -135,10 +156,17 @@ def analytic(problem: Problem, state: ModelState) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("name", "n_points"), [("P 1", 0), ("P 61 2 2", 0), ("I 21 3", 0), ("P 43 21 2", 5)]
-)
-def test_gradients_of_sweeps_are_finite_differences(name: str, n_points: int) -> None:
-    problem, state = sweeps(name, n_points=n_points)
+    ("name", "n_points", "beam_points"),
+    [("P 1", 0, 0), ("P 61 2 2", 0, 0), ("I 21 3", 0, 0), ("P 43 21 2", 5, 0),
+     ("P 43 21 2", 0, 5), ("P 43 21 2", 5, 6)],
+)  # fmt: skip
+def test_gradients_of_sweeps_are_finite_differences(
+    name: str, n_points: int, beam_points: int
+) -> None:
+    problem, state = sweeps(name, n_points=n_points, beam_points=beam_points)
+    # restraints are not of residuals
+    none = np.zeros_like(problem.layout.restraints)
+    problem = replace(problem, layout=replace(problem.layout, restraints=none))
     few = replace(problem, rows=problem.rows.taken(slice(None, None, len(problem.rows) // 40)))
     check_gradients(few, state)
 

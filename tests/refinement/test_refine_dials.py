@@ -180,10 +180,15 @@ def on_modules(table, panel, detector):
 
 
 @pytest.mark.parametrize(
-    ("law", "distance", "rmsd"), [("absorbed", 100.0, 0.1), ("dxtbx", 100.11, 0.13)]
+    ("law", "distance", "cell", "within", "rmsd"),
+    [("absorbed", 100.0, 78.0, 0.005, 0.1), ("dxtbx", 100.128, 78.0174, 0.004, 0.13)],
 )
-def test_modules_of_insulin_are_at_the_true_distance(shared, law, distance, rmsd):
-    """The front face is at 100.00 mm; DIALS finds 100.11 (NOTES.md).
+def test_modules_of_insulin_are_at_the_true_distance(shared, law, distance, cell, within, rmsd):
+    """The face is at 100.00 mm, the cell 78.000 A; DIALS finds 100.11, 78.0066(16) (NOTES.md).
+
+    dxtbx's shift depends otherwise on the angle than the true one, so that neither distance nor
+    cell can be true: they are those of the best fit, with larger RMSDs. Standard uncertainties of
+    the cell are 0.001 A.
 
     The start is the cell and distance that are true: those of one panel are 0.7 % too small.
     """
@@ -207,7 +212,7 @@ def test_modules_of_insulin_are_at_the_true_distance(shared, law, distance, rmsd
     result = refine(on_modules(table, panels[0], cut), shared_models, parameters)
     found = result.experiments
     assert [p.distance for p in found.detectors[0].panels] == pytest.approx(
-        [distance] * 2, abs=0.02
+        [distance] * 2, abs=0.006
     )
-    assert found.crystals[0].unit_cell[0] == pytest.approx(78.0, abs=0.02)
+    assert found.crystals[0].unit_cell[0] == pytest.approx(cell, abs=within)
     assert result.table("rmsds").rows[-1]["rmsd_x_px"] < rmsd

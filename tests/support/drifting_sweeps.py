@@ -11,7 +11,7 @@ from support.refinement_cases import truth
 from dxdask.columns import Flag, Reflections, concatenate, n_rows
 from dxdask.models import Crystal, Experiment, ExperimentList, Scan
 from dxdask.models.rotations import rotation_matrices
-from dxdask.models.vectors import matrix
+from dxdask.models.vectors import matrix, unit, vector
 from dxdask.prediction import predict_all
 
 
@@ -79,3 +79,26 @@ def errors(found: Crystal, true: Crystal, n_images: int) -> tuple[NDArray[np.flo
     left, size, right = np.linalg.svd(change)
     off = np.linalg.norm(left @ right - np.eye(3), axis=(1, 2)) / np.sqrt(2.0)
     return np.degrees(off), np.abs(size - 1.0).max(axis=1)
+
+
+def with_drifting_beam(e: Experiment, *, degrees: float = 0.05, waves: float = 0.5) -> Experiment:
+    """Return the sweep with a beam whose direction goes along an arc of this radius."""
+    x = 2.0 * np.pi * waves * np.linspace(0.0, 1.0, e.scan.n_images + 1)
+    turns = np.radians(degrees) * np.column_stack([np.sin(x), np.cos(x), 0.0 * x])
+    s0 = rotation_matrices(turns) @ e.beam.s0
+    direction = vector(-unit(s0.mean(axis=0)))
+    points = tuple(vector(v) for v in s0)
+    return replace(e, beam=replace(e.beam, direction=direction, s0_at_scan_points=points))
+
+
+def with_static_beams(experiments: ExperimentList) -> ExperimentList:
+    """Return the experiments with beams that do not vary."""
+    beams = tuple(replace(b, s0_at_scan_points=None) for b in experiments.beams)
+    return replace(experiments, beams=beams)
+
+
+def beam_errors(found: Experiment, true: Experiment) -> NDArray[np.float64]:
+    """Return the errors (n_images + 1, 3) of the direction of the beam along the scan, degrees."""
+    at = np.arange(true.scan.n_images + 1.0)
+    one, other = found.beam.s0_at(at), true.beam.s0_at(at)
+    return np.degrees(np.cross(other, one) * true.beam.wavelength**2)

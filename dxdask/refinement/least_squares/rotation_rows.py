@@ -72,13 +72,13 @@ def panel_moves(x: Any, y: Any, centre: Any, normal: Any, gradient: Any) -> None
 @njit(cache=True, nogil=True, error_model="numpy")
 def rotation_rows(
     hkl: Any, crystal: Any, experiment: Any, panel: Any, observed: Any, point: Any, part: Any,
-    entering: Any, a_table: Any, form: Any, forms: Any, n_strains: Any, frames: Any, m2: Any,
-    s0: Any, beam_axes: Any, setting_axes: Any, inverse_d: Any, normals: Any, centres: Any,
+    entering: Any, beam: Any, a_table: Any, form: Any, forms: Any, n_strains: Any, frames: Any,
+    m2: Any, s0: Any, beam_axes: Any, setting_axes: Any, inverse_d: Any, normals: Any, centres: Any,
     residual: Any, gradient: Any, predicted: Any,
 ) -> None:  # fmt: skip
     """Fill residual (n, 3), gradient (n, 3, N_LOCAL) and predicted (n,) of rows (see `Rows`).
 
-    See `dxdask.refinement.models.state.Arrays` for the models.
+    beam : (n,) index of s0 (b, 3). See `dxdask.refinement.models.state.Arrays` for the models.
     """
     a, frame = np.empty((3, 3)), np.empty((3, 3))
     q, r0, r, s1, pv, turn = (
@@ -86,20 +86,20 @@ def rotation_rows(
     )  # fmt: skip
     v, w, dr, ds = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     for n in range(hkl.shape[0]):
-        e, p, f = experiment[n], panel[n], form[crystal[n]]
+        e, p, f, b = experiment[n], panel[n], form[crystal[n]], beam[n]
         interpolated(a_table, point[n], part[n], a)
         frame[:, :] = frames[e]
         transform(a, hkl[n], q)
         transform(frame, q, r0)
-        enters, leaves = reflecting_angles(r0, s0[e], m2[e])
+        enters, leaves = reflecting_angles(r0, s0[b], m2[e])
         phi = nearest_angle(enters if entering[n] else leaves, observed[n, 2])
         cosine, sine = math.cos(phi), math.sin(phi)
         rotate(r0, m2[e], cosine, sine, r)
         for i in range(3):
-            s1[i] = s0[e, i] + r[i]
+            s1[i] = s0[b, i] + r[i]
         transform(inverse_d[p], s1, pv)
         cross(m2[e], r, turn)
-        speed = dot(turn, s0[e])
+        speed = dot(turn, s0[b])
         predicted[n] = pv[2] > 0.0 and speed != 0.0
         if not predicted[n]:
             continue
@@ -123,9 +123,9 @@ def rotation_rows(
             elif k < SETTING:
                 if k == BEAM + 2:
                     for i in range(3):
-                        ds[i] = s0[e, i]
+                        ds[i] = s0[b, i]
                 else:
-                    cross(beam_axes[e, k - BEAM], s0[e], ds)
+                    cross(beam_axes[e, k - BEAM], s0[b], ds)
             else:
                 cross(setting_axes[e, k - SETTING], r, dr)
             if BEAM <= k < SETTING:

@@ -26,6 +26,8 @@ class Rows:
     weights : (n, 3), 1 / variance of each.
     point, part : (n,) row of the table of scan points of the crystal, and the fraction of the way
     to the next; 0 where the crystal is static.
+    beam_point, beam_part : the same of the table of scan points of the beams; None where no beam
+    varies.
     entering : (n,) bool, side of the Ewald sphere, of sweeps; None for stills.
     wavelength : (n,) A, and size : (n,) pixels, of spots of stills; None for sweeps.
     """
@@ -41,6 +43,8 @@ class Rows:
     entering: NDArray[np.bool_] | None = None
     wavelength: Floats | None = None
     size: Integers | None = None
+    beam_point: Integers | None = None
+    beam_part: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.hkl)

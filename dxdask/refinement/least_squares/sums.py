@@ -17,14 +17,14 @@ from dxdask.refinement.least_squares.local import N_CRYSTAL, N_MODELS, N_MOVES, 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _crystal_columns(
+def _smooth_columns(
     gradient: Any, point: Any, part: Any, nearest: Any, shares: Any, free: Any, n_free: Any,
     columns: Any, values: Any,
 ) -> Any:  # fmt: skip
-    """Write columns (n,) and values (3, n) of the crystal's parameters; return n.
+    """Write columns (n,) and values (3, n) of what is smooth along the scan; return n.
 
     nearest, shares : (t,) the first of the smoother's points of each scan point, and (t, 3) their
-    weights. Weights between two scan points are interpolated, as A is.
+    weights. Weights between two scan points are interpolated, as A and s0 are.
     """
     first, n_points = nearest[point], 3
     if part > 0.0 and nearest[point + 1] > first:
@@ -48,15 +48,14 @@ def _crystal_columns(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _shared_columns(
-    gradient: Any, model_columns: Any, first: Any, last: Any, part_columns: Any, moves: Any,
+    gradient: Any, n: Any, model_columns: Any, first: Any, last: Any, part_columns: Any, moves: Any,
     columns: Any, values: Any,
 ) -> Any:  # fmt: skip
-    """Write columns (n,) and values (3, n) of the shared parameters; return n.
+    """Append columns (n,) and values (3, n) of the shared parameters; return their number.
 
     model_columns : (5,) of beam and setting, -1 where fixed. part_columns, moves : (z,), (z, 6) of
     the free moves of parts, and the moves of the panel by them; those of this panel first to last.
     """
-    n = 0
     for k in range(N_MODELS - N_CRYSTAL):
         if model_columns[k] >= 0:
             columns[n] = model_columns[k]
@@ -79,31 +78,41 @@ def _shared_columns(
 @njit(cache=True, nogil=True, error_model="numpy")
 def accumulate(
     residual: Any, gradient: Any, predicted: Any, weights: Any, crystal: Any, experiment: Any,
-    panel: Any, point: Any, part: Any, nearest: Any, shares: Any, free: Any, model_columns: Any,
-    first_part: Any, part_columns: Any, moves: Any, own: Any, cross: Any, right: Any, shared: Any,
-    shared_right: Any, sums: Any,
+    panel: Any, point: Any, part: Any, nearest: Any, shares: Any, free: Any, beam_point: Any,
+    beam_part: Any, beams: Any, model_columns: Any, first_part: Any, part_columns: Any, moves: Any,
+    own: Any, cross: Any, right: Any, shared: Any, shared_right: Any, sums: Any,
 ) -> None:  # fmt: skip
     """Add rows to the normal equations; of matrices, to the lower triangles.
 
+    beam_point, beam_part : (n,) of rows, used where `beams` (see `BeamTable`) have a column.
     crystal : (n,) index in own (c, k, k), cross (c, k, m) and right (c, k), the crystals' blocks.
     shared : (m, m), shared_right : (m,). sums : (5,) half the weighted sum of squares, the squares
     of the three residuals, and the number of rows that have a prediction.
     """
-    n_free = len(free)
+    n_free, n_beam = len(free), len(beams.free)
     most = 5
     for p in range(len(first_part) - 1):
         most = max(most, 5 + first_part[p + 1] - first_part[p])
+    most += 4 * n_beam
     col, val = np.empty(4 * n_free + 1, np.int64), np.empty((3, 4 * n_free + 1))
     gcol, gval = np.empty(most, np.int64), np.empty((3, most))
     for n in range(len(residual)):
         if not predicted[n]:
             continue
         r, w, c = residual[n], weights[n], crystal[n]
-        n_own = _crystal_columns(
+        n_own = _smooth_columns(
             gradient[n], point[n], part[n], nearest, shares, free, n_free, col, val
         )
+        n_shared, base = 0, beams.base[experiment[n]]
+        if base >= 0:
+            n_shared = _smooth_columns(
+                gradient[n], beam_point[n], beam_part[n], beams.nearest, beams.shares, beams.free,
+                n_beam, gcol, gval,
+            )  # fmt: skip
+            for i in range(n_shared):
+                gcol[i] += base
         n_shared = _shared_columns(
-            gradient[n], model_columns[experiment[n]], first_part[panel[n]],
+            gradient[n], n_shared, model_columns[experiment[n]], first_part[panel[n]],
             first_part[panel[n] + 1], part_columns, moves, gcol, gval,
         )  # fmt: skip
         for d in range(3):

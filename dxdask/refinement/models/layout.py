@@ -15,8 +15,16 @@ import numpy as np
 
 from dxdask.arrays import Floats, Integers
 from dxdask.models import ExperimentList
+from dxdask.models.smoother import Smoother
 from dxdask.refinement.geometry import first_panels
 from dxdask.refinement.least_squares.local import BEAM, N_CRYSTAL, N_MODELS, N_MOVES, SETTING
+from dxdask.refinement.models.beams import (
+    LEAST_HELD,
+    BeamTable,
+    first_points,
+    mean_weights,
+    weights_of,
+)
 from dxdask.refinement.models.detector_parts import DetectorPart
 
 Kind = Literal["beam", "goniometer", "detector"]
@@ -24,6 +32,10 @@ BEAM_NAMES = ("Mu1", "Mu2", "nu")
 SETTING_NAMES = ("Gamma1", "Gamma2")
 MOVE_NAMES = ("Shift1", "Shift2", "Dist", "Tau2", "Tau3", "Tau1")
 """DIALS's names of the moves of a part: shifts along fast, slow, normal; rotations about them."""
+
+LOOSE = 0.01
+"""Standard deviation, rad, of the difference of neighbouring points of a beam: far weaker than a
+few reflections, so that only points without any are held by it."""
 
 
 class FreeParameters(NamedTuple):
@@ -35,6 +47,8 @@ class FreeParameters(NamedTuple):
     which : indices of the free parameters among those of BEAM_NAMES, SETTING_NAMES or MOVE_NAMES.
     part, moves : of a detector: the part, and the moves (panels, 6, 6) of panels by its six.
     sigma : expected size of each, a restraint; empty for none.
+    smoother : of a beam that varies along its scan: each parameter has a value at each point.
+    held : of these, the ones whose mean along the scan stays as it is.
     """
 
     kind: Kind
@@ -43,14 +57,26 @@ class FreeParameters(NamedTuple):
     part: DetectorPart | None = None
     moves: Floats | None = None
     sigma: tuple[float, ...] = ()
+    smoother: Smoother | None = None
+    held: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of free parameters."""
+        return len(self.which) * (1 if self.smoother is None else self.smoother.n_points)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names as DIALS gives them: "Detector1Dist"; with the part, where it is not the whole."""
         names = {"beam": BEAM_NAMES, "goniometer": SETTING_NAMES, "detector": MOVE_NAMES}[self.kind]
         part = "" if self.part is None or self.part.level == 0 else f"({self.part.name})"
+        points = [""]
+        if self.smoother is not None:
+            points = [f"_sample{i}" for i in range(self.smoother.n_points)]
         return tuple(
-            f"{self.kind.capitalize()}{self.model + 1}{part}{names[i]}" for i in self.which
+            f"{self.kind.capitalize()}{self.model + 1}{part}{names[i]}{point}"
+            for point in points
+            for i in self.which
         )
 
 
@@ -65,7 +91,8 @@ class Layout:
     model_columns : (e, 5) column of each parameter of beam and setting, -1 where fixed.
     first_part : (p + 1,) of each panel in part_columns (z,) and moves (z, 6), the columns of the
     parts that move it, and its moves by them.
-    inverse_variances : (m,) of the restraints, 0 for none.
+    restraints : (m, m) normal matrix of the restraints of the sum of the steps, 0 for none.
+    beams : smoothers of the beams that vary along their scans.
     """
 
     shared: tuple[FreeParameters, ...]
@@ -74,7 +101,8 @@ class Layout:
     first_part: Integers
     part_columns: Integers
     moves: Floats
-    inverse_variances: Floats
+    restraints: Floats
+    beams: BeamTable
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,7 +112,7 @@ class Layout:
     @property
     def n_shared(self) -> int:
         """Number of shared parameters."""
-        return sum(len(p.which) for p in self.shared)
+        return sum(p.size for p in self.shared)
 
     def names_of(self, crystal: int, n_points: int = 1) -> tuple[str, ...]:
         """Return the names of the parameters of a crystal."""
@@ -94,9 +122,9 @@ class Layout:
 
     def parameters_of(self, step: Floats) -> list[tuple[FreeParameters, Floats]]:
         """Return the parts of a step (m,) that belong to each model."""
-        ends = np.cumsum([len(p.which) for p in self.shared])
+        ends = np.cumsum([p.size for p in self.shared])
         pairs = zip(self.shared, ends, strict=True)
-        return [(p, step[end - len(p.which) : end]) for p, end in pairs]
+        return [(p, step[end - p.size : end]) for p, end in pairs]
 
 
 def layout(
@@ -110,16 +138,17 @@ def layout(
     n_panels = sum(len(d) for d in experiments.detectors)
     firsts = first_panels(experiments)
     by_panel: list[list[tuple[int, Floats]]] = [[] for _ in range(n_panels)]
-    column, variances = 0, []
+    column, places = 0, []
     for p in used:
-        if p.moves is None:
+        places.append(column)
+        if p.moves is None and p.smoother is None:
             base = (BEAM if p.kind == "beam" else SETTING) - N_CRYSTAL
             members = [
                 i for i, m in enumerate(experiments.members) if getattr(m, p.kind) == p.model
             ]
             for i, which in enumerate(p.which):
                 columns[members, base + which] = column + i
-        else:
+        elif p.moves is not None:
             moved = np.count_nonzero(p.moves, axis=1) > 0
             for panel in np.flatnonzero(moved.any(axis=1)):
                 by_panel[firsts[p.model] + panel] += [
@@ -127,8 +156,7 @@ def layout(
                     for i, which in enumerate(p.which)
                     if moved[panel, which]
                 ]
-        column += len(p.which)
-        variances += [s**-2 for s in p.sigma] or [0.0] * len(p.which)
+        column += p.size
     flat = [entry for entries in by_panel for entry in entries]
     return Layout(
         shared=used,
@@ -137,5 +165,55 @@ def layout(
         first_part=np.cumsum([0, *(len(entries) for entries in by_panel)]).astype(np.int64),
         part_columns=np.array([c for c, _ in flat], dtype=np.int64),
         moves=np.array([m for _, m in flat], dtype=np.float64).reshape(-1, N_MOVES),
-        inverse_variances=np.array(variances, dtype=np.float64),
+        restraints=_restraints(used, places, column),
+        beams=_beams(experiments, used, places),
+    )
+
+
+def _restraints(used: Sequence[FreeParameters], places: Sequence[int], n: int) -> Floats:
+    """Return the normal matrix (n, n) of the restraints of parameters."""
+    out = np.zeros((n, n))
+    for p, first in zip(used, places, strict=True):
+        own = slice(first, first + p.size)
+        if p.sigma:
+            out[own, own] += np.diag(np.array(p.sigma) ** -2.0)
+        if p.smoother is None:
+            continue
+        points, k = p.smoother.n_points, len(p.which)
+        difference, mean = np.diff(np.eye(points), axis=0), mean_weights(p.smoother)
+        held = np.isin(p.which, p.held) / LEAST_HELD**2
+        out[own, own] += np.kron(difference.T @ difference, np.eye(k) / LOOSE**2)
+        out[own, own] += np.kron(np.outer(mean, mean), np.diag(held))
+    return out
+
+
+def _beams(
+    experiments: ExperimentList, used: Sequence[FreeParameters], places: Sequence[int]
+) -> BeamTable:
+    """Return the smoothers of beams; those of all that vary have the same parameters."""
+    varying = {
+        p.model: (p, first) for p, first in zip(used, places, strict=True) if p.smoother is not None
+    }
+    base = np.array([varying[m.beam][1] if m.beam in varying else -1 for m in experiments.members])
+    nearest, shares = [], []
+    for k, beam in enumerate(experiments.beams):
+        start = next(
+            (
+                float(e.scan.array_range[0])
+                for m, e in zip(experiments.members, experiments, strict=True)
+                if m.beam == k and e.scan is not None
+            ),
+            0.0,
+        )
+        smoother = varying[k][0].smoother if k in varying else None
+        index, weight = weights_of(beam, smoother, start)
+        nearest.append(index)
+        shares.append(weight)
+    which = next((p.which for p, _ in varying.values()), ())
+    return BeamTable(
+        first=first_points(experiments.beams),
+        nearest=np.concatenate(nearest),
+        shares=np.concatenate(shares),
+        base=base.astype(np.int64),
+        free=np.array(which, dtype=np.int64) + BEAM,
     )

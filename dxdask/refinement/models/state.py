@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dxdask.arrays import Floats
-from dxdask.models import Beam, ExperimentList, Goniometer
-from dxdask.models.vectors import matrix, rotation_matrix, unit, vector
+from dxdask.arrays import Floats, Integers
+from dxdask.models import ExperimentList, Goniometer
+from dxdask.models.vectors import matrix, rotation_matrix, unit
 from dxdask.refinement.geometry import goniometer_frames
 from dxdask.refinement.least_squares.equations import Step
 from dxdask.refinement.least_squares.local import N_MOVES
+from dxdask.refinement.models.beams import beam_after, points_of_beam, varying_beam_after
 from dxdask.refinement.models.crystals import Crystals
 from dxdask.refinement.models.detector_parts import DetectorPart, moved
 from dxdask.refinement.models.layout import FreeParameters, Layout
@@ -91,6 +92,12 @@ class ModelState:
             centres=np.array([np.multiply(p.image_size, p.pixel_size) / 2 for p in panels]),
         )
 
+    def s0_of(self, point: Integers, part: Floats) -> Floats:
+        """Return s0 (n, 3), 1/A, of rows: see `Rows.beam_point`."""
+        table = np.concatenate([points_of_beam(b) for b in self.experiments.beams])
+        after = table[np.minimum(point + 1, len(table) - 1)]
+        return np.asarray(table[point] + part[:, None] * (after - table[point]))
+
     def after(self, layout: Layout, step: Step, blocks: Sequence[tuple[int, int]]) -> ModelState:
         """Return the models after a step.
 
@@ -100,7 +107,15 @@ class ModelState:
         moves: dict[int, list[tuple[DetectorPart, Floats]]] = {}
         for p, own in layout.parameters_of(step.shared):
             if p.kind == "beam":
-                beams[p.model] = _beam_after(beams[p.model], self.beam_axes[p.model], p, own)
+                beam, axes = beams[p.model], self.beam_axes[p.model]
+                if p.smoother is None:
+                    beams[p.model] = beam_after(beam, axes, p.which, own)
+                else:
+                    at = slice(*layout.beams.first[p.model : p.model + 2])
+                    beams[p.model] = varying_beam_after(
+                        beam, axes, p.which, own.reshape(-1, len(p.which)),
+                        layout.beams.nearest[at], layout.beams.shares[at],
+                    )  # fmt: skip
             elif p.kind == "goniometer":
                 axes = self.setting_axes[p.model]
                 goniometers[p.model] = _goniometer_after(goniometers[p.model], axes, p, own)
@@ -171,18 +186,6 @@ def _setting_axes(experiments: ExperimentList) -> Floats:
         along = experiments.beams[beams[0]].s0 if beams else None
         out[k] = _across(goniometer.rotation_axis, along)[::-1]
     return out
-
-
-def _beam_after(beam: Beam, axes: Floats, p: FreeParameters, step: Floats) -> Beam:
-    full = np.zeros(3)
-    full[list(p.which)] = step
-    rotation = rotation_matrix(axes[1], full[1]) @ rotation_matrix(axes[0], full[0])
-    return replace(
-        beam,
-        direction=vector(rotation @ unit(beam.direction)),
-        wavelength=float(beam.wavelength / (1.0 + full[2])),
-        polarization_normal=vector(rotation @ np.asarray(beam.polarization_normal)),
-    )
 
 
 def _goniometer_after(

@@ -30,10 +30,11 @@ _PANEL_DEFAULTS: Mapping[str, Any] = {
 
 
 def beam_from_dials(values: Mapping[str, Any]) -> Beam:
-    """Return the beam; values that vary over a scan are averaged."""
+    """Return the beam, which may vary over a scan."""
     if "wavelength" not in values:
         kind = values.get("__id__", "unknown")
         raise FormatError(f"a beam of kind {kind!r} has no wavelength; only monochromatic is read")
+    points = values.get("s0_at_scan_points")
     return Beam(
         direction=vector(values["direction"]),
         wavelength=float(values["wavelength"]),
@@ -44,6 +45,7 @@ def beam_from_dials(values: Mapping[str, Any]) -> Beam:
         flux=float(values.get("flux", 0.0)),
         transmission=float(values.get("transmission", 1.0)),
         probe=str(values.get("probe", "x-ray")),
+        s0_at_scan_points=None if not points else tuple(vector(p) for p in points),
     )
 
 

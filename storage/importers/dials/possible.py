@@ -42,6 +42,7 @@ def require_possible(experiments: ExperimentList) -> None:
 def _numbers(e: Experiment) -> Iterator[tuple[str, Any]]:
     yield "the direction of the beam", e.beam.direction
     yield "the wavelength", e.beam.wavelength
+    yield "the beam along the scan", e.beam.s0_at_scan_points or 0.0
     yield "the polarisation", (*e.beam.polarization_normal, e.beam.polarization_fraction)
     for panel in e.detector.panels:
         yield "a panel", (*panel.origin, *panel.fast_axis, *panel.slow_axis)

@@ -17,7 +17,7 @@ from dxdask.cli.main import run as run_command
 from dxdask.columns import Flag
 from dxdask.errors import InputError, ParameterError, StoreExistsError
 from dxdask.models import ExperimentList
-from dxdask.models.vectors import matrix
+from dxdask.models.vectors import matrix, vector
 from dxdask.pipeline.experiments.models import average_detector
 from dxdask.pipeline.staleness import stale_steps
 from dxdask.storage.store.store import Store
@@ -105,13 +105,19 @@ def test_a_slice_of_a_varying_crystal_has_the_part_of_its_images(
     result = processed.read_step("refine")
     crystal = result.experiments.crystals[0]
     points = tuple(matrix(crystal.a * (1 + 1e-4 * i)) for i in range(15))
-    varying = replace(result.experiments, crystals=(replace(crystal, scan_points=points),))
+    beam = result.experiments.beams[0]
+    s0 = tuple(vector(beam.s0 * (1 + 1e-9 * i)) for i in range(15))
+    varying = replace(
+        result.experiments,
+        crystals=(replace(crystal, scan_points=points),),
+        beams=(replace(beam, s0_at_scan_points=s0), *result.experiments.beams[1:]),
+    )
     parts = dxdask.split_experiments(processed, experiments_prefix=str(tmp_path / "p"))
     one = parts[0].experiments("refine")
     assert one.crystals == result.experiments.crystals
     store = dxdask.open(parts[0].path)
     own = replace(store.read_step("refine"), experiments=replace(varying, members=one.members,
-                  beams=one.beams, detectors=one.detectors, goniometers=one.goniometers,
+                  beams=varying.beams[:1], detectors=one.detectors, goniometers=one.goniometers,
                   scans=one.scans))  # fmt: skip
     store.write_step("refine", own, parameters={}, fingerprint="")
     for step in ("integrate", "scale"):
@@ -120,6 +126,7 @@ def test_a_slice_of_a_varying_crystal_has_the_part_of_its_images(
     assert part.experiments("refine").crystals[0].scan_points == points
     sliced = dxdask.slice_sequence(part, tmp_path / "s.zarr", image_range=[(5, 9)])
     assert sliced.experiments("refine").crystals[0].scan_points == points[4:10]
+    assert sliced.experiments("refine").beams[0].s0_at_scan_points == s0[4:10]
 
 
 def test_by_wavelength_and_by_detector(processed: Store, tmp_path: Path) -> None:
