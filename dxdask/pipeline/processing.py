@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dxdask.merging.isa import isa_of
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from dxdask.parameters.entries import changed
 from dxdask.parameters.stored import stored_parameters
 from dxdask.pipeline.inputs import kind_of_store
@@ -11,9 +13,12 @@ from dxdask.pipeline.step_parameters import step_parameters
 from dxdask.pipeline.steps import closure
 from dxdask.storage.exporters.processing import Processing, StepRecord
 from dxdask.storage.store.store import Store
+from dxdask.tables import Table
 
 _STATISTICS = ("scale", "merge")
 """Steps that the statistics of merging belong to."""
+LARGEST_ISA = 1000.0
+"""ISa beyond which the data show no systematic error, so that none is known."""
 
 
 def processing_of(store: Store, step: str) -> Processing:
@@ -34,6 +39,19 @@ def processing_of(store: Store, step: str) -> Processing:
         tables={table.name: table for table in tables},
         isa=isa_of(store.tables("scale")) if "scale" in names else None,
     )
+
+
+def isa_of(tables: Iterable[Table]) -> float | None:
+    """Return the asymptotic I/sigma of the tables of scaling, None where it is not known.
+
+    Of an error model sigma'^2 = a^2 (sigma^2 + (b I)^2) it is 1 / (a b), that of the strongest
+    reflections (ISa: Diederichs 2010, Acta Cryst. D66, 733).
+    """
+    rows: list[Mapping[str, Any]] = [
+        row for table in tables if table.name == "error_model" for row in table.rows
+    ]
+    limit = rows[0].get("i_over_sigma_limit") if rows else None
+    return None if limit is None or limit > LARGEST_ISA else float(limit)
 
 
 def _record(store: Store, name: str) -> StepRecord:

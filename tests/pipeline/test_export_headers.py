@@ -10,8 +10,7 @@ import pytest
 
 import dxdask
 from dxdask.errors import InputError
-from dxdask.merging.isa import isa_of
-from dxdask.pipeline.processing import processing_of
+from dxdask.pipeline.processing import isa_of, processing_of
 from dxdask.storage.store.store import Store
 
 
