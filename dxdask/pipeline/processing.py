@@ -10,7 +10,7 @@ from dxdask.parameters.stored import stored_parameters
 from dxdask.pipeline.inputs import kind_of_store
 from dxdask.pipeline.staleness import stale_steps
 from dxdask.pipeline.step_parameters import step_parameters
-from dxdask.pipeline.steps import closure
+from dxdask.pipeline.steps import all_steps, closure, steps_of_kind
 from dxdask.storage.exporters.processing import Processing, StepRecord
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
@@ -26,18 +26,16 @@ def processing_of(store: Store, step: str) -> Processing:
 
     The statistics of merging are those of the store, unless they are stale.
     """
-    kind = kind_of_store(store)
-    names = (
-        [step]
-        if kind is None
-        else [s.name for s in closure([step], kind, store.has_step) if store.has_step(s.name)]
-    )
+    kind, made = kind_of_store(store), [step]
+    if kind is not None and any(step == s.name for s in steps_of_kind(kind)):
+        made = [s.name for s in closure([step], kind, store.has_step)]
+    made = [name for name in made if store.has_step(name)]
     fresh = store.has_step("merge") and "merge" not in stale_steps(store)
     tables = store.tables("merge") if step in _STATISTICS and fresh else ()
     return Processing(
-        steps=tuple(_record(store, name) for name in names),
+        steps=tuple(_record(store, name) for name in made),
         tables={table.name: table for table in tables},
-        isa=isa_of(store.tables("scale")) if "scale" in names else None,
+        isa=isa_of(store.tables("scale")) if "scale" in made else None,
     )
 
 
@@ -55,12 +53,15 @@ def isa_of(tables: Iterable[Table]) -> float | None:
 
 
 def _record(store: Store, name: str) -> StepRecord:
+    """Return the record of a step, without parameters where dxdask does not declare it."""
     attributes = store.step_attributes(name)
-    model = type(step_parameters(name, store.path)[0])
-    values = stored_parameters(model, attributes.get("parameters", {}))
+    parameters: list[str] = []
+    if any(name == step.name for step in all_steps()):
+        model = type(step_parameters(name, store.path)[0])
+        parameters = changed(stored_parameters(model, attributes.get("parameters", {})))
     return StepRecord(
         name=name,
         created=str(attributes.get("created", "")),
         version=str(attributes.get("versions", {}).get("dxdask", "")),
-        parameters=tuple(changed(values)),
+        parameters=tuple(parameters),
     )
