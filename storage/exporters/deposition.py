@@ -27,6 +27,7 @@ _OVERALL: Mapping[str, tuple[str, float, str]] = {
     "pdbx_Rrim_I_all": ("r_meas", 1.0, ".4f"),
     "pdbx_Rpim_I_all": ("r_pim", 1.0, ".4f"),
     "pdbx_CC_half": ("cc_half", 1.0, ".4f"),
+    "pdbx_R_split": ("r_split", 1.0, ".4f"),
     "pdbx_percent_possible_anomalous": ("anomalous_completeness", 100.0, ".2f"),
     "pdbx_redundancy_anomalous": ("anomalous_multiplicity", 1.0, ".2f"),
     "pdbx_CC_half_anomalous": ("cc_anom", 1.0, ".4f"),
@@ -69,7 +70,7 @@ def add_statistics(
     processing: Processing,
     data_sets: Sequence[tuple[str, float | None]],
 ) -> None:
-    """Add `_reflns` and `_reflns_shell` of merged reflections, where the statistics are known.
+    """Add `_reflns` and `_reflns_shell` of merged reflections, with the statistics that are known.
 
     data_sets : identifiers in `_diffrn`, of several with commas, and wavelength of each set of
         statistics.
@@ -93,9 +94,10 @@ def add_statistics(
             shells.append({**number, **_texts(both, _SHELL)})
     for category, rows in (("_reflns.", overall), ("_reflns_shell.", shells)):
         if rows:
-            loop = block.init_loop(category, list(rows[0]))
-            for values in rows:
-                loop.add_row(list(values.values()))
+            tags = [tag for tag in rows[0] if any(row[tag] != _UNKNOWN for row in rows)]
+            loop = block.init_loop(category, tags)
+            for row in rows:
+                loop.add_row([row[tag] for tag in tags])
 
 
 def _details(processing: Processing) -> dict[str, str]:

@@ -13,9 +13,9 @@ from support.made_up import MadeUp, made_up
 from dxdask.columns import select
 from dxdask.errors import InputError, SchemaError
 from dxdask.merging import MergingParameters, merge, merge_by_wavelength
-from dxdask.merging.isa import isa_of
 from dxdask.models import Crystal, ExperimentList
 from dxdask.models.symmetry import pack
+from dxdask.pipeline.processing import isa_of
 from dxdask.scaling import scale
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import gemmi
@@ -10,8 +11,7 @@ import pytest
 
 import dxdask
 from dxdask.errors import InputError
-from dxdask.merging.isa import isa_of
-from dxdask.pipeline.processing import processing_of
+from dxdask.pipeline.processing import isa_of, processing_of
 from dxdask.storage.store.store import Store
 
 
@@ -50,6 +50,17 @@ def test_statistics_are_of_merged_and_scaled_results_only(processed: Store) -> N
     found = processing_of(processed, "scale")
     assert found.isa == isa_of(processed.tables("scale"))
     assert "shells" in found.tables
+
+
+def test_a_step_that_is_absent_or_not_declared(processed: Store, tmp_path: Path) -> None:
+    assert processing_of(processed, "truncate").steps == ()
+    store = Store.open(shutil.copytree(processed.path, tmp_path / "s.zarr"), mode="r+")
+    store.write_step("mine", processed.read_step("merge"), parameters={"n": 1})
+    [record] = processing_of(store, "mine").steps
+    assert (record.name, record.parameters) == ("mine", ())
+    dxdask.export(store, step="mine", output=str(tmp_path / "m.mtz"))
+    history = gemmi.read_mtz_file(str(tmp_path / "m.mtz")).history
+    assert history[1].startswith("mine ")
 
 
 def test_parquet_needs_pyarrow_or_holds_the_table(processed: Store, tmp_path: Path) -> None:

@@ -59,14 +59,14 @@ ITEMS = {
     "percent_possible_obs:float:0 pdbx_redundancy:float:0 pdbx_netI_over_sigmaI:float "
     "pdbx_Rmerge_I_obs:float pdbx_Rrim_I_all:float pdbx_Rpim_I_all:float pdbx_CC_half:float:-1:1 "
     "pdbx_percent_possible_anomalous:float:0:100 pdbx_redundancy_anomalous:float:1 "
-    "pdbx_CC_half_anomalous:float:-1:1 B_iso_Wilson_estimate:float data_reduction_details:text "
-    "details:text",
+    "pdbx_CC_half_anomalous:float:-1:1 B_iso_Wilson_estimate:float pdbx_R_split:float "
+    "data_reduction_details:text details:text",
     "reflns_shell": "pdbx_ordinal:int pdbx_diffrn_id:code *d_res_high:float:0 d_res_low:float:0 "
     "number_unique_obs:int number_measured_all:int percent_possible_obs:float:0 "
     "pdbx_redundancy:float pdbx_netI_over_sigmaI_obs:float Rmerge_I_obs:float:0 "
     "pdbx_Rrim_I_all:float pdbx_Rpim_I_all:float pdbx_CC_half:float:-1:1 "
     "pdbx_percent_possible_anomalous:float:0:100 pdbx_redundancy_anomalous:float:1 "
-    "pdbx_CC_half_anomalous:float:-1:1",
+    "pdbx_CC_half_anomalous:float:-1:1 pdbx_R_split:float",
     "software": "pdbx_ordinal:int *name:text version:line *classification:line",
     "symmetry": "entry_id:code space_group_name_H-M:line Int_Tables_number:int",
 }

@@ -23,7 +23,7 @@ def parameters() -> Mapping[str, Parameters]:
 def _merge(scaled: StoredResult, names: list[str], given: Values) -> StepResult:
     from dxdask.merging import merge_by_wavelength
     from dxdask.merging.equivalents import NEEDED
-    from dxdask.merging.isa import isa_of
+    from dxdask.pipeline.processing import isa_of
 
     columns = scaled.present([*NEEDED, "partiality", "z_cal"])
     table, experiments = scaled.of_runs(names, columns)

@@ -19,6 +19,7 @@ from dxdask.results import StepResult
 from dxdask.scaling import scale
 from dxdask.storage.exporters.mmcif import write_merged_mmcif, write_unmerged_mmcif
 from dxdask.storage.exporters.processing import Processing, StepRecord
+from dxdask.tables import Table
 
 FULL = os.environ.get("MMCIF_DICTIONARY", "")
 
@@ -143,6 +144,22 @@ def test_each_wavelength_has_its_own_statistics(scaled: MadeUp, tmp_path: Path) 
     assert [int(x) for x in unmerged[0].find_values(tag)] == numbers
     assert list(unmerged[0].find_values("_reflns.pdbx_diffrn_id")) == ["1", "2"]
     assert len(unmerged[0].find_values("_reflns_shell.pdbx_ordinal")) == 20
+
+
+def test_statistics_of_stills_have_r_split(
+    scaled: MadeUp, merged: StepResult, tmp_path: Path
+) -> None:
+    row = {"d_max": 30.0, "d_min": 4.0, "n_obs": 90, "n_unique": 30, "completeness": 0.5}
+    row |= {"multiplicity": 3.0, "i_over_sigma": 2.5, "r_split": 0.123, "cc_half": None}
+    tables = {n: Table(name=n, title="", rows=[row]) for n in ("overall", "shells")}
+    write_merged_mmcif(
+        tmp_path / "a.cif", merged.reflections, scaled.experiments, None, Processing(tables=tables)
+    )
+    document = gemmi.cif.read(str(tmp_path / "a.cif"))
+    assert faults(document) == []
+    for category in ("_reflns", "_reflns_shell"):
+        assert list(document[0].find_values(f"{category}.pdbx_R_split")) == ["0.1230"]
+        assert not document[0].find_values(f"{category}.pdbx_CC_half")
 
 
 def test_without_statistics_there_is_no_category_of_them(
