@@ -98,7 +98,8 @@ def index_of_dispersion(
     factor = 2.0 ** np.floor(np.log2(SCALED / largest))
     whole, used = fixed_point(image, good, (low, high), factor)
     limit = int(SCALED)
-    return _exact(whole, used, (-limit, limit), kernel_size, pedestal * factor) / factor
+    ratios = _exact(whole, used, (-limit, limit), kernel_size, pedestal * factor)
+    return np.asarray(ratios / factor)
 
 
 def _exact(

@@ -65,4 +65,4 @@ def test_bad_input_is_refused_while_building() -> None:
     with pytest.raises(ChunkError, match="rechunk"):
         gain.estimate_gain(da.from_array(FRAMES, chunks=(4, 20, -1)), EXPERIMENT)
     with pytest.raises(InputError, match="integers"):
-        gain.estimate_gain(chunked(4).astype(float), EXPERIMENT)
+        gain.estimate_gain(chunked(4).astype(complex), EXPERIMENT)
