@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -82,7 +82,8 @@ def paired_counts(pairs: Sequence[tuple[int, int, PixelPairs]], n_runs: int) -> 
 
     pairs : numbers of the lower and the higher run, in ascending transmission, and their pixels.
     """
-    parts, edges = [], []
+    parts: list[tuple[NDArray[Any], ...]] = []
+    edges: list[Floats] = []
     for first, second, found in pairs:
         if len(found.low) < N_BINS:
             continue
