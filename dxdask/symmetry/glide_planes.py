@@ -132,7 +132,8 @@ def _glide_scores(
 ) -> list[GlideScore]:  # fmt: skip
     """Return the scores of conditions on zones that these groups differ by."""
     rotations = np.rint(rotations_of(laue.operations())).astype(np.int64)
-    scores, seen = [], set()
+    scores: list[GlideScore] = []
+    seen: set[tuple[int, ...]] = set()
     on_grid = _GRID[~_absent(laue, _GRID)]
     for w in (r for r in rotations if np.trace(r) == -1):
         zones = {tuple((g @ w @ np.rint(np.linalg.inv(g)).astype(np.int64)).ravel().tolist())
