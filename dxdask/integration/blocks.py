@@ -172,7 +172,7 @@ def _sum_few(
     offsets, active = _lists(rows, own, shapes, start, len(frames))
     pixels = context.photons.scaled(frames.dtype)
     trusted = context.photons.limits(pixels)
-    response = context.photons.response_of(frames.dtype)
+    response = context.photons.response
     profile, weights, distances = _profile_pixels(rows, shapes)
     pairs = pairs_of(rows, shapes)
     terms = np.empty((len(rows), 3))

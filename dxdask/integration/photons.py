@@ -38,10 +38,6 @@ class Photons(NamedTuple):
     maps: PixelMaps
     response: DetectorResponse | None = None
 
-    def response_of(self, dtype: np.dtype[Any]) -> DetectorResponse | None:
-        """Return the response for frames of this dtype; None where counts are scaled."""
-        return self.response if self.scaled(dtype) is None else None
-
     def scaled(self, dtype: np.dtype[Any]) -> ScaledPixels | None:
         """Return the conversion of frames of this dtype; None where counts are photons."""
         plain = not self.maps.are_given and (self.gain == 1).all() and (self.pedestal == 0).all()

@@ -1,7 +1,9 @@
 """Response of a detector: counts recorded for photons.
 
 model : the response and its inverse. fit : by the counts that are never recorded.
-calibrate : the step, in memory, of the command `calibrate_detector`.
+peaks, compared_runs : counts of the same pixels in runs of several transmissions.
+ratios, by_transmissions : the response by these. linear : how linear the detector is.
+calibrate, reports : the step, in memory, of the command `calibrate_detector`.
 """
 
 from dxdask.response.calibrate import calibrate_detector, response_of_run

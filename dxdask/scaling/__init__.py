@@ -6,6 +6,8 @@ observations, intensities : observations grouped by symmetry, with summed and fi
 model : components of the scales of all experiments together.
 components, array_model, harmonics : scale, relative B factor, grids, absorption.
 design, blocks, fit : derivatives, preconditioner, Gauss-Newton with conjugate gradients.
+start, gauge : scales at the start, and what equivalents do not determine of them.
+reference : reference intensities in the fit.
 rounds, scaled : rounds of fitting, outlier rejection and error correction; their result.
 expected : intensities expected from the other equivalents.
 free_set : agreement of observations that are left out of the fit.

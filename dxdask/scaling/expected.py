@@ -5,9 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from dxdask.arrays import Floats, Mask
+from dxdask.scaling.error_model import ErrorModel
+from dxdask.scaling.fit import group_means
 from dxdask.scaling.observations import Observations, median_at_resolution
 
+_REWEIGHTINGS = 4  # of means by the variances expected from them
 _SHELL = 500  # unique reflections of similar resolution
+
+
+def expected_means(
+    obs: Observations, g: Floats, variance: Floats, use: Mask, errors: ErrorModel
+) -> tuple[Floats, Floats]:
+    """Return means (n_groups,), and the variances (n,) expected from them, which weight them.
+
+    variance : (n,) to begin with. use : (n,).
+    """
+    for _ in range(_REWEIGHTINGS):
+        weight = np.where(use, 1.0 / variance, 0.0)
+        mean, information = group_means(obs.offsets, weight, g, obs.intensity)
+        expected = nearest_to_truth(mean, information, obs.d)
+        variance = errors.variance(obs, g * expected[obs.group])
+    return mean, variance
 
 
 def nearest_to_truth(mean: Floats, information: Floats, d: Floats) -> Floats:

@@ -13,6 +13,7 @@ from dxdask.arrays import Floats, Integers, Mask
 from dxdask.columns import Reflections
 from dxdask.errors import ParameterError
 from dxdask.models import ExperimentList
+from dxdask.reindex import Reference
 from dxdask.scaling.delta_cc_half import Parts, delta_cc_half, doubtful, parts_of
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import ScalingParameters
@@ -59,6 +60,7 @@ def scale_and_filter(
     group: gemmi.SpaceGroup,
     parameters: ScalingParameters,
     variables: Variables,
+    reference: Reference | None = None,
 ) -> Scaled:
     """Return the observations scaled, again without parts of bad delta CC1/2 if these are excluded.
 
@@ -69,7 +71,13 @@ def scale_and_filter(
     parts = parts_of(obs, experiments, options.group_size if by_image else None)
     removed = np.zeros(len(obs), dtype=np.bool_)
     cycle_of = np.zeros(len(parts.rows), dtype=np.int64)
-    scaled = scale_observations(obs, experiments, group, parameters, variables, removed)
+
+    def scale(removed: Mask) -> Scaled:
+        return scale_observations(
+            obs, experiments, group, parameters, variables, removed, reference
+        )
+
+    scaled = scale(removed)
     delta = _delta(scaled, parts)
     first = delta
     if parameters.filtering.method == "deltacchalf":
@@ -81,7 +89,7 @@ def scale_and_filter(
                 break
             cycle_of[bad] = cycle
             removed = (cycle_of > 0)[parts.of]
-            scaled = scale_observations(obs, experiments, group, parameters, variables, removed)
+            scaled = scale(removed)
             delta = _delta(scaled, parts)
     return replace(scaled, delta_rows=_rows(parts, first, cycle_of))
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Mask
+from dxdask.scaling.delta_cc_half import cc_half
 from dxdask.scaling.fit import group_costs, group_means
 from dxdask.scaling.observations import Observations
 
@@ -123,3 +124,23 @@ def validation_row(name: str, n_parameters: int, found: Agreement, groups: Mask)
         "n_free": int(found.n[groups].sum()),
         "r_meas_free": found.r_meas(groups),
     }
+
+
+def free_set_rows(obs: Observations, weight: Floats, g: Floats, free: Mask) -> list[dict[str, Any]]:
+    """Return the rows of the agreement of work and free set; none where no set is left out.
+
+    weight : (n,) 0 where rejected. free : (n,), left out of the fits.
+    """
+    if not free.any():
+        return []
+    found, of_group = agreement(obs, weight, g), free[obs.offsets[:-1]]
+    return [
+        {
+            "set": name,
+            "n_obs": int(found.n[groups].sum()),
+            "n_unique": int((found.n[groups] > 0).sum()),
+            "r_meas": found.r_meas(groups),
+            "cc_half": cc_half(obs, obs.intensity / g, groups[obs.group] & (weight > 0)),
+        }
+        for name, groups in (("work", ~of_group), ("free", of_group))
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from dxdask.parameters import Parameters, parameter
+from dxdask.reindex.parameters import ReferenceParameters
 
 
 class PhysicalParameters(Parameters):
@@ -213,6 +214,10 @@ class ScalingParameters(Parameters):
     physical: PhysicalParameters = parameter(PhysicalParameters(), "Physical model.")
     array: ArrayParameters = parameter(ArrayParameters(), "Array model.")
     KB: KBParameters = parameter(KBParameters(), "KB model.")
+    reference: ReferenceParameters = parameter(
+        ReferenceParameters(),
+        "Reference intensities that are scaled against: overall scale and B factor are theirs.",
+    )
     cut_data: CutDataParameters = parameter(CutDataParameters(), "Limits of the reflections.")
     reflection_selection: ReflectionSelectionParameters = parameter(
         ReflectionSelectionParameters(), "Reflections that determine the model."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gemmi
@@ -10,63 +11,29 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models import ExperimentList
-from dxdask.scaling.delta_cc_half import cc_half
+from dxdask.reindex import Reference
 from dxdask.scaling.design import Design
 from dxdask.scaling.error_model import ErrorModel, refine_by_experiment, refine_error_model
-from dxdask.scaling.expected import expected_of_others, nearest_to_truth
-from dxdask.scaling.fit import FitResult, fit_scales, group_means
+from dxdask.scaling.expected import expected_means, expected_of_others
+from dxdask.scaling.fit import FitResult, fit_scales
 from dxdask.scaling.free_set import (
     SIGNIFICANT,
     Agreement,
-    agreement,
     free_agreement,
+    free_set_rows,
     free_sets,
     gain,
     validation_row,
 )
+from dxdask.scaling.gauge import log_mean_scale, without_mean_decay
 from dxdask.scaling.model import ABSORPTION, ScalingModel, absorbing, scaling_model
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.outliers import outliers_of_groups, too_strong
 from dxdask.scaling.parameters import ScalingParameters
+from dxdask.scaling.reference import ReferenceRows, reference_rows
 from dxdask.scaling.scaled import Scaled
+from dxdask.scaling.start import faint, start_of
 from dxdask.scaling.variables import Variables
-
-_REWEIGHTINGS = 4  # of means by the variances expected from them
-
-
-def _start(model: ScalingModel, obs: Observations) -> Floats:
-    """Return parameters with each experiment's scale at its mean intensity, and nothing else."""
-    n = model.n_experiments
-    strength = np.bincount(obs.experiment, weights=obs.intensity, minlength=n)
-    counts = np.bincount(obs.experiment, minlength=n)
-    mean = np.divide(strength, counts, out=np.zeros(n), where=counts > 0)
-    log = np.where(mean > 0, np.log(np.where(mean > 0, mean, 1.0)), np.nan)
-    log = np.nan_to_num(log, nan=float(np.nanmean(log)) if np.isfinite(log).any() else 0.0)
-    return np.where(model.is_level, log[model.owners], 0.0)
-
-
-def _faint(obs: Observations, g: Floats, cutoff: float) -> NDArray[np.bool_]:
-    """Return the observations (n,) whose scale is below `cutoff` times the median of their run."""
-    out = np.zeros(len(obs), dtype=np.bool_)
-    order = np.argsort(obs.experiment, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(obs.experiment[order])) + 1):
-        out[rows] = g[rows] < cutoff * np.median(g[rows])
-    return out
-
-
-def _means(
-    obs: Observations, g: Floats, variance: Floats, use: NDArray[np.bool_], errors: ErrorModel
-) -> tuple[Floats, Floats]:
-    """Return means (n_groups,), and the variances (n,) expected from them, which weight them.
-
-    variance : (n,) to begin with. use : (n,).
-    """
-    for _ in range(_REWEIGHTINGS):
-        weight = np.where(use, 1.0 / variance, 0.0)
-        mean, information = group_means(obs.offsets, weight, g, obs.intensity)
-        expected = nearest_to_truth(mean, information, obs.d)
-        variance = errors.variance(obs, g * expected[obs.group])
-    return mean, variance
 
 
 class _Scaling:
@@ -80,7 +47,9 @@ class _Scaling:
         parameters: ScalingParameters,
         variables: Variables,
         removed: NDArray[np.bool_],
+        reference: ReferenceRows | None,
     ):
+        self.reference = reference
         self.obs, self.group, self.parameters = obs, group, parameters
         self.variables, self.removed = variables, removed
         self.model = scaling_model(experiments, parameters, float(obs.d.min()))
@@ -97,7 +66,7 @@ class _Scaling:
         self.faint = np.zeros(len(obs), dtype=np.bool_)
         self.whole = obs.partiality >= parameters.reflection_selection.min_partiality
         self.free = self._free_observations()
-        self.p = _start(self.model, obs)
+        self.p = start_of(self.model, obs, 1.0 if reference is None else reference.mean)
         self.target = self.p.copy()
         self.g = self.design.scales(self.p)
         # without a mean yet, the observed intensity is the expected one
@@ -125,9 +94,21 @@ class _Scaling:
         result = self._fit_of(self.model, self.design, weight, self.p, self.target)
         self.p, self.g, self.mean = result.parameters, result.scales, result.means
         self.costs.append(result.costs)
-        self._fix_mean_decay(weight)
-        self._fix_mean_scale(weight > 0)
+        if self.reference is None:
+            self._fix_means(weight)
         self.average()
+
+    def _fix_means(self, weight: Floats) -> None:
+        """Set the mean B factor to 0 and the mean scale to 1, which data do not determine."""
+        information = weight * (self.g * self.mean[self.obs.group]) ** 2
+        self.p, factor = without_mean_decay(
+            self.model, self.design, self.variables, self.p, information
+        )
+        self.g *= factor
+        shift = log_mean_scale(self.g, weight > 0)
+        self.p[self.model.is_level] -= shift
+        self.target[self.model.is_level] -= shift
+        self.g *= np.exp(-shift)
 
     def _weights(self) -> Floats:
         return np.where(self.whole & ~self.outlier & ~self.free, 1.0 / self.variance, 0.0)
@@ -135,11 +116,16 @@ class _Scaling:
     def _fit_of(
         self, model: ScalingModel, design: Design, weight: Floats, start: Floats, target: Floats
     ) -> FitResult:
-        refinery = self.parameters.scaling_refinery
-        return fit_scales(
-            self.obs.offsets,
+        refinery, extra = self.parameters.scaling_refinery, self.reference
+        offsets, intensity = self.obs.offsets, self.obs.intensity
+        if extra is not None:
+            offsets, design = extra.offsets, extra.design(design)
+            weight = extra.joined(weight, extra.weight)
+            intensity = extra.joined(intensity, extra.intensity)
+        found = fit_scales(
+            offsets,
             weight,
-            self.obs.intensity,
+            intensity,
             design,
             start,
             owners=model.owners,
@@ -148,35 +134,7 @@ class _Scaling:
             max_iterations=refinery.max_iterations,
             tolerance=refinery.rmsd_tolerance,
         )
-
-    def _fix_mean_decay(self, weight: Floats) -> None:
-        """Subtract the mean of all B factors, known up to a constant only.
-
-        The mean is that by weight in the fit, (g <I>)^2 / v: the B factors are relative to the data
-        that determine them best.
-        """
-        decay = self.model.of("decay", self.p)
-        if not decay:
-            return
-        first = len(self.model.components[0].owners)
-        last = first + sum(map(len, decay))
-        s2 = 1.0 / (2.0 * self.variables.d**2)
-        only = np.zeros_like(self.p)
-        only[first:last] = self.p[first:last]
-        b = np.log(self.design.scales(only)) / s2
-        information = weight * (self.g * self.mean[self.obs.group]) ** 2
-        if information.sum() > 0.0:
-            shift = float((information * b).sum() / information.sum())
-            self.p[first:last] -= shift
-            self.g *= np.exp(-shift * s2)
-
-    def _fix_mean_scale(self, used: NDArray[np.bool_]) -> None:
-        """Divide all scales, known up to a factor only, by their mean."""
-        if used.any():
-            shift = float(np.log(self.g[used].mean()))
-            self.p[self.model.is_level] -= shift
-            self.target[self.model.is_level] -= shift
-            self.g *= np.exp(-shift)
+        return found if extra is None else replace(found, scales=found.scales[extra.own])
 
     def choose_absorption(self) -> None:
         """Add absorption of the level that explains observations that are left out of the fit."""
@@ -217,7 +175,7 @@ class _Scaling:
 
     def average(self) -> None:
         """Update means and variances, from the observations that are no outliers."""
-        self.mean, self.variance = _means(
+        self.mean, self.variance = expected_means(
             self.obs, self.g, self.variance, ~self.outlier, self.errors
         )
 
@@ -233,7 +191,7 @@ class _Scaling:
     def reject(self) -> None:
         """Find the outliers among all observations, and those of too small a scale."""
         options = self.parameters.scaling_options
-        self.faint = _faint(self.obs, self.g, self.parameters.cut_data.small_scale_cutoff)
+        self.faint = faint(self.obs, self.g, self.parameters.cut_data.small_scale_cutoff)
         self.outlier = self.faint | self.removed
         if options.outlier_rejection != "None":
             self.outlier |= too_strong(
@@ -248,24 +206,6 @@ class _Scaling:
                 self.obs, self.g, ~self.outlier, self.errors, z_max=options.outlier_zmax
             )
         self.average()
-
-    def free_set(self) -> list[dict[str, Any]]:
-        """Return the rows of the agreement of work and free set, where one is left out."""
-        if not self.free.any():
-            return []
-        weight = np.where(self.outlier, 0.0, 1.0 / self.variance)
-        found, scaled = agreement(self.obs, weight, self.g), self.obs.intensity / self.g
-        of_group = self.free[self.obs.offsets[:-1]]
-        return [
-            {
-                "set": name,
-                "n_obs": int(found.n[groups].sum()),
-                "n_unique": int((found.n[groups] > 0).sum()),
-                "r_meas": found.r_meas(groups),
-                "cc_half": cc_half(self.obs, scaled, groups[self.obs.group] & ~self.outlier),
-            }
-            for name, groups in (("work", ~of_group), ("free", of_group))
-        ]
 
     def correct_errors(self) -> None:
         """Refine the error model."""
@@ -296,6 +236,7 @@ def scale_observations(
     parameters: ScalingParameters,
     variables: Variables,
     removed: NDArray[np.bool_] | None = None,
+    reference: Reference | None = None,
 ) -> Scaled:
     """Return the observations scaled, in the order of rounds of dials.scale.
 
@@ -304,9 +245,11 @@ def scale_observations(
 
     variables : of the observations, with what `needs_of` names.
     removed : (n,) observations that are excluded; None for none.
+    reference : intensities that are scaled against; None for the equivalents alone.
     """
     removed = np.zeros(len(obs), dtype=np.bool_) if removed is None else removed
-    run = _Scaling(obs, experiments, group, parameters, variables, removed)
+    rows = None if reference is None else reference_rows(obs, reference, group)
+    run = _Scaling(obs, experiments, group, parameters, variables, removed, rows)
     run.fit()
     run.choose()
     run.reject()
@@ -333,5 +276,7 @@ def scale_observations(
         error_rows=run.rows,
         costs=tuple(run.costs),
         validation=run.validation,
-        free_set=run.free_set(),
+        free_set=free_set_rows(
+            run.obs, np.where(run.outlier, 0.0, 1.0 / run.variance), run.g, run.free
+        ),
     )

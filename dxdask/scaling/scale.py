@@ -15,6 +15,7 @@ from dxdask.columns import Flag, Reflections, check, n_rows
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
+from dxdask.reindex import Reference
 from dxdask.results import StepResult
 from dxdask.scaling.filtering import on_images, scale_and_filter
 from dxdask.scaling.intensities import blocks_of_rows
@@ -40,6 +41,8 @@ def scale(
     reflections: Reflections,
     experiments: ExperimentList,
     parameters: ScalingParameters | None = None,
+    *,
+    reference: Reference | None = None,
 ) -> StepResult:
     """Scale all observations, reject outliers and correct the errors.
 
@@ -58,6 +61,8 @@ def scale(
     experiments : with crystals of one space group (in P 1, repeated runs and Friedel mates are the
         equivalents).
     parameters : None for the defaults, which are those of DIALS.
+    reference : intensities that are scaled against, in the axes of the experiments; None to scale
+        the equivalents to each other alone.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def scale(
     parameters = parameters or ScalingParameters()
     chosen = chosen_observations(reflections, experiments, parameters)
     scaled = scale_and_filter(
-        chosen.observations, experiments, chosen.group, parameters, chosen.variables
+        chosen.observations, experiments, chosen.group, parameters, chosen.variables, reference
     )
     result = scaled_result(reflections, experiments, chosen, scaled, parameters)
     return replace(result, reflections={**reflections, **result.reflections})

@@ -3,10 +3,13 @@
 symmetry : the step
 parameters : its parameters
 intensities, normalise, resolution : the intensities that are used
+centring : a lattice smaller than indexed
 operators, lattice_group : rotations of a lattice, its Laue groups and their axes
 correlations, likelihood, laue_group : the Laue group
 pair_correlations, forms, common_axes : several crystals in one setting
-absences : screw axes and the space group
+absences : screw axes
+glide_planes : glide planes, centre of symmetry
+space_group : the space group and its reference setting
 unchanged : the result where it cannot be determined
 twinning : statistics of twinning and pseudo-translation
 tables : what is reported

@@ -67,6 +67,11 @@ class ScrewScore:
     mean_present: float | None
     mean_absent: float | None
 
+    @property
+    def name(self) -> str:
+        """The name of the screw axis."""
+        return self.axis.name(self.period)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpaceGroupScore:

@@ -87,6 +87,11 @@ class SymmetryParameters(Parameters):
         2.0, "Largest Le Page delta of a symmetry of the lattice.", unit="degree", ge=0
     )
     partiality_threshold: float = parameter(0.4, "Least partiality.", ge=0, le=1)
+    chiral: bool = parameter(
+        True,
+        "Crystals of chiral molecules: only space groups without mirror, glide or inversion. "
+        "False for small molecules that may be achiral: glide planes are looked for, too.",
+    )
     systematic_absences: SystematicAbsencesParameters = SystematicAbsencesParameters()
     cosym: CosymParameters = CosymParameters()
     twinning: TwinningParameters = TwinningParameters()

@@ -14,37 +14,31 @@ from dxdask.errors import InputError, ParameterError
 from dxdask.indexing.common_setting import CommonSetting, common_setting
 from dxdask.indexing.reduction import inverse
 from dxdask.models import ExperimentList
-from dxdask.models.symmetry import epsilon
 from dxdask.reindex import Reference, ReindexParameters, reindex
 from dxdask.reindex.transform import Change, transform
 from dxdask.results import StepResult
-from dxdask.symmetry.absences import find_space_group
+from dxdask.symmetry.centring import without_absent
 from dxdask.symmetry.common_axes import one_setting
-from dxdask.symmetry.correlations import merge_p1
 from dxdask.symmetry.intensities import (
     Intensities,
     crystal_of_experiment,
     spacings_of,
     usable_intensities,
 )
-from dxdask.symmetry.lattice_group import LaueGroup, laue_groups
+from dxdask.symmetry.lattice_group import laue_groups
 from dxdask.symmetry.laue_group import doubts, find_laue_group
 from dxdask.symmetry.normalise import normalise
-from dxdask.symmetry.operators import IDENTITY, is_axial, matrix_of, unique_under
+from dxdask.symmetry.operators import IDENTITY, is_axial, matrix_of
 from dxdask.symmetry.parameters import SymmetryParameters
 from dxdask.symmetry.resolution import significant_d_min
+from dxdask.symmetry.space_group import determined_space_group
 from dxdask.symmetry.tables import (
-    absences_table,
     laue_groups_table,
     operators_table,
     reindexed_table,
-    space_groups_table,
 )
 from dxdask.symmetry.twinning import twinning_statistics, twinning_table, verdict
 from dxdask.tables import Table
-
-CERTAIN = 0.9
-"""Least probability of a space group, given its Laue group, that is not called uncertain."""
 
 
 @dataclass(kw_only=True)
@@ -111,8 +105,13 @@ def _determined(
     common = common_setting(experiments.crystals)
     report = Report()
     data = in_common_axes(observed, common)
-    data = significant(data, common.reduced, parameters, report)
     own = inverse(common.changes[0]), experiments.crystals[0].gemmi_space_group.centring_type()
+    data, smaller, lines = without_absent(data, common)
+    if smaller is not common:
+        # the axes of the data are not those of a cell of this lattice
+        common, own = smaller, (np.eye(3), "P")
+    report.messages += lines
+    data = significant(data, common.reduced, parameters, report)
     groups = laue_groups(common.reduced, parameters.lattice_symmetry_max_delta, own)
     lattice = max((g.rotations for g in groups), key=len)
     general = data.select(~is_axial(data.hkl, lattice))
@@ -140,7 +139,9 @@ def _determined(
         f"{found.confidence:.2f}"
     )
     report.messages += doubts(found)
-    group, to_group = _space_group(data, found.best, parameters, report)
+    group, to_group, tables, lines = determined_space_group(data, found.best, parameters)
+    report.tables += tables
+    report.messages += lines
     statistics = twinning_statistics(
         general, common.reduced, found.best, lattice, parameters.twinning
     )
@@ -185,60 +186,6 @@ def significant(
     return normalise(data.select(kept), d[kept], parameters.normalisation)
 
 
-def _space_group(
-    data: Intensities, best: LaueGroup, parameters: SymmetryParameters, report: Report
-) -> tuple[gemmi.SpaceGroup, Floats]:
-    """Return the space group in its reference setting, and P (3, 3) to it from the Laue group's."""
-    if not parameters.systematic_absences.check:
-        return best.group, np.eye(3)
-    merged = merge_p1(data, by_crystal=False)
-    keys, first, row = np.unique(
-        unique_under(merged.hkl, best.rotations), return_index=True, return_inverse=True
-    )
-    weight = 1.0 / merged.sigma**2
-    total = np.bincount(row, weight, len(keys))
-    hkl = np.rint(merged.hkl[first] @ best.change).astype(np.int64)
-    factor = epsilon(hkl.astype(np.int32), best.group)
-    scores, screws = find_space_group(
-        best.group,
-        hkl,
-        np.bincount(row, weight * merged.intensity, len(keys)) / total / factor,
-        np.sqrt(1.0 / total) / factor,
-        parameters.systematic_absences.error,
-    )
-    if screws:
-        report.tables.append(absences_table(screws))
-    report.tables.append(space_groups_table(scores))
-    group = scores[0].groups[0]
-    line = f"space group {group.xhm()}, probability {scores[0].probability:.2f}"
-    if len(scores[0].groups) > 1:
-        names = " and ".join(g.xhm() for g in scores[0].groups)
-        enantiomorphs = all(g.is_enantiomorphic() for g in scores[0].groups)
-        kind = "enantiomorphs: " if enantiomorphs else ""
-        line += f"; {kind}{names} cannot be told apart by absences"
-    report.messages.append(line)
-    if scores[0].probability < CERTAIN and len(scores) > 1:
-        other = " or ".join(g.xhm() for g in scores[1].groups)
-        report.messages.append(
-            f"the space group is ambiguous: {other} has the probability "
-            f"{scores[1].probability:.2f}; too few axial reflections were measured"
-        )
-    return in_reference_setting(group)
-
-
-def in_reference_setting(group: gemmi.SpaceGroup) -> tuple[gemmi.SpaceGroup, Floats]:
-    """Return the reference setting of a space group, and the change of basis P (3, 3) to it."""
-    if group.is_reference_setting():
-        return group, np.eye(3)
-    to_reference = np.array(group.basisop.rot, dtype=np.float64) / gemmi.Op.DEN
-    reference = next(
-        g for g in gemmi.spacegroup_table()
-        if g.number == group.number and g.is_reference_setting()
-    )  # fmt: skip
-    # basisop transforms coordinates of the reference setting to those of this one
-    return reference, to_reference
-
-
 def finished(
     reflections: Reflections,
     experiments: ExperimentList,
@@ -248,13 +195,18 @@ def finished(
 ) -> StepResult:
     """Return rows and models in the new axes, with the report.
 
-    kept : (n,) of each crystal; reflections of the others are no longer indexed, nor integrated.
+    kept : (n,) of each crystal; reflections of the others, and those that centring makes absent,
+    are no longer indexed, nor integrated.
     """
     table, new, lost = transform(reflections, experiments, changes)
     if lost:
         report.messages.append(
             f"{lost} reflections have no integer indices in the new axes: not indexed"
         )
+    shifts = np.array(changes[0].group.operations().cen_ops, dtype=np.int64)
+    absent = np.any(table["hkl"] @ shifts.T % gemmi.Op.DEN != 0, axis=1)
+    table["hkl"][absent] = 0
+    table["flags"][absent] &= ~np.uint32(Flag.INDEXED | Flag.INTEGRATED)
     if not kept.all():
         crystal = crystal_of_experiment(experiments)[table["experiment"]]
         out = (crystal >= 0) & ~kept[crystal]

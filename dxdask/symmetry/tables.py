@@ -9,6 +9,7 @@ from dxdask.arrays import Floats
 from dxdask.indexing.setting import axes_text
 from dxdask.reindex.operators import indices_text
 from dxdask.symmetry.absences import ScrewScore, SpaceGroupScore
+from dxdask.symmetry.glide_planes import GlideScore
 from dxdask.symmetry.lattice_group import LaueGroup
 from dxdask.symmetry.laue_group import LaueResult
 from dxdask.symmetry.likelihood import ElementScore
@@ -66,11 +67,11 @@ def laue_groups_table(found: LaueResult) -> Table:
     )
 
 
-def absences_table(scores: Sequence[ScrewScore]) -> Table:
-    """Return the possible screw axes with their present and absent reflections."""
+def absences_table(scores: Sequence[ScrewScore | GlideScore]) -> Table:
+    """Return the possible screw axes and glide planes with their reflections."""
     rows = [
         {
-            "screw_axis": s.axis.name(s.period), "probability": s.probability,
+            "screw_axis": s.name, "probability": s.probability,
             "n_present": s.n_present, "n_absent": s.n_absent,
             "mean_present": s.mean_present, "mean_absent": s.mean_absent,
             "i_over_sigma_present": s.i_over_sigma_present,
@@ -78,12 +79,12 @@ def absences_table(scores: Sequence[ScrewScore]) -> Table:
         }
         for s in scores
     ]  # fmt: skip
-    headings = {"screw_axis": ("Screw axis", ""), "probability": ("Probability", ".3f"),
+    headings = {"screw_axis": ("Element", ""), "probability": ("Probability", ".3f"),
                 "n_present": ("No. present", ""), "n_absent": ("No. absent", ""),
                 "mean_present": ("<I> present", ".3f"), "mean_absent": ("<I> absent", ".3f"),
                 "i_over_sigma_present": ("<I/sig> present", ".2f"),
                 "i_over_sigma_absent": ("<I/sig> absent", ".2f")}  # fmt: skip
-    title = "Screw axes by systematic absences (normalised intensities)"
+    title = "Screw axes and glide planes by systematic absences (normalised intensities)"
     return Table(name="systematic_absences", title=title, rows=rows, headings=headings)
 
 

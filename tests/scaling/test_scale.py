@@ -50,6 +50,30 @@ def test_scales_and_decay_are_recovered(ensemble: MadeUp) -> None:
     assert all(r["b_min"] < r["b_max"] for r in rows)
 
 
+def test_merged_intensities_are_unbiased_by_resolution() -> None:
+    # another group, cell, fall with resolution and drift than those of other tests
+    data = made_up(
+        symbol="P 41 21 2", cell=(45.0, 45.0, 80.0, 90.0, 90.0, 90.0), d_min=2.2, decay=8.0,
+        b_error=0.02, transmissions=(0.3, 1.0), share=0.3, strength=3000.0, seed=7,
+    )  # fmt: skip
+    result = merge(scale(data.reflections, data.experiments).reflections, data.experiments)
+    table = result.reflections
+    true = np.array([data.truth[k] for k in pack(table["hkl"]).tolist()])
+    # overall scale and B are free; what is left must not depend on resolution or intensity
+    weight = table["intensity"] > 3.0 * table["sigma"]
+    k, b = overall(true[weight], table["intensity"][weight], table["d"][weight])
+    model = true * np.exp(k + b / (2.0 * table["d"] ** 2))
+    for order in (table["d"], true):
+        for rows in np.array_split(np.argsort(order), 8):
+            ratio = table["intensity"][rows].sum() / model[rows].sum()
+            error = np.sqrt((table["sigma"][rows] ** 2).sum()) / model[rows].sum()
+            assert abs(ratio - 1.0) < 0.004 + 4.0 * error
+    z = (table["intensity"] - model) / table["sigma"]
+    assert np.sqrt(np.mean(z**2)) < 1.15
+    # the data of the fit have no mean B; drifts to 16 A^2 are not taken for a fall of the crystal
+    assert abs(b) < 16.0
+
+
 def test_errors_are_recovered(ensemble: MadeUp) -> None:
     result = scale(ensemble.reflections, ensemble.experiments)
     row = result.table("error_model").rows[0]

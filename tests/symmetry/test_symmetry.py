@@ -206,6 +206,31 @@ def test_wedges_of_two_forms_are_brought_to_one_setting() -> None:
         symmetry(table, experiments, SymmetryParameters(cosym={"form": 3}))
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_order_of_crystals_does_not_matter(seed: int) -> None:
+    truth = Truth.of("P 4")
+    flip = np.diag([1.0, -1.0, -1.0])
+    settings = [flip if i % 3 else np.eye(3) for i in range(12)]
+    table, experiments = crystals_of(truth, n=12, width=8.0, settings=settings)
+    order = np.random.default_rng(seed).permutation(12)
+    place = np.argsort(order).astype(np.int32)
+    mixed = {**table, "experiment": place[table["experiment"]]}
+    one = symmetry(table, experiments)
+    other = symmetry(mixed, type(experiments).of([experiments[int(i)] for i in order]))
+    for name in ("laue_groups", "space_groups"):
+        a, b = one.table(name).rows[0], other.table(name).rows[0]
+        assert [v for v in a.values() if isinstance(v, str)][:2] == [
+            v for v in b.values() if isinstance(v, str)
+        ][:2]
+    # the setting is that of the first crystal: all or none of the indices are turned
+    first, second = one.reflections["hkl"], other.reflections["hkl"]
+    same = [
+        (pack(asu_indices(first, truth.group)[0]) == pack(asu_indices(h, truth.group)[0])).all()
+        for h in (second, second @ flip.astype(np.int32))
+    ]
+    assert any(same)
+
+
 def test_wedges_of_three_degrees_together_give_the_laue_group() -> None:
     truth = Truth.of("P 41 21 2")
     result = symmetry(*crystals_of(truth, n=30, width=3.0))

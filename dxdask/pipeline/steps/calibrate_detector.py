@@ -42,15 +42,27 @@ def _calibrate(
     from dxdask.columns import Flag, has_flag
     from dxdask.models import ExperimentList
     from dxdask.response import calibrate_detector
+    from dxdask.response.peaks import MOST_PIXELS, NAMES, PixelCounts, pixel_counts
 
-    values = {}
+    values, most = {}, 1
     for run in names:
         arrays = spots.pixels(("pixel_offsets", "pixel_value"), run=run)
         # other spots may be of bad pixels
         good = has_flag(indexed.columns(("flags",), run=run), Flag.INDEXED)
         values[run] = arrays["pixel_value"][np.repeat(good, np.diff(arrays["pixel_offsets"]))]
+        most = max(most, len(values[run]))
+
+    def pixels(run: str) -> PixelCounts:
+        table = indexed.columns(("flags",), run=run)
+        return pixel_counts(
+            spots.pixels(NAMES, run=run),
+            spots.columns(("panel",), run=run)["panel"],
+            has_flag(table, Flag.INDEXED),
+            every=-(-most // MOST_PIXELS),
+        )
+
     experiments = ExperimentList.of([e for run in names for e in indexed.experiments(run=run)])
-    return calibrate_detector(values, experiments, given.calibrate_detector)
+    return calibrate_detector(values, experiments, given.calibrate_detector, pixels)
 
 
 STEP = Step(
@@ -59,4 +71,5 @@ STEP = Step(
     parameters=parameters,
     build=build,
     needs=("find_spots", "index"),
+    version="2",
 )
