@@ -227,6 +227,14 @@ async function goToRun(name, image, keepView) {
   goTo(image ?? run.first);
 }
 
+// Show a spot, at a position of a panel, px, in the middle of the view.
+async function goToSpot(spot) {
+  if (spot.run !== S.run) await goToRun(spot.run, spot.image, true); else goTo(spot.image);
+  [S.x, S.y] = toPlane(spot.panel, spot.x, spot.y);
+  S.zoom = Math.max(S.zoom, 4);
+  redraw();
+}
+
 let playing = 0;
 function play() {
   playing = playing ? 0 : 1;

@@ -18,7 +18,7 @@ async function start() {
     document.title = `${summary.store}: dxdask view`;
     for (const run of summary.runs) { const o = document.createElement("option"); o.textContent = run.name; $("run").append(o); }
     if (!summary.runs.length) { say("this store holds no complete run yet; it is looked at again in 5 s"); setTimeout(start, 5000); return; }
-    wireFrames(); wireOverlays(); wireScan(); wireThresholds(); wireMasks();
+    wireFrames(); wireOverlays(); wireScan(); wireThresholds(); wireMasks(); wireLattice();
     await followFragment();
     addEventListener("hashchange", () => followFragment().catch(fail));
   } catch (error) { fail(error); }

@@ -1,0 +1,78 @@
+"""The addresses of results: spots, predictions, numbers along a scan, the reciprocal lattice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dxdask.errors import InputError
+from dxdask.view.frames import frame_index
+from dxdask.view.lattice_points import LatticePoints, lattice_points, points_version, spot_of_point
+from dxdask.view.overlays import predictions_of, spots_of
+from dxdask.view.replies import Handler
+from dxdask.view.scan import along_scan
+from dxdask.view.tiles import pack
+
+
+class Overlay(Handler):
+    """The spots and predictions that touch an image, or several."""
+
+    async def get(self) -> None:
+        """Send them."""
+        shown = self.shown()
+
+        def work() -> bytes:
+            store, tables = self.viewer.frames.store(), self.viewer.tables
+            frame_index(store, shown.run, shown.image)
+            z = shown.image - 1, shown.image - 1 + shown.n
+            spots = spots_of(store, tables, shown.run, z)
+            return pack(spots | predictions_of(store, tables, shown.run, z))
+
+        await self.send(work)
+
+
+class Scan(Handler):
+    """Numbers by image."""
+
+    async def get(self) -> None:
+        """Send them."""
+        run = self.get_argument("run")
+        await self.send(
+            lambda: pack(along_scan(self.viewer.frames.store(), self.viewer.tables, run))
+        )
+
+
+class Lattice(Handler):
+    """The points of the reciprocal lattice of a run, or of all."""
+
+    async def get(self) -> None:
+        """Send them."""
+        run = self.get_argument("run", "")
+
+        def work() -> bytes:
+            points = points_of(self, run)
+            return pack(points.arrays, **points.values)
+
+        await self.send(work)
+
+
+class LatticeSpot(Handler):
+    """The spot of a point of the reciprocal lattice."""
+
+    async def get(self) -> None:
+        """Send it."""
+        run, i = self.get_argument("run", ""), self.whole("point")
+        version = self.get_argument("version")
+
+        def work() -> dict[str, Any]:
+            points = points_of(self, run)
+            if points.version != version:
+                raise InputError("the spots have changed since; show the reciprocal lattice again")
+            return spot_of_point(points, i)
+
+        await self.send_json(work)
+
+
+def points_of(handler: Handler, run: str) -> LatticePoints:
+    """Return the points of a run, or of all (""), as they are now; called in a thread."""
+    store = handler.viewer.frames.store()
+    return handler.viewer.points.get(points_version(store, run), lambda: lattice_points(store, run))
