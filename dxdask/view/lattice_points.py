@@ -37,10 +37,11 @@ class LatticePoints:
     ----------
     version : of the step that they are of, with the runs.
     arrays : xyz (n, 3) int16, in `values["unit"]` 1/Angstrom; run (n,), index in
-        `values["runs"]`; lattice (n,), number within its run, -1 where not indexed; kind (n,), a
-        `Kind`; residual (n,), distance from the calculated position in `values["residual"]` px.
-        axes (crystal, 9) a*, b*, c*, 1/Angstrom.
-    values : version, step, unit, residual, runs, n (spots in all), crystal_runs.
+        `values["runs"]`; lattice (n,), number within its run, of stills that of the image from 0,
+        -1 where not indexed; kind (n,), a `Kind`; residual (n,), distance from the calculated
+        position in `values["residual_unit"]` px. axes (crystal, 9) a*, b*, c*, 1/Angstrom.
+    values : version, step, unit, residual_unit, runs, n (spots in all); crystal_runs and
+        crystal_lattices, run and lattice of each of the axes.
     results, rows : the table, and its row of each point.
     """
 
@@ -106,10 +107,12 @@ def lattice_points(store: Store, run: str = "", most: int = MOST) -> LatticePoin
         raise InputError(f"no spots of {run or 'any run'}")
     n = len(rows)
     rows = np.random.default_rng(SEED).permutation(rows)[:most]
-    arrays, values = _arrays(Results(select(results.reflections, rows), results.experiments))
+    part = Results(select(results.reflections, rows), results.experiments)
+    arrays, values = _arrays(part)
     unit = float(np.abs(rlp[rows]).max()) / LEVELS or 1.0
     arrays["xyz"] = np.round(rlp[rows] / unit).astype(np.int16)
-    values |= {"version": version, "step": step, "unit": unit, "n": n}
+    arrays["axes"], crystals = _crystals(store, step, part)
+    values |= {"version": version, "step": step, "unit": unit, "n": n} | crystals
     return LatticePoints(version, arrays, values, results, rows)
 
 
@@ -117,21 +120,48 @@ def _arrays(results: Results) -> tuple[Table, dict[str, Any]]:
     table, experiments = results
     runs = list(dict.fromkeys(e.run for e in experiments))
     of_run = np.array([runs.index(e.run) for e in experiments], np.uint16)
-    first: dict[str, int] = {}
-    number = np.array([i - first.setdefault(e.run, i) for i, e in enumerate(experiments)])
+    number = _numbers(results)[table["experiment"]]
+    still = np.array([e.scan is None or e.scan.is_still for e in experiments])
+    number = np.where(still[table["experiment"]], np.floor(table["z"]).astype(np.int64), number)
     kind = _kinds(results)
     indexed = kind != Kind.UNINDEXED
     residual, unit = _residuals(results, indexed)
-    crystals = [e for e in experiments if e.crystal is not None][:MOST_CRYSTALS]
-    axes = [np.asarray(e.crystal.a).T.ravel() for e in crystals if e.crystal is not None]
     arrays: Table = {
         "run": of_run[table["experiment"]],
-        "lattice": np.where(indexed, number[table["experiment"]] % LEVELS, -1).astype(np.int16),
+        "lattice": np.where(indexed, number % LEVELS, -1).astype(np.int16),
         "kind": kind,
         "residual": residual,
-        "axes": np.array(axes, np.float32).reshape(-1, 9),
     }
-    return arrays, {"runs": runs, "residual": unit, "crystal_runs": [e.run for e in crystals]}
+    return arrays, {"runs": runs, "residual_unit": unit}
+
+
+def _numbers(results: Results) -> Integers:
+    """Return the number of each experiment within its run."""
+    first: dict[str, int] = {}
+    found = [i - first.setdefault(e.run, i) for i, e in enumerate(results.experiments)]
+    return np.array(found, np.int64)
+
+
+def _crystals(store: Store, step: str, results: Results) -> tuple[Any, dict[str, Any]]:
+    """Return a*, b*, c* (crystal, 9) of crystals, or of the first stills, and whose they are."""
+    experiments, numbers = results.experiments, _numbers(results)
+    if not {"a_matrix", "indexed"} <= set(store.manifest(step).arrays):
+        found = [
+            (e.run, int(numbers[i]), np.asarray(e.crystal.a))
+            for i, e in enumerate(experiments)
+            if e.crystal is not None
+        ]
+    else:
+        found = []
+        stills = store.arrays(step, ["experiment", "image", "indexed", "a_matrix"])
+        for k in np.flatnonzero(stills["indexed"])[:MOST_CRYSTALS]:
+            run = experiments[int(stills["experiment"][k])].run
+            a = stills["a_matrix"][k].reshape(3, 3)
+            found.append((run, int(stills["image"][k]) % LEVELS, a))
+    found = found[:MOST_CRYSTALS]
+    axes = np.array([a.T.ravel() for _, _, a in found], np.float32).reshape(-1, 9)
+    whose = {"crystal_runs": [r for r, _, _ in found], "crystal_lattices": [n for _, n, _ in found]}
+    return axes, whose
 
 
 def _kinds(results: Results) -> Any:

@@ -64,7 +64,7 @@ async function fetchPoints() {
     upload("axes", lines);
     say("");
     const shown = got.kind.length < got.n ? `${got.kind.length} of ${got.n}` : got.n;
-    $("space-counts").textContent = `${shown} spots of ${got.step}` + (got.residual ? `; residuals to ${(255 * got.residual).toFixed(2)} px` : "");
+    $("space-counts").textContent = `${shown} spots of ${got.step}` + (got.residual_unit ? `; residuals to ${(255 * got.residual_unit).toFixed(2)} px` : "");
     drawSpace();
   } catch (error) { L.key = null; L.points = null; fail(error); }
 }
@@ -114,9 +114,9 @@ function drawSpace(n) {
 }
 // Return which crystal's axes are drawn: the lattice chosen of the run shown, else the first.
 function crystalNow() {
-  const own = L.points.crystal_runs.map((r, i) => [r, i]).filter(([r]) => r === S.run).map(([, i]) => i);
-  const k = $("space-lattice").value === "" ? 0 : Number($("space-lattice").value) - 1;
-  return own[k] ?? own[0] ?? (L.points.crystal_runs.length ? 0 : -1);
+  const p = L.points, k = $("space-lattice").value === "" ? null : Number($("space-lattice").value) - 1;
+  const own = p.crystal_runs.map((_, i) => i).filter((i) => p.crystal_runs[i] === S.run);
+  return own.find((i) => p.crystal_lattices[i] === k) ?? own[0] ?? (p.crystal_runs.length ? 0 : -1);
 }
 function drawAxes(place, turn) {
   const crystal = crystalNow(), shown = $("space-axes").checked && crystal >= 0, [w, h] = view();
