@@ -36,9 +36,12 @@ class Scan(Handler):
     async def get(self) -> None:
         """Send them."""
         run = self.get_argument("run")
-        await self.send(
-            lambda: pack(along_scan(self.viewer.frames.store(), self.viewer.tables, run))
-        )
+
+        def work() -> bytes:
+            arrays, values = along_scan(self.viewer.frames.store(), self.viewer.tables, run)
+            return pack(arrays, **values)
+
+        await self.send(work)
 
 
 class Lattice(Handler):

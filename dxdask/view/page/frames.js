@@ -50,8 +50,8 @@ async function load(key, values, level, x, y) {
   waiting.set(key, stop);
   try {
     const buffer = await ask("tile", { ...values, level, x, y }, stop.signal);
-    const [code, w, h] = new Int32Array(buffer, 0, 3);
-    keep(key, { w, h, counts: new ARRAYS[CODES[code]](buffer, 16, w * h) });
+    const { w, h, values: counts } = toPicture(buffer);
+    keep(key, { w, h, counts });
     if (waiting.get(key) === stop) waiting.delete(key);
     if (S.high === null && waiting.size === 0) setPercentile();
     redraw();
@@ -137,6 +137,7 @@ function draw() {
   const names = new Set(missing.map((m) => m[0])), near = neighbours(level, wanted);
   for (const [name, stop] of waiting) if (!names.has(name) && !near.has(name)) { stop.abort(); waiting.delete(name); }
   for (const [name, x, y] of missing) if (!waiting.has(name)) load(name, shownValues(), level, x, y);
+  if (!missing.length && S.high !== null) { S.shown = shownKey(); S.shownAt ??= performance.now(); }
   if (!missing.length) for (const [name, [values, x, y]] of near) if (!tiles.has(name) && !waiting.has(name)) load(name, values, level, x, y);
   tell("draw");
   remember();

@@ -38,8 +38,8 @@ async function fetchMarks() {
     redraw();
   } catch (error) { if (marksKey === key) { marksKey = ""; marks = null; } fail(error); }
 }
-async function fetchRings(kind) {
-  const text = kind === "ice" ? "ice" : $("rings").value.trim(), key = `${S.run}|${text}`;
+async function fetchRings(kind, spacings) {
+  const text = spacings ?? (kind === "ice" ? "ice" : $("rings").value.trim()), key = `${S.run}|${text}`;
   if (rings[kind] && rings[kind].key === key) return;
   rings[kind] = { key, d: [], ring_ends: [] };
   try {
