@@ -15,7 +15,7 @@ from dxdask.view.frames import frame_index
 from dxdask.view.masks import drawn_regions, keep_regions, masks_by_reason
 from dxdask.view.point import point, value_at
 from dxdask.view.replies import Handler
-from dxdask.view.result_handlers import Lattice, LatticeSpot, Overlay, Scan
+from dxdask.view.result_handlers import Lattice, LatticeSpot, Overlay, Progress, Scan
 from dxdask.view.rings import ice_rings, ring_lines, usual_rings
 from dxdask.view.runs import models_of, run_models, store_summary
 from dxdask.view.thresholds import GROUPS, picture_of
@@ -29,6 +29,7 @@ SCRIPTS = (
     "thresholds.js",
     "masks.js",
     "lattice.js",
+    "jobs.js",
     "start.js",
 )
 
@@ -187,6 +188,7 @@ ADDRESSES: dict[str, type[RequestHandler]] = {
     "scan": Scan,
     "lattice": Lattice,
     "lattice_spot": LatticeSpot,
+    "progress": Progress,
     "threshold": Threshold,
     "mask": Mask,
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from dxdask.errors import InputError
 from dxdask.view.frames import frame_index
+from dxdask.view.jobs import progress_of
 from dxdask.view.lattice_points import LatticePoints, lattice_points, points_version, spot_of_point
 from dxdask.view.overlays import predictions_of, spots_of
 from dxdask.view.replies import Handler
@@ -79,3 +80,12 @@ def points_of(handler: Handler, run: str) -> LatticePoints:
     """Return the points of a run, or of all (""), as they are now; called in a thread."""
     store = handler.viewer.frames.store()
     return handler.viewer.points.get(points_version(store, run), lambda: lattice_points(store, run))
+
+
+class Progress(Handler):
+    """The jobs that run on the store, and their log."""
+
+    async def get(self) -> None:
+        """Send them."""
+        frames = self.viewer.frames
+        await self.send_json(lambda: progress_of(frames.path, frames.branch))

@@ -14,6 +14,7 @@ from support.viewer import Viewing
 
 CHROMIUM = os.environ.get("DXDASK_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 READY = "models && S.high !== null && marks && running === 0"
 
 
@@ -46,7 +47,7 @@ def wait(page: Any, condition: str, seconds: float = 20.0) -> None:
     """Wait for a condition; the page's policy forbids the one that playwright would evaluate."""
     for _ in range(int(20 * seconds)):
         if page.evaluate(f"Boolean({condition})"):
-            page.evaluate("new Promise((done) => requestAnimationFrame(() => done()))")
+            page.evaluate(TWO_FRAMES)
             return
         page.wait_for_timeout(50)
     raise AssertionError(f"{condition} did not come true: {page.text_content('#message')}")
