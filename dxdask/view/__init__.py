@@ -11,6 +11,7 @@ lattice_points : spots as points of the reciprocal lattice.
 point : position, resolution and Miller index of a pixel.
 thresholds, threshold_pictures : the quantities that a threshold compares, of what is in view.
 masks : masks by reason, and regions drawn in the page.
-scan : numbers along a scan. tables : tables of steps, held while they are the same.
+scan : numbers along a scan, fates of stills. ledger : fates, and the report with links.
+jobs : running jobs and their log. tables : tables of steps, held while they are the same.
 page/ : the page, of one HTML, one CSS and several JavaScript files that are sent as one.
 """

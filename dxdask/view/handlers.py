@@ -15,7 +15,15 @@ from dxdask.view.frames import frame_index
 from dxdask.view.masks import drawn_regions, keep_regions, masks_by_reason
 from dxdask.view.point import point, value_at
 from dxdask.view.replies import Handler
-from dxdask.view.result_handlers import Lattice, LatticeSpot, Overlay, Progress, Scan
+from dxdask.view.result_handlers import (
+    Lattice,
+    LatticeSpot,
+    Overlay,
+    Progress,
+    Report,
+    Scan,
+    Why,
+)
 from dxdask.view.rings import ice_rings, ring_lines, usual_rings
 from dxdask.view.runs import models_of, run_models, store_summary
 from dxdask.view.thresholds import GROUPS, picture_of
@@ -30,6 +38,7 @@ SCRIPTS = (
     "masks.js",
     "lattice.js",
     "jobs.js",
+    "ledger.js",
     "start.js",
 )
 
@@ -189,6 +198,8 @@ ADDRESSES: dict[str, type[RequestHandler]] = {
     "lattice": Lattice,
     "lattice_spot": LatticeSpot,
     "progress": Progress,
+    "why": Why,
+    "report": Report,
     "threshold": Threshold,
     "mask": Mask,
 }

@@ -8,6 +8,7 @@ from dxdask.errors import InputError
 from dxdask.view.frames import frame_index
 from dxdask.view.jobs import progress_of
 from dxdask.view.lattice_points import LatticePoints, lattice_points, points_version, spot_of_point
+from dxdask.view.ledger import explanation, linked_report
 from dxdask.view.overlays import predictions_of, spots_of
 from dxdask.view.replies import Handler
 from dxdask.view.scan import along_scan
@@ -89,3 +90,31 @@ class Progress(Handler):
         """Send them."""
         frames = self.viewer.frames
         await self.send_json(lambda: progress_of(frames.path, frames.branch))
+
+
+class Why(Handler):
+    """What became of an image, or of the observations of a Miller index."""
+
+    async def get(self) -> None:
+        """Send it."""
+        run, image, hkl = (
+            self.get_argument("run"),
+            self.whole("image"),
+            self.get_argument("hkl", ""),
+        )
+        await self.send_json(lambda: explanation(self.viewer.frames.store(), run, image, hkl))
+
+
+class Report(Handler):
+    """The report of the store as it is now."""
+
+    def token_in_address(self) -> str:
+        """Return the token of the address, as of the page."""
+        return self.get_argument("token", "")
+
+    async def get(self) -> None:
+        """Send it."""
+        nonce = self.nonce
+        html = await self.in_thread(lambda: linked_report(self.viewer.frames.store(), nonce))
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(html)

@@ -169,13 +169,21 @@ def test_sliders_of_thresholds(page: Any, viewer: Viewing) -> None:
             assert black.tolist() == [255 * (1 - int(expected[y, x]))] * 3
 
 
+def wait_until_clear(page: Any) -> None:
+    """Wait until nothing is drawn above the picture."""
+    for _ in range(50):
+        if not pixels(page, "overlay")[..., 3].any():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("something is still drawn above the picture")
+
+
 def test_marks_of_spots_and_geometry_are_drawn(page: Any) -> None:
     page.evaluate("(() => { fit(); })()")
     boxes = page.evaluate("Object.keys(shows)")
     for name in boxes:
         page.uncheck(f"[data-name='{name}']")
-    wait(page, IDLE)
-    assert not pixels(page, "overlay")[..., 3].any()
+    wait_until_clear(page)
     page.evaluate("(() => { S.zoom = 4; redraw(); })()")
     for name in boxes:
         page.check(f"[data-name='{name}']")
@@ -187,8 +195,7 @@ def test_marks_of_spots_and_geometry_are_drawn(page: Any) -> None:
     page.check("[data-name='centres']")
     for fate in ("not indexed", "indexed", "outlier", "integrated"):
         page.uncheck(f"#fates [data-name='{fate}']")
-    wait(page, IDLE)
-    assert not pixels(page, "overlay")[..., 3].any()
+    wait_until_clear(page)
 
 
 def test_numbers_along_the_scan_are_drawn(page: Any, viewer: Viewing) -> None:
