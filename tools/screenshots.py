@@ -14,9 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from PIL import Image
 from support.browser import READY, chromium, closed, opened, wait
 from support.ensemble_example import QUICK, write_frames
@@ -24,13 +22,15 @@ from support.viewer import viewing
 
 import dxdask
 
+ROOT = Path(__file__).parents[1]
 LARGEST = 150_000
 RUN = "tiny_3"
 
 
 def save(page: Any, name: str) -> None:
     """Write the page as it is now."""
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE)
     path = ROOT / "docs" / f"{name}.png"
     picture.save(path, optimize=True)
     size = path.stat().st_size
@@ -67,6 +67,7 @@ def pictures(store: Path) -> None:
 
 
 def main() -> None:
+    """Write the pictures of a store that is given, or of one made here."""
     if len(sys.argv) > 1:
         return pictures(Path(sys.argv[1]))
     with tempfile.TemporaryDirectory() as name:

@@ -13,7 +13,7 @@ import pytest
 from support.viewer import Viewing
 
 CHROMIUM = os.environ.get("DXDASK_CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
 TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 READY = "models && S.high !== null && marks && running === 0"
 
