@@ -45,7 +45,7 @@ def along_scan(store: Store, tables: Tables, run: str) -> tuple[Table, dict[str,
     first = store.run_experiment(run).first_image - 1
     found: Table = {}
     for name, steps in (("spots", ("find_spots", "index")), ("indexed", ("refine", "index"))):
-        counts = np.zeros(n, np.int64)
+        counts: NDArray[Any] = np.zeros(n, np.int64)
         for step in steps:
             table = tables.columns(store, step, run, COLUMNS)
             if table is None or "z" not in table:
@@ -62,9 +62,8 @@ def along_scan(store: Store, tables: Tables, run: str) -> tuple[Table, dict[str,
     return found | stills, {"fates": words}
 
 
-def _counts(
-    z: NDArray[Any], first: int, n: int, weights: Floats | None = None
-) -> NDArray[np.float64] | NDArray[np.int64]:
+def _counts(z: NDArray[Any], first: int, n: int, weights: Floats | None = None) -> NDArray[Any]:
+    """Return the number of each image, or the sum of weights."""
     image = np.floor(z).astype(np.int64) - first
     good = (image >= 0) & (image < n)
     return np.bincount(image[good], None if weights is None else weights[good], minlength=n)
@@ -89,12 +88,11 @@ def _integrated(store: Store, tables: Tables, run: str, first: int, n: int) -> T
         "i_over_sigma": intensity / np.sqrt(variance[good]),
         "background": table["background_mean"][good],
     }
+    found: Table = {"integrated": number.astype(np.int32)}
     with np.errstate(divide="ignore", invalid="ignore"):
-        means = {k: (_counts(at, first, n, v) / number) for k, v in values.items()}
-    return {
-        "integrated": number.astype(np.int32),
-        **{k: v.astype(np.float32) for k, v in means.items()},
-    }
+        for name, value in values.items():
+            found[name] = (_counts(at, first, n, value) / number).astype(np.float32)
+    return found
 
 
 def _stills(store: Store, tables: Tables, run: str, n: int) -> Table:

@@ -20,7 +20,7 @@ const AXES_FRAGMENT = "precision mediump float; uniform vec3 colour; void main()
 const AXIS_NAMES = ["a*", "b*", "c*"], AXIS_COLOURS = [[1, 0.4, 0.35], [0.4, 0.9, 0.4], [0.45, 0.65, 1]];
 const KINDS = ["not indexed", "indexed", "outlier"], FRAME_MS = 33;
 // turn: rows are the directions to the right, up and out of the screen. n: points drawn while it turns.
-const L = { open: false, points: null, key: "", turn: [1, 0, 0, 0, 1, 0, 0, 0, 1], zoom: 1, shift: [0, 0], n: 0, kinds: [1, 1, 1], moving: 0, last: 0, frames: 0 };
+const L = { open: false, points: null, key: "", turn: [1, 0, 0, 0, 1, 0, 0, 0, 1], zoom: 1, shift: [0, 0], n: 0, kinds: [1, 1, 1], moving: 0, frames: 0 };
 let gl = null, programs = null, buffers = {};
 
 const rgb = (text) => [1, 3, 5].map((i) => parseInt(text.slice(i, i + 2), 16) / 255);
@@ -163,11 +163,14 @@ function lookAlong(name) {
   drawSpace();
 }
 // While it turns, as many points are drawn as take a thirtieth of a second; at rest, all.
+const ONE = new Uint8Array(4);
 function moveSpace() {
-  const now = performance.now(), all = L.points ? L.points.kind.length : 0, took = now - L.last;
-  L.last = now;
-  if (took < 500) L.n = Math.min(all, Math.max(20000, Math.round(L.n * Math.min(1.15, Math.max(0.5, FRAME_MS / took)))));
+  if (!L.points || !gl) return;
+  const all = L.points.kind.length, from = performance.now();
   drawSpace(L.n);
+  gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, ONE); // waits until it is drawn
+  const took = Math.max(1, performance.now() - from);
+  L.n = Math.round(Math.min(all, Math.max(20000, L.n * Math.min(1.3, Math.max(0.3, (0.8 * FRAME_MS) / took)))));
   clearTimeout(L.moving);
   L.moving = setTimeout(() => { if (!spinning) drawSpace(); }, 200);
 }
@@ -210,7 +213,7 @@ function showSpace(open) {
   L.open = open;
   $("space-panel").hidden = !open;
   $("space-open").classList.toggle("on", open);
-  if (open) { L.last = 0; fetchPoints().then(() => { drawSpace(); if ($("space-spin").checked) spin(); }); }
+  if (open) { fetchPoints().then(() => { drawSpace(); if ($("space-spin").checked) spin(); }); }
 }
 function wireLattice() {
   $("space-open").addEventListener("click", () => showSpace(!L.open));
