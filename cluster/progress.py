@@ -1,4 +1,4 @@
-"""Progress of a computation: a bar where stderr is a terminal, nothing elsewhere."""
+"""Progress of a computation: a bar where stderr is a terminal; in the record of the job always."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from dask.callbacks import Callback
 from dask.utils import key_split
 
+from dxdask.cluster.job_record import report
 from dxdask.cluster.running_counts import RunningCounts, TaskCounter
 from dxdask.cluster.terminal_line import TerminalLine, terminal
 
@@ -20,13 +21,13 @@ BAR = 24
 
 @contextmanager
 def bar(label: str, stream: TextIO | None = None) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield `show(done, total, doing)`, which draws a bar on a terminal.
+    """Yield `show(done, total, doing)`, which draws a bar on a terminal and tells the job's record.
 
     stream : the terminal; None: stderr, if it is one.
     """
     where = stream or terminal()
     if where is None:
-        yield lambda done, total, doing: None
+        yield lambda done, total, doing: report(label, done, total, doing)
         return
     begun, state = time.monotonic(), (0, 0, "")
 
@@ -42,6 +43,7 @@ def bar(label: str, stream: TextIO | None = None) -> Iterator[Callable[[int, int
         def show(done: int, total: int, doing: str) -> None:
             nonlocal state
             state = done, total, doing
+            report(label, done, total, doing)
             line.draw_if_due()
 
         yield show

@@ -6,17 +6,20 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from dxdask import __version__
 from dxdask.cli import output
+from dxdask.cluster.job_record import recorded
 from dxdask.cluster.kernel_cache import VARIABLE, are_kernels_compiled, is_temporary, kernel_folder
 from dxdask.cluster.terminal_line import above_it
 from dxdask.errors import DxdaskError, StoreWriteError, plain
 
 log = logging.getLogger("dxdask")
 REFERENCE = "methods after DIALS (2018) Acta Cryst. D74, 85-97 and the papers named in each module"
+START = "dxdask"
+"""First word of the first line of a command in the log."""
 TERMINAL = "terminal"
 """Attribute of the records that a terminal gets as well, beside warnings."""
 
@@ -37,13 +40,14 @@ def log_to(
     StoreWriteError
         The file, or the folder it is to be in, cannot be written.
     """
-    handlers = _handler(store.absolute(), creates=creates), _TerminalHandler()
+    file = _handler(store.absolute(), creates=creates)
+    handlers = file, _TerminalHandler()
     for handler in handlers:
         log.addHandler(handler)
     log.setLevel(logging.INFO)
     try:
-        with output.muted(quiet):
-            output.line(f"dxdask {__version__} {command}")
+        with output.muted(quiet), _record(store.absolute(), command, file):
+            output.line(f"{START} {__version__} {command}")
             log.info("%s", REFERENCE)
             if compiles:
                 _announce_compilation()
@@ -56,6 +60,13 @@ def log_to(
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()
+
+
+def _record(store: Path, command: str, file: logging.Handler) -> AbstractContextManager[None]:
+    """Return the record of this job, which `dxdask follow` and the viewer read."""
+    if isinstance(file, logging.FileHandler):
+        return recorded(store, command, Path(file.baseFilename))
+    return nullcontext()
 
 
 class _TerminalHandler(logging.Handler):

@@ -13,12 +13,19 @@ from tornado.web import RequestHandler
 from dxdask.errors import InputError
 from dxdask.view.frames import frame_index
 from dxdask.view.masks import drawn_regions, keep_regions, masks_by_reason
-from dxdask.view.overlays import predictions_of, spots_of
 from dxdask.view.point import point, value_at
 from dxdask.view.replies import Handler
+from dxdask.view.result_handlers import (
+    Lattice,
+    LatticeSpot,
+    Overlay,
+    Progress,
+    Report,
+    Scan,
+    Why,
+)
 from dxdask.view.rings import ice_rings, ring_lines, usual_rings
 from dxdask.view.runs import models_of, run_models, store_summary
-from dxdask.view.scan import along_scan
 from dxdask.view.thresholds import GROUPS, picture_of
 from dxdask.view.tiles import encode, pack, tile_of
 
@@ -29,6 +36,9 @@ SCRIPTS = (
     "scan.js",
     "thresholds.js",
     "masks.js",
+    "lattice.js",
+    "jobs.js",
+    "ledger.js",
     "start.js",
 )
 
@@ -90,23 +100,6 @@ class Tile(Handler):
         await self.send(lambda: encode(tile_of(self.viewer.frames.level(shown, level), x, y)))
 
 
-class Overlay(Handler):
-    """The spots and predictions that touch an image, or several."""
-
-    async def get(self) -> None:
-        """Send them."""
-        shown = self.shown()
-
-        def work() -> bytes:
-            store, tables = self.viewer.frames.store(), self.viewer.tables
-            frame_index(store, shown.run, shown.image)
-            z = shown.image - 1, shown.image - 1 + shown.n
-            spots = spots_of(store, tables, shown.run, z)
-            return pack(spots | predictions_of(store, tables, shown.run, z))
-
-        await self.send(work)
-
-
 class Rings(Handler):
     """Lines of equal resolution: of the spacings given, of ice, or at usual ones."""
 
@@ -145,17 +138,6 @@ class Point(Handler):
             return found | {"value": value_at(frame, int(x) + offset[0], int(y) + offset[1])}
 
         await self.send_json(work)
-
-
-class Scan(Handler):
-    """Numbers by image."""
-
-    async def get(self) -> None:
-        """Send them."""
-        run = self.get_argument("run")
-        await self.send(
-            lambda: pack(along_scan(self.viewer.frames.store(), self.viewer.tables, run))
-        )
 
 
 class Threshold(Handler):
@@ -213,6 +195,11 @@ ADDRESSES: dict[str, type[RequestHandler]] = {
     "rings": Rings,
     "point": Point,
     "scan": Scan,
+    "lattice": Lattice,
+    "lattice_spot": LatticeSpot,
+    "progress": Progress,
+    "why": Why,
+    "report": Report,
     "threshold": Threshold,
     "mask": Mask,
 }

@@ -19,6 +19,7 @@ from dxdask.storage.store.store import Store
 
 GENERATE, APPLY = "generate_mask", "apply_mask"
 SHAPES = {"rectangle", "circle", "polygon", "pixel", "panel"}
+RESOLUTION = "resolution"
 LARGEST_NUMBER = 1000
 
 
@@ -59,11 +60,18 @@ def masks_by_reason(store: Store, run: str) -> NDArray[np.uint8]:
 
 
 def drawn_regions(store: Store) -> list[dict[str, Any]]:
-    """Return the regions of the step `generate_mask` of a store, each a panel and a shape."""
+    """Return the regions of the step `generate_mask` of a store.
+
+    Each is a panel and a shape, or a range of resolution, two limits in A.
+    """
     if not store.has_step(GENERATE):
         return []
-    regions = _generated(store).untrusted
-    return [{k: v for k, v in r.model_dump().items() if v is not None} for r in regions]
+    found = _generated(store)
+    shapes = [
+        {k: v for k, v in region.model_dump().items() if v is not None}
+        for region in found.untrusted
+    ]
+    return [*shapes, *({RESOLUTION: limits} for limits in found.resolution_range)]
 
 
 def keep_regions(store: Store, content: bytes) -> dict[str, Any]:
@@ -72,7 +80,8 @@ def keep_regions(store: Store, content: bytes) -> dict[str, Any]:
     They replace those of the step `generate_mask`, whose other parameters stay, and that
     step's mask is applied together with the masks that were applied before.
 
-    store : opened to write. content : JSON, {"regions": [{"panel": 0, "circle": [x, y, r]}, ...]}.
+    store : opened to write. content : JSON, {"regions": [{"panel": 0, "circle": [x, y, r]},
+    {"resolution": [3.9, 3.6]}, ...]}.
 
     Raises
     ------
@@ -83,7 +92,11 @@ def keep_regions(store: Store, content: bytes) -> dict[str, Any]:
     """
     regions = _regions(content)
     given = _generated(store) if store.has_step(GENERATE) else GenerateMaskParameters()
-    values = given.model_dump() | {"untrusted": regions, "output": {"mask": None}}
+    values = given.model_dump() | {
+        "untrusted": [r for r in regions if RESOLUTION not in r],
+        "resolution_range": [r[RESOLUTION] for r in regions if RESOLUTION in r],
+        "output": {"mask": None},
+    }
     try:
         parameters = GenerateMaskParameters.model_validate(values)
     except ValidationError as error:
@@ -103,8 +116,10 @@ def _regions(content: bytes) -> list[dict[str, Any]]:
     if not isinstance(regions, list) or len(regions) > LARGEST_NUMBER:
         raise InputError(f"mask: regions is a list of up to {LARGEST_NUMBER}")
     for region in regions:
-        if not isinstance(region, dict) or not region.keys() <= SHAPES:
-            raise InputError(f"mask: a region has {', '.join(sorted(SHAPES))}; got {region!r}")
+        ranges = isinstance(region, dict) and region.keys() == {RESOLUTION}
+        if not (ranges or (isinstance(region, dict) and region.keys() <= SHAPES)):
+            words = ", ".join(sorted(SHAPES))
+            raise InputError(f"mask: a region has {words}, or resolution alone; got {region!r}")
     return regions
 
 

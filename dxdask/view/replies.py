@@ -17,6 +17,7 @@ from tornado.web import HTTPError, MissingArgumentError, RequestHandler
 
 from dxdask.errors import DxdaskError, InputError, StoreLockedError, StoreNotFoundError, plain
 from dxdask.view.frames import STACKS, Frames, Shown
+from dxdask.view.lattice_points import PointsCache
 from dxdask.view.tables import Tables
 from dxdask.view.tiles import compress
 
@@ -30,6 +31,7 @@ class Viewer:
 
     frames: Frames
     tables: Tables
+    points: PointsCache
     token: str
     threads: Executor
     writing: Executor

@@ -16,6 +16,7 @@ from dxdask.errors import ParameterError
 from dxdask.storage.store.store import Store
 from dxdask.view.frames import Frames
 from dxdask.view.handlers import routes
+from dxdask.view.lattice_points import PointsCache
 from dxdask.view.parameters import ViewParameters
 from dxdask.view.replies import NotThere, Viewer
 from dxdask.view.tables import Tables
@@ -37,6 +38,7 @@ def application(path: Path, parameters: ViewParameters, token: str) -> Applicati
     viewer = Viewer(
         Frames(path, parameters.branch, parameters.cache * 1e6),
         Tables(),
+        PointsCache(),
         token,
         ThreadPoolExecutor(THREADS, "view"),
         ThreadPoolExecutor(1, "view-write"),

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.masking import MaskParameters, panel_masks
+from dxdask.models import Experiment
 from dxdask.parameters.assignments import parse, with_assignments
 from dxdask.spotfinding.thresholds.parameters import ThresholdParameters
+from dxdask.storage.store.store import Store
 from dxdask.view.frames import Shown
 from dxdask.view.replies import Viewer
 from dxdask.view.threshold_pictures import Picture, Region, threshold_picture
@@ -51,10 +54,25 @@ def picture_of(
     x0, x1, y0, y1 = region
     if not (0 <= x0 < x1 <= own.image_size[0] and 0 <= y0 < y1 <= own.image_size[1]):
         raise InputError(f"the region {x0} to {x1}, {y0} to {y1} is not on panel {panel}")
-    mask = panel_masks(
-        experiment.detector, experiment.beam, store.mask(shown.run), MaskParameters()
-    )[panel]
+    mask = _masks(store, shown.run, experiment)[panel]
     counts: NDArray[Any] = np.ascontiguousarray(frame[own.slices])
     return threshold_picture(
         counts, mask, own, experiment.beam, parameters, picture, (x0, x1, y0, y1)
     )
+
+
+_held: dict[tuple[str, str], tuple[Mask, list[Mask]]] = {}
+
+
+def _masks(store: Store, run: str, experiment: Experiment) -> list[Mask]:
+    """Return the masks of the panels of a run; those asked for last are held.
+
+    A view of many panels asks for each of them, at each move of a slider.
+    """
+    key, frame = (str(store.path), run), store.mask(run)
+    held = _held.get(key)
+    if held is None or not np.array_equal(held[0], frame):
+        found = panel_masks(experiment.detector, experiment.beam, frame, MaskParameters())
+        _held.clear()
+        held = _held[key] = frame, list(found)
+    return held[1]

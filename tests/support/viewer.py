@@ -75,7 +75,7 @@ class Viewing:
         reply = self.ask(name, **values)
         assert reply.status == 200, reply.content
         code, fast, slow, _ = struct.unpack("<4i", reply.content[:16])
-        return np.frombuffer(reply.content, DTYPES[code], offset=16).reshape(slow, fast)
+        return from_planes(reply.content, DTYPES[code], 16, slow * fast).reshape(slow, fast)
 
     def arrays(self, name: str, **values: Any) -> dict[str, Any]:
         """Return the values and the arrays of a reply with several."""
@@ -87,9 +87,16 @@ class Viewing:
         for entry in head["arrays"]:
             n = int(np.prod(entry["shape"]))
             start = 4 + size + entry["at"]
-            flat = np.frombuffer(reply.content, entry["dtype"], n, start)
+            flat = from_planes(reply.content, entry["dtype"], start, n)
             found[entry["name"]] = flat.reshape(entry["shape"])
         return found
+
+
+def from_planes(content: bytes, dtype: str, start: int, n: int) -> NDArray[Any]:
+    """Return n numbers of which first bytes are sent first, then second bytes, and so on."""
+    size = np.dtype(dtype).itemsize
+    flat = np.frombuffer(content, np.uint8, n * size, start).reshape(size, n)
+    return np.ascontiguousarray(flat.T).view(np.dtype(dtype).newbyteorder("<")).reshape(n)
 
 
 @contextmanager

@@ -2,59 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from support.browser import closed, pixels, wait
+from support.browser import opened as opened_at
 from support.viewer import Viewing
 
 from dxdask.storage.store.store import Store
 
-CHROMIUM = os.environ.get("DXDASK_CHROMIUM", "/usr/bin/chromium")
 RUN, IMAGE, ZOOM = "tiny_3", 5, 12.0
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    if not os.path.exists(CHROMIUM):
-        pytest.skip(f"needs {CHROMIUM}; install chromium, or set DXDASK_CHROMIUM")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-def opened(browser: Any, viewer: Viewing, x: float, y: float) -> Any:
-    page = browser.new_page(viewport={"width": 1000, "height": 800})
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{viewer.address}#run={RUN}&image={IMAGE}&x={x}&y={y}&zoom={ZOOM}")
-    wait(page, "models && S.high !== null && marks && running === 0")
-    page.wait_for_timeout(300)
-    assert not errors
-    return page
-
-
-def wait(page: Any, condition: str) -> None:
-    """Wait for a condition; the page's policy forbids the one that playwright would evaluate."""
-    for _ in range(200):
-        if page.evaluate(f"Boolean({condition})"):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"{condition} did not come true: {page.text_content('#message')}")
-
-
-def pixels(page: Any, canvas: str) -> np.ndarray:
-    """Return the colours (rows, columns, 4) of a canvas."""
-    width, height, data = page.evaluate(
-        f"(() => {{ const c = $('{canvas}'), d = c.getContext('2d')"
-        ".getImageData(0, 0, c.width, c.height); return [c.width, c.height, [...d.data]]; })()"
-    )
-    return np.array(data, np.uint8).reshape(height, width, 4)
+def opened(browser: Any, viewer: Viewing, x: float, y: float, zoom: float = ZOOM) -> Any:
+    return opened_at(browser, viewer, f"run={RUN}&image={IMAGE}&x={x}&y={y}&zoom={zoom}")
 
 
 def test_spots_are_where_their_boxes_are_and_counts_have_their_colour(
@@ -86,7 +49,7 @@ def test_spots_are_where_their_boxes_are_and_counts_have_their_colour(
         v = int((py + 0.5 - middle[i, 1]) * ZOOM + height / 2)
         grey = 255 - np.clip(round(float(frame[py, px]) * 255 / high), 0, 255)
         assert abs(int(picture[v, u, 0]) - grey) <= 1
-    page.close()
+    closed(page)
 
 
 def test_a_ring_is_at_its_resolution(browser: Any, viewer: Viewing) -> None:
@@ -107,7 +70,7 @@ def test_a_ring_is_at_its_resolution(browser: Any, viewer: Viewing) -> None:
     height, width = drawn.shape
     away = np.hypot(rows + 0.5 - height / 2, columns + 0.5 - width / 2).min() / ZOOM
     assert away < 0.5
-    page.close()
+    closed(page)
 
 
 def test_colours_keys_and_images(browser: Any, viewer: Viewing) -> None:
@@ -125,4 +88,4 @@ def test_colours_keys_and_images(browser: Any, viewer: Viewing) -> None:
     page.select_option("#layout", "laboratory")
     wait(page, "running === 0")
     assert page.text_content("#message") == ""
-    page.close()
+    closed(page)

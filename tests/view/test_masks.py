@@ -11,6 +11,7 @@ import pytest
 from support.viewer import Viewing, viewing
 
 import dxdask
+from dxdask.geometry.resolution import resolution_at
 from dxdask.storage.store.store import Store
 from dxdask.view.masks import Reason
 
@@ -78,6 +79,27 @@ def test_other_masks_stay(viewer: Viewing, store: Store) -> None:
     assert good[50:60, 50:60].any()
 
 
+def test_a_range_of_resolution_is_masked(viewer: Viewing, store: Store) -> None:
+    run = store.runs[0]
+    region = {"resolution": [3.0, 2.5]}
+    status, kept = post(viewer, [region, {"panel": 0, "pixel": [5, 200]}])
+    assert status == 200
+    assert kept["regions"] == [{"panel": 0, "pixel": [5, 200]}, region]
+    experiment = store.run_experiment(run)
+    good, before = store.mask(run), store.imported_mask(run)
+    for panel in experiment.detector.panels:
+        y, x = np.mgrid[: panel.image_size[1], : panel.image_size[0]]
+        middle = np.stack([x.ravel() + 0.5, y.ravel() + 0.5], axis=1)
+        d = resolution_at(panel, middle, experiment.beam.s0).reshape(y.shape)
+        inside, outside = (d > 2.52) & (d < 2.98), (d < 2.48) | (d > 3.02)
+        assert inside.any()
+        assert not good[panel.slices][inside].any()
+        away = outside & ((x != 200) | (y != 5))
+        np.testing.assert_array_equal(good[panel.slices][away], before[panel.slices][away])
+    assert post(viewer, [])[1]["regions"] == []
+    np.testing.assert_array_equal(store.mask(run), before)
+
+
 @pytest.mark.parametrize(
     "regions",
     [
@@ -89,6 +111,10 @@ def test_other_masks_stay(viewer: Viewing, store: Store) -> None:
         [{"panel": 0, "rectangle": [0, 99999, 0, 2]}],
         [{"panel": 0, "output": "x"}],
         [{}],
+        [{"resolution": [3.0, 3.0]}],
+        [{"resolution": [-1.0, 3.0]}],
+        [{"resolution": 3.0}],
+        [{"panel": 0, "resolution": [3.0, 2.0]}],
     ],
 )
 def test_regions_that_cannot_be(viewer: Viewing, store: Store, regions: object) -> None:

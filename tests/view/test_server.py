@@ -43,6 +43,8 @@ def test_the_token_in_an_address_is_for_the_page_only(viewer: Viewing) -> None:
     address = viewer.address
     with urllib.request.urlopen(address, timeout=30) as reply:
         assert reply.status == 200
+    with urllib.request.urlopen(address.replace("/?", "/report?"), timeout=60) as reply:
+        assert reply.status == 200
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(address.replace("/?", "/summary?"), timeout=30)
 

@@ -14,7 +14,7 @@ from dxdask.indexing.reciprocal import map_centroids
 from dxdask.report.values.results import Results, Source, results_of, runs_of
 
 STEPS = ("refine", "index", "find_spots")
-_NEEDED = ("experiment", "panel", "flags", "x", "y", "z")
+NEEDED = ("experiment", "panel", "flags", "x", "y", "z")
 _WANTED = ("rlp", "hkl")
 VIEWS = ("a*", "b*", "c*", "x", "y", "z")
 
@@ -61,8 +61,8 @@ def reciprocal_lattice(
     InputError
         There is no spot.
     """
-    results = results_of(source, STEPS, _NEEDED, _WANTED, step=step)
-    rlp = _rlp(results)
+    results = results_of(source, STEPS, NEEDED, _WANTED, step=step)
+    rlp = rlp_of(results)
     with np.errstate(divide="ignore"):
         d = 1.0 / np.linalg.norm(rlp, axis=1)
     keep = np.flatnonzero(np.isfinite(rlp).all(axis=1) & (d >= (d_min or 0.0)))
@@ -83,13 +83,14 @@ def reciprocal_lattice(
     )
 
 
-def _rlp(results: Results) -> Floats:
+def rlp_of(results: Results) -> Floats:
+    """Return the reciprocal lattice points (n, 3), 1/Angstrom, of the reflections, at datum."""
     table, n = results.reflections, n_rows(results.reflections)
     rlp = table["rlp"].copy() if "rlp" in table else np.full((n, 3), np.nan)
     sweeps = np.array([e.scan is not None and not e.scan.is_still for e in results.experiments])
     rows = np.flatnonzero(sweeps[table["experiment"]] | ~np.isfinite(rlp).all(axis=1))
     if len(rows):
-        part: Reflections = select({k: table[k] for k in _NEEDED}, rows)
+        part: Reflections = select({k: table[k] for k in NEEDED}, rows)
         none = {f"{k}_variance": np.zeros(len(rows)) for k in ("x", "y", "z")}
         rlp[rows] = map_centroids(part | none, results.experiments)["rlp"]
     return rlp

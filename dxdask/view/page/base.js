@@ -6,8 +6,9 @@ const ARRAYS = { u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array,
   i4: Int32Array, f4: Float32Array, f8: Float64Array };
 const CODES = ["u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"];
 // What is shown. x, y: position in the middle, pixels of the plane; zoom: CSS pixels for one of them.
+// shown: key of the last picture that was complete; shownAt: ms from the request of the page to the first.
 const S = { run: null, image: 1, n: 1, stack: "sum", x: 0, y: 0, zoom: 1, layout: "frame",
-  scheme: "grey", low: 0, high: null };
+  scheme: "grey", low: 0, high: null, shown: "", shownAt: null };
 let summary = null, models = null, running = 0;
 
 function say(text) { $("message").textContent = text || ""; }
@@ -34,13 +35,32 @@ function fail(error) {
   say(error instanceof TypeError && /fetch/i.test(error.message) ? "the viewer does not answer; is dxdask view running?" : error.message);
 }
 
+// Numbers of n elements that were sent by planes of bytes.
+function fromPlanes(dtype, buffer, at, n) {
+  const kind = ARRAYS[dtype], size = kind.BYTES_PER_ELEMENT;
+  if (size === 1) return new kind(buffer, at, n);
+  const from = new Uint8Array(buffer, at, n * size);
+  if (size === 2) {
+    const out = new kind(n);
+    for (let i = 0; i < n; i++) out[i] = from[i] | (from[n + i] << 8);
+    return out;
+  }
+  const out = new Uint8Array(n * size);
+  for (let k = 0; k < size; k++) for (let i = 0, j = k; i < n; i++, j += size) out[j] = from[k * n + i];
+  return new kind(out.buffer);
+}
+// A picture of one reply: width, height, numbers.
+function toPicture(buffer) {
+  const [code, w, h] = new Int32Array(buffer, 0, 3);
+  return { w, h, values: fromPlanes(CODES[code], buffer, 16, w * h) };
+}
 function unpack(buffer) {
   const size = new DataView(buffer).getInt32(0, true), start = 4 + size;
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
   const out = { ...head.values };
   for (const a of head.arrays) {
     const n = a.shape.reduce((p, q) => p * q, 1);
-    out[a.name] = new ARRAYS[a.dtype](buffer, start + a.at, n);
+    out[a.name] = fromPlanes(a.dtype, buffer, start + a.at, n);
   }
   return out;
 }

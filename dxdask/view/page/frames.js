@@ -50,8 +50,8 @@ async function load(key, values, level, x, y) {
   waiting.set(key, stop);
   try {
     const buffer = await ask("tile", { ...values, level, x, y }, stop.signal);
-    const [code, w, h] = new Int32Array(buffer, 0, 3);
-    keep(key, { w, h, counts: new ARRAYS[CODES[code]](buffer, 16, w * h) });
+    const { w, h, values: counts } = toPicture(buffer);
+    keep(key, { w, h, counts });
     if (waiting.get(key) === stop) waiting.delete(key);
     if (S.high === null && waiting.size === 0) setPercentile();
     redraw();
@@ -137,6 +137,7 @@ function draw() {
   const names = new Set(missing.map((m) => m[0])), near = neighbours(level, wanted);
   for (const [name, stop] of waiting) if (!names.has(name) && !near.has(name)) { stop.abort(); waiting.delete(name); }
   for (const [name, x, y] of missing) if (!waiting.has(name)) load(name, shownValues(), level, x, y);
+  if (!missing.length && S.high !== null) { S.shown = shownKey(); S.shownAt ??= performance.now(); }
   if (!missing.length) for (const [name, [values, x, y]] of near) if (!tiles.has(name) && !waiting.has(name)) load(name, values, level, x, y);
   tell("draw");
   remember();
@@ -225,6 +226,14 @@ async function goToRun(name, image, keepView) {
   if (!keepView) fit();
   tell("run");
   goTo(image ?? run.first);
+}
+
+// Show a spot, at a position of a panel, px, in the middle of the view.
+async function goToSpot(spot) {
+  if (spot.run !== S.run) await goToRun(spot.run, spot.image, true); else goTo(spot.image);
+  [S.x, S.y] = toPlane(spot.panel, spot.x, spot.y);
+  S.zoom = Math.max(S.zoom, 4);
+  redraw();
 }
 
 let playing = 0;

@@ -6,8 +6,8 @@ let regions = [], started = null, maskPicture = null, maskBits = null;
 async function fetchMask() {
   const run = S.run;
   try {
-    const buffer = await ask("mask", { run }), [, w, h] = new Int32Array(buffer, 0, 3);
-    if (S.run === run) { maskBits = { w, h, bits: new Uint8Array(buffer, 16, w * h) }; paintMask(); drawOverlays(); }
+    const { w, h, values: bits } = toPicture(await ask("mask", { run }));
+    if (S.run === run) { maskBits = { w, h, bits }; paintMask(); drawOverlays(); }
   } catch (error) { fail(error); }
 }
 function paintMask() {
@@ -29,6 +29,8 @@ function drawMasks(ctx) {
     ctx.restore();
   });
   ctx.strokeStyle = "#e0218a"; ctx.fillStyle = "rgba(224,33,138,.25)";
+  const ranges = regions.filter((r) => r.resolution);
+  if (ranges.length) drawRanges(ctx, screens(), ranges.map((r) => r.resolution));
   for (const region of started ? [...regions, started] : regions) {
     const own = t[region.panel];
     if (!own) continue;
@@ -43,6 +45,20 @@ function drawMasks(ctx) {
     if (region !== started || !region.polygon) ctx.closePath();
     ctx.fill(); ctx.stroke();
   }
+}
+// The limits of ranges of resolution, as rings.
+function drawRanges(ctx, t, ranges) {
+  fetchRings("ranges", ranges.flat().join(","));
+  if (rings.ranges.key === `${S.run}|${ranges.flat().join(",")}`) drawRings(ctx, t, rings.ranges, "#e0218a");
+  ctx.strokeStyle = "#e0218a"; ctx.fillStyle = "rgba(224,33,138,.25)";
+}
+function addRange(a, b) {
+  if (!(a > 0 && b > 0 && a !== b)) { say("a range of resolution is two numbers above 0, as in 3.9-3.6"); return; }
+  add({ resolution: [Math.max(a, b), Math.min(a, b)] });
+}
+const spacingAt = async ([panel, x, y]) => (await ask("point", { run: S.run, image: S.image, panel, x, y })).d;
+async function addRangeBetween(from, to) {
+  try { addRange(...(await Promise.all([from, to].map(spacingAt))).map((d) => Number(d.toFixed(3)))); } catch (error) { fail(error); }
 }
 function sayRegions() { $("regions").textContent = `${regions.length} regions`; }
 function add(region) { regions.push(region); started = null; sayRegions(); drawOverlays(); }
@@ -62,6 +78,15 @@ function pick(shape) {
     return { panel, circle: [x, y, Math.max(1, Math.round(Math.hypot(u - a, v - b)))] };
   };
   const tools = { rectangle: 1, circle: 1, polygon: 1, pixel: 1, panel: 1 };
+  if (shape === "resolution") { // from one resolution to another, whatever the panels
+    let last = null;
+    tool = {
+      down(X, Y) { first = last = toPanel(X, Y); },
+      move(X, Y) { last = toPanel(X, Y) || last; },
+      up() { if (first && last) addRangeBetween(first, last); first = last = null; },
+    };
+    return;
+  }
   tool = !tools[shape] ? null : {
     down(X, Y) {
       const at = near(X, Y);
@@ -102,8 +127,9 @@ async function wireMasks() {
     box("reasons", name, false, (v) => { if (v) reasonsShown.add(name); else reasonsShown.delete(name); paintMask(); redraw(); }, `rgb(${colour})`);
   $("shape").addEventListener("change", () => pick($("shape").value));
   $("undo").addEventListener("click", () => { if (started) started = null; else regions.pop(); sayRegions(); drawOverlays(); });
+  $("add-range").addEventListener("click", () => addRange(...$("range").value.split(/[-,\s]+/).filter(Boolean).map(Number)));
   $("keep").addEventListener("click", keepMask);
   on("under", drawMasks);
   on("run", () => { maskBits = maskPicture = null; });
-  try { regions = (await ask("mask")).regions.map((r) => ({ panel: 0, ...r })); sayRegions(); } catch (error) { fail(error); }
+  try { regions = (await ask("mask")).regions.map((r) => (r.resolution ? r : { panel: 0, ...r })); sayRegions(); } catch (error) { fail(error); }
 }

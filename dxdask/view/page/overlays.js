@@ -38,8 +38,8 @@ async function fetchMarks() {
     redraw();
   } catch (error) { if (marksKey === key) { marksKey = ""; marks = null; } fail(error); }
 }
-async function fetchRings(kind) {
-  const text = kind === "ice" ? "ice" : $("rings").value.trim(), key = `${S.run}|${text}`;
+async function fetchRings(kind, spacings) {
+  const text = spacings ?? (kind === "ice" ? "ice" : $("rings").value.trim()), key = `${S.run}|${text}`;
   if (rings[kind] && rings[kind].key === key) return;
   rings[kind] = { key, d: [], ring_ends: [] };
   try {
@@ -55,6 +55,7 @@ function screens(set = models) {
 }
 const put = (t, x, y) => [t[0] * x + t[2] * y + t[4], t[1] * x + t[3] * y + t[5]];
 function outline(ctx, t, x0, y0, x1, y1) {
+  if (t[1] === 0 && t[2] === 0) { ctx.rect(t[0] * x0 + t[4], t[3] * y0 + t[5], t[0] * (x1 - x0), t[3] * (y1 - y0)); return; }
   ctx.moveTo(...put(t, x0, y0)); ctx.lineTo(...put(t, x1, y0)); ctx.lineTo(...put(t, x1, y1)); ctx.lineTo(...put(t, x0, y1)); ctx.closePath();
 }
 const lineNumber = () => ($("lattice").value === "all" ? null : Number($("lattice").value) - 1);
@@ -64,14 +65,20 @@ function spotColour(i) {
 }
 const spotShown = (i) => fatesShown[marks.kind[i]] && (lineNumber() === null || marks.lattice[i] === lineNumber());
 
-// Draw things of one colour with one path each: thousands of paths would be slow.
+// Draw things of one colour with few paths: a path for each would be slow, and so is one of thousands of corners
+// (10 000 boxes: 1900 ms in one path, 6 ms in paths of 50).
+const PATH = 50;
 function inColours(ctx, n, colourOf, add, fill) {
   const groups = new Map();
   for (let i = 0; i < n; i++) { const c = colourOf(i); if (c) { if (!groups.has(c)) groups.set(c, []); groups.get(c).push(i); } }
   for (const [colour, members] of groups) {
-    ctx.beginPath();
-    for (const i of members) add(i);
-    if (fill) { ctx.fillStyle = colour; ctx.fill(); } else { ctx.strokeStyle = colour; ctx.stroke(); }
+    ctx.fillStyle = ctx.strokeStyle = colour;
+    for (let start = 0; start < members.length; start += PATH) {
+      ctx.beginPath();
+      const end = Math.min(start + PATH, members.length);
+      for (let k = start; k < end; k++) add(members[k]);
+      if (fill) ctx.fill(); else ctx.stroke();
+    }
   }
 }
 function cross(ctx, u, v, r) { ctx.moveTo(u - r, v); ctx.lineTo(u + r, v); ctx.moveTo(u, v - r); ctx.lineTo(u, v + r); }

@@ -52,8 +52,7 @@ async function fetchThreshold() {
   try {
     const parts = await Promise.all(regions.map(async ([panel, x0, x1, y0, y1]) => {
       const buffer = await ask("threshold", { ...shownValues(), picture, panel, x0, x1, y0, y1, ...values }, stop.signal);
-      const [code, w, h] = new Int32Array(buffer, 0, 3);
-      return { panel, x: x0, y: y0, w, h, values: new ARRAYS[CODES[code]](buffer, 16, w * h) };
+      return { panel, x: x0, y: y0, ...toPicture(buffer) };
     }));
     if (threshold.key !== key) return;
     threshold.parts = parts;

@@ -1,0 +1,66 @@
+"""Fates of a frame, or of a Miller index, and the report, with links to the picture."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from dxdask.errors import InputError
+from dxdask.ledger.sums import reflections_of, spots_of
+from dxdask.ledger.why import why
+from dxdask.report.page.make import report_html
+from dxdask.storage.store.store import Store
+
+SOURCES = {"spots": spots_of, "observations": reflections_of}
+"""Tables of `why` whose column `row` counts the rows of a step."""
+
+
+def explanation(store: Store, run: str, image: int, hkl: str) -> dict[str, Any]:
+    """Return what became of a frame, or of the observations of a Miller index ("3,1,4").
+
+    Returns
+    -------
+    dict
+        lines; tables: title, and rows, those of spots and observations with the panel of x and y.
+
+    Raises
+    ------
+    InputError
+        There is no such run or image, or hkl is no Miller index.
+    """
+    if hkl:
+        try:
+            index = [int(part) for part in hkl.replace(",", " ").split()]
+        except ValueError:
+            raise InputError(f"hkl={hkl} is no Miller index; give three integers") from None
+        found = why(store, hkl=index)
+    else:
+        found = why(store, run, image)
+    tables = []
+    for table in found.tables:
+        rows = [dict(row) for row in table.rows]
+        step = SOURCES.get(table.name, lambda _: None)(store)
+        if step is not None and rows and "row" in rows[0]:
+            panel = store.columns(step[0], ["panel"])["panel"]
+            rows = [row | {"panel": int(panel[row["row"]])} for row in rows]
+        tables.append({"title": table.title, "rows": rows})
+    return {"lines": list(found.lines), "tables": tables}
+
+
+@cache
+def _links() -> str:
+    return (files("dxdask.view.page") / "report_links.js").read_text("utf-8")
+
+
+def linked_report(store: Store, nonce: str) -> str:
+    """Return the report of a store; its rows and points are links to the viewer.
+
+    nonce : of the policy that the reply is sent with.
+    """
+    html = report_html(store)
+    script = f"<script>{_links()}</script></body>"
+    html = html.replace("</body>", script)
+    for tag in ("style", "script"):
+        html = html.replace(f"<{tag}>", f'<{tag} nonce="{nonce}">')
+    return html

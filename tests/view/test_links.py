@@ -1,0 +1,85 @@
+"""The ledger in the viewer, and links from rows and points to the picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.browser import READY, closed, opened, wait
+from support.viewer import Viewing
+
+import dxdask
+from dxdask.storage.store.store import Store
+
+RUN = "tiny_1"
+
+
+def test_the_fate_of_a_frame_and_of_an_index(viewer: Viewing, processed: Store) -> None:
+    known = dxdask.why(processed, RUN, 3)
+    got = viewer.ask("why", run=RUN, image=3).json
+    assert got["lines"] == list(known.lines)
+    assert [t["title"] for t in got["tables"]] == [t.title for t in known.tables]
+    got = viewer.ask("why", run=RUN, image=1, hkl="3,1,4").json
+    rows = got["tables"][0]["rows"]
+    assert rows
+    table = processed.columns("refine", ["panel", "x", "y", "z"])
+    for row in rows:
+        assert row["panel"] == table["panel"][row["row"]]
+        assert row["x"] == pytest.approx(table["x"][row["row"]])
+        assert row["image"] == int(table["z"][row["row"]]) + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [({"hkl": "a,b"}, "three integers"), ({"hkl": "1,2"}, "hkl=H,K,L"), ({"image": 99}, "images")],
+)
+def test_what_cannot_be_explained(viewer: Viewing, change: dict[str, Any], text: str) -> None:
+    reply = viewer.ask("why", **({"run": RUN, "image": 1} | change))
+    assert reply.status == 400
+    assert text in reply.json["error"]
+
+
+def test_the_report_is_served_under_its_own_policy(viewer: Viewing) -> None:
+    reply = viewer.ask("report")
+    nonce = reply.headers["Content-Security-Policy"].split("nonce-")[1].split("'")[0]
+    text = reply.content.decode()
+    assert text.count(f'<script nonce="{nonce}">') == 2
+    assert text.count(f'<style nonce="{nonce}">') == 1
+    assert "<script>" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_rows_and_points_lead_to_the_image(browser: Any, viewer: Viewing) -> None:
+    page = opened(browser, viewer, f"run={RUN}&image=1")
+    page.fill("#why-hkl", "3,1,4")
+    page.press("#why-hkl", "Enter")
+    wait(page, "!$('ledger').hidden && running === 0")
+    row = viewer.ask("why", run=RUN, image=1, hkl="3,1,4").json["tables"][0]["rows"][0]
+    page.locator("#ledger .link").first.click()
+    wait(page, f"S.run === '{row['run']}' && S.image === {row['image']} && running === 0")
+    panel, x, y = page.evaluate("toPanel(S.x, S.y)")
+    assert (panel, x, y) == (row["panel"], pytest.approx(row["x"]), pytest.approx(row["y"]))
+    page.click("#why")
+    wait(page, f"$('ledger').textContent.includes('image {row['image']} of {row['run']}')")
+    page.click("#ledger-close")
+    page.click("#report")
+    page.wait_for_selector("td a")
+    links = page.locator("td a[href*='image=']")
+    href = links.first.get_attribute("href") if links.count() else None
+    spots = page.locator("figure", has_text="by image").first
+    spots.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    place = spots.evaluate(
+        "(f) => { const p = f.plot, s = p.series[0], r = p.canvas.getBoundingClientRect();"
+        " return [p.X(s.x[4]), p.Y(s.y[4]), p.data.x, Math.round(s.x[4]), s.name]; }"
+    )
+    assert place[2] == "image"
+    spots.locator("canvas").click(position={"x": place[0], "y": place[1]})
+    wait(page, f"typeof models !== 'undefined' && {READY}")
+    assert page.evaluate("S.image") == place[3]
+    if href:
+        page.goto(viewer.address.split("?")[0] + href.removeprefix("./"))
+        wait(page, READY)
+        assert f"image={page.evaluate('S.image')}" in href
+    closed(page)
