@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dxdask.storage.store.store import Store
 
 Rows = Sequence[Mapping[str, Any]]
+T = TypeVar("T")
 
 
 class StepTables:
@@ -24,7 +25,9 @@ class StepTables:
         self.store = store
         self._steps = store.show()["steps"]
         self._columns: dict[str, Reflections] = {}
+        self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
         self._experiments: dict[str, ExperimentList] = {}
+        self._made: dict[Callable[[StepTables], Any], Any] = {}
 
     def __contains__(self, step: str) -> bool:
         return step in self._steps
@@ -73,8 +76,25 @@ class StepTables:
             kept.update(self.store.columns(step, missing))
         return {name: kept[name] for name in names}
 
+    def arrays(self, step: str, *names: str) -> dict[str, NDArray[Any]]:
+        """Return arrays of a step that stand beside its table; those that are not there are not."""
+        there = self.store.manifest(step).arrays if step in self else ()
+        wanted = [name for name in names if name in there]
+        kept = self._arrays.setdefault(step, {})
+        missing = [name for name in wanted if name not in kept]
+        if missing:
+            kept.update(self.store.arrays(step, missing))
+        return {name: kept[name] for name in wanted}
+
     def experiments(self, step: str) -> ExperimentList:
         """Return the models as a step left them."""
         if step not in self._experiments:
             self._experiments[step] = self.store.experiments(step)
         return self._experiments[step]
+
+    def once(self, make: Callable[[StepTables], T]) -> T:
+        """Return what a function makes of these tables, which is called once."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found

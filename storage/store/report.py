@@ -72,7 +72,7 @@ def step_rows(present: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
             "reflections": a["n_reflections"],
             "experiments": a["n_experiments"],
             "at": str(a["created"])[:19].replace("T", " "),
-            "seconds": round(float(sum(a["seconds"].values())), 1),
+            "seconds": round(float(a["seconds"].get("wall", 0.0)), 1),
         }
         for name, a in present.items()
     ]

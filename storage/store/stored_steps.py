@@ -85,7 +85,7 @@ class StoredSteps(StoreFolder):
         >>> import dxdask
         >>> store = dxdask.open("tiny.zarr")
         >>> sorted(store.step_attributes("merge")["seconds"])
-        ['wall']
+        ['cpu', 'wall']
         """
         return read.steady(self.path, name, self.branch, read.attributes)
 

@@ -15,12 +15,13 @@ def make(tables: StepTables) -> Section:
     rows = []
     for step in tables.steps():
         found = tables.store.step_attributes(step)
-        seconds = found.get("seconds", {})
+        seconds, memory = found.get("seconds", {}), found.get("peak_memory")
         rows.append(
             {
                 "step": step,
                 "reflections": found.get("n_reflections"),
                 **{f"{name} (s)": float(value) for name, value in sorted(seconds.items())},
+                "peak memory (GB)": None if memory is None else memory / 1e9,
                 "at": str(found.get("created", ""))[:19],
                 "state": stale.get(step, "complete"),
             }
