@@ -55,6 +55,15 @@ def shown(root: Path, branch: str, step: str | None = None) -> dict[str, Any]:
     return shown
 
 
+def problems(root: Path, branch: str) -> list[dict[str, Any]]:
+    """Return the problems of all runs and steps, as strict JSON holds them."""
+    found = [p for run in complete_runs(root).values() for p in _problems(run)]
+    for name in steps(root, branch):
+        found += read.steady(root, name, branch, read.report)["problems"]
+    rows: list[dict[str, Any]] = documents.strict(documents.encode(found))
+    return rows
+
+
 def _problems(run: Mapping[str, Any]) -> list[Any]:
     return list(run.get("problems", ()))
 

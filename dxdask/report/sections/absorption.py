@@ -8,7 +8,6 @@ from dxdask.report.page.curves import names_of, stored
 from dxdask.report.page.plots import Boxes, Lines, Plot, Series
 from dxdask.report.page.sections import Section, SectionMaker
 from dxdask.report.step_tables import StepTables
-from dxdask.scaling.absorption_surface import absorption_surface
 
 STEP_DEGREES = 6
 MOST_SURFACES = 20
@@ -27,6 +26,9 @@ def make(tables: StepTables) -> Section:
             ],
             tables=named,
         )
+    # with the kernels of scaling, which a report without absorption does not need
+    from dxdask.scaling.absorption_surface import absorption_surface
+
     box, directions = _directions()
     names = names_of(tables.experiments("scale"))
     found = absorption_surface(rows, directions)

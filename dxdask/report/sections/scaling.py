@@ -26,7 +26,7 @@ def make(tables: StepTables) -> Section:
     bs = [Series(k, n, tables.column("scale", "runs", k), "points") for k in ("b_min", "b_max")]
     if any(np.isfinite(s.y).any() for s in bs):
         plots.append(Lines(title="Least and largest B of the runs", x="run", y="B (Å²)", series=bs))
-    named = [t for t in tables.store.tables("scale") if t.name not in _ELSEWHERE]
+    named = [t for t in tables.tables("scale").values() if t.name not in _ELSEWHERE]
     return Section(plots=plots, tables=named)
 
 

@@ -28,7 +28,7 @@ def make(tables: StepTables) -> Section:
         )
     keys = list(dict.fromkeys(k for row in rows for k in row))
     rows = [{k: row.get(k) for k in keys} for row in rows]
-    problems = tables.store.show()["problems"]
+    problems = tables.store.problem_rows()
     return Section(
         tables=[
             Table(name="steps", title="Steps", rows=rows),

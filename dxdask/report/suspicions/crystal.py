@@ -67,9 +67,12 @@ def _metric(tables: StepTables) -> Iterator[Suspicion]:
         return
     good = has_flag(table, Flag.USED_IN_REFINEMENT)
     worst, where = 0.0, ""
-    for i, experiment in enumerate(experiments):
-        mine = good & (table["experiment"] == i)
-        if experiment.crystal is None or mine.sum() < FEWEST:
+    rows = np.flatnonzero(good)
+    rows = rows[np.argsort(table["experiment"][rows], kind="stable")]
+    ends = np.searchsorted(table["experiment"][rows], np.arange(len(experiments) + 1))
+    for experiment, first, last in zip(experiments, ends[:-1], ends[1:], strict=True):
+        mine = rows[first:last]
+        if experiment.crystal is None or len(mine) < FEWEST:
             continue
         hkl = table["hkl"][mine].astype(float)
         solution, _, rank, _ = np.linalg.lstsq(hkl, table["rlp"][mine], rcond=None)

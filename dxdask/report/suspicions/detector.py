@@ -29,9 +29,9 @@ def _distance(tables: StepTables) -> Iterator[Suspicion]:
     for row in rows:
         # runs that share a detector have one row
         run = str(row.get("run")).split(", ")[0]
-        if run not in tables.store.runs or row.get("distance_mm") is None:
+        if run not in tables.runs or row.get("distance_mm") is None:
             continue
-        panels = tables.store.run_experiment(run).detector.panels
+        panels = tables.run_experiment(run).detector.panels
         before = panels[min(int(row["panel"]), len(panels) - 1)].distance
         change = row["distance_mm"] / before - 1 if before else 0.0
         if abs(change) > worst:
