@@ -15,6 +15,11 @@ DIVERGING = "RdBu_r"
 SEQUENTIAL = "viridis_r"
 
 
+def colour_of(i: int) -> str:
+    """Return the colour of the i-th of several curves."""
+    return COLOURS[i % len(COLOURS)]
+
+
 def curve_styles(n: int) -> list[tuple[str, str]]:
     """Return colour and line style of each of n curves, which repeat after the 24th."""
     every = [(colour, style) for style, colour in product(STYLES, COLOURS)]

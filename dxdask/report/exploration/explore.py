@@ -14,7 +14,6 @@ from dxdask.report.page.make import opened
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from dxdask.storage.store.store import Store
 
@@ -61,8 +60,8 @@ class Exploration:
         """Return numbers of pixels that are masked: run, module, n_pixels, and one a reason."""
         return tables.masks(self)
 
-    def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
-        """Return a figure of pixels, intensities, pairs and ratios; axes : four to draw on."""
+    def plot(self, axes: Sequence[Axes] | None = None) -> list[Axes]:
+        """Plot pixels, intensities, pairs and ratios; return the four axes, those given or new."""
         from dxdask.report.exploration.plots import plot_exploration
 
         return plot_exploration(self, axes)

@@ -83,9 +83,9 @@ def test_masks_by_module(processed: Store) -> None:
 
 
 def test_four_plots_of_a_selection(processed: Store) -> None:
-    figure = dxdask.explore(processed, images=(1, 10)).plot()
-    assert len(figure.axes) == 4
-    for ax in figure.axes:
+    axes = dxdask.explore(processed, images=(1, 10)).plot()
+    assert len(axes) == 4
+    for ax in axes:
         assert ax.get_xlabel()
         assert ax.get_ylabel()
         texts = [t.get_text() for t in ax.get_legend().get_texts()]  # type: ignore[union-attr]
