@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cycler import cycler
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from dxdask.report.palette import curve_styles
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_INSIDE = 8
-_IN_A_COLUMN = 20
+_MOST_NAMES = 20
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float] = (6.0, 4.0)) -> Axes:
@@ -32,12 +33,19 @@ def legend(
     loc: Literal["best", "upper left", "upper right"] = "best",
     marker_size: float = 1.0,
 ) -> None:
-    """Show the names of the curves; of many beside the axes, in columns, where none is cut off."""
-    n = len(ax.get_legend_handles_labels()[1])
-    if n > _MOST_INSIDE:
+    """Show the names of the curves; of many beside the axes, where none is cut off.
+
+    Of more than twenty the first are named, and the others counted.
+    """
+    handles, names = ax.get_legend_handles_labels()
+    if len(names) > _MOST_INSIDE:
+        more = len(names) - _MOST_NAMES
+        if more > 0:
+            handles = [*handles[:_MOST_NAMES], Line2D([], [], linestyle="none")]
+            names = [*names[:_MOST_NAMES], f"and {more} more"]
         ax.legend(
-            frameon=False, fontsize="x-small", loc="upper left", bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0.0, ncols=-(-n // _IN_A_COLUMN), markerscale=marker_size,
+            handles, names, frameon=False, fontsize="x-small", loc="upper left",
+            bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, markerscale=marker_size,
         )  # fmt: skip
-    elif n:
+    elif names:
         ax.legend(frameon=False, fontsize="small", loc=loc, markerscale=marker_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,7 +98,7 @@ def plot_merging(source: Store | pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 def plot_ensemble(store: Store) -> Figure:
     """Return one figure with the four plots; empty where a step is not in the store."""
-    parts = {
+    parts: dict[str, tuple[Callable[[Store, Axes], Axes], str]] = {
         "histogram": (plot_histograms, "pixel values"),
         "linearity": (plot_pairs, "linearity"),
         "index": (_residual_map, "residuals of the header's geometry"),
@@ -119,4 +120,6 @@ def _residual_map(store: Store, ax: Axes) -> Axes:
 
 
 def _table(source: Store | pd.DataFrame, step: str, name: str) -> pd.DataFrame:
-    return source.table(step, name) if hasattr(source, "read_step") else source
+    import pandas as pd
+
+    return source if isinstance(source, pd.DataFrame) else source.table(step, name)
