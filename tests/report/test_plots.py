@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -72,7 +74,7 @@ def test_the_legend_of_many_curves_is_not_cut_off() -> None:
     for i in range(45):
         ax.plot([0, 1], [0, i], label=f"insulin_scan_{i}")
     legend(ax)
-    figure.canvas.draw()
+    figure.savefig(BytesIO())  # which lays it out
     found = ax.get_legend()
     assert found is not None
     box, whole = found.get_window_extent(), figure.bbox
