@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from dxdask.pipeline.step_functions import StepFunction
     from dxdask.report.comparison.compare import compare
+    from dxdask.report.exploration.explore import explore
     from dxdask.report.page.make import report
     from dxdask.storage.store.store import Store
 
@@ -51,6 +52,7 @@ __all__ = [
     "detector_statistics",
     "dump",
     "estimate_gain",
+    "explore",
     "export",
     "find_bad_pixels",
     "find_spots",
@@ -146,6 +148,7 @@ def open(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r+") -> Store
 
 _ABOVE = {
     "compare": "dxdask.report.comparison.compare",
+    "explore": "dxdask.report.exploration.explore",
     "ledger": "dxdask.ledger.sums",
     "report": "dxdask.report.page.make",
     "why": "dxdask.ledger.why",

@@ -26,6 +26,7 @@ from dxdask.tables import Table
 Rows = NDArray[np.int64]
 
 NEEDED = ("experiment", "hkl", "flags", "x_cal", "y_cal", "z_cal")
+PAIR_COLUMNS = ("pair_intensity", "pair_reference", "pair_image", "pair_panel")
 # flags required of, and excluded from, summed intensities and those of fitted profiles
 FLAGS = {
     "sum": (
@@ -115,7 +116,9 @@ def linearity(
     StepResult
         no reflections; table `ratios`, a row a run: transmission, number, mean and median of the
         ratios I / I_reference and the ratio of the sums; arrays `pair_offsets` (n_runs + 1,),
-        `pair_intensity` and `pair_reference` (n_pairs,), the pairs of each run, counts.
+        `pair_intensity` and `pair_reference` (n_pairs,), the pairs of each run, counts, with
+        `pair_image` (n_pairs,) int32, the number of the image in that run, and, where the column
+        `panel` is known, `pair_panel` (n_pairs,) int16.
 
     Raises
     ------
@@ -147,22 +150,25 @@ def linearity(
         gemmi.SpaceGroup(1),
     )
     limits = np.array([parameters.max_separation_px] * 2 + [parameters.max_separation_images])
-    rows, pairs = [], []
+    rows: list[dict[str, Any]] = []
+    pairs: list[tuple[NDArray[Any], ...]] = []
     for i, run in enumerate(runs):
         mine = select(
             reflections, (strong if parameters.selection == "both" else good) & (run_of == i)
         )
         at, others = match(mine, base, group, limits)
         own, full = mine[column][at], base[column][others]
-        pairs.append((own, full))
+        pairs.append((own, full, *_places(mine, at)))
         rows.append({"run": run, "transmission": transmissions[i], **_ratios(own, full)})
     return StepResult(
         experiments=experiments,
         reflections={},
         arrays={
             "pair_offsets": np.cumsum([0] + [len(p[0]) for p in pairs]),
-            "pair_intensity": np.concatenate([p[0] for p in pairs]),
-            "pair_reference": np.concatenate([p[1] for p in pairs]),
+            **{
+                name: np.concatenate(parts)
+                for name, parts in zip(PAIR_COLUMNS, zip(*pairs, strict=True), strict=False)
+            },
         },
         tables=(
             Table(
@@ -174,6 +180,12 @@ def linearity(
         ),
         messages=(f"Reference run: {runs[reference]}, {len(base['hkl'])} reflections",),
     )
+
+
+def _places(table: Reflections, rows: Rows) -> tuple[NDArray[Any], ...]:
+    """Return the image of these rows, and the panel, where it is known."""
+    image = (np.floor(table["z_cal"][rows]) + 1).astype(np.int32)
+    return (image, table["panel"][rows].astype(np.int16)) if "panel" in table else (image,)
 
 
 def _reference(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,30 +10,35 @@ import numpy as np
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.storage.store.store import Store
 
+ReadColumns = Callable[[str, Sequence[str]], Reflections]
 NOT_PROCESSED, FAILED, BLANK = "not processed", "failed", "no spots"
 SPOTS, INDEXED, INTEGRATED = "spots, none indexed", "indexed", "integrated"
 
 
-def frame_rows(store: Store) -> list[dict[str, Any]]:
+def frame_rows(store: Store, columns: ReadColumns | None = None) -> list[dict[str, Any]]:
     """Return a row for each image of a store: run, image, fate, reason, numbers of spots.
 
-    Images are numbered as in the tables of the steps: from 1.
+    Images are numbered as in the tables of the steps: from 1. columns : reads those of a step, in
+    place of the store.
     """
     stills = _rows(store, "index", "stills") or _rows(store, "hits", "events")
     if stills:
         return [_of_still(row) for row in stills]
     problems = {
         (str(row["run"]), row["image"]): str(row["reason"])
-        for row in store.show()["problems"]
+        for row in store.problem_rows()
         if row.get("image") is not None
     }
     spots = {(str(r["run"]), int(r["image"])): r for r in _rows(store, "find_spots", "images")}
+    firsts: dict[str, int] = {}
+    for run, image in spots:
+        firsts[run] = min(image, firsts.get(run, image))
     done = {(str(r["run"]), int(r["image"])): r for r in _rows(store, "integrate", "images")}
-    indexed = _indexed(store)
+    indexed = _indexed(store, columns or store.columns)
     rows = []
     for run in store.runs:
-        first = _first_image(store, run)
-        for image in range(first, first + store.frame_reader(run).shape[0]):
+        first = firsts.get(run, 1)
+        for image in range(first, first + store.frames_shape(run)[0][0]):
             key = (run, image)
             n_spots = None if key not in spots else int(spots[key]["n_spots"])
             n_indexed = indexed.get(run, {}).get(image, 0) if indexed else None
@@ -87,22 +92,21 @@ def _rows(store: Store, step: str, table: str) -> list[Mapping[str, Any]]:
     return next((list(t.rows) for t in store.tables(step) if t.name == table), [])
 
 
-def _first_image(store: Store, run: str) -> int:
-    rows = [r for r in _rows(store, "find_spots", "images") if r["run"] == run]
-    return min((int(r["image"]) for r in rows), default=1)
-
-
-def _indexed(store: Store) -> dict[str, dict[int, int]]:
+def _indexed(store: Store, columns: ReadColumns) -> dict[str, dict[int, int]]:
     """Return the number of indexed spots by run and image; empty where nothing was indexed."""
     if not store.has_step("index"):
         return {}
-    table: Reflections = store.columns("index", ["experiment", "z", "flags"])
-    runs = np.array([e.run for e in store.experiments("index")], dtype=np.str_)
+    table = columns("index", ["experiment", "z", "flags"])
+    experiments = store.experiments("index")
     good = has_flag(table, Flag.INDEXED)
-    of_run = runs[table["experiment"][good]] if len(runs) else np.zeros(0, np.str_)
+    found: dict[str, dict[int, int]] = {run: {} for run in store.runs}
+    if not len(experiments) or not good.any():
+        return found
+    run = experiments.run_indices[table["experiment"][good]]
     image = np.floor(table["z"][good]).astype(np.int64) + 1
-    found = {}
-    for run in store.runs:
-        numbers, n = np.unique(image[of_run == run], return_counts=True)
-        found[run] = dict(zip(numbers.tolist(), n.tolist(), strict=True))
+    low, size = int(image.min()), int(np.ptp(image)) + 1
+    names = experiments.runs
+    place, counts = np.unique(run * size + image - low, return_counts=True)
+    for i, at, n in zip(*np.divmod(place, size), counts, strict=True):
+        found.setdefault(names[i], {})[low + int(at)] = int(n)
     return found

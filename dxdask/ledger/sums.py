@@ -10,7 +10,7 @@ import numpy as np
 
 from dxdask.columns import Reflections
 from dxdask.ledger.fates import Fates, reflection_fates, spot_fates
-from dxdask.ledger.frames import frame_rows
+from dxdask.ledger.frames import ReadColumns, frame_rows
 from dxdask.storage.store.store import Store
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def ledger(
     return pd.DataFrame(
         {
             "step": step,
-            "run": run,
+            "run": np.array(own.experiments(step).runs, dtype=np.str_)[run],
             "row": np.arange(len(run)),
             "fate": names[fates.code, 0],
             "reason": names[fates.code, 1],
@@ -76,46 +76,55 @@ def ledger(
     )
 
 
-def sum_rows(store: Store) -> list[dict[str, Any]]:
-    """Return the sums of `ledger` as rows."""
-    counts = Counter((r["run"], r["fate"], r["reason"]) for r in frame_rows(store))
+def sum_rows(store: Store, columns: ReadColumns | None = None) -> list[dict[str, Any]]:
+    """Return the sums of `ledger` as rows; columns : as in `frame_rows`."""
+    read = columns or store.columns
+    counts = Counter((r["run"], r["fate"], r["reason"]) for r in frame_rows(store, read))
     rows = [
         {"what": "frame", "run": run, "fate": fate, "reason": reason, "n": n}
         for (run, fate, reason), n in counts.items()
     ]
-    for what, found in (("spot", spots_of(store)), ("reflection", reflections_of(store))):
+    for what, found in (
+        ("spot", spots_of(store, read)),
+        ("reflection", reflections_of(store, read)),
+    ):
         if found is None:
             continue
-        _, run, fates = found
-        for name in dict.fromkeys(run.tolist()):
-            n = np.bincount(fates.code[run == name], minlength=len(fates.names))
-            rows += [
-                {"what": what, "run": name, "fate": fate, "reason": reason, "n": int(k)}
-                for (fate, reason), k in zip(fates.names, n, strict=True)
-                if k
-            ]
+        step, run, fates = found
+        names, size = store.experiments(step).runs, len(fates.names)
+        n = np.bincount(run * size + fates.code, minlength=len(names) * size)
+        rows += [
+            {"what": what, "run": name, "fate": fate, "reason": reason, "n": k}
+            for name, own in zip(names, n.reshape(-1, size).tolist(), strict=True)
+            for (fate, reason), k in zip(fates.names, own, strict=True)
+            if k
+        ]
     return rows
 
 
-def spots_of(store: Store) -> tuple[str, np.ndarray, Fates] | None:
-    """Return the last step that has the spots, the run (n,) of each, and their fates."""
+def spots_of(
+    store: Store, columns: ReadColumns | None = None
+) -> tuple[str, np.ndarray, Fates] | None:
+    """Return the last step that has the spots, the run (n,) of each as its index, and fates."""
     step = next((s for s in _SPOT_STEPS if store.has_step(s) and _has(store, s, "flags")), None)
     if step is None:
         return None
-    table = store.columns(step, _present(store, step, ("experiment", "flags", "fate")))
+    table = (columns or store.columns)(step, _present(store, step, ("experiment", "flags", "fate")))
     fates = spot_fates(table, indexed=step != "find_spots", refined=step == "refine")
     return step, _runs(store, step, table), fates
 
 
-def reflections_of(store: Store) -> tuple[str, np.ndarray, Fates] | None:
-    """Return the last step that has the predicted reflections, their runs (n,), and fates."""
+def reflections_of(
+    store: Store, columns: ReadColumns | None = None
+) -> tuple[str, np.ndarray, Fates] | None:
+    """Return the last step that has the predicted reflections, indices of their runs, and fates."""
     step = next(
         (s for s in ("scale", "integrate") if store.has_step(s) and _has(store, s, "flags")), None
     )
     if step is None:
         return None
     names = _present(store, step, ("experiment", "flags", "partiality", "d"))
-    table = store.columns(step, names)
+    table = (columns or store.columns)(step, names)
     cut = None
     if step == "scale":
         given = store.step_attributes("scale").get("parameters", {})
@@ -133,7 +142,7 @@ def _present(store: Store, step: str, names: tuple[str, ...]) -> list[str]:
 
 
 def _runs(store: Store, step: str, table: Reflections) -> np.ndarray:
-    runs = np.array([e.run for e in store.experiments(step)], dtype=np.str_)
-    if not len(runs):
-        return np.zeros(0, dtype=np.str_)
-    return np.asarray(runs[table["experiment"]])
+    of_experiment = store.experiments(step).run_indices
+    if not len(of_experiment):
+        return np.zeros(0, dtype=np.int64)
+    return np.asarray(of_experiment[table["experiment"]], dtype=np.int64)

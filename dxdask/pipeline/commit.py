@@ -5,7 +5,6 @@ Where rows are made they are written; between tasks go counts, tables and models
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from dxdask.models import ExperimentList
 from dxdask.pipeline.declaration import CombineInputs, Kind, NotDone, Step, Values
 from dxdask.pipeline.steps import step_of
 from dxdask.pipeline.stored_result import StoredResult
+from dxdask.pipeline.usage import Usage, seconds_between, usage
 from dxdask.results import StepResult, joined
 from dxdask.storage.store import layout, read
 from dxdask.storage.store.commit import commit_step
@@ -57,9 +57,9 @@ class Destination:
 
 @dataclass(frozen=True, kw_only=True)
 class Committed(StoredResult):
-    """A result that was committed at a time (seconds since 1970)."""
+    """A result that was committed, and what its process had used by then."""
 
-    at: float
+    usage: Usage
 
 
 def write_run(
@@ -93,7 +93,7 @@ def commit_runs(
     needs: Mapping[str, StoredResult],
     parameters: Values,
     _finished: Sequence[str],
-    begun: Sequence[float | Committed],
+    begun: Sequence[Usage | Committed],
 ) -> Committed:
     """Commit the runs written now and those that are kept; return the result in the store.
 
@@ -167,7 +167,7 @@ def write_ensemble(
     result: StepResult | NotDone,
     carried: StoredResult | None,
     _finished: Sequence[str],
-    begun: Sequence[float | Committed],
+    begun: Sequence[Usage | Committed],
 ) -> Committed | NotDone:
     """Write a result of all runs, run by run, and commit it; return the result in the store.
 
@@ -199,10 +199,11 @@ def _commit(
     written: Sequence[Partition],
     kept: Sequence[str],
     result: StepResult | None,
-    begun: Sequence[float | Committed],
+    begun: Sequence[Usage | Committed],
     made_from: Mapping[str, str] | None = None,
 ) -> Committed:
-    start = max(b.at if isinstance(b, Committed) else b for b in begun)
+    marks = [b.usage if isinstance(b, Committed) else b for b in begun]
+    start, end = max(marks, key=lambda mark: mark.at), usage()
     identifier = commit_step(
         Path(to.path),
         to.branch,
@@ -213,8 +214,9 @@ def _commit(
         fingerprint=to.fingerprint,
         parameters=to.parameters,
         made_from=made_from,
-        seconds={"wall": max(0.0, time.time() - start)},
+        seconds=seconds_between(start, end, command=marks[0]),
+        peak_memory=end.peak_memory if end.process == marks[0].process else None,
     )
     return Committed(
-        path=to.path, branch=to.branch, step=to.step, identifier=identifier, at=time.time()
+        path=to.path, branch=to.branch, step=to.step, identifier=identifier, usage=usage()
     )

@@ -7,7 +7,6 @@ of the others, and one task a step commits them together.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +31,7 @@ from dxdask.pipeline.plan import Plan
 from dxdask.pipeline.requests import Requests
 from dxdask.pipeline.steps import closure
 from dxdask.pipeline.stored_result import StoredResult
+from dxdask.pipeline.usage import usage
 from dxdask.storage.store.partitions import found_partition
 from dxdask.storage.store.store import Store
 
@@ -60,7 +60,7 @@ class Planner:
         self._requests = Requests(store, runs, calibrated, parameters)
         self._importing = any(run.writer is not None for run in runs)
         self._images = {run.name: run.images for run in runs if run.images is not None}
-        self._started = time.time()
+        self._started = literal(usage())
         self._n_requested = 0
         self._names: set[str] = set()
 

@@ -10,6 +10,8 @@ spots : the reciprocal lattice, indexed and unindexed spots over scan and detect
 hits : hits and spots of events over a run of stills.
 module_residuals : residuals over the detector, and moves of its modules.
 panel_moves : moves of the panels in metrology.
+palette, axes : colours of curves and maps; axes and legends.
+exploration : pixels, intensities, pairs, ratios, masks by run, module and image range.
 values : the numbers behind plots, without matplotlib.
 page : the report as one HTML page.
 sections : the sections of the page, one a module.
@@ -25,6 +27,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dxdask.report.exploration.plots import (
+        plot_intensities,
+        plot_matched,
+        plot_pixels,
+        plot_ratios,
+    )
     from dxdask.report.hits import plot_hits
     from dxdask.report.module_residuals import (
         plot_module_moves,
@@ -39,7 +47,11 @@ if TYPE_CHECKING:
         plot_pairs,
         plot_rmsds,
     )
-    from dxdask.report.residual_maps import plot_residual_vectors, plot_residuals_over_detector
+    from dxdask.report.residual_maps import (
+        plot_residual_map,
+        plot_residual_vectors,
+        plot_residuals_over_detector,
+    )
     from dxdask.report.residual_plots import (
         plot_residual_histograms,
         plot_residuals_along_scan,
@@ -57,14 +69,19 @@ __all__ = [
     "plot_ensemble",
     "plot_histograms",
     "plot_hits",
+    "plot_intensities",
+    "plot_matched",
     "plot_merging",
     "plot_metrology",
     "plot_module_moves",
     "plot_module_residuals",
     "plot_pairs",
     "plot_panel_moves",
+    "plot_pixels",
+    "plot_ratios",
     "plot_reciprocal_lattice",
     "plot_residual_histograms",
+    "plot_residual_map",
     "plot_residual_vectors",
     "plot_residuals",
     "plot_residuals_along_scan",
@@ -82,6 +99,8 @@ _MODULES = {
     "plot_ensemble": "plots",
     "plot_histograms": "plots",
     "plot_hits": "hits",
+    "plot_intensities": "exploration.plots",
+    "plot_matched": "exploration.plots",
     "plot_merging": "plots",
     "plot_metrology": "panel_moves",
     "plot_module_moves": "module_residuals",
@@ -90,10 +109,13 @@ _MODULES = {
     "plot_panel_moves": "panel_moves",
     "plot_reciprocal_lattice": "spots",
     "plot_residual_histograms": "residual_plots",
+    "plot_residual_map": "residual_maps",
     "plot_residual_vectors": "residual_maps",
     "plot_residuals": "module_residuals",
     "plot_residuals_along_scan": "residual_plots",
     "plot_residuals_over_detector": "residual_maps",
+    "plot_pixels": "exploration.plots",
+    "plot_ratios": "exploration.plots",
     "plot_rmsd_by_image": "residual_plots",
     "plot_rmsds": "plots",
     "plot_scan_varying_cell": "scan_varying",

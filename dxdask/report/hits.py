@@ -9,6 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from dxdask.report.axes import legend
+from dxdask.report.palette import colour_of
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -29,21 +32,23 @@ def plot_hits(store: Store, ax: Axes | None = None, *, n_bins: int | None = None
     hit = events["hit"].to_numpy(dtype=bool)
     at, spots = np.arange(1, n + 1), events["n_spots"].to_numpy()
     fates = {"no hit": ~hit, "hit, not indexed": hit & ~indexed, "indexed": indexed}
-    for (name, rows), colour in zip(fates.items(), ("0.7", "tab:orange", "tab:blue"), strict=True):
+    for (name, rows), colour in zip(
+        fates.items(), ("0.7", colour_of(1), colour_of(0)), strict=True
+    ):
         ax.plot(at[rows], spots[rows], ".", color=colour, label=name)
     ax.set(xlabel="event", ylabel="spots", ylim=(0, None))
     edges = np.linspace(0, n, (n_bins or max(1, min(40, n // EVENTS_OF_A_RATE))) + 1).astype(int)
     rates = ax.twinx()
     # a broad line for hits: the two are often the same
     for name, which, colour, width in (
-        ("hits", hit, "tab:orange", 3.0),
-        ("indexed", indexed, "tab:blue", 1.0),
+        ("hits", hit, colour_of(1), 3.0),
+        ("indexed", indexed, colour_of(0), 1.0),
     ):
         share = [100.0 * which[a:b].mean() for a, b in pairwise(edges)]
         rates.stairs(share, edges + 0.5, baseline=None, label=f"{name} (%)", color=colour, lw=width)
     rates.set(ylabel="% of the events", ylim=(0, 100))
-    ax.legend(frameon=False, fontsize="small", loc="upper left")
-    rates.legend(frameon=False, fontsize="small", loc="upper right")
+    legend(ax, loc="upper left")
+    legend(rates, loc="upper right")
     return ax
 
 

@@ -19,6 +19,7 @@ from dxdask.refinement.modules.residuals import (
     regions_of,
     residuals_of_parts,
 )
+from dxdask.report.palette import colour_of
 from dxdask.report.panel_moves import magnification
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def plot_residuals(
     _arrows(ax, at[shown], times * arrows[shown], width=0.002, color="0.2")
     measured = whole.n >= FEWEST
     middle = corner + size / 2
-    thick = _arrows(ax, middle[measured], times * means[measured], width=0.007, color="tab:red")
+    thick = _arrows(ax, middle[measured], times * means[measured], width=0.007, color=colour_of(1))
     unit = float(np.format_float_positional(max(longest, 1e-3), precision=1, fractional=False))
     ax.quiverkey(
         thick, 0.1, 1.03, times * unit, f"{unit:g} px; {times:g} times as large", labelpos="E",
@@ -116,7 +117,7 @@ def plot_module_moves(rows: Iterable[Mapping[str, Any]], ax: Axes | None = None)
     moves = np.where(known[:, None], moves, 0.0)
     longest = float(np.linalg.norm(moves, axis=1).max())
     times = magnification(longest, 0.3 * float(size.min()))
-    colors = ["tab:red" if r["moved"] is True else "0.7" if k else "w"
+    colors = [colour_of(1) if r["moved"] is True else "0.7" if k else "w"
               for r, k in zip(own, known, strict=True)]  # fmt: skip
     ax.add_collection(
         PolyCollection(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from dxdask.arrays import Floats
+from dxdask.report.palette import DIVERGING
 from dxdask.storage.exporters.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def plot_panel_moves(
     centres, arrows = flat.mean(axis=1), moved.mean(axis=1)
     side = float(np.median(np.linalg.norm(flat[:, 1] - flat[:, 0], axis=1)))
     magnified = magnification(float(np.linalg.norm(moved, axis=2).max()), LONGEST * side)
-    shades = PolyCollection(list(flat), cmap="coolwarm", edgecolors="0.4", linewidths=0.6)
+    shades = PolyCollection(list(flat), cmap=DIVERGING, edgecolors="0.4", linewidths=0.6)
     z = 1e3 * (moves @ along).mean(axis=1)
     reach = max(float(np.abs(z - z.mean()).max()), 1.0)
     shades.set(array=z - z.mean(), clim=(-reach, reach), alpha=0.45)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
+from dxdask.report.palette import DIVERGING, SEQUENTIAL
 from dxdask.report.panel_moves import magnification
 from dxdask.report.values.detector_maps import (
     DetectorMap,
@@ -56,9 +57,31 @@ def plot_residuals_over_detector(
     return axes
 
 
-def _draw_map(ax: Axes, found: DetectorMap, values: Floats, limit: float | None) -> None:
+def plot_residual_map(
+    source: Source,
+    ax: Axes | None = None,
+    *,
+    axis: Literal["x", "y", "z"] = "y",
+    bin_size: int | None = None,
+    used: bool | None = None,
+    step: str | None = None,
+) -> Axes:
+    """Plot mean residuals along one axis in bins over the stored frame; return the axes.
+
+    source, bin_size, used, step : see `plot_residuals_over_detector`. axis : x, y (px) or z
+    (images).
+    """
+    found = residuals_over_detector(source, bin_size=bin_size, used=used, step=step)
+    ax = ax or Figure(figsize=(6.0, 5.0), layout="constrained").subplots()
+    _draw_map(ax, found, found.mean[axis], None, label=f"mean residual {axis} ({UNITS[axis]})")
+    return ax
+
+
+def _draw_map(
+    ax: Axes, found: DetectorMap, values: Floats, limit: float | None, label: str = ""
+) -> None:
     shown = np.isfinite(values)
-    bins = PolyCollection(list(_outlines(found.box[shown])), cmap="RdBu_r", linewidths=0.0)
+    bins = PolyCollection(list(_outlines(found.box[shown])), cmap=DIVERGING, linewidths=0.0)
     spread = float(np.percentile(np.abs(values[shown]), 98)) if shown.any() else 1.0
     reach = limit or max(spread, 1e-6)
     bins.set(array=values[shown], clim=(-reach, reach))
@@ -66,7 +89,7 @@ def _draw_map(ax: Axes, found: DetectorMap, values: Floats, limit: float | None)
     _draw_panels(ax, found)
     figure = ax.get_figure(root=True)
     if figure is not None:
-        figure.colorbar(bins, ax=ax, shrink=0.8, extend="both")
+        figure.colorbar(bins, ax=ax, shrink=0.8, extend="both", label=label)
 
 
 def _outlines(box: Floats) -> Floats:
@@ -104,7 +127,7 @@ def plot_residual_vectors(
     times = magnification(float(np.percentile(length, 98)) if len(length) else 0.0, 1.2 * side)
     arrows = ax.quiver(
         *centre[known].T, *(times * vector[known]).T, length, angles="xy", scale_units="xy",
-        scale=1, width=0.003, cmap="viridis",
+        scale=1, width=0.003, cmap=SEQUENTIAL,
     )  # fmt: skip
     _draw_panels(ax, found)
     ax.set(title=f"residuals, {times:g} times as large")

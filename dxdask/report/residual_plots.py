@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from dxdask.report.axes import legend
+from dxdask.report.palette import colour_of
 from dxdask.report.values.residuals import (
     AXES,
     UNITS,
@@ -57,9 +59,9 @@ def _by_image(
         axes = Figure(figsize=(8, 7), layout="constrained").subplots(3, 1, sharex=True)
     several = table["experiment"].nunique() > 1
     for ax, axis in zip(np.ravel(axes), AXES, strict=True):
-        for _, own in table.groupby("experiment", sort=True):
+        for i, (_, own) in enumerate(table.groupby("experiment", sort=True)):
             values = own[f"{kind}_{axis}_{UNITS[axis]}"]
-            ax.plot(own["image"], values, lw=1.0, label=str(own["run"].iloc[0]))
+            ax.plot(own["image"], values, color=colour_of(i), lw=1.0, label=str(own["run"].iloc[0]))
         if kind == "mean":
             ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
         else:
@@ -69,7 +71,7 @@ def _by_image(
     last = np.ravel(axes)[-1]
     last.set(xlabel="image")
     if several:
-        np.ravel(axes)[0].legend(frameon=False, fontsize="small")
+        legend(np.ravel(axes)[0])
     return axes
 
 
@@ -94,7 +96,7 @@ def plot_residual_histograms(
         size = 3.6 * len(found), 3.2
         axes = Figure(figsize=size, layout="constrained").subplots(1, len(found), squeeze=False)[0]
     for ax, (axis, h) in zip(np.ravel(axes), found.items(), strict=False):
-        ax.stairs(h.counts, h.edges, fill=True, alpha=0.6)
+        ax.stairs(h.counts, h.edges, fill=True, alpha=0.6, color=colour_of(0))
         unit = "z-score" if z_scores else UNITS[axis]
         title = f"mean {h.mean:.3g}, RMSD {h.rmsd:.3g}"
         ax.set(xlabel=f"d{axis} ({unit})", ylabel="reflections", title=title)
@@ -103,7 +105,7 @@ def plot_residual_histograms(
             width = h.edges[1] - h.edges[0]
             normal = np.exp(-0.5 * at**2) / np.sqrt(2.0 * np.pi)
             ax.plot(at, h.n * width * normal, "k--", lw=1.0, label="normal")
-            ax.legend(frameon=False, fontsize="small")
+            legend(ax)
     return axes
 
 

@@ -15,14 +15,15 @@ def run_rows(store: Store) -> list[dict[str, Any]]:
     """Return a row for each run, with its geometry as it was imported."""
     rows = []
     for run in store.runs:
-        experiment, frames = store.run_experiment(run), store.frame_reader(run)
+        experiment = store.run_experiment(run)
+        shape, dtype = store.frames_shape(run)
         linked = store.run_attributes(run)["source"].get("linked_to")
         rows.append(
             {
                 "run": run,
-                "n_images": frames.shape[0],
-                "frame": f"{frames.shape[1]} x {frames.shape[2]}",
-                "dtype": frames.dtype.name,
+                "n_images": shape[0],
+                "frame": f"{shape[1]} x {shape[2]}",
+                "dtype": dtype,
                 "linked_to": linked,
                 **_of_beam(experiment.beam),
                 **_of_detector(experiment.detector, experiment.beam),

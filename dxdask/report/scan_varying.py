@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dxdask.models import ExperimentList
+from dxdask.report.axes import legend
+from dxdask.report.palette import colour_of
 from dxdask.report.values.results import Source
 from dxdask.report.values.scan_varying import ANGLES, CELL, scan_varying_crystals
 
@@ -38,7 +40,7 @@ def plot_scan_varying_cell(
         axes = Figure(figsize=(10, 5), layout="constrained").subplots(2, 3, sharex=True)
     for ax, name in zip(np.ravel(axes), CELL, strict=True):
         for i, (_, own) in enumerate(table.groupby("experiment", sort=True)):
-            run, colour = own["run"].iloc[0], f"C{i % 10}"
+            run, colour = own["run"].iloc[0], colour_of(i)
             ax.plot(own[against], own[name], color=colour, lw=1.2, label=str(run))
             static, su = own[f"{name}_static"].iloc[0], own[f"{name}_su"].iloc[0]
             ax.axhline(static, color=colour, ls="--", lw=0.8)
@@ -50,7 +52,7 @@ def plot_scan_varying_cell(
     for ax in axes[1]:
         ax.set(xlabel=_LABELS[against])
     if table["experiment"].nunique() > 1:
-        axes[0, 0].legend(frameon=False, fontsize="small")
+        legend(axes[0, 0])
     return axes
 
 
@@ -72,10 +74,10 @@ def plot_scan_varying_orientation(
         for name, style in zip(ANGLES, ("-", "--", ":"), strict=True):
             axis = "xyz"[ANGLES.index(name)]
             label = f"{name} (about {axis})" + (f", {own['run'].iloc[0]}" if several else "")
-            colour = f"C{i % 10}" if several else f"C{ANGLES.index(name)}"
+            colour = colour_of(i) if several else colour_of(ANGLES.index(name))
             line = style if several else "-"
             ax.plot(own[against], own[name], line, color=colour, lw=1.2, label=label)
     ax.axhline(0.0, color="0.7", lw=0.8, zorder=0)
     ax.set(xlabel=_LABELS[against], ylabel="rotation from the static crystal (degree)")
-    ax.legend(frameon=False, fontsize="small")
+    legend(ax)
     return ax

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
+from dxdask.report.axes import legend
+from dxdask.report.palette import colour_of
 from dxdask.report.values.lattice_points import LatticePoints, projected, reciprocal_lattice
 from dxdask.report.values.results import Source
 from dxdask.report.values.spot_counts import spots_by_image, spots_over_detector
@@ -56,7 +58,7 @@ def plot_reciprocal_lattice(
         ax.set(zlabel="z (1/Angstrom)", box_aspect=(1, 1, 1))
     else:
         ax.set(aspect="equal", title=f"along {view}")
-    ax.legend(frameon=False, fontsize="small", markerscale=3)
+    legend(ax, marker_size=3)
     return ax
 
 
@@ -64,9 +66,9 @@ def _groups(points: LatticePoints, by: Colouring) -> list[tuple[str, str, NDArra
     """Return name, colour and rows (n,) of groups of points that are not empty."""
     if by == "run":
         runs = dict.fromkeys(points.run.tolist())
-        return [(r, f"C{i % 10}", points.run == r) for i, r in enumerate(runs)]
+        return [(r, colour_of(i), points.run == r) for i, r in enumerate(runs)]
     if by == "indexed":
-        groups = [("indexed", "C0", points.indexed)]
+        groups = [("indexed", colour_of(0), points.indexed)]
     else:
         found = np.unique(points.lattice[points.indexed]).tolist()
         groups = [(f"lattice {k + 1}", f"C{k % 10}", points.lattice == k) for k in found]
@@ -87,11 +89,10 @@ def plot_spots_by_image(source: Source, ax: Axes | None = None, *, step: str | N
         own = table[table["run"] == run]
         name = f"{run}: " if len(runs) > 1 else ""
         every = own["n_indexed"] + own["n_unindexed"]
-        ax.plot(own["image"], every, ":", color=f"C{i % 10}", lw=1.0, label=f"{name}all")
-        ax.plot(own["image"], own["n_indexed"], color=f"C{i % 10}", lw=1.2, label=f"{name}indexed")
+        ax.plot(own["image"], every, ":", color=colour_of(i), lw=1.0, label=f"{name}all")
+        ax.plot(own["image"], own["n_indexed"], color=colour_of(i), lw=1.2, label=f"{name}indexed")
     ax.set(xlabel="image", ylabel="spots", ylim=(0, None))
-    if len(runs) <= 10:
-        ax.legend(frameon=False, fontsize="small")
+    legend(ax)
     return ax
 
 
@@ -106,13 +107,13 @@ def plot_spots_over_detector(
     ax = ax or Figure(figsize=(7, 7), layout="constrained").subplots()
     style: dict[str, Any] = {"s": 3.0, "linewidths": 0.0, "rasterized": True}
     for name, rows, colour in (
-        ("indexed", table["indexed"], "C0"),
-        ("not indexed", ~table["indexed"], "C3"),
+        ("indexed", table["indexed"], colour_of(0)),
+        ("not indexed", ~table["indexed"], colour_of(1)),
     ):
         own = table[rows]
         label = f"{name}: {len(own)}"
         ax.scatter(own["frame_x"], own["frame_y"], color=colour, label=label, **style)
     ax.set(aspect="equal", xlabel="fast (px)", ylabel="slow (px)")
     ax.invert_yaxis()
-    ax.legend(frameon=False, fontsize="small", markerscale=3)
+    legend(ax, marker_size=3)
     return ax

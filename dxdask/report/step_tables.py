@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
-from dxdask.models import ExperimentList
+from dxdask.models import Experiment, ExperimentList
+from dxdask.tables import Table
 
 if TYPE_CHECKING:
     from dxdask.storage.store.store import Store
 
 Rows = Sequence[Mapping[str, Any]]
+T = TypeVar("T")
 
 
 class StepTables:
@@ -22,25 +25,43 @@ class StepTables:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._steps = store.show()["steps"]
+        self._steps = store.step_names()
+        self._tables: dict[str, dict[str, Table]] = {}
         self._columns: dict[str, Reflections] = {}
+        self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
+        self._imported: dict[str, Experiment] = {}
         self._experiments: dict[str, ExperimentList] = {}
+        self._made: dict[Callable[[StepTables], Any], Any] = {}
 
     def __contains__(self, step: str) -> bool:
         return step in self._steps
 
-    def steps(self) -> dict[str, dict[str, Any]]:
-        """Return what `store.show` returns of each step, in the order of processing."""
-        return dict(self._steps)
+    def steps(self) -> tuple[str, ...]:
+        """Return the complete steps, in the order of processing."""
+        return self._steps
 
-    def tables(self, step: str) -> dict[str, Rows]:
+    @cached_property
+    def runs(self) -> tuple[str, ...]:
+        """Names of the runs, in the order of import."""
+        return self.store.runs
+
+    def run_experiment(self, run: str) -> Experiment:
+        """Return the models of a run as imported."""
+        if run not in self._imported:
+            self._imported[run] = self.store.run_experiment(run)
+        return self._imported[run]
+
+    def tables(self, step: str) -> dict[str, Table]:
         """Return the tables of a step by name."""
-        found: dict[str, Rows] = self._steps.get(step, {}).get("tables", {})
-        return found
+        if step not in self._tables:
+            there = self.store.tables(step) if step in self else ()
+            self._tables[step] = {table.name: table for table in there}
+        return self._tables[step]
 
     def rows(self, step: str, table: str) -> Rows:
         """Return the rows of a table."""
-        return self.tables(step).get(table, [])
+        found = self.tables(step).get(table)
+        return [] if found is None else found.rows
 
     def values(self, step: str, table: str, column: str) -> list[float]:
         """Return the finite numbers of a column."""
@@ -73,8 +94,25 @@ class StepTables:
             kept.update(self.store.columns(step, missing))
         return {name: kept[name] for name in names}
 
+    def arrays(self, step: str, *names: str) -> dict[str, NDArray[Any]]:
+        """Return arrays of a step that stand beside its table; those that are not there are not."""
+        there = self.store.manifest(step).arrays if step in self else ()
+        wanted = [name for name in names if name in there]
+        kept = self._arrays.setdefault(step, {})
+        missing = [name for name in wanted if name not in kept]
+        if missing:
+            kept.update(self.store.arrays(step, missing))
+        return {name: kept[name] for name in wanted}
+
     def experiments(self, step: str) -> ExperimentList:
         """Return the models as a step left them."""
         if step not in self._experiments:
             self._experiments[step] = self.store.experiments(step)
         return self._experiments[step]
+
+    def once(self, make: Callable[[StepTables], T]) -> T:
+        """Return what a function makes of these tables, which is called once."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dxdask.models import ExperimentList
+from dxdask.scaling.absorption_surface import absorption_table
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.scaled import Scaled
@@ -106,6 +107,7 @@ def scaling_tables(
         *(_validation_table(scaled) if scaled.validation else ()),
         *(_free_set_table(scaled) if scaled.free_set else ()),
         *(_delta_table(scaled) if len(scaled.delta_rows) > 1 else ()),
+        *absorption_table(scaled, experiments),
     )
 
 

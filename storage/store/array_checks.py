@@ -18,6 +18,7 @@ from dxdask.errors import MemoryBudgetError, SchemaError
 from dxdask.storage.store import layout
 from dxdask.storage.store.stored_array import StoredArray
 
+_NEVER_TOO_LARGE = 1 << 20  # bytes; to ask for the free memory takes longer than to read them
 _BLOSC_SIZE = struct.Struct("<4xI8x")  # a blosc header; the bytes that it unpacks to
 
 
@@ -29,6 +30,8 @@ def check_memory(n_bytes: int, what: str, path: Path) -> None:
     MemoryBudgetError
         It is.
     """
+    if n_bytes < _NEVER_TOO_LARGE:
+        return
     free = psutil.virtual_memory().available
     if n_bytes > free:
         raise MemoryBudgetError(

@@ -93,6 +93,7 @@ def commit_step(
     parameters: Mapping[str, Any],
     seconds: Mapping[str, float],
     made_from: Mapping[str, str] | None = None,
+    peak_memory: int | None = None,
 ) -> str:
     """Commit partitions, and those of the runs `kept` of the present version; return the id.
 
@@ -102,6 +103,7 @@ def commit_step(
     result : experiments of all runs, what the step made of them together, and rows of no run;
     None: all combined from the partitions.
     made_from : fingerprint of each run that the result is made from; None: those of the partitions.
+    peak_memory : bytes that the process had at most, where the step ran in one.
 
     Raises
     ------
@@ -128,6 +130,7 @@ def commit_step(
     manifest = replace(
         _with_counts(base, entries, own, _columns(sources, own, base.step)),
         made_from=made_from or {run: entry.fingerprint for run, entry in entries.items()},
+        peak_memory=peak_memory,
     )
     staged = layout.staging_path(root, branch) / f"{base.step}-{base.id}"
     with full_disk(root, base.step, staged):

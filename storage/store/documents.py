@@ -14,7 +14,7 @@ import numpy as np
 
 from dxdask.errors import InputError
 
-_NUMBER = "__float__"
+NUMBER = "__float__"
 
 
 def encode(value: Any, where: str = "value") -> Any:
@@ -30,7 +30,7 @@ def encode(value: Any, where: str = "value") -> Any:
     if isinstance(value, (int, np.integer)):
         return int(value)
     if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else {_NUMBER: repr(float(value))}
+        return float(value) if math.isfinite(value) else {NUMBER: repr(float(value))}
     if isinstance(value, np.bool_):
         return bool(value)
     if isinstance(value, Mapping):
@@ -50,8 +50,8 @@ def encode(value: Any, where: str = "value") -> Any:
 def decode(value: Any) -> Any:
     """Return the value that `encode` encoded; sequences come back as lists."""
     if isinstance(value, dict):
-        if len(value) == 1 and isinstance(value.get(_NUMBER), str):
-            return float(value[_NUMBER])
+        if len(value) == 1 and isinstance(value.get(NUMBER), str):
+            return float(value[NUMBER])
         return {k: decode(v) for k, v in value.items()}
     if isinstance(value, list):
         return [decode(v) for v in value]
@@ -61,5 +61,5 @@ def decode(value: Any) -> Any:
 def strict(value: Any) -> Any:
     """Return an encoded value with None for NaN and infinity, as JSON for others has to be."""
     if isinstance(value, dict):
-        return None if set(value) == {_NUMBER} else {k: strict(v) for k, v in value.items()}
+        return None if set(value) == {NUMBER} else {k: strict(v) for k, v in value.items()}
     return [strict(v) for v in value] if isinstance(value, list) else value

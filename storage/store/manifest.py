@@ -59,6 +59,7 @@ class Manifest:
         no partition.
     combined : True where experiments and tables are those of the partitions put together.
     made_from : fingerprint of parameters and inputs of each run that the result is made from.
+    peak_memory : bytes that the process had at most by the end of the step, None on workers.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Manifest:
     ensemble_arrays: tuple[str, ...] = ()
     combined: bool = False
     made_from: Mapping[str, str] = field(default_factory=dict)
+    peak_memory: int | None = None
 
     def parameters_of(self, run: str) -> Mapping[str, Any]:
         """Return the parameters that the result of a run was made with."""
@@ -117,6 +119,7 @@ class Manifest:
             },
             "combined": self.combined,
             "made_from": dict(self.made_from),
+            "peak_memory": self.peak_memory,
         }
 
     @classmethod
@@ -149,6 +152,7 @@ class Manifest:
                 ensemble_arrays=_names(ensemble["arrays"]),
                 combined=values["combined"] is True,
                 made_from={_name(run): str(v) for run, v in values["made_from"].items()},
+                peak_memory=None if (n := values.get("peak_memory")) is None else _count(n),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SchemaError(

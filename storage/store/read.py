@@ -16,7 +16,7 @@ from dxdask.columns import COLUMNS
 from dxdask.errors import SchemaError, StoreNotFoundError
 from dxdask.models import ExperimentList
 from dxdask.storage.store import array_checks, layout, schema
-from dxdask.storage.store.documents import decode
+from dxdask.storage.store.documents import NUMBER, decode
 from dxdask.storage.store.manifest import Manifest
 from dxdask.storage.store.stored_array import StoredArray
 
@@ -55,21 +55,30 @@ def metadata(path: Path) -> dict[str, Any]:
     SchemaError
         It is damaged, or of another zarr version.
     """
+    return _content(path)[0]
+
+
+def _content(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return what `metadata` returns, and the bytes of the file."""
     file = path / layout.METADATA
     try:
-        content = json.loads(file.read_bytes())
+        text = file.read_bytes()
+        content = json.loads(text)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreNotFoundError(f"no zarr group or array at {path}; check the path") from error
     except (OSError, ValueError, RecursionError) as error:
         raise SchemaError(f"{file} cannot be read: {error}; restore it or import again") from error
     if not isinstance(content, dict) or content.get("zarr_format") != 3:
         raise SchemaError(f"{file} is not zarr v3 metadata; restore it or import again")
-    return content
+    return content, text
 
 
 def attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of a group or array, decoded."""
-    found = decode(metadata(path).get("attributes", {}))
+    content, text = _content(path)
+    found = content.get("attributes", {})
+    # most have no number that JSON has not, and decoding goes through all values
+    found = decode(found) if NUMBER.encode() in text else found
     return found if isinstance(found, dict) else {}
 
 

@@ -55,6 +55,15 @@ def shown(root: Path, branch: str, step: str | None = None) -> dict[str, Any]:
     return shown
 
 
+def problems(root: Path, branch: str) -> list[dict[str, Any]]:
+    """Return the problems of all runs and steps, as strict JSON holds them."""
+    found = [p for run in complete_runs(root).values() for p in _problems(run)]
+    for name in steps(root, branch):
+        found += read.steady(root, name, branch, read.report)["problems"]
+    rows: list[dict[str, Any]] = documents.strict(documents.encode(found))
+    return rows
+
+
 def _problems(run: Mapping[str, Any]) -> list[Any]:
     return list(run.get("problems", ()))
 
@@ -72,7 +81,7 @@ def step_rows(present: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
             "reflections": a["n_reflections"],
             "experiments": a["n_experiments"],
             "at": str(a["created"])[:19].replace("T", " "),
-            "seconds": round(float(sum(a["seconds"].values())), 1),
+            "seconds": round(float(a["seconds"].get("wall", 0.0)), 1),
         }
         for name, a in present.items()
     ]

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.models import Experiment, ExperimentList
+from dxdask.storage.frames.absent import SHAPE
 from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.frames.reader import FillingReader
 from dxdask.storage.frames.stored import open_frames
@@ -301,6 +302,22 @@ class StoredRuns(StoreFolder):
         """
         path, attributes = self._run(run)
         return open_frames(path, attributes["id"])
+
+    def frames_shape(self, run: str) -> tuple[tuple[int, ...], str]:
+        """Return shape (image, slow, fast) and dtype of a run's frames, from their metadata alone.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> dxdask.open("tiny.zarr").frames_shape("tiny_1")
+        ((14, 264, 256), 'uint16')
+        """
+        path, attributes = self._run(run)
+        if attributes.get(SHAPE) is not None:
+            frames = open_frames(path, attributes["id"])
+            return tuple(frames.shape), frames.dtype.name
+        found = read.metadata(path / layout.FRAMES)
+        return tuple(found["shape"]), str(found["data_type"])
 
     def mask(self, run: str) -> NDArray[np.bool_]:
         """Return the pixels of a run that are good, (slow, fast), as imported and as applied.

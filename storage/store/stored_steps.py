@@ -85,7 +85,7 @@ class StoredSteps(StoreFolder):
         >>> import dxdask
         >>> store = dxdask.open("tiny.zarr")
         >>> sorted(store.step_attributes("merge")["seconds"])
-        ['wall']
+        ['cpu', 'wall']
         """
         return read.steady(self.path, name, self.branch, read.attributes)
 
@@ -279,7 +279,29 @@ class StoredSteps(StoreFolder):
         """
         import pandas as pd
 
-        return pd.DataFrame(self.show()["problems"], columns=["run", "image", "step", "reason"])
+        return pd.DataFrame(self.problem_rows(), columns=["run", "image", "step", "reason"])
+
+    def problem_rows(self) -> list[dict[str, Any]]:
+        """Return the problems of `problems` as rows.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> dxdask.open("tiny.zarr").problem_rows()
+        []
+        """
+        return report.problems(self.path, self.branch)
+
+    def step_names(self) -> tuple[str, ...]:
+        """Return the complete steps of the branch, in the order of processing.
+
+        Examples
+        --------
+        >>> import dxdask
+        >>> dxdask.open("tiny.zarr").step_names()[:2]
+        ('find_spots', 'index')
+        """
+        return tuple(report.steps(self.path, self.branch))
 
     def history(self) -> tuple[dict[str, Any], ...]:
         """Return an entry for each time a step was run; `current` marks the present result.

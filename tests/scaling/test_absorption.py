@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.absorbing_crystal import absorbing_crystal
+from support.absorbing_crystal import absorbing_crystal, path
 
 from dxdask.models.vectors import rotation_matrix
 from dxdask.scaling import ScalingParameters, scale
+from dxdask.scaling.absorption_surface import absorption_surface
 from dxdask.scaling.harmonics import mean_harmonics, n_harmonics
 from dxdask.scaling.variables import variables_of
 
@@ -36,6 +37,36 @@ def test_absorption_of_thirty_per_cent_is_corrected_to_one() -> None:
         errors[level] = scale_errors(data.scale, result.reflections["scale"], d).std()
     assert errors["auto"] < 0.01
     assert errors["none"] > 2 * errors["auto"]
+
+
+def test_the_absorption_surface_is_that_of_the_paths_in_the_crystal() -> None:
+    mu = 0.42
+    data, _ = absorbing_crystal(mu=mu)
+    result = scale(data.reflections, data.experiments, given(absorption="medium"))
+    rows = result.table("absorption").rows
+    assert [r["run"] for r in rows[:1]] == [data.experiments[0].run]
+    data_directions = variables_of(
+        data.reflections, slice(None), data.reflections["d"], data.experiments, directions=True
+    )
+    assert data_directions.scattered is not None
+    # where the rays are: elsewhere nothing determines it
+    v = -data_directions.scattered[data.reflections["experiment"] == 0][::20]
+    surface = absorption_surface(rows, v)[0]
+    true = -2 * mu * path(-v)
+    assert np.corrcoef(np.log(surface), true)[0, 1] > 0.95
+    # what depends on the rotation alone may be in the smooth scale as well
+    assert np.log(surface).std() == pytest.approx(true.std(), rel=0.3)
+
+
+def test_a_surface_of_one_harmonic_is_that_harmonic() -> None:
+    rows = [{"experiment": 3, "l": 1, "m": m, "coefficient": 0.1 * (m == 0)} for m in (-1, 0, 1)]
+    v = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.6, -0.8]])
+    found = absorption_surface(rows, v)
+    np.testing.assert_allclose(
+        np.log(found[3]), 0.1 * np.sqrt(3 / (4 * np.pi)) * v[:, 2], atol=1e-7
+    )
+    with pytest.raises(ValueError, match="harmonics"):
+        absorption_surface(rows[:2], v)
 
 
 @pytest.mark.parametrize("seed", [2, 3, 4])

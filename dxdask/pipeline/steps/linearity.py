@@ -25,7 +25,7 @@ def _linearity(integrated: StoredResult, names: list[str], given: Values) -> Ste
     from dxdask.analysis.linearity import NEEDED
 
     column = f"intensity_{given.linearity.intensity}"
-    columns = integrated.present([*NEEDED, "partiality", column, f"{column}_variance"])
+    columns = integrated.present([*NEEDED, "panel", "partiality", column, f"{column}_variance"])
     table, experiments = integrated.of_runs(names, columns)
     return linearity(table, experiments, given.linearity)
 
@@ -37,5 +37,6 @@ STEP = Step(
     build=one_task(_linearity, "integrate"),
     needs=("integrate",),
     optional=True,
+    version="2",
     example="i_over_sigma=3",
 )

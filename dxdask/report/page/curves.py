@@ -19,29 +19,34 @@ def by_run(
 ) -> list[Series]:
     """Return y against x of a table, one curve a run; none where no row has a y."""
     xs, ys = (tables.column(step, table, name) for name in (x, y))
-    runs = tables.texts(step, table, "run")
     if not np.isfinite(ys).any():
         return []
-    return [
-        Series(str(run), xs[runs == run], ys[runs == run], style) for run in dict.fromkeys(runs)
-    ]
+    rows: dict[str, list[int]] = {}
+    for i, row in enumerate(tables.rows(step, table)):
+        rows.setdefault(str(row.get("run")), []).append(i)
+    return [Series(run, xs[own], ys[own], style) for run, own in rows.items()]
 
 
 def of_images(
     run: NDArray[Any], image: NDArray[np.int64], values: NDArray[Any], names: Sequence[str]
 ) -> list[Series]:
     """Return the mean of values (n,) by image, one curve for each name that run (n,) counts."""
-    curves = []
-    for i, name in enumerate(names):
-        mine = run == i
-        if not mine.any():
-            continue
-        first = int(image[mine].min())
-        n = np.bincount(image[mine] - first)
-        sums = np.bincount(image[mine] - first, weights=values[mine])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            curves.append(Series(name, first + np.arange(len(n)), sums / n))
-    return curves
+    if not len(run):
+        return []
+    first, last = np.full((2, len(names)), [[image.max()], [image.min() - 1]])
+    np.minimum.at(first, run, image)
+    np.maximum.at(last, run, image)
+    ends = np.concatenate([[0], np.cumsum(np.maximum(last - first + 1, 0))])
+    place = (ends[:-1] - first)[run] + image
+    n = np.bincount(place, minlength=ends[-1])
+    sums = np.bincount(place, weights=values, minlength=ends[-1])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = sums / n
+    return [
+        Series(name, first[i] + np.arange(ends[i + 1] - ends[i]), mean[ends[i] : ends[i + 1]])
+        for i, name in enumerate(names)
+        if ends[i + 1] > ends[i]
+    ]
 
 
 def names_of(experiments: ExperimentList) -> list[str]:
@@ -67,7 +72,5 @@ def shells(title: str, y: str, series: Sequence[Series], **options: Any) -> list
 
 def stored(tables: StepTables, step: str, *names: str) -> list[Table]:
     """Return tables of a step as they are stored; those that are not there are left out."""
-    if step not in tables:
-        return []
-    found = {t.name: t for t in tables.store.tables(step)}
+    found = tables.tables(step)
     return [found[name] for name in names if name in found]

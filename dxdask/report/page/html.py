@@ -10,6 +10,7 @@ from typing import Any
 
 from dxdask.report.page.plots import Plot
 from dxdask.report.page.sections import Section
+from dxdask.report.palette import COLOURS
 from dxdask.tables import Table
 
 MOST_ROWS = 200
@@ -86,7 +87,7 @@ def page_html(
     data = json.dumps([plot.to_dict() for plot in plots], separators=(",", ":")).replace(
         "<", "\\u003c"
     )
-    found = list(sections)
+    found, colours = list(sections), ",".join(COLOURS)
     links = "".join(f'<a href="#{escape(n)}">{escape(t)}</a>' for n, t, _ in found)
     return "\n".join(
         [
@@ -97,7 +98,7 @@ def page_html(
             "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">",
             f"<title>{escape(title)}</title>",
             f"<style>{(own / 'page.css').read_text()}</style></head><body>",
-            f"<nav>{links}</nav><main><header>{heading}</header>",
+            f'<nav>{links}</nav><main data-colours="{colours}"><header>{heading}</header>',
             *(text for _, _, text in found),
             "</main>",
             f'<script type="application/json" id="plots">{data}</script>',

@@ -1,7 +1,7 @@
 // Plots of a dxdask report: lines, rectangles and grids on a canvas, moved, zoomed, hidden.
 "use strict";
 (() => {
-  const COLOURS = ["#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#777777", "#EE8866", "#332288", "#999933"];
+  const COLOURS = document.querySelector("main").dataset.colours.split(",");
   const KINDS = {u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array};
   const L = 58, T = 8, B = 40;
 
@@ -189,7 +189,7 @@
         const view = s.right ? this.rightView : this.view.slice(2);
         c.strokeStyle = c.fillStyle = s.colour;
         c.lineWidth = 1.3;
-        c.setLineDash(s.style === "dashed" ? [5, 4] : []);
+        c.setLineDash(s.style === "dashed" ? [5, 4] : i >= COLOURS.length ? [2, 2] : []);
         c.beginPath();
         let open = false, last = 0;
         for (let k = 0; k < s.x.length; k++) {

@@ -83,14 +83,14 @@ class Lines:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Boxes:
-    """Rectangles of a detector, coloured by a value each, with outlines of panels and arrows.
+    """Rectangles, by default of a detector, coloured by a value each; outlines, and arrows.
 
     Attributes
     ----------
     box : (m, 4) x0, x1, y0, y1, px of the frame. values : (m,), NaN is empty, by name: the page has
     a choice of them. outlines : (p, 4) of the panels. arrows : (k, 4) x, y, dx, dy, px of the
     frame; magnified as `note` says. labels : (k,) text at the arrows. diverging : colours on either
-    side of 0.
+    side of 0. x, y : texts, with units.
     """
 
     title: str
@@ -101,6 +101,8 @@ class Boxes:
     arrows: NDArray[Any] | None = None
     labels: Sequence[str] = field(default=())
     diverging: bool = True
+    x: str = "fast (px)"
+    y: str = "slow (px)"
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,8 +110,8 @@ class Boxes:
         return {
             "kind": "boxes",
             "title": self.title,
-            "x": "fast (px)",
-            "y": "slow (px)",
+            "x": self.x,
+            "y": self.y,
             "unit": self.unit,
             "box": encoded(self.box),
             "values": {name: encoded(v) for name, v in self.values.items()},

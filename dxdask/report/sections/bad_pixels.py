@@ -23,7 +23,7 @@ def make(tables: StepTables) -> Section | None:
                     places.setdefault(str(row.get("reason")), set()).add(at)
     if not places:
         return Section(lines=["no bad pixel was found besides those of the mask"])
-    height, width = tables.store.run_experiment(tables.store.runs[0]).detector.frame_shape
+    height, width = tables.run_experiment(tables.runs[0]).detector.frame_shape
     series = [
         Series(f"{reason} ({len(found)})", *_points(found), "points")
         for reason, found in places.items()
@@ -41,7 +41,7 @@ def make(tables: StepTables) -> Section | None:
 
 
 def _offset(tables: StepTables, panel: int) -> tuple[int, int]:
-    panels = tables.store.run_experiment(tables.store.runs[0]).detector.panels
+    panels = tables.run_experiment(tables.runs[0]).detector.panels
     x, y = panels[min(panel, len(panels) - 1)].offset
     return int(x), int(y)
 

@@ -13,7 +13,7 @@ from dxdask.report.step_tables import StepTables
 
 def make(tables: StepTables) -> Section | None:
     """Return statistics of the observations of each image."""
-    found = deviations(tables)
+    found = tables.once(deviations)
     if found is None:
         return None
     names = ["experiment", "z_cal", "intensity", "intensity_variance"]

@@ -30,7 +30,7 @@ def make(tables: StepTables) -> Section:
             Lines(title="Variance of normalised deviations", x="mean intensity", y="variance",
                   series=curves, log_x=True)
         )  # fmt: skip
-    found = deviations(tables)
+    found = tables.once(deviations)
     if found is not None and np.isfinite(found.z).sum() > 10:
         plots += _probability(found.z[np.isfinite(found.z)])
         good = np.isfinite(found.z) & (found.mean > 0)

@@ -15,7 +15,7 @@ MOST_RUNS = 12
 
 def make(tables: StepTables) -> Section | None:
     """Return the number of each fate, in all and by run, which add up to the totals."""
-    rows = sum_rows(tables.store)
+    rows = sum_rows(tables.store, tables.columns)
     if not rows:
         return None
     runs = list(dict.fromkeys(row["run"] for row in rows))

@@ -42,7 +42,7 @@ def make(tables: StepTables) -> Section:
                 if np.isfinite(values[mine]).any():
                     curves.append(Series(label, middle, values[mine]))
         plots += shells(f"{title} by resolution", y, curves, log_y=title == "I/sigma")
-    return Section(plots=plots, tables=tables.store.tables("merge"))
+    return Section(plots=plots, tables=list(tables.tables("merge").values()))
 
 
 def _numbers(value: object) -> bool:

@@ -16,7 +16,7 @@ N_BINS = 80
 
 def make(tables: StepTables) -> Section:
     """Return the histograms: each value of the low ones, and bins of equal ratio of all."""
-    arrays = tables.store.arrays("histogram", ["bin_centres", "histogram"])
+    arrays = tables.arrays("histogram", "bin_centres", "histogram")
     centres, counts = arrays["bin_centres"], arrays["histogram"]
     runs = tables.texts("histogram", "runs", "run")
     low = centres <= LOW

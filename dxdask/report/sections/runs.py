@@ -19,10 +19,11 @@ _SHOWN = (
 def make(tables: StepTables) -> Section:
     """Return what was processed, and with what parameters."""
     rows = [{k: _text(row[k]) for k in _SHOWN} for row in run_rows(tables.store)]
+    default = _defaults(tables)
     parameters = [
         {"step": step, "parameter": name, "value": str(value)}
         for step in tables.steps()
-        for name, value in _changed(tables, step)
+        for name, value in _changed(tables, step, default)
     ]
     lines = [] if rows else ["the store has no runs; import some: dxdask import FILES -o STORE"]
     versions = tables.store.attributes.get("versions", {})
@@ -40,16 +41,22 @@ def _text(value: Any) -> Any:
     return ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else value
 
 
-def _changed(tables: StepTables, step: str) -> Iterator[tuple[str, Any]]:
-    """Yield the parameters of a step that differ from their defaults."""
-    from dxdask.errors import DxdaskError
-    from dxdask.pipeline.step_parameters import step_parameters
+def _defaults(tables: StepTables) -> dict[str, Any]:
+    """Return the parameters of all steps of the kind of the runs, at default."""
+    from dxdask.pipeline.inputs import kind_of
+    from dxdask.pipeline.steps import parameters_of_kind
 
+    if not tables.steps() or not tables.runs:
+        return {}
+    kind = kind_of(tables.run_experiment(tables.runs[0]))
+    return dict(_flat(parameters_of_kind(kind)().model_dump(mode="json")))
+
+
+def _changed(
+    tables: StepTables, step: str, default: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters of a step that differ from their defaults."""
     stored = dict(_flat(tables.store.step_attributes(step).get("parameters", {})))
-    try:
-        default = dict(_flat(step_parameters(step, tables.store.path)[0].model_dump(mode="json")))
-    except DxdaskError:  # of a step that is declared elsewhere
-        default = {}
     for name, value in stored.items():
         if name not in default or default[name] != value:
             yield name, value

@@ -13,6 +13,8 @@ from dxdask.report.sections.detector import bins
 from dxdask.report.step_tables import StepTables
 
 _NEEDED = ("experiment", "panel", "flags", "x_cal", "y_cal", "z_cal", "d", "scale")
+_ELSEWHERE = ("error_model", "error_model_bins", "absorption", "validation", "delta_cc_half")
+"""Tables that other sections show."""
 
 
 def make(tables: StepTables) -> Section:
@@ -24,7 +26,7 @@ def make(tables: StepTables) -> Section:
     bs = [Series(k, n, tables.column("scale", "runs", k), "points") for k in ("b_min", "b_max")]
     if any(np.isfinite(s.y).any() for s in bs):
         plots.append(Lines(title="Least and largest B of the runs", x="run", y="B (Å²)", series=bs))
-    named = [t for t in tables.store.tables("scale") if not t.name.startswith("error_model")]
+    named = [t for t in tables.tables("scale").values() if t.name not in _ELSEWHERE]
     return Section(plots=plots, tables=named)
 
 

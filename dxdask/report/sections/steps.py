@@ -15,19 +15,20 @@ def make(tables: StepTables) -> Section:
     rows = []
     for step in tables.steps():
         found = tables.store.step_attributes(step)
-        seconds = found.get("seconds", {})
+        seconds, memory = found.get("seconds", {}), found.get("peak_memory")
         rows.append(
             {
                 "step": step,
                 "reflections": found.get("n_reflections"),
                 **{f"{name} (s)": float(value) for name, value in sorted(seconds.items())},
+                "peak memory (GB)": None if memory is None else memory / 1e9,
                 "at": str(found.get("created", ""))[:19],
                 "state": stale.get(step, "complete"),
             }
         )
     keys = list(dict.fromkeys(k for row in rows for k in row))
     rows = [{k: row.get(k) for k in keys} for row in rows]
-    problems = tables.store.show()["problems"]
+    problems = tables.store.problem_rows()
     return Section(
         tables=[
             Table(name="steps", title="Steps", rows=rows),

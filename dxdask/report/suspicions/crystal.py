@@ -1,0 +1,97 @@
+"""Cells that differ, or are not those of their space group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gemmi
+import numpy as np
+
+from dxdask.columns import Flag, has_flag
+from dxdask.report.step_tables import StepTables
+from dxdask.report.suspicions.suspicion import Suspicion
+
+CELL = 0.01  # relative difference of cells
+FEWEST = 50  # reflections of a run for a lattice without symmetry
+
+
+def suspicious_crystals(tables: StepTables) -> Iterator[Suspicion]:
+    """Yield what is suspicious of crystals."""
+    yield from _cell(tables)
+
+
+def _cell(tables: StepTables) -> Iterator[Suspicion]:
+    found = _volumes(tables, "refine") or _volumes(tables, "index")
+    if not found:
+        return
+    lengths = [float(np.cbrt(v)) for v in found]
+    if max(lengths) / min(lengths) - 1 > CELL:
+        spread = 100 * (max(lengths) / min(lengths) - 1)
+        yield Suspicion(
+            f"the cells of the runs differ by {spread:.1f} % in length",
+            "check that all runs are of one crystal form and have the same distance",
+            "crystals",
+        )
+    start = _volumes(tables, "index")
+    change = float(np.cbrt(np.median(found) / np.median(start))) - 1 if start else 0.0
+    if abs(change) > CELL:
+        yield Suspicion(
+            f"refinement changed the cell by {100 * change:+.1f} % in length",
+            "check distance and wavelength of the header",
+            "crystals",
+        )
+    given = tables.store.step_attributes("index")["parameters"].get("indexing", {})
+    cell = given.get("known_symmetry", {}).get("unit_cell")
+    if cell:
+        ratio = float(np.cbrt(np.median(found) / gemmi.UnitCell(*map(float, cell)).volume)) - 1
+        # of another setting the volume is a multiple
+        if CELL < abs(ratio) < 0.1:
+            yield Suspicion(
+                f"the cell is {100 * ratio:+.1f} % off the one given, in length",
+                "check distance, wavelength and the cell given",
+                "crystals",
+            )
+    yield from _metric(tables)
+
+
+def _metric(tables: StepTables) -> Iterator[Suspicion]:
+    """Compare the cell with that of a lattice without symmetry through the same spots."""
+    # points of the reciprocal lattice are those of the models of index
+    step = "index" if tables.rows("index", "crystals") else ""
+    try:
+        table = tables.columns(step, ["experiment", "hkl", "rlp", "flags"])
+        experiments = tables.experiments(step)
+    except (KeyError, ValueError, OSError):  # of stills, whose spots are kept otherwise
+        return
+    if not {"hkl", "rlp"} <= set(table):
+        return
+    good = has_flag(table, Flag.USED_IN_REFINEMENT)
+    worst, where = 0.0, ""
+    rows = np.flatnonzero(good)
+    rows = rows[np.argsort(table["experiment"][rows], kind="stable")]
+    ends = np.searchsorted(table["experiment"][rows], np.arange(len(experiments) + 1))
+    for experiment, first, last in zip(experiments, ends[:-1], ends[1:], strict=True):
+        mine = rows[first:last]
+        if experiment.crystal is None or len(mine) < FEWEST:
+            continue
+        hkl = table["hkl"][mine].astype(float)
+        solution, _, rank, _ = np.linalg.lstsq(hkl, table["rlp"][mine], rcond=None)
+        if rank < 3:
+            continue
+        free = np.sqrt(np.diag(np.linalg.inv(solution @ solution.T)))
+        off = np.abs(free / np.array(experiment.crystal.unit_cell[:3]) - 1)
+        if off.max() > worst:
+            worst, where = float(off.max()), f"{'abc'[int(off.argmax())]} of {experiment.run}"
+    if worst > CELL:
+        yield Suspicion(
+            f"without symmetry {where} would be {100 * worst:.1f} % off the lattice's: the space "
+            "group or the geometry is wrong",
+            "try the settings with dxdask refine_bravais_settings STORE, without space_group",
+            "crystals",
+        )
+
+
+def _volumes(tables: StepTables, step: str) -> list[float]:
+    names = ("a", "b", "c", "alpha", "beta", "gamma")
+    rows = tables.rows(step, "crystals")
+    return [gemmi.UnitCell(*(float(row[n]) for n in names)).volume for row in rows]
