@@ -84,7 +84,7 @@ class JobRecord:
         self._thread = threading.Thread(target=self._renew, name="job-record", daemon=True)
 
     def update(self, label: str, done: int, total: int, doing: str) -> None:
-        """Take the progress of a computation; it is written when the record is renewed."""
+        """Set the progress of a computation; it is written when the record is renewed."""
         begun = self._job.begun if label == self._job.label else time.time()
         self._job = replace(
             self._job, label=label, begun=begun, done=done, total=total, doing=doing
@@ -117,7 +117,7 @@ _records: list[JobRecord] = []
 
 @contextmanager
 def recorded(store: Path, command: str, log: Path) -> Iterator[None]:
-    """Keep a record of this job in the context, of what `report` is told."""
+    """Keep a record of this job in the context, with the progress that `report` is given."""
     for path, job in _found(store):
         if not _is_running(path, job):
             with suppress(OSError):
@@ -131,7 +131,7 @@ def recorded(store: Path, command: str, log: Path) -> Iterator[None]:
 
 
 def report(label: str, done: int, total: int, doing: str) -> None:
-    """Tell the record of this process, if there is one, how far a computation is."""
+    """Update the record of this process, if there is one, with the progress of a computation."""
     for record in _records:
         record.update(label, done, total, doing)
 

@@ -21,7 +21,7 @@ BAR = 24
 
 @contextmanager
 def bar(label: str, stream: TextIO | None = None) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield `show(done, total, doing)`, which draws a bar on a terminal and tells the job's record.
+    """Yield `show(done, total, doing)`, which draws a bar and updates the job's record.
 
     stream : the terminal; None: stderr, if it is one.
     """

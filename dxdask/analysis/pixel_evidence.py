@@ -131,7 +131,8 @@ def combine_panel_evidence(parts: Sequence[PanelEvidence]) -> PanelEvidence:
     for part in parts:
         counts += part.counts
         factor = finest // part.parts
-        total += part.total * factor
+        # without a temporary array where the units are the same
+        total += part.total if factor == 1 else part.total * factor
         _join_constants(_finer(part.constant, factor), constant)
     return PanelEvidence(n_images, counts, total, constant, finest)
 

@@ -6,6 +6,7 @@ parameters : its parameters.
 sweep : reflections of one sweep.
 candidates, lattice_rows, absences : lattice points that may cross the Ewald sphere during a scan.
 crossings, varying, one_crossing : angles at which they cross, of a static or a varying crystal.
+varying_beam : beams that vary, as crystals that do.
 recorded, rays : positions on the panels.
 stills : lattice points near the Ewald sphere of a still.
 """

@@ -31,6 +31,7 @@ LEAST_GAIN = 30.0
 LARGEST_CHI2 = 3.0
 """Of the bins: above, no response explains the ratios."""
 FEWEST_PIXELS = 2000
+_FEWEST_BESIDE = 500  # pairs with both counts below a threshold, and above it
 _NEAR = 6
 _STARTS = 2  # thresholds that are refined
 _BEST, _EQUAL = 4, 9.0  # thresholds of nearly the least chi square, and how nearly
@@ -120,6 +121,12 @@ def _near(cut: float, width: float, recorded: Floats) -> Floats:
 
 
 def _at_cut(data: PairedCounts, start: Law, cut: float) -> tuple[float, Law]:
+    """Return chi square and law of a threshold; infinite where too few pixels are on one side.
+
+    Ratios of pixels on one side alone do not depend on the factor.
+    """
+    if min(np.count_nonzero(data.high < cut), np.count_nonzero(data.low >= cut)) < _FEWEST_BESIDE:
+        return np.inf, start
     law = solved(data, start._replace(cut=float(cut), u=1.0, v=0.0), free=True)
     if not LEAST_SLOPE < law.u < 1.0 / LEAST_SLOPE:
         return np.inf, start

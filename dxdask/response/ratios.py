@@ -218,5 +218,5 @@ def scatter_of(data: PairedCounts, law: Law) -> float:
     """Return the scatter that explains the mean of e^2 within bins."""
     bins, e, variance, total = binned(data, law._replace(scatter=0.0))
     mean = np.bincount(bins, e) / np.maximum(np.bincount(bins), 1)
-    left = ((e - mean[bins]) ** 2 - variance).sum() / (total**2).sum()
-    return float(np.sqrt(max(left, 0.0)))
+    left = ((e - mean[bins]) ** 2 - variance).sum()
+    return float(np.sqrt(left / (total**2).sum())) if left > 0.0 else 0.0

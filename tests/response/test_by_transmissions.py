@@ -182,3 +182,12 @@ def test_frames_of_factors_below_one_keep_large_counts() -> None:
     real = frame_in_photons(np.array([[99.5, 100.25]], np.float32), law)
     assert real.dtype == np.float32
     np.testing.assert_allclose(real, [[99.5, 100.5]])
+
+
+def test_pixels_on_one_side_of_the_threshold_give_no_response() -> None:
+    """Their ratios do not depend on the factor, which may come out as anything."""
+    found = runs(DetectorResponse(threshold=10, factor=2.0, offset=0.0))
+    counts = counts_of_runs(list(found), found.__getitem__)
+    fit = fit_by_transmissions(counts.select(counts.low >= 25))
+    assert fit.response is None
+    assert fit.reason

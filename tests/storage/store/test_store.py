@@ -139,7 +139,7 @@ def test_a_store_shows_itself(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     assert "runs: none" in repr(store)
     write_run(store, "run1", frames())
-    store.write_step("index", result(), seconds={"total": 1.25})
+    store.write_step("index", result(), seconds={"wall": 1.25})
     for text in (repr(store), store._repr_html_()):
         for word in ("run1", "5 x 7", "uint16", "index", "40", "1.2"):
             assert word in text
