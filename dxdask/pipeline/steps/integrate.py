@@ -99,6 +99,7 @@ def _models(refined: StoredResult, spots: StoredResult, run: str, given: Values)
 def combine(inputs: CombineInputs) -> StepResult:
     """Return tables and messages of all runs; models that runs share stay shared."""
     from dxdask.integration.result import combine_reports
+    from dxdask.models import ExperimentList
 
     refined = inputs.needs["refine"].experiments()
     made = {r.experiments.runs[0]: list(r.experiments) for r in inputs.results}
@@ -115,7 +116,8 @@ def combine(inputs: CombineInputs) -> StepResult:
             crystals.append(new.crystal)
         members.append(replace(m, profile=new.profile, crystal=place))
     models = replace(refined, members=tuple(members), crystals=tuple(crystals))
-    return combine_reports(inputs.results, models)
+    # without the crystals that others, which vary along the scan, took the place of
+    return combine_reports(inputs.results, ExperimentList.of(list(models)))
 
 
 STEP = Step(
