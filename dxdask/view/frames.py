@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.errors import InputError
+from dxdask.models import Experiment
 from dxdask.storage.store.store import Store
 from dxdask.view.binning import add_image, maxima, no_count
 
@@ -73,10 +74,28 @@ class Frames:
     def __init__(self, path: Path, branch: str, cache: float) -> None:
         self.path, self.branch = path, branch
         self._cache = Cache(cache)
+        self._experiment: tuple[str, Experiment] | None = None
 
     def store(self, *, write: bool = False) -> Store:
         """Return the store as it is now, opened to read, or to read and write."""
         return Store.open(self.path, mode="r+" if write else "r", branch=self.branch)
+
+    def experiment(self, run: str) -> Experiment:
+        """Return the models of a run as imported; those of the last run are held.
+
+        A picture of many panels asks for them once a panel.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no such run.
+        """
+        store = self.store()
+        run_id = str(store.run_attributes(run)["id"])
+        held = self._experiment
+        if held is None or held[0] != run_id:
+            held = self._experiment = run_id, store.run_experiment(run)
+        return held[1]
 
     def image(self, shown: Shown) -> NDArray[Any]:
         """Return the image (slow, fast), of counts as they were recorded.

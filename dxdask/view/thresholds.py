@@ -46,7 +46,7 @@ def picture_of(
         ThresholdParameters(), parse([f"{name}={value}" for name, value in given.items()])
     )
     store = viewer.frames.store()
-    experiment = store.run_experiment(shown.run)
+    experiment = viewer.frames.experiment(shown.run)
     frame = viewer.frames.image(shown)
     if not 0 <= panel < len(experiment.detector):
         raise InputError(f"panel={panel}: there are panels 0 to {len(experiment.detector) - 1}")

@@ -8,6 +8,7 @@ from support.viewer import Viewing
 
 from dxdask.storage.store.store import Store
 from dxdask.view.binning import maxima
+from dxdask.view.frames import Frames
 
 RUN = "tiny_2"
 
@@ -88,3 +89,10 @@ def test_panels_in_the_laboratory_keep_their_distances(viewer: Viewing, processe
     np.testing.assert_allclose(
         np.linalg.norm(np.array(place) - place[0], axis=1), away, rtol=1e-3, atol=1e-6
     )
+
+
+def test_models_of_the_last_run_are_held(processed: Store) -> None:
+    held = Frames(processed.path, processed.branch, 1e6)
+    assert held.experiment(RUN) is held.experiment(RUN)
+    assert held.experiment(RUN) == processed.run_experiment(RUN)
+    assert held.experiment("tiny_3") == processed.run_experiment("tiny_3")
