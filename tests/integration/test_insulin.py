@@ -130,7 +130,9 @@ def test_widths_estimated_from_strong_spots_are_those_of_dials(shared):
     found = find_spots(frames, part, mask, SpotfinderParameters())
     spots, arrays = index_by(part, found.reflections), found.arrays
     assert has_flag(spots, Flag.INDEXED).mean() > 0.95
-    new = estimate_profile(spots, arrays, ExperimentList.of([part]), IntegrationParameters())[0]
+    # with one width along the rotation for all d, as DIALS has it
+    kabsch = IntegrationParameters.model_validate({"profile": {"rlp_radius": 0.0}})
+    new = estimate_profile(spots, arrays, ExperimentList.of([part]), kabsch)[0]
     np.testing.assert_allclose(new.profile.sigma_b, e.profile.sigma_b, rtol=0.03)
     np.testing.assert_allclose(new.profile.sigma_m, e.profile.sigma_m, rtol=0.03)
 
