@@ -9,7 +9,7 @@ import gemmi
 import numpy as np
 
 from dxdask.errors import InputError
-from dxdask.ledger.sums import reflections_of, spots_of
+from dxdask.ledger.sums import RowsOfStep, reflections_of, spots_of
 from dxdask.models.symmetry import asu_indices, is_absent
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
@@ -40,7 +40,7 @@ def observation_rows(
     if len(hkl) != 3:
         raise InputError(f"hkl={','.join(map(str, hkl))} is no Miller index; give hkl=H,K,L")
     spots, predicted = spots_of(store), reflections_of(store)
-    steps = [found[0] for found in (predicted, spots) if found is not None]
+    steps = [found.step for found in (predicted, spots) if found is not None]
     step = next((s for s in steps if "hkl" in store.manifest(s).columns), None)
     if step is None:
         raise InputError(f"{store.path} has no Miller indices; run: dxdask index {store.path}")
@@ -53,10 +53,10 @@ def observation_rows(
         lines.append("it is systematically absent")
     tables = []
     for what, found, z in (("spots", spots, "z"), ("observations", predicted, "z_cal")):
-        if found is None or "hkl" not in store.manifest(found[0]).columns:
+        if found is None or "hkl" not in store.manifest(found.step).columns:
             continue
         rows = _rows(store, found, z, target, group, run, indexed=what == "spots")
-        title = f"{len(rows)} {what} of it and its equivalents, by {found[0]}"
+        title = f"{len(rows)} {what} of it and its equivalents, by {found.step}"
         tables.append(Table(name=what, title=title, rows=rows, headings=_HEADINGS))
         if not rows and what == "observations":
             lines.append(_not_predicted(store, found[0], target, group))
@@ -72,10 +72,10 @@ def _group(store: Store, step: str) -> gemmi.SpaceGroup:
 
 
 def _rows(
-    store: Store, found: Any, z: str, target: np.ndarray, group: gemmi.SpaceGroup,
+    store: Store, found: RowsOfStep, z: str, target: np.ndarray, group: gemmi.SpaceGroup,
     run: str | None, *, indexed: bool,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    step, runs, fates = found
+    step, fates = found.step, found.fates
     there = store.manifest(step).columns
     table = store.columns(step, ["hkl"])
     if run is not None and run not in store.runs:
@@ -85,7 +85,7 @@ def _rows(
     if indexed:
         mine &= table["hkl"].any(axis=1)
     if run is not None:
-        mine &= runs == run
+        mine &= found.of_run(run)
     rows = np.flatnonzero(mine)
     suffix = "_cal" if z == "z_cal" and "x_cal" in there else ""
     z = z if z in there else "z"
@@ -96,7 +96,7 @@ def _rows(
         fate, reason = fates.of(i)
         row = {
             "row": i,
-            "run": str(runs[i]),
+            "run": found.run(i),
             "image": int(np.floor(columns[z][i])) + 1,
             "fate": fate,
             "reason": reason,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.columns import Reflections
 from dxdask.ledger.fates import Fates, reflection_fates, spot_fates
 from dxdask.ledger.frames import ReadColumns, frame_rows
@@ -17,6 +19,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SPOT_STEPS = ("refine", "index", "find_spots")
+
+
+class RowsOfStep(NamedTuple):
+    """Rows of a step: their runs, as indices (n,) of names, and their fates."""
+
+    step: str
+    names: tuple[str, ...]
+    runs: NDArray[np.int64]
+    fates: Fates
+
+    def run(self, row: int) -> str:
+        """Return the run of a row."""
+        return self.names[int(self.runs[row])]
+
+    def of_run(self, run: str) -> Mask:
+        """Return the rows (n,) of a run."""
+        if run not in self.names:
+            return np.zeros(len(self.runs), dtype=np.bool_)
+        return np.asarray(self.runs == self.names.index(run))
 
 
 def ledger(
@@ -63,15 +84,15 @@ def ledger(
     found = spots_of(own) if each == "spot" else reflections_of(own)
     if found is None:
         return pd.DataFrame(columns=["step", "run", "row", "fate", "reason"])
-    step, run, fates = found
-    names = np.array(fates.names, dtype=np.str_).reshape(-1, 2)
+    names = np.array(found.fates.names, dtype=np.str_).reshape(-1, 2)
+    code = found.fates.code
     return pd.DataFrame(
         {
-            "step": step,
-            "run": np.array(own.experiments(step).runs, dtype=np.str_)[run],
-            "row": np.arange(len(run)),
-            "fate": names[fates.code, 0],
-            "reason": names[fates.code, 1],
+            "step": found.step,
+            "run": np.array(found.names, dtype=np.str_)[found.runs],
+            "row": np.arange(len(found.runs)),
+            "fate": names[code, 0],
+            "reason": names[code, 1],
         }
     )
 
@@ -90,34 +111,29 @@ def sum_rows(store: Store, columns: ReadColumns | None = None) -> list[dict[str,
     ):
         if found is None:
             continue
-        step, run, fates = found
-        names, size = store.experiments(step).runs, len(fates.names)
-        n = np.bincount(run * size + fates.code, minlength=len(names) * size)
+        fates, size = found.fates, len(found.fates.names)
+        n = np.bincount(found.runs * size + fates.code, minlength=len(found.names) * size)
         rows += [
             {"what": what, "run": name, "fate": fate, "reason": reason, "n": k}
-            for name, own in zip(names, n.reshape(-1, size).tolist(), strict=True)
+            for name, own in zip(found.names, n.reshape(-1, size).tolist(), strict=True)
             for (fate, reason), k in zip(fates.names, own, strict=True)
             if k
         ]
     return rows
 
 
-def spots_of(
-    store: Store, columns: ReadColumns | None = None
-) -> tuple[str, np.ndarray, Fates] | None:
-    """Return the last step that has the spots, the run (n,) of each as its index, and fates."""
+def spots_of(store: Store, columns: ReadColumns | None = None) -> RowsOfStep | None:
+    """Return the spots of the last step that has them."""
     step = next((s for s in _SPOT_STEPS if store.has_step(s) and _has(store, s, "flags")), None)
     if step is None:
         return None
     table = (columns or store.columns)(step, _present(store, step, ("experiment", "flags", "fate")))
     fates = spot_fates(table, indexed=step != "find_spots", refined=step == "refine")
-    return step, _runs(store, step, table), fates
+    return _rows_of(store, step, table, fates)
 
 
-def reflections_of(
-    store: Store, columns: ReadColumns | None = None
-) -> tuple[str, np.ndarray, Fates] | None:
-    """Return the last step that has the predicted reflections, indices of their runs, and fates."""
+def reflections_of(store: Store, columns: ReadColumns | None = None) -> RowsOfStep | None:
+    """Return the predicted reflections of the last step that has them."""
     step = next(
         (s for s in ("scale", "integrate") if store.has_step(s) and _has(store, s, "flags")), None
     )
@@ -130,7 +146,7 @@ def reflections_of(
         given = store.step_attributes("scale").get("parameters", {})
         cut = given.get("scaling", {}).get("cut_data", {})
     fates = reflection_fates(table, cut, merged=step == "scale" and store.has_step("merge"))
-    return step, _runs(store, step, table), fates
+    return _rows_of(store, step, table, fates)
 
 
 def _has(store: Store, step: str, column: str) -> bool:
@@ -141,8 +157,9 @@ def _present(store: Store, step: str, names: tuple[str, ...]) -> list[str]:
     return [n for n in names if _has(store, step, n)]
 
 
-def _runs(store: Store, step: str, table: Reflections) -> np.ndarray:
-    of_experiment = store.experiments(step).run_indices
-    if not len(of_experiment):
-        return np.zeros(0, dtype=np.int64)
-    return np.asarray(of_experiment[table["experiment"]], dtype=np.int64)
+def _rows_of(store: Store, step: str, table: Reflections, fates: Fates) -> RowsOfStep:
+    experiments = store.experiments(step)
+    runs = np.zeros(0, dtype=np.int64)
+    if len(experiments):
+        runs = experiments.run_indices[table["experiment"]]
+    return RowsOfStep(step, experiments.runs, runs, fates)

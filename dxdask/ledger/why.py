@@ -100,10 +100,10 @@ def _frame(store: Store, run: str, image: int) -> Explanation:
     ):
         if found is None:
             continue
-        step, runs, fates = found
+        step, fates = found.step, found.fates
         there = store.manifest(step).columns
         z = store.columns(step, [column if column in there else "z"])
-        mine = (runs == run) & (np.floor(next(iter(z.values()))).astype(np.int64) + 1 == image)
+        mine = found.of_run(run) & (np.floor(next(iter(z.values()))).astype(np.int64) + 1 == image)
         counts = np.bincount(fates.code[mine], minlength=len(fates.names))
         rows_of = [
             {"fate": fate, "reason": why_not, "n": int(n)}
@@ -136,11 +136,11 @@ def _spot(store: Store, row: int) -> Explanation:
     found = spots_of(store)
     if found is None:
         raise InputError(f"{store.path} has no spots; run: dxdask find_spots {store.path}")
-    step, runs, fates = found
-    if not 0 <= row < len(runs):
-        raise InputError(f"there is no spot {row}; the rows are 0 to {len(runs) - 1}")
-    fate, reason = fates.of(row)
-    lines = [f"spot {row} of {runs[row]}: {fate}{f': {reason}' if reason else ''}, by {step}"]
+    step = found.step
+    if not 0 <= row < len(found.runs):
+        raise InputError(f"there is no spot {row}; the rows are 0 to {len(found.runs) - 1}")
+    fate, reason = found.fates.of(row)
+    lines = [f"spot {row} of {found.run(row)}: {fate}{f': {reason}' if reason else ''}, by {step}"]
     wanted = (
         "panel", "x", "y", "z", "n_pixels", "peak", "intensity_sum", "hkl", "x_cal", "y_cal",
         "z_cal", "d",

@@ -40,9 +40,9 @@ def explanation(store: Store, run: str, image: int, hkl: str) -> dict[str, Any]:
     tables = []
     for table in found.tables:
         rows = [dict(row) for row in table.rows]
-        step = SOURCES.get(table.name, lambda _: None)(store)
-        if step is not None and rows and "row" in rows[0]:
-            panel = store.columns(step[0], ["panel"])["panel"]
+        source = SOURCES.get(table.name, lambda _: None)(store)
+        if source is not None and rows and "row" in rows[0]:
+            panel = store.columns(source.step, ["panel"])["panel"]
             rows = [row | {"panel": int(panel[row["row"]])} for row in rows]
         tables.append({"title": table.title, "rows": rows})
     return {"lines": list(found.lines), "tables": tables}

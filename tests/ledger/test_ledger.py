@@ -104,6 +104,27 @@ def test_a_reflection_that_was_not_predicted(processed: Store) -> None:
     assert any("systematically absent" in line for line in lines)
 
 
+def test_runs_are_named(processed: Store) -> None:
+    """Of observations, of the spots of a frame, and of one spot."""
+    strong = processed.columns("merge", ["hkl", "intensity"])
+    hkl = tuple(strong["hkl"][np.argmax(strong["intensity"])].tolist())
+    every = {t.name: t for t in dxdask.why(processed, hkl=hkl).tables}
+    for name in ("spots", "observations"):
+        assert every[name].rows
+        assert {row["run"] for row in every[name].rows} <= set(processed.runs)
+    alone = {t.name: t for t in dxdask.why(processed, hkl=hkl, run="tiny_2").tables}
+    assert {row["run"] for row in alone["observations"].rows} == {"tiny_2"}
+    each = dxdask.ledger(processed, each="spot")
+    assert set(each["run"]) == set(processed.runs)
+    z = processed.columns(each["step"][0], ["z"])["z"]
+    there = int(((each["run"] == "tiny_2") & (np.floor(z) == 8)).sum())
+    frame = {t.name: t for t in dxdask.why(processed, "tiny_2", 9).tables}
+    assert there > 10
+    assert sum(row["n"] for row in frame["spots"].rows) == there
+    row = int(each.index[each["run"] == "tiny_3"][0])
+    assert f"spot {row} of tiny_3" in dxdask.why(processed, spot=row).lines[0]
+
+
 def test_a_spot(processed: Store) -> None:
     each = dxdask.ledger(processed, each="spot")
     row = int(np.flatnonzero(each["fate"] == "used in refinement")[0])
