@@ -76,6 +76,7 @@ def test_the_radius_of_lattice_points_is_found(radius):
     assert (one.sigma_m > 1.1 * sigma_m) == (radius > 0)
 
 
+@pytest.mark.jit
 def test_reflections_near_the_beam_are_integrated_whole():
     """Foregrounds are as long as the reflections at each d; with one width, low orders are cut."""
     made = experiment(
