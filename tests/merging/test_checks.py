@@ -18,6 +18,8 @@ from dxdask.models.symmetry import pack
 from dxdask.pipeline.processing import isa_of
 from dxdask.scaling import scale
 
+pytestmark = pytest.mark.jit
+
 
 @pytest.fixture(scope="module")
 def scaled() -> MadeUp:
