@@ -147,7 +147,8 @@ def _summary(columns: list[dict[str, Any]]) -> Table:
         "inner": ("InnerShell", ""),
         "outer": ("OuterShell", ""),
     }
-    return Table(name="summary", title="Summary of merging", rows=rows, headings=headings)
+    title = "Merging statistics of the inner and outer shell"
+    return Table(name="summary", title=title, rows=rows, headings=headings)
 
 
 def _top_r_merge(merged: MergedIntensities, deviation: Floats, observed: Observed) -> float | None:

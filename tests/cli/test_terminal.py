@@ -121,7 +121,7 @@ def test_a_file_gets_all_while_the_terminal_has_the_bar(
 def test_what_a_step_shows(piped: list[str]) -> None:
     text = "\n".join(piped)
     for pattern in (
-        r"Extracted \d+ spots", "RMSDs by experiment", "Error model", "Summary of merging",
+        r"Extracted \d+ spots", "RMSDs by experiment", "Error model", "Merging statistics",
         r"^Found:", r"  merged +\d+ observations",
     ):  # fmt: skip
         assert re.search(pattern, text, re.MULTILINE), pattern
