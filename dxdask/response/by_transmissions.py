@@ -77,13 +77,16 @@ def fit_by_transmissions(data: PairedCounts) -> TransmissionFit:
     if n < FEWEST_PIXELS:
         return TransmissionFit(None, n, reason=f"{n} pixels in common are too few")
     linear = linear_law(data)
-    tried = sorted((_at_cut(data, linear, c) for c in _cuts(data)), key=lambda f: f[0])
-    if not np.isfinite(tried[0][0]):
+    cuts = [c for c in _cuts(data) if _has_both_sides(data, c)]
+    tried = sorted((_at_cut(data, linear, c) for c in cuts), key=lambda f: f[0])
+    if not tried or not np.isfinite(tried[0][0]):
         return TransmissionFit(None, n, reason="no threshold and factor can be fitted")
     recorded = np.unique(np.concatenate([data.low, data.high]))
     for width in (_RATIO, _RATIO ** (1.0 / _NEAR)):
-        cuts = np.concatenate([_near(f[1].cut, width, recorded) for f in tried[:_STARTS]])
-        tried = sorted((_at_cut(data, tried[0][1], c) for c in np.unique(cuts)), key=lambda f: f[0])
+        near = np.concatenate([_near(f[1].cut, width, recorded) for f in tried[:_STARTS]])
+        cuts = [c for c in np.unique(near) if _has_both_sides(data, c)]
+        more = sorted((_at_cut(data, tried[0][1], c) for c in cuts), key=lambda f: f[0])
+        tried = more or tried
     law = tried[0][1]
     others = [f[1].cut for f in tried[:_BEST] if f[0] < tried[0][0] + _EQUAL]
     law = _unique(data, law)
@@ -120,13 +123,16 @@ def _near(cut: float, width: float, recorded: Floats) -> Floats:
     return np.unique(recorded[at])
 
 
-def _at_cut(data: PairedCounts, start: Law, cut: float) -> tuple[float, Law]:
-    """Return chi square and law of a threshold; infinite where too few pixels are on one side.
+def _has_both_sides(data: PairedCounts, cut: float) -> bool:
+    """Return whether enough pixels have both counts below a threshold, and both above.
 
     Ratios of pixels on one side alone do not depend on the factor.
     """
-    if min(np.count_nonzero(data.high < cut), np.count_nonzero(data.low >= cut)) < _FEWEST_BESIDE:
-        return np.inf, start
+    below, above = np.count_nonzero(data.high < cut), np.count_nonzero(data.low >= cut)
+    return min(below, above) >= _FEWEST_BESIDE
+
+
+def _at_cut(data: PairedCounts, start: Law, cut: float) -> tuple[float, Law]:
     law = solved(data, start._replace(cut=float(cut), u=1.0, v=0.0), free=True)
     if not LEAST_SLOPE < law.u < 1.0 / LEAST_SLOPE:
         return np.inf, start

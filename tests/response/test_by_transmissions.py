@@ -191,3 +191,19 @@ def test_pixels_on_one_side_of_the_threshold_give_no_response() -> None:
     fit = fit_by_transmissions(counts.select(counts.low >= 25))
     assert fit.response is None
     assert fit.reason
+
+
+def test_fewer_pixels_have_larger_uncertainties() -> None:
+    """Parts that are left out for the uncertainty may leave fewer than a threshold needs."""
+    found = runs(DetectorResponse(threshold=30, factor=1.2, offset=0.0))
+    counts = counts_of_runs(list(found), found.__getitem__)
+    below = np.flatnonzero(counts.high < 30)
+    assert len(below) > 600
+    keep = np.random.default_rng(1).random(len(counts.low)) < 0.6
+    keep[below] = False
+    keep[below[:510]] = True
+    whole, few = fit_by_transmissions(counts), fit_by_transmissions(counts.select(keep))
+    assert whole.response is not None
+    assert few.response is not None
+    assert few.response.factor_su > 0.5 * whole.response.factor_su > 0
+    assert abs(few.response.factor - 1.2) < 5 * few.response.factor_su
