@@ -18,7 +18,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from dxdask.arrays import Floats
+from dxdask.arrays import Floats, Mask
 from dxdask.models.metric import rotations_of
 
 _MULTIPLES = 24
@@ -51,14 +51,13 @@ class Axis:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ScrewScore:
-    """One possible screw axis: reflections present and absent by it, and its probability.
+class AbsenceScore:
+    """A screw axis or glide plane: reflections present and absent by it, and its probability.
 
     Means are of I / sigma and of normalised intensities; None where there is no reflection.
     """
 
-    axis: Axis
-    period: int
+    name: str
     probability: float
     n_present: int
     n_absent: int
@@ -66,11 +65,6 @@ class ScrewScore:
     i_over_sigma_absent: float | None
     mean_present: float | None
     mean_absent: float | None
-
-    @property
-    def name(self) -> str:
-        """The name of the screw axis."""
-        return self.axis.name(self.period)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,7 +172,7 @@ def log_densities(x: Floats, sigma: Floats, error: float) -> tuple[Floats, Float
 
 def score_axis(
     axis: Axis, hkl: NDArray[np.int64], x: Floats, sigma: Floats, error: float
-) -> dict[int, ScrewScore]:
+) -> dict[int, AbsenceScore]:
     """Return the scores of the periods of an axis; all are equally probable before the data.
 
     hkl : (n, 3), unique reflections in the axes of the space groups. x, sigma : (n,) normalised.
@@ -197,30 +191,31 @@ def score_axis(
     probability = np.exp(logs - logs.max())
     probability /= probability.sum()
     return {
-        p: _score(axis, p, float(q), k, x, sigma)
+        p: absence_score(axis.name(p), float(q), k % p == 0, x, sigma)
         for p, q in zip(axis.periods, probability, strict=True)
     }
 
 
-def _score(
-    axis: Axis, period: int, probability: float, k: NDArray[np.int64], x: Floats, sigma: Floats
-) -> ScrewScore:
-    on = k % period == 0
+def absence_score(
+    name: str, probability: float, present: Mask, x: Floats, sigma: Floats
+) -> AbsenceScore:
+    """Return the score of an element; present : (n,), of x and sigma those that are not absent."""
 
     def mean(values: Floats) -> float | None:
         return float(values.mean()) if len(values) else None
 
-    return ScrewScore(
-        axis=axis, period=period, probability=probability,
-        n_present=int(on.sum()), n_absent=int((~on).sum()),
-        i_over_sigma_present=mean((x / sigma)[on]), i_over_sigma_absent=mean((x / sigma)[~on]),
-        mean_present=mean(x[on]), mean_absent=mean(x[~on]),
+    ratio = x / sigma
+    return AbsenceScore(
+        name=name, probability=probability,
+        n_present=int(present.sum()), n_absent=int((~present).sum()),
+        i_over_sigma_present=mean(ratio[present]), i_over_sigma_absent=mean(ratio[~present]),
+        mean_present=mean(x[present]), mean_absent=mean(x[~present]),
     )  # fmt: skip
 
 
 def find_space_group(
     laue: gemmi.SpaceGroup, hkl: NDArray[np.int64], x: Floats, sigma: Floats, error: float
-) -> tuple[list[SpaceGroupScore], list[ScrewScore]]:
+) -> tuple[list[SpaceGroupScore], list[AbsenceScore]]:
     """Return the space groups of a Laue group by probability, and the scores of their screw axes.
 
     Groups of equal probability are in the order of fewer screw axes. Parameters as `score_axis`.
@@ -242,4 +237,4 @@ def find_space_group(
         for (conditions, g), q in zip(alike.items(), p, strict=True)
     ]
     found.sort(key=lambda s: (-round(s.probability, 6), s.conditions))
-    return found, [s for of_axis in scores for s in of_axis.values() if s.period > 1]
+    return found, [s for of_axis in scores for p, s in of_axis.items() if p > 1]

@@ -10,7 +10,6 @@ mirror planes or a centre of symmetry only, are told apart by <|E^2 - 1|>, which
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import gemmi
@@ -19,7 +18,12 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Mask
 from dxdask.models.metric import rotations_of
-from dxdask.symmetry.absences import SpaceGroupScore, log_densities
+from dxdask.symmetry.absences import (
+    AbsenceScore,
+    SpaceGroupScore,
+    absence_score,
+    log_densities,
+)
 
 CENTRIC = 0.85
 """<|E^2 - 1|> from which on a crystal has a centre of symmetry."""
@@ -31,20 +35,6 @@ _FORMS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 0), (1, 
           (0, 2, 1), (1, 0, 2))  # fmt: skip
 _ZONES = {(1, 0, 0): "0kl", (0, 1, 0): "h0l", (0, 0, 1): "hk0", (1, -1, 0): "hhl",
           (1, 1, 0): "h-hl", (0, 1, -1): "hkk", (1, 0, -1): "hkh"}  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GlideScore:
-    """A condition on the reflections of a zone, and its probability; means as in `ScrewScore`."""
-
-    name: str
-    probability: float
-    n_present: int
-    n_absent: int
-    i_over_sigma_present: float | None
-    i_over_sigma_absent: float | None
-    mean_present: float | None
-    mean_absent: float | None
 
 
 def all_candidates(laue: gemmi.SpaceGroup) -> list[gemmi.SpaceGroup]:
@@ -76,7 +66,7 @@ def _absent(group: gemmi.SpaceGroup, hkl: NDArray[np.integer]) -> Mask:
 
 def find_any_space_group(
     laue: gemmi.SpaceGroup, hkl: NDArray[np.int64], x: Floats, sigma: Floats, error: float
-) -> tuple[list[SpaceGroupScore], list[GlideScore]]:
+) -> tuple[list[SpaceGroupScore], list[AbsenceScore]]:
     """Return all space groups of a Laue group by probability, and the scores of glide planes.
 
     Parameters as `absences.find_space_group`. Of groups with the same absences those with or
@@ -129,10 +119,10 @@ def _ordered(groups: list[gemmi.SpaceGroup], centric: bool | None) -> tuple[gemm
 def _glide_scores(
     laue: gemmi.SpaceGroup, groups: Sequence[gemmi.SpaceGroup], hkl: NDArray[np.int64], x: Floats,
     sigma: Floats, present: Floats, absent: Floats,
-) -> list[GlideScore]:  # fmt: skip
+) -> list[AbsenceScore]:  # fmt: skip
     """Return the scores of conditions on zones that these groups differ by."""
     rotations = np.rint(rotations_of(laue.operations())).astype(np.int64)
-    scores: list[GlideScore] = []
+    scores: list[AbsenceScore] = []
     seen: set[tuple[int, ...]] = set()
     on_grid = _GRID[~_absent(laue, _GRID)]
     for w in (r for r in rotations if np.trace(r) == -1):
@@ -156,7 +146,7 @@ def _glide_scores(
         for mask, q, group in zip(masks, p / p.sum(), conditions.values(), strict=True):
             if text := _condition(general, _absent(group, general)):
                 name = f"{_zone_name(first)}: {text}"
-                scores.append(_score(name, float(q), mask, x[rows], sigma[rows]))
+                scores.append(absence_score(name, float(q), ~mask, x[rows], sigma[rows]))
     return scores
 
 
@@ -198,14 +188,3 @@ def _condition(hkl: NDArray[np.integer], absent: Mask) -> str:
             ]  # fmt: skip
             return f"{' '.join(terms).removeprefix('+ ')} = {m}n"
     return "another condition"
-
-
-def _score(name: str, probability: float, mask: Mask, x: Floats, sigma: Floats) -> GlideScore:
-    def mean(values: Floats) -> float | None:
-        return float(values.mean()) if len(values) else None
-
-    return GlideScore(
-        name=name, probability=probability, n_present=int((~mask).sum()), n_absent=int(mask.sum()),
-        i_over_sigma_present=mean((x / sigma)[~mask]), i_over_sigma_absent=mean((x / sigma)[mask]),
-        mean_present=mean(x[~mask]), mean_absent=mean(x[mask]),
-    )  # fmt: skip

@@ -7,9 +7,9 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models.symmetry import epsilon
-from dxdask.symmetry.absences import ScrewScore, find_space_group
+from dxdask.symmetry.absences import find_space_group
 from dxdask.symmetry.correlations import merge_p1
-from dxdask.symmetry.glide_planes import GlideScore, find_any_space_group, has_centre
+from dxdask.symmetry.glide_planes import find_any_space_group, has_centre
 from dxdask.symmetry.intensities import Intensities
 from dxdask.symmetry.lattice_group import LaueGroup
 from dxdask.symmetry.operators import unique_under
@@ -41,12 +41,11 @@ def determined_space_group(
     factor = epsilon(hkl.astype(np.int32), best.group)
     x = np.bincount(row, weight * merged.intensity, len(keys)) / total / factor
     sigma, error = np.sqrt(1.0 / total) / factor, parameters.systematic_absences.error
-    scores, screws = find_space_group(best.group, hkl, x, sigma, error)
-    elements: list[ScrewScore | GlideScore] = [*screws]
+    scores, elements = find_space_group(best.group, hkl, x, sigma, error)
     messages = []
     if not parameters.chiral:
         scores, glides = find_any_space_group(best.group, hkl, x, sigma, error)
-        elements += glides
+        elements = [*elements, *glides]
         centre = has_centre(x, sigma)
         if centre is not None:
             kind = "a centre" if centre else "no centre"

@@ -8,8 +8,7 @@ from typing import Any
 from dxdask.arrays import Floats
 from dxdask.indexing.setting import axes_text
 from dxdask.reindex.operators import indices_text
-from dxdask.symmetry.absences import ScrewScore, SpaceGroupScore
-from dxdask.symmetry.glide_planes import GlideScore
+from dxdask.symmetry.absences import AbsenceScore, SpaceGroupScore
 from dxdask.symmetry.lattice_group import LaueGroup
 from dxdask.symmetry.laue_group import LaueResult
 from dxdask.symmetry.likelihood import ElementScore
@@ -67,7 +66,7 @@ def laue_groups_table(found: LaueResult) -> Table:
     )
 
 
-def absences_table(scores: Sequence[ScrewScore | GlideScore]) -> Table:
+def absences_table(scores: Sequence[AbsenceScore]) -> Table:
     """Return the possible screw axes and glide planes with their reflections."""
     rows = [
         {
