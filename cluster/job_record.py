@@ -159,8 +159,8 @@ def _is_running(path: Path, job: Job) -> bool:
             os.kill(job.pid, 0)
         except ProcessLookupError:
             return False
-        except PermissionError:  # of another user
-            return True
+        except PermissionError:
+            pass  # it runs, as another user
         return True
     try:
         return time.time() - path.stat().st_mtime < STALE_SECONDS

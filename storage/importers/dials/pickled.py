@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -38,7 +39,7 @@ class _Grid:
         self.shape = tuple(int(n) for n in state)
 
 
-class _Array:
+class _Array(ABC):
     """The state of an array: its grid, and its values as text."""
 
     kind: Kind
@@ -60,8 +61,9 @@ class _Array:
             raise pickle.UnpicklingError(f"it holds no array of {self.kind} (slow, fast)")
         return self._decoded(n).reshape(self.grid.shape)
 
+    @abstractmethod
     def _decoded(self, n: int) -> NDArray[Any]:
-        raise NotImplementedError
+        """Return the n values of the text."""
 
 
 class _Booleans(_Array):
