@@ -129,7 +129,7 @@ def _has_both_sides(data: PairedCounts, cut: float) -> bool:
     Ratios of pixels on one side alone do not depend on the factor.
     """
     below, above = np.count_nonzero(data.high < cut), np.count_nonzero(data.low >= cut)
-    return min(below, above) >= _FEWEST_BESIDE
+    return bool(min(below, above) >= _FEWEST_BESIDE)
 
 
 def _at_cut(data: PairedCounts, start: Law, cut: float) -> tuple[float, Law]:
