@@ -92,7 +92,9 @@ def joined(results: Sequence[StepResult]) -> StepResult:
         reflections={},
         tables=tuple(Table.joined(parts) for parts in tables.values()),
         messages=tuple(
-            line if len(results) == 1 else f"{run}: {line}"
+            line
+            if len(results) == 1 or line.startswith(f"{run}:")
+            else f"{run}: {line.lstrip()}"
             for run, r in zip(runs, results, strict=True)
             for line in r.messages
         ),

@@ -87,7 +87,7 @@ def brief_table(table: Table) -> tuple[list[str], bool]:
     chosen = [k for k in BRIEF.get(table.name, ()) if k in table.keys]
     keys = chosen if len(chosen) > 1 else [k for k in table.keys if not k.endswith("_su")]
     rows = _without_repeats([{k: row[k] for k in keys} for row in table.rows])
-    for longest in (34, 26, 20, 16):  # of a text: shorter ones rather than fewer columns
+    for longest in (WIDTH, 34, 26, 20, 16):  # of a text: shorter ones rather than fewer columns
         shown = replace(table, rows=[_shortened(row, longest) for row in rows])
         head, body = shown.head(), shown.body()
         widths = [max(len(line[i]) for line in head + body) for i in range(len(shown.keys))]

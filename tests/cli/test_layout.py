@@ -74,6 +74,12 @@ def test_runs_that_are_equal_are_one_row() -> None:
     assert len(brief_table(dataclasses.replace(table, rows=rows))[0]) == 7
 
 
+def test_long_texts_are_whole_where_they_fit() -> None:
+    label = "DelAnom correlation between half-sets"
+    table = Table(name="x", title="T", rows=[{"label": label, "overall": 0.071}])
+    assert label in brief_table(table)[0][2]
+
+
 def test_messages_of_runs_are_shortened_run_by_run() -> None:
     messages = [
         f"{run}: {text} {i}" for run in "ab" for i, text in enumerate(["first", *"xyz", "last"])
