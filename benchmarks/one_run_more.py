@@ -22,7 +22,7 @@ import dxdask
 from dxdask.parameters.assignments import with_assignments
 from dxdask.pipeline import frames
 from dxdask.pipeline.ensemble import process_plan
-from dxdask.pipeline.import_parameters import process_parameters
+from dxdask.pipeline.process_parameters import process_parameters
 from dxdask.storage.importers import read_runs
 from dxdask.storage.store.store import Store
 

@@ -92,9 +92,7 @@ def joined(results: Sequence[StepResult]) -> StepResult:
         reflections={},
         tables=tuple(Table.joined(parts) for parts in tables.values()),
         messages=tuple(
-            line
-            if len(results) == 1 or line.startswith(f"{run}:")
-            else f"{run}: {line.lstrip()}"
+            line if len(results) == 1 or line.startswith(f"{run}:") else f"{run}: {line.lstrip()}"
             for run, r in zip(runs, results, strict=True)
             for line in r.messages
         ),

@@ -14,9 +14,10 @@ from dxdask.parameters.entries import Entry, as_text, entries
 from dxdask.pipeline.declaration import Step
 from dxdask.pipeline.dump.parameters import DumpParameters
 from dxdask.pipeline.export import ExportParameters
-from dxdask.pipeline.import_parameters import ImportCommandParameters, process_parameters
+from dxdask.pipeline.import_parameters import ImportCommandParameters
 from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
 from dxdask.pipeline.parameters import COMMON
+from dxdask.pipeline.process_parameters import process_parameters
 from dxdask.pipeline.step_parameters import step_parameters
 from dxdask.pipeline.steps import all_steps, parameters_of_kind
 from dxdask.pipeline.stills.parameters import StillsProcessParameters

@@ -75,7 +75,7 @@ def _list_formats(json: bool) -> None:
 
 
 @making_store(
-    "process", "dxdask.pipeline.import_parameters:process_parameters", Path("processed.zarr")
+    "process", "dxdask.pipeline.process_parameters:process_parameters", Path("processed.zarr")
 )
 def process(paths: list[str], out: Path, parameters: Any, json: bool) -> None:
     """Take an ensemble of sweeps from raw frames to merged intensities, as one graph."""

@@ -25,7 +25,7 @@ def demo(out: Directory = Path("demo")) -> None:
     from dxdask.cli.truth import comparison
     from dxdask.pipeline import ensemble
     from dxdask.pipeline.export import ExportParameters, export_store
-    from dxdask.pipeline.import_parameters import process_parameters
+    from dxdask.pipeline.process_parameters import process_parameters
     from dxdask.report import plot_ensemble
     from dxdask.simulation import SimulationParameters
     from dxdask.storage.exporters.whole_file import whole_file

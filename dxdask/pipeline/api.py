@@ -25,11 +25,12 @@ from dxdask.pipeline.experiments.parameters import (
     SplitParameters,
 )
 from dxdask.pipeline.export import ExportParameters, export_store
-from dxdask.pipeline.import_parameters import ImportCommandParameters, process_parameters
+from dxdask.pipeline.import_parameters import ImportCommandParameters
 from dxdask.pipeline.metrology import shifts
 from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
 from dxdask.pipeline.pedestal import PedestalParameters
 from dxdask.pipeline.pedestal import pedestal as run_pedestal
+from dxdask.pipeline.process_parameters import process_parameters
 from dxdask.pipeline.run import Show
 from dxdask.pipeline.simulate import simulate as run_simulation
 from dxdask.pipeline.simulate import simulation_parameters

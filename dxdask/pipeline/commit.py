@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from dxdask.columns import select
 from dxdask.models import ExperimentList
-from dxdask.pipeline.declaration import CombineInputs, Kind, NotDone, Step, Values
+from dxdask.pipeline.declaration import CombineInputs, NotDone, Step, Values
+from dxdask.pipeline.kinds import Kind
 from dxdask.pipeline.steps import step_of
 from dxdask.pipeline.stored_result import StoredResult
 from dxdask.pipeline.usage import Usage, seconds_between, usage

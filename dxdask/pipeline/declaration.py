@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dxdask.errors import InputError, SchemaError
+from dxdask.pipeline.kinds import Kind
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from dxdask.results import StepResult
     from dxdask.storage.store.store import Store
 
-Kind: TypeAlias = Literal["sweeps", "stills"]
 Scope: TypeAlias = Literal["run", "ensemble"]
 Values: TypeAlias = Any
 """The parameters of a command: a model with one attribute a group."""

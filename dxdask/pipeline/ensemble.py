@@ -10,12 +10,7 @@ from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.errors import InputError
 from dxdask.pipeline import frames
 from dxdask.pipeline.declaration import Values
-from dxdask.pipeline.images import run_of_images
-from dxdask.pipeline.import_parameters import (
-    PROCESS,
-    ImportCommandParameters,
-    ImportStepParameters,
-)
+from dxdask.pipeline.import_parameters import ImportCommandParameters, ImportStepParameters
 from dxdask.pipeline.imported_results import (
     commit_results,
     require_no_results,
@@ -25,6 +20,7 @@ from dxdask.pipeline.inputs import kind_of, source_runs
 from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.plan import Plan
 from dxdask.pipeline.planner import Planner
+from dxdask.pipeline.process_parameters import PROCESS
 from dxdask.pipeline.reference_geometry import contents_of, with_stored_geometry
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.step import require_kind
@@ -112,7 +108,7 @@ def process_plan(
 ) -> Plan:
     """Return the one lazy graph of `process`; computes nothing."""
     runs = [
-        run_of_images(run, parameters.images)
+        run.of_images(parameters.images)
         for run in source_runs(store, sources, readers, prints)
         if not parameters.runs or run.name in parameters.runs
     ]

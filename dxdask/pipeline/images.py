@@ -1,54 +1,21 @@
-"""A range of images of a run: its models, frames and rows."""
+"""A range of images of a run: its models and rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.errors import ParameterError
 from dxdask.models import Experiment
-
-if TYPE_CHECKING:
-    from dxdask.pipeline.inputs import RunInput
 
 IMAGES = "images"
 """Key, among the parameters of a run in a store, of the first and last image it was made from."""
 
 ImageRange = tuple[int, int]
-
-
-def run_of_images(run: RunInput, images: ImageRange | None) -> RunInput:
-    """Return a run with these images only, first and last, counted as in its scan; None: all.
-
-    Raises
-    ------
-    ParameterError
-        The run does not have these images.
-    """
-    if images is None:
-        return run
-    first, last = images
-    start = run.experiment.first_image
-    if not start <= first <= last < start + run.shape[0]:
-        raise ParameterError(
-            f"images={first},{last}: {run.name} has images {start} to {start + run.shape[0] - 1}"
-        )
-    rows = slice(first - start, last - start + 1)
-    load = run.load_frames
-    return replace(
-        run,
-        experiment=experiment_of_images(run.experiment, images),
-        geometry=None if run.geometry is None else experiment_of_images(run.geometry, images),
-        shape=(last - first + 1, *run.shape[1:]),
-        event_ids=None if run.event_ids is None else run.event_ids[rows],
-        load_frames=lambda: load().of_images(rows.start, rows.stop),
-        images=images,
-    )
 
 
 def experiment_of_images(experiment: Experiment, images: ImageRange) -> Experiment:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dxdask.arrays import Mask
 from dxdask.errors import InputError, ParameterError, StoreNotFoundError
 from dxdask.models import Experiment
-from dxdask.pipeline.declaration import Kind
+from dxdask.pipeline.images import ImageRange, experiment_of_images
+from dxdask.pipeline.kinds import Kind
 from dxdask.storage.store.calibration import calibration_fingerprint
 from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.runs import RunWriter
@@ -49,7 +50,7 @@ class RunInput:
     writer: RunWriter | None = None
     event_ids: NDArray[np.int64] | None = None
     geometry: Experiment | None = None
-    images: tuple[int, int] | None = None
+    images: ImageRange | None = None
 
     @property
     def name(self) -> str:
@@ -80,6 +81,34 @@ class RunInput:
     def imported_mask(self) -> Mask:
         """Usable pixels (slow, fast) as imported."""
         return self.load_imported_mask()
+
+    def of_images(self, images: ImageRange | None) -> RunInput:
+        """Return the run with these images only, first and last, counted as in its scan; None: all.
+
+        Raises
+        ------
+        ParameterError
+            The run does not have these images.
+        """
+        if images is None:
+            return self
+        first, last = images
+        start, n = self.experiment.first_image, self.shape[0]
+        if not start <= first <= last < start + n:
+            raise ParameterError(
+                f"images={first},{last}: {self.name} has images {start} to {start + n - 1}"
+            )
+        rows = slice(first - start, last - start + 1)
+        known = self.geometry
+        return replace(
+            self,
+            experiment=experiment_of_images(self.experiment, images),
+            geometry=None if known is None else experiment_of_images(known, images),
+            shape=(last - first + 1, *self.shape[1:]),
+            event_ids=None if self.event_ids is None else self.event_ids[rows],
+            load_frames=lambda: self.load_frames().of_images(rows.start, rows.stop),
+            images=images,
+        )
 
 
 def kind_of(experiment: Experiment) -> Kind:

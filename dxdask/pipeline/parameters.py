@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dxdask.cluster.parameters import ClusterParameters
 from dxdask.parameters import Parameters, parameter
-from dxdask.pipeline.declaration import Kind
 
 COMMON = ("cluster", "force", "branch", "runs", "images")
 """Names of the parameters of `StepParameters`, which every step takes."""
@@ -31,12 +30,3 @@ class StepParameters(Running):
         "First and last image to process of each run; None: those that the steps before were "
         "restricted to, else all.",
     )
-
-
-def base_of_kind(kind: Kind) -> type[StepParameters]:
-    """Return the model that the parameters of all steps of a kind are added to."""
-    if kind == "sweeps":
-        return StepParameters
-    from dxdask.pipeline.stills.parameters import StillsBaseParameters
-
-    return StillsBaseParameters

@@ -17,7 +17,6 @@ from dxdask.graphs.literal import literal
 from dxdask.pipeline import staleness
 from dxdask.pipeline.commit import Destination, commit_runs, write_ensemble, write_run
 from dxdask.pipeline.declaration import (
-    Kind,
     Pass,
     PassInputs,
     RequestedStep,
@@ -27,6 +26,7 @@ from dxdask.pipeline.declaration import (
 )
 from dxdask.pipeline.frames import finish
 from dxdask.pipeline.inputs import RunInput
+from dxdask.pipeline.kinds import Kind
 from dxdask.pipeline.plan import Plan
 from dxdask.pipeline.requests import Requests
 from dxdask.pipeline.steps import closure

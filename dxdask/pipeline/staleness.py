@@ -14,8 +14,8 @@ from typing import NoReturn
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.parameters.entries import changed
 from dxdask.parameters.stored import stored_parameters
-from dxdask.pipeline.declaration import Kind, Step
-from dxdask.pipeline.images import ImageRange, recorded_images, run_of_images
+from dxdask.pipeline.declaration import Step
+from dxdask.pipeline.images import ImageRange, recorded_images
 from dxdask.pipeline.imported_results import imported_fingerprint, imported_needs
 from dxdask.pipeline.inputs import (
     RunInput,
@@ -24,6 +24,7 @@ from dxdask.pipeline.inputs import (
     stored_runs,
     with_kept_calibration,
 )
+from dxdask.pipeline.kinds import Kind
 from dxdask.pipeline.steps import closure, parameters_of_kind, steps_of_kind
 from dxdask.storage.frames.absent import SHAPE
 from dxdask.storage.store.provenance import fingerprint
@@ -156,7 +157,7 @@ class _Runs:
         if name not in self._there:
             return None
         if (name, images, recorded) not in self._runs:
-            run = run_of_images(stored_runs(self._store, [name])[0], images)
+            run = stored_runs(self._store, [name])[0].of_images(images)
             self._runs[name, images, True] = run
             self._runs[name, images, False] = with_kept_calibration(self._store, run)
         return self._runs[name, images, recorded]

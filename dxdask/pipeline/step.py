@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.errors import InputError, StoreNotFoundError
-from dxdask.pipeline.declaration import Kind, Step, Values
-from dxdask.pipeline.images import recorded_images, run_of_images
+from dxdask.pipeline.declaration import Step, Values
+from dxdask.pipeline.images import recorded_images
 from dxdask.pipeline.inputs import RunInput, kind_of_store, stored_runs
+from dxdask.pipeline.kinds import Kind
 from dxdask.pipeline.planner import Planner
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.staleness import prints_of
@@ -116,5 +117,5 @@ def _selected(
     chosen = []
     for run in runs:
         before = [recorded_images(store.manifest(n).parameters_of(run.name)) for n in needed[-1:]]
-        chosen.append(run_of_images(run, parameters.images or next(iter(before), None)))
+        chosen.append(run.of_images(parameters.images or next(iter(before), None)))
     return chosen

@@ -21,8 +21,8 @@ from dxdask.cluster.jobqueue import script
 from dxdask.cluster.parameters import QUEUES, ClusterParameters, kind_of
 from dxdask.errors import MemoryBudgetError
 from dxdask.parameters.assignments import parse, with_assignments
-from dxdask.pipeline.import_parameters import process_parameters
 from dxdask.pipeline.memory import require_memory
+from dxdask.pipeline.process_parameters import process_parameters
 
 PAGE = (ROOT / "docs" / "clusters.md").read_text()
 

@@ -19,8 +19,8 @@ from dxdask.graphs.fold import n_folds
 from dxdask.parameters.assignments import with_assignments
 from dxdask.pipeline import ensemble, frames
 from dxdask.pipeline.ensemble import process_plan
-from dxdask.pipeline.import_parameters import process_parameters
 from dxdask.pipeline.plan import Plan
+from dxdask.pipeline.process_parameters import process_parameters
 from dxdask.storage.frames import lazy as lazy_module
 from dxdask.storage.importers import read_runs
 from dxdask.storage.store.store import Store

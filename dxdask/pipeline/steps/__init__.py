@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import create_model
 
 from dxdask.errors import ParameterError
-from dxdask.pipeline.declaration import Kind, Step
+from dxdask.pipeline.declaration import Step
+from dxdask.pipeline.kinds import Kind
 
 
 def all_steps() -> tuple[Step, ...]:
@@ -85,15 +86,25 @@ def parameters_of_kind(kind: Kind) -> type[Any]:
 
 @cache
 def _parameters_of(kind: Kind, steps: tuple[Step, ...]) -> type[Any]:
-    from dxdask.pipeline.parameters import base_of_kind
-
-    base = base_of_kind(kind)
+    base = _base_of(kind)
     fields: dict[str, Any] = {}
     for step in steps:
         for name, default in step.parameters().items():
             if name not in base.model_fields:
                 fields[name] = (type(default), default)
     return create_model(f"{kind.capitalize()}Parameters", __base__=base, **fields)
+
+
+def _base_of(kind: Kind) -> type[Any]:
+    """Return the model that the parameters of all steps of a kind are added to."""
+    # loaded when parameters are asked for, not with the names of the steps
+    if kind == "sweeps":
+        from dxdask.pipeline.parameters import StepParameters
+
+        return StepParameters
+    from dxdask.pipeline.stills.parameters import StillsBaseParameters
+
+    return StillsBaseParameters
 
 
 def _in_order(steps: list[Step]) -> tuple[Step, ...]:
