@@ -66,6 +66,7 @@ def _steps(store: Store) -> list[str]:
     rows = step_rows(steps(store.path, store.branch))
     if not rows:
         return [f"steps: none; begin with: dxdask find_spots {store.path}"]
+    rows.sort(key=lambda row: row["at"])
     branched = any(row["branch"] != "main" for row in rows)
     shown = [
         {
