@@ -13,17 +13,26 @@ import stat
 import sys
 import tempfile
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
+
+from dxdask.cluster.stale_kernels import remove_stale_kernels
 
 VARIABLE = "NUMBA_CACHE_DIR"
 _RESTRICTION = "NUMBA_CACHE_LOCATOR_CLASSES"
 
 
 def provide_kernel_folder() -> None:
-    """Set NUMBA_CACHE_DIR, for this process and those it starts, if numba would find no folder."""
-    if kernel_folder() is None:
-        with suppress(OSError):
+    """Set NUMBA_CACHE_DIR, for this process and those it starts, if numba would find no folder.
+
+    From the folder of the sources, kernels that were compiled with older ones are removed.
+    """
+    folder = kernel_folder()
+    with suppress(OSError):
+        if folder is None:
             os.environ[VARIABLE] = str(_temporary())
+        elif folder == sources():
+            remove_stale_kernels(_packages())
 
 
 def kernel_folder() -> Path | None:
@@ -45,6 +54,17 @@ def kernel_folder() -> Path | None:
 def sources() -> Path:
     """Return the folder of the package."""
     return Path(str(sys.modules["dxdask"].__file__)).parent
+
+
+def _packages() -> dict[str, Path]:
+    """Return the folders of the package: `dxdask`, and those that are beside it in a checkout."""
+    found = {"dxdask": sources()}
+    for name in ("dxdask.graphs", "dxdask.storage", "dxdask.cluster"):
+        spec = find_spec(name)
+        for place in (spec and spec.submodule_search_locations) or ():
+            if not Path(place).is_relative_to(sources()):
+                found[name] = Path(place)
+    return found
 
 
 def are_kernels_compiled() -> bool:
