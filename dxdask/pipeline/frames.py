@@ -24,7 +24,7 @@ from dxdask.storage.frames.stored import open_frames
 from dxdask.storage.store import read
 from dxdask.storage.store.layout import run_path
 from dxdask.storage.store.provenance import file_fingerprint, fingerprint
-from dxdask.storage.store.runs import RunWriter
+from dxdask.storage.store.run_writer import RunWriter
 from dxdask.storage.store.store import Store
 
 # A step that reads frames of a store needs none of what reads raw files.

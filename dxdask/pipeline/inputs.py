@@ -17,7 +17,7 @@ from dxdask.pipeline.images import ImageRange, experiment_of_images
 from dxdask.pipeline.kinds import Kind
 from dxdask.storage.store.calibration import calibration_fingerprint
 from dxdask.storage.store.provenance import fingerprint
-from dxdask.storage.store.runs import RunWriter
+from dxdask.storage.store.run_writer import RunWriter
 from dxdask.storage.store.store import Store
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ from typing import Any, Literal, Self
 from dxdask.errors import InputError
 from dxdask.storage.frames.absent import SHAPE
 from dxdask.storage.store import layout, new_store, read, report
+from dxdask.storage.store.new_runs import NewRuns
 from dxdask.storage.store.stored_runs import StoredRuns
 from dxdask.storage.store.stored_steps import StoredSteps
 from dxdask.tables import SHOWN, html_table, shortened
 
 
-class Store(StoredRuns, StoredSteps):
+class Store(NewRuns, StoredRuns, StoredSteps):
     """One ensemble in a folder ``NAME.zarr``: made by `Store.create`, opened by `Store.open`.
 
     Opening takes no lock; writing does, for as long as it lasts (`writing`). Its groups open in

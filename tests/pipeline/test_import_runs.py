@@ -15,7 +15,7 @@ from support.ensemble_example import N_IMAGES, QUICK, RUNS, write_frames
 import dxdask
 from dxdask.errors import StoreExistsError, StoreWriteError
 from dxdask.storage.importers import read_runs
-from dxdask.storage.store.runs import RunWriter
+from dxdask.storage.store.run_writer import RunWriter
 from dxdask.storage.store.store import Store
 
 

@@ -23,7 +23,7 @@ from dxdask.models import (
     Scan,
 )
 from dxdask.results import StepResult
-from dxdask.storage.store.runs import RunWriter
+from dxdask.storage.store.run_writer import RunWriter
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 

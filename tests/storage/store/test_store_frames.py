@@ -19,7 +19,7 @@ from dxdask.errors import ChunkError, SchemaError, StoreExistsError, StoreWriteE
 from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.frames.lazy import lazy_frames
 from dxdask.storage.frames.stored import StoredReader
-from dxdask.storage.store import runs
+from dxdask.storage.store import run_writer
 from dxdask.storage.store.store import Store
 
 PACKINGS = [(1, None), (1, 4), (2, 4), (3, None), (6, None), (10, None), (2, 20)]
@@ -240,7 +240,7 @@ def test_frames_of_other_codecs_are_refused(store: Store) -> None:
 
 
 def test_full_disk_keeps_written_frames(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    images, real, written = frames(), runs._write_file, []
+    images, real, written = frames(), run_writer._write_file, []
 
     def full(path: Path, data: bytes) -> None:
         written.append(path)
@@ -250,7 +250,7 @@ def test_full_disk_keeps_written_frames(store: Store, monkeypatch: pytest.Monkey
 
     with store.writing():
         writer = begin_run(store, "run1", images)
-        monkeypatch.setattr(runs, "_write_file", full)
+        monkeypatch.setattr(run_writer, "_write_file", full)
         with pytest.raises(StoreWriteError, match=r"No space left on device.*resumes there"):
             writer.write(0, images)
         assert len(writer.pending) == 4
