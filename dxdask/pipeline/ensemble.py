@@ -12,9 +12,10 @@ from dxdask.pipeline import frames
 from dxdask.pipeline.declaration import Values
 from dxdask.pipeline.images import run_of_images
 from dxdask.pipeline.import_parameters import (
-    PROCESS,
     ImportCommandParameters,
     ImportStepParameters,
+    completed,
+    steps_of_process,
 )
 from dxdask.pipeline.imported_results import (
     commit_results,
@@ -116,12 +117,8 @@ def process_plan(
         for run in source_runs(store, sources, readers, prints)
         if not parameters.runs or run.name in parameters.runs
     ]
-    left_out = set()
-    if len(runs) < 2:
-        left_out.add("linearity")
-    if parameters.indexing.known_symmetry.space_group is not None:
-        left_out.add("symmetry")
-    names = [n for n in PROCESS if n not in left_out]
+    parameters = completed(parameters)
+    names = steps_of_process(parameters, len(runs))
     return Planner(store, runs, parameters, kind="sweeps").add(names)
 
 

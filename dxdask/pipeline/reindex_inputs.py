@@ -47,7 +47,7 @@ def extras(store: Store, _runs: Sequence[RunInput], given: Values) -> Extras:
         values["solution"] = found = solution_of(store, given.reindex.solution)
         contents["solution"] = [list(found.operators), found.space_group]
     named = given.reindex.reference
-    if named.experiments is not None or named.reflections is not None:
+    if named.is_given:
         values["reference"] = reference = read_reference(named)
         contents["reference"] = _digest(reference)
     return Extras(values=values, contents=contents)

@@ -21,6 +21,17 @@ class ReferenceParameters(Parameters):
     )
     branch: str = parameter("main", "Branch of the store that `experiments` names.")
 
+    @property
+    def is_given(self) -> bool:
+        """Whether a reference is named."""
+        return self.experiments is not None or self.reflections is not None
+
+    @property
+    def may_have_intensities(self) -> bool:
+        """Whether what is named is no crystal alone."""
+        store = self.experiments is not None and self.experiments.suffix == ".zarr"
+        return store or self.reflections is not None
+
 
 class ReindexParameters(Parameters):
     """Parameters of `reindex`: one of operator, solution, space group and reference."""

@@ -63,7 +63,9 @@ class SymmetryParameters(Parameters):
     """Parameters of `symmetry`."""
 
     known_space_group: str | None = parameter(
-        None, "Space group, where it is known: nothing is determined, its axes are chosen."
+        None,
+        "Space group, where it is known: not determined; its axes are chosen, of several crystals "
+        "those that bring them to one setting. None in `process`: known_symmetry.space_group.",
     )
     reference: ReferenceParameters = ReferenceParameters()
     d_min: float | None = parameter(

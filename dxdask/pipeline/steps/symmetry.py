@@ -63,7 +63,8 @@ def _symmetry(
     except InputError as error:
         if not may_fail:
             raise
-        return unchanged(table, experiments, str(error))
+        known = given.symmetry.known_space_group is not None
+        return unchanged(table, experiments, str(error), known=known)
 
 
 STEP = Step(
@@ -76,4 +77,5 @@ STEP = Step(
     alternatives={"integrate": ("reindex_integrated",)},
     extras=extras,
     optional=True,
+    version="2",
 )
