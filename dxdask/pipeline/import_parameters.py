@@ -7,10 +7,10 @@ from typing import Any, cast
 from pydantic import create_model
 
 from dxdask.parameters import Parameters, parameter
+from dxdask.parameters.reference import ReferenceParameters
 from dxdask.pipeline.declaration import Values
 from dxdask.pipeline.parameters import Running
 from dxdask.pipeline.steps import parameters_of_kind, step_of
-from dxdask.reindex.parameters import ReferenceParameters
 from dxdask.storage.importers.parameters import ImportParameters
 
 

@@ -17,11 +17,11 @@ from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.errors import FormatError, InputError, StoreNotFoundError
 from dxdask.models import Crystal, ExperimentList
+from dxdask.parameters.reference import ReferenceParameters
 from dxdask.pipeline.declaration import Extras, Values
 from dxdask.pipeline.inputs import RunInput
 from dxdask.pipeline.staleness import require_not_stale
 from dxdask.reindex import Reference, Solution
-from dxdask.reindex.parameters import ReferenceParameters
 from dxdask.storage.importers.dials.files import read_models
 from dxdask.storage.importers.dials.jobs import paired
 from dxdask.storage.importers.dials.reflections import from_dials_columns

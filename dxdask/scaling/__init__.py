@@ -13,7 +13,7 @@ expected : intensities expected from the other equivalents.
 free_set : agreement of observations that are left out of the fit.
 delta_cc_half, filtering : runs and images whose omission improves CC1/2, and their exclusion.
 outliers : outliers among equivalents.
-error_model : errors corrected by the scatter of equivalents.
+error_model, minimum : errors corrected by the scatter of equivalents.
 """
 
 from dxdask.scaling.parameters import ScalingParameters

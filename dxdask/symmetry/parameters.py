@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from dxdask.parameters import Parameters, parameter
-from dxdask.reindex.parameters import ReferenceParameters
+from dxdask.parameters.reference import ReferenceParameters
 
 
 class SystematicAbsencesParameters(Parameters):

@@ -28,6 +28,8 @@ def parameters() -> Mapping[str, Parameters]:
 
 def extras(store: Store, runs: Sequence[RunInput], given: Values) -> Extras:
     """Return the reference that the parameters name."""
+    if not given.symmetry.reference.is_given:
+        return Extras()
     from dxdask.pipeline.reindex_inputs import extras
 
     named = SimpleNamespace(solution=None, reference=given.symmetry.reference)
