@@ -42,6 +42,32 @@ class PhysicalParameters(Parameters):
     )
 
 
+class DoseShareParameters(Parameters):
+    """Parameters that sweeps share."""
+
+    decay: bool = parameter(
+        True, "One rate of decay for all sweeps of a crystal; false: one for each sweep."
+    )
+
+
+class DoseDecayParameters(Parameters):
+    """Parameters of the dose decay model: a B factor linear in dose beside the smooth scale."""
+
+    share: DoseShareParameters = DoseShareParameters()
+    resolution_dependence: Literal["quadratic", "linear"] = parameter(
+        "quadratic", "Logarithm of the decay by 1/(2 d^2), a B factor, or by 1/d."
+    )
+    relative_B_correction: Literal["crystal", "sweep", "none"] = parameter(
+        "crystal",
+        "Relative B factor at no dose: of each crystal, of each sweep (DIALS: true), or none.",
+    )
+    starting_dose: tuple[float, ...] = parameter(
+        (),
+        "Dose that each sweep begins with: seconds of the full beam, images where exposure times "
+        "are not known. None: sweeps of a crystal follow each other in the order of their names.",
+    )
+
+
 class ArrayParameters(Parameters):
     """Parameters of the array model: scales interpolated on grids."""
 
@@ -205,13 +231,14 @@ class ScalingRefineryParameters(Parameters):
 class ScalingParameters(Parameters):
     """Parameters of `scale`."""
 
-    model: Literal["auto", "physical", "KB", "array"] = parameter(
+    model: Literal["auto", "physical", "KB", "array", "dose_decay"] = parameter(
         "auto",
-        "Scaling model. physical: smooth along the scan, with absorption; KB: one scale and B "
-        "factor per experiment; array: grids of resolution, detector and rotation; auto: physical, "
-        "and KB for scans below one degree.",
+        "Scaling model. physical: smooth along the scan, with absorption; dose_decay: physical, "
+        "with a B factor linear in dose; KB: one scale and B factor per experiment; array: grids "
+        "of resolution, detector and rotation; auto: physical, and KB for scans below one degree.",
     )
     physical: PhysicalParameters = parameter(PhysicalParameters(), "Physical model.")
+    dose_decay: DoseDecayParameters = parameter(DoseDecayParameters(), "Dose decay model.")
     array: ArrayParameters = parameter(ArrayParameters(), "Array model.")
     KB: KBParameters = parameter(KBParameters(), "KB model.")
     reference: ReferenceParameters = parameter(
