@@ -5,7 +5,7 @@ parameters : its parameters.
 observations, intensities : observations grouped by symmetry, with summed and fitted intensities.
 model : components of the scales of all experiments together.
 components, array_model, harmonics : scale, relative B factor, grids, absorption.
-dose, dose_table : decay with dose.
+dose, dose_table : decay with dose. image_scales : factors of images.
 design, blocks, fit : derivatives, preconditioner, Gauss-Newton with conjugate gradients.
 start, gauge : scales at the start, and what equivalents do not determine of them.
 reference : reference intensities in the fit.

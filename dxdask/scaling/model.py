@@ -15,6 +15,7 @@ from dxdask.scaling.array_model import Axis, GridComponent
 from dxdask.scaling.components import AbsorptionComponent, Component, Index, SmoothComponent
 from dxdask.scaling.design import Design
 from dxdask.scaling.dose import DoseComponent, doses, groups_of
+from dxdask.scaling.image_scales import image_component
 from dxdask.scaling.parameters import PhysicalParameters, ScalingParameters
 from dxdask.scaling.variables import Variables
 
@@ -166,9 +167,12 @@ def scaling_model(
         weight=options.scale_restraint,
         is_level=True,
     )
+    images: list[Component] = []
+    if options.image_scales:
+        images.append(image_component(experiments, options.image_scale_restraint))
     if parameters.model == "dose_decay":
         by_dose = _dose_components(experiments, parameters) if options.decay_correction else []
-        return ScalingModel(n_experiments=len(experiments), components=(scale, *by_dose))
+        return ScalingModel(n_experiments=len(experiments), components=(scale, *by_dose, *images))
     decay = SmoothComponent(
         name="decay",
         smoothers=tuple(p[1] for p in pairs),
@@ -178,9 +182,8 @@ def scaling_model(
     with_decay = options.decay_correction
     if parameters.model == "KB":
         with_decay &= parameters.KB.decay_correction
-    return ScalingModel(
-        n_experiments=len(experiments), components=(scale, decay) if with_decay else (scale,)
-    )
+    smooth = (scale, decay) if with_decay else (scale,)
+    return ScalingModel(n_experiments=len(experiments), components=(*smooth, *images))
 
 
 def _dose_components(

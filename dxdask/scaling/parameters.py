@@ -34,6 +34,18 @@ class PhysicalParameters(Parameters):
     decay_restraint: float = parameter(
         0.1, "Weight of the restraint of the B factors to zero.", expert=1, ge=0
     )
+    image_scales: bool = parameter(
+        False,
+        "A factor of each image beside the smooth scale, for intensities that jump: wedges of "
+        "stills, pulsed sources. Also with the models KB and dose_decay.",
+    )
+    image_scale_restraint: float = parameter(
+        0.1,
+        "Weight of the restraint of the logarithms of the factors of images to zero, "
+        "1/(spread expected)^2: 25 for a spread of 20 %.",
+        expert=1,
+        gt=0,
+    )
     absorption: Literal["auto", "none", "low", "medium", "high"] = parameter(
         "auto",
         "Absorption by spherical harmonics of the directions of the rays in the crystal, for scans "

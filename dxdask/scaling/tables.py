@@ -9,6 +9,7 @@ import numpy as np
 from dxdask.models import ExperimentList
 from dxdask.scaling.absorption_surface import absorption_table
 from dxdask.scaling.dose_table import dose_table
+from dxdask.scaling.image_scales import image_scales_table
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.scaled import Scaled
@@ -111,6 +112,7 @@ def scaling_tables(
             headings=bins,
         ),
         *dose_table(scaled, experiments, parameters),
+        *image_scales_table(scaled, experiments),
         *(_validation_table(scaled) if scaled.validation else ()),
         *(_free_set_table(scaled) if scaled.free_set else ()),
         *(_delta_table(scaled) if len(scaled.delta_rows) > 1 else ()),
