@@ -88,7 +88,7 @@ def critical_correlation(n: int, probability: float = SIGNIFICANCE) -> float | N
     """Return the correlation of n pairs that chance exceeds with this probability."""
     if n <= 2:
         return None
-    t = float(scipy.stats.t.isf(probability, n - 2))
+    t = -float(scipy.special.stdtrit(n - 2, probability))
     return t / float(np.sqrt(n - 2 + t * t))
 
 

@@ -20,7 +20,7 @@ from dxdask.pipeline.inputs import kind_of, source_runs
 from dxdask.pipeline.memory import require_memory
 from dxdask.pipeline.plan import Plan
 from dxdask.pipeline.planner import Planner
-from dxdask.pipeline.process_parameters import PROCESS
+from dxdask.pipeline.process_parameters import completed, steps_of_process
 from dxdask.pipeline.reference_geometry import contents_of, with_stored_geometry
 from dxdask.pipeline.run import Show, run_plan
 from dxdask.pipeline.step import require_kind
@@ -112,12 +112,8 @@ def process_plan(
         for run in source_runs(store, sources, readers, prints)
         if not parameters.runs or run.name in parameters.runs
     ]
-    left_out = set()
-    if len(runs) < 2:
-        left_out.add("linearity")
-    if parameters.indexing.known_symmetry.space_group is not None:
-        left_out.add("symmetry")
-    names = [n for n in PROCESS if n not in left_out]
+    parameters = completed(parameters)
+    names = steps_of_process(parameters, len(runs))
     return Planner(store, runs, parameters, kind="sweeps").add(names)
 
 

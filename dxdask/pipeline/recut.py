@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from dxdask.arrays import Mask
 from dxdask.columns import Reflections
 from dxdask.models import Detector
-from dxdask.refinement.modules.recut_rows import cut_alike, recut_pixels, recut_reflections
 from dxdask.storage.store.store import Store
 
 if TYPE_CHECKING:
@@ -26,7 +25,11 @@ def rows_on(table: Reflections, old: Detector, new: Detector) -> Reflections:
 
     Where there are no panels, or the detectors cannot be compared, it is as it was.
     """
-    if "panel" not in table or not old.panels or not new.panels or cut_alike(old, new):
+    if "panel" not in table or not old.panels or not new.panels or old == new:
+        return table
+    from dxdask.refinement.modules.recut_rows import cut_alike, recut_reflections
+
+    if cut_alike(old, new):
         return table
     return recut_reflections(table, old, new)
 
@@ -38,6 +41,8 @@ def pixels_on(
 
     rows : the same spots on these panels.
     """
+    from dxdask.refinement.modules.recut_rows import cut_alike, recut_pixels
+
     pixels = spots.pixels(run=run)
     old = spots.experiments(run=run)[0].detector
     if cut_alike(old, detector):

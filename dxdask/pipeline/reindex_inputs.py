@@ -17,11 +17,11 @@ from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.errors import FormatError, InputError, StoreNotFoundError
 from dxdask.models import Crystal, ExperimentList
+from dxdask.parameters.reference import ReferenceParameters
 from dxdask.pipeline.declaration import Extras, Values
 from dxdask.pipeline.inputs import RunInput
 from dxdask.pipeline.staleness import require_not_stale
 from dxdask.reindex import Reference, Solution
-from dxdask.reindex.parameters import ReferenceParameters
 from dxdask.storage.importers.dials.files import read_models
 from dxdask.storage.importers.dials.jobs import paired
 from dxdask.storage.importers.dials.reflections import from_dials_columns
@@ -47,7 +47,7 @@ def extras(store: Store, _runs: Sequence[RunInput], given: Values) -> Extras:
         values["solution"] = found = solution_of(store, given.reindex.solution)
         contents["solution"] = [list(found.operators), found.space_group]
     named = given.reindex.reference
-    if named.experiments is not None or named.reflections is not None:
+    if named.is_given:
         values["reference"] = reference = read_reference(named)
         contents["reference"] = _digest(reference)
     return Extras(values=values, contents=contents)

@@ -25,7 +25,7 @@ from dxdask.pipeline.inputs import (
     with_kept_calibration,
 )
 from dxdask.pipeline.kinds import Kind
-from dxdask.pipeline.steps import closure, parameters_of_kind, steps_of_kind
+from dxdask.pipeline.steps import closure, parameters_of_step, steps_of_kind
 from dxdask.storage.frames.absent import SHAPE
 from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.store import Store
@@ -218,7 +218,7 @@ def _assignments(store: Store, step: Step, kind: Kind) -> Iterator[str]:
     """Yield the parameters of a step in the store that are not at default, as `a.b.c=value`."""
     stored = store.manifest(step.name).parameters
     given = {group: stored[group] for group in step.parameters() if group in stored}
-    for line in changed(stored_parameters(parameters_of_kind(kind), given)):
+    for line in changed(stored_parameters(parameters_of_step(step, kind), given)):
         yield shlex.quote(line.replace(" = ", "=", 1))
 
 

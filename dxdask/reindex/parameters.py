@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import field_validator
 
 from dxdask.parameters import Parameters, parameter
-
-
-class ReferenceParameters(Parameters):
-    """Reference that data are reindexed onto."""
-
-    experiments: Path | None = parameter(
-        None, "Store (.zarr) or .expt with the crystal whose axes are wanted."
-    )
-    reflections: Path | None = parameter(
-        None, "Reference intensities: .refl beside `experiments`, or an .mtz by itself."
-    )
-    branch: str = parameter("main", "Branch of the store that `experiments` names.")
+from dxdask.parameters.reference import ReferenceParameters
 
 
 class ReindexParameters(Parameters):

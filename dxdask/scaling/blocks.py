@@ -23,16 +23,22 @@ def _accumulate(curvature, owner, local, index, value, first, dense, out):  # ty
     for i in range(index.shape[0]):
         if curvature[i] <= 0.0:
             continue
-        n = 0
+        n, own = 0, owner[index[i, 0]]
         for k in range(n_sparse):
-            if value[i, k] != 0.0:
-                places[n], x[n] = local[index[i, k]], value[i, k]
-                n += 1
+            if value[i, k] == 0.0:
+                continue
+            p = index[i, k]
+            if owner[p] != own:
+                # shared by experiments, and in the block of the first of them
+                out[owner[p], local[p], local[p]] += curvature[i] * value[i, k] ** 2
+                continue
+            places[n], x[n] = local[p], value[i, k]
+            n += 1
         if first[i] >= 0:
             for k in range(n_dense):
                 places[n], x[n] = local[first[i] + k], dense[i, k]
                 n += 1
-        block = out[owner[index[i, 0]]]
+        block = out[own]
         for j in range(n):
             scaled = curvature[i] * x[j]
             for k in range(j + 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gemmi
 import numpy as np
@@ -13,13 +13,15 @@ from dxdask.arrays import Floats, Integers, Mask
 from dxdask.columns import Reflections
 from dxdask.errors import ParameterError
 from dxdask.models import ExperimentList
-from dxdask.reindex import Reference
 from dxdask.scaling.delta_cc_half import Parts, delta_cc_half, doubtful, parts_of
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.rounds import scale_observations
 from dxdask.scaling.scaled import Scaled
 from dxdask.scaling.variables import Variables
+
+if TYPE_CHECKING:
+    from dxdask.reindex import Reference
 
 
 def on_images(

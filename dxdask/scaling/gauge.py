@@ -18,19 +18,17 @@ def without_mean_decay(
     information : (n,) of each observation in the fit, (g <I>)^2 / v, by which the mean is weighted:
     the B factors are relative to the data that determine them best.
     """
-    decay = model.of("decay", p)
+    part = model.part("decay") or model.part("relative_B")
     total = float(information.sum())
-    if not decay or total <= 0.0:
+    if part is None or total <= 0.0:
         return p, np.ones(len(variables.d))
-    first = len(model.components[0].owners)
-    last = first + sum(map(len, decay))
     s2 = 1.0 / (2.0 * variables.d**2)
     only = np.zeros_like(p)
-    only[first:last] = p[first:last]
+    only[part] = p[part]
     b = np.log(design.scales(only)) / s2
     shift = float((information * b).sum() / total)
     new = p.copy()
-    new[first:last] -= shift
+    new[part] -= shift
     return new, np.exp(-shift * s2)
 
 

@@ -14,6 +14,8 @@ from dxdask.models.smoother import Smoother
 from dxdask.scaling.array_model import Axis, GridComponent
 from dxdask.scaling.components import AbsorptionComponent, Component, Index, SmoothComponent
 from dxdask.scaling.design import Design
+from dxdask.scaling.dose import DoseComponent, doses, groups_of
+from dxdask.scaling.image_scales import image_component
 from dxdask.scaling.parameters import PhysicalParameters, ScalingParameters
 from dxdask.scaling.variables import Variables
 
@@ -74,6 +76,16 @@ class ScalingModel:
             place += len(owners)
         return []
 
+    def part(self, name: str) -> slice | None:
+        """Return the place of the parameters of a component; None without it."""
+        place = 0
+        for component in self.components:
+            n = len(component.owners)
+            if component.name == name:
+                return slice(place, place + n)
+            place += n
+        return None
+
     def design(self, variables: Variables) -> Design:
         """Return the design of observations with these variables."""
         sparse: list[tuple[Index, Floats]] = []
@@ -114,7 +126,7 @@ def _degrees(experiment: Experiment) -> float:
 
 def absorbing(experiments: ExperimentList, parameters: ScalingParameters) -> list[bool]:
     """Return the experiments whose absorption can be determined: of long scans."""
-    physical = parameters.model in ("auto", "physical")
+    physical = parameters.model in ("auto", "physical", "dose_decay")
     return [physical and _degrees(e) >= _SHORTEST_FOR_ABSORPTION for e in experiments]
 
 
@@ -155,6 +167,12 @@ def scaling_model(
         weight=options.scale_restraint,
         is_level=True,
     )
+    images: list[Component] = []
+    if options.image_scales:
+        images.append(image_component(experiments, options.image_scale_restraint))
+    if parameters.model == "dose_decay":
+        by_dose = _dose_components(experiments, parameters) if options.decay_correction else []
+        return ScalingModel(n_experiments=len(experiments), components=(scale, *by_dose, *images))
     decay = SmoothComponent(
         name="decay",
         smoothers=tuple(p[1] for p in pairs),
@@ -164,9 +182,37 @@ def scaling_model(
     with_decay = options.decay_correction
     if parameters.model == "KB":
         with_decay &= parameters.KB.decay_correction
-    return ScalingModel(
-        n_experiments=len(experiments), components=(scale, decay) if with_decay else (scale,)
-    )
+    smooth = (scale, decay) if with_decay else (scale,)
+    return ScalingModel(n_experiments=len(experiments), components=(*smooth, *images))
+
+
+def _dose_components(
+    experiments: ExperimentList, parameters: ScalingParameters
+) -> list[DoseComponent]:
+    options, weight = parameters.dose_decay, parameters.physical.decay_restraint
+    found, _ = doses(experiments, options.starting_dose)
+    components = [
+        DoseComponent(
+            name="dose_decay",
+            group=groups_of(experiments, by_crystal=options.share.decay),
+            doses=tuple(found),
+            unit=max(float(np.abs(d.dose).max()) for d in found),
+            weight=weight,
+            linear=options.resolution_dependence == "linear",
+        )
+    ]
+    if options.relative_B_correction != "none":
+        by_crystal = options.relative_B_correction == "crystal"
+        components.append(
+            DoseComponent(
+                name="relative_B",
+                group=groups_of(experiments, by_crystal=by_crystal),
+                doses=None,
+                unit=1.0,
+                weight=weight,
+            )
+        )
+    return components
 
 
 def _array_model(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from dxdask.parameters import Parameters, parameter
-from dxdask.reindex.parameters import ReferenceParameters
+from dxdask.parameters.reference import ReferenceParameters
 
 
 class PhysicalParameters(Parameters):
@@ -34,11 +34,49 @@ class PhysicalParameters(Parameters):
     decay_restraint: float = parameter(
         0.1, "Weight of the restraint of the B factors to zero.", expert=1, ge=0
     )
+    image_scales: bool = parameter(
+        False,
+        "A factor of each image beside the smooth scale, for intensities that jump: wedges of "
+        "stills, pulsed sources. Also with the models KB and dose_decay.",
+    )
+    image_scale_restraint: float = parameter(
+        0.1,
+        "Weight of the restraint of the logarithms of the factors of images to zero, "
+        "1/(spread expected)^2: 25 for a spread of 20 %.",
+        expert=1,
+        gt=0,
+    )
     absorption: Literal["auto", "none", "low", "medium", "high"] = parameter(
         "auto",
         "Absorption by spherical harmonics of the directions of the rays in the crystal, for scans "
         "of 60 degrees or more (DIALS: absorption_level). low: order 4; medium: order 6; high: "
         "order 6, weakly restrained; auto: the level that improves the agreement of data left out.",
+    )
+
+
+class DoseShareParameters(Parameters):
+    """Parameters that sweeps share."""
+
+    decay: bool = parameter(
+        True, "One rate of decay for all sweeps of a crystal; false: one for each sweep."
+    )
+
+
+class DoseDecayParameters(Parameters):
+    """Parameters of the dose decay model: a B factor linear in dose beside the smooth scale."""
+
+    share: DoseShareParameters = DoseShareParameters()
+    resolution_dependence: Literal["quadratic", "linear"] = parameter(
+        "quadratic", "Logarithm of the decay by 1/(2 d^2), a B factor, or by 1/d."
+    )
+    relative_B_correction: Literal["crystal", "sweep", "none"] = parameter(
+        "crystal",
+        "Relative B factor at no dose: of each crystal, of each sweep (DIALS: true), or none.",
+    )
+    starting_dose: tuple[float, ...] = parameter(
+        (),
+        "Dose that each sweep begins with: seconds of the full beam, images where exposure times "
+        "are not known. None: sweeps of a crystal follow each other in the order of their names.",
     )
 
 
@@ -205,13 +243,14 @@ class ScalingRefineryParameters(Parameters):
 class ScalingParameters(Parameters):
     """Parameters of `scale`."""
 
-    model: Literal["auto", "physical", "KB", "array"] = parameter(
+    model: Literal["auto", "physical", "KB", "array", "dose_decay"] = parameter(
         "auto",
-        "Scaling model. physical: smooth along the scan, with absorption; KB: one scale and B "
-        "factor per experiment; array: grids of resolution, detector and rotation; auto: physical, "
-        "and KB for scans below one degree.",
+        "Scaling model. physical: smooth along the scan, with absorption; dose_decay: physical, "
+        "with a B factor linear in dose; KB: one scale and B factor per experiment; array: grids "
+        "of resolution, detector and rotation; auto: physical, and KB for scans below one degree.",
     )
     physical: PhysicalParameters = parameter(PhysicalParameters(), "Physical model.")
+    dose_decay: DoseDecayParameters = parameter(DoseDecayParameters(), "Dose decay model.")
     array: ArrayParameters = parameter(ArrayParameters(), "Array model.")
     KB: KBParameters = parameter(KBParameters(), "KB model.")
     reference: ReferenceParameters = parameter(

@@ -8,6 +8,7 @@ B factor are determined, too. Means and merged intensities do not contain it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import gemmi
 import numpy as np
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats, Integers
 from dxdask.errors import InputError
 from dxdask.models.symmetry import asu_indices, pack
-from dxdask.reindex import Reference
 from dxdask.scaling.design import Design
 from dxdask.scaling.observations import Observations
+
+if TYPE_CHECKING:
+    from dxdask.reindex import Reference
 
 FEWEST = 50
 LEAST_CORRELATION = 0.3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gemmi
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models import ExperimentList
-from dxdask.reindex import Reference
 from dxdask.scaling.design import Design
 from dxdask.scaling.error_model import ErrorModel, refine_by_experiment, refine_error_model
 from dxdask.scaling.expected import expected_means, expected_of_others
@@ -34,6 +33,9 @@ from dxdask.scaling.reference import ReferenceRows, reference_rows
 from dxdask.scaling.scaled import Scaled
 from dxdask.scaling.start import faint, start_of
 from dxdask.scaling.variables import Variables
+
+if TYPE_CHECKING:
+    from dxdask.reindex import Reference
 
 
 class _Scaling:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gemmi
 import numpy as np
@@ -15,7 +15,6 @@ from dxdask.columns import Flag, Reflections, check, n_rows
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
-from dxdask.reindex import Reference
 from dxdask.results import StepResult
 from dxdask.scaling.filtering import on_images, scale_and_filter
 from dxdask.scaling.intensities import blocks_of_rows
@@ -32,6 +31,9 @@ from dxdask.scaling.reports import exclusion_table, exclusions, warnings
 from dxdask.scaling.scaled import Scaled
 from dxdask.scaling.tables import scaling_messages, scaling_tables
 from dxdask.scaling.variables import Variables, columns_of, variables_of
+
+if TYPE_CHECKING:
+    from dxdask.reindex import Reference
 
 _LEAST_SIGNAL = 3.0  # mean intensity of all observations, in standard errors
 _OWN_FLAGS = Flag.BAD_FOR_SCALING | Flag.SCALED
@@ -207,7 +209,10 @@ def scaled_result(
             "flags": flags,
             **_scales(reflections, experiments, chosen.d, scaled),
         },
-        tables=(*scaling_tables(len(well), int((~kept).sum()), obs, experiments, scaled), left_out),
+        tables=(
+            *scaling_tables(len(well), int((~kept).sum()), experiments, scaled, parameters),
+            left_out,
+        ),
         messages=(
             *scaling_messages(chosen.group.xhm(), chosen.cell.parameters, scaled, parameters),
             *warnings(scaled, len(well), left_out.rows),

@@ -8,6 +8,8 @@ import numpy as np
 
 from dxdask.models import ExperimentList
 from dxdask.scaling.absorption_surface import absorption_table
+from dxdask.scaling.dose_table import dose_table
+from dxdask.scaling.image_scales import image_scales_table
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.scaled import Scaled
@@ -44,12 +46,17 @@ def scaling_messages(
 
 
 def scaling_tables(
-    n_all: int, n_excluded: int, obs: Observations, experiments: ExperimentList, scaled: Scaled
+    n_all: int,
+    n_excluded: int,
+    experiments: ExperimentList,
+    scaled: Scaled,
+    parameters: ScalingParameters,
 ) -> tuple[Table, ...]:
     """Return the tables `summary`, `runs`, `error_model`, `error_model_bins`.
 
-    n_all, n_excluded : numbers of reflections, of them not in `obs`.
+    n_all, n_excluded : numbers of reflections, of them not among the observations.
     """
+    obs = scaled.observations
     sizes = np.diff(obs.offsets)
     outliers, faint = int(scaled.outlier.sum()), int(scaled.faint.sum())
     removed = int(scaled.removed.sum())
@@ -104,6 +111,8 @@ def scaling_tables(
             rows=scaled.error_rows,
             headings=bins,
         ),
+        *dose_table(scaled, experiments, parameters),
+        *image_scales_table(scaled, experiments),
         *(_validation_table(scaled) if scaled.validation else ()),
         *(_free_set_table(scaled) if scaled.free_set else ()),
         *(_delta_table(scaled) if len(scaled.delta_rows) > 1 else ()),

@@ -10,6 +10,8 @@ pair_correlations, forms, common_axes : several crystals in one setting
 absences : screw axes
 glide_planes : glide planes, centre of symmetry
 space_group : the space group and its reference setting
+known_group : one setting of a space group that is given, or of a reference
+preparation, finished : the intensities before, the rows and models after
 unchanged : the result where it cannot be determined
 twinning : statistics of twinning and pseudo-translation
 tables : what is reported

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from dxdask.parameters import Parameters, parameter
-from dxdask.reindex.parameters import ReferenceParameters
+from dxdask.parameters.reference import ReferenceParameters
 
 
 class SystematicAbsencesParameters(Parameters):
@@ -63,7 +63,9 @@ class SymmetryParameters(Parameters):
     """Parameters of `symmetry`."""
 
     known_space_group: str | None = parameter(
-        None, "Space group, where it is known: nothing is determined, its axes are chosen."
+        None,
+        "Space group, where it is known: not determined; its axes are chosen, of several crystals "
+        "those that bring them to one setting. None in `process`: known_symmetry.space_group.",
     )
     reference: ReferenceParameters = ReferenceParameters()
     d_min: float | None = parameter(

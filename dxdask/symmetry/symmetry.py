@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-
-import gemmi
 import numpy as np
-from numpy.typing import NDArray
 
-from dxdask.arrays import Floats
-from dxdask.columns import Flag, Reflections, check
-from dxdask.errors import InputError, ParameterError
-from dxdask.indexing.common_setting import CommonSetting, common_setting
+from dxdask.columns import Reflections, check
+from dxdask.errors import InputError
+from dxdask.indexing.common_setting import common_setting
 from dxdask.indexing.reduction import inverse
-from dxdask.models import ExperimentList
-from dxdask.reindex import Reference, ReindexParameters, reindex
-from dxdask.reindex.transform import Change, transform
+from dxdask.models import ExperimentList, space_group
+from dxdask.reindex import Reference
+from dxdask.reindex.transform import Change
 from dxdask.results import StepResult
 from dxdask.symmetry.centring import without_absent
 from dxdask.symmetry.common_axes import one_setting
-from dxdask.symmetry.intensities import (
-    Intensities,
-    crystal_of_experiment,
-    spacings_of,
-    usable_intensities,
-)
+from dxdask.symmetry.finished import Report, finished, runs_of
+from dxdask.symmetry.intensities import usable_intensities
+from dxdask.symmetry.known_group import in_known_group, onto_reference
 from dxdask.symmetry.lattice_group import laue_groups
 from dxdask.symmetry.laue_group import doubts, find_laue_group
-from dxdask.symmetry.normalise import normalise
 from dxdask.symmetry.operators import IDENTITY, is_axial, matrix_of
 from dxdask.symmetry.parameters import SymmetryParameters
-from dxdask.symmetry.resolution import significant_d_min
+from dxdask.symmetry.preparation import in_common_axes, off_axes, significant
 from dxdask.symmetry.space_group import determined_space_group
-from dxdask.symmetry.tables import (
-    laue_groups_table,
-    operators_table,
-    reindexed_table,
-)
+from dxdask.symmetry.tables import laue_groups_table, operators_table
 from dxdask.symmetry.twinning import twinning_statistics, twinning_table, verdict
-from dxdask.tables import Table
-
-
-@dataclass(kw_only=True)
-class Report:
-    """Tables and messages, in order."""
-
-    tables: list[Table] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)
 
 
 def symmetry(
@@ -65,7 +43,8 @@ def symmetry(
     ----------
     reflections : integrated: experiment, hkl, flags, z_cal, partiality, lp, qe, intensity_sum and
         its variance; intensity_prf and its variance where there are any.
-    reference : whose axes are taken over, with its space group, where it has intensities.
+    parameters : with `known_space_group`, only the axes and settings are chosen.
+    reference : whose axes are taken over, with its space group where none is given.
 
     Returns
     -------
@@ -78,6 +57,8 @@ def symmetry(
     ------
     SchemaError
         A column is missing.
+    ParameterError
+        The space group given has other rotations than the reference.
     InputError
         There is no crystal, the cells differ, or no intensity is significant.
     """
@@ -85,16 +66,11 @@ def symmetry(
     check(reflections, ("experiment", "hkl", "flags"))
     if not experiments.crystals:
         raise InputError("there is no crystal to determine the symmetry of; run index before")
-    if reference is not None and parameters.known_space_group is not None:
-        raise ParameterError(
-            "known_space_group and reference exclude one another; give one of them"
-        )
-    if parameters.known_space_group is not None or reference is not None:
-        given = ReindexParameters(
-            space_group=parameters.known_space_group,
-            lepage_max_delta=parameters.lattice_symmetry_max_delta,
-        )
-        return reindex(reflections, experiments, given, reference=reference)
+    if reference is not None:
+        return onto_reference(reflections, experiments, parameters, reference)
+    if parameters.known_space_group is not None:
+        group = space_group(parameters.known_space_group)
+        return in_known_group(reflections, experiments, group, parameters)
     return _determined(reflections, experiments, parameters)
 
 
@@ -114,19 +90,14 @@ def _determined(
     data = significant(data, common.reduced, parameters, report)
     groups = laue_groups(common.reduced, parameters.lattice_symmetry_max_delta, own)
     lattice = max((g.rotations for g in groups), key=len)
-    general = data.select(~is_axial(data.hkl, lattice))
-    if not len(general):
-        raise InputError(
-            f"all {len(data)} usable reflections lie on axes of the lattice, which do not tell "
-            "its symmetry; integrate more images, or give known_space_group="
-        )
+    is_general = off_axes(data, lattice)
+    general = data.select(is_general)
     operators = [IDENTITY] * len(common.changes)
     kept = np.ones(len(operators), dtype=np.bool_)
     if len(operators) > 1:
         within = find_laue_group(general, common.reduced, groups, by_crystal=True)
-        on_axis = is_axial(data.hkl, lattice)
         aligned = one_setting(
-            data, ~on_axis, runs_of(experiments), within.best.rotations, lattice, parameters.cosym
+            data, is_general, runs_of(experiments), within.best.rotations, lattice, parameters.cosym
         )
         report.tables.append(aligned.table)
         report.messages += aligned.messages
@@ -152,73 +123,3 @@ def _determined(
         for p, w in zip(common.changes, operators, strict=True)
     ]
     return finished(reflections, experiments, changes, kept, report)
-
-
-def runs_of(experiments: ExperimentList) -> list[str]:
-    """Return the names of the runs of each crystal."""
-    return [
-        ", ".join(dict.fromkeys(m.run for m in experiments.members if m.crystal == i))
-        for i in range(len(experiments.crystals))
-    ]
-
-
-def in_common_axes(observed: Intensities, common: CommonSetting) -> Intensities:
-    """Return the observations with indices in the reduced cell that the crystals share."""
-    changes = np.stack(common.changes)[observed.crystal]
-    hkl = np.rint(np.einsum("ni,nij->nj", observed.hkl.astype(np.float64), changes))
-    return replace(observed, hkl=hkl.astype(np.int64))
-
-
-def significant(
-    data: Intensities, reduced: Floats, parameters: SymmetryParameters, report: Report
-) -> Intensities:
-    """Return the normalised intensities up to the resolution where they are significant."""
-    d = spacings_of(data.hkl, reduced)
-    d_min = parameters.d_min
-    if d_min is None:
-        d_min = significant_d_min(
-            data, d, parameters.min_i_mean_over_sigma_mean, parameters.min_cc_half
-        )
-    kept = d >= d_min
-    if not kept.any():
-        raise InputError(f"no reflection has d of {d_min:g} A or more; raise or leave out d_min")
-    report.messages.append(f"{int(kept.sum())} reflections to {d_min:.2f} A are used")
-    return normalise(data.select(kept), d[kept], parameters.normalisation)
-
-
-def finished(
-    reflections: Reflections,
-    experiments: ExperimentList,
-    changes: list[Change],
-    kept: NDArray[np.bool_],
-    report: Report,
-) -> StepResult:
-    """Return rows and models in the new axes, with the report.
-
-    kept : (n,) of each crystal; reflections of the others, and those that centring makes absent,
-    are no longer indexed, nor integrated.
-    """
-    table, new, lost = transform(reflections, experiments, changes)
-    if lost:
-        report.messages.append(
-            f"{lost} reflections have no integer indices in the new axes: not indexed"
-        )
-    shifts = np.array(changes[0].group.operations().cen_ops, dtype=np.int64)
-    absent = np.any(table["hkl"] @ shifts.T % gemmi.Op.DEN != 0, axis=1)
-    table["hkl"][absent] = 0
-    table["flags"][absent] &= ~np.uint32(Flag.INDEXED | Flag.INTEGRATED)
-    if not kept.all():
-        crystal = crystal_of_experiment(experiments)[table["experiment"]]
-        out = (crystal >= 0) & ~kept[crystal]
-        table["hkl"][out] = 0
-        table["flags"][out] &= ~np.uint32(Flag.INDEXED | Flag.INTEGRATED)
-    runs, cells = runs_of(experiments), [c.unit_cell for c in new.crystals]
-    report.tables.append(
-        reindexed_table(runs, [c.basis for c in changes], cells, changes[0].group.xhm())
-    )
-    return StepResult(
-        experiments=new,
-        reflections=table,
-        tables=tuple(report.tables),
-        messages=tuple(report.messages),
-    )

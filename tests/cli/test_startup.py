@@ -15,6 +15,8 @@ import dxdask
 HEAVY = ("dask.array", "distributed", "matplotlib", "pandas", "xarray", "scipy.special")
 CASES = {
     "find_spots -c": (*HEAVY, "dask", "zarr"),
+    "scale -c": (*HEAVY, "scipy.optimize", "dxdask.indexing", "dxdask.symmetry"),
+    "merge -c": ("scipy.stats", "dxdask.indexing", "dxdask.symmetry"),
     "process -c": (*HEAVY, "dask"),
     "import RAW -o TO": ("distributed", "matplotlib", "bokeh"),
     "import RAW -o TO link=true": (*HEAVY, "bokeh"),
@@ -48,3 +50,12 @@ found = [name for name in {CASES[command]!r} if name in sys.modules]
 sys.exit(f"imports {{found}}" if found else status)
 """)
     assert done.returncode == 0, done.stderr
+
+
+GROUPS = {"index": "indexing", "integrate": "integration", "merge": "merging"}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_parameters_without_a_store_are_those_of_sweeps(name: str) -> None:
+    sweeps = type(getattr(dxdask.parameters(name), GROUPS[name]))
+    assert "stills" not in sweeps.__module__

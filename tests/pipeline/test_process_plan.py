@@ -17,10 +17,15 @@ from support.ensemble_example import FRAME, N_IMAGES, QUICK, STEPS
 
 from dxdask.graphs.fold import n_folds
 from dxdask.parameters.assignments import with_assignments
-from dxdask.pipeline import ensemble, frames
+from dxdask.pipeline import frames
 from dxdask.pipeline.ensemble import process_plan
 from dxdask.pipeline.plan import Plan
-from dxdask.pipeline.process_parameters import process_parameters
+from dxdask.pipeline.process_parameters import (
+    PROCESS,
+    completed,
+    process_parameters,
+    steps_of_process,
+)
 from dxdask.storage.frames import lazy as lazy_module
 from dxdask.storage.importers import read_runs
 from dxdask.storage.store.store import Store
@@ -138,4 +143,38 @@ def test_one_run_has_no_linearity(raw: list[Path], tmp_path: Path) -> None:
 
 
 def test_names_of_the_steps_of_process() -> None:
-    assert tuple(n for n in ensemble.PROCESS if n != "symmetry") == STEPS
+    assert tuple(n for n in PROCESS if n != "symmetry") == STEPS
+
+
+@pytest.mark.parametrize(
+    ("given", "n_runs", "expected"),
+    [
+        ({}, 1, True),
+        ({"space_group": "P 4"}, 1, False),
+        ({"space_group": "P 4"}, 3, False),
+        ({"space_group": "P 4", "max_lattices": 2}, 1, True),
+        ({"space_group": "P 4", "joint_indexing": False}, 3, True),
+        ({"space_group": "P 4", "joint_indexing": "auto"}, 3, True),
+        ({"space_group": "P 4", "joint_indexing": "auto"}, 1, False),
+        ({"space_group": "P 4", "reference.reflections": "a.mtz"}, 1, True),
+        ({"space_group": "P 4", "scaling.reference.reflections": "a.mtz"}, 1, False),
+    ],
+)
+def test_symmetry_chooses_settings_of_a_given_space_group(
+    given: dict[str, Any], n_runs: int, expected: bool
+) -> None:
+    parameters = completed(with_assignments(process_parameters(), given.items()))
+    assert ("symmetry" in steps_of_process(parameters, n_runs)) == expected
+    assert parameters.symmetry.known_space_group == given.get("space_group")
+
+
+def test_one_reference_serves_symmetry_and_scaling() -> None:
+    both = {"reference.reflections": "a.mtz", "scaling.reference.experiments": "b.zarr"}
+    one = completed(with_assignments(process_parameters(), list(both.items())[:1]))
+    assert one.symmetry.reference == one.scaling.reference == one.reference
+    own = completed(with_assignments(process_parameters(), both.items()))
+    assert own.symmetry.reference == own.reference != own.scaling.reference
+    axes = [("reference.experiments", "a.expt")]
+    crystal = completed(with_assignments(process_parameters(), axes))
+    assert crystal.symmetry.reference.is_given
+    assert not crystal.scaling.reference.is_given

@@ -60,10 +60,11 @@ def test_a_reference_gives_axes_and_group(store: Store, processed: Store) -> Non
     dxdask.symmetry(store, reference={"experiments": str(processed.path)})
     rows = store.table("symmetry", "operators")
     assert rows["correlation"][0] > 0.9 > 0.5 > rows["correlation"][1]
-    with pytest.raises(ParameterError, match="exclude one another"):
-        dxdask.symmetry(
-            store, reference={"experiments": str(processed.path)}, known_space_group="I 2 3"
-        )
+    reference = {"experiments": str(processed.path)}
+    dxdask.symmetry(store, reference=reference, known_space_group="I 2 3")
+    assert store.experiments("symmetry").crystals[0].space_group == "I 2 3"
+    with pytest.raises(ParameterError, match="other rotations than I 21 3"):
+        dxdask.symmetry(store, reference=reference, known_space_group="I 4 3 2")
 
 
 def test_from_the_command_line(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from dxdask.symmetry.operators import (
     rotation_of,
 )
 from dxdask.symmetry.pair_correlations import intensities_of_choices, neighbours
-from dxdask.symmetry.symmetry import in_common_axes
+from dxdask.symmetry.preparation import in_common_axes
 
 
 def adjusted_rand(x: np.ndarray, y: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.simulated_symmetry import Truth, crystals_of
 
-from dxdask.columns import select
+from dxdask.columns import Flag, select
 from dxdask.errors import InputError
 from dxdask.models.symmetry import asu_indices, pack
 from dxdask.results import StepResult
@@ -249,3 +249,46 @@ def test_messages_name_parameters_that_symmetry_has() -> None:
         symmetry(weak, experiments)
     named = {word.rstrip("=") for word in re.findall(r"\w+=", str(refused.value))}
     assert named <= set(SymmetryParameters.model_fields)
+
+
+FLIPS = [np.eye(3), np.diag([1.0, -1.0, -1.0])]
+CUBIC_FLIPS = [np.eye(3), np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "flips"), [("P 4", FLIPS), ("P 21 3", CUBIC_FLIPS), ("P 31", FLIPS[:1])]
+)
+def test_crystals_of_a_given_group_are_brought_to_one_setting(
+    symbol: str, flips: list[np.ndarray]
+) -> None:
+    truth = Truth.of(symbol)
+    n = 6
+    # of the hexagonal lattice each crystal is turned in one of the ways that P 31 allows
+    if symbol == "P 31":
+        sixfold = np.array([[1.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+        flips = [np.eye(3), sixfold, np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, -1]])]
+    turns = [flips[(i + i // 2) % len(flips)] for i in range(n)]
+    table, experiments = crystals_of(truth, n=n, width=25.0, settings=turns, keep_axes=True)
+    result = symmetry(table, experiments, SymmetryParameters(known_space_group=symbol))
+    (group,) = {c.gemmi_space_group.number for c in result.experiments.crystals}
+    assert group == truth.group.number
+    first = table["experiment"] == 0
+    np.testing.assert_array_equal(result.reflections["hkl"][first], table["hkl"][first])
+    assert correlation_with_truth(result, table["intensity_sum"], truth) > 0.99
+    (line,) = [m for m in result.messages if "as given" in m]
+    turned = sum(not np.array_equal(t, turns[0]) for t in turns)
+    assert f"{turned} of {n} crystals" in line
+
+
+def test_a_given_group_of_the_whole_lattice_needs_no_intensities() -> None:
+    table, experiments = crystals_of(Truth.of("P 4 2 2"), n=3, width=10.0, keep_axes=True)
+    table["intensity_sum"] *= 0.0
+    result = symmetry(table, experiments, SymmetryParameters(known_space_group="P 4 2 2"))
+    np.testing.assert_array_equal(result.reflections["hkl"], table["hkl"])
+
+
+def test_a_given_group_without_intensities_to_choose_by_is_refused() -> None:
+    table, experiments = crystals_of(Truth.of("P 4"), n=3, width=10.0, keep_axes=True)
+    table["flags"] &= ~np.uint32(Flag.INTEGRATED_SUM)
+    with pytest.raises(InputError, match="check the summary of integrate"):
+        symmetry(table, experiments, SymmetryParameters(known_space_group="P 4"))

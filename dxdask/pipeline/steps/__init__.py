@@ -84,6 +84,11 @@ def parameters_of_kind(kind: Kind) -> type[Any]:
     return _parameters_of(kind, steps_of_kind(kind))
 
 
+def parameters_of_step(step: Step, kind: Kind) -> type[Any]:
+    """Return the model of the parameters of one step, and of where a command runs."""
+    return _parameters_of(kind, (step,))
+
+
 @cache
 def _parameters_of(kind: Kind, steps: tuple[Step, ...]) -> type[Any]:
     base = _base_of(kind)

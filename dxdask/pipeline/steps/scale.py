@@ -24,6 +24,8 @@ def parameters() -> Mapping[str, Parameters]:
 
 def extras(store: Store, runs: Sequence[RunInput], given: Values) -> Extras:
     """Return the reference that the parameters name."""
+    if not given.scaling.reference.is_given:
+        return Extras()
     from types import SimpleNamespace
 
     from dxdask.pipeline.reindex_inputs import extras
@@ -62,5 +64,5 @@ STEP = Step(
     needs=("integrate",),
     carries="integrate",
     alternatives={"integrate": ("symmetry", "reindex_integrated")},
-    version="6",
+    version="7",
 )

@@ -28,6 +28,8 @@ def parameters() -> Mapping[str, Parameters]:
 
 def extras(store: Store, runs: Sequence[RunInput], given: Values) -> Extras:
     """Return the reference that the parameters name."""
+    if not given.symmetry.reference.is_given:
+        return Extras()
     from dxdask.pipeline.reindex_inputs import extras
 
     named = SimpleNamespace(solution=None, reference=given.symmetry.reference)
@@ -63,7 +65,8 @@ def _symmetry(
     except InputError as error:
         if not may_fail:
             raise
-        return unchanged(table, experiments, str(error))
+        known = given.symmetry.known_space_group is not None
+        return unchanged(table, experiments, str(error), known=known)
 
 
 STEP = Step(
@@ -76,4 +79,5 @@ STEP = Step(
     alternatives={"integrate": ("reindex_integrated",)},
     extras=extras,
     optional=True,
+    version="2",
 )
