@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, concatenate, n_rows, select
+from dxdask.indexing.misorientation import misorientation
 from dxdask.models import (
     Beam,
     Crystal,
@@ -46,6 +47,7 @@ HIGHEST_RESOLUTION = 0.8
 IMAGE_WIDTH = 0.5
 SPURIOUS = 0.3
 LARGEST_OFFSET_PX = 2.0
+LEAST_APART_DEG = 6.0
 
 
 @dataclass(frozen=True)
@@ -116,15 +118,17 @@ def make_case(number: int, *, rotation: float, seed: int = 0) -> Case:
 def make_mixed(number: int, n_crystals: int, *, rotation: float, seed: int = 0) -> Mixed:
     """Return crystals of this number's form in any orientations, with the spots of one sweep.
 
-    Each has half as many spots as the one before, at least, and up to as many.
+    They are 6 degrees apart, at least. Each has 0.5 to 1 times the spots of the one before.
     """
     rng = np.random.default_rng([seed, number, n_crystals])
     _, true, d_min = _random_sweep(number, rotation, rng)
     assert true.crystal is not None
     crystals, parts, labels, share = [true.crystal], [], [], 1.0
-    for _ in range(1, n_crystals):
+    while len(crystals) < n_crystals:
         turned = rotation_matrix(rng.normal(size=3), rng.uniform(0.0, np.pi)) @ true.crystal.a
-        crystals.append(replace(true.crystal, a_matrix=matrix(turned)))
+        other = replace(true.crystal, a_matrix=matrix(turned))
+        if min(misorientation(c, other) for c in crystals) > LEAST_APART_DEG:
+            crystals.append(other)
     for k, crystal in enumerate(crystals):
         spots = _spots(replace(true, crystal=crystal), crystal, d_min, rng)
         spots = select(spots, np.arange(round(share * n_rows(spots))))

@@ -2,10 +2,11 @@
 
     python benchmarks/several_lattices.py [--n 28] [--wide 90]
 
-Random crystals of all Bravais types (`random_crystals.py`), several of one form in any
-orientations, each with 0.5 to 1 times the spots of the one before. Columns: spots given to their
-own lattice; of those, spots that are resolvable: nearer, in index units of the true lattices, to
-their own than to any other; spots given to another lattice; spurious spots that were indexed.
+Random crystals of all Bravais types (`random_crystals.py`), several of one form in orientations at
+least 6 degrees apart, each with 0.5 to 1 times the spots of the one before. Columns: spots given to
+their own lattice; the same of spots that are resolvable, which are nearer, in index units of the
+true lattices, to their own than to any other; spots given to another lattice; spurious spots that
+were indexed.
 """
 
 from __future__ import annotations
