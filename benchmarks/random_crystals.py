@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 
 import gemmi
 import numpy as np
+from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.columns import Flag, Reflections
+from dxdask.columns import Flag, Reflections, concatenate, n_rows, select
+from dxdask.indexing.misorientation import misorientation
 from dxdask.models import (
     Beam,
     Crystal,
@@ -26,7 +28,7 @@ from dxdask.models import (
     Panel,
     Scan,
 )
-from dxdask.models.vectors import rotation_matrix
+from dxdask.models.vectors import matrix, rotation_matrix
 from dxdask.simulation.rays import rotation_rays
 
 # A space group of rotations for each Bravais type, and which edges are equal.
@@ -45,6 +47,7 @@ HIGHEST_RESOLUTION = 0.8
 IMAGE_WIDTH = 0.5
 SPURIOUS = 0.3
 LARGEST_OFFSET_PX = 2.0
+LEAST_APART_DEG = 6.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,23 @@ class Case:
     experiments: ExperimentList
     crystal: Crystal
     spots: Reflections
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Crystals of one form in one sweep.
+
+    Attributes
+    ----------
+    experiments : as those of a `Case`. true : with the true detector. crystals : the truth.
+    spots : of all. of : (n,), the crystal of each spot, -1 for the spurious.
+    """
+
+    experiments: ExperimentList
+    true: Experiment
+    crystals: tuple[Crystal, ...]
+    spots: Reflections
+    of: NDArray[np.int64]
 
 
 def random_cell(lattice: str, rng: np.random.Generator) -> tuple[float, ...]:
@@ -89,6 +109,41 @@ def _angles(rng: np.random.Generator) -> tuple[float, ...]:
 def make_case(number: int, *, rotation: float, seed: int = 0) -> Case:
     """Return the random crystal of this number with the spots of a sweep of `rotation` degrees."""
     rng = np.random.default_rng([seed, number])
+    lattice, true, d_min = _random_sweep(number, rotation, rng)
+    assert true.crystal is not None
+    rows = _spots(true, true.crystal, d_min, rng)
+    return Case(lattice, _off_centre(true, rng), true.crystal, rows)
+
+
+def make_mixed(number: int, n_crystals: int, *, rotation: float, seed: int = 0) -> Mixed:
+    """Return crystals of this number's form in any orientations, with the spots of one sweep.
+
+    They are 6 degrees apart, at least. Each has 0.5 to 1 times the spots of the one before.
+    """
+    rng = np.random.default_rng([seed, number, n_crystals])
+    _, true, d_min = _random_sweep(number, rotation, rng)
+    assert true.crystal is not None
+    crystals, parts, labels, share = [true.crystal], [], [], 1.0
+    while len(crystals) < n_crystals:
+        turned = rotation_matrix(rng.normal(size=3), rng.uniform(0.0, np.pi)) @ true.crystal.a
+        other = replace(true.crystal, a_matrix=matrix(turned))
+        if min(misorientation(c, other) for c in crystals) > LEAST_APART_DEG:
+            crystals.append(other)
+    for k, crystal in enumerate(crystals):
+        spots = _spots(replace(true, crystal=crystal), crystal, d_min, rng)
+        spots = select(spots, np.arange(round(share * n_rows(spots))))
+        parts.append(spots)
+        labels.append(np.where(spots["hkl"].any(axis=1), k, -1))
+        share *= rng.uniform(0.5, 1.0)
+    return Mixed(
+        _off_centre(true, rng), true, tuple(crystals), concatenate(parts), np.concatenate(labels)
+    )
+
+
+def _random_sweep(
+    number: int, rotation: float, rng: np.random.Generator
+) -> tuple[str, Experiment, float]:
+    """Return the Bravais type of this number, a crystal of it in an experiment, and d_min (A)."""
     lattice = list(GROUPS)[number % len(GROUPS)]
     cell, group = random_cell(lattice, rng), gemmi.SpaceGroup(GROUPS[lattice][0])
     u = rotation_matrix(rng.normal(size=3), rng.uniform(0.0, np.pi))
@@ -97,13 +152,15 @@ def make_case(number: int, *, rotation: float, seed: int = 0) -> Case:
     n_reflections = np.exp(rng.uniform(*np.log(REFLECTIONS)))
     d_min = max(HIGHEST_RESOLUTION, (4.0 * np.pi / 3.0 * volume / n_reflections) ** (1.0 / 3.0))
     wavelength = 0.7 if d_min < 1.2 else 1.0
-    true = _experiment(max(cell[:3]), d_min, wavelength, rotation, crystal)
-    rows = _spots(true, crystal, d_min, rng)
+    return lattice, _experiment(max(cell[:3]), d_min, wavelength, rotation, crystal), d_min
+
+
+def _off_centre(true: Experiment, rng: np.random.Generator) -> ExperimentList:
+    """Return the experiment with the beam centre off, and without crystal."""
     angle, size = rng.uniform(0.0, 2.0 * np.pi), LARGEST_OFFSET_PX * np.sqrt(rng.uniform())
     by = np.array([np.cos(angle), np.sin(angle), 0.0]) * size * PIXEL
     panel = true.detector[0].moved(np.eye(3), by)
-    given = replace(true, detector=Detector(panels=(panel,)), crystal=None)
-    return Case(lattice, ExperimentList.of([given]), crystal, rows)
+    return ExperimentList.of([replace(true, detector=Detector(panels=(panel,)), crystal=None)])
 
 
 def _experiment(

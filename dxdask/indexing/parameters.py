@@ -242,7 +242,9 @@ class IndexParameters(Parameters):
         "known_symmetry.unit_cell; those are for narrow wedges and few spots.",
     )
     fall_back: bool = parameter(
-        True, "Where the method finds no lattice that fits, try the others, as far as they apply."
+        True,
+        "Where the method finds no lattice that fits, try cells twice as long as estimated, and "
+        "the other methods, as far as they apply.",
     )
     optimise_initial_basis_vectors: bool = parameter(
         False, "Refine the vectors of real_space_grid_search against the spots.", expert=1

@@ -207,7 +207,9 @@ class ReflectionSelection(Parameters):
     )
     random_seed: int = parameter(42, "Seed of the sampling.", expert=1, ge=0)
     close_to_spindle_cutoff: float = parameter(
-        0.02, "Least |m2 . (s1 x s0)|; reflections nearer to the rotation axis are excluded.",
+        0.02,
+        "Least |m2 . (s1 x s0)|; reflections nearer to the rotation axis are excluded. At most a "
+        "tenth of the median |s1 x s0| of the run is taken, for small scattering angles.",
         unit="1/Angstrom^2", expert=1, ge=0.0,
     )  # fmt: skip
     min_zeta: float = parameter(

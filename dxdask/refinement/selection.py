@@ -21,6 +21,8 @@ from dxdask.refinement.predict import predict_mm
 Rows = NDArray[np.int64]
 
 VARIANCES = ("x_mm_variance", "y_mm_variance", "phi_rad_variance")
+OF_MEDIAN = 0.1
+"""Part of the median |s1 x s0| of a run that `close_to_spindle_cutoff` may reach."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +90,9 @@ def usable(
     """Return true for reflections (n,) that may be refined against.
 
     Excluded are those not indexed, overloaded, observed outside the scan, without a variance, and
-    near the rotation axis: |m2 . (s1 x s0)| not above the cutoff, or |zeta| below the least.
+    near the rotation axis: |m2 . (s1 x s0)| not above the cutoff, or |zeta| below the least. The
+    cutoff is at most a tenth of the median |s1 x s0| of the experiment, which at small scattering
+    angles is below it for all reflections.
 
     s1: (n, 3), observed rays, 1/Angstrom.
     """
@@ -102,11 +106,12 @@ def usable(
         if e.goniometer is None or e.scan is None:
             continue
         across = np.cross(s1[rows], e.beam.s0)
-        volume = np.abs(across @ e.goniometer.rotation_axis)
-        slow = volume < parameters.min_zeta * np.linalg.norm(across, axis=1)
+        volume, length = np.abs(across @ e.goniometer.rotation_axis), np.linalg.norm(across, axis=1)
+        slow = volume < parameters.min_zeta * length
+        most = OF_MEDIAN * float(np.median(length)) if len(rows) else 0.0
         low, high = sorted(e.scan.phi_range_rad)
         phi = table["phi_rad"][rows]
-        far = (volume > parameters.close_to_spindle_cutoff) & ~slow
+        far = (volume > min(parameters.close_to_spindle_cutoff, most)) & ~slow
         out[rows] = far & (phi >= low) & (phi <= high)
     return out
 

@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.refinement_cases import centroids, disturbed, misorientation_deg, truth
+from support.refinement_cases import (
+    centroids,
+    disturbed,
+    misorientation_deg,
+    some_rotation,
+    truth,
+)
 
 from dxdask.columns import Flag, Reflections, select
 from dxdask.errors import InputError
-from dxdask.models import ExperimentList, Scan
+from dxdask.models import Crystal, Detector, ExperimentList, Panel, Scan
 from dxdask.models.rotations import rotation_matrices
 from dxdask.models.vectors import matrix, rotation_matrix, vector
 from dxdask.refinement import RefinementParameters, refine
@@ -150,3 +156,18 @@ def test_a_scan_of_no_width_is_a_still() -> None:
     none = replace(true, scans=(Scan(image_range=(1, 60), oscillation=(0.0, 0.0)),))
     with pytest.raises(InputError, match="still"):
         refined(table, none)
+
+
+def test_small_scattering_angles_are_not_all_near_the_rotation_axis() -> None:
+    near = truth()
+    cell = (338.0, 338.0, 338.0, 90.0, 90.0, 90.0)
+    crystal = Crystal.from_cell(cell, u_matrix=some_rotation(2), space_group="P 4 3 2")
+    panel = Panel(name="p", origin=(-50.0, 50.0, -4000.0), pixel_size=(0.1, 0.1),
+                  image_size=(1000, 1000))  # fmt: skip
+    true = replace(near, crystals=(crystal,), detectors=(Detector(panels=(panel,)),))
+    table = centroids(true, d_min=82.0, sigma=0.1)
+    given = {"scan_varying": False, "detector": {"fix": "distance"}}
+    result = refined(table, disturbed(true, detector=False), parameterisation=given)
+    used = (result.reflections["flags"] & Flag.USED_IN_REFINEMENT) != 0
+    assert used.mean() > 0.8
+    np.testing.assert_allclose(result.experiments.crystals[0].unit_cell, cell, rtol=1e-3)

@@ -4,19 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from dxdask.errors import ConvergenceError, DxdaskError, InputError, plain
 from dxdask.indexing.methods.search_lattices import METHODS, NEED_CELL, require_cell
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.results import StepResult
 
+LONGER = 2.0
+"""Factor of `max_cell_estimation.multiplier` after the estimate has failed."""
 
-def methods_to_try(parameters: IndexParameters) -> list[str]:
-    """Return the names of the methods to try: the chosen one, then others that apply."""
-    others = [m for m in METHODS if m != parameters.method] if parameters.fall_back else []
-    if parameters.known_symmetry.unit_cell is None:
-        others = [m for m in others if m not in NEED_CELL]
-    return [parameters.method, *others]
+
+class Attempt(NamedTuple):
+    """Parameters that are tried, and their name in messages."""
+
+    name: str
+    parameters: IndexParameters
+
+
+def attempts(parameters: IndexParameters) -> list[Attempt]:
+    """Return what is tried: the chosen method, then longer cells, then others that apply.
+
+    The longest edge is estimated from neighbours. In a narrow wedge the long axis may have none,
+    where it is along the beam; so what comes second takes twice the estimate. With a cell or
+    `max_cell` given there is no estimate.
+    """
+    first = Attempt(parameters.method, parameters)
+    if not parameters.fall_back:
+        return [first]
+    others = [m for m in METHODS if m != parameters.method]
+    if parameters.known_symmetry.unit_cell is not None:
+        return [first, *(Attempt(m, _by(parameters, m)) for m in others)]
+    others = [m for m in others if m not in NEED_CELL]
+    if parameters.max_cell is not None:
+        return [first, *(Attempt(m, _by(parameters, m)) for m in others)]
+    estimation = parameters.max_cell_estimation
+    estimation = estimation.model_copy(update={"multiplier": LONGER * estimation.multiplier})
+    longer = parameters.model_copy(update={"max_cell_estimation": estimation})
+    names = [parameters.method, *others]
+    return [first, *(Attempt(f"{m}, longer cells", _by(longer, m)) for m in names)]
+
+
+def _by(parameters: IndexParameters, method: str) -> IndexParameters:
+    return parameters.model_copy(update={"method": method})
 
 
 MOST_CHARACTERS = 120
@@ -31,9 +61,9 @@ def _short(reason: str) -> str:
 def with_fall_back(
     parameters: IndexParameters, attempt: Callable[[IndexParameters], StepResult]
 ) -> StepResult:
-    """Return the result of the first method whose attempt finds a lattice that fits.
+    """Return the result of the first attempt (see `attempts`) that finds a lattice that fits.
 
-    attempt : the indexing, with the parameters of one method. Messages say what failed before.
+    attempt : the indexing with some parameters. Messages say what failed before.
 
     Raises
     ------
@@ -45,17 +75,17 @@ def with_fall_back(
     require_cell(parameters)
     reasons: list[str] = []
     first: type[DxdaskError] = ConvergenceError
-    for method in methods_to_try(parameters):
+    for name, given in attempts(parameters):
         try:
-            result = attempt(parameters.model_copy(update={"method": method}))
+            result = attempt(given)
         except (ConvergenceError, InputError) as error:
             first = first if reasons else type(error)
-            reasons.append(f"{method}: {_short(plain(error))}" if reasons else plain(error))
+            reasons.append(f"{name}: {_short(plain(error))}" if reasons else plain(error))
             continue
         if not reasons:
             return result
         tried = f"indexing.method={parameters.method} failed ({'; '.join(reasons)})"
-        return replace(result, messages=(tried, f"Indexed by {method}", *result.messages))
+        return replace(result, messages=(tried, f"Indexed by {name}", *result.messages))
     if len(reasons) > 1:
         raise first(f"{reasons[0]}; also tried: {'; '.join(reasons[1:])}")
     raise first(reasons[0])
