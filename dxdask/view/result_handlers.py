@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from dxdask.errors import InputError
-from dxdask.view.frames import frame_index
 from dxdask.view.jobs import progress_of
 from dxdask.view.lattice_points import LatticePoints, lattice_points, points_version, spot_of_point
 from dxdask.view.ledger import explanation, linked_report
@@ -24,7 +23,7 @@ class Overlay(Handler):
 
         def work() -> bytes:
             store, tables = self.viewer.frames.store(), self.viewer.tables
-            frame_index(store, shown.run, shown.image)
+            self.viewer.frames.index(shown.run, shown.image)
             z = shown.image - 1, shown.image - 1 + shown.n
             spots = spots_of(store, tables, shown.run, z)
             return pack(spots | predictions_of(store, tables, shown.run, z))

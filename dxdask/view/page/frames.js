@@ -53,7 +53,6 @@ async function load(key, values, level, x, y) {
     const { w, h, values: counts } = toPicture(buffer);
     keep(key, { w, h, counts });
     if (waiting.get(key) === stop) waiting.delete(key);
-    if (S.high === null && waiting.size === 0) setPercentile();
     redraw();
   } catch (error) {
     if (waiting.get(key) === stop) waiting.delete(key);
@@ -112,6 +111,7 @@ function draw() {
       c.width = Math.round(w * ratio); c.height = Math.round(h * ratio);
     }
   const level = levelNow(), wanted = tilesInView(level), missing = [];
+  if (S.high === null && wanted.every(([x, y]) => tiles.has(`${shownKey()}|${level}|${x}|${y}`))) setPercentile();
   if (S.high !== null) {
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.clearRect(0, 0, canvas.width, canvas.height);
@@ -133,7 +133,10 @@ function draw() {
       ctx.restore();
     });
     drawValues(ctx, ratio);
-  } else wanted.forEach(([x, y]) => missing.push([`${shownKey()}|${level}|${x}|${y}`, x, y]));
+  } else for (const [x, y] of wanted) {
+    const name = `${shownKey()}|${level}|${x}|${y}`;
+    if (!tiles.has(name)) missing.push([name, x, y]);
+  }
   const names = new Set(missing.map((m) => m[0])), near = neighbours(level, wanted);
   for (const [name, stop] of waiting) if (!names.has(name) && !near.has(name)) { stop.abort(); waiting.delete(name); }
   for (const [name, x, y] of missing) if (!waiting.has(name)) load(name, shownValues(), level, x, y);
@@ -219,7 +222,7 @@ function goTo(image) {
 async function goToRun(name, image, keepView) {
   const run = runOf(name);
   if (!run) throw new Error(`there is no run ${name} in this store`);
-  const got = await ask("models", { run: name });
+  const got = await askModels(name);
   S.run = name; models = got;
   $("run").value = name;
   for (const id of ["slider", "image"]) { $(id).min = run.first; $(id).max = run.first + run.images - 1; }
