@@ -16,7 +16,7 @@ from dxdask.models import Experiment
 from dxdask.storage.store.store import Store
 from dxdask.view.binning import add_image, maxima, no_count
 from dxdask.view.held import Held
-from dxdask.view.runs import models_of, models_version
+from dxdask.view.runs import models_of, models_version, run_models
 
 Stack = Literal["sum", "max", "mean"]
 STACKS = get_args(Stack)
@@ -54,6 +54,7 @@ class Frames:
         self._images: Held[NDArray[Any]] = Held(cache, lambda array: array.nbytes)
         self._imported: Held[Experiment] = Held(HELD_RUNS)
         self._models: Held[tuple[Experiment, ...]] = Held(HELD_RUNS)
+        self._geometry: Held[dict[str, Any]] = Held(HELD_RUNS)
         self._masks: Held[tuple[Mask, ...]] = Held(HELD_RUNS)
 
     def store(self, *, write: bool = False) -> Store:
@@ -82,6 +83,19 @@ class Frames:
         """
         store = self.store()
         return self._models.get(models_version(store, run), lambda: models_of(store, run))
+
+    def geometry(self, run: str) -> dict[str, Any]:
+        """Return the geometry of a run as JSON, see `run_models`.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no such run.
+        """
+        return self._geometry.get(
+            models_version(self.store(), run),
+            lambda: run_models(self.models(run), self.experiment(run)),
+        )
 
     def masks(self, run: str) -> tuple[Mask, ...]:
         """Return the masks (slow, fast) of the panels of a run, true where a pixel is used.

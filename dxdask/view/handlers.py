@@ -24,7 +24,7 @@ from dxdask.view.result_handlers import (
     Why,
 )
 from dxdask.view.rings import ice_rings, ring_lines, usual_rings
-from dxdask.view.runs import run_models, store_summary
+from dxdask.view.runs import store_summary
 from dxdask.view.thresholds import GROUPS, pictures_of, regions_from
 from dxdask.view.tiles import encode, pack, tile_of
 
@@ -86,8 +86,7 @@ class Models(Handler):
     async def get(self) -> None:
         """Send them."""
         run = self.get_argument("run")
-        frames = self.viewer.frames
-        await self.send_json(lambda: run_models(frames.models(run), frames.experiment(run)))
+        await self.send_json(lambda: self.viewer.frames.geometry(run))
 
 
 class Tile(Handler):

@@ -31,6 +31,7 @@ def warm(frames: Frames, tables: Tables) -> None:
             return
         run = store.runs[0]
         first = frames.experiment(run).first_image
+        frames.geometry(run)
         frames.level(Shown(run, first), LEVEL)
         spots_of(store, tables, run, (first - 1, first))
         predictions_of(store, tables, run, (first - 1, first))

@@ -53,7 +53,7 @@ async function load(key, values, level, x, y) {
     const { w, h, values: counts } = toPicture(buffer);
     keep(key, { w, h, counts });
     if (waiting.get(key) === stop) waiting.delete(key);
-    redraw();
+    redrawPicture();
   } catch (error) {
     if (waiting.get(key) === stop) waiting.delete(key);
     if (error.name !== "AbortError") { keep(key, { w: 0, h: 0, counts: new Uint8Array(0), failed: true }); fail(error); }
@@ -100,8 +100,10 @@ function drawTiles(ctx, level, wanted, missing) {
   }
 }
 
-let asked = false;
-function redraw() { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw(); }); } }
+// Draw all, or the picture alone when a tile of it came: overlays of thousands of spots take longer than tiles.
+let asked = false, overlaysToo = false;
+function redraw() { overlaysToo = true; redrawPicture(); }
+function redrawPicture() { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw(); }); } }
 
 function draw() {
   if (!models) return;
@@ -109,6 +111,7 @@ function draw() {
   for (const c of [canvas, $("overlay")])
     if (c.width !== Math.round(w * ratio) || c.height !== Math.round(h * ratio)) {
       c.width = Math.round(w * ratio); c.height = Math.round(h * ratio);
+      overlaysToo = true;
     }
   const level = levelNow(), wanted = tilesInView(level), missing = [];
   if (S.high === null && wanted.every(([x, y]) => tiles.has(`${shownKey()}|${level}|${x}|${y}`))) setPercentile();
@@ -142,7 +145,7 @@ function draw() {
   for (const [name, x, y] of missing) if (!waiting.has(name)) load(name, shownValues(), level, x, y);
   if (!missing.length && S.high !== null) { S.shown = shownKey(); S.shownAt ??= performance.now(); }
   if (!missing.length) for (const [name, [values, x, y]] of near) if (!tiles.has(name) && !waiting.has(name)) load(name, values, level, x, y);
-  tell("draw");
+  if (overlaysToo) { overlaysToo = false; tell("draw"); }
   remember();
 }
 // The next image and the one before, which are likely to be wanted.
