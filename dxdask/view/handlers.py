@@ -15,6 +15,7 @@ from dxdask.view.masks import drawn_regions, keep_regions, masks_by_reason
 from dxdask.view.point import point, value_at
 from dxdask.view.replies import Handler
 from dxdask.view.result_handlers import (
+    Explore,
     Lattice,
     LatticeSpot,
     Overlay,
@@ -38,6 +39,7 @@ SCRIPTS = (
     "lattice.js",
     "jobs.js",
     "ledger.js",
+    "explore.js",
     "start.js",
 )
 
@@ -199,6 +201,7 @@ ADDRESSES: dict[str, type[RequestHandler]] = {
     "lattice_spot": LatticeSpot,
     "progress": Progress,
     "why": Why,
+    "explore": Explore,
     "report": Report,
     "threshold": Threshold,
     "mask": Mask,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dxdask.errors import InputError
+from dxdask.view.exploration import exploration, numbers_of
 from dxdask.view.jobs import progress_of
 from dxdask.view.lattice_points import LatticePoints, lattice_points, points_version, spot_of_point
 from dxdask.view.ledger import explanation, linked_report
@@ -12,6 +13,8 @@ from dxdask.view.overlays import predictions_of, spots_of
 from dxdask.view.replies import Handler
 from dxdask.view.scan import along_scan
 from dxdask.view.tiles import pack
+
+LAST = 2**31 - 1
 
 
 class Overlay(Handler):
@@ -102,6 +105,24 @@ class Why(Handler):
             self.get_argument("hkl", ""),
         )
         await self.send_json(lambda: explanation(self.viewer.frames.store(), run, image, hkl))
+
+
+class Explore(Handler):
+    """Pixels, intensities, pairs, ratios and masks of runs, modules and images."""
+
+    async def get(self) -> None:
+        """Send them."""
+        runs = self.get_arguments("run")
+        modules = numbers_of(self.get_arguments("module"), "module")
+        images = None
+        if self.get_argument("first", "") or self.get_argument("last", ""):
+            images = self.whole("first", 0), self.whole("last", LAST)
+
+        def work() -> bytes:
+            arrays, values = exploration(self.viewer.frames.store(), runs, modules, images)
+            return pack(arrays, **values)
+
+        await self.send(work)
 
 
 class Report(Handler):

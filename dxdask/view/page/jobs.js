@@ -12,6 +12,8 @@ async function refresh(got) {
     models = await askModels(S.run);
     tell("run");
     L.points = null;
+    E.got = null;
+    if (!$("explore-panel").hidden) fetchExploration();
     redraw();
   }
   if (got.runs >= 0) stepsSeen = steps;
