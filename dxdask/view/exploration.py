@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from dxdask.report.exploration.explore import Exploration, explore
 from dxdask.report.exploration.tables import names_of_modules
 from dxdask.storage.store.store import Store
 from dxdask.view.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_PAIRS = 20_000
 N_BINS = 16
@@ -51,7 +54,10 @@ def exploration(
         _add(arrays, lines, found, make)
     n_pairs = _add_pairs(arrays, lines, found)
     tables = []
-    for title, table in (("Ratios", lambda: found.ratios()), ("Masked pixels", found.masks)):
+    made: tuple[tuple[str, Callable[[], pd.DataFrame]], ...] = (
+        ("Ratios", found.ratios), ("Masked pixels", found.masks),
+    )  # fmt: skip
+    for title, table in made:
         try:
             rows = table().to_dict("records")
         except DxdaskError:  # said by the plot of the same
@@ -100,14 +106,14 @@ def _sent(values: Any) -> Any:
 def _pixels(found: Exploration) -> Curves:
     table = found.pixels()
     sums = table.groupby(["run", "value"], sort=True)["n"].sum().reset_index()
-    return {run: (own["value"], own["n"]) for run, own in sums.groupby("run", sort=False)}
+    return {str(run): (own["value"], own["n"]) for run, own in sums.groupby("run", sort=False)}
 
 
 def _intensities(found: Exploration) -> Curves:
     table = found.intensities()
     sums = table.groupby(["run", "low", "high"], sort=True)["n"].sum().reset_index()
     return {
-        run: (np.sqrt(own["low"] * own["high"]), own["n"])
+        str(run): (np.sqrt(own["low"] * own["high"]), own["n"])
         for run, own in sums.groupby("run", sort=False)
     }
 
@@ -115,7 +121,8 @@ def _intensities(found: Exploration) -> Curves:
 def _ratios(found: Exploration) -> Curves:
     table = found.ratios(by=["run"], n_bins=N_BINS)
     return {
-        run: (own["reference"], own["relative"]) for run, own in table.groupby("run", sort=False)
+        str(run): (own["reference"], own["relative"])
+        for run, own in table.groupby("run", sort=False)
     }
 
 

@@ -111,9 +111,7 @@ class Frames:
         key = str(store.run_attributes(run)["id"]), store.frames_fingerprint(run)
         return self._masks.get(
             key,
-            lambda: tuple(
-                panel_masks(own.detector, own.beam, store.mask(run), MaskParameters())
-            ),
+            lambda: tuple(panel_masks(own.detector, own.beam, store.mask(run), MaskParameters())),
         )
 
     def index(self, run: str, image: int) -> int:

@@ -37,7 +37,8 @@ def point(
     """
     experiment = experiments[0]
     if not 0 <= panel < len(experiment.detector):
-        raise InputError(f"panel={panel}: {experiment.run} has panels 0 to {len(experiment.detector) - 1}")
+        last = len(experiment.detector) - 1
+        raise InputError(f"panel={panel}: {experiment.run} has panels 0 to {last}")
     own, s0 = experiment.detector[panel], experiment.beam.s0
     mm = own.pixel_to_mm([[x, y]])
     d = float(resolution_at(own, [[x, y]], s0)[0])

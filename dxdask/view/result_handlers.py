@@ -7,7 +7,13 @@ from typing import Any
 from dxdask.errors import InputError
 from dxdask.view.exploration import exploration, numbers_of
 from dxdask.view.jobs import progress_of
-from dxdask.view.lattice_points import LatticePoints, lattice_points, points_version, spot_of_point
+from dxdask.view.lattice_points import (
+    Axes,
+    LatticePoints,
+    lattice_points,
+    points_version,
+    spot_of_point,
+)
 from dxdask.view.ledger import explanation, linked_report
 from dxdask.view.overlays import predictions_of, spots_of
 from dxdask.view.replies import Handler
@@ -54,9 +60,10 @@ class Lattice(Handler):
     async def get(self) -> None:
         """Send them."""
         run = self.get_argument("run", "")
+        of: Any = self.get_argument("of", "laboratory")
 
         def work() -> bytes:
-            points = points_of(self, run)
+            points = points_of(self, run, of)
             return pack(points.arrays, **points.values)
 
         await self.send(work)
@@ -69,9 +76,10 @@ class LatticeSpot(Handler):
         """Send it."""
         run, i = self.get_argument("run", ""), self.whole("point")
         version = self.get_argument("version")
+        of: Any = self.get_argument("of", "laboratory")
 
         def work() -> dict[str, Any]:
-            points = points_of(self, run)
+            points = points_of(self, run, of)
             if points.version != version:
                 raise InputError("the spots have changed since; show the reciprocal lattice again")
             return spot_of_point(points, i)
@@ -79,10 +87,12 @@ class LatticeSpot(Handler):
         await self.send_json(work)
 
 
-def points_of(handler: Handler, run: str) -> LatticePoints:
+def points_of(handler: Handler, run: str, of: Axes) -> LatticePoints:
     """Return the points of a run, or of all (""), as they are now; called in a thread."""
     store = handler.viewer.frames.store()
-    return handler.viewer.points.get(points_version(store, run), lambda: lattice_points(store, run))
+    return handler.viewer.points.get(
+        points_version(store, run, of), lambda: lattice_points(store, run, of=of)
+    )
 
 
 class Progress(Handler):

@@ -100,7 +100,8 @@ def test_controls_of_the_exploration(browser: Any, viewer: Viewing, processed: S
     table = table[table["value"] <= 60]
     row = table.loc[table["n"].idxmax()]
     x, y = page.evaluate(
-        f"(() => {{ const c = $('chart-pixels').chart; return [c.X({row['value']}), c.Y({row['n']})]; }})()"
+        "(() => { const c = $('chart-pixels').chart;"
+        f" return [c.X({row['value']}), c.Y({row['n']})]; }})()"
     )
     drawn = _of(pixels(page, "chart-pixels"), 1)
     assert drawn[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2].any()
@@ -110,7 +111,8 @@ def test_controls_of_the_exploration(browser: Any, viewer: Viewing, processed: S
         " return [c.X(s.x[k]), c.Y(s.y[k])]; })()"
     )
     near = page.evaluate(
-        f"(() => {{ const c = $('chart-pairs').chart, s = c.series[0]; return s.image.filter((v, i) =>"
+        "(() => { const c = $('chart-pairs').chart, s = c.series[0];"
+        " return s.image.filter((v, i) =>"
         f" Math.hypot(c.X(s.x[i]) - {place[0]}, c.Y(s.y[i]) - {place[1]}) < 2); }})()"
     )
     page.locator("#chart-pairs").click(position={"x": place[0], "y": place[1]})

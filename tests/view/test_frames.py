@@ -72,9 +72,7 @@ def test_runs_and_geometry(viewer: Viewing, processed: Store) -> None:
     recorded = processed.run_experiment(RUN).detector
     cut = models["recorded"] or models  # None: refinement has not cut the panels
     assert (models["recorded"] is None) == (len(detector) == len(recorded))
-    assert [p["offset"] for p in cut["panels"]] == [
-        list(p.offset) for p in recorded.panels
-    ]
+    assert [p["offset"] for p in cut["panels"]] == [list(p.offset) for p in recorded.panels]
     panel, x, y = models["beam"]
     mm = detector[panel].pixel_to_mm([[x, y]])
     lab = detector[panel].lab_coordinates(mm)[0]

@@ -96,7 +96,8 @@ def test_points_of_a_detector_that_have_an_image_lead_to_it(browser: Any, viewer
     page.wait_for_timeout(500)
     # points as those of the outliers of scaling, which this store has none of
     place = plot.evaluate(
-        f"(f) => {{ const p = f.plot, s = p.series[0]; p.data.x = 'fast (px)'; p.data.y = 'slow (px)';"
+        "(f) => { const p = f.plot, s = p.series[0];"
+        " p.data.x = 'fast (px)'; p.data.y = 'slow (px)';"
         f" s.name = '{RUN}'; s.image = Array.from(s.x, (v, i) => i + 2);"
         " return [p.X(s.x[4]), p.Y(s.y[4]), s.x[4], s.y[4]]; }"
     )

@@ -70,9 +70,7 @@ def test_moments_are_those_of_the_window(viewer: Viewing, processed: Store) -> N
     ]
     good = mask & (image > panel.trusted_range[0]) & (image < panel.trusted_range[1])
     got = {
-        p: viewer.array(
-            "threshold", run=RUN, image=IMAGE, picture=p, regions="0,0,256,0,128"
-        )
+        p: viewer.array("threshold", run=RUN, image=IMAGE, picture=p, regions="0,0,256,0,128")
         for p in ("mean", "variance", "dispersion", "sigma_b", "sigma_s", "global")
     }
     for y, x in ((0, 0), (1, 200), (64, 100), (127, 255), (50, 31)):

@@ -81,7 +81,7 @@ def plot_compared_counts(
 
 
 def plot_compared_cells(table: Table | pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Plot B - A of the cell's lengths, Å, and, on an axis at the right, angles; table : `cells`."""
+    """Plot B - A of the cell's lengths, Å, and, at the right, angles; table : `cells`."""
     ax, rows = axes_or_new(ax), _rows(table)
     known = {str(row["quantity"]): row["B - A"] for row in rows if row["B - A"] is not None}
     if not known:
@@ -144,8 +144,8 @@ def plot_compared_intensities(
 ) -> Axes:
     """Plot intensities of B against those of A, with the line of their slope and the correlation.
 
-    found : `Comparison.matched`. Reflections that are not positive on both sides are not drawn; slope
-    and correlation are of all.
+    found : `Comparison.matched`. Reflections that are not positive on both sides are not drawn;
+    slope and correlation are of all.
     """
     ax = axes_or_new(ax)
     if found is None or not ((found.a > 0) & (found.b > 0)).any():

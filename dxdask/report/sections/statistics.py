@@ -57,7 +57,7 @@ def _cumulative(z: Floats, centric: Mask) -> Lines:
     curves = []
     for name, rows, theory in (
         ("acentric", ~centric, 1 - np.exp(-at)),
-        ("centric", centric, [math.erf(math.sqrt(z / 2)) for z in at]),
+        ("centric", centric, np.array([math.erf(math.sqrt(z / 2)) for z in at])),
     ):
         if rows.sum() >= FEWEST:
             part = np.searchsorted(np.sort(z[rows]), at, side="right") / rows.sum()

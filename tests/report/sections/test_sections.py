@@ -193,8 +193,6 @@ def test_outliers_over_the_detector_have_the_image_that_their_links_lead_to(copy
     for i, run in enumerate(runs):
         own = rows[table["experiment"][rows] == i]
         found = next(s for s in plot["series"] if s["name"] == run)
-        np.testing.assert_array_equal(
-            decoded(found["image"]), np.floor(table["z_cal"][own]) + 1
-        )
+        np.testing.assert_array_equal(decoded(found["image"]), np.floor(table["z_cal"][own]) + 1)
         assert len(decoded(found["x"])) == len(own)
     assert "image" not in plot["series"][-1]  # the outline of a panel
