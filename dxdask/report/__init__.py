@@ -27,6 +27,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dxdask.report.comparison.plots import (
+        plot_compared_cells,
+        plot_compared_counts,
+        plot_compared_intensities,
+        plot_compared_shells,
+        plot_comparison,
+        plot_matched_shells,
+    )
     from dxdask.report.exploration.plots import (
         plot_intensities,
         plot_matched,
@@ -66,11 +74,17 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "plot_compared_cells",
+    "plot_compared_counts",
+    "plot_compared_intensities",
+    "plot_compared_shells",
+    "plot_comparison",
     "plot_ensemble",
     "plot_histograms",
     "plot_hits",
     "plot_intensities",
     "plot_matched",
+    "plot_matched_shells",
     "plot_merging",
     "plot_metrology",
     "plot_module_moves",
@@ -96,6 +110,12 @@ __all__ = [
 ]
 
 _MODULES = {
+    "plot_compared_cells": "comparison.plots",
+    "plot_compared_counts": "comparison.plots",
+    "plot_compared_intensities": "comparison.plots",
+    "plot_compared_shells": "comparison.plots",
+    "plot_comparison": "comparison.plots",
+    "plot_matched_shells": "comparison.plots",
     "plot_ensemble": "plots",
     "plot_histograms": "plots",
     "plot_hits": "hits",

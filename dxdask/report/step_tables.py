@@ -87,7 +87,7 @@ class StepTables:
     def columns(self, step: str, names: Sequence[str]) -> Reflections:
         """Return columns of a step's reflections; raise KeyError where one is not there."""
         kept = self._columns.setdefault(step, {})
-        missing = [name for name in names if name not in kept]
+        missing = list(dict.fromkeys(name for name in names if name not in kept))
         if self.present(step, missing) != missing:
             raise KeyError(f"{step} has no column {', '.join(missing)}")
         if missing:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError
+from dxdask.masking import MaskParameters, panel_masks
 from dxdask.models import Experiment
 from dxdask.storage.store.store import Store
 from dxdask.view.binning import add_image, maxima, no_count
+from dxdask.view.held import Held
+from dxdask.view.runs import models_of, models_version, run_models
 
 Stack = Literal["sum", "max", "mean"]
 STACKS = get_args(Stack)
 LARGEST_STACK = 1000
 LARGEST_LEVEL = 10
+HELD_RUNS = 4
 
 
 @dataclass(frozen=True)
@@ -38,30 +40,6 @@ class Shown:
     stack: Stack = "sum"
 
 
-class Cache:
-    """Arrays by key, the last used ones up to a number of bytes."""
-
-    def __init__(self, size: float) -> None:
-        self._size, self._held = size, 0
-        self._arrays: OrderedDict[tuple[Any, ...], NDArray[Any]] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: tuple[Any, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """Return the array of this key, made where it is not held."""
-        with self._lock:
-            if key in self._arrays:
-                self._arrays.move_to_end(key)
-                return self._arrays[key]
-        made = make()
-        with self._lock:
-            if key not in self._arrays:
-                self._arrays[key] = made
-                self._held += made.nbytes
-            while self._held > self._size and len(self._arrays) > 1:
-                self._held -= self._arrays.popitem(last=False)[1].nbytes
-        return made
-
-
 class Frames:
     """The images of a store and their levels; safe to use from several threads.
 
@@ -73,17 +51,18 @@ class Frames:
 
     def __init__(self, path: Path, branch: str, cache: float) -> None:
         self.path, self.branch = path, branch
-        self._cache = Cache(cache)
-        self._experiment: tuple[str, Experiment] | None = None
+        self._images: Held[NDArray[Any]] = Held(cache, lambda array: array.nbytes)
+        self._imported: Held[Experiment] = Held(HELD_RUNS)
+        self._models: Held[tuple[Experiment, ...]] = Held(HELD_RUNS)
+        self._geometry: Held[dict[str, Any]] = Held(HELD_RUNS)
+        self._masks: Held[tuple[Mask, ...]] = Held(HELD_RUNS)
 
     def store(self, *, write: bool = False) -> Store:
         """Return the store as it is now, opened to read, or to read and write."""
         return Store.open(self.path, mode="r+" if write else "r", branch=self.branch)
 
     def experiment(self, run: str) -> Experiment:
-        """Return the models of a run as imported; those of the last run are held.
-
-        A picture of many panels asks for them once a panel.
+        """Return the models of a run as imported.
 
         Raises
         ------
@@ -92,10 +71,64 @@ class Frames:
         """
         store = self.store()
         run_id = str(store.run_attributes(run)["id"])
-        held = self._experiment
-        if held is None or held[0] != run_id:
-            held = self._experiment = run_id, store.run_experiment(run)
-        return held[1]
+        return self._imported.get(run_id, lambda: store.run_experiment(run))
+
+    def models(self, run: str) -> tuple[Experiment, ...]:
+        """Return the experiments of a run as refined, else as indexed, else as imported.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no such run.
+        """
+        store = self.store()
+        return self._models.get(models_version(store, run), lambda: models_of(store, run))
+
+    def geometry(self, run: str) -> dict[str, Any]:
+        """Return the geometry of a run as JSON, see `run_models`.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no such run.
+        """
+        return self._geometry.get(
+            models_version(self.store(), run),
+            lambda: run_models(self.models(run), self.experiment(run)),
+        )
+
+    def masks(self, run: str) -> tuple[Mask, ...]:
+        """Return the masks (slow, fast) of the panels of a run, true where a pixel is used.
+
+        A picture of many panels asks for them at each move of a slider.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no such run.
+        """
+        store, own = self.store(), self.experiment(run)
+        key = str(store.run_attributes(run)["id"]), store.frames_fingerprint(run)
+        return self._masks.get(
+            key,
+            lambda: tuple(panel_masks(own.detector, own.beam, store.mask(run), MaskParameters())),
+        )
+
+    def index(self, run: str, image: int) -> int:
+        """Return the index of an image among the frames of a run.
+
+        Raises
+        ------
+        StoreNotFoundError
+            There is no such run.
+        InputError
+            The image is not of the run.
+        """
+        first, n = self.experiment(run).first_image, self.store().frames_shape(run)[0][0]
+        if not first <= image < first + n:
+            raise InputError(f"image={image} is not within the images {first} to {first + n - 1}"
+                             f" of {run}")  # fmt: skip
+        return image - first
 
     def image(self, shown: Shown) -> NDArray[Any]:
         """Return the image (slow, fast), of counts as they were recorded.
@@ -113,7 +146,7 @@ class Frames:
         """
         store = self.store()
         run_id = str(store.run_attributes(shown.run)["id"])
-        return self._cache.get((run_id, shown, 0), lambda: self._read(store, shown))
+        return self._images.get((run_id, shown, 0), lambda: self._read(store, shown))
 
     def level(self, shown: Shown, level: int) -> NDArray[Any]:
         """Return the image binned by maxima of 2^level x 2^level pixels; see `image`."""
@@ -122,13 +155,13 @@ class Frames:
         if level == 0:
             return self.image(shown)
         run_id = str(self.store().run_attributes(shown.run)["id"])
-        return self._cache.get(
+        return self._images.get(
             (run_id, shown, level), lambda: maxima(self.image(shown), 1 << level)
         )
 
     def _read(self, store: Store, shown: Shown) -> NDArray[Any]:
         reader = store.frame_reader(shown.run)
-        first = frame_index(store, shown.run, shown.image)
+        first = self.index(shown.run, shown.image)
         if not 1 <= shown.n <= LARGEST_STACK:
             raise InputError(f"n={shown.n}: from 1 to {LARGEST_STACK} images are put together")
         if shown.stack not in STACKS:
@@ -159,18 +192,3 @@ def _stacked(
         return total
     marked: NDArray[Any] = np.where(n > 0, total, 2**32 - 1).astype(np.uint32)
     return marked
-
-
-def frame_index(store: Store, run: str, image: int) -> int:
-    """Return the index of an image among the frames of a run.
-
-    Raises
-    ------
-    InputError
-        The image is not of the run.
-    """
-    first, n = store.run_experiment(run).first_image, store.frame_reader(run).shape[0]
-    if not first <= image < first + n:
-        raise InputError(f"image={image} is not within the images {first} to {first + n - 1}"
-                         f" of {run}")  # fmt: skip
-    return image - first

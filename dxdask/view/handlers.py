@@ -11,11 +11,11 @@ from typing import Any
 from tornado.web import RequestHandler
 
 from dxdask.errors import InputError
-from dxdask.view.frames import frame_index
 from dxdask.view.masks import drawn_regions, keep_regions, masks_by_reason
 from dxdask.view.point import point, value_at
 from dxdask.view.replies import Handler
 from dxdask.view.result_handlers import (
+    Explore,
     Lattice,
     LatticeSpot,
     Overlay,
@@ -25,8 +25,8 @@ from dxdask.view.result_handlers import (
     Why,
 )
 from dxdask.view.rings import ice_rings, ring_lines, usual_rings
-from dxdask.view.runs import models_of, run_models, store_summary
-from dxdask.view.thresholds import GROUPS, picture_of
+from dxdask.view.runs import store_summary
+from dxdask.view.thresholds import GROUPS, pictures_of, regions_from
 from dxdask.view.tiles import encode, pack, tile_of
 
 SCRIPTS = (
@@ -39,6 +39,7 @@ SCRIPTS = (
     "lattice.js",
     "jobs.js",
     "ledger.js",
+    "explore.js",
     "start.js",
 )
 
@@ -87,7 +88,7 @@ class Models(Handler):
     async def get(self) -> None:
         """Send them."""
         run = self.get_argument("run")
-        await self.send_json(lambda: run_models(self.viewer.frames.store(), run))
+        await self.send_json(lambda: self.viewer.frames.geometry(run))
 
 
 class Tile(Handler):
@@ -114,7 +115,7 @@ class Rings(Handler):
             raise InputError(f"d={given}: give up to {LARGEST_RINGS} numbers above 0")
 
         def work() -> bytes:
-            experiment = models_of(self.viewer.frames.store(), run)[0]
+            experiment = self.viewer.frames.models(run)[0]
             d = ice_rings(experiment) if given == "ice" else wanted or usual_rings(experiment)
             return pack(ring_lines(experiment, d), d=d)
 
@@ -130,32 +131,33 @@ class Point(Handler):
         x, y = self.number("x"), self.number("y")
 
         def work() -> dict[str, Any]:
-            store = self.viewer.frames.store()
-            frame_index(store, shown.run, shown.image)
-            found = point(store, shown.run, shown.image, panel, x, y)
-            offset = models_of(store, shown.run)[0].detector[panel].offset
-            frame = self.viewer.frames.image(shown)
+            frames = self.viewer.frames
+            frames.index(shown.run, shown.image)
+            experiments = frames.models(shown.run)
+            found = point(experiments, shown.image, panel, x, y)
+            offset = experiments[0].detector[panel].offset
+            frame = frames.image(shown)
             return found | {"value": value_at(frame, int(x) + offset[0], int(y) + offset[1])}
 
         await self.send_json(work)
 
 
 class Threshold(Handler):
-    """What a threshold compares, of a region of a panel."""
+    """What a threshold compares, of regions of panels: one picture after the other."""
 
     async def get(self) -> None:
         """Send it."""
-        shown, panel = self.shown(), self.whole("panel")
+        shown, regions = self.shown(), regions_from(self.get_argument("regions"))
         picture: Any = self.get_argument("picture")
         given = {
             name: self.get_argument(name)
             for name in self.request.query_arguments
             if name.partition(".")[0] in GROUPS
         }
-        region = (self.whole("x0"), self.whole("x1"), self.whole("y0"), self.whole("y1"))
 
         def work() -> bytes:
-            return encode(picture_of(self.viewer, shown, panel, region, picture, given))
+            found = pictures_of(self.viewer.frames, shown, regions, picture, given)
+            return b"".join(map(encode, found))
 
         await self.send(work)
 
@@ -199,6 +201,7 @@ ADDRESSES: dict[str, type[RequestHandler]] = {
     "lattice_spot": LatticeSpot,
     "progress": Progress,
     "why": Why,
+    "explore": Explore,
     "report": Report,
     "threshold": Threshold,
     "mask": Mask,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from dxdask.arrays import Floats, Integers
 from dxdask.columns import Flag, has_flag, select
 from dxdask.errors import InputError
 from dxdask.fate import SpotFate
+from dxdask.models import Crystal
+from dxdask.models.vectors import matrix
 from dxdask.report.values.lattice_points import NEEDED, STEPS, rlp_of
 from dxdask.report.values.results import Results, results_of, runs_of
 from dxdask.storage.store.store import Store
@@ -25,11 +27,14 @@ MOST = 1_000_000
 MOST_CRYSTALS = 100
 LEVELS = 32767
 SEED = 1
+Axes = Literal["laboratory", "crystal"]
+AXES = get_args(Axes)
 
 
 @dataclass(frozen=True, eq=False)
 class LatticePoints:
-    """Points (n,) of the reciprocal lattice, at goniometer datum, in random order.
+    """Points (n,) of the reciprocal lattice, at goniometer datum or in their crystals, in random
+    order.
 
     Any first part of them is an even sample, which the page draws where all would be too slow.
 
@@ -68,50 +73,61 @@ class PointsCache:
             return self._held
 
 
-def points_version(store: Store, run: str) -> str:
+def points_version(store: Store, run: str, of: Axes = "laboratory") -> str:
     """Return what names the points of a run, or of all (""): the step and its time.
 
     Raises
     ------
     InputError
-        The store has no spots.
+        The store has no spots, or there are no such axes.
     """
+    if of not in AXES:
+        raise InputError(f"of={of!r}: give one of {', '.join(AXES)}")
     step = next((s for s in STEPS if store.has_step(s)), None)
     if step is None:
         raise InputError(f"{store.path.name} has no spots; run: dxdask find_spots {store.path}")
     if run:
         store.run_attributes(run)  # there is such a run
-    return f"{step}|{store.step_attributes(step)['id']}|{run}"
+    return f"{step}|{store.step_attributes(step)['id']}|{of}|{run}"
 
 
-def lattice_points(store: Store, run: str = "", most: int = MOST) -> LatticePoints:
+def lattice_points(
+    store: Store, run: str = "", most: int = MOST, of: Axes = "laboratory"
+) -> LatticePoints:
     """Return the points of a run, or of all runs ("").
+
+    of : the axes that points are in: those of the laboratory, or those that are fixed in each
+    crystal (points U^-1 r, so that lattices of all orientations coincide). In these are indexed
+    spots alone.
 
     Raises
     ------
     InputError
-        There are no spots.
+        There are no spots, or none that is indexed.
     StoreNotFoundError
         There is no such run.
     """
-    version = points_version(store, run)
+    version = points_version(store, run, of)
     step = version.partition("|")[0]
     results = results_of(store, (step,), NEEDED, WANTED)
     names = runs_of(results)
     rlp = rlp_of(results)
+    if of == "crystal":
+        rlp = in_crystals(rlp, store, step, results)
     chosen = np.isfinite(rlp).all(axis=1)
     if run:
         chosen &= names == run
     rows = np.flatnonzero(chosen)
     if len(rows) == 0:
-        raise InputError(f"no spots of {run or 'any run'}")
+        what = "indexed spots" if of == "crystal" else "spots"
+        raise InputError(f"no {what} of {run or 'any run'}")
     n = len(rows)
     rows = np.random.default_rng(SEED).permutation(rows)[:most]
     part = Results(select(results.reflections, rows), results.experiments)
     arrays, values = _arrays(part)
     unit = float(np.abs(rlp[rows]).max()) / LEVELS or 1.0
     arrays["xyz"] = np.round(rlp[rows] / unit).astype(np.int16)
-    arrays["axes"], crystals = _crystals(store, step, part)
+    arrays["axes"], crystals = _crystals(store, step, part, of)
     values |= {"version": version, "step": step, "unit": unit, "n": n} | crystals
     return LatticePoints(version, arrays, values, results, rows)
 
@@ -142,10 +158,42 @@ def _numbers(results: Results) -> Integers:
     return np.array(found, np.int64)
 
 
-def _crystals(store: Store, step: str, results: Results) -> tuple[Any, dict[str, Any]]:
+def in_crystals(rlp: Floats, store: Store, step: str, results: Results) -> Floats:
+    """Return points (n, 3), 1/Angstrom, in the axes of their crystals: U^-1 r; NaN without one."""
+    table, experiments = results
+    out = np.full_like(rlp, np.nan)
+    indexed = has_flag(table, Flag.INDEXED)
+    if _of_stills(store, step):
+        stills = store.arrays(step, ["experiment", "image", "indexed", "a_matrix"])
+        good = np.flatnonzero(stills["indexed"])
+        keys = zip(stills["experiment"][good].tolist(), stills["image"][good].tolist(), strict=True)
+        u = {key: _u(stills["a_matrix"][k]) for key, k in zip(keys, good, strict=True)}
+        image = np.floor(table["z"]).astype(np.int64).tolist()
+        whose = list(zip(table["experiment"].tolist(), image, strict=True))
+    else:
+        u = {(i, 0): e.crystal.u for i, e in enumerate(experiments) if e.crystal is not None}
+        whose = [(i, 0) for i in table["experiment"].tolist()]
+    names = {key: k for k, key in enumerate(u)}
+    number = np.array([names.get(key, -1) for key in whose], np.int64)
+    rows = np.flatnonzero(indexed & (number >= 0))
+    if len(rows):
+        matrices = np.array(list(u.values()))[number[rows]]
+        out[rows] = np.einsum("nji,nj->ni", matrices, rlp[rows])  # U^-1 is U transposed
+    return out
+
+
+def _of_stills(store: Store, step: str) -> bool:
+    return {"a_matrix", "indexed"} <= set(store.manifest(step).arrays)
+
+
+def _u(a: Floats) -> Floats:
+    return Crystal(a_matrix=matrix(a.reshape(3, 3))).u
+
+
+def _crystals(store: Store, step: str, results: Results, of: Axes) -> tuple[Any, dict[str, Any]]:
     """Return a*, b*, c* (crystal, 9) of crystals, or of the first stills, and whose they are."""
     experiments, numbers = results.experiments, _numbers(results)
-    if not {"a_matrix", "indexed"} <= set(store.manifest(step).arrays):
+    if not _of_stills(store, step):
         found = [
             (e.run, int(numbers[i]), np.asarray(e.crystal.a))
             for i, e in enumerate(experiments)
@@ -159,6 +207,8 @@ def _crystals(store: Store, step: str, results: Results) -> tuple[Any, dict[str,
             a = stills["a_matrix"][k].reshape(3, 3)
             found.append((run, int(stills["image"][k]) % LEVELS, a))
     found = found[:MOST_CRYSTALS]
+    if of == "crystal":
+        found = [(run, n, _u(np.asarray(a)).T @ a) for run, n, a in found]
     axes = np.array([a.T.ravel() for _, _, a in found], np.float32).reshape(-1, 9)
     whose = {"crystal_runs": [r for r, _, _ in found], "crystal_lattices": [n for _, n, _ in found]}
     return axes, whose

@@ -87,27 +87,43 @@ def _fates(
         return kind, lattice, hkl
     low, high = part["bbox"][:, 4].min(), part["bbox"][:, 5].max()
     near = np.flatnonzero((table["bbox"][:, 4] >= low) & (table["bbox"][:, 5] <= high))
-    place = {key: row for row, key in zip(near, _keys(table, near), strict=True)}
+    place = _places(_keys(part, np.arange(n)), _keys(table, near))
+    row = near[place] if len(near) else np.zeros(n, np.int64)
+    indexed = place >= 0
+    indexed[indexed] = (table["flags"][row[indexed]] & np.uint32(Flag.INDEXED)) != 0
+    row = row[indexed]
     first = int(table["experiment"].min()) if len(table["experiment"]) else 0
-    integrated = _integrated(store, tables, run)
-    for i, key in enumerate(_keys(part, np.arange(n))):
-        row = place.get(key)
-        if row is None or not table["flags"][row] & Flag.INDEXED:
-            continue
-        hkl[i], lattice[i] = table["hkl"][row], table["experiment"][row] - first
-        outlier = table["flags"][row] & Flag.CENTROID_OUTLIER or (
-            "fate" in table and table["fate"][row] == SpotFate.OUTLIER
-        )
-        kind[i] = Kind.OUTLIER if outlier else Kind.INDEXED
-        z = integrated.get((int(lattice[i]), *hkl[i].tolist()), ())
-        if not outlier and any(abs(at - part["z"][i]) < 3.0 for at in z):
-            kind[i] = Kind.INTEGRATED
+    hkl[indexed], lattice[indexed] = table["hkl"][row], table["experiment"][row] - first
+    outlier = (table["flags"][row] & np.uint32(Flag.CENTROID_OUTLIER)) != 0
+    if "fate" in table:
+        outlier |= table["fate"][row] == SpotFate.OUTLIER
+    kind[indexed] = np.where(outlier, Kind.OUTLIER, Kind.INDEXED)
+    z_of = _integrated(store, tables, run)
+    if z_of:
+        for i in np.flatnonzero(kind == Kind.INDEXED).tolist():
+            at = z_of.get((int(lattice[i]), *hkl[i].tolist()), ())
+            if any(abs(z - part["z"][i]) < 3.0 for z in at):
+                kind[i] = Kind.INTEGRATED
     return kind, lattice, hkl
 
 
-def _keys(table: Table, rows: NDArray[Any]) -> list[tuple[Any, ...]]:
+def _keys(table: Table, rows: NDArray[Any]) -> NDArray[Any]:
+    """Return panel, bounding box and x (n, 8) of rows, which name a spot."""
     columns = [table["panel"][rows, None], table["bbox"][rows], table["x"][rows, None]]
-    return list(map(tuple, np.concatenate(columns, axis=1).tolist()))
+    return np.concatenate(columns, axis=1)
+
+
+def _places(keys: NDArray[Any], among: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the place of each row among others, the last of equal ones; -1 where it is not."""
+    both = np.concatenate([among, keys]).astype(np.float64)
+    order = np.lexsort(both.T[::-1])
+    new = np.ones(len(both), np.bool_)
+    new[1:] = (np.diff(both[order], axis=0) != 0).any(axis=1)
+    group = np.empty(len(both), np.int64)
+    group[order] = np.cumsum(new) - 1
+    place = np.full(int(new.sum()), -1, np.int64)
+    np.maximum.at(place, group[: len(among)], np.arange(len(among)))
+    return place[group[len(among) :]]
 
 
 _integrated_of: dict[int, tuple[Table, dict[tuple[int, ...], list[float]]]] = {}

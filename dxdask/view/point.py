@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,15 @@ from dxdask.geometry.resolution import resolution_at
 from dxdask.indexing.reciprocal import to_datum
 from dxdask.models import Experiment
 from dxdask.models.vectors import unit
-from dxdask.storage.store.store import Store
 from dxdask.view.binning import no_count
-from dxdask.view.runs import models_of
 
 
-def point(store: Store, run: str, image: int, panel: int, x: float, y: float) -> dict[str, Any]:
+def point(
+    experiments: Sequence[Experiment], image: int, panel: int, x: float, y: float
+) -> dict[str, Any]:
     """Return what is known of a point of a panel, px, in the middle of an image.
+
+    experiments : of one run.
 
     Returns
     -------
@@ -32,10 +35,10 @@ def point(store: Store, run: str, image: int, panel: int, x: float, y: float) ->
     InputError
         There is no such panel.
     """
-    experiments = models_of(store, run)
     experiment = experiments[0]
     if not 0 <= panel < len(experiment.detector):
-        raise InputError(f"panel={panel}: {run} has panels 0 to {len(experiment.detector) - 1}")
+        last = len(experiment.detector) - 1
+        raise InputError(f"panel={panel}: {experiment.run} has panels 0 to {last}")
     own, s0 = experiment.detector[panel], experiment.beam.s0
     mm = own.pixel_to_mm([[x, y]])
     d = float(resolution_at(own, [[x, y]], s0)[0])

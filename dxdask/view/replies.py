@@ -6,6 +6,7 @@ import hmac
 import json
 import logging
 import secrets
+import zlib
 from asyncio import get_running_loop
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -23,6 +24,7 @@ from dxdask.view.tiles import compress
 
 log = logging.getLogger("dxdask")
 TOKEN_HEADER = "X-Dxdask-Token"
+LONG = 4096
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,11 @@ class Handler(RequestHandler):
 
     async def send_json(self, work: Callable[[], Any]) -> None:
         """Send the values that a function returns as JSON."""
-        content = await self.in_thread(lambda: json.dumps(work(), allow_nan=False))
+        content = await self.in_thread(lambda: json.dumps(work(), allow_nan=False).encode())
         self.set_header("Content-Type", "application/json; charset=utf-8")
+        if len(content) > LONG:  # models of many panels
+            content = await self.in_thread(lambda: zlib.compress(content, 1))
+            self.set_header("Content-Encoding", "deflate")
         self.finish(content)
 
     def whole(self, name: str, default: int | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,14 @@ def store_summary(store: Store) -> dict[str, Any]:
     runs = []
     for name in store.runs:
         experiment = store.run_experiment(name)
-        reader = store.frame_reader(name)
-        n, slow, fast = reader.shape
+        (n, slow, fast), dtype = store.frames_shape(name)
         runs.append(
             {
                 "name": name,
                 "first": experiment.first_image,
                 "images": n,
                 "shape": [slow, fast],
-                "dtype": reader.dtype.name,
+                "dtype": dtype,
                 "still": experiment.scan is None or experiment.scan.is_still,
             }
         )
@@ -59,27 +59,39 @@ def models_of(store: Store, run: str) -> tuple[Experiment, ...]:
     return (imported,)
 
 
-def run_models(store: Store, run: str) -> dict[str, Any]:
-    """Return the geometry of a run, and the crystals found.
+def models_version(store: Store, run: str) -> tuple[str, ...]:
+    """Return what changes when `models_of` does: of the run and of the steps.
 
     Raises
     ------
     StoreNotFoundError
         There is no such run.
     """
-    experiments = models_of(store, run)
+    steps = (str(store.step_attributes(s)["id"]) for s in MODELS if store.has_step(s))
+    return (run, str(store.run_attributes(run)["id"]), *steps)
+
+
+def run_models(experiments: Sequence[Experiment], imported: Experiment) -> dict[str, Any]:
+    """Return the geometry of a run, and the crystals found.
+
+    experiments : of one run, as of `models_of`. imported : of this run.
+
+    Returns
+    -------
+    dict
+        Masks and thresholds are of the panels that were recorded, which refinement may have cut:
+        then `recorded` has these panels.
+    """
     experiment = experiments[0]
     detector, beam, scan = experiment.detector, experiment.beam, experiment.scan
-    recorded = store.run_experiment(run).detector
-    # masks and thresholds are of the panels that were recorded, which refinement may have cut
-    same = len(recorded) == len(detector)
-    goniometer = experiment.goniometer
+    recorded, goniometer = imported.detector, experiment.goniometer
     crystals = [e.crystal for e in experiments if e.crystal is not None]
+    centre = beam_centre(experiment)
     return {
         **_panels(detector),
-        "recorded": _panels(detector if same else recorded),
-        "beam": beam_centre(experiment),
-        "axis": None if goniometer is None else axis_line(experiment),
+        "recorded": None if len(recorded) == len(detector) else _panels(recorded),
+        "beam": centre,
+        "axis": None if goniometer is None else axis_line(experiment, centre),
         "wavelength": beam.wavelength,
         "d_min": corner_resolution(detector, beam.s0),
         "oscillation": None if scan is None else list(scan.oscillation),
@@ -124,9 +136,8 @@ def beam_centre(experiment: Experiment) -> list[float] | None:
     return None if best is None else best[1]
 
 
-def axis_line(experiment: Experiment) -> list[float] | None:
+def axis_line(experiment: Experiment, centre: list[float] | None) -> list[float] | None:
     """Return panel, x, y, dx, dy (px): the beam centre, and the rotation axis on its panel."""
-    centre = beam_centre(experiment)
     if centre is None or experiment.goniometer is None:
         return None
     panel = experiment.detector.panels[int(centre[0])]

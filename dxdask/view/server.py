@@ -20,6 +20,7 @@ from dxdask.view.lattice_points import PointsCache
 from dxdask.view.parameters import ViewParameters
 from dxdask.view.replies import NotThere, Viewer
 from dxdask.view.tables import Tables
+from dxdask.view.warming import warm
 
 HOST = "127.0.0.1"
 THREADS = 4
@@ -43,6 +44,7 @@ def application(path: Path, parameters: ViewParameters, token: str) -> Applicati
         ThreadPoolExecutor(THREADS, "view"),
         ThreadPoolExecutor(1, "view-write"),
     )
+    viewer.threads.submit(warm, viewer.frames, viewer.tables)
     return Application(
         routes(viewer),
         default_handler_class=NotThere,

@@ -160,8 +160,8 @@ def test_sliders_of_thresholds(page: Any, viewer: Viewing) -> None:
         assert given[shown] == (value if name != "kernel" else "5,5")
         panel, x0, x1, y0, y1 = page.evaluate("regionsInView()[0]")
         expected = viewer.array(
-            "threshold", run=RUN, image=IMAGE, picture="result", panel=panel,
-            x0=x0, x1=x1, y0=y0, y1=y1, **given,
+            "threshold", run=RUN, image=IMAGE, picture="result",
+            regions=f"{panel},{x0},{x1},{y0},{y1}", **given,
         )  # fmt: skip
         drawn = pixels(page, "overlay")
         for y, x in [*np.argwhere(expected == 1)[:3], *np.argwhere(expected == 0)[:3]]:

@@ -154,3 +154,15 @@ def test_axes_are_those_of_the_crystal(page: Any, processed: Store) -> None:
         assert label["y"] - panel["y"] == pytest.approx(height / 2 - 8, abs=1.0)
     page.uncheck("#space-axes")
     assert page.is_hidden("#axis-0")
+
+
+def test_points_in_the_axes_of_the_crystals(page: Any, viewer: Viewing) -> None:
+    page.select_option("#space-of", "crystal")
+    wait(page, "L.points && L.asked.of === 'crystal' && running === 0")
+    points = viewer.arrays("lattice", of="crystal")
+    page.uncheck("#space-axes")
+    page.click("[data-along='z']")
+    lit = (space_pixels(page)[..., :3] > BACKGROUND).any(axis=2)
+    at = screen_of(page, points)
+    assert (lit[at[:, 1].astype(int), at[:, 0].astype(int)]).mean() > 0.99
+    assert page.evaluate("L.points.kind.length") == len(points["kind"])

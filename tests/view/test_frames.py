@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pytest
 from support.viewer import Viewing
 
+import dxdask
+from dxdask.masking import MaskParameters, panel_masks
 from dxdask.storage.store.store import Store
 from dxdask.view.binning import maxima
-from dxdask.view.frames import Frames
+from dxdask.view.frames import Frames, Shown
 
 RUN = "tiny_2"
 
@@ -64,9 +70,9 @@ def test_runs_and_geometry(viewer: Viewing, processed: Store) -> None:
     detector = processed.experiments("refine")[1].detector
     assert [p["size"] for p in models["panels"]] == [list(p.image_size) for p in detector.panels]
     recorded = processed.run_experiment(RUN).detector
-    assert [p["offset"] for p in models["recorded"]["panels"]] == [
-        list(p.offset) for p in recorded.panels
-    ]
+    cut = models["recorded"] or models  # None: refinement has not cut the panels
+    assert (models["recorded"] is None) == (len(detector) == len(recorded))
+    assert [p["offset"] for p in cut["panels"]] == [list(p.offset) for p in recorded.panels]
     panel, x, y = models["beam"]
     mm = detector[panel].pixel_to_mm([[x, y]])
     lab = detector[panel].lab_coordinates(mm)[0]
@@ -91,8 +97,46 @@ def test_panels_in_the_laboratory_keep_their_distances(viewer: Viewing, processe
     )
 
 
-def test_models_of_the_last_run_are_held(processed: Store) -> None:
+def test_models_and_masks_of_runs_are_held(processed: Store) -> None:
     held = Frames(processed.path, processed.branch, 1e6)
     assert held.experiment(RUN) is held.experiment(RUN)
     assert held.experiment(RUN) == processed.run_experiment(RUN)
     assert held.experiment("tiny_3") == processed.run_experiment("tiny_3")
+    refined = tuple(e for e in processed.experiments("refine") if e.run == RUN)
+    assert held.models(RUN) is held.models(RUN)
+    assert held.models(RUN) == refined
+    assert held.masks(RUN) is held.masks(RUN)
+    own = processed.run_experiment(RUN)
+    masks = panel_masks(own.detector, own.beam, processed.mask(RUN), MaskParameters())
+    for got, expected in zip(held.masks(RUN), masks, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_mask_that_is_applied_later_is_used(processed: Store, tmp_path: Path) -> None:
+    path = tmp_path / "copy.zarr"
+    shutil.copytree(processed.path, path)
+    held = Frames(path, "main", 1e6)
+    before = held.masks(RUN)[0]
+    store = dxdask.generate_mask(dxdask.open(path), border=9)
+    dxdask.apply_mask(store, mask="generate_mask")
+    after = held.masks(RUN)[0]
+    assert before[5, 20:90].any()
+    assert not after[5].any()
+    np.testing.assert_array_equal(after[9:-9, 9:-9], before[9:-9, 9:-9])
+
+
+def test_threads_that_want_an_image_read_it_once(
+    processed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, read = Frames(processed.path, processed.branch, 1e8), []
+    whole = Frames._read
+
+    def counted(self: Frames, store: Store, shown: Shown) -> np.ndarray:
+        read.append(shown)
+        return whole(self, store, shown)
+
+    monkeypatch.setattr(Frames, "_read", counted)
+    with ThreadPoolExecutor(4) as threads:
+        levels = list(threads.map(lambda _: held.level(Shown(RUN, 3), 1), range(8)))
+    assert len(read) == 1
+    assert all(level is levels[0] for level in levels)

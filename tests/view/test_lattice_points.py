@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from support.viewer import Viewing, viewing
 
 import dxdask
 from dxdask.columns import Flag, has_flag
+from dxdask.errors import InputError
+from dxdask.models import Crystal
 from dxdask.storage.store.store import Store
 from dxdask.view.lattice_points import lattice_points
 from dxdask.view.overlays import Kind
@@ -114,3 +119,53 @@ def test_a_store_without_spots(raw: list, tmp_path_factory: pytest.TempPathFacto
         reply = viewer.ask("lattice")
         assert reply.status == 400
         assert "dxdask find_spots" in reply.json["error"]
+
+
+def test_lattices_coincide_in_the_axes_of_their_crystals(viewer: Viewing, processed: Store) -> None:
+    got = viewer.arrays("lattice", of="crystal")
+    table = processed.columns("refine", ["flags"])
+    assert len(got["kind"]) == has_flag(table, Flag.INDEXED).sum() == got["n"]
+    assert (got["kind"] != Kind.UNINDEXED).all()
+    points = lattice_points(processed, of="crystal")
+    hkl = points.results.reflections["hkl"][points.rows]
+    crystals = {e.run: e.crystal for e in processed.experiments("refine")}
+    xyz, good = got["xyz"] * got["unit"], got["kind"] == Kind.INDEXED
+    for i, run in enumerate(got["runs"]):
+        b, own = np.asarray(crystals[run].b), good & (got["run"] == i)
+        assert np.median(np.linalg.norm(xyz[own] - hkl[own] @ b.T, axis=1)) < 2e-3
+        axes = got["axes"][got["crystal_runs"].index(run)].reshape(3, 3)
+        np.testing.assert_allclose(axes, b.T, rtol=1e-5, atol=1e-7)
+    spot = viewer.ask("lattice_spot", of="crystal", point=3, version=got["version"]).json
+    assert spot["d"] == pytest.approx(1.0 / np.linalg.norm(xyz[3]))
+    assert spot["hkl"] == hkl[3].tolist()
+
+
+def test_stills_coincide_in_the_axes_of_their_crystals(stills_store: Store) -> None:
+    points = lattice_points(stills_store, of="crystal")
+    hkl = points.results.reflections["hkl"][points.rows]
+    xyz = points.arrays["xyz"] * points.values["unit"]
+    cell = Crystal.from_cell(_cell(stills_store)).b
+    assert len(set(points.arrays["lattice"].tolist())) > 1
+    good = points.arrays["kind"] == Kind.INDEXED
+    away = np.linalg.norm(xyz[good] - hkl[good] @ np.asarray(cell).T, axis=1)
+    assert np.median(away) < 5e-3
+
+
+def _cell(store: Store) -> tuple[float, ...]:
+    """Return the median cell of the stills."""
+    a = store.arrays("index", ["a_matrix", "indexed"])
+    matrices = a["a_matrix"][a["indexed"].astype(bool)].reshape(-1, 3, 3).tolist()
+    cells = [Crystal(a_matrix=tuple(map(tuple, m))).unit_cell for m in matrices]
+    return tuple(np.median(cells, axis=0).tolist())
+
+
+def test_a_store_that_is_not_indexed_has_no_points_in_crystals(
+    viewer: Viewing, processed: Store, tmp_path: Path
+) -> None:
+    assert viewer.ask("lattice", of="nosuch").status == 400
+    path = tmp_path / "spots.zarr"
+    shutil.copytree(processed.path, path)
+    for step in ("refine", "index"):
+        shutil.rmtree(path / "results" / "main" / step)
+    with pytest.raises(InputError, match="no indexed spots of any run"):
+        lattice_points(dxdask.open(path, "r"), of="crystal")

@@ -83,3 +83,26 @@ def test_rows_and_points_lead_to_the_image(browser: Any, viewer: Viewing) -> Non
         wait(page, READY)
         assert f"image={page.evaluate('S.image')}" in href
     closed(page)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_points_of_a_detector_that_have_an_image_lead_to_it(browser: Any, viewer: Viewing) -> None:
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    page.goto(f"{viewer.address.replace('/?', '/report?')}")
+    page.wait_for_selector("td a")
+    plot = page.locator("figure", has_text="by image").first
+    plot.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    # points as those of the outliers of scaling, which this store has none of
+    place = plot.evaluate(
+        "(f) => { const p = f.plot, s = p.series[0];"
+        " p.data.x = 'fast (px)'; p.data.y = 'slow (px)';"
+        f" s.name = '{RUN}'; s.image = Array.from(s.x, (v, i) => i + 2);"
+        " return [p.X(s.x[4]), p.Y(s.y[4]), s.x[4], s.y[4]]; }"
+    )
+    plot.locator("canvas").click(position={"x": place[0], "y": place[1]})
+    wait(page, f"typeof models !== 'undefined' && {READY}")
+    assert page.evaluate("[S.run, S.image]") == [RUN, 6]
+    assert page.evaluate("[S.x, S.y]") == pytest.approx(place[2:], abs=0.01)
+    page.close()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.viewer import Viewing
 
 from dxdask.columns import Flag, has_flag
 from dxdask.fate import SpotFate
 from dxdask.geometry.resolution import resolution_at
 from dxdask.storage.store.store import Store
-from dxdask.view.overlays import Kind
+from dxdask.view.overlays import Kind, _places
 
 RUN = "tiny_3"
 IMAGE = 5
@@ -161,3 +163,15 @@ def test_stills(stills_store: Store) -> None:
         assert sum(n) > 0
         counts = viewer.arrays("scan", run=run)["spots"]
         assert counts[:5].sum() >= max(n)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=12),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=12),
+)
+def test_places_are_those_of_the_last_equal_row(
+    keys: list[tuple[int, int]], among: list[tuple[int, int]]
+) -> None:
+    expected = {row: i for i, row in enumerate(among)}
+    got = _places(np.array(keys).reshape(-1, 2), np.array(among).reshape(-1, 2))
+    assert got.tolist() == [expected.get(row, -1) for row in keys]

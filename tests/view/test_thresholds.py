@@ -52,8 +52,8 @@ def test_the_result_of_a_region_is_that_of_spot_finding(
     whole = work(image, mask, panel.trusted_range).copy()
     x0, x1, y0, y1 = 60, 190, 20, 110
     got = viewer.array(
-        "threshold", run=RUN, image=IMAGE, panel=0, picture="result",
-        x0=x0, x1=x1, y0=y0, y1=y1, **given,
+        "threshold", run=RUN, image=IMAGE, picture="result",
+        regions=f"0,{x0},{x1},{y0},{y1}", **given,
     )  # fmt: skip
     good = mask[y0:y1, x0:x1]
     np.testing.assert_array_equal(np.isnan(got), ~good)
@@ -70,9 +70,7 @@ def test_moments_are_those_of_the_window(viewer: Viewing, processed: Store) -> N
     ]
     good = mask & (image > panel.trusted_range[0]) & (image < panel.trusted_range[1])
     got = {
-        p: viewer.array(
-            "threshold", run=RUN, image=IMAGE, panel=0, picture=p, x0=0, x1=256, y0=0, y1=128
-        )
+        p: viewer.array("threshold", run=RUN, image=IMAGE, picture=p, regions="0,0,256,0,128")
         for p in ("mean", "variance", "dispersion", "sigma_b", "sigma_s", "global")
     }
     for y, x in ((0, 0), (1, 200), (64, 100), (127, 255), (50, 31)):
@@ -95,20 +93,28 @@ def test_moments_are_those_of_the_window(viewer: Viewing, processed: Store) -> N
 @pytest.mark.parametrize(
     "change",
     [
-        {"panel": 7},
+        {"regions": "7,0,50,0,50"},
+        {"regions": ""},
+        {"regions": "0,0,50,0"},
+        {"regions": "0,0,50,0,half"},
+        {"regions": "0,0,50,0,50;" * 1001},
         {"picture": "nosuch"},
-        {"x1": 9999},
-        {"x0": 50, "x1": 50},
+        {"regions": "0,0,9999,0,50"},
+        {"regions": "0,0,50,0,50;0,50,50,0,50"},
         {"dispersion.sigma_strong": -1},
         {"dispersion.nosuch": 1},
         {"algorithm": "nosuch"},
     ],
 )
 def test_what_cannot_be_shown(viewer: Viewing, change: dict[str, object]) -> None:
-    asked = {
-        "run": RUN, "image": IMAGE, "panel": 0, "picture": "mean",
-        "x0": 0, "x1": 50, "y0": 0, "y1": 50,
-    }  # fmt: skip
+    asked = {"run": RUN, "image": IMAGE, "picture": "mean", "regions": "0,0,50,0,50"}
     reply = viewer.ask("threshold", **(asked | change))
     assert reply.status == 400
     assert "\n" not in reply.json["error"]
+
+
+def test_regions_of_one_request_are_one_picture_after_the_other(viewer: Viewing) -> None:
+    asked = {"run": RUN, "image": IMAGE, "picture": "mean"}
+    regions = ["0,0,50,0,30", "0,17,91,5,60"]
+    alone = [viewer.ask("threshold", regions=r, **asked).content for r in regions]
+    assert viewer.ask("threshold", regions=";".join(regions), **asked).content == b"".join(alone)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from dxdask.report.page.sections import Section
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 PathOrStore = Store | str | os.PathLike[str]
 
 
@@ -32,13 +35,14 @@ class Comparison:
     ----------
     labels : of A and B. lines : of text. tables : `counts`, `rmsds`, `cells`, `overall`, `shells`,
     `parameters`, `matched`, `matched_shells`, those that both sides have results for. plots : of
-    the page.
+    the page. matched : intensities of the same reflections, None where a side has none.
     """
 
     labels: tuple[str, str]
     lines: Sequence[str] = field(default=())
     tables: Sequence[Table] = field(default=())
     plots: Sequence[Plot] = field(default=())
+    matched: Matched | None = None
 
     def __str__(self) -> str:
         return "\n\n".join(["\n".join(self.lines), *(str(t) for t in self.tables)])
@@ -64,6 +68,12 @@ class Comparison:
             "lines": list(self.lines),
             "tables": {t.name: [dict(r) for r in t.rows] for t in self.tables},
         }
+
+    def plot(self, axes: Sequence[Axes] | None = None) -> list[Axes]:
+        """Plot counts, cells, shells and matched intensities; return six axes, given or new."""
+        from dxdask.report.comparison.plots import plot_comparison
+
+        return plot_comparison(self, axes)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write it as a page in the style of the report; return its path."""
@@ -113,7 +123,9 @@ def compare(
         lines += more
         found += of_matched
         plots += _pairs(both, of_matched)
-    return Comparison(labels=(one.label, other.label), lines=lines, tables=found, plots=plots)
+    return Comparison(
+        labels=(one.label, other.label), lines=lines, tables=found, plots=plots, matched=both
+    )
 
 
 def _curves(a: Side, b: Side) -> list[Plot]:

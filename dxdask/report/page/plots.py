@@ -18,13 +18,17 @@ MOST_POINTS = 40_000
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One curve: name, x and y (n,); NaN interrupts it. right: against the axis at the right."""
+    """One curve: name, x and y (n,); NaN interrupts it. right: against the axis at the right.
+
+    image : (n,) number of the image that each point of a detector is of, for its link.
+    """
 
     name: str
     x: NDArray[Any]
     y: NDArray[Any]
     style: Style = "line"
     right: bool = False
+    image: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +67,7 @@ class Lines:
                     "y": encoded(y),
                     "style": one.style,
                     "right": one.right,
+                    **({} if one.image is None else {"image": encoded(one.image)}),
                 }
             )
         return {

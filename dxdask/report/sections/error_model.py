@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 
 from dxdask.report.page.curves import stored
@@ -45,14 +47,12 @@ def make(tables: StepTables) -> Section:
 
 
 def _probability(z: np.ndarray) -> list[Plot]:
-    from scipy.special import ndtri
-
-    z = np.sort(z)
-    expected = np.linspace(-3.5, 3.5, _SHOWN)
+    z, normal = np.sort(z), NormalDist()
+    expected = [normal.cdf(x) for x in np.linspace(-3.5, 3.5, _SHOWN)]
     # of the order statistics those nearest to evenly spaced expectations
     probability = (np.arange(1, len(z) + 1) - 0.5) / len(z)
-    order = np.unique(np.clip(np.searchsorted(ndtri(probability), expected), 0, len(z) - 1))
-    at = ndtri(probability[order])
+    order = np.unique(np.clip(np.searchsorted(probability, expected), 0, len(z) - 1))
+    at = np.array([normal.inv_cdf(p) for p in probability[order]])
     counts, edges = np.histogram(z, 80, (-6, 6))
     middle = (edges[1:] + edges[:-1]) / 2
     ideal = len(z) * (edges[1] - edges[0]) * np.exp(-(middle**2) / 2) / np.sqrt(2 * np.pi)

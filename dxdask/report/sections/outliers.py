@@ -28,9 +28,9 @@ def make(tables: StepTables) -> Section | None:
     box = outlines(experiments[0].detector)
     frame = [Series(f"panel {i}", *_around(b), "line") for i, b in enumerate(box)]
     points = [
-        Series(n, xy[own["experiment"] == i, 0], xy[own["experiment"] == i, 1], "points")
-        for i, n in enumerate(names)
-        if (own["experiment"] == i).any()
+        Series(n, xy[mine, 0], xy[mine, 1], "points", image=image[mine].astype(np.int32))
+        for n, mine in ((n, own["experiment"] == i) for i, n in enumerate(names))
+        if mine.any()
     ]
     plots: list[Plot] = [
         Lines(title="Outliers over the detector", x="fast (px)", y="slow (px)",

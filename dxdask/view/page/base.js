@@ -49,11 +49,17 @@ function fromPlanes(dtype, buffer, at, n) {
   for (let k = 0; k < size; k++) for (let i = 0, j = k; i < n; i++, j += size) out[j] = from[k * n + i];
   return new kind(out.buffer);
 }
-// A picture of one reply: width, height, numbers.
-function toPicture(buffer) {
-  const [code, w, h] = new Int32Array(buffer, 0, 3);
-  return { w, h, values: fromPlanes(CODES[code], buffer, 16, w * h) };
+// Pictures of a reply, one after the other: width, height, numbers.
+function toPictures(buffer) {
+  const found = [], head = new DataView(buffer);
+  for (let at = 0; at < buffer.byteLength;) {
+    const [code, w, h] = [0, 4, 8].map((k) => head.getInt32(at + k, true)), dtype = CODES[code];
+    found.push({ w, h, values: fromPlanes(dtype, buffer, at + 16, w * h) });
+    at += 16 + w * h * ARRAYS[dtype].BYTES_PER_ELEMENT;
+  }
+  return found;
 }
+const toPicture = (buffer) => toPictures(buffer)[0];
 function unpack(buffer) {
   const size = new DataView(buffer).getInt32(0, true), start = 4 + size;
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
@@ -68,6 +74,12 @@ function unpack(buffer) {
 const runOf = (name) => summary.runs.find((r) => r.name === name);
 const shownKey = () => `${S.run}|${S.image}|${S.n}|${S.stack}`;
 const shownValues = () => ({ run: S.run, image: S.image, ...(S.n > 1 ? { n: S.n, stack: S.stack } : {}) });
+
+async function askModels(run) {
+  const got = await ask("models", { run });
+  got.recorded ??= { panels: got.panels, frame: got.frame, laboratory: got.laboratory };
+  return got;
+}
 
 // Places of panels in the plane: [a, b, c, d, e, f] as of a canvas's transform.
 // Of the panels as refined; of those recorded with models.recorded, for masks and thresholds.

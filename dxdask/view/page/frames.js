@@ -53,8 +53,7 @@ async function load(key, values, level, x, y) {
     const { w, h, values: counts } = toPicture(buffer);
     keep(key, { w, h, counts });
     if (waiting.get(key) === stop) waiting.delete(key);
-    if (S.high === null && waiting.size === 0) setPercentile();
-    redraw();
+    redrawPicture();
   } catch (error) {
     if (waiting.get(key) === stop) waiting.delete(key);
     if (error.name !== "AbortError") { keep(key, { w: 0, h: 0, counts: new Uint8Array(0), failed: true }); fail(error); }
@@ -101,8 +100,10 @@ function drawTiles(ctx, level, wanted, missing) {
   }
 }
 
-let asked = false;
-function redraw() { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw(); }); } }
+// Draw all, or the picture alone when a tile of it came: overlays of thousands of spots take longer than tiles.
+let asked = false, overlaysToo = false;
+function redraw() { overlaysToo = true; redrawPicture(); }
+function redrawPicture() { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; draw(); }); } }
 
 function draw() {
   if (!models) return;
@@ -110,8 +111,10 @@ function draw() {
   for (const c of [canvas, $("overlay")])
     if (c.width !== Math.round(w * ratio) || c.height !== Math.round(h * ratio)) {
       c.width = Math.round(w * ratio); c.height = Math.round(h * ratio);
+      overlaysToo = true;
     }
   const level = levelNow(), wanted = tilesInView(level), missing = [];
+  if (S.high === null && wanted.every(([x, y]) => tiles.has(`${shownKey()}|${level}|${x}|${y}`))) setPercentile();
   if (S.high !== null) {
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.clearRect(0, 0, canvas.width, canvas.height);
@@ -133,13 +136,16 @@ function draw() {
       ctx.restore();
     });
     drawValues(ctx, ratio);
-  } else wanted.forEach(([x, y]) => missing.push([`${shownKey()}|${level}|${x}|${y}`, x, y]));
+  } else for (const [x, y] of wanted) {
+    const name = `${shownKey()}|${level}|${x}|${y}`;
+    if (!tiles.has(name)) missing.push([name, x, y]);
+  }
   const names = new Set(missing.map((m) => m[0])), near = neighbours(level, wanted);
   for (const [name, stop] of waiting) if (!names.has(name) && !near.has(name)) { stop.abort(); waiting.delete(name); }
   for (const [name, x, y] of missing) if (!waiting.has(name)) load(name, shownValues(), level, x, y);
   if (!missing.length && S.high !== null) { S.shown = shownKey(); S.shownAt ??= performance.now(); }
   if (!missing.length) for (const [name, [values, x, y]] of near) if (!tiles.has(name) && !waiting.has(name)) load(name, values, level, x, y);
-  tell("draw");
+  if (overlaysToo) { overlaysToo = false; tell("draw"); }
   remember();
 }
 // The next image and the one before, which are likely to be wanted.
@@ -219,7 +225,7 @@ function goTo(image) {
 async function goToRun(name, image, keepView) {
   const run = runOf(name);
   if (!run) throw new Error(`there is no run ${name} in this store`);
-  const got = await ask("models", { run: name });
+  const got = await askModels(name);
   S.run = name; models = got;
   $("run").value = name;
   for (const id of ["slider", "image"]) { $(id).min = run.first; $(id).max = run.first + run.images - 1; }

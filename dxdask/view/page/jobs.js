@@ -9,9 +9,11 @@ async function refresh(got) {
   if (runsSeen !== null && got.runs > runsSeen) { summary = await ask("summary"); listRuns(); }
   if (got.runs >= 0) runsSeen = got.runs;
   if (got.runs >= 0 && stepsSeen !== null && steps !== stepsSeen && models) { // results are asked for again
-    models = await ask("models", { run: S.run });
+    models = await askModels(S.run);
     tell("run");
     L.points = null;
+    E.got = null;
+    if (!$("explore-panel").hidden) fetchExploration();
     redraw();
   }
   if (got.runs >= 0) stepsSeen = steps;

@@ -20,7 +20,7 @@ const AXES_FRAGMENT = "precision mediump float; uniform vec3 colour; void main()
 const AXIS_NAMES = ["a*", "b*", "c*"], AXIS_COLOURS = [[1, 0.4, 0.35], [0.4, 0.9, 0.4], [0.45, 0.65, 1]];
 const KINDS = ["not indexed", "indexed", "outlier"], FRAME_MS = 33;
 // turn: rows are the directions to the right, up and out of the screen. n: points drawn while it turns.
-const L = { open: false, points: null, key: "", turn: [1, 0, 0, 0, 1, 0, 0, 0, 1], zoom: 1, shift: [0, 0], n: 0, kinds: [1, 1, 1], moving: 0, frames: 0 };
+const L = { open: false, points: null, key: "", asked: {}, turn: [1, 0, 0, 0, 1, 0, 0, 0, 1], zoom: 1, shift: [0, 0], n: 0, kinds: [1, 1, 1], moving: 0, frames: 0 };
 let gl = null, programs = null, buffers = {};
 
 const rgb = (text) => [1, 3, 5].map((i) => parseInt(text.slice(i, i + 2), 16) / 255);
@@ -48,13 +48,13 @@ function upload(name, values) {
   gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
 }
 async function fetchPoints() {
-  const run = $("space-runs").value === "all" ? "" : S.run;
-  if (L.key === run && L.points) return;
-  L.key = run;
+  const asked = { ...($("space-runs").value === "all" ? {} : { run: S.run }), of: $("space-of").value }, key = JSON.stringify(asked);
+  if (L.key === key && L.points) return;
+  L.key = key; L.asked = asked;
   say("the points are being loaded");
   try {
-    const got = unpack(await ask("lattice", run ? { run } : {}));
-    if (L.key !== run) return;
+    const got = unpack(await ask("lattice", asked));
+    if (L.key !== key) return;
     if (!gl) startGl();
     buffers = {};
     L.points = got; L.n = got.kind.length;
@@ -202,7 +202,7 @@ function pointAt(u, v) {
 }
 async function goToPoint(i) {
   try {
-    const spot = await ask("lattice_spot", { ...(L.key ? { run: L.key } : {}), point: i, version: L.points.version });
+    const spot = await ask("lattice_spot", { ...L.asked, point: i, version: L.points.version });
     showSpace(false);
     await goToSpot(spot);
     say(`spot of image ${spot.image} of ${spot.run}` + (spot.hkl ? `, hkl ${spot.hkl.join(" ")}` : ", not indexed") + `, d ${spot.d.toFixed(3)} Å` +
@@ -225,7 +225,7 @@ function wireLattice() {
     $("space-along").append(b);
   });
   for (const id of ["space-colours", "space-lattice", "space-dmin", "space-dmax", "space-size", "space-axes"]) $(id).addEventListener("input", () => drawSpace());
-  $("space-runs").addEventListener("change", () => { if (L.open) fetchPoints(); });
+  for (const id of ["space-runs", "space-of"]) $(id).addEventListener("change", () => { if (L.open) fetchPoints(); });
   $("space-spin").addEventListener("change", () => { if (L.open && L.points && !spinning) spin(); });
   const canvas = $("space"), at = (e) => { const r = canvas.getBoundingClientRect(); return [e.clientX - r.left, e.clientY - r.top]; };
   let from = null, moved = false;

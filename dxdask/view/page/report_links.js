@@ -36,10 +36,10 @@
       if (!run || plot.hidden.has(i)) return;
       for (let k = 0; k < s.x.length; k++) {
         const away = Math.hypot(plot.X(s.x[k]) - u, plot.Y(s.y[k], view) - v);
-        if (away < near) { near = away; best = { run, x: s.x[k], y: s.y[k] }; }
+        if (away < near) { near = away; best = { run, x: s.x[k], y: s.y[k], image: s.image?.[k] }; }
       }
     });
     if (best && byImage) open({ run: best.run, image: Math.round(best.x) });
-    else if (best) open({ run: best.run, x: best.x.toFixed(2), y: best.y.toFixed(2), zoom: 8 });
+    else if (best) open({ run: best.run, ...(best.image === undefined ? {} : { image: Math.round(best.image) }), x: best.x.toFixed(2), y: best.y.toFixed(2), zoom: 8 });
   });
 })();

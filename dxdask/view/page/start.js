@@ -19,7 +19,7 @@ async function start() {
     listRuns();
     if (!watching) watch();
     if (!summary.runs.length) { say("this store holds no complete run yet; it is looked at again in 5 s"); setTimeout(start, 5000); return; }
-    wireFrames(); wireOverlays(); wireScan(); wireThresholds(); wireMasks(); wireLattice(); wireJobs(); wireLedger();
+    wireFrames(); wireOverlays(); wireScan(); wireThresholds(); wireMasks(); wireLattice(); wireJobs(); wireLedger(); wireExplore();
     await followFragment();
     addEventListener("hashchange", () => followFragment().catch(fail));
   } catch (error) { fail(error); }

@@ -4,7 +4,7 @@ const SLIDERS = { dispersion: [["dispersion.sigma_background", 0, 20, 0.1, 6], [
 radial_profile: [["radial_profile.n_iqr", 0.1, 30, 0.1, 6], ["radial_profile.n_bins", 2, 500, 1, 100]],
 helen: [["helen.exp_spot_dimension", 1, 15, 1, 3], ["helen.global_threshold", 0, 1000, 1, 100], ["helen.min_blob_score", -1, 1, 0.01, 0.7], ["helen.num_passes", 0, 5, 1, 0]] };
 let threshold = { key: "", parts: [] }, stopThreshold = null;
-const settings = {};
+const settings = {}, MOST_REGIONS = 500;
 
 function thresholdValues() {
   const algorithm = $("algorithm").value, group = algorithm.startsWith("dispersion") ? "dispersion" : algorithm, out = { algorithm };
@@ -50,10 +50,14 @@ async function fetchThreshold() {
   if (stopThreshold) stopThreshold.abort();
   const stop = (stopThreshold = new AbortController());
   try {
-    const parts = await Promise.all(regions.map(async ([panel, x0, x1, y0, y1]) => {
-      const buffer = await ask("threshold", { ...shownValues(), picture, panel, x0, x1, y0, y1, ...values }, stop.signal);
-      return { panel, x: x0, y: y0, ...toPicture(buffer) };
-    }));
+    // a few requests of many panels each: one a panel would take longer than the pictures
+    const groups = [], each = Math.max(1, Math.min(MOST_REGIONS, Math.ceil(regions.length / 2)));
+    for (let i = 0; i < regions.length; i += each) groups.push(regions.slice(i, i + each));
+    const parts = (await Promise.all(groups.map(async (group) => {
+      const text = group.map((r) => r.join(",")).join(";");
+      const found = toPictures(await ask("threshold", { ...shownValues(), picture, regions: text, ...values }, stop.signal));
+      return found.map((p, i) => ({ panel: group[i][0], x: group[i][1], y: group[i][3], ...p }));
+    }))).flat();
     if (threshold.key !== key) return;
     threshold.parts = parts;
     paintThreshold(picture);

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.pages import Page
 
+from dxdask.columns import Flag, has_flag
 from dxdask.report.page.encode import decoded
 from dxdask.report.page.make import report_html
 from dxdask.response.model import DetectorResponse
@@ -173,3 +174,25 @@ def test_cpu_and_memory_of_each_step(page: Page, processed: Store) -> None:
         assert found["peak_memory"] > 1e7
     assert "cpu (s)" in page.sections["steps"]
     assert "peak memory (GB)" in page.sections["steps"]
+
+
+def test_outliers_over_the_detector_have_the_image_that_their_links_lead_to(copy: Store) -> None:
+    result = copy.read_step("scale")
+    table = dict(result.reflections)
+    rows = np.flatnonzero(table["intensity_variance"] > 0)[::50]
+    flags = table["flags"].copy()
+    flags[rows] |= np.uint32(Flag.OUTLIER_IN_SCALING)
+    rows = np.flatnonzero(has_flag({"flags": flags}, Flag.OUTLIER_IN_SCALING))
+    copy.write_step(
+        "scale",
+        dataclasses.replace(result, reflections=table | {"flags": flags}),
+        parameters=copy.step_attributes("scale")["parameters"],
+    )
+    plot = Page(report_html(copy)).plot("Outliers over the detector")
+    runs = [e.run for e in result.experiments]
+    for i, run in enumerate(runs):
+        own = rows[table["experiment"][rows] == i]
+        found = next(s for s in plot["series"] if s["name"] == run)
+        np.testing.assert_array_equal(decoded(found["image"]), np.floor(table["z_cal"][own]) + 1)
+        assert len(decoded(found["x"])) == len(own)
+    assert "image" not in plot["series"][-1]  # the outline of a panel
