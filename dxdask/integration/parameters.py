@@ -74,15 +74,25 @@ class ProfileParameters(Parameters):
         expert=1,
     )
     scan_varying: bool = parameter(
-        True,
-        "Let the crystal vary along the scan where the predictions of strong spots get better by "
-        "a fifth or more.",
-        expert=1,
+        False,
+        "Estimate sigma_b and sigma_m along the scan: those of stretches of the scan with enough "
+        "strong spots, smoothed.",
     )
     min_spots: int = parameter(
         50,
         "Minimum number of strong spots of a run, for its widths to be estimated.",
         ge=1,
+        expert=1,
+    )
+
+
+class CrystalParameters(Parameters):
+    """Crystals along the scan."""
+
+    scan_varying: bool = parameter(
+        True,
+        "Let the crystal vary along the scan where the predictions of strong spots get better by "
+        "a fifth or more.",
         expert=1,
     )
 
@@ -237,6 +247,7 @@ class IntegrationParameters(Parameters):
     )
 
     prediction: PredictionParameters = PredictionParameters()
+    crystal: CrystalParameters = CrystalParameters()
     profile: ProfileParameters = ProfileParameters()
     background: BackgroundParameters = BackgroundParameters()
     corrections: CorrectionParameters = CorrectionParameters()
