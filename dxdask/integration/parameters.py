@@ -213,12 +213,26 @@ class BackgroundParameters(Parameters):
 
 
 class CorrectionParameters(Parameters):
-    """Corrections of intensities, in the columns lp and qe, which scaling applies."""
+    """Corrections of counts, and of intensities in the columns lp and qe, which scaling applies."""
 
     lorentz: bool = parameter(True, "Correct for the time in diffracting position.", expert=1)
     polarisation: bool = parameter(True, "Correct for the polarisation of the beam.", expert=1)
     absorption: bool = parameter(
         True, "Correct for the part of the rays that passes the sensor, by angle.", expert=1
+    )
+    count_rate: Literal["auto", "true", "false"] = parameter(
+        "auto",
+        "Correct counts for the dead time of the pixels; auto: where the header has a dead time "
+        "and does not say that counts are corrected.",
+        expert=1,
+    )
+    dead_time: float | None = parameter(
+        None,
+        "Dead time of a pixel after a photon. None: that of the header.",
+        unit="s",
+        gt=0,
+        le=1e-3,
+        expert=1,
     )
     air: bool = parameter(
         False, "Correct for absorption by the air from the sample to the detector.", expert=1
@@ -229,6 +243,11 @@ class CorrectionParameters(Parameters):
         "MATERIAL:THICKNESS in mm; Be, Al, Kapton or Mylar. None: no window.",
         expert=1,
     )
+
+    @field_validator("count_rate", mode="before")
+    @classmethod
+    def _as_word(cls, value: object) -> object:
+        return str(value).lower() if isinstance(value, bool | str) else value
 
     @field_validator("window")
     @classmethod

@@ -116,6 +116,7 @@ def integration_messages(
         f" Integrated {n_sum} reflections by summation",
         *fits,
         f" Corrected for: {_corrections(context)}",
+        f" {context.count_rate[:1].upper()}{context.count_rate[1:]}",
         *_few(r),
     )
 
