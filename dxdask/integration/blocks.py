@@ -181,7 +181,11 @@ def _sum_few(
     pairs = pairs_of(rows, shapes)
     terms = np.empty((len(rows), 3))
     varies = may_vary(context.background)
-    footprints = empty_footprints(rows, shapes) if varies else no_footprints(len(rows))
+    footprints = (
+        empty_footprints(rows, shapes, context.background_shape)
+        if varies
+        else no_footprints(len(rows))
+    )
     for i, recorded in enumerate(frames):
         frame = frame_in_photons(recorded, response)
         here, z = active[offsets[i] : offsets[i + 1]], start + i

@@ -39,6 +39,7 @@ class IntegrationContext:
     corrections : that are in the columns lp and qe.
     note : message of the choice of the profile; empty without one.
     dead_time : that counts are corrected for; None: they are not. count_rate : what was decided.
+    background_shape : (slow, fast), of the background of the run; None: it has no model.
     """
 
     run: str
@@ -50,6 +51,7 @@ class IntegrationContext:
     note: str = ""
     dead_time: DeadTime | None = None
     count_rate: str = ""
+    background_shape: NDArray[np.float32] | None = None
 
 
 def learns(fit: ProfileParameters) -> bool:

@@ -134,6 +134,24 @@ class GlmParameters(Parameters):
     )
 
 
+class GmodelParameters(Parameters):
+    """Background by the shape of that of the run, scaled by robust regression."""
+
+    window: int = parameter(
+        65,
+        "Side of the window over which the background is averaged, beside its profile along the "
+        "scattering angle.",
+        unit="pixel",
+        ge=1,
+        le=1001,
+        expert=1,
+    )
+    robust: RobustParameters = RobustParameters()
+    min_pixels: int = parameter(
+        10, "Minimum number of background pixels of a reflection.", ge=1, expert=1
+    )
+
+
 class NsigmaParameters(Parameters):
     """Outliers by standard deviations from the mean."""
 
@@ -205,11 +223,15 @@ class SimpleParameters(Parameters):
 class BackgroundParameters(Parameters):
     """Background of the reflections."""
 
-    algorithm: Literal["glm", "simple"] = parameter(
-        "glm", "Robust Poisson regression, or least squares after outliers are left out."
+    algorithm: Literal["glm", "simple", "gmodel"] = parameter(
+        "glm",
+        "Robust Poisson regression; least squares after outliers are left out; or (gmodel) the "
+        "shape of the background of the run, from a pass over the frames of its own, scaled by "
+        "robust Poisson regression.",
     )
     glm: GlmParameters = GlmParameters()
     simple: SimpleParameters = SimpleParameters()
+    gmodel: GmodelParameters = GmodelParameters()
 
 
 class CorrectionParameters(Parameters):
