@@ -16,6 +16,12 @@ from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.fold import tree_fold
 from dxdask.graphs.literal import literal
 from dxdask.integration import local_profile
+from dxdask.integration.background_shape import (
+    BackgroundSums,
+    add_background_sums,
+    sum_background,
+    with_background_shape,
+)
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import (
     IntegrationContext,
@@ -92,10 +98,11 @@ def integrate(
         Tasks: 6 (mask, usable pixels, predict, context, first frames, finish; 7 with maps) + 1 a
         block + `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result
         is the same to the last bit for any chunks. Profiles that may be learnt are another pass
-        over the frames, and 1 + its first frames, blocks and folds more. A task holds one block,
-        and five bytes per pixel of a frame; the last holds the table of the run, some 300 bytes a
-        reflection. A frame that a `FrameBlock` marks as unreadable is a problem of the result, and
-        its reflections are not integrated.
+        over the frames, and 1 + its first frames, blocks and folds more; so is the background of
+        the run (`background.algorithm=gmodel`), whose records hold twelve bytes a pixel. A task
+        holds one block, and five bytes per pixel of a frame; the last holds the table of the run,
+        some 300 bytes a reflection. A frame that a `FrameBlock` marks as unreadable is a problem of
+        the result, and its reflections are not integrated.
 
     Raises
     ------
@@ -120,6 +127,17 @@ def integrate(
         maps=by_pixel,
         response=response,
     )
+    if parameters.background.algorithm == "gmodel":
+        backgrounds = map_frames(
+            _background_of_block,
+            clone(frames, seed="background"),
+            [context, good, literal(experiment)],
+            label="background",
+        )
+        total = tree_fold(
+            backgrounds, add_background_sums, fan_in=fan_in, label="background-add", records=True
+        )
+        context = delayed(with_background_shape, pure=True)(context, total, experiment)
     if learns(parameters.profile):
         # read again: blocks that two passes share would be in memory until the second
         first_pass = map_frames(
@@ -139,6 +157,14 @@ def integrate(
     )
     result: Delayed = delayed(_finish, pure=True)(record, predicted, context, experiment)
     return result
+
+
+def _background_of_block(
+    block: Block, context: IntegrationContext, mask: NDArray[np.bool_], experiment: Experiment
+) -> BackgroundSums:
+    return sum_background(
+        block.frames, block.first, context, mask, experiment.detector, unreadable=block.unreadable
+    )
 
 
 def _profiles_of_block(

@@ -20,7 +20,7 @@ from dxdask.arrays import Floats
 from dxdask.integration.background import expectations
 from dxdask.integration.footprints import Footprints
 
-PLANE, RADIAL = 3, 6  # numbers of terms
+SCALE, PLANE, RADIAL = 1, 3, 6  # numbers of terms; SCALE: of the background of the run
 # before the data, coefficients over the half size of the box are 0 with this standard deviation:
 # without it those of a box without counts are infinite
 _PRIOR = 3.0
@@ -60,7 +60,7 @@ def surfaces(
     ----------
     f : footprints of n reflections; `unit` values of a pixel are a photon.
     constant : (n,) constant background, photons; there is none where it is NaN or 0.
-    n_terms : PLANE or RADIAL.
+    n_terms : SCALE, PLANE or RADIAL.
     where_significant : leave out those whose background does not differ from the constant.
     tuning_constants : (n,) of Huber's function; infinite for no robustness.
     tolerance, max_iter : of the logarithms of backgrounds, and of rounds.
@@ -68,14 +68,14 @@ def surfaces(
     out = np.full((3, len(constant)), np.nan)
     given = np.array([n_terms, where_significant, tolerance, max_iter, unit], np.float64)
     _fit_all(
-        rows, f.geometry, f.offsets, *f.pixels, constant, tuning_constants, given, out
+        rows, f.geometry, f.offsets, *f.pixels, f.shape, constant, tuning_constants, given, out
     )  # fmt: skip
     return Surfaces(*out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fill_terms(g: Any, at: int, out: Any) -> None:
-    """Fill `out`, (PLANE,) or (RADIAL,), with the terms of pixel `at` of a footprint.
+    """Fill `out`, (SCALE,), (PLANE,) or (RADIAL,), with the terms of pixel `at` of a footprint.
 
     g: its geometry. Lengths are in half sizes of the box; u is across e1: along the scattering
     angle.
@@ -83,7 +83,10 @@ def fill_terms(g: Any, at: int, out: Any) -> None:
     width = int(g[2])
     dx, dy = at % width + 0.5 + g[0], at // width + 0.5 + g[1]
     u = (g[3] * dy - g[4] * dx) / g[5]
-    out[0], out[1], out[2] = 1.0, u, (g[3] * dx + g[4] * dy) / g[5]
+    out[0] = 1.0
+    if len(out) == SCALE:
+        return
+    out[1], out[2] = u, (g[3] * dx + g[4] * dy) / g[5]
     if len(out) > PLANE:
         out[3], out[4], out[5] = u * u, u * u * u, u * u * u * u
 
@@ -178,8 +181,10 @@ def robust_log_linear(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _extended(g: Any, beta: Any, x: Any, n: Any, foreground: Any, profile: Any, out: Any) -> None:
-    """Fill out (3,), as of `Surfaces`, with the background of coefficients beta."""
+def _extended(
+    g: Any, beta: Any, x: Any, n: Any, foreground: Any, profile: Any, shape: Any, out: Any
+) -> None:
+    """Fill out (3,), as of `Surfaces`, with the background of coefficients beta, times shape."""
     k = len(beta)
     information = np.zeros((k, k))
     for j in range(1, k):
@@ -191,7 +196,7 @@ def _extended(g: Any, beta: Any, x: Any, n: Any, foreground: Any, profile: Any, 
     for at in range(len(foreground)):
         if foreground[at] > 0 or profile[at] > 0:
             fill_terms(g, at, terms)
-            b = math.exp(min(np.sum(terms * beta), _LARGEST))
+            b = shape[at] * math.exp(min(np.sum(terms * beta), _LARGEST))
             own += foreground[at] * b
             slope += foreground[at] * b * terms
             fitted += profile[at] * b
@@ -208,7 +213,7 @@ def _extended(g: Any, beta: Any, x: Any, n: Any, foreground: Any, profile: Any, 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fit_all(
     rows: Any, geometry: Any, offsets: Any, counts: Any, background: Any, foreground: Any,
-    profile: Any, constant: Any, tuning: Any, given: Any, out: Any,
+    profile: Any, shape: Any, constant: Any, tuning: Any, given: Any, out: Any,
 ) -> None:  # fmt: skip
     for r in rows:
         if not constant[r] > 0.0:
@@ -220,12 +225,16 @@ def _fit_all(
         for at in range(a, b):
             m += background[at] > 0
         x, n, c = np.empty((m, int(given[0]))), np.empty(m), np.empty(m)
-        m = 0
+        m, total, seen = 0, 0.0, 0.0
         for at in range(a, b):
             if background[at] > 0:
                 fill_terms(g, at - a, x[m])
-                n[m], c[m] = background[at], counts[at] / unit
+                n[m], c[m] = background[at] * shape[at], counts[at] / unit
+                total, seen = total + n[m], seen + background[at]
                 m += 1
-        beta = robust_log_linear(x, n, c, constant[r], tuning[r], given[2], int(given[3]))
+        if not total > 0.0:
+            continue
+        start = constant[r] * seen / total
+        beta = robust_log_linear(x, n, c, start, tuning[r], given[2], int(given[3]))
         if np.isfinite(beta).all():
-            _extended(g, beta, x, n, foreground[a:b], profile[a:b], out[:, r])
+            _extended(g, beta, x, n, foreground[a:b], profile[a:b], shape[a:b], out[:, r])

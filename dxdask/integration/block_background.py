@@ -11,9 +11,14 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.integration.accumulate import count_distinct, encode
 from dxdask.integration.background import backgrounds
-from dxdask.integration.background_surface import PLANE, RADIAL, surfaces
+from dxdask.integration.background_surface import PLANE, RADIAL, SCALE, surfaces
 from dxdask.integration.footprints import Footprints, without_pixels
-from dxdask.integration.parameters import BackgroundParameters, GlmParameters, SimpleParameters
+from dxdask.integration.parameters import (
+    BackgroundParameters,
+    GlmParameters,
+    GmodelParameters,
+    SimpleParameters,
+)
 from dxdask.integration.simple_background import (
     BY_PLANE,
     NSIGMA,
@@ -38,6 +43,8 @@ class BackgroundPixels(NamedTuple):
 
 def may_vary(background: BackgroundParameters) -> bool:
     """Return True if the background is not a constant, so that footprints are needed."""
+    if background.algorithm == "gmodel":
+        return True
     if background.algorithm == "simple":
         return background.simple.model.algorithm != "constant3d"
     return background.glm.model.algorithm != "constant3d"
@@ -87,8 +94,14 @@ def with_backgrounds(s: PixelSums, background: BackgroundParameters) -> PixelSum
     rows = np.flatnonzero(whole)
     if background.algorithm == "simple":
         fit = _simple(s, rows, background.simple)
+    elif background.algorithm == "gmodel":
+        fit = _glm(s, rows, background.gmodel, SCALE)
+    elif background.glm.model.algorithm == "constant3d":
+        fit = _glm(s, rows, background.glm, 0)
     else:
-        fit = _glm(s, rows, background.glm)
+        n_terms = PLANE if background.glm.model.algorithm == "loglinear2d" else RADIAL
+        auto = background.glm.model.algorithm == "auto"
+        fit = _glm(s, rows, background.glm, n_terms, where_significant=auto)
     lengths = np.where(whole, 0, np.diff(s.offsets))
     kept = np.repeat(~whole, np.diff(s.offsets))
     return replace(
@@ -104,7 +117,15 @@ def with_backgrounds(s: PixelSums, background: BackgroundParameters) -> PixelSum
     )
 
 
-def _glm(s: PixelSums, rows: NDArray[np.int64], glm: GlmParameters) -> _Fit:
+def _glm(
+    s: PixelSums,
+    rows: NDArray[np.int64],
+    glm: GlmParameters | GmodelParameters,
+    n_terms: int,
+    *,
+    where_significant: bool = False,
+) -> _Fit:
+    """Return the backgrounds of robust regression; n_terms : those of `surfaces`, 0 for none."""
     robust = glm.robust
     mean = backgrounds(
         rows,
@@ -117,14 +138,14 @@ def _glm(s: PixelSums, rows: NDArray[np.int64], glm: GlmParameters) -> _Fit:
         min_pixels=glm.min_pixels,
         unit=s.unit,
     )
-    if glm.model.algorithm == "constant3d":
+    if not n_terms:
         return _Fit(mean, mean, s.n_background)
     found = surfaces(
         rows,
         s.footprints,
         mean,
-        n_terms=PLANE if glm.model.algorithm == "loglinear2d" else RADIAL,
-        where_significant=glm.model.algorithm == "auto",
+        n_terms=n_terms,
+        where_significant=where_significant,
         tuning_constants=np.where(_is_noisy(s), np.inf, robust.tuning_constant),
         tolerance=robust.tolerance,
         max_iter=robust.max_iter,

@@ -31,6 +31,7 @@ from dxdask.integration.block_background import (
 )
 from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.context import IntegrationContext
+from dxdask.integration.dead_time import add_excess, frame_without_dead_time
 from dxdask.integration.footprint_pixels import add_footprints
 from dxdask.integration.footprints import empty_footprints, no_footprints
 from dxdask.integration.foreground import (
@@ -170,17 +171,26 @@ def _sum_few(
     )
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     offsets, active = _lists(rows, own, shapes, start, len(frames))
-    pixels = context.photons.scaled(frames.dtype)
-    trusted = context.photons.limits(pixels)
+    dead = context.dead_time
+    # restored photons are not whole
+    dtype = frames.dtype if dead is None else np.dtype(np.float64)
+    pixels = context.photons.scaled(dtype)
+    recorded_range = trusted = context.photons.limits(pixels)
     response = context.photons.response
     profile, weights, distances = _profile_pixels(rows, shapes)
     pairs = pairs_of(rows, shapes)
     terms = np.empty((len(rows), 3))
     varies = may_vary(context.background)
-    footprints = empty_footprints(rows, shapes) if varies else no_footprints(len(rows))
+    footprints = (
+        empty_footprints(rows, shapes, context.background_shape)
+        if varies
+        else no_footprints(len(rows))
+    )
     for i, recorded in enumerate(frames):
         frame = frame_in_photons(recorded, response)
         here, z = active[offsets[i] : offsets[i + 1]], start + i
+        if dead is not None:
+            frame, trusted = frame_without_dead_time(frame, recorded_range, dead, z - shapes.first)
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
         owner, state = maps.of(masks[i])
         fill_frame_terms(here, rows, shapes, phi, terms)
@@ -199,6 +209,11 @@ def _sum_few(
             add_footprints(
                 frame, masks[i], trusted, pixels, here, rows, shapes, owner, state, terms, profile,
                 weights, distances, footprints.offsets, *footprints.pixels,
+            )  # fmt: skip
+        if dead is not None:
+            add_excess(
+                frame, masks[i], trusted, here, rows, shapes, terms, owner, state,
+                dead.busy[z - shapes.first], dead.is_paralyzable, sums,
             )  # fmt: skip
         clear_foreground(here, rows, shapes, terms, masks[i], state)
     unit = 1 if pixels is None else PARTS

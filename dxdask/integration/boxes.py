@@ -37,9 +37,9 @@ def _moved(panels: Any, p: int, s1: Any, e1: Any, e2: Any, a: float, b: float) -
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _shapes(
-    s1: Any, s0: Any, panel: Any, panels: Any, delta: float, shape: Any, extent: Any, along: Any
+    s1: Any, s0: Any, panel: Any, panels: Any, deltas: Any, shape: Any, extent: Any, along: Any
 ) -> None:
-    """Fill shape (n, 3), extent (n, 4) and along (n, 2).
+    """Fill shape (n, 3), extent (n, 4) and along (n, 2) with half widths `deltas` (n,).
 
     shape: qxx, qxy, qyy with (eps1^2 + eps2^2) / delta^2 = qxx dx^2 + 2 qxy dx dy + qyy dy^2,
     1/px^2, of the affine map of Kabsch's e1, e2 onto the panel over +- delta.
@@ -47,7 +47,7 @@ def _shapes(
     along: e1 on the panel, x and y.
     """
     for i in range(len(s1)):
-        s, p = s1[i], panel[i]
+        s, p, delta = s1[i], panel[i], deltas[i]
         size = np.sqrt(s[0] * s[0] + s[1] * s[1] + s[2] * s[2])
         e1 = np.cross(s, s0)
         e1 *= size / np.sqrt(e1[0] * e1[0] + e1[1] * e1[1] + e1[2] * e1[2])
@@ -77,7 +77,7 @@ def _shape_and_extent(
 ) -> tuple[Floats, Floats, Floats]:
     n = len(predicted["panel"])
     shape, extent, along = np.empty((n, 3)), np.empty((n, 4)), np.empty((n, 2))
-    delta = profile.n_sigma * profile.sigma_b
+    delta = profile.n_sigma * profile.sigma_b_at(_place(predicted, experiment))
     s1 = np.ascontiguousarray(predicted["s1"])
     panels = panel_arrays(experiment.detector)
     _shapes(s1, experiment.beam.s0, predicted["panel"], panels, delta, shape, extent, along)
@@ -88,8 +88,14 @@ def _along_rotation(
     predicted: Reflections, experiment: Experiment, spread: GaussianProfile | RotationSpread
 ) -> Floats:
     """Return the widths (n,) of reflections along the rotation, rad."""
+    sigma_m = spread.sigma_m_at(_place(predicted, experiment))
     wavelength = experiment.beam.wavelength
-    return rotation_widths(spread.sigma_m, spread.rlp_radius, predicted["d"], wavelength)
+    return rotation_widths(sigma_m, spread.rlp_radius, predicted["d"], wavelength)
+
+
+def _place(predicted: Reflections, experiment: Experiment) -> Floats:
+    """Return the places (n,) of reflections along the scan, images from its first."""
+    return np.asarray(predicted["z_cal"] - require_rotation(experiment).scan.array_range[0])
 
 
 def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
@@ -204,7 +210,9 @@ def _profiles(
     at = predicted["panel"], predicted["x_cal"], predicted["y_cal"]
     image = require_rotation(experiment).scan.image_width_rad
     shift = np.stack([local.x.at(*at), local.y.at(*at), image * local.z.at(*at)], axis=1)
-    new_xx, new_yy = np.exp(local.log_xx.at(*at)), np.exp(local.log_yy.at(*at))
+    # widths of regions are of reflections of the mean sigma_b
+    wider = (given.sigma_b_at(_place(predicted, experiment)) / given.sigma_b) ** 2
+    new_xx, new_yy = (wider * np.exp(v.at(*at)) for v in (local.log_xx, local.log_yy))
     new_xy = xy * np.sqrt(new_xx * new_yy / (xx * yy))
     covariance = np.stack([new_xx, new_xy, new_yy], axis=1)
     width = _along_rotation(predicted, experiment, local.spread)

@@ -11,6 +11,7 @@ from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.geometry.required import require_rotation
 from dxdask.integration.boxes import Ellipsoids, ellipsoids
+from dxdask.integration.dead_time import DeadTime, dead_time_of
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.parameters import (
     BackgroundParameters,
@@ -37,6 +38,8 @@ class IntegrationContext:
     fit : parameters of the profiles.
     corrections : that are in the columns lp and qe.
     note : message of the choice of the profile; empty without one.
+    dead_time : that counts are corrected for; None: they are not. count_rate : what was decided.
+    background_shape : (slow, fast), of the background of the run; None: it has no model.
     """
 
     run: str
@@ -46,6 +49,9 @@ class IntegrationContext:
     fit: ProfileParameters
     corrections: CorrectionParameters
     note: str = ""
+    dead_time: DeadTime | None = None
+    count_rate: str = ""
+    background_shape: NDArray[np.float32] | None = None
 
 
 def learns(fit: ProfileParameters) -> bool:
@@ -99,7 +105,8 @@ def integration_context(
     Raises
     ------
     InputError
-        The run has not `n_frames` images or no profile; a map does not fit.
+        The run has not `n_frames` images or no profile; a map does not fit; a correction for the
+        dead time is asked for that is not possible.
     """
     n_images = require_rotation(experiment).scan.n_images
     if n_frames is not None and n_frames != n_images:
@@ -107,11 +114,15 @@ def integration_context(
             f"run {experiment.run} has {n_frames} frames, its scan has {n_images}; give all"
         )
     shapes = ellipsoids(predicted, experiment, local)
+    photons = photons_of(experiment.detector, maps, response)
+    dead_time, count_rate = dead_time_of(experiment, photons, parameters.corrections)
     return IntegrationContext(
         run=experiment.run,
         shapes=shapes,
-        photons=photons_of(experiment.detector, maps, response),
+        photons=photons,
         background=parameters.background,
         fit=parameters.profile,
         corrections=parameters.corrections,
+        dead_time=dead_time,
+        count_rate=count_rate,
     )

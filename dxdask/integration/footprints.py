@@ -2,15 +2,16 @@
 
 A background that varies in the box of a reflection is fitted to the sum of the images: a plane or a
 ring of ice is the same on all of them. A reflection of n pixels takes 20 n bytes however many
-images it is on, and only until it has all of them.
+images it is on (24 with its shape), and only until it has all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
@@ -35,6 +36,7 @@ class Footprints(NamedTuple):
     int64. counts: (m,) int64, sum of the values of background pixels. background:
     (m,) int32, how many these are. foreground: (m,) int32, how many pixels are of the summed
     foreground. profile: (m,) int32, sum of the weights of the fitted profile in usable pixels.
+    shape: (m,) float32, background of the run in these pixels; 1 where it has no model.
     """
 
     geometry: Floats
@@ -43,10 +45,11 @@ class Footprints(NamedTuple):
     background: NDArray[np.int32]
     foreground: NDArray[np.int32]
     profile: NDArray[np.int32]
+    shape: NDArray[np.float32]
 
     @property
     def pixels(self) -> _Pixels:
-        """The arrays over pixels."""
+        """The sums over pixels."""
         return self.counts, self.background, self.foreground, self.profile
 
 
@@ -55,22 +58,47 @@ def no_footprints(n: int) -> Footprints:
     return _empty(np.zeros((n, N_GEOMETRY)), np.zeros(n, dtype=np.int64))
 
 
-def empty_footprints(rows: NDArray[np.int64], shapes: Ellipsoids) -> Footprints:
-    """Return those of reflections before their first image."""
+def empty_footprints(
+    rows: NDArray[np.int64], shapes: Ellipsoids, model: NDArray[np.float32] | None = None
+) -> Footprints:
+    """Return those of reflections before their first image.
+
+    model : (slow, fast), background of the run.
+    """
     box = shapes.box[rows].astype(np.float64)
     corner = box[:, [0, 2]] - shapes.centre[rows, :2]
     size = box[:, [1, 3]] - box[:, [0, 2]]
     along = shapes.profile.along[rows]
     along = along / np.linalg.norm(along, axis=1, keepdims=True)
     geometry = np.column_stack([corner, size[:, 0], along, 0.5 * size.max(axis=1)])
-    return _empty(geometry, np.prod(size, axis=1).astype(np.int64))
+    out = _empty(geometry, np.prod(size, axis=1).astype(np.int64))
+    if model is not None:
+        _fill_shape(shapes.box[rows], model, out.offsets, out.shape)
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_shape(box: Any, model: Any, offsets: Any, shape: Any) -> None:
+    """Fill shape (m,) with the values of the model (slow, fast) in boxes (n, 6)."""
+    for i in range(len(box)):
+        x0, x1, y0, y1 = box[i, 0], box[i, 1], box[i, 2], box[i, 3]
+        for y in range(max(y0, 0), min(y1, model.shape[0])):
+            for x in range(max(x0, 0), min(x1, model.shape[1])):
+                shape[offsets[i] + (y - y0) * (x1 - x0) + x - x0] = model[y, x]
 
 
 def _empty(geometry: Floats, lengths: NDArray[np.int64]) -> Footprints:
     offsets = _offsets(lengths)
     m = int(offsets[-1])
-    counts = np.zeros(m, dtype=np.int64)
-    return Footprints(geometry, offsets, counts, *(np.zeros(m, dtype=np.int32) for _ in range(3)))
+    return Footprints(
+        geometry=geometry,
+        offsets=offsets,
+        counts=np.zeros(m, dtype=np.int64),
+        background=np.zeros(m, dtype=np.int32),
+        foreground=np.zeros(m, dtype=np.int32),
+        profile=np.zeros(m, dtype=np.int32),
+        shape=np.ones(m, dtype=np.float32),
+    )
 
 
 def select_footprints(f: Footprints, order: NDArray[np.int64]) -> Footprints:
@@ -78,14 +106,29 @@ def select_footprints(f: Footprints, order: NDArray[np.int64]) -> Footprints:
     lengths = np.diff(f.offsets)[order]
     offsets = _offsets(lengths)
     at = np.repeat(f.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return Footprints(f.geometry[order], offsets, *(a[at] for a in f.pixels))
+    return Footprints(
+        geometry=f.geometry[order],
+        offsets=offsets,
+        counts=f.counts[at],
+        background=f.background[at],
+        foreground=f.foreground[at],
+        profile=f.profile[at],
+        shape=f.shape[at],
+    )
 
 
 def concatenate_footprints(parts: Sequence[Footprints]) -> Footprints:
     """Return the footprints one below the other."""
     lengths = np.concatenate([np.diff(p.offsets) for p in parts])
-    pixels = (np.concatenate(a) for a in zip(*(p.pixels for p in parts), strict=True))
-    return Footprints(np.concatenate([p.geometry for p in parts]), _offsets(lengths), *pixels)
+    return Footprints(
+        geometry=np.concatenate([p.geometry for p in parts]),
+        offsets=_offsets(lengths),
+        counts=np.concatenate([p.counts for p in parts]),
+        background=np.concatenate([p.background for p in parts]),
+        foreground=np.concatenate([p.foreground for p in parts]),
+        profile=np.concatenate([p.profile for p in parts]),
+        shape=np.concatenate([p.shape for p in parts]),
+    )
 
 
 def add_equal_footprints(
@@ -102,6 +145,7 @@ def add_equal_footprints(
     np.add.at(out.background, at, f.background)
     np.add.at(out.foreground, at, f.foreground)
     np.add.at(out.profile, at, f.profile)
+    out.shape[at] = f.shape
     return out
 
 
@@ -116,6 +160,7 @@ def without_pixels(f: Footprints, rows: NDArray[np.bool_]) -> Footprints:
         f.background[kept],
         f.foreground[kept],
         f.profile[kept],
+        f.shape[kept],
     )
 
 

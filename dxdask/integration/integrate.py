@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.columns import Reflections
+from dxdask.integration.background_shape import sum_background, with_background_shape
 from dxdask.integration.blocks import sum_block
 from dxdask.integration.context import integration_context, learns, usable_pixels
 from dxdask.integration.learnt_profile import sum_profiles, with_best_profile
@@ -72,6 +73,9 @@ def integrate(
         response=response,
     )
     good = usable_pixels(mask, experiment, frames.shape[1:])
+    if parameters.background.algorithm == "gmodel":
+        total = sum_background(frames, 0, context, good, experiment.detector)
+        context = with_background_shape(context, total, experiment)
     if learns(parameters.profile):
         context = with_best_profile(
             context, sum_profiles(frames, 0, context, good), frames.shape[1:]

@@ -60,7 +60,7 @@ def sweep_models(
     for i in kept or [0]:
         rows = np.flatnonzero(spots["experiment"] == i)
         alone = ExperimentList.of([experiments[i]])
-        if parameters.profile.scan_varying and kept:
+        if parameters.crystal.scan_varying and kept:
             setting = setting_along_scan(_as_first(select(spots, rows)), alone)
             alone = setting.experiments
             for name, values in setting.spots.items():

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.context import IntegrationContext
+from dxdask.integration.dead_time import frame_without_dead_time
 from dxdask.integration.foreground import phi_term, xy_term
 from dxdask.integration.gaussian import Learnt, grid_map, with_learnt
 from dxdask.integration.parameters import LearntParameters
@@ -67,11 +68,15 @@ def sum_profiles(
     sums = np.zeros((2, n_stretches(shapes, given), _REGIONS**2, 3, given.n, given.n), np.int64)
     rows = np.flatnonzero((shapes.box[:, 4] < start + len(frames)) & (shapes.box[:, 5] > start))
     stretch, region = places(shapes, given, mask.shape)
-    pixels = context.photons.scaled(frames.dtype)
-    trusted = context.photons.limits(pixels)
+    dead = context.dead_time
+    dtype = frames.dtype if dead is None else np.dtype(np.float64)
+    pixels = context.photons.scaled(dtype)
+    recorded_range = trusted = context.photons.limits(pixels)
     n_used = 0
     for i, frame in enumerate(frames):
         z = start + i
+        if dead is not None:
+            frame, trusted = frame_without_dead_time(frame, recorded_range, dead, z - shapes.first)
         here = rows[(shapes.box[rows, 4] <= z) & (shapes.box[rows, 5] > z)]
         if i not in unreadable:
             # neighbours of this frame: those of the block depend on its frames

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, select
-from dxdask.geometry.required import require_rotation
+from dxdask.geometry.required import require_profile, require_rotation
 from dxdask.integration.parameters import ProfileParameters
 from dxdask.integration.profile_model import rays, spots_of
 from dxdask.integration.regions import DetectorPositions, RegionMeans, region_means
@@ -126,18 +126,20 @@ def _reliability(t: Floats) -> Floats:
 def _width(
     spots: Reflections, shape: Floats, axis: int, reliability: Floats, experiment: Experiment
 ) -> RegionMeans:
-    """Return the logarithm of the variance along an axis.
+    """Return the logarithm of the variance along an axis, of spots with the mean sigma_b.
 
     A Gaussian cut at 1 / e^t of its peak, less that level, has the fraction
     (1 - e^-t (1 + t + t^2 / 2)) / (1 - e^-t (1 + t)) of its variance.
     """
     used = reliability > 0
+    profile, scan = require_profile(experiment), require_rotation(experiment).scan
+    wider = profile.sigma_b_at(spots["z_cal"][used] - scan.array_range[0]) / profile.sigma_b
     counts, t = shape[used, 2], shape[used, 3]
     seen = (1.0 - np.exp(-t) * (1.0 + t + 0.5 * t**2)) / (1.0 - np.exp(-t) * (1.0 + t))
     variance = np.maximum(_WIDENED * shape[used, axis] / seen, 1.0 / 12.0)
     # the variance of a variance of n counts is some 2 / n of its square; shapes vary by a tenth
     weight = reliability[used] / (0.1 + 2.0 / counts)
-    own, log = select(spots, used), np.log(variance)
+    own, log = select(spots, used), np.log(variance) - 2.0 * np.log(wider)
     return _means(own, log, weight, experiment, spread=_WIDTH_SPREAD, clip=_WIDTH_CLIP)
 
 

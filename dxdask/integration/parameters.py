@@ -74,15 +74,25 @@ class ProfileParameters(Parameters):
         expert=1,
     )
     scan_varying: bool = parameter(
-        True,
-        "Let the crystal vary along the scan where the predictions of strong spots get better by "
-        "a fifth or more.",
-        expert=1,
+        False,
+        "Estimate sigma_b and sigma_m along the scan: those of stretches of the scan with enough "
+        "strong spots, smoothed.",
     )
     min_spots: int = parameter(
         50,
         "Minimum number of strong spots of a run, for its widths to be estimated.",
         ge=1,
+        expert=1,
+    )
+
+
+class CrystalParameters(Parameters):
+    """Crystals along the scan."""
+
+    scan_varying: bool = parameter(
+        True,
+        "Let the crystal vary along the scan where the predictions of strong spots get better by "
+        "a fifth or more.",
         expert=1,
     )
 
@@ -118,6 +128,24 @@ class GlmParameters(Parameters):
     """Background by a robust generalised linear model of Poisson counts."""
 
     model: GlmModelParameters = GlmModelParameters()
+    robust: RobustParameters = RobustParameters()
+    min_pixels: int = parameter(
+        10, "Minimum number of background pixels of a reflection.", ge=1, expert=1
+    )
+
+
+class GmodelParameters(Parameters):
+    """Background by the shape of that of the run, scaled by robust regression."""
+
+    window: int = parameter(
+        65,
+        "Side of the window over which the background is averaged, beside its profile along the "
+        "scattering angle.",
+        unit="pixel",
+        ge=1,
+        le=1001,
+        expert=1,
+    )
     robust: RobustParameters = RobustParameters()
     min_pixels: int = parameter(
         10, "Minimum number of background pixels of a reflection.", ge=1, expert=1
@@ -195,20 +223,38 @@ class SimpleParameters(Parameters):
 class BackgroundParameters(Parameters):
     """Background of the reflections."""
 
-    algorithm: Literal["glm", "simple"] = parameter(
-        "glm", "Robust Poisson regression, or least squares after outliers are left out."
+    algorithm: Literal["glm", "simple", "gmodel"] = parameter(
+        "glm",
+        "Robust Poisson regression; least squares after outliers are left out; or (gmodel) the "
+        "shape of the background of the run, from a pass over the frames of its own, scaled by "
+        "robust Poisson regression.",
     )
     glm: GlmParameters = GlmParameters()
     simple: SimpleParameters = SimpleParameters()
+    gmodel: GmodelParameters = GmodelParameters()
 
 
 class CorrectionParameters(Parameters):
-    """Corrections of intensities, in the columns lp and qe, which scaling applies."""
+    """Corrections of counts, and of intensities in the columns lp and qe, which scaling applies."""
 
     lorentz: bool = parameter(True, "Correct for the time in diffracting position.", expert=1)
     polarisation: bool = parameter(True, "Correct for the polarisation of the beam.", expert=1)
     absorption: bool = parameter(
         True, "Correct for the part of the rays that passes the sensor, by angle.", expert=1
+    )
+    count_rate: Literal["auto", "true", "false"] = parameter(
+        "auto",
+        "Correct counts for the dead time of the pixels; auto: where the header has a dead time "
+        "and does not say that counts are corrected.",
+        expert=1,
+    )
+    dead_time: float | None = parameter(
+        None,
+        "Dead time of a pixel after a photon. None: that of the header.",
+        unit="s",
+        gt=0,
+        le=1e-3,
+        expert=1,
     )
     air: bool = parameter(
         False, "Correct for absorption by the air from the sample to the detector.", expert=1
@@ -219,6 +265,11 @@ class CorrectionParameters(Parameters):
         "MATERIAL:THICKNESS in mm; Be, Al, Kapton or Mylar. None: no window.",
         expert=1,
     )
+
+    @field_validator("count_rate", mode="before")
+    @classmethod
+    def _as_word(cls, value: object) -> object:
+        return str(value).lower() if isinstance(value, bool | str) else value
 
     @field_validator("window")
     @classmethod
@@ -237,6 +288,7 @@ class IntegrationParameters(Parameters):
     )
 
     prediction: PredictionParameters = PredictionParameters()
+    crystal: CrystalParameters = CrystalParameters()
     profile: ProfileParameters = ProfileParameters()
     background: BackgroundParameters = BackgroundParameters()
     corrections: CorrectionParameters = CorrectionParameters()

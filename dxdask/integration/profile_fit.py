@@ -26,6 +26,7 @@ from dxdask.integration.overlaps import (
     neighbours,
 )
 from dxdask.integration.sums import (
+    EXCESS,
     FITTED,
     FITTED_2,
     FITTED_3,
@@ -99,6 +100,9 @@ def fitted(
     per_pixel = b / np.maximum(reflections["n_background"], 1)
     table["intensity_prf_variance"] = b * w2 + w**2 * per_pixel + w2p * np.abs(f * fit)
     table["intensity_prf_variance"] += (f * q) ** 2 * joint.others
+    # restored photons are of the strongest pixels, which weigh as those of the intensity do
+    strength = np.maximum(np.abs(reflections["intensity_sum"]), 1.0)
+    table["intensity_prf_variance"] += w2p * np.abs(f * fit) * s[:, EXCESS] / strength
     return Fitted(_completed(table, near, own, f * joint.intensity), calibration)
 
 

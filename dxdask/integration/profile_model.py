@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import InputError
+from dxdask.geometry.required import require_rotation
 from dxdask.integration.parameters import IntegrationParameters, ProfileParameters
 from dxdask.integration.rotation_spread import given_spread, rotation_spread
+from dxdask.integration.stretches import FEWEST, smooth_by_image, stretches
 from dxdask.integration.widths import spreads
 from dxdask.models import Experiment, ExperimentList, GaussianProfile
 from dxdask.prediction.rays import panel_arrays
@@ -21,6 +23,8 @@ from dxdask.prediction.rays import panel_arrays
 Pixels = Mapping[str, NDArray[Any]]
 _NEEDED = ("experiment", "panel", "flags", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
 _ARRAYS = ("pixel_offsets", "pixel_x", "pixel_y", "pixel_z", "pixel_value")
+
+_LEAST = 1e-20  # rad^2
 
 
 def estimate_profile(
@@ -78,6 +82,7 @@ def _profile(
     p: ProfileParameters,
 ) -> GaussianProfile:
     sigma_b, spread = p.sigma_b, given_spread(p)
+    by_image: tuple[float, ...] = ()
     if sigma_b is None or spread is None:
         spots, pixels = spots_of(reflections, arrays, index)
         n = len(spots["flags"])
@@ -88,15 +93,23 @@ def _profile(
                 "integration.profile.min_spots"
             )
         s1 = rays(spots["x_cal_mm"], spots["y_cal_mm"], spots["panel"], experiment)
-        if sigma_b is None:
-            sigma_b = float(np.rad2deg(divergence(s1, pixels, spots["panel"], experiment)))
         if spread is None:
             spread = rotation_spread(s1, spots["phi_cal_rad"], pixels, experiment, p)
+        if sigma_b is None:
+            squares = divergences(s1, pixels, spots["panel"], experiment)
+            place, squares = spots["phi_cal_rad"][squares >= 0], squares[squares >= 0]
+            sigma_b = float(np.rad2deg(np.sqrt(np.mean(squares))))
+            if p.scan_varying:
+                by_image = divergence_by_image(place, squares, experiment, p)
+    if by_image:
+        sigma_b = float(np.rad2deg(np.mean(by_image)))
     return GaussianProfile(
         sigma_b=float(np.deg2rad(sigma_b)),
         sigma_m=spread.sigma_m,
         rlp_radius=spread.rlp_radius,
         n_sigma=p.n_sigma,
+        sigma_b_by_image=by_image,
+        sigma_m_by_image=spread.by_image,
     )
 
 
@@ -127,13 +140,14 @@ def rays(x_mm: Floats, y_mm: Floats, panel: NDArray[np.int32], experiment: Exper
     return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True))
 
 
-def divergence(
+def divergences(
     s1: Floats, pixels: Pixels, panel: NDArray[np.int32], experiment: Experiment
-) -> float:
-    """Return sigma_b (rad): the root of the mean over spots of sum(I angle^2) / (sum(I) - 1).
+) -> Floats:
+    """Return sum(I angle^2) / (sum(I) - 1) of spots (n,), whose mean is sigma_b^2, rad^2.
 
-    s1: (n, 3), predicted directions, unit vectors; angle: between a pixel's direction and that of
-    its spot. pixels: as `arrays` of `estimate_profile`, with `owner` (m,).
+    It is -1 for a spot of one photon. s1: (n, 3), predicted directions, unit vectors; angle:
+    between a pixel's direction and that of its spot. pixels: as `arrays` of `estimate_profile`,
+    with `owner` (m,).
     """
     panels = panel_arrays(experiment.detector)
     d = np.array([p.d_matrix for p in experiment.detector.panels])
@@ -142,5 +156,18 @@ def divergence(
         pixels["owner"], panel, pixels["pixel_x"], pixels["pixel_y"], pixels["pixel_value"], s1,
         d, panels.normal, panels.pixel_size, panels.sensor, total, spread,
     )  # fmt: skip
-    some = total > 1
-    return float(np.sqrt(np.mean(spread[some] / (total[some] - 1))))
+    return np.where(total > 1, spread / np.maximum(total - 1, 1e-9), -1.0)
+
+
+def divergence_by_image(
+    phi: Floats, squares: Floats, experiment: Experiment, p: ProfileParameters
+) -> tuple[float, ...]:
+    """Return sigma_b (rad) of images, of `divergences` (n,) at phi (n,), rad; () for too few."""
+    scan = require_rotation(experiment).scan
+    place = (phi - scan.phi_from_z(np.array([scan.array_range[0]]))[0]) / scan.image_width_rad
+    parts = stretches(place, p.min_spots, scan.n_images)
+    if len(parts) < FEWEST:
+        return ()
+    at = np.array([place[rows].mean() for rows in parts])
+    logs = np.array([0.5 * np.log(max(squares[rows].mean(), _LEAST)) for rows in parts])
+    return tuple(np.exp(smooth_by_image(at, logs, scan.n_images)).tolist())

@@ -12,30 +12,42 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.geometry.required import require_rotation
 from dxdask.integration.parameters import ProfileParameters
+from dxdask.integration.stretches import FEWEST, smooth_by_image, stretches
 from dxdask.integration.widths import minus_log_likelihood
 from dxdask.models import Experiment
-from dxdask.models.profile import rotation_widths
+from dxdask.models.profile import at_images, rotation_widths
 
 _MOST_SPOTS = 10_000  # of a run
+_ROUNDS = 2  # of widths along the scan, and of the radius of lattice points
 # limits of widths: image widths, degrees
 _NARROWEST, _WIDEST_DEG = 0.01, 20.0
 
 
 class RotationSpread(NamedTuple):
-    """sigma_m: rad; rlp_radius: 1/A; see `rotation_widths`."""
+    """sigma_m: rad; rlp_radius: 1/A; see `rotation_widths`.
+
+    by_image: sigma_m of each image of the scan, where it varies along it; else empty.
+    """
 
     sigma_m: float
     rlp_radius: float
+    by_image: tuple[float, ...] = ()
+
+    def sigma_m_at(self, z: Floats) -> Floats:
+        """Return sigma_m (n,) at places along the scan (n,), images from its first; rad."""
+        return at_images(self.by_image, self.sigma_m, z)
 
 
 class _Spots(NamedTuple):
     """Spots of one run and the counts of their frames, as `minus_log_likelihood` takes them.
 
-    zeta, d: (n,). begin, offsets, counts, width: its start, offsets, counts and width.
+    zeta, d: (n,). place: (n,), along the scan, images from its first. begin, offsets, counts,
+    width: its start, offsets, counts and width.
     """
 
     zeta: Floats
     d: Floats
+    place: Floats
     begin: Floats
     offsets: NDArray[np.int64]
     counts: Floats
@@ -71,31 +83,77 @@ def rotation_spread(
     parameters : `profile.rlp_radius` is not estimated where it is given there.
     """
     spots = _spots(s1, phi, pixels, experiment, parameters.min_zeta)
-    narrowest = abs(spots.width) * _NARROWEST
-    wavelength = experiment.beam.wavelength
+    wavelength, given = experiment.beam.wavelength, parameters.rlp_radius
+    found = _one_width(spots, wavelength, given, np.ones(len(spots.d)))
+    n_images = require_rotation(experiment).scan.n_images
+    parts = stretches(spots.place, parameters.min_spots, n_images)
+    if not parameters.scan_varying or len(parts) < FEWEST:
+        return found
+    at = np.array([spots.place[rows].mean() for rows in parts])
+    relative: Floats = np.ones(n_images)
+    for _ in range(_ROUNDS):
+        own = [_sigma_m(_part(spots, rows), wavelength, found.rlp_radius) for rows in parts]
+        by_image = np.exp(smooth_by_image(at, np.log(own), n_images))
+        relative = by_image / by_image.mean()
+        found = _one_width(spots, wavelength, given, at_images(relative, 1.0, spots.place))
+    return found._replace(by_image=tuple((found.sigma_m * relative).tolist()))
 
-    def objective(sigma_m: float, radius: float) -> float:
-        widths = rotation_widths(sigma_m, radius, spots.d, wavelength)
-        rate = spots.zeta / (np.sqrt(2.0) * widths)
-        return float(minus_log_likelihood(rate, *spots[2:]))
 
-    sigma = np.exp(
-        scipy.optimize.minimize_scalar(
-            lambda log_sigma: objective(np.exp(log_sigma), parameters.rlp_radius or 0.0),
-            bounds=(np.log(narrowest), np.log(np.deg2rad(_WIDEST_DEG))),
-            method="bounded",
-            options={"xatol": 1e-5},
-        ).x
+def _part(spots: _Spots, rows: NDArray[np.int64]) -> _Spots:
+    """Return the spots of some rows (k,)."""
+    lengths = np.diff(spots.offsets)[rows]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    at = np.repeat(spots.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return _Spots(
+        zeta=spots.zeta[rows],
+        d=spots.d[rows],
+        place=spots.place[rows],
+        begin=spots.begin[rows],
+        offsets=offsets,
+        counts=spots.counts[at],
+        width=spots.width,
     )
-    if parameters.rlp_radius is not None or len(spots.d) == 0:
-        return RotationSpread(float(sigma), parameters.rlp_radius or 0.0)
+
+
+def _objective(spots: _Spots, wavelength: float, sigma_m: float | Floats, radius: float) -> float:
+    widths = rotation_widths(sigma_m, radius, spots.d, wavelength)
+    rate = spots.zeta / (np.sqrt(2.0) * widths)
+    return float(minus_log_likelihood(rate, spots.begin, spots.offsets, spots.counts, spots.width))
+
+
+def _sigma_m(
+    spots: _Spots, wavelength: float, radius: float, relative: float | Floats = 1.0
+) -> float:
+    """Return the most likely sigma_m with this radius."""
+    narrowest, widest = abs(spots.width) * _NARROWEST, np.deg2rad(_WIDEST_DEG)
+    found = scipy.optimize.minimize_scalar(
+        lambda log: _objective(spots, wavelength, np.exp(log) * relative, radius),
+        bounds=(np.log(narrowest), np.log(widest)),
+        method="bounded",
+        options={"xatol": 1e-5},
+    )
+    return float(np.exp(found.x))
+
+
+def _one_width(
+    spots: _Spots, wavelength: float, given: float | None, relative: Floats
+) -> RotationSpread:
+    """Return the most likely widths of all spots, sigma_m times `relative` (n,).
+
+    given : radius of the lattice points; None: estimated.
+    """
+    narrowest = abs(spots.width) * _NARROWEST
+    sigma = _sigma_m(spots, wavelength, given or 0.0, relative)
+    if given is not None or len(spots.d) == 0:
+        return RotationSpread(sigma, given or 0.0)
     # variances in units of those of one width for all, which they share at the start
     radius = sigma / np.median(spots.d)
     total = max(float(spots.counts.sum()), 1.0)
     largest = (np.deg2rad(_WIDEST_DEG) / sigma) ** 2
 
     def of_variances(v: Floats) -> float:
-        return objective(sigma * np.sqrt(v[0]), radius * np.sqrt(v[1])) / total
+        sigma_m = sigma * np.sqrt(v[0]) * relative
+        return _objective(spots, wavelength, sigma_m, radius * np.sqrt(v[1])) / total
 
     found = scipy.optimize.minimize(
         of_variances,
@@ -139,9 +197,11 @@ def _spots(
         minlength=int(offsets[-1]),
     )
     seen = n_frames > 0
+    start = scan.phi_from_z(np.array([float(scan.array_range[0])]))[0]
     return _Spots(
         zeta=zeta[seen],
         d=spacing[seen],
+        place=(phi[seen] - start) / scan.image_width_rad,
         begin=scan.phi_from_z(first[seen].astype(np.float64)) - phi[seen],
         offsets=np.append(offsets[:-1][seen], offsets[-1]),
         counts=counts.astype(np.float64),

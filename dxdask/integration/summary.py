@@ -110,11 +110,13 @@ def integration_messages(
         f" sigma b: {profile['sigma_b_deg']:.6f} degrees",
         f" sigma m: {profile['sigma_m_deg']:.6f} degrees",
         f" radius of lattice points: {profile['rlp_radius']:.2e} 1/A",
+        *_widths_along_scan(experiment, context),
         *_along_scan(experiment),
         f" Predicted {len(r['flags'])} reflections",
         f" Integrated {n_sum} reflections by summation",
         *fits,
         f" Corrected for: {_corrections(context)}",
+        f" {context.count_rate[:1].upper()}{context.count_rate[1:]}",
         *_few(r),
     )
 
@@ -129,6 +131,21 @@ def _corrections(context: IntegrationContext) -> str:
         f"absorption in the window {given.window} mm": given.window is not None,
     }
     return ", ".join(name for name, on in names.items() if on) or "nothing"
+
+
+def _widths_along_scan(experiment: Experiment, context: IntegrationContext) -> tuple[str, ...]:
+    """Return the ranges of the widths along the scan; nothing where they were not asked for."""
+    p = experiment.profile
+    if p is None or not (p.is_scan_varying or context.fit.scan_varying):
+        return ()
+    ranges = []
+    for name, values in (("sigma b", p.sigma_b_by_image), ("sigma m", p.sigma_m_by_image)):
+        if not values:
+            ranges.append(f"{name} constant")
+            continue
+        low, high = np.rad2deg([min(values), max(values)])
+        ranges.append(f"{name} {low:.4f} to {high:.4f} degrees")
+    return (f" Along the scan: {', '.join(ranges)}",)
 
 
 def _along_scan(experiment: Experiment) -> tuple[str, ...]:

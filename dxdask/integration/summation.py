@@ -14,6 +14,7 @@ from dxdask.integration.sums import (
     COUNTS_X,
     COUNTS_Y,
     COUNTS_Z,
+    EXCESS,
     N_BACKGROUND_BAD,
     N_FOREGROUND,
     N_INVALID,
@@ -33,7 +34,8 @@ def summed(
 ) -> Reflections:
     """Return the predictions with their summed intensities, backgrounds and centroids.
 
-    I = photons - n_fg b and variance |I| + n_fg b (1 + n_fg / n_bg), b the background of a pixel.
+    I = photons - n_fg b and variance |I| + n_fg b (1 + n_fg / n_bg), b the background of a pixel,
+    and the excess of the variance of photons that were restored for the dead time.
     A reflection is not flagged as integrated if a foreground pixel is masked, untrusted or
     saturated, or if there is no background; numbers are given as far as they are known.
     """
@@ -51,7 +53,7 @@ def summed(
     under: Floats = np.asarray(mean * pixels.foreground, dtype=np.float64)
     intensity = np.where(known, s[:, COUNTS] - under, 0.0)
     under_variance = np.abs(under) * (1.0 + pixels.foreground / np.maximum(n_background, 1))
-    variance = np.where(known, np.abs(intensity) + under_variance, 0.0)
+    variance = np.where(known, np.abs(intensity) + under_variance + s[:, EXCESS], 0.0)
     return (
         predicted
         | _centroids(predicted, s, mean, intensity, variance, shapes, detector)

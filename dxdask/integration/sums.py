@@ -20,7 +20,8 @@ from dxdask.integration.pairs import PairSums, no_pairs
 # Columns of the sums, int64 each. Moments are about the corner of the reflection's box. P is the
 # weight of a pixel in the profile: FITTED* are sums over the usable pixels of P, P^2, P^3 and P
 # times the counts, of pixels shared with other reflections too; FITTED_OWN is that of P over its
-# own pixels, which COUNTS are of; PROFILE is the sum of P over all of the foreground.
+# own pixels, which COUNTS are of; PROFILE is the sum of P over all of the foreground. EXCESS is the
+# variance of COUNTS beyond these, of photons that were restored for the dead time of pixels.
 (
     N_FRAMES,
     N_FOREGROUND,
@@ -41,11 +42,12 @@ from dxdask.integration.pairs import PairSums, no_pairs
     FITTED_3,
     FITTED_COUNTS,
     FITTED_OWN,
+    EXCESS,
     N_SUMS,
-) = range(20)
+) = range(21)
 
 
-IN_PHOTONS = (COUNTS, COUNTS_X, COUNTS_Y, COUNTS_Z, FITTED_COUNTS)
+IN_PHOTONS = (COUNTS, COUNTS_X, COUNTS_Y, COUNTS_Z, FITTED_COUNTS, EXCESS)
 """The sums that are linear in the values of pixels."""
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.models import parallax
+from dxdask.models.count_rate import CountRate
 from dxdask.models.parallax import Law
 from dxdask.models.vectors import Vector, pair, vector
 
@@ -38,6 +39,7 @@ class Panel:
         which formula (`parallax.mean_path`), "dxtbx" for geometries that DIALS refined.
     gain : counts per photon; pedestal : counts at no photon.
     mask : rectangles (x0, y0, x1, y1), pixels of this panel, half open, that are masked.
+    count_rate : dead time of the pixels, and whether counts are corrected for it.
     """
 
     name: str = "panel"
@@ -58,6 +60,7 @@ class Panel:
     gain: float = 1.0
     pedestal: float = 0.0
     mask: tuple[tuple[int, int, int, int], ...] = ()
+    count_rate: CountRate = field(default_factory=CountRate)
 
     @property
     def d_matrix(self) -> Floats:
@@ -236,12 +239,15 @@ class Detector:
         """Return the model as values that JSON can hold.
 
         A panel without `parallax_law` has the law "dxtbx", the only one of older stores: they and
-        the fingerprints of their models stay as they are.
+        the fingerprints of their models stay as they are. So do those of panels of which no
+        `count_rate` is known.
         """
         out = asdict(self)
         for panel in out["panels"]:
             if panel["parallax_law"] == "dxtbx":
                 del panel["parallax_law"]
+            if panel["count_rate"] == asdict(CountRate()):
+                del panel["count_rate"]
         return out
 
     @classmethod
@@ -262,6 +268,7 @@ def _panel_from_dict(values: dict[str, Any]) -> Panel:
     for name in ("image_size", "offset"):
         x, y = given[name]
         given[name] = (int(x), int(y))
+    given["count_rate"] = CountRate.from_dict(given.get("count_rate"))
     given["invalid_values"] = tuple(float(v) for v in given.get("invalid_values", ()))
     given["mask"] = tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in given.get("mask", ()))
     return Panel(**given)

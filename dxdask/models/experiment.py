@@ -199,7 +199,9 @@ class ExperimentList:
                 Member(
                     **{
                         **m,
-                        "profile": GaussianProfile(**m["profile"]) if m.get("profile") else None,
+                        "profile": GaussianProfile.from_dict(m["profile"])
+                        if m.get("profile")
+                        else None,
                     }
                 )
                 for m in values["members"]

@@ -44,7 +44,9 @@ def experiment_of_images(experiment: Experiment, images: ImageRange) -> Experime
         # one at the start of each image, and one at the end of the last
         points = crystal.scan_points[rows.start : rows.stop + 1]
         crystal = replace(crystal, scan_points=points)
-    return replace(experiment, scan=scan, beam=beam, crystal=crystal)
+    profile = experiment.profile
+    profile = None if profile is None else profile.of_images(rows)
+    return replace(experiment, scan=scan, beam=beam, crystal=crystal, profile=profile)
 
 
 def rows_of_images(z: Floats, images: ImageRange) -> NDArray[np.bool_]:

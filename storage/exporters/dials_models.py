@@ -170,11 +170,23 @@ def crystal_to_dials(crystal: Crystal) -> dict[str, Any]:
 
 
 def profile_to_dials(profile: GaussianProfile) -> dict[str, Any]:
-    """Return the profile model; widths in degrees, rlp_radius (1/A) for us alone."""
+    """Return the profile model; widths in degrees, rlp_radius (1/A) for us alone.
+
+    Of a profile that varies along the scan, sigma_b and sigma_m are lists with one value an image.
+    """
+    widths = (
+        (profile.sigma_b, profile.sigma_b_by_image),
+        (profile.sigma_m, profile.sigma_m_by_image),
+    )
+    n = max(len(by_image) for _, by_image in widths)
+    sigma_b, sigma_m = (
+        float(np.rad2deg(mean)) if not n else np.rad2deg(by_image or (mean,) * n).tolist()
+        for mean, by_image in widths
+    )
     return {
         "__id__": "gaussian_rs",
         "n_sigma": profile.n_sigma,
-        "sigma_b": float(np.rad2deg(profile.sigma_b)),
-        "sigma_m": float(np.rad2deg(profile.sigma_m)),
+        "sigma_b": sigma_b,
+        "sigma_m": sigma_m,
         "rlp_radius": profile.rlp_radius,
     }

@@ -100,3 +100,15 @@ def test_frames_cut_along_the_panel_are_refused(painted):
         graph.integrate(
             da.from_array(painted.frames, chunks=(2, 100, -1)), painted.mask, painted.experiment
         )
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 10])
+def test_the_background_of_the_run_is_that_in_memory(painted, chunk):
+    given = IntegrationParameters.model_validate({"background": {"algorithm": "gmodel"}})
+    expected = integration.integrate(
+        painted.frames, painted.mask, painted.experiment, parameters=given
+    )
+    lazy = graph.integrate(
+        of_reader(painted, chunk), painted.mask, painted.experiment, given, fan_in=3
+    )
+    assert_same(lazy.compute(scheduler="threads", num_workers=2), expected)

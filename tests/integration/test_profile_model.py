@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.painted_frames import SIGMA_B, SIGMA_M, experiment, paint
+from support.painted_spots import strong_spots
 
 from dxdask.columns import Flag, has_flag
 from dxdask.errors import InputError
@@ -16,38 +17,13 @@ from dxdask.integration.profile_model import estimate_profile
 from dxdask.models import ExperimentList
 
 
-def spots_of(painted, *, n_sigma=6.0, width_px=7):
-    """Strong pixels of the noiseless frames: all in a square around the prediction."""
-    p, first = painted.predicted, painted.experiment.scan.array_range[0]
-    full = np.flatnonzero((p["partiality"] > 0.9999) & (painted.intensity > 400))
-    near = [i for i in full if width_px < p["x_cal"][i] < 290 and width_px < p["y_cal"][i] < 270]
-    counts = np.round((painted.expected - painted.background) * 100).astype(np.int64)
-    offsets, columns = [0], {n: [] for n in ("pixel_x", "pixel_y", "pixel_z", "pixel_value")}
-    for i in near:
-        x, y = int(p["x_cal"][i]), int(p["y_cal"][i])
-        z0, z1 = p["bbox"][i, 4] - first, p["bbox"][i, 5] - first
-        box = counts[z0:z1, y - 3 : y + 4, x - 3 : x + 4]
-        at = np.nonzero(box > 50)
-        columns["pixel_x"].append(at[2] + x - 3)
-        columns["pixel_y"].append(at[1] + y - 3)
-        columns["pixel_z"].append(at[0] + z0 + first)
-        columns["pixel_value"].append(box[at])
-        offsets.append(offsets[-1] + len(at[0]))
-    arrays = {n: np.concatenate(v) for n, v in columns.items()} | {
-        "pixel_offsets": np.array(offsets)
-    }
-    names = ("experiment", "panel", "x_cal_mm", "y_cal_mm", "phi_cal_rad")
-    table = {n: p[n][near] for n in names}
-    return table | {"flags": np.full(len(near), Flag.INDEXED, dtype=np.uint32)}, arrays
-
-
 @pytest.fixture(scope="module")
 def painted():
     return paint(experiment(cell=(25.0, 28.0, 31.0, 85.0, 95.0, 100.0), n_images=24), mean=1000.0)
 
 
 def test_the_widths_put_in_are_found(painted):
-    table, arrays = spots_of(painted)
+    table, arrays = strong_spots(painted)
     assert len(table["flags"]) > 100
     e = ExperimentList.of([replace(painted.experiment, profile=None)])
     profile = estimate_profile(table, arrays, e, IntegrationParameters())[0].profile
@@ -65,7 +41,7 @@ def test_the_radius_of_lattice_points_is_found(radius):
     made = experiment(
         cell=(25.0, 28.0, 31.0, 85.0, 95.0, 100.0), n_images=24, sigma_m=sigma_m, rlp_radius=radius
     )
-    table, arrays = spots_of(paint(made, mean=1000.0))
+    table, arrays = strong_spots(paint(made, mean=1000.0))
     e = ExperimentList.of([replace(made, profile=None)])
     found = estimate_profile(table, arrays, e, IntegrationParameters())[0].profile
     np.testing.assert_allclose(found.rlp_radius, radius, rtol=0.05, atol=4e-5)
@@ -98,7 +74,7 @@ def test_reflections_near_the_beam_are_integrated_whole():
 
 
 def test_widths_given_are_taken(painted):
-    table, arrays = spots_of(painted)
+    table, arrays = strong_spots(painted)
     e = ExperimentList.of([painted.experiment])
     both = {"profile": {"sigma_b": 0.05, "sigma_m": 0.2, "n_sigma": 4}}
     p = estimate_profile({}, {}, e, IntegrationParameters.model_validate(both))[0].profile
@@ -111,7 +87,7 @@ def test_widths_given_are_taken(painted):
 
 
 def test_spots_used_in_refinement_come_first(painted):
-    table, arrays = spots_of(painted)
+    table, arrays = strong_spots(painted)
     e = ExperimentList.of([painted.experiment])
     flags = table["flags"].copy()
     flags[:60] |= Flag.USED_IN_REFINEMENT
@@ -123,7 +99,7 @@ def test_spots_used_in_refinement_come_first(painted):
 
 
 def test_missing_steps_are_named(painted):
-    table, arrays = spots_of(painted)
+    table, arrays = strong_spots(painted)
     e = ExperimentList.of([painted.experiment])
     parameters = IntegrationParameters()
     few = {n: v[:9] for n, v in table.items()}

@@ -95,7 +95,7 @@ def footprint(mean, n_images=6, seed=1):
     profile = np.where(inside, np.rint(1000 * np.exp(-0.5 * (x**2 + y**2).ravel())), 0)
     f = Footprints(
         geometry, np.array([0, SIZE**2]), counts.astype(np.int64), n, foreground,
-        profile.astype(np.int32),
+        profile.astype(np.int32), np.ones(SIZE**2, dtype=np.float32),
     )  # fmt: skip
     under = np.sum(foreground * mean(x, y).ravel()) / foreground.sum()
     fitted = np.sum(profile * mean(x, y).ravel()) / profile.sum()

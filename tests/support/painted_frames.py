@@ -160,14 +160,16 @@ def _add(
     e1 /= np.linalg.norm(e1)
     e2 = np.cross(s1, e1) / np.linalg.norm(s1)
     eps = (rays - s1) @ np.stack([e1, e2], axis=1) / np.linalg.norm(s1)
-    weight = shape(eps / SIGMA_B).reshape(2 * half + 1, 4, 2 * half + 1, 4)
+    place = np.array([p["z_cal"][i] - e.scan.array_range[0]])
+    wider = e.profile.sigma_b_at(place)[0] / e.profile.sigma_b
+    weight = shape(eps / (SIGMA_B * wider)).reshape(2 * half + 1, 4, 2 * half + 1, 4)
     spot = weight.sum(axis=(1, 3))
     spot *= intensity / spot.sum()
     phi = e.scan.phi_from_z(np.arange(e.scan.array_range[0], e.scan.array_range[1] + 1))
     turned = np.cross(s1, s0) / np.linalg.norm(np.cross(s1, s0))
     # the angle by which a lattice point of radius r stays near the sphere is r / |s1 x s0|
     width = np.hypot(
-        e.profile.sigma_m,
+        e.profile.sigma_m_at(place)[0],
         e.profile.rlp_radius / (e.beam.wavelength * np.linalg.norm(np.cross(s1, s0))),
     )
     zeta = turned @ e.goniometer.rotation_axis
@@ -176,4 +178,5 @@ def _add(
     ok_x = (inside_x >= 0) & (inside_x < panel.image_size[0])
     at = np.ix_(inside_y[ok_y] + panel.offset[1], inside_x[ok_x] + panel.offset[0])
     for frame, fraction in zip(frames, np.diff(steps) / 2, strict=True):
-        frame[at] += fraction * spot[np.ix_(ok_y, ok_x)]
+        if fraction:
+            frame[at] += fraction * spot[np.ix_(ok_y, ok_x)]

@@ -10,6 +10,7 @@ import numpy as np
 from dxdask.errors import InputError
 from dxdask.models import Beam, Detector, Panel
 from dxdask.models.attenuation import absorption, material_name
+from dxdask.models.count_rate import CountRate
 from dxdask.models.vectors import rotation_matrix
 from dxdask.storage.importers.cbf.barrel import barrel_detector
 from dxdask.storage.importers.cbf.mini_rotation import rotation_of, starts_of
@@ -111,10 +112,19 @@ def _detector(
         gain=convention.gain or 1.0,
         pedestal=convention.pedestal or 0.0,
         mask=module_gaps(shape),
+        count_rate=_count_rate(header),
     )
     if convention.barrel is not None:
         return barrel_detector(panel, convention, distance, centre, when, header.path)
     return Detector(panels=(turned(panel, header, convention, "Detector_2theta"),))
+
+
+def _count_rate(header: HeaderValues) -> CountRate:
+    """Return the dead time: a Pilatus with one in its header has corrected for it."""
+    tau = header.number("Tau", kind="time", unit="s")
+    if tau is None or not tau > 0.0:
+        return CountRate(is_corrected=None if tau is None else False)
+    return CountRate(dead_time=tau, is_corrected=True)
 
 
 def absorption_or_none(material: str, thickness: float, wavelength: float) -> float:

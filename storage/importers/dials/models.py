@@ -218,13 +218,15 @@ def cell_slopes(b_matrix: Floats) -> Floats:
 
 
 def profile_from_dials(values: Mapping[str, Any]) -> GaussianProfile | None:
-    """Return the profile model, its mean widths in rad; None for other kinds."""
+    """Return the profile model, widths in rad; None for other kinds."""
     if values.get("__id__") != "gaussian_rs":
         return None
-    sigma_b, sigma_m = (np.deg2rad(np.mean(values[name])) for name in ("sigma_b", "sigma_m"))
+    sigma_b, sigma_m = (np.deg2rad(values[name]) for name in ("sigma_b", "sigma_m"))
     return GaussianProfile(
-        sigma_b=float(sigma_b),
-        sigma_m=float(sigma_m),
+        sigma_b=float(sigma_b.mean()),
+        sigma_m=float(sigma_m.mean()),
+        sigma_b_by_image=tuple(sigma_b.tolist()) if sigma_b.ndim else (),
+        sigma_m_by_image=tuple(sigma_m.tolist()) if sigma_m.ndim else (),
         rlp_radius=float(values.get("rlp_radius", 0.0)),
         n_sigma=float(values.get("n_sigma", 3.0)),
     )

@@ -57,7 +57,8 @@ def _numbers(e: Experiment) -> Iterator[tuple[str, Any]]:
         yield "the crystal", e.crystal.a
         yield "the crystal", e.crystal.scan_points or 0.0
     if e.profile is not None:
-        yield "the profile", astuple(e.profile)
+        for width in astuple(e.profile):
+            yield "the profile", width
 
 
 def _require_panels(detector: Detector) -> None:

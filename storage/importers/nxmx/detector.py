@@ -14,6 +14,7 @@ from dxdask.models import Detector, Group, Panel
 from dxdask.models.vectors import Vector, unit, vector
 from dxdask.storage.importers.nxmx.axes import TO_IMGCIF, Axis, axis_chain, transformation
 from dxdask.storage.importers.nxmx.choice import modules_of
+from dxdask.storage.importers.nxmx.count_rate import count_rate_of
 from dxdask.storage.importers.nxmx.fields import (
     Findings,
     first_number,
@@ -66,6 +67,7 @@ def detector_of(
     common = {
         **sensor_of(group, wavelength, found),
         "trusted_range": trusted_range_of(group, dtype, found),
+        "count_rate": count_rate_of(group, found),
     }
     modules = modules_of(group)
     if not modules:

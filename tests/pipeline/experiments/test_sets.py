@@ -16,7 +16,7 @@ import dxdask
 from dxdask.cli.main import run as run_command
 from dxdask.columns import Flag
 from dxdask.errors import InputError, ParameterError, StoreExistsError
-from dxdask.models import ExperimentList
+from dxdask.models import ExperimentList, GaussianProfile
 from dxdask.models.vectors import matrix, vector
 from dxdask.pipeline.experiments.models import average_detector
 from dxdask.pipeline.staleness import stale_steps
@@ -116,7 +116,10 @@ def test_a_slice_of_a_varying_crystal_has_the_part_of_its_images(
     one = parts[0].experiments("refine")
     assert one.crystals == result.experiments.crystals
     store = dxdask.open(parts[0].path)
-    own = replace(store.read_step("refine"), experiments=replace(varying, members=one.members,
+    widths = tuple(np.linspace(0.001, 0.002, 14).tolist())
+    profile = GaussianProfile(sigma_b=0.001, sigma_m=0.0015, sigma_m_by_image=widths)
+    members = tuple(replace(m, profile=profile) for m in one.members)
+    own = replace(store.read_step("refine"), experiments=replace(varying, members=members,
                   beams=varying.beams[:1], detectors=one.detectors, goniometers=one.goniometers,
                   scans=one.scans))  # fmt: skip
     store.write_step("refine", own, parameters={}, fingerprint="")
@@ -127,6 +130,7 @@ def test_a_slice_of_a_varying_crystal_has_the_part_of_its_images(
     sliced = dxdask.slice_sequence(part, tmp_path / "s.zarr", image_range=[(5, 9)])
     assert sliced.experiments("refine").crystals[0].scan_points == points[4:10]
     assert sliced.experiments("refine").beams[0].s0_at_scan_points == s0[4:10]
+    assert sliced.experiments("refine")[0].profile.sigma_m_by_image == widths[4:9]
 
 
 def test_by_wavelength_and_by_detector(processed: Store, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.dials_examples import sweep, table
+from support.shoebox_examples import DIALS_PYTHON, needs_dials, run_dials
 
 from dxdask.errors import FormatError, InputError
 from dxdask.models import Beam, ExperimentList, Scan
@@ -49,6 +50,44 @@ def test_a_sweep_comes_back(tmp_path):
     # Panels are written in the frame of their group.
     np.testing.assert_allclose(
         written["detector"][0]["panels"][0]["fast_axis"], (1, 0, 0), atol=1e-12
+    )
+
+
+def varying_profile():
+    experiment = sweep()
+    n = experiment.scan.n_images
+    widths = tuple(np.linspace(0.001, 0.002, n).tolist())
+    profile = replace(experiment.profile, sigma_m=float(np.mean(widths)), sigma_m_by_image=widths)
+    return replace(experiment, profile=profile)
+
+
+def test_widths_along_the_scan_come_back(tmp_path):
+    """DIALS has both widths of each image, in degrees."""
+    given = varying_profile()
+    write_experiments(tmp_path / "a.expt", ExperimentList.of([given]))
+    (written,) = json.loads((tmp_path / "a.expt").read_text())["profile"]
+    assert len(written["sigma_b"]) == len(written["sigma_m"]) == given.scan.n_images
+    got = read_experiments(tmp_path / "a.expt")[0].profile
+    np.testing.assert_allclose(got.sigma_m_by_image, given.profile.sigma_m_by_image, rtol=1e-12)
+    np.testing.assert_allclose(got.sigma_b_by_image, given.profile.sigma_b, rtol=1e-12)
+    assert got.sigma_m == pytest.approx(given.profile.sigma_m, rel=1e-12)
+
+
+@pytest.mark.dials
+@needs_dials
+def test_dials_has_the_widths_along_the_scan(tmp_path):
+    given = varying_profile()
+    write_experiments(tmp_path / "a.expt", ExperimentList.of([given]))
+    code = (
+        "from dxtbx.model.experiment_list import ExperimentListFactory as F\n"
+        "import dials.algorithms.profile_model.gaussian_rs\n"
+        "p = F.from_json_file('a.expt', check_format=False)[0].profile\n"
+        "print(p.is_scan_varying(), p.num_scan_points(), *p.sigma_m(deg=False))"
+    )
+    varies, n, *widths = run_dials(str(DIALS_PYTHON), "-c", code, folder=tmp_path).split()
+    assert (varies, int(n)) == ("True", given.scan.n_images)
+    np.testing.assert_allclose(
+        [float(w) for w in widths], given.profile.sigma_m_by_image, rtol=1e-10
     )
 
 
