@@ -31,7 +31,7 @@ class RotationSpread(NamedTuple):
 class _Spots(NamedTuple):
     """Spots of one run and the counts of their frames, as `minus_log_likelihood` takes them.
 
-    zeta, d: (n,). begin, offsets, counts, width: its start, offsets, counts and width.
+    zeta, d: (n,). begin, offsets, counts, ends: its start, offsets, counts and ends.
     """
 
     zeta: Floats
@@ -39,7 +39,7 @@ class _Spots(NamedTuple):
     begin: Floats
     offsets: NDArray[np.int64]
     counts: Floats
-    width: float
+    ends: Floats
 
 
 def given_spread(parameters: ProfileParameters) -> RotationSpread | None:
@@ -71,7 +71,7 @@ def rotation_spread(
     parameters : `profile.rlp_radius` is not estimated where it is given there.
     """
     spots = _spots(s1, phi, pixels, experiment, parameters.min_zeta)
-    narrowest = abs(spots.width) * _NARROWEST
+    narrowest = abs(require_rotation(experiment).scan.image_width_rad) * _NARROWEST
     wavelength = experiment.beam.wavelength
 
     def objective(sigma_m: float, radius: float) -> float:
@@ -139,11 +139,17 @@ def _spots(
         minlength=int(offsets[-1]),
     )
     seen = n_frames > 0
+    begin = scan.phi_from_z(first[seen].astype(np.float64)) - phi[seen]
+    place = np.arange(1, len(counts) + 1) - np.repeat(offsets[:-1], n_frames)
+    if scan.angles:
+        ends = scan.phi_from_z(np.repeat(first, n_frames) + place) - np.repeat(phi, n_frames)
+    else:
+        ends = np.repeat(begin, n_frames[seen]) + place * float(scan.image_width_rad)
     return _Spots(
         zeta=zeta[seen],
         d=spacing[seen],
-        begin=scan.phi_from_z(first[seen].astype(np.float64)) - phi[seen],
+        begin=begin,
         offsets=np.append(offsets[:-1][seen], offsets[-1]),
         counts=counts.astype(np.float64),
-        width=float(scan.image_width_rad),
+        ends=ends,
     )
