@@ -46,15 +46,25 @@ def _map_panel(
     scan = experiment.scan
     phi = np.zeros(len(rows))
     if scan is not None:
-        phi = scan.phi_from_z(spots["z"][rows])
+        phi = scan.phi_of_centroid(spots["z"][rows], images_of_spots(spots)[rows])
         new["phi_rad"][rows] = phi
-        new["phi_rad_variance"][rows] = spots["z_variance"][rows] * scan.image_width_rad**2
+        new["phi_rad_variance"][rows] = scan.phi_variance(
+            spots["z"][rows], spots["z_variance"][rows]
+        )
     s0 = _s0_of_rows(experiment, spots["z"][rows])
     s1 = ray * np.linalg.norm(s0, axis=1, keepdims=True)
     new["s1"][rows] = s1
     new["rlp"][rows] = to_datum(s1 - s0, phi, experiment)
     if experiment.goniometer is not None:
         new["entering"][rows] = is_entering(s1, s0, experiment.goniometer.rotation_axis)
+
+
+def images_of_spots(spots: Reflections) -> NDArray[np.int32]:
+    """Return the number of images (n,) of each spot, by its box; 1 where there are no boxes."""
+    bbox = spots.get("bbox")
+    if bbox is None:
+        return np.ones(len(spots["z"]), np.int32)
+    return np.asarray(bbox[:, 5] - bbox[:, 4], dtype=np.int32)
 
 
 def _s0_of_rows(experiment: Experiment, z: Floats) -> Floats:

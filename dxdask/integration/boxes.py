@@ -15,7 +15,7 @@ from dxdask.integration.corrections import partiality
 from dxdask.integration.gaussian import Profiles, profiles
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.rotation_spread import RotationSpread
-from dxdask.models import Experiment, GaussianProfile
+from dxdask.models import Experiment, GaussianProfile, Scan
 from dxdask.models.profile import rotation_widths
 from dxdask.prediction.rays import panel_arrays, strike
 
@@ -98,6 +98,17 @@ def _place(predicted: Reflections, experiment: Experiment) -> Floats:
     return np.asarray(predicted["z_cal"] - require_rotation(experiment).scan.array_range[0])
 
 
+def _images_reached(predicted: Reflections, scan: Scan, reach: Floats) -> tuple[Floats, Floats]:
+    """Return the lowest and highest z (n,), images, of reflections that reach as far (n,), rad."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if not scan.angles:
+            half = reach / np.abs(predicted["zeta"] * scan.image_width_rad)
+            return predicted["z_cal"] - half, predicted["z_cal"] + half
+        turned = reach / np.abs(predicted["zeta"]) * np.sign(scan.image_width_rad)
+    phi = predicted["phi_cal_rad"]
+    return scan.z_from_phi(phi - turned), scan.z_from_phi(phi + turned)
+
+
 def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
     """Return the reflections whose boxes reach into the scan, with columns bbox and partiality.
 
@@ -113,17 +124,14 @@ def add_boxes(predicted: Reflections, experiment: Experiment) -> Reflections:
     scan = require_rotation(experiment).scan
     first, last = scan.array_range
     width = _along_rotation(predicted, experiment, profile)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        half = profile.n_sigma * width / np.abs(predicted["zeta"] * scan.image_width_rad)
-    z = predicted["z_cal"]
-    near = np.isfinite(half) & (z + half > first) & (z - half < last)
-    predicted, half, z, width = select(predicted, near), half[near], z[near], width[near]
+    low_z, high_z = _images_reached(predicted, scan, profile.n_sigma * width)
+    near = np.isfinite(high_z - low_z) & (high_z > first) & (low_z < last)
+    predicted, low_z, high_z = select(predicted, near), low_z[near], high_z[near]
     _, extent, _ = _shape_and_extent(predicted, experiment, profile)
     inside = np.asarray(np.isfinite(extent).all(axis=1))
-    predicted, half, z, extent = select(predicted, inside), half[inside], z[inside], extent[inside]
-    width = width[inside]
-    z0 = np.maximum(np.floor(z - half), first)
-    z1 = np.minimum(np.ceil(z + half), last)
+    predicted, extent, width = select(predicted, inside), extent[inside], width[near][inside]
+    z0 = np.maximum(np.floor(low_z[inside]), first)
+    z1 = np.minimum(np.ceil(high_z[inside]), last)
     low, high = np.floor(extent[:, 0::2]), np.ceil(extent[:, 1::2])
     box = np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1], z0, z1], axis=1)
     phi = np.sort(scan.phi_from_z(np.stack([z0, z1], axis=1)), axis=1)

@@ -55,7 +55,7 @@ def dead_time_of(
     known = experiment.detector.panels[0].count_rate
     tau, asked = given.dead_time or known.dead_time, given.count_rate
     refused = ""
-    if asked == "false":
+    if asked is False:
         return None, "count rate not corrected (corrections.count_rate=false)"
     if known.is_corrected:
         refused = "count rate corrected by the detector, as its header says"
@@ -69,7 +69,7 @@ def dead_time_of(
     if not refused and times is None:
         refused = "count rate not corrected: the exposure time is not known"
     if refused or times is None:
-        if asked == "true":
+        if asked is True:
             raise InputError(
                 f"run {experiment.run}: {refused}; give corrections.dead_time or "
                 "corrections.count_rate=auto"

@@ -242,7 +242,7 @@ class CorrectionParameters(Parameters):
     absorption: bool = parameter(
         True, "Correct for the part of the rays that passes the sensor, by angle.", expert=1
     )
-    count_rate: Literal["auto", "true", "false"] = parameter(
+    count_rate: bool | Literal["auto"] = parameter(
         "auto",
         "Correct counts for the dead time of the pixels; auto: where the header has a dead time "
         "and does not say that counts are corrected.",
@@ -265,11 +265,6 @@ class CorrectionParameters(Parameters):
         "MATERIAL:THICKNESS in mm; Be, Al, Kapton or Mylar. None: no window.",
         expert=1,
     )
-
-    @field_validator("count_rate", mode="before")
-    @classmethod
-    def _as_word(cls, value: object) -> object:
-        return str(value).lower() if isinstance(value, bool | str) else value
 
     @field_validator("window")
     @classmethod

@@ -164,7 +164,7 @@ def divergence_by_image(
 ) -> tuple[float, ...]:
     """Return sigma_b (rad) of images, of `divergences` (n,) at phi (n,), rad; () for too few."""
     scan = require_rotation(experiment).scan
-    place = (phi - scan.phi_from_z(np.array([scan.array_range[0]]))[0]) / scan.image_width_rad
+    place = scan.z_from_phi(phi) - scan.array_range[0]
     parts = stretches(place, p.min_spots, scan.n_images)
     if len(parts) < FEWEST:
         return ()

@@ -42,7 +42,7 @@ class _Spots(NamedTuple):
     """Spots of one run and the counts of their frames, as `minus_log_likelihood` takes them.
 
     zeta, d: (n,). place: (n,), along the scan, images from its first. begin, offsets, counts,
-    width: its start, offsets, counts and width.
+    ends: its start, offsets, counts and ends. width: rad, of an image.
     """
 
     zeta: Floats
@@ -51,6 +51,7 @@ class _Spots(NamedTuple):
     begin: Floats
     offsets: NDArray[np.int64]
     counts: Floats
+    ends: Floats
     width: float
 
 
@@ -111,6 +112,7 @@ def _part(spots: _Spots, rows: NDArray[np.int64]) -> _Spots:
         begin=spots.begin[rows],
         offsets=offsets,
         counts=spots.counts[at],
+        ends=spots.ends[at],
         width=spots.width,
     )
 
@@ -118,7 +120,7 @@ def _part(spots: _Spots, rows: NDArray[np.int64]) -> _Spots:
 def _objective(spots: _Spots, wavelength: float, sigma_m: float | Floats, radius: float) -> float:
     widths = rotation_widths(sigma_m, radius, spots.d, wavelength)
     rate = spots.zeta / (np.sqrt(2.0) * widths)
-    return float(minus_log_likelihood(rate, spots.begin, spots.offsets, spots.counts, spots.width))
+    return float(minus_log_likelihood(rate, spots.begin, spots.offsets, spots.counts, spots.ends))
 
 
 def _sigma_m(
@@ -197,13 +199,19 @@ def _spots(
         minlength=int(offsets[-1]),
     )
     seen = n_frames > 0
-    start = scan.phi_from_z(np.array([float(scan.array_range[0])]))[0]
+    begin = scan.phi_from_z(first[seen].astype(np.float64)) - phi[seen]
+    frame = np.arange(1, len(counts) + 1) - np.repeat(offsets[:-1], n_frames)
+    if scan.angles:
+        ends = scan.phi_from_z(np.repeat(first, n_frames) + frame) - np.repeat(phi, n_frames)
+    else:
+        ends = np.repeat(begin, n_frames[seen]) + frame * float(scan.image_width_rad)
     return _Spots(
         zeta=zeta[seen],
         d=spacing[seen],
-        place=(phi[seen] - start) / scan.image_width_rad,
-        begin=scan.phi_from_z(first[seen].astype(np.float64)) - phi[seen],
+        place=scan.z_from_phi(phi[seen]) - scan.array_range[0],
+        begin=begin,
         offsets=np.append(offsets[:-1][seen], offsets[-1]),
         counts=counts.astype(np.float64),
+        ends=ends,
         width=float(scan.image_width_rad),
     )

@@ -56,20 +56,20 @@ def _ray(d: Any, x_mm: float, y_mm: float) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def minus_log_likelihood(rate: Any, start: Any, offsets: Any, counts: Any, width: float) -> float:
+def minus_log_likelihood(rate: Any, start: Any, offsets: Any, counts: Any, ends: Any) -> float:
     """Return -(sum n ln z - (sum n - 1) ln sum z) over spots, z the fractions of their frames.
 
     rate: (n,), |zeta| over root two of the width along the rotation, 1/rad. start: (n,), rad, start
     of the first frame less the predicted angle.
-    offsets: (n + 1,), first place in `counts` of the frames of each spot. width: rad, of a frame;
-    it and `start` may be negative.
+    offsets: (n + 1,), first place in `counts` of the frames of each spot. ends: (m,), rad, end of
+    each frame less the predicted angle, above the start or below.
     """
     likelihood = 0.0
     for i in range(len(rate)):
         c = rate[i]
         before, seen, total = math.erf(c * start[i]), 0.0, 0.0
         for j in range(offsets[i], offsets[i + 1]):
-            after = math.erf(c * (start[i] + (j + 1 - offsets[i]) * width))
+            after = math.erf(c * ends[j])
             fraction = max(0.5 * abs(after - before), _SMALLEST)
             if counts[j] > 0.0:
                 likelihood += counts[j] * math.log(fraction)

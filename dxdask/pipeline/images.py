@@ -25,15 +25,7 @@ def experiment_of_images(experiment: Experiment, images: ImageRange) -> Experime
     rows = slice(first - experiment.first_image, last - experiment.first_image + 1)
     if scan is None or scan.image_range == images:
         return experiment
-    start, width = scan.oscillation
-    times, epochs, n = scan.exposure_times, scan.epochs, scan.n_images
-    scan = replace(
-        scan,
-        image_range=images,
-        oscillation=(start + rows.start * width, width),
-        exposure_times=times[rows] if len(times) == n else times,
-        epochs=epochs[rows] if len(epochs) == n else epochs,
-    )
+    scan = scan.part(rows.start, rows.stop)
     if beam.wavelengths is not None:
         beam = replace(beam, wavelengths=beam.wavelengths[rows])
     if beam.s0_at_scan_points is not None:

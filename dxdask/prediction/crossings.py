@@ -23,7 +23,8 @@ class ScanArrays(NamedTuple):
     s0 : 1/Angstrom. m2 : the rotation axis. Both are tuples.
     points : (n_images + 1, 3, 3) S F A at the start of each image and the end of the last, or
     (1, 3, 3) of a static crystal.
-    start : angle at the start of the first image, width : of an image, rad.
+    start : angle at the start of the first image, width : of an image, rad. borders :
+    (n_images + 1,) angles at the ends of images that are not evenly spaced, rad; else (0,).
     before, after : first and last place accepted, images from the start of the scan; half open.
     ends : (2, 2) cosine and sine of the angles at these; short : whether they are less than half a
     turn apart. turned : (n_images + 1, 2) cosine and sine at the ends of images.
@@ -36,12 +37,44 @@ class ScanArrays(NamedTuple):
     points: Floats
     start: float
     width: float
+    borders: Floats
     before: float
     after: float
     ends: Floats
     short: bool
     turned: Floats
     beam_turns: Floats
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def angle_at(t: float, scan: Any) -> float:
+    """Return the angle (rad) at place t, images from the start of the scan."""
+    last = len(scan.borders) - 1
+    if last < 0 or t < 0.0:
+        return float(scan.start + t * scan.width)
+    if t >= last:
+        return float(scan.borders[last] + (t - last) * scan.width)
+    i = int(t)
+    return float(scan.borders[i] + (t - i) * (scan.borders[i + 1] - scan.borders[i]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def place_at(angle: float, scan: Any) -> float:
+    """Return the place of an angle (rad): the inverse of `angle_at`."""
+    borders, last = scan.borders, len(scan.borders) - 1
+    if last < 0 or (angle - scan.start) / scan.width < 0.0:
+        return float((angle - scan.start) / scan.width)
+    off = (angle - borders[last]) / scan.width
+    if off >= 0.0:
+        return float(last + off)
+    low, high = 0, last
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (angle - borders[middle]) / scan.width >= 0.0:
+            low = middle
+        else:
+            high = middle
+    return float(low + (angle - borders[low]) / (borders[low + 1] - borders[low]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -103,6 +136,24 @@ def passes_by(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _uneven_crossings(
+    angles: Any, scan: Any, first: float, last: float, found: Any, n: int
+) -> int:  # fmt: skip
+    """Append to `found` the angles (2,), and whole turns from them, between two places."""
+    sign = 1.0 if scan.width > 0.0 else -1.0
+    begin, end = sign * angle_at(first, scan), sign * angle_at(last, scan)
+    for i in range(2):
+        angle = sign * angles[i]
+        k = math.ceil((begin - angle) / TURN)
+        while angle + k * TURN < end and n < len(found):
+            found[n, 0] = sign * (angle + k * TURN)
+            found[n, 1], found[n, 2] = place_at(found[n, 0], scan), 1.0 - i
+            n += 1
+            k += 1
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def static_crossings(r: Any, scan: Any, first: float, last: float, found: Any, n: int) -> int:
     """Append to `found` (m, 3) the crossings of r in [first, last), places; return their number.
 
@@ -111,6 +162,8 @@ def static_crossings(r: Any, scan: Any, first: float, last: float, found: Any, n
     angles = reflecting_angles(r, scan.s0, scan.m2)
     if np.isnan(angles[0]):
         return n
+    if len(scan.borders):
+        return _uneven_crossings(angles, scan, first, last, found, n)
     turn = abs(TURN / scan.width)
     for i in range(2):
         base = (angles[i] - scan.start) / scan.width

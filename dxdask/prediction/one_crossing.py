@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from dxdask.geometry.rays import nearest_angle, reflecting_angles, sphere_equation
-from dxdask.prediction.crossings import point_at, times
+from dxdask.prediction.crossings import angle_at, place_at, point_at, times
 
 _TOLERANCE = 1e-11  # rad
 _SECANTS, _HALVINGS = 12, 50
@@ -31,20 +31,20 @@ def _crossing_at(t: float, hkl: Any, entering: bool, scan: Any) -> float:
     """Return the angle (rad), nearest to place t, at which A h crosses, A as it is at t."""
     r = point_at(scan.points, t, hkl)
     enters, leaves = reflecting_angles(r, scan.s0, scan.m2)
-    return float(nearest_angle(enters if entering else leaves, scan.start + t * scan.width))
+    return float(nearest_angle(enters if entering else leaves, angle_at(t, scan)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _by_secants(t: float, low: float, high: float, hkl: Any, entering: bool, scan: Any) -> Any:
     """Return place and angle of the crossing between two places from a place near; NaN for none."""
     angle = _crossing_at(t, hkl, entering, scan)
-    off, before = (angle - scan.start) / scan.width - t, t
+    off, before = place_at(angle, scan) - t, t
     t += off
     for _ in range(_SECANTS):
         if not low <= t <= high:
             break
         angle = _crossing_at(t, hkl, entering, scan)
-        new = (angle - scan.start) / scan.width - t
+        new = place_at(angle, scan) - t
         if abs(new * scan.width) < _TOLERANCE:
             return t, angle
         step = -new * (t - before) / (new - off)
@@ -60,7 +60,7 @@ def _by_halving(low: float, high: float, outside: bool, hkl: Any, scan: Any) -> 
         t = 0.5 * (low + high)
         r = point_at(scan.points, t, hkl)
         a, b, c = sphere_equation(r, scan.s0, scan.m2)
-        phi = scan.start + t * scan.width
+        phi = angle_at(t, scan)
         if (a * math.cos(phi) + b * math.sin(phi) > c) == outside:
             low = t
         else:
@@ -84,7 +84,7 @@ def add_crossings(
         t, phi = _by_secants(start, low, high, hkl, entering, scan)
         if np.isnan(t):
             t = _by_halving(low, high, outside, hkl, scan)
-            phi = scan.start + t * scan.width
+            phi = angle_at(t, scan)
         if n < len(found):
             found[n, 0], found[n, 1], found[n, 2] = phi, t, 1.0 if entering else 0.0
             n += 1

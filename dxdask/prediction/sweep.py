@@ -62,7 +62,9 @@ def _parts(
     tree = stretches(scan.points)
     radius = d_star * (1.0 + _ROUNDING)
     sizes = np.floor(np.linalg.norm(np.linalg.inv(crystal.a), axis=1) * radius).astype(np.int64)
-    turns = abs(rotation.image_width_rad) * (scan.after - scan.before) / (2.0 * np.pi)
+    begin, end = rotation.phi_range_rad
+    padding = abs(rotation.image_width_rad) * (scan.after - scan.before - rotation.n_images)
+    turns = (abs(end - begin) + padding) / (2.0 * np.pi)
     workspace = np.empty((_MOST_A_TURN * (2 + int(turns)), 3))
     panels = panel_arrays(experiment.detector)
     centring = centring_translations(crystal.gemmi_space_group)
@@ -105,7 +107,10 @@ def _scan_arrays(experiment: Experiment, parameters: PredictionParameters) -> Sc
         rotated, beam_turns = with_varying_beam(rotated, experiment)
     margin = abs(np.deg2rad(parameters.padding) / scan.image_width_rad)
     places = np.array([-margin, *range(scan.n_images + 1), scan.n_images + margin])
-    angles = scan.phi_range_rad[0] + scan.image_width_rad * places
+    if scan.angles:
+        angles = scan.phi_from_z(places + scan.array_range[0])
+    else:
+        angles = scan.phi_range_rad[0] + scan.image_width_rad * places
     turned = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return ScanArrays(
         s0=vector(experiment.beam.s0),
@@ -113,6 +118,7 @@ def _scan_arrays(experiment: Experiment, parameters: PredictionParameters) -> Sc
         points=np.ascontiguousarray(rotated, dtype=np.float64),
         start=scan.phi_range_rad[0],
         width=scan.image_width_rad,
+        borders=scan.borders_rad if scan.angles else np.empty(0),
         before=float(places[0]),
         after=float(places[-1]),
         ends=turned[[0, -1]],

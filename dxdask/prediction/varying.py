@@ -98,7 +98,10 @@ def varying_crossings(hkl: Any, scan: Any, tree: Any, todo: Any, found: Any) -> 
         i = todo[left]
         r = times(centre, i, hkl)
         first, end = ends[i, 0], ends[i, 1]
-        short = (end - first) * abs(scan.width) < math.pi
+        if len(scan.borders):
+            short = abs(scan.borders[end] - scan.borders[first]) < math.pi
+        else:
+            short = (end - first) * abs(scan.width) < math.pi
         if passes_by(r, s0, m2, turned, first, end, short, slack_of(r, s0, spread[i])):
             continue
         if below[i] >= 0:

@@ -32,8 +32,7 @@ def with_varying_beam(points: Floats, experiment: Experiment) -> tuple[Floats, F
     beam = experiment.beam
     s0 = beam.s0_at(np.arange(scan.n_images + 1, dtype=np.float64))
     turns = rotations_between(unit(beam.s0), s0 / np.linalg.norm(s0, axis=1, keepdims=True))
-    phi = scan.phi_range_rad[0] + scan.image_width_rad * np.arange(scan.n_images + 1)
-    rotation = rotation_matrices(phi[:, None] * unit(goniometer.rotation_axis))
+    rotation = rotation_matrices(scan.borders_rad[:, None] * unit(goniometer.rotation_axis))
     back = rotation.transpose(0, 2, 1)
     return back @ turns.transpose(0, 2, 1) @ rotation @ points, turns
 

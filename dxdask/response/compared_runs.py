@@ -26,7 +26,11 @@ def compared_runs(experiments: ExperimentList, runs: Sequence[str]) -> list[str]
     for run in runs:
         experiment = next(e for e in experiments if e.run == run)
         if experiment.scan is not None and experiment.beam.transmission > 0.0:
-            key = (experiment.scan.image_range, experiment.scan.oscillation)
+            key = (
+                experiment.scan.image_range,
+                experiment.scan.oscillation,
+                *experiment.scan.angles,
+            )
             scans.setdefault(key, []).append((float(experiment.beam.transmission), run))
     best: list[tuple[float, str]] = []
     for members in scans.values():

@@ -17,7 +17,11 @@ from dxdask.models import (
     Scan,
 )
 from dxdask.models.vectors import rotation_matrix, vector
-from dxdask.simulation.parameters import DetectorParameters, SimulationParameters
+from dxdask.simulation.parameters import (
+    DetectorParameters,
+    ScanParameters,
+    SimulationParameters,
+)
 
 
 def nominal_detector(parameters: DetectorParameters) -> Detector:
@@ -117,6 +121,7 @@ def sweeps(parameters: SimulationParameters) -> tuple[ExperimentList, Experiment
         image_range=(1, scan.n_images),
         oscillation=(scan.start, scan.oscillation),
         exposure_times=(scan.exposure,) * scan.n_images,
+        angles=uneven_angles(scan, parameters.seed),
     )
     goniometer, detector = Goniometer(), nominal_detector(parameters.detector)
     nominal, true = [], []
@@ -133,6 +138,22 @@ def sweeps(parameters: SimulationParameters) -> tuple[ExperimentList, Experiment
         nominal.append(experiment)
         true.append(replace(experiment, detector=moved, crystal=crystal))
     return ExperimentList.of(nominal), ExperimentList.of(true)
+
+
+def uneven_angles(scan: ScanParameters, seed: int) -> tuple[float, ...]:
+    """Return the angles (n_images + 1), degree, at the ends of images; empty of even ones.
+
+    The axis goes forward by a tenth of a width or more during each image.
+    """
+    if scan.angle_jitter == 0.0 and scan.slow_images == 0:
+        return ()
+    n, slow = scan.n_images, scan.slow_images
+    speed = np.minimum(np.arange(1, n + 1) / (slow + 1), 1.0)
+    off = np.random.default_rng((seed, 11)).uniform(-1.0, 1.0, n + 1)
+    places = np.concatenate([[0.0], np.cumsum(speed)]) + np.sqrt(3.0) * scan.angle_jitter * off
+    steps = np.maximum(np.diff(places), 0.1)
+    angles = places[0] + np.concatenate([[0.0], np.cumsum(steps)])
+    return tuple((scan.start + scan.oscillation * angles).tolist())
 
 
 def nominal_beam(parameters: SimulationParameters, transmission: float) -> Beam:

@@ -144,6 +144,10 @@ class ScanParameters(Parameters):
     start: float = parameter(0.0, "angle at the start of the first image", unit="degree")
     oscillation: float = parameter(0.8, "rotation during one image", unit="degree", gt=0)
     exposure: float = parameter(0.05, "of one image", unit="s", gt=0)
+    angle_jitter: float = parameter(
+        0.0, "rms departure of the images' angles from even steps", unit="widths", ge=0, le=1
+    )
+    slow_images: int = parameter(0, "first images during which the axis speeds up", ge=0)
 
 
 class BackgroundParameters(Parameters):

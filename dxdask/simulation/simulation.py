@@ -241,6 +241,9 @@ class Simulation:
             scan = self.parameters.scan
             low = np.deg2rad(scan.start + image * scan.oscillation)
             high = low + np.deg2rad(scan.oscillation)
+            angles = self._angles
+            if angles:
+                low, high = np.deg2rad(angles[image : image + 2])
             reach = N_SIGMA * spots.sigma_phi
             chosen = np.flatnonzero((spots.phi > low - reach) & (spots.phi < high + reach))
             c = 1 / (np.sqrt(2) * spots.sigma_phi[chosen])
@@ -259,10 +262,17 @@ class Simulation:
         )
 
     @cached_property
+    def _angles(self) -> tuple[float, ...]:
+        scan = self.experiments[0].scan
+        return () if scan is None else scan.angles
+
+    @cached_property
     def truth(self) -> dict[str, Any]:
         """The true values, as JSON data."""
         crystal = None if self.shots else self.true_experiments.crystals[0]
         known = truth(self.parameters, bad=self.bad, crystal=crystal, shots=self.shots)
+        if self._angles:
+            known["angles"] = list(self._angles)
         if self.parameters.detector.raw.enabled:
             runs = range(len(self.parameters.transmissions))
             known["common_mode"] = [self.common_modes(run).tolist() for run in runs]

@@ -13,7 +13,7 @@ from dxdask.simulation.structure_factors import MEAN_INTENSITY
 
 CONVENTION = (
     "dxtbx/imgCIF laboratory frame: r(phi) = R(axis, phi) A h, right-handed; image i (from 0) "
-    "covers start + oscillation * i to start + oscillation * (i + 1)"
+    "covers start + oscillation * i to start + oscillation * (i + 1), or angles[i] to angles[i + 1]"
 )
 
 

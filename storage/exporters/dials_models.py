@@ -10,7 +10,7 @@ from dxdask.arrays import Floats
 from dxdask.models import Beam, Crystal, Detector, GaussianProfile, Goniometer, Group, Panel, Scan
 from dxdask.models.parallax_law import panel_with_law
 from dxdask.models.vectors import IDENTITY, flat, matrix
-from dxdask.storage.importers.dials.models import cell_slopes
+from dxdask.storage.importers.dials.models import ANGLES, cell_slopes
 from dxdask.storage.importers.dials.parallax import KEY, KEY_MOVED
 
 _NO_PANEL: dict[str, Any] = {
@@ -136,14 +136,17 @@ def goniometer_to_dials(goniometer: Goniometer) -> dict[str, Any]:
 
 
 def scan_to_dials(scan: Scan) -> dict[str, Any]:
-    """Return the scan, one exposure time and epoch an image."""
+    """Return the scan, one exposure time and epoch an image.
+
+    DIALS takes images to be evenly spaced, and leaves out the angles, which are for us alone.
+    """
     n_images = scan.n_images
 
     def spread(values: tuple[float, ...]) -> list[float]:
         given = values or (0.0,)
         return [*given[:n_images], *given[-1:] * (n_images - len(given))]
 
-    return {
+    values = {
         "image_range": list(scan.image_range),
         "batch_offset": scan.batch_offset,
         "oscillation": list(scan.oscillation),
@@ -151,6 +154,7 @@ def scan_to_dials(scan: Scan) -> dict[str, Any]:
         "epochs": spread(scan.epochs),
         "valid_image_ranges": {},
     }
+    return values | {ANGLES: list(scan.angles)} if scan.angles else values
 
 
 def crystal_to_dials(crystal: Crystal) -> dict[str, Any]:

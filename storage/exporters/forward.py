@@ -88,4 +88,5 @@ def _opposite(goniometer: Goniometer) -> Goniometer:
 
 def _forward(scan: Scan) -> Scan:
     start, width = scan.oscillation
-    return replace(scan, oscillation=(0.0 - start, -width))
+    angles = tuple(0.0 - a for a in scan.angles)
+    return replace(scan, oscillation=(0.0 - start, -width), angles=angles)

@@ -107,6 +107,8 @@ def batches(experiment: Experiment, offset: int, dataset: int) -> list[gemmi.Mtz
         batch.number, batch.title, batch.axes = image + offset, f"Batch {image + offset}", ["PHI"]
         start = scan.oscillation[0] + (image - first) * scan.oscillation[1]
         floats[36], floats[37] = start, start + scan.oscillation[1]
+        if scan.angles:
+            floats[36], floats[37] = scan.angles[image - first : image - first + 2]
         for i, number in enumerate(ints):
             batch.ints[i] = number
         for i, value in enumerate(floats):

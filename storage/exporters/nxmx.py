@@ -166,13 +166,16 @@ def _write_axes(sample: h5py.Group, goniometer: Goniometer, scan: Scan) -> None:
     sample["depends_on"] = f"{AXES}/{goniometer.names[0]}"
     start, width = scan.oscillation
     starts = start + width * np.arange(scan.n_images)
+    ends = starts + width
+    if scan.angles:
+        starts, ends = np.array(scan.angles[:-1]), np.array(scan.angles[1:])
     for i, (name, axis) in enumerate(zip(goniometer.names, goniometer.axes, strict=True)):
         outer = f"{AXES}/{goniometer.names[i + 1]}" if i + 1 < len(goniometer.names) else "."
         scanned = i == goniometer.scan_axis
         value = starts if scanned else goniometer.angles[i]
         _axis(group, name, value, "rotation", "deg", TO_NEXUS * axis, outer)
         if scanned:
-            _quantity(group, f"{name}_end", starts + width, "deg")
+            _quantity(group, f"{name}_end", ends, "deg")
             _quantity(group, f"{name}_increment_set", width, "deg")
 
 

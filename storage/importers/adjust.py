@@ -34,7 +34,7 @@ def adjusted(
     experiment = overridden(run.experiment, parameters.geometry)
     scan = experiment.scan
     if parameters.convert_stills and scan is not None:
-        scan = replace(scan, oscillation=(scan.oscillation[0], 0.0))
+        scan = replace(scan, oscillation=(scan.oscillation[0], 0.0), angles=())
         experiment = replace(experiment, scan=scan, goniometer=None)
     experiment = replace(experiment, identifier=run.name)
     columns = dict(run.columns)

@@ -37,7 +37,7 @@ def overridden(experiment: Experiment, geometry: GeometryOverrides) -> Experimen
         detector = with_absorption(detector, beam.wavelength)
     scan = experiment.scan
     if scan is not None and geometry.scan.oscillation is not None:
-        scan = replace(scan, oscillation=geometry.scan.oscillation)
+        scan = replace(scan, oscillation=geometry.scan.oscillation, angles=())
     goniometer = _goniometer(experiment.goniometer, scan, geometry.goniometer)
     return replace(experiment, beam=beam, detector=detector, scan=scan, goniometer=goniometer)
 

@@ -17,6 +17,7 @@ from dxdask.errors import FormatError
 from dxdask.models import Beam, Detector, Goniometer
 from dxdask.models.vectors import vector
 from dxdask.storage.importers.image_header import ImageHeader
+from dxdask.storage.importers.uneven_angles import BREAK, NEIGHBOURS, breaks, uneven_angles
 
 # Differences of values that are read back for each image; a change of the setting is larger.
 _SAME_WAVELENGTH = 5e-5
@@ -58,14 +59,19 @@ def _wrapped_all(degrees: Floats) -> Floats:
     return out
 
 
-def continues(block: Sequence[NumberedImage], image: NumberedImage, *, is_one_scan: bool) -> bool:
-    """Return True if the image continues the run of `block`.
+def continues(
+    block: Sequence[NumberedImage], ahead: Sequence[NumberedImage], *, is_one_scan: bool
+) -> bool:
+    """Return True if the first of the images ahead continues the run of `block`.
+
+    ahead : it and the `NEIGHBOURS` after it, as far as there are so many.
 
     Raises
     ------
     FormatError
         It is of another size.
     """
+    image = ahead[0]
     first, last, here = block[0].header, block[-1].header, image.header
     if here.shape != first.shape or here.dtype != first.dtype:
         raise FormatError(
@@ -82,14 +88,25 @@ def continues(block: Sequence[NumberedImage], image: NumberedImage, *, is_one_sc
         return False
     if width == 0.0 or first.oscillation[1] == 0.0:
         return width == first.oscillation[1]
-    gap = _wrapped(start - (last.oscillation[0] + last.oscillation[1]))
-    return (
+    alike = (
         follows
         and _same_beam(here.beam, first.beam)
         and abs(width - first.oscillation[1])
         <= 1e-3 * abs(width) + 1.01 * _step(here.width_decimals)
-        and abs(gap) < 0.5 * abs(width) + 1.5 * _rounding(here, last)
     )
+    gap = _wrapped(start - (last.oscillation[0] + last.oscillation[1]))
+    close = abs(gap) < BREAK * abs(width) + 1.5 * _rounding(here, last)
+    return alike and (close or _goes_on(block, ahead))
+
+
+def _goes_on(block: Sequence[NumberedImage], ahead: Sequence[NumberedImage]) -> bool:
+    """Return True if the scan of a block goes on with the images ahead, see `breaks`."""
+    follow = [i for i, image in enumerate(ahead) if image.number != ahead[0].number + i]
+    near = [i.header for i in (*block[-NEIGHBOURS:], *ahead[: follow[0] if follow else None])]
+    if any(h.oscillation[1] == 0.0 for h in near):
+        return False
+    place = len(near) - len(ahead[: follow[0] if follow else None])
+    return not breaks(angles_of(near), near[place].oscillation[1])[place - 1]
 
 
 def _wrapped(degrees: float) -> float:
@@ -154,19 +171,34 @@ def angles_of(headers: Sequence[ImageHeader]) -> Floats:
     return out
 
 
-def even_scan(headers: Sequence[ImageHeader]) -> tuple[Floats, float, list[str]]:
-    """Return the start of each image and the width of all, degree, signed, and what is doubtful.
+@dataclass(frozen=True, slots=True)
+class ScanOfHeaders:
+    """Angles in the headers of a run, degree, signed.
+
+    starts : (n,) of the images. width : of all. borders : of uneven images, see `uneven_angles`.
+    problems : what is doubtful.
+    """
+
+    starts: Floats
+    width: float
+    borders: tuple[float, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def scan_of_headers(headers: Sequence[ImageHeader]) -> ScanOfHeaders:
+    """Return the angles of the images of a run, the width of all and what is doubtful.
 
     The header's width is kept where the angles agree with it. A width that is rounded in the header
     (0.12 for 0.125) is taken from the first and the last angle, where that matters, and one that
-    the angles contradict from their median step. Images off their place by more than a tenth of a
-    width are a problem; angles that are off by more than half of one are replaced by even ones.
+    the angles contradict from their median step over half the scan. Images off their place by more
+    than a tenth of a width are a problem; angles of which most are off by more than half of one, or
+    that do not go on from image to image, are replaced by even ones.
     """
     angles = angles_of(headers)
     width = headers[0].oscillation[1]
     n_steps = len(headers) - 1
     if width == 0.0 or n_steps == 0:
-        return angles, width, []
+        return ScanOfHeaders(angles, width)
     slope = float(angles[-1] - angles[0]) / n_steps
     rounded = _step(headers[0].width_decimals)
     coarse = max(_step(h.angle_decimals) for h in headers)
@@ -178,18 +210,28 @@ def even_scan(headers: Sequence[ImageHeader]) -> tuple[Floats, float, list[str]]
     ):
         best = slope
     elif drift > 0.5 * abs(width):
-        median = float(np.median(np.diff(angles)))
+        # Over half the scan, where neither noise of single angles nor a slow start changes it.
+        lag = (n_steps + 1) // 2
+        median = float(np.median(angles[lag:] - angles[:-lag])) / lag
         # Angles that stand still, or run the other way, say nothing about the width.
-        best = median if 0.5 < median / width < 1.5 else width
+        contradicts = abs(median - width) * n_steps > 0.5 * abs(width)
+        best = median if contradicts and 0.5 < median / width < 1.5 else width
     even = angles[0] + best * np.arange(n_steps + 1)
-    off = float(np.abs(angles - even).max())
-    problems = []
-    if off > 0.1 * abs(best) + coarse:
-        problems.append(
-            f"the angles in the headers are up to {off:.4g} degrees off even steps of {best:.6g}; "
-            "geometry.scan.oscillation=START,WIDTH gives other ones"
+    away = np.abs(angles - even)
+    contradict = away.max() > 0.5 * abs(best) + 1.5 * coarse
+    borders: tuple[float, ...] | None = uneven_angles(angles, best)
+    if contradict:
+        typical = np.median(np.abs(angles - even - np.median(angles - even)))
+        borders = borders if typical <= 0.5 * abs(best) + 1.5 * coarse else None
+    problems: tuple[str, ...] = ()
+    if away.max() > 0.1 * abs(best) + coarse:
+        used = "each image has its own" if borders else "even ones are used"
+        problems = (
+            f"the angles in the headers are up to {away.max():.4g} degrees off even steps of "
+            f"{best:.6g}; {used}; geometry.scan.oscillation=START,WIDTH gives other ones",
         )
-    return (even if off > 0.5 * abs(best) + 1.5 * coarse else angles), best, problems
+    replaced = contradict and not borders
+    return ScanOfHeaders(even if replaced else angles, best, borders or (), problems)
 
 
 def forward(goniometer: Goniometer | None, start: float, *, is_reversed: bool) -> Goniometer | None:

@@ -17,11 +17,12 @@ from dxdask.storage.importers.image_header import ImageHeader
 from dxdask.storage.importers.image_joining import (
     NumberedImage,
     continues,
-    even_scan,
     forward,
+    scan_of_headers,
     with_starts,
 )
 from dxdask.storage.importers.image_reader import ImageReader, image_manifest
+from dxdask.storage.importers.uneven_angles import NEIGHBOURS
 
 # Numbers in file names beyond this are dates or shots, not images of a scan.
 _MAX_NUMBER = 10_000_000
@@ -52,8 +53,10 @@ def runs_of_images(
         for i, f in enumerate(group.files)
     ]
     blocks: list[list[NumberedImage]] = []
-    for image in with_starts(images):
-        if blocks and continues(blocks[-1], image, is_one_scan=is_one_scan):
+    images = with_starts(images)
+    for i, image in enumerate(images):
+        ahead = images[i : i + NEIGHBOURS]
+        if blocks and continues(blocks[-1], ahead, is_one_scan=is_one_scan):
             blocks[-1].append(image)
         else:
             blocks.append([image])
@@ -72,13 +75,14 @@ def _run(name: str, images: Sequence[NumberedImage], file_format: Format) -> Run
     start = numbers[0] if unbroken and numbers[-1] < _MAX_NUMBER else 1
     exposures = tuple(h.exposure for h in headers if h.exposure is not None)
     exposures = exposures if len(exposures) == n_images else ()
-    angles, width, problems = even_scan(headers)
-    turned = -1.0 if width < 0 else 1.0
-    oscillation = (turned * angles[0] + 0.0, turned * width)
+    found = scan_of_headers(headers)
+    turned = -1.0 if found.width < 0 else 1.0
+    oscillation = (turned * found.starts[0] + 0.0, turned * found.width)
     scan = Scan(
         image_range=(start, start + n_images - 1),
         oscillation=oscillation,
         exposure_times=exposures[:1] if len(set(exposures)) == 1 else exposures,
+        angles=tuple(turned * a + 0.0 for a in found.borders),
     )
     wavelengths = tuple(h.beam.wavelength for h in headers)
     beam = first.beam
@@ -106,9 +110,9 @@ def _run(name: str, images: Sequence[NumberedImage], file_format: Format) -> Run
             frame_shape=first.shape,
             dtype=first.dtype,
         ),
-        columns=_columns(headers, wavelengths, turned * angles) | _event_ids(images, first),
+        columns=_columns(headers, wavelengths, turned * found.starts) | _event_ids(images, first),
         missing=tuple({m.value: m for h in reversed(headers) for m in h.missing}.values()),
-        problems=(*dict.fromkeys(line for h in headers for line in h.problems), *problems),
+        problems=(*dict.fromkeys(line for h in headers for line in h.problems), *found.problems),
         locate=partial(image_manifest, [i.path for i in images], file_format.name, headers),
     )
 

@@ -164,23 +164,14 @@ def images_of(run: RunSource, start: int, stop: int) -> RunSource:
     scan = run.experiment.scan or Scan(image_range=(1, run.shape[0]))
     n_images = stop - start
     chosen = slice(start, stop)
-    low = scan.image_range[0]
 
     def part(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
         return values[chosen] if values and len(values) == run.shape[0] else values
 
-    angle, width = scan.oscillation
-    sliced = replace(
-        scan,
-        image_range=(low + start, low + stop - 1),
-        oscillation=(angle + start * width, width),
-        exposure_times=part(scan.exposure_times) or (),
-        epochs=part(scan.epochs) or (),
-    )
     beam = replace(run.experiment.beam, wavelengths=part(run.experiment.beam.wavelengths))
     return replace(
         run,
-        experiment=replace(run.experiment, scan=sliced, beam=beam),
+        experiment=replace(run.experiment, scan=scan.part(start, stop), beam=beam),
         shape=(n_images, *run.shape[1:]),
         columns={name: values[chosen] for name, values in run.columns.items()},
         reader=ReaderFrom(reader=run.reader, start=start),

@@ -108,7 +108,7 @@ def test_intensities_of_frames_with_a_dead_time_are_right(painted):
     assert abs(z.mean()) < 0.35
     assert 0.85 < z.std() < 1.15
     assert abs(np.median(off)) < 0.002
-    raw, line = integrated(painted, e, count_rate="false")
+    raw, line = integrated(painted, e, count_rate=False)
     assert line == " Count rate not corrected (corrections.count_rate=false)"
     assert np.median(deviations(painted, raw, "sum")[1]) < -0.015
     assert np.median(np.abs(deviations(painted, r, "prf")[1])) < 0.02

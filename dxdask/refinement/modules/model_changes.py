@@ -55,9 +55,9 @@ def changes_of_sweep(spots: Reflections, experiment: Experiment) -> Floats:
         ],
         axis=2,
     )
-    width = np.full((len(detector), 1), rotation.scan.image_width_rad)
-    units = np.hstack([np.array([p.pixel_size for p in detector.panels]), width])
-    changes *= _SCALE / units[panel][:, :, None]
+    width = rotation.scan.width_at(table["z"])
+    units = np.column_stack([np.array([p.pixel_size for p in detector.panels])[panel], width])
+    changes *= _SCALE / units[:, :, None]
     changes[~found.predicted] = np.nan
     return changes
 

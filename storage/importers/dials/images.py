@@ -55,8 +55,7 @@ def source_of_images(job: DialsJob, experiment: Experiment) -> RunSource | None:
         return None
     columns = dict(runs[0].columns)
     if "angle" in columns:
-        start, width = scan.oscillation
-        columns["angle"] = start + width * np.arange(scan.n_images, dtype=np.float64)
+        columns["angle"] = np.rad2deg(scan.borders_rad[:-1])
     return replace(runs[0], name=experiment.run, experiment=experiment, columns=columns)
 
 

@@ -15,6 +15,11 @@ from dxdask.models.crystal import cell_of
 from dxdask.models.vectors import IDENTITY, matrix, unit, vector
 from dxdask.storage.importers.dials.parallax import with_own_law
 from dxdask.storage.importers.dials.setting import tabulated
+from dxdask.storage.importers.uneven_angles import uneven_angles
+
+ANGLES = "dxdask_angles"
+"""Key of a scan in `.expt` for the angles of uneven images; dxtbx ignores it, and does not write it
+again."""
 
 # Missing in older files; the values are dxtbx's defaults.
 _PANEL_DEFAULTS: Mapping[str, Any] = {
@@ -140,9 +145,11 @@ def scan_from_dials(values: Mapping[str, Any] | None) -> Scan | None:
         return None
     first, last = (int(n) for n in values["image_range"])
     given = values.get("properties", values)
+    start, width = _oscillation(values, given)
     return Scan(
         image_range=(first, last),
-        oscillation=_oscillation(values, given),
+        oscillation=(start, width),
+        angles=_angles(values, given, width),
         exposure_times=tuple(float(t) for t in given.get("exposure_time", ())),
         epochs=tuple(float(t) for t in given.get("epochs", ())),
         batch_offset=int(values.get("batch_offset", 0)),
@@ -159,6 +166,16 @@ def _oscillation(values: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[f
     if "oscillation_width" in given:
         return (start, float(given["oscillation_width"][0]))
     return (start, (float(angles[-1]) - start) / (len(angles) - 1) if len(angles) > 1 else 0.0)
+
+
+def _angles(values: Mapping[str, Any], given: Mapping[str, Any], width: float) -> tuple[float, ...]:
+    """Return the angles of uneven images: our own, or those of an angle per image."""
+    if ANGLES in values:
+        return tuple(float(a) for a in values[ANGLES])
+    starts = given.get("oscillation")
+    if given is values or not starts:
+        return ()
+    return uneven_angles(np.asarray(starts, dtype=np.float64), width) or ()
 
 
 def crystal_from_dials(values: Mapping[str, Any]) -> tuple[Crystal, NDArray[np.int64] | None]:

@@ -52,7 +52,7 @@ def _numbers(e: Experiment) -> Iterator[tuple[str, Any]]:
         yield "an axis", e.goniometer.rotation_axis
         yield "an angle of the goniometer", e.goniometer.angles or 0.0
     if e.scan is not None:
-        yield "the rotation", (*e.scan.oscillation, *e.scan.image_range)
+        yield "the rotation", (*e.scan.oscillation, *e.scan.image_range, *e.scan.angles)
     if e.crystal is not None:
         yield "the crystal", e.crystal.a
         yield "the crystal", e.crystal.scan_points or 0.0

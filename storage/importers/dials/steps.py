@@ -136,8 +136,9 @@ def _with_mm(table: Reflections, experiments: Sequence[Experiment]) -> Reflectio
         if experiment.scan is not None:
             rows = np.flatnonzero(table["experiment"] == i)
             table["phi_rad"][rows] = experiment.scan.phi_from_z(table["z"][rows])
-            width = experiment.scan.image_width_rad
-            table["phi_rad_variance"][rows] = table["z_variance"][rows] * width**2
+            table["phi_rad_variance"][rows] = experiment.scan.phi_variance(
+                table["z"][rows], table["z_variance"][rows]
+            )
     return table
 
 

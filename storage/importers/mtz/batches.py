@@ -20,10 +20,12 @@ from dxdask.models import Beam, Crystal, Goniometer, Scan
 from dxdask.models.crystal import b_matrix
 from dxdask.models.vectors import matrix, unit, vector
 from dxdask.storage.importers.laboratory import laboratory_frame
+from dxdask.storage.importers.uneven_angles import uneven_angles
 
 _N_FLOATS = 156
 _JITTER = 0.02  # of the width, degree: angles of neighbours that belong to one run
 _LEAST_WIDTH = 1e-4  # degree
+_MOST_UNEVEN = 50.0  # ratio of the widths of neighbours of one run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +72,10 @@ def _stretches(headers: Sequence[gemmi.Mtz.Batch]) -> list[list[gemmi.Mtz.Batch]
     """
     parts = [[headers[0]]]
     for before, this in pairwise(headers):
-        width = _width(before)
-        steps = this.number - before.number
-        expected = before.floats[36] + steps * width
         same = (
-            steps > 0
+            this.number > before.number
             and this.ints[20] == before.ints[20]
-            and abs(_width(this) - width) <= _JITTER * max(abs(width), _LEAST_WIDTH)
-            and abs(this.floats[36] - expected) <= _JITTER * max(abs(width), _LEAST_WIDTH) * steps
+            and (_goes_on_evenly(before, this) or _goes_on_at_its_end(before, this))
             and abs(this.floats[86] - before.floats[86]) < 1e-5
         )
         if same:
@@ -85,6 +83,27 @@ def _stretches(headers: Sequence[gemmi.Mtz.Batch]) -> list[list[gemmi.Mtz.Batch]
         else:
             parts.append([this])
     return parts
+
+
+def _goes_on_evenly(before: gemmi.Mtz.Batch, this: gemmi.Mtz.Batch) -> bool:
+    width, steps = _width(before), this.number - before.number
+    jitter = _JITTER * max(abs(width), _LEAST_WIDTH)
+    expected = before.floats[36] + steps * width
+    return bool(
+        abs(_width(this) - width) <= jitter and abs(this.floats[36] - expected) <= jitter * steps
+    )
+
+
+def _goes_on_at_its_end(before: gemmi.Mtz.Batch, this: gemmi.Mtz.Batch) -> bool:
+    """Return True for images that are not evenly spaced, each of which begins where one ended."""
+    width = min(abs(_width(before)), abs(_width(this)))
+    return bool(
+        this.number == before.number + 1
+        and width > _LEAST_WIDTH
+        and _width(before) * _width(this) > 0.0
+        and max(abs(_width(before)), abs(_width(this))) < _MOST_UNEVEN * width
+        and abs(this.floats[36] - before.floats[37]) <= _JITTER * width
+    )
 
 
 def _width(batch: gemmi.Mtz.Batch) -> float:
@@ -106,7 +125,11 @@ def _run(mtz: gemmi.Mtz, headers: Sequence[gemmi.Mtz.Batch]) -> BatchRun:
         first=first.number,
         last=last.number,
         present=frozenset(b.number for b in headers),
-        scan=Scan(image_range=(1, n_images), oscillation=(float(floats[36]), width)),
+        scan=Scan(
+            image_range=(1, n_images),
+            oscillation=(float(floats[36]), width),
+            angles=_angles(headers, width) if len(headers) == n_images else (),
+        ),
         beam=Beam(
             direction=vector(frame @ source), wavelength=wavelength if wavelength > 0 else 1.0
         ),
@@ -115,6 +138,11 @@ def _run(mtz: gemmi.Mtz, headers: Sequence[gemmi.Mtz.Batch]) -> BatchRun:
         distance=float(abs(floats[111])) if np.isfinite(floats[111]) else 0.0,
         size=(_limit(floats[114]), _limit(floats[116])),
     )
+
+
+def _angles(headers: Sequence[gemmi.Mtz.Batch], width: float) -> tuple[float, ...]:
+    starts, ends = (np.array([b.floats[i] for b in headers], np.float64) for i in (36, 37))
+    return uneven_angles(starts, width, ends) or ()
 
 
 def _limit(value: float) -> int:

@@ -142,9 +142,11 @@ def _sweeps(
         return [Sweep(0, n, float(angles[0]), 0.0)]
     for run in runs:
         if run.departure > UNEVEN * abs(run.width):
+            used = "they do not go on" if run.angles is None else "each image has its own"
             found.note(
                 f"{path}: the angles of {turning.field} depart from even steps of {run.width:.6g} "
                 f"degrees by up to {run.departure:.3g} (image {int(images.indices[run.worst]) + 1})"
+                f"; {used}; geometry.scan.oscillation=START,WIDTH gives even ones"
             )
     return runs
 
@@ -159,6 +161,7 @@ def _part(whole: RunSource, sweep: Sweep, images: ImagesOf, *, alone: bool) -> R
         experiment.scan or Scan(image_range=(1, 1)),
         image_range=(first, first + sweep.stop - sweep.first - 1),
         oscillation=(sweep.start, sweep.width),
+        angles=sweep.angles or (),
     )
     goniometer = experiment.goniometer
     if goniometer is not None:

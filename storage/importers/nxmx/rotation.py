@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.errors import FormatError
+from dxdask.storage.importers.uneven_angles import BREAK, breaks, uneven_angles
 
 UNEVEN = 0.1
 """Departure from even steps, in widths of an image, above which the user is warned."""
-BREAK = 0.5
-"""Departure of one step from the width, in widths of an image, that begins another sweep."""
 _DIGITS = 9
 
 
@@ -23,6 +22,7 @@ class Sweep:
     """Images first .. stop - 1 that follow each other; degrees.
 
     departure : largest distance of an angle from even steps, and the image it is of, from 0.
+    angles : of uneven images, see `uneven_angles`; None where they do not go on.
     """
 
     first: int
@@ -31,6 +31,7 @@ class Sweep:
     width: float
     departure: float = 0.0
     worst: int = 0
+    angles: tuple[float, ...] | None = ()
 
 
 def sweeps(
@@ -38,8 +39,8 @@ def sweeps(
 ) -> list[Sweep]:
     """Return the sweeps in the angles (n,), degree, at the start of each image.
 
-    A sweep ends where the next image does not begin at the end of this one (within half a width),
-    and where images are not there. Its width is the median over half its length, so that neither
+    A sweep ends where the next images do not begin where this one ends, see `breaks`, and where
+    images are not there. Its width is the median over half its length, so that neither
     noise of single angles nor a slow start changes it.
 
     widths : of each image, signed or not, if they are known, degree; else the median step is taken.
@@ -61,15 +62,25 @@ def sweeps(
     width = _width(next_to, known)
     if n > 1 and known is not None and not np.any(np.abs(turned) > 1e-3 * abs(known)):
         raise FormatError(f"are all {angles[0]:g} degrees, and each image rotates by {known:g}")
-    broken = (gaps != 1) | (np.abs(turned - width) > BREAK * abs(width))
-    if width == 0.0:
-        broken = gaps != 1
+    broken = gaps != 1
+    if width != 0.0:
+        cuts = [0, *(np.flatnonzero(broken) + 1).tolist(), n]
+        for a, b in pairwise(cuts):
+            broken[a : b - 1] = breaks(along[a:b], width)
     cuts = [0, *(np.flatnonzero(broken) + 1).tolist(), n]
     if known is None and np.count_nonzero(broken & (gaps == 1)) > n // 3:
         raise FormatError(
             f"are not evenly spaced: steps of {turned.min():g} to {turned.max():g} degrees"
         )
-    return [_fitted(along, angles, a, b, width) for a, b in pairwise(cuts)]
+    ends = None
+    if widths is not None and _are_read_back(widths, n):
+        ends = along + np.sign(width) * np.abs(widths)
+    return [_fitted(along, angles, a, b, width, ends) for a, b in pairwise(cuts)]
+
+
+def _are_read_back(widths: Floats, n: int) -> bool:
+    """Return True if widths are of ends that were read back; a width that was set is the same."""
+    return widths.size == n and bool(np.ptp(widths) > 1e-3 * np.abs(widths).max())
 
 
 def _known(widths: Floats | None) -> float | None:
@@ -88,7 +99,9 @@ def _width(steps: Floats, known: float | None) -> float:
     return round(-known if backwards else known, _DIGITS)
 
 
-def _fitted(along: Floats, angles: Floats, first: int, stop: int, width: float) -> Sweep:
+def _fitted(
+    along: Floats, angles: Floats, first: int, stop: int, width: float, ends: Floats | None
+) -> Sweep:
     part, n = along[first:stop], stop - first
     if width == 0.0:
         return Sweep(first, stop, float(angles[first]), 0.0)
@@ -103,4 +116,5 @@ def _fitted(along: Floats, angles: Floats, first: int, stop: int, width: float) 
     start = float(part[0]) if abs(start - part[0]) < 1e-3 * abs(width) else start
     away = np.abs(part - start - even)
     worst = int(np.argmax(away))
-    return Sweep(first, stop, start + shift, width, float(away[worst]), first + worst)
+    borders = uneven_angles(part + shift, width, None if ends is None else ends[first:stop] + shift)
+    return Sweep(first, stop, start + shift, width, float(away[worst]), first + worst, borders)
