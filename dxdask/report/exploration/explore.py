@@ -1,4 +1,4 @@
-"""Selection of runs, modules and images of an ensemble, with tables and plots of it."""
+"""Tables and plots of a selection of runs, modules and images of an ensemble."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dxdask.errors import InputError
 from dxdask.report.exploration import tables
+from dxdask.report.exploration.selection import Selection
 from dxdask.report.page.make import opened
 
 if TYPE_CHECKING:
@@ -19,19 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exploration:
-    """A selection of an ensemble; tables are made when they are asked for.
-
-    Attributes
-    ----------
-    store : of the ensemble. runs : names. modules : names, by panel of the integrated models, None
-    for those left out. images : first and last number of an image, None for all.
-    """
-
-    store: Store
-    runs: tuple[str, ...]
-    modules: tuple[str | None, ...]
-    images: tuple[int, int] | None = None
+class Exploration(Selection):
+    """A selection of an ensemble; tables are made when they are asked for."""
 
     def pixels(self) -> pd.DataFrame:
         """Return numbers of strong pixels of indexed spots: run, module, value, n."""
@@ -62,9 +52,14 @@ class Exploration:
 
     def plot(self, axes: Sequence[Axes] | None = None) -> list[Axes]:
         """Plot pixels, intensities, pairs and ratios; return the four axes, those given or new."""
-        from dxdask.report.exploration.plots import plot_exploration
+        from dxdask.report.exploration import plots
 
-        return plot_exploration(self, axes)
+        drawn = plots.four_axes() if axes is None else list(axes)
+        plots.plot_pixels(self.pixels(), drawn[0], runs=self.runs)
+        plots.plot_intensities(self.intensities(), drawn[1], runs=self.runs)
+        plots.plot_matched(self.pairs(), drawn[2], runs=self.runs)
+        plots.plot_ratios(self.ratios(by=["run"], n_bins=16), drawn[3], runs=self.runs)
+        return drawn
 
 
 def explore(

@@ -15,23 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from dxdask.report.exploration.explore import Exploration
 
-
-def plot_exploration(chosen: Exploration, axes: Sequence[Axes] | None = None) -> list[Axes]:
-    """Plot pixels, intensities, pairs and ratios of a selection, a colour a run; return the axes.
-
-    axes : four to draw on; None: of a new figure.
-    """
-    if axes is None:
-        figure = Figure(figsize=(11, 8), layout="constrained")
-        axes = list(figure.subplots(2, 2).ravel())
-    runs = chosen.runs
-    plot_pixels(chosen.pixels(), axes[0], runs=runs)
-    plot_intensities(chosen.intensities(), axes[1], runs=runs)
-    plot_matched(chosen.pairs(), axes[2], runs=runs)
-    plot_ratios(chosen.ratios(by=["run"], n_bins=16), axes[3], runs=runs)
-    return list(axes)
+def four_axes() -> list[Axes]:
+    """Return the axes of a new figure for pixels, intensities, pairs and ratios."""
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    return list(figure.subplots(2, 2).ravel())
 
 
 def plot_pixels(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, has_flag
 from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.report.exploration.selection import Selection
 from dxdask.report.page.modules import module_names
 from dxdask.report.step_tables import StepTables
 from dxdask.storage.store import masks as stored_masks
@@ -17,7 +18,6 @@ from dxdask.storage.store import masks as stored_masks
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dxdask.report.exploration.explore import Exploration
     from dxdask.storage.store.store import Store
 
 
@@ -26,7 +26,7 @@ def names_of_modules(store: Store) -> list[str]:
     return module_names(StepTables(store), "integrate")
 
 
-def pixels(chosen: Exploration) -> pd.DataFrame:
+def pixels(chosen: Selection) -> pd.DataFrame:
     """Return the table of `Exploration.pixels`."""
     store = chosen.store
     # the panels of refine are the modules, where the detector was re-cut
@@ -48,7 +48,7 @@ def pixels(chosen: Exploration) -> pd.DataFrame:
     return _frame(parts, ("run", "module", "value", "n"))
 
 
-def intensities(chosen: Exploration, bins_a_decade: int) -> pd.DataFrame:
+def intensities(chosen: Selection, bins_a_decade: int) -> pd.DataFrame:
     """Return the table of `Exploration.intensities`: of fitted intensities where there are any."""
     parts = []
     columns = chosen.store.manifest("integrate").columns
@@ -67,7 +67,7 @@ def intensities(chosen: Exploration, bins_a_decade: int) -> pd.DataFrame:
     return _frame(parts, ("run", "module", "low", "high", "n"))
 
 
-def pairs(chosen: Exploration) -> pd.DataFrame:
+def pairs(chosen: Selection) -> pd.DataFrame:
     """Return the table of `Exploration.pairs`."""
     store = chosen.store
     needed = ["pair_offsets", "pair_intensity", "pair_reference", "pair_image", "pair_panel"]
@@ -136,7 +136,7 @@ def _statistics(pairs: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def masks(chosen: Exploration) -> pd.DataFrame:
+def masks(chosen: Selection) -> pd.DataFrame:
     """Return the table of `Exploration.masks`; a pixel may be masked for several reasons."""
     parts = []
     panels = chosen.store.experiments("integrate")[0].detector.panels
@@ -168,13 +168,13 @@ def _masked(store: Store, run: str) -> dict[str, NDArray[np.bool_]]:
     }
 
 
-def _modules(chosen: Exploration) -> Iterator[tuple[int, str]]:
+def _modules(chosen: Selection) -> Iterator[tuple[int, str]]:
     for i, name in enumerate(chosen.modules):
         if name is not None:
             yield i, name
 
 
-def _on_images(chosen: Exploration, run: str, z: NDArray[Any]) -> NDArray[np.bool_]:
+def _on_images(chosen: Selection, run: str, z: NDArray[Any]) -> NDArray[np.bool_]:
     """Return True (n,) for centroids z, images from 0, on the chosen images of a run.
 
     Those before the first image of the run or after the last are of partial reflections on it.
