@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +16,6 @@ from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.scaling.components import Index, rows_by_experiment
 from dxdask.scaling.variables import Variables
-from dxdask.tables import Table
-
-if TYPE_CHECKING:
-    from dxdask.scaling.scaled import Scaled
 
 MOST_BYTES = 1 << 30
 """Of the blocks of the normal equations, which are as large as the longest scan for each sweep."""
@@ -80,20 +75,3 @@ def image_component(experiments: ExperimentList, weight: float) -> ImageComponen
             "physical.scale_interval to the width of a few images instead of image_scales"
         )
     return ImageComponent(ranges=tuple(ranges), weight=weight)
-
-
-def image_scales_table(scaled: Scaled, experiments: ExperimentList) -> tuple[Table, ...]:
-    """Return the table `image_scales`; nothing where the model has no such component."""
-    found = [c for c in scaled.model.components if isinstance(c, ImageComponent)]
-    if not found:
-        return ()
-    rows = []
-    each = scaled.model.of(found[0].name, scaled.parameters)
-    for e, (first, _), own in zip(experiments, found[0].ranges, each, strict=True):
-        rows += [
-            {"run": e.run, "image": first + 1 + k, "factor": float(np.exp(value))}
-            for k, value in enumerate(own)
-        ]
-    title = "Factors of images beside the smooth scale"
-    headings = {"factor": ("factor", ".4f")}
-    return (Table(name="image_scales", title=title, rows=rows, headings=headings, printed=False),)

@@ -9,7 +9,7 @@ import numpy as np
 from dxdask.models import ExperimentList
 from dxdask.scaling.absorption_surface import absorption_table
 from dxdask.scaling.dose_table import dose_table
-from dxdask.scaling.image_scales import image_scales_table
+from dxdask.scaling.image_scales_table import image_scales_table
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.scaled import Scaled
