@@ -95,18 +95,22 @@ def fit_together(
     return out._replace(inflation=np.where(some, out.weight2 * safe, 1.0))
 
 
-def held_by_others(near: Neighbours, intensity: Floats) -> tuple[Floats, Floats]:
-    """Return the counts of neighbours in the own pixels of each reflection (n,), and their part.
+def held_by_others(
+    near: Neighbours, intensity: Floats, variance: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return the counts of neighbours in the own pixels of each reflection (n,), their part, error.
 
-    intensity : (n,), of the neighbours. The part is the sum of their fractions in those pixels.
+    intensity, variance : (n,), of the neighbours. The part is the sum of their fractions in those
+        pixels. The error is the variance of the counts by that of the intensities.
     """
     row = np.repeat(np.arange(len(intensity)), np.diff(near.offsets))
     held, n = near.values[:, _IN_OWN], len(intensity)
     counts = np.zeros(n)
     np.add.at(counts, row, held * intensity[near.other])
-    part = np.zeros(n)
+    part, error = np.zeros(n), np.zeros(n)
     np.add.at(part, row, held)
-    return counts, part
+    np.add.at(error, row, held**2 * variance[near.other])
+    return counts, part, error
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -40,8 +40,8 @@ from dxdask.models import Experiment
 
 # relative error of the part of a profile on unusable pixels: over that of the whole, and the most
 _UNSEEN, _MOST_UNSEEN = 8.0, 0.5
-_ALONE = 0.9  # least part of a profile in own pixels, for a sum that may be used without the fit
-_FOREIGN = 0.05  # most of the profiles of neighbours in them
+_ALONE = 0.7  # least part of a profile in own pixels, for a sum that may be used without the fit
+_FOREIGN = 0.2  # most of the profiles of neighbours in them
 
 
 class Fitted(NamedTuple):
@@ -88,7 +88,10 @@ def fitted(
         ),
     }
     own = s[:, FITTED_OWN] / np.maximum(s[:, PROFILE], 1.0)
-    calibration = calibrate(_completed(table, near, own, joint.intensity), experiment)
+    per_pixel = b / np.maximum(reflections["n_background"], 1)
+    counted = b * joint.weight2 + joint.weight**2 * per_pixel + joint.others
+    counted += joint.slope * np.abs(joint.intensity)
+    calibration = calibrate(_completed(table, near, own, joint.intensity, counted), experiment)
     f = calibration.factor
     table["intensity_prf"] = f * fit
     table["profile_weights"] *= np.stack([f, f**2, f], axis=1)
@@ -97,16 +100,18 @@ def fitted(
     error = np.where(good, np.hypot(calibration.error, by_shape * unseen), 0.0)
     table["profile_error"] = error
     w, w2, w2p = table["profile_weights"].T
-    per_pixel = b / np.maximum(reflections["n_background"], 1)
     table["intensity_prf_variance"] = b * w2 + w**2 * per_pixel + w2p * np.abs(f * fit)
     table["intensity_prf_variance"] += (f * q) ** 2 * joint.others
     # restored photons are of the strongest pixels, which weigh as those of the intensity do
     strength = np.maximum(np.abs(reflections["intensity_sum"]), 1.0)
     table["intensity_prf_variance"] += w2p * np.abs(f * fit) * s[:, EXCESS] / strength
-    return Fitted(_completed(table, near, own, f * joint.intensity), calibration)
+    whole = _completed(table, near, own, f * joint.intensity, f**2 * counted)
+    return Fitted(whole, calibration)
 
 
-def _completed(r: Reflections, near: Neighbours, own: Floats, intensity: Floats) -> Reflections:
+def _completed(
+    r: Reflections, near: Neighbours, own: Floats, intensity: Floats, variance: Floats
+) -> Reflections:
     """Return the reflections with the sums of those that share pixels completed by the profiles.
 
     I = (sum over own pixels - counts of neighbours in them) / own part of the profile. The flag
@@ -116,19 +121,19 @@ def _completed(r: Reflections, near: Neighbours, own: Floats, intensity: Floats)
     ----------
     near : neighbours.
     own : (n,) parts of the profiles in own pixels.
-    intensity : (n,) of the joint fit.
+    intensity, variance : (n,) of the joint fit.
     """
     rows = (np.diff(near.offsets) > 0) | has_flag(r, Flag.OVERLAPPED_FG)
-    counts, foreign = held_by_others(near, np.maximum(intensity, 0.0))
+    counts, foreign, error = held_by_others(near, np.maximum(intensity, 0.0), variance)
     rows &= own > 0
     part = np.where(rows, own, 1.0)
     total = (r["intensity_sum"] - counts) / part
-    variance = (r["intensity_sum_variance"] + counts) / part**2
+    completed = (r["intensity_sum_variance"] + counts + error) / part**2
     apart = (own >= _ALONE) & (foreign <= _FOREIGN)
     overlapped = np.where(rows & ~apart, np.uint32(Flag.OVERLAPPED_FG), np.uint32(0))
     flags = r["flags"] & ~np.where(rows, np.uint32(Flag.OVERLAPPED_FG), np.uint32(0))
     return r | {
         "flags": flags | overlapped,
         "intensity_sum": np.where(rows, total, r["intensity_sum"]),
-        "intensity_sum_variance": np.where(rows, variance, r["intensity_sum_variance"]),
+        "intensity_sum_variance": np.where(rows, completed, r["intensity_sum_variance"]),
     }

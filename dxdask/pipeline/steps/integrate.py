@@ -131,6 +131,6 @@ STEP = Step(
     reads_frames=True,
     extras=extras,
     combine=combine,
-    version="7",
+    version="8",
     example="d_min=2.5",
 )
