@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 
 from dxdask.report.page.curves import stored
-from dxdask.report.page.deviations import deviations
+from dxdask.report.page.deviations import NEEDED, deviations
 from dxdask.report.page.plots import Lines, Plot, Series, grid
 from dxdask.report.page.sections import Section, SectionMaker
 from dxdask.report.step_tables import StepTables
@@ -43,6 +43,15 @@ def make(tables: StepTables) -> Section:
                 unit="observations",
             )
         )  # fmt: skip
+        own = tables.columns("scale", NEEDED)
+        ratio = own["intensity"][found.row] / np.sqrt(own["intensity_variance"][found.row])
+        for name, x, log in (("multiplicity", found.n, False), ("I/sigma", ratio, True)):
+            plots.append(
+                grid(
+                    f"Deviations by {name}", x[good], found.z[good], (name, "deviation / sigma"),
+                    log_x=log, y_range=(-6.0, 6.0), unit="observations",
+                )
+            )  # fmt: skip
     return Section(plots=plots, tables=stored(tables, "scale", "error_model", bins))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dxdask.report.page.curves import shells
-from dxdask.report.page.plots import Plot, Series
+from dxdask.report.page.plots import Lines, Plot, Series
 from dxdask.report.page.sections import Section, SectionMaker
 from dxdask.report.step_tables import StepTables
 
@@ -42,7 +42,20 @@ def make(tables: StepTables) -> Section:
                 if np.isfinite(values[mine]).any():
                     curves.append(Series(label, middle, values[mine]))
         plots += shells(f"{title} by resolution", y, curves, log_y=title == "I/sigma")
+    if tables.present("merge", ["n_observations"]):
+        plots.append(_multiplicities(tables))
     return Section(plots=plots, tables=list(tables.tables("merge").values()))
+
+
+def _multiplicities(tables: StepTables) -> Lines:
+    """Return the numbers of unique reflections by the observations that they are merged from."""
+    n, counts = np.unique(
+        tables.columns("merge", ["n_observations"])["n_observations"], return_counts=True
+    )
+    return Lines(
+        title="Reflections by multiplicity", x="observations of a reflection",
+        y="unique reflections", series=[Series("reflections", n, counts, "step")],
+    )  # fmt: skip
 
 
 def _numbers(value: object) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, has_flag
 from dxdask.report.page.curves import images, names_of, of_images, stored
-from dxdask.report.page.plots import Lines, Plot, Series, grid
+from dxdask.report.page.plots import Grid, Lines, Plot, Series, grid
 from dxdask.report.page.sections import Section, SectionMaker
 from dxdask.report.step_tables import StepTables
 
@@ -52,11 +52,22 @@ def make(tables: StepTables) -> Section | None:
                 n_bins=(80, 80), x_range=(-reach, reach), y_range=(-reach, reach),
             )
         )  # fmt: skip
+        plots += [_against_z(axis, off) for axis in ("x", "y") if "z" in off]
     return Section(
         lines=[f"observed less predicted centroids of {used.sum()} reflections of {step}"],
         plots=plots,
         tables=stored(tables, step, "rmsds", "steps"),
     )
+
+
+def _against_z(axis: str, off: dict[str, Floats]) -> Grid:
+    """Return the density of the residuals of an axis and of z."""
+    reach, of_z = _reach(off[axis]), _reach(off["z"])
+    return grid(
+        f"Residuals {axis} and z", off[axis], off["z"],
+        (f"{axis} ({UNITS[axis]})", f"z ({UNITS['z']})"), n_bins=(80, 80),
+        x_range=(-reach, reach), y_range=(-of_z, of_z),
+    )  # fmt: skip
 
 
 def _reach(values: Floats) -> float:

@@ -196,3 +196,24 @@ def test_outliers_over_the_detector_have_the_image_that_their_links_lead_to(copy
         np.testing.assert_array_equal(decoded(found["image"]), np.floor(table["z_cal"][own]) + 1)
         assert len(decoded(found["x"])) == len(own)
     assert "image" not in plot["series"][-1]  # the outline of a panel
+
+
+def test_reflections_by_multiplicity_are_all_unique_ones(page: Page, processed: Store) -> None:
+    x, y = curve(page, "Reflections by multiplicity", "reflections")
+    n = processed.columns("merge", ["n_observations"])["n_observations"]
+    assert y.sum() == len(n)
+    assert (x * y).sum() == n.sum()
+
+
+def test_deviations_by_multiplicity_and_precision_are_of_the_same_observations(page: Page) -> None:
+    counts = [
+        decoded(page.plot(f"Deviations by {name}")["counts"]).sum()
+        for name in ("intensity", "multiplicity", "I/sigma")
+    ]
+    assert counts[0] == counts[1] > 0
+    assert 0.9 * counts[0] < counts[2] <= counts[0]  # not negative ones
+
+
+def test_residuals_of_all_pairs_of_axes(page: Page) -> None:
+    for axes in ("x and y", "x and z", "y and z"):
+        assert decoded(page.plot(f"Residuals {axes}")["counts"]).sum() > 300
