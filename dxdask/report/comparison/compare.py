@@ -73,7 +73,7 @@ class Comparison:
         """Plot counts, cells, shells and matched intensities; return six axes, given or new."""
         from dxdask.report.comparison.plots import plot_comparison
 
-        return plot_comparison(self, axes)
+        return plot_comparison(self.tables, self.matched, axes, labels=self.labels)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write it as a page in the style of the report; return its path."""

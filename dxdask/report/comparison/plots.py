@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from dxdask.arrays import Floats
-    from dxdask.report.comparison.compare import Comparison
 
 SIDES = ("A", "B")
 N_AXES = 6
@@ -29,10 +28,17 @@ _AXIS_NAMES = {
 }  # fmt: skip
 
 
-def plot_comparison(found: Comparison, axes: Sequence[Axes] | None = None) -> list[Axes]:
+def plot_comparison(
+    tables: Sequence[Table],
+    matched: Matched | None = None,
+    axes: Sequence[Axes] | None = None,
+    *,
+    labels: tuple[str, str] = SIDES,
+) -> list[Axes]:
     """Plot counts, cells, I/sigma, CC1/2 and matched intensities; return the six axes.
 
-    axes : six to draw on; None: of a new figure. Where a side has no such result, the axes say so.
+    tables, matched, labels : of a `Comparison`. axes : six to draw on; None: of a new figure. Where
+    a side has no such result, the axes say so.
 
     Raises
     ------
@@ -44,14 +50,14 @@ def plot_comparison(found: Comparison, axes: Sequence[Axes] | None = None) -> li
         axes = list(figure.subplots(2, 3).ravel())
     if len(axes) != N_AXES:
         raise InputError(f"{len(axes)} axes are given, a comparison takes {N_AXES}")
-    tables, labels = {t.name: t for t in found.tables}, found.labels
+    of_name = {t.name: t for t in tables}
     counts, cells, i_over_sigma, cc_half, pairs, by_shell = axes
-    plot_compared_counts(tables.get("counts", _EMPTY), counts, labels=labels)
-    plot_compared_cells(tables.get("cells", _EMPTY), cells)
+    plot_compared_counts(of_name.get("counts", _EMPTY), counts, labels=labels)
+    plot_compared_cells(of_name.get("cells", _EMPTY), cells)
     for ax, name in ((i_over_sigma, "i_over_sigma"), (cc_half, "cc_half")):
-        plot_compared_shells(tables.get("shells", _EMPTY), name, ax, labels=labels)
-    plot_compared_intensities(found.matched, pairs, labels=labels)
-    plot_matched_shells(tables.get("matched_shells", _EMPTY), by_shell)
+        plot_compared_shells(of_name.get("shells", _EMPTY), name, ax, labels=labels)
+    plot_compared_intensities(matched, pairs, labels=labels)
+    plot_matched_shells(of_name.get("matched_shells", _EMPTY), by_shell)
     return list(axes)
 
 

@@ -116,7 +116,7 @@ def test_slope_and_correlation_by_shell() -> None:
 
 def test_axes_are_taken_and_returned_in_colours_of_the_palette(runs: Comparison) -> None:
     own = list(Figure().subplots(2, 3).ravel())
-    assert plot_comparison(runs, own) == own
+    assert plot_comparison(runs.tables, runs.matched, own) == own
     colours = {line.get_color() for ax in own for line in ax.get_lines()} - {"0.6"}
     assert colours <= set(COLOURS)
     with pytest.raises(InputError, match="5 axes are given, a comparison takes 6"):
