@@ -146,7 +146,8 @@ def test_sliders_of_thresholds(page: Any, viewer: Viewing) -> None:
     for algorithm, name, value in (
         ("dispersion_extended", "dispersion.sigma_strong", 9),
         ("dispersion", "dispersion.sigma_background", 12),
-        ("dispersion", "kernel", 5),
+        ("dispersion", "kernel slow", 5),
+        ("dispersion", "kernel fast", 2),
         ("dispersion", "dispersion.gain", 2),
         ("radial_profile", "radial_profile.n_iqr", 12),
         ("helen", "helen.min_blob_score", 0.9),
@@ -156,8 +157,10 @@ def test_sliders_of_thresholds(page: Any, viewer: Viewing) -> None:
         page.locator(f"#sliders [data-name='{name}']").fill(str(value))
         wait(page, f"threshold.key !== {before!r} && threshold.parts.length && running === 0")
         given = page.evaluate("thresholdValues()")
-        shown = name if name != "kernel" else "dispersion.kernel_size"
-        assert given[shown] == (value if name != "kernel" else "5,5")
+        if name.startswith("kernel"):
+            assert given["dispersion.kernel_size"] == ("5,3" if name == "kernel slow" else "5,2")
+        else:
+            assert given[name] == value
         panel, x0, x1, y0, y1 = page.evaluate("regionsInView()[0]")
         expected = viewer.array(
             "threshold", run=RUN, image=IMAGE, picture="result",

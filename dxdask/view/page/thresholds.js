@@ -1,6 +1,6 @@
 // Pictures of what a threshold compares, of the part in view; computed anew when a slider moves.
 const SLIDERS = { dispersion: [["dispersion.sigma_background", 0, 20, 0.1, 6], ["dispersion.sigma_strong", 0, 20, 0.1, 3],
-  ["dispersion.global_threshold", 0, 200, 1, 0], ["dispersion.min_local", 0, 49, 1, 2], ["kernel", 1, 15, 1, 3], ["dispersion.gain", 0.1, 10, 0.1, 1]],
+  ["dispersion.global_threshold", 0, 200, 1, 0], ["dispersion.min_local", 0, 49, 1, 2], ["kernel slow", 1, 15, 1, 3], ["kernel fast", 1, 15, 1, 3], ["dispersion.gain", 0.1, 10, 0.1, 1]],
 radial_profile: [["radial_profile.n_iqr", 0.1, 30, 0.1, 6], ["radial_profile.n_bins", 2, 500, 1, 100]],
 helen: [["helen.exp_spot_dimension", 1, 15, 1, 3], ["helen.global_threshold", 0, 1000, 1, 100], ["helen.min_blob_score", -1, 1, 0.01, 0.7], ["helen.num_passes", 0, 5, 1, 0]] };
 let threshold = { key: "", parts: [] }, stopThreshold = null;
@@ -10,8 +10,9 @@ function thresholdValues() {
   const algorithm = $("algorithm").value, group = algorithm.startsWith("dispersion") ? "dispersion" : algorithm, out = { algorithm };
   for (const [name, , , , usual] of SLIDERS[group]) {
     const v = settings[name] ?? usual;
-    if (name === "kernel") out["dispersion.kernel_size"] = `${v},${v}`; else out[name] = v;
+    if (!name.startsWith("kernel")) out[name] = v;
   }
+  if (group === "dispersion") out["dispersion.kernel_size"] = `${settings["kernel slow"] ?? 3},${settings["kernel fast"] ?? 3}`;
   if (group === "radial_profile" && $("blur").value !== "none") out["radial_profile.blur"] = $("blur").value;
   return out;
 }
