@@ -179,4 +179,5 @@ def maximum(bins: Floats) -> Floats:
     level = background + HALF * (largest - background)
     weight = np.where(np.isfinite(bins), np.maximum(bins - level, 0.0), 0.0)
     slow, fast = np.indices(bins.shape) + 0.5
-    return np.array([(weight * fast).sum(), (weight * slow).sum()]) / weight.sum()
+    centroid: Floats = np.array([(weight * fast).sum(), (weight * slow).sum()]) / weight.sum()
+    return centroid
