@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 
 import dxdask
 from dxdask.columns import Flag, Reflections, has_flag, n_rows
@@ -17,6 +18,7 @@ from dxdask.errors import DxdaskError
 from dxdask.indexing import IndexParameters, index
 from dxdask.models import ExperimentList
 from dxdask.refinement import RefinementParameters
+from dxdask.results import StepResult
 from dxdask.storage.importers.dials.files import read_experiments
 from dxdask.storage.importers.dials.reflections import read_npz
 
@@ -25,6 +27,7 @@ DIALS_LISTS = {"phi_scan": 2006, "lpe4": 1174, "mxsw": 1353}
 DIALS_NUCLEASE = 2465  # of 2697 spots, P41
 DIALS_INSULIN_CPU_S = 267.0
 GOAL = 30.0
+SAME_PX = 1e-3
 KINDS = ("rmsd_x_px", "rmsd_y_px", "rmsd_z_images")
 
 
@@ -51,7 +54,9 @@ def print_real(shared: Path) -> None:
     n_theirs = int(np.count_nonzero(has_flag(indexed, Flag.INDEXED)))
     spots = load(electrons / "imported.expt", electrons / "strong.npz")
     fix = {"parameterisation": {"detector": {"fix": "distance"}}}
-    _line("lysozyme_ed", *spots, n_theirs, known, fix, _rmsds_of_log(electrons))
+    result = _line("lysozyme_ed", *spots, n_theirs, known, fix, _rmsds_of_log(electrons))
+    if result is not None:
+        _same_spots(result.reflections, indexed)
     _line("nuclease, P41", *_nuclease(shared), DIALS_NUCLEASE, {"space_group": "P41"}, {})
 
 
@@ -63,17 +68,31 @@ def _line(
     known: dict[str, Any],
     refinement: dict[str, Any],
     rmsds_dials: str = "",
-) -> None:
+) -> StepResult | None:
     parameters = IndexParameters(known_symmetry=known)
     try:
         result = index(spots, experiments, parameters, RefinementParameters(**refinement))
     except DxdaskError as error:
         print(f"{name:<22}{n_rows(spots):>8}   not indexed: {error}")
-        return
+        return None
     n = int(np.count_nonzero(has_flag(result.reflections, Flag.INDEXED)))
     rows = result.table("rmsds").rows
     rmsds = " ".join(f"{max(row[kind] for row in rows):.3f}" for kind in KINDS)
     print(f"{name:<22}{n_rows(spots):>8}{n:>9}{n_dials:>8}   {rmsds:<38}{rmsds_dials}", flush=True)
+    return result
+
+
+def _same_spots(ours: Reflections, theirs: Reflections) -> None:
+    """Print the RMSDs of both over the spots that DIALS refined against and we indexed."""
+    places = [np.column_stack([t[k] for k in "xyz"]) for t in (ours, theirs)]
+    off = [np.column_stack([t[f"{k}_cal"] - t[k] for k in "xyz"]) for t in (ours, theirs)]
+    distance, row = scipy.spatial.cKDTree(places[1]).query(places[0])
+    both = (distance < SAME_PX) & has_flag(ours, Flag.INDEXED)
+    both &= has_flag(theirs, Flag.USED_IN_REFINEMENT)[row]
+    found = [np.sqrt((o**2).mean(axis=0)) for o in (off[0][both], off[1][row[both]])]
+    text = [" ".join(f"{x:.3f}" for x in f) for f in found]
+    label = "  spots DIALS used"
+    print(f"{label:<22}{'':>8}{int(both.sum()):>9}{'':>8}   {text[0]:<38}{text[1]}", flush=True)
 
 
 def _rmsds_of_log(folder: Path) -> str:

@@ -11,6 +11,7 @@ from support.ensemble_example import QUICK, small
 import dxdask
 from dxdask.cli.main import run
 from dxdask.simulation import simulate
+from dxdask.simulation.parameters import BackgroundParameters
 from dxdask.storage.exporters.simulated import write_simulation
 
 pytestmark = pytest.mark.jit
@@ -74,3 +75,26 @@ def test_index_of_few_spots_is_one_line_and_status_1(wrong, capsys):
     assert run(["index", str(path), "branch=few"]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert any("lower the threshold of find_spots" in line for line in lines)
+
+
+@pytest.fixture(scope="module")
+def scattering(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of strong scattering around the beam, whose beam centre is off."""
+    air = BackgroundParameters(radial=30.0, radial_sigma=3.0, ring=0.0)
+    made = simulate(small(transmissions=(1.0,)).model_copy(update={"background": air}))
+    folder = tmp_path_factory.mktemp("scattering")
+    write_simulation(folder, made)
+    (path,) = [p for p in folder.rglob("*") if p.suffix in (".nxs", ".h5")][:1]
+    store = dxdask.import_(path, folder / "wrong.zarr", fast_slow_beam_centre=(*WRONG, 0))
+    dxdask.find_spots(store)
+    return folder / "wrong.zarr"
+
+
+@pytest.mark.parametrize("method", ["midpoint", "maximum"])
+def test_methods_on_frames(scattering, method):
+    given = {"bin_width": 8, "exclude_intensity_percent": 10.0}
+    store = dxdask.search_beam_position(scattering, method=method, projection=given)
+    (row,) = store.table("search_beam_position", "beam_centres").to_dict("records")
+    # on the plane of the module that the wrong centre is on
+    moved = [row[f"{name}_px"] - row[f"{name}_px_before"] for name in ("fast", "slow")]
+    assert moved == pytest.approx([t - w for t, w in zip(TRUE, WRONG, strict=True)], abs=2.0)

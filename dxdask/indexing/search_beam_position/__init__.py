@@ -1,10 +1,11 @@
-"""Search for the beam centre from spots.
+"""Search for the beam centre from spots, or from frames.
 
 search : the step. parameters : its parameters.
 best_shift : the shift that puts most spots on a lattice.
 differences : lattices that hardly depend on the beam centre. score, grid : shifts with most spots
     on their planes.
 inversion : the centre about which the spots of images are symmetric.
+projection : the centre of the diffuse scattering, on frames.
 shifts : models with another beam centre.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,11 @@ from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.reciprocal import map_centroids, without_crystals
 from dxdask.indexing.search_beam_position.best_shift import find_beam_shift
 from dxdask.indexing.search_beam_position.inversion import centre_of_inversion
-from dxdask.indexing.search_beam_position.parameters import SearchBeamPositionParameters
+from dxdask.indexing.search_beam_position.parameters import (
+    ON_FRAMES,
+    SearchBeamPositionParameters,
+)
+from dxdask.indexing.search_beam_position.projection import shift_on_image
 from dxdask.indexing.search_beam_position.shifts import (
     beam_centre,
     hit_panel,
@@ -33,6 +38,8 @@ def search_beam_position(
     experiments: ExperimentList,
     parameters: SearchBeamPositionParameters,
     indexing: IndexParameters | None = None,
+    *,
+    images: Mapping[str, Floats] | None = None,
 ) -> StepResult:
     """Return the experiments with the beam centre at which most spots are on a lattice.
 
@@ -44,6 +51,8 @@ def search_beam_position(
     reflections : spots: columns experiment, panel, flags, x, y, z and their variances.
     experiments : rotation data. parameters : see `SearchBeamPositionParameters`.
     indexing : limits of the cell and tolerances of indices; None for the defaults.
+    images : for the methods midpoint and maximum, the mean image of each run by its name, (slow,
+        fast) of the stored frame, counts, NaN where none is measured.
 
     Returns
     -------
@@ -54,13 +63,18 @@ def search_beam_position(
     Raises
     ------
     InputError
-        Stills, or fewer than 30 spots.
+        Stills; fewer than 30 spots, or a method on frames without images.
     ConvergenceError
-        No lattice is found at any centre.
+        No lattice is found at any centre, or the images have no centre.
     """
     for e in experiments:
         require_rotation(e)
-    if n_rows(reflections) < FEWEST_SPOTS:
+    on_frames = parameters.method in ON_FRAMES
+    if on_frames and images is None:
+        raise InputError(
+            f"method={parameters.method} needs the mean image of each run: give images"
+        )
+    if n_rows(reflections) < FEWEST_SPOTS and not on_frames:
         raise InputError(
             f"{n_rows(reflections)} spots are too few to search for the beam centre, which needs "
             f"{FEWEST_SPOTS}: lower the threshold of find_spots"
@@ -75,7 +89,11 @@ def search_beam_position(
         shift = np.zeros(2)
         for _ in range(parameters.n_macro_cycles):
             part, alone = _only_run(used, now, runs[0])
-            shift = shift + _shift(part, alone, parameters, given)
+            if on_frames and images is not None:
+                image, settings = images[runs[0]], parameters.projection
+                shift = shift + shift_on_image(image, alone[0], parameters.method, settings)
+            else:
+                shift = shift + _shift(part, alone, parameters, given)
             now = _moved(start, now, number, shift)
         rows += _rows(reflections, start, now, runs, shift, given)
     return StepResult(
