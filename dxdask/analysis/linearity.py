@@ -200,7 +200,8 @@ def _expected_strong(
     column = f"intensity_{parameters.intensity}"
     measured, variance = table[column][rows], table[f"{column}_variance"][rows]
     background = np.maximum(variance - np.maximum(measured, 0.0), 0.0)
-    return expected > parameters.i_over_sigma * np.sqrt(np.maximum(expected, 0.0) + background)
+    sigma = np.sqrt(np.maximum(expected, 0.0) + background)
+    return np.asarray(expected > parameters.i_over_sigma * sigma)
 
 
 def _places(table: Reflections, rows: Rows) -> tuple[NDArray[Any], ...]:
