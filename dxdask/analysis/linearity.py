@@ -137,6 +137,7 @@ def linearity(
     ]
     reference = _reference(runs, transmissions, parameters)
     strong, good = _selections(reflections, parameters)
+    fair = parameters.selection == "expected"
     run_of = experiments.run_indices[reflections["experiment"]]
     base = select(reflections, strong & (run_of == reference))
     if not len(base["hkl"]):
@@ -157,6 +158,10 @@ def linearity(
             reflections, (strong if parameters.selection == "both" else good) & (run_of == i)
         )
         at, others = match(mine, base, group, limits)
+        if fair and i != reference:
+            ratio = transmissions[i] / transmissions[reference]
+            keep = _expected_strong(mine, at, ratio * base[column][others], parameters)
+            at, others = at[keep], others[keep]
         own, full = mine[column][at], base[column][others]
         pairs.append((own, full, *_places(mine, at)))
         rows.append({"run": run, "transmission": transmissions[i], **_ratios(own, full)})
@@ -180,6 +185,23 @@ def linearity(
         ),
         messages=(f"Reference run: {runs[reference]}, {len(base['hkl'])} reflections",),
     )
+
+
+def _expected_strong(
+    table: Reflections, rows: Rows, expected: Floats, parameters: LinearityParameters
+) -> NDArray[np.bool_]:
+    """Return True (m,) for rows whose expected intensity is strong enough.
+
+    A limit of the measured intensity keeps what fluctuates upwards. What is expected follows from
+    the reference and the transmissions; its variance has the counts expected beside the background.
+
+    expected : (m,) intensity of these rows.
+    """
+    column = f"intensity_{parameters.intensity}"
+    measured, variance = table[column][rows], table[f"{column}_variance"][rows]
+    background = np.maximum(variance - np.maximum(measured, 0.0), 0.0)
+    sigma = np.sqrt(np.maximum(expected, 0.0) + background)
+    return np.asarray(expected > parameters.i_over_sigma * sigma)
 
 
 def _places(table: Reflections, rows: Rows) -> tuple[NDArray[Any], ...]:

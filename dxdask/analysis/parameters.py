@@ -37,10 +37,11 @@ class LinearityParameters(Parameters):
         "sum", "summed intensities, or those of fitted profiles"
     )
     i_over_sigma: float = parameter(3.0, "smallest I/sigma of a reflection")
-    selection: Literal["both", "reference"] = parameter(
-        "both",
-        "apply the limit of I/sigma to both runs, or to the reference only, which does not bias "
-        "the ratio of a weak run",
+    selection: Literal["expected", "both", "reference"] = parameter(
+        "expected",
+        "apply the limit of I/sigma to the reference, and to what its intensity and the "
+        "transmissions lead to expect of the other run (expected), to what was measured in both "
+        "runs, which favours upward fluctuations of a weak one, or to the reference only",
     )
     max_separation_px: float = parameter(
         3.0, "largest separation of two predictions", unit="px", gt=0

@@ -11,16 +11,19 @@ from typing import Any
 
 import gemmi
 import numpy as np
+from numpy.typing import NDArray
 
-from dxdask.arrays import Floats, Mask
+from dxdask.arrays import Floats
 from dxdask.merging.limits import LEAST, limit_by_ratio
 from dxdask.merging.observed import Observed
 from dxdask.merging.parameters import ResolutionParameters
 from dxdask.merging.statistics import cc_half
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings, unpack
+from dxdask.scaling.components import rows_by_experiment
 from dxdask.tables import Table
 
+Rows = NDArray[np.int64]
 IMAGES = 10
 """Images of a batch."""
 HEADINGS = {
@@ -53,29 +56,29 @@ def run_tables(
     others, variance = mean_of_others(observed)
     d = spacings(unpack(observed.keys), cell)[observed.place]
 
-    def row_of(rows: Mask) -> dict[str, Any]:
+    def row_of(rows: Rows) -> dict[str, Any]:
         found = _row(observed, rows, others, variance)
         return found | _limits(observed, rows, others, d, resolution)
 
     runs, batches = [], []
-    for i, experiment in enumerate(experiments):
-        of_run = observed.experiment == i
-        if not of_run.any():
+    each = rows_by_experiment(observed.experiment, len(experiments))
+    for i, (experiment, of_run) in enumerate(zip(experiments, each, strict=True)):
+        if not len(of_run):
             continue
         name: dict[str, Any] = {"run": experiments.members[i].run, "experiment": i}
         runs.append(name | row_of(of_run))
         if not np.isfinite(observed.z[of_run]).all() or experiment.scan is None:
             continue
-        batch = np.floor(observed.z / IMAGES)
+        batch = np.floor(observed.z[of_run] / IMAGES)
         offset = experiment.scan.image_range[0]
         last = experiment.scan.image_range[1]
-        for k in np.unique(batch[of_run]).tolist():
+        for k in np.unique(batch).tolist():
             first_image = int(k) * IMAGES + offset
             images = {
                 "first_image": first_image,
                 "last_image": min(first_image + IMAGES - 1, last),
             }
-            batches.append(name | images | row_of(of_run & (batch == k)))
+            batches.append(name | images | row_of(of_run[batch == k]))
     return (
         Table(
             name="runs",
@@ -95,11 +98,10 @@ def run_tables(
 
 
 def _limits(
-    observed: Observed, rows: Mask, others: Floats, d: Floats, resolution: ResolutionParameters
+    observed: Observed, rows: Rows, others: Floats, d: Floats, resolution: ResolutionParameters
 ) -> dict[str, float | None]:
     """Return the limits of some observations, None where they are too few or have no signal."""
-    order = np.flatnonzero(rows)
-    order = order[np.argsort(-d[order], kind="stable")]
+    order = rows[np.argsort(-d[rows], kind="stable")]
     n_bins = min(resolution.bins, len(order) // LEAST)
     s2, ratios, s2_cc, ccs = [], [], [], []
     for part in np.array_split(order, max(n_bins, 1)):
@@ -136,7 +138,7 @@ def mean_of_others(observed: Observed) -> tuple[Floats, Floats]:
     return mean, 1 / left
 
 
-def _row(observed: Observed, rows: Mask, others: Floats, variance: Floats) -> dict[str, Any]:
+def _row(observed: Observed, rows: Rows, others: Floats, variance: Floats) -> dict[str, Any]:
     intensity, own = observed.intensity[rows], observed.variance[rows]
     mean, error = others[rows], variance[rows]
     several = np.isfinite(mean)
@@ -145,7 +147,7 @@ def _row(observed: Observed, rows: Mask, others: Floats, variance: Floats) -> di
     shrink = (error / (error + own))[several]
     total = float(np.abs(intensity[several]).sum())
     return {
-        "n_obs": int(rows.sum()),
+        "n_obs": len(rows),
         "n_unique": len(np.unique(observed.place[rows])),
         "i_over_sigma": float((intensity / np.sqrt(own)).mean()),
         "r_merge": float(np.abs(difference * (1 - shrink)).sum()) / total if total > 0 else None,

@@ -51,12 +51,17 @@ def with_details(
     )
     if parameters.cc_one_half_method == "half_dataset":
         shells, overall = _with_half_sets(shells, halves), _with_half_sets(overall, halves)
-    limits = limits_table(half_sets, merged, table["hkl"], cell, group, parameters.resolution)
-    runs = run_tables(found, result.experiments, cell, parameters.resolution)
     truncation = truncation_of(
         table["hkl"], merged.intensity, merged.sigma, cell=cell, group=group,
         min_reflections=parameters.french_wilson.min_reflections,
     )  # fmt: skip
+    tensor = None
+    if truncation is not None and truncation.prior is not None:
+        tensor = truncation.prior.b_tensor
+    limits = limits_table(
+        half_sets, merged, table["hkl"], cell, group, parameters.resolution, tensor
+    )
+    runs = run_tables(found, result.experiments, cell, parameters.resolution)
     if parameters.half_datasets:
         table |= _half_columns(half_sets)
     if parameters.truncate:

@@ -3,8 +3,9 @@
 CC1/2 in bins of equal numbers of reflections is fitted by (1 - tanh((s^2 - a) / b)) / 2 in s^2 =
 1/d^2 (the curve of dials.estimate_resolution; Evans & Murshudov 2013, D69, 1204); the limit is
 where it falls below `cc_half`. The logarithm of the mean I/sigma is interpolated between bins.
-Along a principal direction the reflections within 30 degrees of it, or of its symmetry equivalents,
-count.
+Along a direction the reflections within 30 degrees of it, or of its symmetry equivalents, count.
+Where symmetry does not fix the principal axes of anisotropy (triclinic and monoclinic crystals),
+those of the tensor of the prior have rows, too, strongest diffraction first.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dxdask.arrays import Floats, Mask
 from dxdask.merging.half_sets import HalfSets
 from dxdask.merging.parameters import ResolutionParameters
 from dxdask.merging.tables import MergedIntensities
+from dxdask.models.metric import rotations_of
 from dxdask.models.symmetry import Indices
 from dxdask.tables import Table
 
@@ -42,16 +44,21 @@ def limits_table(
     cell: gemmi.UnitCell,
     group: gemmi.SpaceGroup,
     parameters: ResolutionParameters,
+    b_tensor: Floats | None = None,
 ) -> Table:
     """Return the table `resolution_limits`: a row for all directions and for a*, b*, c*.
+
+    b_tensor : anisotropic part of B (3, 3), Cartesian, whose principal axes have rows as well.
 
     A limit is the highest resolution of the data where these do not fall below the threshold, None
     where there are too few reflections to judge or no signal at all.
     """
     every = np.ones(len(merged.d), dtype=np.bool_)
+    axes = dict(zip(("a*", "b*", "c*"), np.eye(3), strict=True))
+    if b_tensor is not None:
+        axes |= principal_axes(b_tensor, cell, group)
     selections = {"all": every} | {
-        name: within_cone(hkl, axis, cell, group)
-        for name, axis in zip(("a*", "b*", "c*"), np.eye(3, dtype=int).tolist(), strict=True)
+        name: within_cone(hkl, axis, cell, group) for name, axis in axes.items()
     }
     rows = []
     for name, chosen in selections.items():
@@ -71,16 +78,38 @@ def limits_table(
     return Table(name="resolution_limits", title=title, rows=rows, headings=HEADINGS)
 
 
-def within_cone(
-    hkl: Indices, axis: list[int], cell: gemmi.UnitCell, group: gemmi.SpaceGroup
-) -> Mask:
+def principal_axes(
+    b_tensor: Floats, cell: gemmi.UnitCell, group: gemmi.SpaceGroup
+) -> dict[str, Floats]:
+    """Return the principal axes of a tensor (3, 3), as indices (3,) that need not be whole.
+
+    Smallest B first; none where symmetry fixes them, or the tensor has none. Names have the parts
+    along the unit vectors of a*, b* and c*.
+    """
+    if group.crystal_system_str() not in ("triclinic", "monoclinic"):
+        return {}
+    frame = np.array(cell.frac.mat)
+    values, vectors = np.linalg.eigh(b_tensor)
+    if not np.ptp(values) > 0.0:
+        return {}
+    found = {}
+    for k, vector in enumerate(vectors.T):
+        index = vector @ np.linalg.inv(frame)
+        parts = index * np.linalg.norm(frame, axis=1)
+        parts *= np.sign(parts[int(np.argmax(np.abs(parts)))])
+        terms = [f"{x:+.2f} {name}" for x, name in zip(parts, "abc", strict=True) if abs(x) > 0.05]
+        found[f"{k + 1}: " + "* ".join(terms) + "*"] = index
+    return found
+
+
+def within_cone(hkl: Indices, axis: Floats, cell: gemmi.UnitCell, group: gemmi.SpaceGroup) -> Mask:
     """Return true (n,) for reflections within 30 degrees of an equivalent of an axis (an index)."""
     frame = np.array(cell.frac.mat)
     vectors = hkl @ frame
     lengths = np.linalg.norm(vectors, axis=1)
     inside = np.zeros(len(hkl), dtype=np.bool_)
-    for image in {tuple(op.apply_to_hkl(axis)) for op in group.operations().sym_ops}:
-        direction = np.array(image) @ frame
+    for image in np.unique(axis @ rotations_of(group.operations()), axis=0):
+        direction = image @ frame
         cosine = np.abs(vectors @ direction) / lengths / np.linalg.norm(direction)
         inside |= cosine >= CONE
     return inside

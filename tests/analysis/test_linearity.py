@@ -78,11 +78,25 @@ def test_ratios_are_the_transmissions() -> None:
 
 def test_choosing_by_both_runs_favours_a_weak_one() -> None:
     reflections, experiments = ensemble(n_background=4000.0)
-    both = linearity(reflections, experiments).table("ratios").rows[0]
+    every = LinearityParameters(selection="both")
+    both = linearity(reflections, experiments, every).table("ratios").rows[0]
     reference = LinearityParameters(selection="reference", i_over_sigma=20.0)
     fair = linearity(reflections, experiments, reference).table("ratios").rows[0]
     assert both["mean"] > 0.104
     assert fair["mean"] == pytest.approx(0.1, rel=0.02)
+
+
+@pytest.mark.parametrize("n_background", [10.0, 300.0, 4000.0])
+def test_choosing_by_expected_intensities_has_no_bias(n_background: float) -> None:
+    rows = []
+    for seed in range(4):
+        reflections, experiments = ensemble(n_background=n_background, seed=seed)
+        rows.append(linearity(reflections, experiments).table("ratios").rows[0])
+    for name, limit in (("sum_ratio", 0.003), ("median", 0.005)):
+        values = np.array([row[name] for row in rows])
+        error = values.std(ddof=1) / np.sqrt(len(values))
+        assert abs(values.mean() / 0.1 - 1.0) < max(limit, 3 * error / 0.1), name
+    assert min(row["n"] for row in rows) > 300
 
 
 def test_bad_and_distant_reflections_do_not_count() -> None:

@@ -10,7 +10,7 @@ from dxdask.columns import check, select
 from dxdask.merging import MergingParameters, merge
 from dxdask.merging.equivalents import mergeable
 from dxdask.merging.half_sets import critical_correlation
-from dxdask.merging.limits import limit_by_ratio, limit_by_tanh
+from dxdask.merging.limits import limit_by_ratio, limit_by_tanh, principal_axes
 from dxdask.merging.observed import observed
 from dxdask.models.symmetry import pack
 from dxdask.scaling import scale
@@ -143,3 +143,38 @@ def test_halves_are_those_of_iotbx(shared) -> None:
     assert halves[-1]["cc_half"] == pytest.approx(0.9991341964157227, abs=5e-4)
     assert halves[-1]["n_half"] == 9314
     assert halves[-2]["cc_half"] == pytest.approx(0.8335942626081781, abs=0.03)
+
+
+def test_limits_along_the_principal_axes_of_a_monoclinic_crystal() -> None:
+    data = made_up(
+        symbol="P 1 21 1", cell=(40.0, 50.0, 60.0, 90.0, 115.0, 90.0), d_min=2.2,
+        transmissions=(1.0, 1.0), strength=3000.0, wave=0.0, background=1.0,
+    )  # fmt: skip
+    cell = data.experiments.crystals[0].gemmi_cell
+    s = data.reflections["hkl"] @ np.array(cell.frac.mat)
+    weak = np.array([np.cos(0.6), 0.0, np.sin(0.6)])  # in the plane across the two-fold axis
+    factor = np.exp(-60.0 * (s @ weak) ** 2)
+    table = dict(data.reflections)
+    noise = 12.0 * np.random.default_rng(1).standard_normal(len(factor))
+    table["intensity_sum"] = table["intensity_sum"] * factor + noise
+    table["intensity_sum_variance"] = table["intensity_sum_variance"] * factor**2 + 144.0
+    table = {**table, **scale(table, data.experiments).reflections}
+    result = merge(table, data.experiments)
+    rows = result.table("resolution_limits").rows
+    assert [r["direction"] for r in rows[:4]] == ["all", "a*", "b*", "c*"]
+    principal = rows[4:]
+    assert len(principal) == 3
+    group = data.experiments.crystals[0].gemmi_space_group
+    name = next(iter(principal_axes(-np.outer(weak, weak), cell, group)))
+    # strongest diffraction first: the weak direction is the last one
+    assert principal[-1]["direction"].partition(": ")[2][:6] == name.partition(": ")[2][:6]
+    limits = [r["d_misigma"] for r in principal]
+    assert limits[-1] == max(limits)
+    assert limits[-1] > limits[0] + 0.1
+    along = max(r["d_misigma"] for r in rows[1:4])
+    assert limits[-1] >= along - 0.02
+
+
+def test_principal_axes_that_symmetry_fixes_have_no_rows(scaled: MadeUp) -> None:
+    rows = merge(scaled.reflections, scaled.experiments).table("resolution_limits").rows
+    assert [r["direction"] for r in rows] == ["all", "a*", "b*", "c*"]

@@ -36,5 +36,5 @@ STEP = Step(
     parameters=parameters,
     build=one_task(_merge, "scale"),
     needs=("scale",),
-    version="5",
+    version="6",
 )
