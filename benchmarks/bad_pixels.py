@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
@@ -22,13 +21,11 @@ from pathlib import Path
 
 import numpy as np
 from measure import Cost, run
+from shared_data import SHARED
 
 import dxdask
 from dxdask.storage.store.store import Store
 
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 INSULIN = SHARED / "data" / "insulin"
 DXDASK = (sys.executable, "-m", "dxdask")
 

@@ -12,7 +12,6 @@ and peak memory of both, medians, and their ratio.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -20,9 +19,9 @@ from pathlib import Path
 from statistics import median
 
 from measure import Cost, run
+from shared_data import SHARED
 
 HERE = Path(__file__).resolve().parent
-SHARED = Path(os.environ.get("DXDASK_SHARED", HERE.parent.parent / "shared"))
 STILLS = (
     "known_symmetry.space_group=P43212",
     "known_symmetry.unit_cell=79,79,38,90,90,90",

@@ -26,6 +26,7 @@ from pathlib import Path
 from indexing_real import print_insulin, print_real
 from measure import run
 from random_crystals import Case, is_right, make_case, primitive_a
+from shared_data import SHARED
 
 from dxdask.errors import DxdaskError
 from dxdask.indexing import IndexParameters, index
@@ -34,9 +35,6 @@ from dxdask.refinement import RefinementParameters
 from dxdask.storage.exporters.dials import write_experiments, write_reflections
 from dxdask.storage.importers.dials.files import read_experiments
 
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 DIALS_METHODS = ("fft3d", "fft1d", "real_space_grid_search", "low_res_spot_match")
 WARM_UP = 7
 

@@ -9,7 +9,6 @@ for the figures that were measured with it on an idle machine, which the shared 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
 import sys
@@ -19,10 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from measure import Cost, run
+from shared_data import SHARED
 
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 STEPS = ("import", "find_spots", "index", "refine", "integrate", "scale", "merge")
 SPACE_GROUP = "space_group=I213"
 

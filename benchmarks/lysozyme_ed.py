@@ -12,7 +12,6 @@ installed it scales dxdask's integrated table too. --free: refine the distance a
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
 import subprocess
@@ -22,15 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shared_data import SHARED
 
 import dxdask
 from dxdask.columns import Flag
 from dxdask.merging import merge
 from dxdask.merging.parameters import MergingParameters
 
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 FRAMES = SHARED / "data" / "real" / "lysozyme_ed" / "#####.img.bz2"
 D_MIN = 2.48
 CELL = (77.8, 77.8, 40.5, 90.0, 90.0, 90.0)

@@ -11,7 +11,6 @@ commands. Prints CPU and peak memory of each, and CPU a run.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from dataclasses import replace
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from measure import run
+from shared_data import SHARED
 
 import dxdask
 from dxdask.columns import Reflections, select
@@ -28,9 +28,6 @@ from dxdask.storage.store.commit import commit_step
 from dxdask.storage.store.partitions import Partition, write_partition
 from dxdask.storage.store.store import Store
 
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 N_ROWS = 2000
 COMMANDS = (
     ("index", "joint_indexing=false", "space_group=I213"),

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from typing import Any
 import gemmi
 import numpy as np
 from numpy.typing import NDArray
+from shared_data import SHARED
 
 import dxdask
 from dxdask.refinement import RefinementParameters
@@ -31,9 +31,6 @@ from dxdask.refinement.modules.refine import refine_with_modules
 from dxdask.results import StepResult
 from dxdask.storage.store.store import Store
 
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 DIALS = (
     "DIALS, two panels by hand, run 5: +0.28, +1.48 px; 78.0066(16) A; 100.11 mm; 0.107, 0.110 px"
 )

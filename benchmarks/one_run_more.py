@@ -9,7 +9,6 @@ runs that the graph computes and the number of its tasks.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dask.utils import key_split
+from shared_data import SHARED
 
 import dxdask
 from dxdask.parameters.assignments import with_assignments
@@ -25,10 +25,6 @@ from dxdask.pipeline.ensemble import process_plan
 from dxdask.pipeline.process_parameters import process_parameters
 from dxdask.storage.importers import read_runs
 from dxdask.storage.store.store import Store
-
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 
 
 def tasks(store: Store, files: list[str], given: dict[str, Any]) -> Counter[str]:

@@ -9,7 +9,6 @@ refinement, dxdask's after a static one).
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -18,15 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shared_data import SHARED
 
 import dxdask
 from dxdask.columns import Flag
 from dxdask.storage.importers.dials.reflections import read_npz
 from dxdask.storage.store.store import Store
 
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 REAL, REFERENCE = SHARED / "data" / "real", SHARED / "reference"
 CELL = (77.8, 77.8, 40.5, 90.0, 90.0, 90.0)
 

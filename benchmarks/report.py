@@ -11,7 +11,6 @@ the size of the page.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ import numpy as np
 from many_runs import _make_run
 from measure import run
 from numpy.typing import NDArray
+from shared_data import SHARED
 
 import dxdask
 from dxdask.columns import concatenate, select
@@ -31,9 +31,6 @@ from dxdask.results import StepResult
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 N_ROWS = 2000
 N_INSULIN = 5
 

@@ -11,7 +11,6 @@ more than 1e-9 of their size.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -22,13 +21,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from shared_data import SHARED
 
 import dxdask
 from dxdask.storage.store.store import Store
 
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 ADDRESS = "tcp://127.0.0.1:8796"
 LOCAL = ["cluster=local", "cluster.processes=2", "cluster.cores=2"]
 

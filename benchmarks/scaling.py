@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -19,10 +18,8 @@ import tempfile
 from pathlib import Path
 
 from measure import Cost, run
+from shared_data import SHARED
 
-SHARED = Path(
-    os.environ.get("DXDASK_SHARED", Path(__file__).resolve().parent.parent.parent / "shared")
-)
 DIALS_RECORDED = Cost(23.0, 23.0, 0.424)
 
 

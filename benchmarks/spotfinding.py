@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import bz2
 import json
-import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -25,11 +24,11 @@ from typing import Any
 
 import spotfinding_dials as dials
 from measure import Cost, run
+from shared_data import SHARED
 
 from dxdask.pipeline.import_parameters import ImportCommandParameters
 
 HERE = Path(__file__).resolve().parent
-SHARED = Path(os.environ.get("DXDASK_SHARED", HERE.parent.parent / "shared"))
 ALGORITHMS = ("dispersion", "dispersion_extended", "radial_profile", "helen")
 WHOLE = "dispersion_extended"  # the default of both programs
 GOALS = {"dispersion": 4.0, "dispersion_extended": 5.0}  # times less CPU than DIALS's kernel

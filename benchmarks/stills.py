@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import Any
 
 import spotfinding_dials as dials
 from measure import Cost, run
+from shared_data import SHARED
 from stills_events import SPOTS, SYMMETRY, Pool, truth
 
 HERE = Path(__file__).resolve().parent
-SHARED = Path(os.environ.get("DXDASK_SHARED", HERE.parent.parent / "shared"))
 GIVEN = (*SPOTS, *SYMMETRY)
 FEW, FRACTION = 0.02, 0.1
 """Fractions of hits among the events; the costs of a blank and a hit come from the difference."""

@@ -1,0 +1,104 @@
+"""Merged intensities beside the true ones of a simulated crystal: bias, errors, slope.
+
+    python benchmarks/intensities_vs_truth.py [--runs 1 2 3 4 5] [--store S.zarr] [--d-max 10]
+
+Processes runs of the insulin ensemble of the shared data by `dxdask process` without any parameter,
+or takes a store made from them. One overall scale is fitted to strong reflections; a reindexing
+that the lattice allows is tried. For each tenth of the true intensity and of 1/d^3: the median of I
+over its true value, mean, robust standard deviation and rms of z = (I - I true) / sigma, and how
+many are beyond 5. Reflections beyond --d-max, A, are left out: there the painted spots themselves
+differ from the true intensities.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+
+import gemmi
+import numpy as np
+from shared_data import SHARED
+
+import dxdask
+from dxdask.arrays import Floats
+from dxdask.models.symmetry import asu_indices, pack
+from dxdask.storage.store.store import Store
+
+INSULIN = SHARED / "data" / "insulin"
+STRONG = 20.0  # I / sigma of reflections that the scale is fitted to
+
+
+def truth(group: gemmi.SpaceGroup) -> dict[int, float]:
+    """Return the true intensities by packed indices of the asymmetric unit of a group."""
+    with (INSULIN / "truth_intensities.csv").open() as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    hkl = np.array([[int(row[c]) for c in "hkl"] for row in rows], dtype=np.int32)
+    keys = pack(asu_indices(hkl, group)[0])
+    return dict(zip(keys.tolist(), (float(row["I_true"]) for row in rows), strict=True))
+
+
+def matched(store: Store, d_max: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return intensity, sigma, true intensity and d (n,) of merged reflections, on one scale."""
+    table = store.columns("merge", ["hkl", "intensity", "sigma"])
+    crystal = store.experiments("merge")[0].crystal
+    assert crystal is not None
+    cell, group = gemmi.UnitCell(*crystal.unit_cell), crystal.gemmi_space_group
+    known, hkl = truth(group), table["hkl"]
+    d = cell.calculate_d_array(hkl)
+    usable = (table["sigma"] > 0) & (d <= d_max)
+    best, true = -1.0, np.zeros(len(d))
+    for op in (gemmi.Op("x,y,z"), *gemmi.find_twin_laws(cell, group, 2.0, all_ops=False)):
+        new = hkl @ np.array(op.rot) // gemmi.Op.DEN
+        keys = pack(asu_indices(new.astype(np.int32), group)[0]).tolist()
+        values = np.array([known.get(key, np.nan) for key in keys])
+        ok = usable & (values > 0)
+        correlation = float(np.corrcoef(table["intensity"][ok], values[ok])[0, 1])
+        if correlation > best:
+            best, true = correlation, np.where(ok, values, np.nan)
+    kept = np.isfinite(true)
+    i, sigma, true, d = table["intensity"][kept], table["sigma"][kept], true[kept], d[kept]
+    strong = i > STRONG * sigma
+    scale = float(np.exp(np.median(np.log(i[strong] / true[strong]))))
+    return i / scale, sigma / scale, true, d
+
+
+def print_tenths(title: str, key: Floats, i: Floats, sigma: Floats, true: Floats) -> None:
+    """Print a line for each tenth of a quantity."""
+    print(f"{title:>24}{'n':>7}{'median':>9}{'mean z':>8}{'sd z':>7}{'rms z':>7}{'> 5':>5}")
+    edges = np.quantile(key, np.linspace(0.0, 1.0, 11))
+    z = (i - true) / sigma
+    for k, (low, high) in enumerate(pairwise(edges)):
+        rows = (key >= low) & ((key < high) | (k == 9))
+        own = z[rows]
+        spread = 1.4826 * np.median(np.abs(own - np.median(own)))
+        print(f"{low:12.4g}{high:12.4g}{rows.sum():7d}{np.median(i[rows] / true[rows]):9.4f}"
+              f"{own.mean():8.2f}{spread:7.2f}{np.sqrt(np.mean(own**2)):7.2f}"
+              f"{(np.abs(own) > 5).sum():5d}")  # fmt: skip
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--d-max", type=float, default=10.0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        files = [f for k in given.runs for f in sorted(INSULIN.glob(f"run{k}_*/*.nxs"))]
+        store = (
+            dxdask.process(files, Path(folder) / "insulin.zarr")
+            if given.store is None
+            else dxdask.open(given.store)
+        )
+        i, sigma, true, d = matched(store, given.d_max)
+    print(f"{len(i)} reflections: correlation {np.corrcoef(i, true)[0, 1]:.6f}, slope "
+          f"{(i * true).sum() / (true * true).sum():.4f}")  # fmt: skip
+    print_tenths("true intensity", true, i, sigma, true)
+    print_tenths("1 / d^3 (1/A^3)", d**-3.0, i, sigma, true)
+
+
+if __name__ == "__main__":
+    main()
