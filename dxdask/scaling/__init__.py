@@ -5,7 +5,7 @@ parameters : its parameters.
 observations, intensities : observations grouped by symmetry, with summed and fitted intensities.
 model : components of the scales of all experiments together.
 components, array_model, harmonics : scale, relative B factor, grids, absorption.
-dose, dose_table : decay with dose. image_scales : factors of images.
+dose, image_scales : decay with dose, factors of images; dose_table, image_scales_table : of these.
 design, blocks, fit : derivatives, preconditioner, Gauss-Newton with conjugate gradients.
 start, gauge : scales at the start, and what equivalents do not determine of them.
 reference : reference intensities in the fit.
@@ -14,7 +14,7 @@ expected : intensities expected from the other equivalents.
 free_set : agreement of observations that are left out of the fit.
 delta_cc_half, filtering : runs and images whose omission improves CC1/2, and their exclusion.
 outliers : outliers among equivalents.
-error_model, minimum : errors corrected by the scatter of equivalents.
+error_model : errors corrected by the scatter of equivalents.
 """
 
 from dxdask.scaling.parameters import ScalingParameters

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy
 from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.scaling.minimum import minimum_between
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import BasicErrorModelParameters
 
@@ -168,8 +168,10 @@ def _best(
 
     b = parameters.b
     if b is None:
-        root, least = minimum_between(objective, 0.0, LARGEST_B**0.5, 1e-4)
-        b = root**2 if least < objective(0.0) else 0.0
+        found = scipy.optimize.minimize_scalar(
+            objective, bounds=(0.0, LARGEST_B**0.5), method="bounded", options={"xatol": 1e-4}
+        )
+        b = float(found.x) ** 2 if float(found.fun) < objective(0.0) else 0.0
     a2 = (
         parameters.a**2
         if parameters.a is not None
