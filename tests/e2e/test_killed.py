@@ -16,7 +16,7 @@ from dxdask.storage.store.store import Store
 SCRIPT = """
 import os, signal
 import dxdask
-from dxdask.storage.store import commit, runs, swap
+from dxdask.storage.store import commit, run_writer, swap
 
 def dies(module, name, nth, match=lambda *args: True):
     function, calls = getattr(module, name), []
@@ -33,9 +33,9 @@ dxdask.process({raw}, {path!r}, show=dxdask.quiet, **{parameters})
 """
 MOMENTS = {
     # between the file of a chunk and its flag; tuples of name: (code, steps complete)
-    "import": ("dies(runs, '_write_file', 41)", ()),
+    "import": ("dies(run_writer, '_write_file', 41)", ()),
     # a chunk is written aside and not yet in its place
-    "chunk": ("dies(runs.os, 'replace', 41, lambda a, b: '/frames/c/' in str(b))", ()),
+    "chunk": ("dies(run_writer.os, 'replace', 41, lambda a, b: '/frames/c/' in str(b))", ()),
     "spots": ("dies(commit, 'fill', 1)", ()),
     "spots_swap": ("dies(swap, '_swap', 1)", ()),
     "index": ("dies(swap, '_swap', 1, lambda root, branch, step, staged: step == 'index')",

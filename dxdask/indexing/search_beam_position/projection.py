@@ -8,7 +8,7 @@ https://autoed.readthedocs.io).
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+import scipy
 
 from dxdask.arrays import Floats
 from dxdask.errors import ConvergenceError
@@ -159,7 +159,7 @@ def _profile(bins: Floats, along: int, width: int) -> Floats:
     good = counts > 0
     profile = np.interp(places, places[good], line[good] / counts[good])
     size = min(width, int(MOST_SMOOTHED * len(profile))) | 1
-    return np.asarray(uniform_filter1d(profile, size, mode="nearest"))
+    return np.asarray(scipy.ndimage.uniform_filter1d(profile, size, mode="nearest"))
 
 
 def maximum(bins: Floats) -> Floats:
