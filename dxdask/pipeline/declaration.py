@@ -91,6 +91,14 @@ class StepInputs:
         run = run or self.run
         return (run.incoming if self.importing else run.frames).array()
 
+    def sample(self, images: Sequence[int]) -> da.Array:
+        """Return these frames of the run, from 0 in ascending order; an import does not write them.
+
+        They are read from where `frames` are.
+        """
+        run = self.run
+        return (run.incoming if self.importing else run.frames).of_sample(images).array()
+
 
 @dataclass(frozen=True, kw_only=True)
 class CombineInputs:

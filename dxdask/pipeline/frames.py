@@ -73,6 +73,13 @@ class RunFrames:
         """Return the frames of some images, `first` to `stop` (not included), counted from 0."""
         return replace(self, reader=ReaderOfImages(self.reader, first, stop))
 
+    def of_sample(self, images: Sequence[int]) -> RunFrames:
+        """Return the frames of these images, from 0 in ascending order; none is written."""
+        reader = self.reader
+        if isinstance(reader, ImportingReader):
+            reader = replace(reader, writes=False)
+        return replace(self, reader=ReaderOfSample(reader, tuple(images)))
+
     def read(self, first: int, last: int) -> FrameBlock:
         """Return the images `first` to `last` (not included), zeros where one cannot be read."""
         frames = read_tolerant(self.reader, first, last)
@@ -117,11 +124,45 @@ class ReaderOfImages:
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderOfSample:
+    """Some images of another reader, numbered anew."""
+
+    reader: FrameReader
+    images: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Images, slow, fast."""
+        return (len(self.images), *self.reader.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the counts."""
+        return self.reader.dtype
+
+    @property
+    def step(self) -> int:
+        """One: the images lie apart."""
+        return 1
+
+    def require_files(self) -> None:
+        """Check that files outside of the store, which hold the frames, are as they were."""
+        self.reader.require_files()
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        return "dxdask-sample", self.reader, self.images
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Return images `first` to `last` (not included) of the sample, (n, slow, fast)."""
+        return np.concatenate([self.reader.read(i, i + 1) for i in self.images[first:last]])
+
+
+@dataclass(frozen=True, slots=True)
 class ImportingReader:
     """Frames of a run read from its raw files and, on the way, written to the store.
 
     A frame that cannot be read is stored as `invalid_pixel_value`, so that the others can be used,
-    and is still an error here.
+    and is still an error here. writes : whether frames are written.
     """
 
     run: str
@@ -131,6 +172,7 @@ class ImportingReader:
     files: RawReader
     writer: RunWriter
     flags: tuple[Flag, ...] = ()
+    writes: bool = True
 
     @property
     def step(self) -> int:
@@ -141,13 +183,16 @@ class ImportingReader:
         """Do nothing: files were opened just now, to see what is in them."""
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
-        return ("dxdask-import", self.writer.path, self.run)
+        return ("dxdask-import", self.writer.path, self.run, "writes" if self.writes else "reads")
 
     def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return images `first` to `last` (not included), (n, slow, fast), written to the store.
+        """Return images `first` to `last` (not included), (n, slow, fast), written to the store
+        where it `writes`.
 
         Invalid counts (`flags`) are written as recorded, and returned as a store returns them.
         """
+        if not self.writes:
+            return mark_invalid(self.files.read(first, last), self.flags)
         pending = self.writer.pending_within(first, last)
         try:
             block = self.files.read(first, last)

@@ -25,6 +25,7 @@ keys : numbers of the pixels of all panels.
 pixel_evidence : evidence for bad pixels.
 sharp_pixels, unlit_pixels : strong pixels without a spot around them; pixels without counts.
 bad_pixels : bad pixels by that evidence.
+sampled_bad_pixels : those of stills, by a sample of the images.
 without_pixels : spots without bad pixels.
 reports : messages, tables and the plot of counts.
 result : the `StepResult` of a run, and of an ensemble.

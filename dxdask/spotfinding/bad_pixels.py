@@ -179,18 +179,17 @@ def mask_of(bad: BadPixels, detector: Detector, frame_shape: tuple[int, int]) ->
     return mask
 
 
-def line_of(bad: BadPixels, *, masked: bool) -> str:
-    """Return the message about bad pixels, with their numbers by reason."""
+def line_of(bad: BadPixels, *, n_images: int | None = None) -> str:
+    """Return the message about bad pixels, with their numbers by reason.
+
+    n_images : number of images by which they were found, where these are a sample of the run.
+    """
     n = np.bincount(bad.reason, minlength=len(REASONS)).tolist()
     counts = ", ".join(f"{k} {name}" for k, name in zip(n, REASONS, strict=True) if k)
-    if masked:
-        return (
-            f"Masked {len(bad.key)} bad pixels ({counts}); spotfinder.mask_bad_pixels=false keeps "
-            "them"
-        )
+    by = "" if n_images is None else f" by {n_images} images"
     return (
-        f"Found {len(bad.key)} bad pixels ({counts}), which are not masked: run find_bad_pixels "
-        "and apply_mask"
+        f"Masked {len(bad.key)} bad pixels ({counts}){by}; spotfinder.mask_bad_pixels=false keeps "
+        "them"
     )
 
 

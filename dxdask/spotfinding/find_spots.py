@@ -18,6 +18,13 @@ from dxdask.spotfinding.inputs import check_inputs
 from dxdask.spotfinding.parameters import SpotfinderParameters
 from dxdask.spotfinding.parts import spots_of_block
 from dxdask.spotfinding.result import boxes_to_cut, result_of_part
+from dxdask.spotfinding.sampled_bad_pixels import (
+    bad_pixels_of_sample,
+    evidence_of_images,
+    is_sampled,
+    sampled_images,
+    with_bad_pixels,
+)
 from dxdask.spotfinding.shoeboxes import assemble, cut_boxes
 
 
@@ -62,6 +69,14 @@ def find_spots(
     check_inputs(frames.shape, experiment, parameters, dtype=frames.dtype, mask=mask, maps=maps)
     z0, detector = first_z(experiment), experiment.detector
     masks = panel_masks(detector, experiment.beam, mask, parameters.filter)
+    shape = (frames.shape[1], frames.shape[2])
+    sampled = None
+    if is_sampled(experiment, parameters):
+        images = sampled_images(experiment, parameters, len(frames))
+        seen = evidence_of_images(frames[images], 0, experiment, masks, parameters, maps=maps)
+        sampled = bad_pixels_of_sample(seen, experiment, shape)
+        masks = sampled.of_panels(masks, experiment)
+        parameters = parameters.model_copy(update={"mask_bad_pixels": False})
     part = spots_of_block(
         (FramePiece(z0, frames),),
         experiment,
@@ -77,11 +92,12 @@ def find_spots(
         boxes = boxes_to_cut(part, experiment, parameters)
         cut = cut_boxes(frames, boxes, detector, masks, parameters, first_z=z0, maps=maps)
         around = assemble(cut, boxes)
-    return result_of_part(
+    result = result_of_part(
         part,
         experiment,
         parameters,
         experiment_index=experiment_index,
-        frame_shape=(frames.shape[1], frames.shape[2]),
+        frame_shape=shape,
         around=around,
     )
+    return result if sampled is None else with_bad_pixels(result, sampled, experiment)

@@ -114,8 +114,15 @@ class SpotfinderParameters(Parameters):
     )
     mask_bad_pixels: bool = parameter(
         True,
-        "Find hot, noisy and dead pixels on the way; those of sweeps are excluded from spots and "
-        "from integration, those of stills are reported.",
+        "Find hot, noisy and dead pixels, and exclude them from spots and from integration: those "
+        "of sweeps on the way, those of stills before, by some of their images.",
+    )
+    bad_pixel_images: int = parameter(
+        200,
+        "Largest number of images of a run of stills, spread evenly over it, by which its bad "
+        "pixels are found; they are read once more.",
+        expert=1,
+        ge=4,
     )
     force_2d: bool = parameter(False, "Find spots on each image separately, as on stills.")
     scan_range: tuple[ImageRange, ...] = parameter(

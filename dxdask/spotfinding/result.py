@@ -81,12 +81,10 @@ def result_of_part(
         arrays["hot_mask"] = hot = hot_mask(whole.images.hot, experiment.detector, shape)
     notes = []
     if bad is not None:
-        masked = _is_sweep(experiment)
-        if masked:
-            arrays["bad_pixel_mask"] = bad_pixels.mask_of(bad, experiment.detector, shape)
+        arrays["bad_pixel_mask"] = bad_pixels.mask_of(bad, experiment.detector, shape)
         tables.append(bad_pixels.table_of(bad, experiment.run, experiment.detector))
         if len(bad.key):
-            notes.append(bad_pixels.line_of(bad, masked=masked))
+            notes.append(bad_pixels.line_of(bad))
     messages = [
         *lines_before(whole, parameters, keep.size),
         *notes,
@@ -169,9 +167,9 @@ def _good_spots(
     experiment: Experiment,
     parameters: SpotfinderParameters,
 ) -> tuple[Pixels, Integers]:
-    """Return the spots in order, of sweeps without bad pixels."""
+    """Return the spots in order, without bad pixels."""
     pixels, offsets = whole.closed, whole.offsets
-    if bad is not None and len(bad.key) and _is_sweep(experiment):
+    if bad is not None and len(bad.key):
         pixels, offsets = without_pixels(
             pixels, offsets, bad.key, experiment, parameters, limits=whole.size_limits
         )

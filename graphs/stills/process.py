@@ -48,10 +48,23 @@ FROM_FRAMES, INDEX, INTEGRATE = "process-stills", "index-stills", "integrate-sti
 
 
 class RunOfFrames(NamedTuple):
-    """A run to process: its lazy frames (image, slow, fast), and what its events share."""
+    """A run to process: its lazy frames (image, slow, fast), and what its events share.
+
+    good : lazy mask (slow, fast), False where a pixel is bad, or None; None: no pixel is.
+    """
 
     frames: da.Array
     run: StillsRun
+    good: Delayed | None = None
+
+    @property
+    def shared(self) -> Delayed:
+        """What the events share, without the bad pixels."""
+        run = literal(self.run)
+        if self.good is None:
+            return run
+        masked: Delayed = delayed(StillsRun.without, pure=True)(run, self.good)
+        return masked
 
 
 def process_stills(
@@ -76,7 +89,7 @@ def process_stills(
     frames share (of a store's: 2); where the cell is not known 3 a block, and the folds twice. A
     task holds one block and its result: some 60 kB a hit, 100 bytes a blank.
     """
-    shared = [literal(r.run) for r in runs]
+    shared = [r.shared for r in runs]
     used = [_used_blocks(r) for r in runs]
     parts = [
         map_frames(
@@ -119,7 +132,7 @@ def resume_stills(
     """
     if not runs[0].run.parameters.dispatch.index:
         return list(stored), None
-    shared = [literal(r.run) for r in runs]
+    shared = [r.shared for r in runs]
     parts = [
         records_of_ranges(
             _of_range, r.frames, [whole, run], label="stored-stills", used=_used_blocks(r)
@@ -148,14 +161,14 @@ def _indexed(
     """Return the parts with their hits indexed, and integrated if `dispatch.integrate`."""
     if not integrate:
         return [
-            map_records(_index_part, p, [literal(r.run), known], label=INDEX)
+            map_records(_index_part, p, [r.shared, known], label=INDEX)
             for r, p in zip(runs, parts, strict=True)
         ]
     return [
         map_frames(
             _finish_block,
             r.frames,
-            [literal(r.run), known],
+            [r.shared, known],
             label=INTEGRATE,
             used=_used_blocks(r),
             parts=p,

@@ -25,14 +25,25 @@ from dxdask.models import ExperimentList
 from dxdask.models.crystal import Crystal
 from dxdask.results import StepResult
 from dxdask.spotfinding.result import result_of_part
+from dxdask.spotfinding.sampled_bad_pixels import SampledBadPixels, with_bad_pixels
 from dxdask.still_columns import STILL_COLUMNS, Stills
 from dxdask.tables import Table
 
 Problems = tuple[Mapping[str, Any], ...]
 
 
-def spots_result(part: StillsPart, run: StillsRun) -> StepResult:
-    """Return the result of find_spots of one run: of its spots, or of the peaks taken for them."""
+def spots_result(
+    part: StillsPart, run: StillsRun, bad: SampledBadPixels | None = None
+) -> StepResult:
+    """Return the result of find_spots of one run: of its spots, or of the peaks taken for them.
+
+    bad : the bad pixels of the run, where they were looked for.
+    """
+    result = _spots_result(part, run)
+    return result if bad is None else with_bad_pixels(result, bad, run.as_imported)
+
+
+def _spots_result(part: StillsPart, run: StillsRun) -> StepResult:
     if part.found is not None:
         return result_of_part(
             part.found, run.as_imported, run.spotfinder, experiment_index=run.index,

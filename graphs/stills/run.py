@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,13 +61,34 @@ class StillsRun:
 
     @property
     def spotfinder(self) -> SpotfinderParameters:
-        """Parameters of the spot finder, for which each event stands alone."""
-        return self.parameters.spotfinder.model_copy(update={"force_2d": True})
+        """Parameters of the spot finder, for which each event stands alone.
+
+        Bad pixels are found before the events, by a sample of them.
+        """
+        return self.parameters.spotfinder.model_copy(
+            update={"force_2d": True, "mask_bad_pixels": False}
+        )
 
     @property
     def ranges(self) -> tuple[ZRange, ...]:
         """Of the images to look at."""
         return z_ranges(self.as_imported, self.spotfinder, len(self.wavelengths))
+
+    def without(self, bad: NDArray[np.bool_] | None) -> StillsRun:
+        """Return the run without bad pixels: (slow, fast), False where one is bad; None: as it is.
+
+        Spots are not found on them, and reflections not integrated.
+        """
+        if bad is None:
+            return self
+        panels = self.as_imported.detector.panels
+        return replace(
+            self,
+            mask=self.mask & bad,
+            spot_masks=tuple(
+                m & bad[p.slices] for m, p in zip(self.spot_masks, panels, strict=True)
+            ),
+        )
 
 
 def stills_run(

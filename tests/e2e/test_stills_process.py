@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -95,17 +97,62 @@ def n_far(spots: np.ndarray, others: np.ndarray) -> int:
 
 
 def test_merged_intensities_follow_the_true_ones(corrected: Store, folder: Path) -> None:
+    correlation, n = with_truth(corrected, folder)
+    assert correlation > 0.9
+    assert n / 5066 > 0.67
+
+
+def test_a_hot_pixel_and_dead_ones_do_not_spoil_them(
+    corrected: Store, folder: Path, tmp_path: Path
+) -> None:
+    detector = corrected.experiments("integrate")[0].detector
+    good = corrected.read_step("find_spots").arrays["bad_pixel_mask"].reshape(detector.frame_shape)
+    assert good.all()  # there are none, and reflections are not taken for them
+    hot = most_covered(corrected)
+    dead = [(hot[0] + 12, hot[1] + 30), (hot[0] + 13, hot[1] + 30), (400, 100)]
+    path = tmp_path / "bad.h5"
+    shutil.copy(folder / "corrected.h5", path)
+    path.chmod(0o644)
+    with h5py.File(path, "r+") as file:
+        frames = file["entry/data/data"]
+        values = frames[:]
+        values[:, hot[0], hot[1]] += np.random.default_rng(1).poisson(6000, len(values))
+        for place in dead:
+            values[:, place[0], place[1]] = 0
+        frames[:] = values
+    store = stills(path, tmp_path / "bad.zarr", **SPOTS)
+    found = store.read_step("find_spots").arrays["bad_pixel_mask"].reshape(detector.frame_shape)
+    assert sorted(map(tuple, np.argwhere(~found).tolist())) == sorted([hot, *dead])
+    off = {**SPOTS, "spotfinder.mask_bad_pixels": False}
+    spoilt = stills(path, tmp_path / "spoilt.zarr", **off)
+    clean, masked, kept = (with_truth(s, folder)[0] for s in (corrected, store, spoilt))
+    assert clean - masked < 0.1 * (clean - kept)
+
+
+def most_covered(store: Store) -> tuple[int, int]:
+    """Return the pixel (slow, fast) of the frame with most strong reflections on it."""
+    rows, panels = store.columns("integrate"), store.experiments("integrate")[0].detector.panels
+    origin = np.array([p.offset for p in panels])[rows["panel"]]
+    places = np.column_stack([rows["x_cal"], rows["y_cal"]]) + origin
+    bright = rows["intensity_sum"] > np.median(rows["intensity_sum"])
+    tree = cKDTree(places[bright])
+    n = [len(near) for near in tree.query_ball_point(places[bright], 1.5)]
+    fast, slow = np.floor(places[bright][int(np.argmax(n))]).astype(int).tolist()
+    return slow, fast
+
+
+def with_truth(store: Store, folder: Path) -> tuple[float, int]:
+    """Return the correlation of merged intensities with the true ones, and of how many."""
     with (folder / "true_intensities.csv").open() as file:
         rows = csv.DictReader(line for line in file if not line.startswith("#"))
         truth = {(int(r["h"]), int(r["k"]), int(r["l"])): float(r["I"]) for r in rows}
-    merged = corrected.columns("merge")
-    known = [_true(truth, tuple(hkl)) for hkl in merged["hkl"].tolist()]
+    merged = store.columns("merge")
+    known = np.array([_true(truth, tuple(hkl)) for hkl in merged["hkl"].tolist()])
     there = np.isfinite(known)
     assert there.mean() > 0.99
     inside = there & (merged["d"] > 2.4)
-    correlation = np.corrcoef(np.array(known)[inside], merged["intensity"][inside])[0, 1]
-    assert correlation > 0.9
-    assert inside.sum() / 5066 > 0.67
+    correlation = np.corrcoef(known[inside], merged["intensity"][inside])[0, 1]
+    return float(correlation), int(inside.sum())
 
 
 def _true(truth: dict[tuple[int, int, int], float], hkl: tuple[int, int, int]) -> float:

@@ -132,15 +132,27 @@ def test_they_stay_where_that_is_switched_off() -> None:
     assert not [m for m in result.messages if "bad pixels" in m]
 
 
-def test_those_of_stills_are_reported_only() -> None:
+@pytest.mark.parametrize("most", [200, 20])
+def test_those_of_stills_are_masked_by_a_sample_of_the_images(most: int) -> None:
     frames = frames_with_bad(30, noisy=0.0)
-    result = find_spots(frames, experiment_for(frames, width=0.0))
+    models = experiment_for(frames, width=0.0)
+    result = find_spots(frames, models, None, SpotfinderParameters(bad_pixel_images=most))
+    mask = result.arrays["bad_pixel_mask"]
+    assert sorted(map(tuple, np.argwhere(~mask).tolist())) == sorted([*HOT, *DEAD])
+    line = f"Masked 9 bad pixels (6 hot, 3 dead) by {min(most, 30)} images; "
+    assert line in "\n".join(result.messages)
     off = SpotfinderParameters(mask_bad_pixels=False)
-    plain = find_spots(frames, experiment_for(frames, width=0.0), None, off)
-    assert "bad_pixel_mask" not in result.arrays
-    assert "Found 9 bad pixels (6 hot, 3 dead), which are not masked" in "\n".join(result.messages)
-    for name, values in plain.reflections.items():
+    by_mask = find_spots(frames, models, mask, off)
+    for name, values in by_mask.reflections.items():
         np.testing.assert_array_equal(result.reflections[name], values)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_too_few_stills_show_none(n: int) -> None:
+    frames = frames_with_bad(n, background=400.0)
+    result = find_spots(frames, experiment_for(frames, width=0.0))
+    assert "bad_pixel_mask" not in result.arrays
+    assert f"{n} images are too few to find bad pixels" in "\n".join(result.messages)
 
 
 def test_pixels_that_a_mask_or_the_trusted_range_excludes_are_not_reported() -> None:

@@ -46,15 +46,21 @@ def build(inputs: StepInputs) -> Delayed:
     from dxdask.graphs.spots import find_spots
     from dxdask.pipeline.lookup import maps_of
     from dxdask.spotfinding.parameters import LookupParameters
+    from dxdask.spotfinding.sampled_bad_pixels import is_sampled, sampled_images
 
     run, lookup = inputs.run, inputs.extras.values.get("mask")
+    given = inputs.parameters.spotfinder
+    sample = None
+    if is_sampled(run.experiment, given):
+        sample = inputs.sample(sampled_images(run.experiment, given, run.shape[0]))
     return find_spots(
         inputs.frames(),
         run.experiment,
         run.mask if lookup is None else run.mask & lookup,
-        inputs.parameters.spotfinder.model_copy(update={"lookup": LookupParameters()}),
+        given.model_copy(update={"lookup": LookupParameters()}),
         maps=maps_of(inputs.extras),
         stored=run.frames.array(),
+        sample=sample,
     )
 
 
@@ -82,7 +88,7 @@ STEP = Step(
     reads_frames=True,
     extras=extras,
     combine=combine,
-    version="2",
+    version="3",
     mask=("hot_mask", "write_hot_mask=true"),
     example="min_spot_size=4",
 )

@@ -51,6 +51,7 @@ STEP = Step(
     parameters=parameters,
     in_pass=events,
     needs=("index",),
+    uses=("find_spots",),
     scope="run",
     kinds=("stills",),
     reads_frames=True,

@@ -11,8 +11,10 @@ from typing import Any
 
 from dask.delayed import Delayed, delayed
 
+from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.graphs.literal import literal
+from dxdask.graphs.sampled_bad_pixels import sampled_bad_pixels
 from dxdask.graphs.stills import process as graph
 from dxdask.graphs.stills import results
 from dxdask.graphs.stills.parts import StillsPart
@@ -31,7 +33,8 @@ from dxdask.pipeline.stills.counter import STILLS_COUNTER
 from dxdask.pipeline.stills.peaks import require_peaks
 from dxdask.pipeline.stored_result import StoredResult
 from dxdask.results import StepResult
-from dxdask.spotfinding.parameters import LookupParameters
+from dxdask.spotfinding.parameters import LookupParameters, SpotfinderParameters
+from dxdask.spotfinding.sampled_bad_pixels import SampledBadPixels, is_sampled, sampled_images
 from dxdask.storage.store.provenance import fingerprint
 
 STEPS = ("find_spots", "hits", "index", "integrate")
@@ -57,19 +60,57 @@ def build_events(inputs: PassInputs) -> dict[str, dict[str, Delayed]]:
         require_peaks(inputs.store, inputs.parameters.hits)
     known = known_cell(inputs.parameters.indexing) if steps & {"index", "integrate"} else None
     runs = {run.name: _stills_run(inputs, run) for run in inputs.runs}
+    bad: dict[str, Delayed] = {}
     parts: dict[str, Delayed] = {}
     cells = None
     begins = {name: absent[0] for name, absent in inputs.missing.items()}
     if known is None and "index" in steps and "find_spots" in begins.values():
         # the cell is that of all runs, whose lattices are found in one pass
         begins = dict.fromkeys(begins, "find_spots")
+    for run in inputs.runs:
+        if begins[run.name] == "find_spots" and is_sampled(run.experiment, _spotfinder(inputs)):
+            bad[run.name] = _bad_pixels(inputs, run, runs[run.name])
     for first in STEPS:
         names = [name for name, begin in begins.items() if begin == first]
         if names:
-            found, proposed = _events(inputs, first, names, runs, known)
+            found, proposed = _events(inputs, first, names, runs, known, bad)
             parts |= dict(zip(names, found, strict=True))
             cells = cells if proposed is None else proposed
-    return _results(inputs, parts, runs, known, cells)
+    return _results(inputs, parts, runs, known, cells, bad)
+
+
+def _spotfinder(inputs: PassInputs) -> SpotfinderParameters:
+    given: SpotfinderParameters = inputs.parameters.spotfinder
+    return given
+
+
+def _bad_pixels(inputs: PassInputs, run: RunInput, shared: StillsRun) -> Delayed:
+    """Return the bad pixels of a run, by a sample of its events; an import does not write these."""
+    settings = shared.parameters.spotfinder
+    images = sampled_images(shared.as_imported, settings, run.shape[0])
+    frames = (run.incoming if inputs.importing else run.frames).of_sample(images)
+    return sampled_bad_pixels(
+        frames.array(), literal(shared.as_imported), literal(shared.spot_masks), literal(settings),
+        maps=literal(shared.maps) if shared.maps.are_given else None,
+    )  # fmt: skip
+
+
+def _good(inputs: PassInputs, run: str, bad: Mapping[str, Delayed]) -> Delayed | None:
+    """Return the lazy mask without the bad pixels of a run: found now, else with its spots."""
+    mask: Delayed | None = None
+    if run in bad:
+        mask = delayed(_mask_of_sample, pure=True)(bad[run])
+    elif inputs.missing[run][0] != "find_spots" and "find_spots" in inputs.results:
+        mask = delayed(_stored_mask, pure=True)(inputs.results["find_spots"], run)
+    return mask
+
+
+def _mask_of_sample(bad: SampledBadPixels) -> Mask:
+    return bad.mask
+
+
+def _stored_mask(spots: StoredResult, run: str) -> Mask | None:
+    return spots.pixel_map("bad_pixel_mask", run=run)
 
 
 def _events(
@@ -78,14 +119,22 @@ def _events(
     names: Sequence[str],
     runs: Mapping[str, StillsRun],
     known: KnownCell | None,
+    bad: Mapping[str, Delayed],
 ) -> tuple[list[Delayed], Delayed | None]:
     """Return the events of runs of which `first` is the first step to be computed."""
     integrate = "integrate" in inputs.requested
     given = {run.name: run for run in inputs.runs}
-    frames = [RunOfFrames(given[n].frames.array(), runs[n]) for n in names] if integrate else []
+    good = {n: _good(inputs, n, bad) for n in names}
+
+    def stored_frames() -> list[RunOfFrames]:
+        return [RunOfFrames(given[n].frames.array(), runs[n], good[n]) for n in names]
+
+    frames = stored_frames() if integrate else []
     if first == "find_spots":
         read = [given[n].incoming if inputs.importing else given[n].frames for n in names]
-        incoming = [RunOfFrames(f.array(), runs[n]) for f, n in zip(read, names, strict=True)]
+        incoming = [
+            RunOfFrames(f.array(), runs[n], good[n]) for f, n in zip(read, names, strict=True)
+        ]
         again = [r.frames for r in frames] or None
         return graph.process_stills(incoming, known, integrate=integrate, again=again)
     if first == "integrate":
@@ -101,8 +150,7 @@ def _events(
     ]
     if "index" not in inputs.requested:
         return stored, None
-    reading = frames or [RunOfFrames(given[n].frames.array(), runs[n]) for n in names]
-    return graph.resume_stills(reading, stored, known, integrate=integrate)
+    return graph.resume_stills(frames or stored_frames(), stored, known, integrate=integrate)
 
 
 def _results(
@@ -111,12 +159,15 @@ def _results(
     runs: Mapping[str, StillsRun],
     known: KnownCell | None,
     cells: Delayed | None,
+    bad: Mapping[str, Delayed],
 ) -> dict[str, dict[str, Delayed]]:
     built: dict[str, dict[str, Delayed]] = {name: {} for name in inputs.requested}
     for name, absent in inputs.missing.items():
         part, run = parts[name], literal(runs[name])
         if "find_spots" in absent:
-            built["find_spots"][name] = delayed(results.spots_result, pure=True)(part, run)
+            built["find_spots"][name] = delayed(results.spots_result, pure=True)(
+                part, run, bad.get(name)
+            )
         if "hits" in absent:
             built["hits"][name] = delayed(results.hits_result, pure=True)([part], [run])
         if "index" in absent:
