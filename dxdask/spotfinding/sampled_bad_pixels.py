@@ -20,6 +20,7 @@ from dxdask.models.pixel_maps import PixelMaps
 from dxdask.results import StepResult
 from dxdask.spotfinding.bad_pixels import (
     FEWEST_IMAGES,
+    HOT,
     BadPixels,
     find_in,
     line_of,
@@ -138,16 +139,21 @@ def with_bad_pixels(
     """Return the result of find_spots of one run with its array and table of bad pixels.
 
     It has the array bad_pixel_mask (slow, fast), the table bad_pixels and a message, as that of a
-    sweep.
+    sweep. In an array hot_mask those that are hot are false, too: they are masked before it can be
+    seen whether they are strong on all images.
     """
     bad, n = found.bad, found.n_images
     if bad is None:
         line = f"{n} images are too few to find bad pixels ({FEWEST_IMAGES} needed): none masked"
         return replace(result, messages=(*result.messages, line))
     lines = (line_of(bad, n_images=n),) if len(bad.key) else ()
+    arrays = {**result.arrays, "bad_pixel_mask": found.mask}
+    if "hot_mask" in arrays:
+        hot = BadPixels(*(column[bad.reason == HOT] for column in bad))
+        arrays["hot_mask"] &= mask_of(hot, experiment.detector, found.mask.shape)
     return replace(
         result,
-        arrays={**result.arrays, "bad_pixel_mask": found.mask},
+        arrays=arrays,
         tables=(*result.tables, table_of(bad, experiment.run, experiment.detector)),
         messages=(*result.messages, *lines),
     )
