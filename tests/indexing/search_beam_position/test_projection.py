@@ -16,6 +16,7 @@ from dxdask.indexing.search_beam_position import (
 )
 from dxdask.indexing.search_beam_position.parameters import ON_FRAMES
 
+pytestmark = pytest.mark.jit
 SHAPE = (1000, 1000)
 
 
