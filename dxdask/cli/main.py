@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from dxdask.cli import (
+from dxdask.cli import (  # noqa: F401  each registers itself when imported
     cluster,
     commands,
     compare,
@@ -35,24 +35,6 @@ INTERRUPTED = 130
 STOPPED = "stopped; what was complete is in the store, run again to resume"
 TRACEBACK = "DXDASK_TRACEBACK"
 """Environment variable: if it is set, an error ends in its traceback."""
-# each registers itself when imported
-COMMANDS = (
-    cluster,
-    commands,
-    compare,
-    demo,
-    dump,
-    experiments,
-    export,
-    follow,
-    metrology,
-    report,
-    show,
-    simulate,
-    stills,
-    view,
-    why,
-)
 
 
 def main(arguments: list[str] | None = None) -> None:
