@@ -16,7 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 
 RECORD = Path("__pycache__") / "sources_of_kernels"
-"""List of sources, in the first of the folders: a line has the time in ns and the path."""
+"""List of sources, in the first of the folders: a line has the time in ns and the name of a file,
+PACKAGE/PATH, which is the same wherever the disk is mounted."""
 _KERNELS = (".nbi", ".nbc")
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)|import[ \t]+([\w.]+))",
@@ -42,12 +43,13 @@ def remove_stale_kernels(packages: Mapping[str, Path]) -> int:
         The list cannot be written.
     """
     record = next(iter(packages.values())) / RECORD
-    before, now = _recorded(record), dict(_sources(packages.values()))
-    changed = {path for path in {*before, *now} if before.get(path) != now.get(path)}
-    if not changed:
+    before, now = _recorded(record), dict(_sources(packages))
+    names = {name for name in {*before, *now} if before.get(name) != now.get(name)}
+    if not names:
         return 0
+    changed = set(_paths(names, packages))
     kernels = [k for folder in packages.values() for k in _kernels(folder)]
-    stale = _importing(changed, now, packages) if kernels else set()
+    stale = _importing(changed, _paths(now, packages), packages) if kernels else set()
     removed = [k for k in kernels if _source(k) in stale | changed]
     for kernel in removed:
         kernel.unlink(missing_ok=True)
@@ -55,17 +57,25 @@ def remove_stale_kernels(packages: Mapping[str, Path]) -> int:
     return len(removed)
 
 
-def _sources(folders: Iterable[Path]) -> Iterator[tuple[str, int]]:
-    """Yield path and time (ns) of each Python file."""
-    for folder in folders:
-        todo = [str(folder)]
+def _sources(packages: Mapping[str, Path]) -> Iterator[tuple[str, int]]:
+    """Yield name, as in the list, and time (ns) of each Python file."""
+    for package, folder in packages.items():
+        todo, start = [str(folder)], len(str(folder))
         while todo:
             with os.scandir(todo.pop()) as entries:
                 for entry in entries:
                     if entry.name.endswith(".py"):
-                        yield entry.path, entry.stat().st_mtime_ns
+                        yield f"{package}{entry.path[start:]}", entry.stat().st_mtime_ns
                     elif entry.is_dir() and entry.name != "__pycache__":
                         todo.append(entry.path)
+
+
+def _paths(names: Iterable[str], packages: Mapping[str, Path]) -> Iterator[str]:
+    """Yield the paths of files by their names in the list."""
+    for name in names:
+        package, _, path = name.partition(os.sep)
+        if package in packages:
+            yield str(packages[package] / path)
 
 
 def _kernels(folder: Path) -> Iterator[Path]:
@@ -111,13 +121,13 @@ def _files(name: str, packages: Mapping[str, Path]) -> list[str]:
 def _recorded(record: Path) -> dict[str, int]:
     with suppress(OSError, ValueError):
         lines = record.read_text(encoding="utf-8").splitlines()
-        return {path: int(time) for time, path in (line.split(" ", 1) for line in lines)}
+        return {name: int(time) for time, name in (line.split(" ", 1) for line in lines)}
     return {}
 
 
 def _write(record: Path, sources: Mapping[str, int]) -> None:
     record.parent.mkdir(exist_ok=True)
-    text = "".join(f"{time} {path}\n" for path, time in sources.items())
+    text = "".join(f"{time} {name}\n" for name, time in sources.items())
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=record.parent, delete=False
     ) as file:

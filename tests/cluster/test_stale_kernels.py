@@ -72,3 +72,10 @@ def test_kernels_of_a_package_without_a_list_are_compiled_again(package: Path) -
 def test_a_damaged_list_counts_as_none(package: Path) -> None:
     (package / RECORD).write_text("nonsense")
     assert remove_stale_kernels({"kernels": package}) == 6
+
+
+@pytest.mark.jit
+def test_a_package_seen_at_another_place_keeps_its_kernels(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "mounted").symlink_to(tmp_path)
+    assert remove_stale_kernels({"kernels": tmp_path / "mounted" / "kernels"}) == 0
+    assert len(list((package / "__pycache__").glob("*.nb?"))) == 6
