@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.integration.context import IntegrationContext
-from dxdask.integration.dead_time import frame_without_dead_time
+from dxdask.integration.frame_photons import FramePhotons
 from dxdask.integration.photons import PARTS, parts_of_photon
 from dxdask.models import Detector, Experiment
-from dxdask.response import frame_in_photons
 
 _AROUND = 1  # px around a foreground that are left out
 # pixels are left out further from the profile than so many standard deviations and parts of it
@@ -53,26 +52,20 @@ def sum_background(
     unreadable: Container[int] = (),
 ) -> BackgroundSums:
     """Return the sums of the background of a block of frames; arguments as of `sum_block`."""
-    if frames.dtype == np.float16:
-        frames = frames.astype(np.float32)
-    shapes, start, dead = context.shapes, context.shapes.first + first, context.dead_time
-    dtype = frames.dtype if dead is None else np.dtype(np.float64)
-    pixels = context.photons.scaled(dtype)
-    recorded_range = trusted = context.photons.limits(pixels)
+    shapes, start = context.shapes, context.shapes.first + first
+    conversion = FramePhotons.of(context, frames.dtype)
     counts, n = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.int32)
     free, panel = np.empty(mask.shape, np.bool_), detector.panel_map(mask.shape)
     for i, recorded in enumerate(frames):
         if i in unreadable:
             continue
         z = start + i
-        frame = frame_in_photons(recorded, context.photons.response)
-        if dead is not None:
-            frame, trusted = frame_without_dead_time(frame, recorded_range, dead, z - shapes.first)
+        frame, trusted = conversion.frame(recorded, z)
         free[...] = mask
         here = np.flatnonzero((shapes.box[:, 4] <= z) & (shapes.box[:, 5] > z))
         _take_out(here, shapes.inner, free)
-        _add_free(frame, free, panel, trusted, pixels, counts, n)
-    return BackgroundSums(counts, n, 1 if pixels is None else PARTS)
+        _add_free(frame, free, panel, trusted, conversion.pixels, counts, n)
+    return BackgroundSums(counts, n, 1 if conversion.pixels is None else PARTS)
 
 
 def add_background_sums(parts: Sequence[BackgroundSums]) -> BackgroundSums:

@@ -31,7 +31,7 @@ from dxdask.integration.block_background import (
 )
 from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.context import IntegrationContext
-from dxdask.integration.dead_time import add_excess, frame_without_dead_time
+from dxdask.integration.dead_time import add_excess
 from dxdask.integration.footprint_pixels import add_footprints
 from dxdask.integration.footprints import empty_footprints, no_footprints
 from dxdask.integration.foreground import (
@@ -41,6 +41,7 @@ from dxdask.integration.foreground import (
     fill_frame_terms,
     label_foreground,
 )
+from dxdask.integration.frame_photons import FramePhotons
 from dxdask.integration.gaussian import fill_weights
 from dxdask.integration.pairs import add_pairs
 from dxdask.integration.parameters import BackgroundParameters
@@ -54,7 +55,6 @@ from dxdask.integration.sums import (
     select_rows,
     sorted_by_row,
 )
-from dxdask.response import frame_in_photons
 
 # Background pixels accumulated before they are made histograms (4 bytes each).
 _BUDGET = 8_000_000
@@ -89,8 +89,6 @@ def sum_block(
             f"run {context.run}: frames are {frames.dtype} {frames.shape}; integration needs "
             f"real numbers (frame, slow, fast) of the shape of the mask {mask.shape}"
         )
-    if frames.dtype == np.float16:
-        frames = frames.astype(np.float32)
     maps = _Maps(mask)
     bad = np.zeros_like(mask) if unreadable else mask
     usable = [bad if i in unreadable else mask for i in range(len(frames))]
@@ -171,12 +169,8 @@ def _sum_few(
     )
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     offsets, active = _lists(rows, own, shapes, start, len(frames))
-    dead = context.dead_time
-    # restored photons are not whole
-    dtype = frames.dtype if dead is None else np.dtype(np.float64)
-    pixels = context.photons.scaled(dtype)
-    recorded_range = trusted = context.photons.limits(pixels)
-    response = context.photons.response
+    conversion, dead = FramePhotons.of(context, frames.dtype), context.dead_time
+    pixels = conversion.pixels
     profile, weights, distances = _profile_pixels(rows, shapes)
     pairs = pairs_of(rows, shapes)
     terms = np.empty((len(rows), 3))
@@ -187,10 +181,8 @@ def _sum_few(
         else no_footprints(len(rows))
     )
     for i, recorded in enumerate(frames):
-        frame = frame_in_photons(recorded, response)
         here, z = active[offsets[i] : offsets[i + 1]], start + i
-        if dead is not None:
-            frame, trusted = frame_without_dead_time(frame, recorded_range, dead, z - shapes.first)
+        frame, trusted = conversion.frame(recorded, z)
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
         owner, state = maps.of(masks[i])
         fill_frame_terms(here, rows, shapes, phi, terms)

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.context import IntegrationContext
-from dxdask.integration.dead_time import frame_without_dead_time
 from dxdask.integration.foreground import phi_term, xy_term
+from dxdask.integration.frame_photons import FramePhotons
 from dxdask.integration.gaussian import Learnt, grid_map, with_learnt
 from dxdask.integration.parameters import LearntParameters
 from dxdask.integration.photons import photons_of_pixel
@@ -61,22 +61,15 @@ def sum_profiles(
     unreadable: Container[int] = (),
 ) -> ProfileSums:
     """Return the sums of the strong reflections on a block of frames; arguments as `sum_block`."""
-    if frames.dtype == np.float16:
-        frames = frames.astype(np.float32)
     shapes, start = context.shapes, context.shapes.first + first
     given = context.fit.learnt
     sums = np.zeros((2, n_stretches(shapes, given), _REGIONS**2, 3, given.n, given.n), np.int64)
     rows = np.flatnonzero((shapes.box[:, 4] < start + len(frames)) & (shapes.box[:, 5] > start))
     stretch, region = places(shapes, given, mask.shape)
-    dead = context.dead_time
-    dtype = frames.dtype if dead is None else np.dtype(np.float64)
-    pixels = context.photons.scaled(dtype)
-    recorded_range = trusted = context.photons.limits(pixels)
+    conversion = FramePhotons.of(context, frames.dtype)
     n_used = 0
-    for i, frame in enumerate(frames):
+    for i, recorded in enumerate(frames):
         z = start + i
-        if dead is not None:
-            frame, trusted = frame_without_dead_time(frame, recorded_range, dead, z - shapes.first)
         here = rows[(shapes.box[rows, 4] <= z) & (shapes.box[rows, 5] > z)]
         if i not in unreadable:
             # neighbours of this frame: those of the block depend on its frames
@@ -84,11 +77,12 @@ def sum_profiles(
             alone = np.ones(len(here), dtype=bool)
             alone[pairs.first] = alone[pairs.second] = False
             phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
+            frame, trusted = conversion.frame(recorded, z)
             n_used += _add_frame(
                 frame,
                 mask,
                 trusted,
-                pixels,
+                conversion.pixels,
                 phi,
                 here[alone],
                 shapes,

@@ -21,6 +21,7 @@ from dxdask.integration.learnt_profile import (
     sum_profiles,
     with_best_profile,
 )
+from dxdask.response import DetectorResponse
 
 pytestmark = pytest.mark.jit
 CELL = (50.0, 55.0, 60.0, 85.0, 95.0, 100.0)
@@ -105,6 +106,16 @@ def test_sums_are_the_same_in_any_blocks_and_order():
             both = add_profile_sums(order)
             np.testing.assert_array_equal(both.sums, whole.sums)
             assert both.n_used == whole.n_used
+
+
+def test_counts_of_a_response_are_learnt_from_as_photons():
+    p, response = painted("two peaks"), DetectorResponse(threshold=30, factor=1.3, offset=4.0)
+    given = parameters("learnt")
+    context = integration_context(p.predicted, p.experiment, given, response=response)
+    recorded = response.counts(p.frames).astype(p.frames.dtype)
+    assert (recorded != p.frames).any()
+    found = sum_profiles(recorded, 0, context, p.mask)
+    np.testing.assert_array_equal(found.sums, sums("two peaks").sums)
 
 
 def test_a_learnt_profile_holds_the_counts():
