@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
+from dxdask.integration.ragged import entries_of, offsets_of
 
 if TYPE_CHECKING:
     from dxdask.integration.boxes import Ellipsoids
@@ -88,7 +89,7 @@ def _fill_shape(box: Any, model: Any, offsets: Any, shape: Any) -> None:
 
 
 def _empty(geometry: Floats, lengths: NDArray[np.int64]) -> Footprints:
-    offsets = _offsets(lengths)
+    offsets = offsets_of(lengths)
     m = int(offsets[-1])
     return Footprints(
         geometry=geometry,
@@ -103,9 +104,7 @@ def _empty(geometry: Floats, lengths: NDArray[np.int64]) -> Footprints:
 
 def select_footprints(f: Footprints, order: NDArray[np.int64]) -> Footprints:
     """Return those at places `order` (k,)."""
-    lengths = np.diff(f.offsets)[order]
-    offsets = _offsets(lengths)
-    at = np.repeat(f.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    offsets, at = entries_of(f.offsets, order)
     return Footprints(
         geometry=f.geometry[order],
         offsets=offsets,
@@ -122,7 +121,7 @@ def concatenate_footprints(parts: Sequence[Footprints]) -> Footprints:
     lengths = np.concatenate([np.diff(p.offsets) for p in parts])
     return Footprints(
         geometry=np.concatenate([p.geometry for p in parts]),
-        offsets=_offsets(lengths),
+        offsets=offsets_of(lengths),
         counts=np.concatenate([p.counts for p in parts]),
         background=np.concatenate([p.background for p in parts]),
         foreground=np.concatenate([p.foreground for p in parts]),
@@ -140,7 +139,7 @@ def add_equal_footprints(
     """
     lengths = np.diff(f.offsets)
     out = _empty(f.geometry[first], lengths[first])
-    at = np.repeat(out.offsets[:-1][place] - f.offsets[:-1], lengths) + np.arange(f.offsets[-1])
+    _, at = entries_of(out.offsets, place)
     np.add.at(out.counts, at, f.counts)
     np.add.at(out.background, at, f.background)
     np.add.at(out.foreground, at, f.foreground)
@@ -155,14 +154,10 @@ def without_pixels(f: Footprints, rows: NDArray[np.bool_]) -> Footprints:
     kept = np.repeat(~rows, lengths)
     return Footprints(
         f.geometry,
-        _offsets(np.where(rows, 0, lengths)),
+        offsets_of(np.where(rows, 0, lengths)),
         f.counts[kept],
         f.background[kept],
         f.foreground[kept],
         f.profile[kept],
         f.shape[kept],
     )
-
-
-def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.geometry.required import require_rotation
 from dxdask.integration.parameters import ProfileParameters
+from dxdask.integration.ragged import entries_of
 from dxdask.integration.stretches import FEWEST, smooth_by_image, stretches
 from dxdask.integration.widths import minus_log_likelihood
 from dxdask.models import Experiment
@@ -102,9 +103,7 @@ def rotation_spread(
 
 def _part(spots: _Spots, rows: NDArray[np.int64]) -> _Spots:
     """Return the spots of some rows (k,)."""
-    lengths = np.diff(spots.offsets)[rows]
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    at = np.repeat(spots.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    offsets, at = entries_of(spots.offsets, rows)
     return _Spots(
         zeta=spots.zeta[rows],
         d=spots.d[rows],

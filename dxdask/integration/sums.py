@@ -16,6 +16,7 @@ from dxdask.integration.footprints import (
     select_footprints,
 )
 from dxdask.integration.pairs import PairSums, no_pairs
+from dxdask.integration.ragged import entries_of, offsets_of
 
 # Columns of the sums, int64 each. Moments are about the corner of the reflection's box. P is the
 # weight of a pixel in the profile: FITTED* are sums over the usable pixels of P, P^2, P^3 and P
@@ -104,7 +105,7 @@ def select_rows(s: PixelSums, rows: NDArray[np.bool_]) -> PixelSums:
         background=s.background[rows],
         fitted_background=s.fitted_background[rows],
         n_background=s.n_background[rows],
-        offsets=_offsets(lengths[rows]),
+        offsets=offsets_of(lengths[rows]),
         values=s.values[kept],
         counts=s.counts[kept],
         footprints=select_footprints(s.footprints, np.flatnonzero(rows)),
@@ -123,7 +124,7 @@ def concatenate_sums(parts: Sequence[PixelSums]) -> PixelSums:
         background=np.concatenate([p.background for p in parts]),
         fitted_background=np.concatenate([p.fitted_background for p in parts]),
         n_background=np.concatenate([p.n_background for p in parts]),
-        offsets=_offsets(lengths),
+        offsets=offsets_of(lengths),
         values=np.concatenate([p.values for p in parts]),
         counts=np.concatenate([p.counts for p in parts]),
         footprints=concatenate_footprints([p.footprints for p in parts]),
@@ -154,7 +155,7 @@ def add_equal_rows(s: PixelSums) -> PixelSums:
         background=np.full(len(rows), np.nan),
         fitted_background=np.full(len(rows), np.nan),
         n_background=n_background,
-        offsets=_offsets(lengths),
+        offsets=offsets_of(lengths),
         values=values[starts],
         counts=counts,
         footprints=add_equal_footprints(s.footprints, one, place),
@@ -165,10 +166,7 @@ def add_equal_rows(s: PixelSums) -> PixelSums:
 def sorted_by_row(s: PixelSums) -> PixelSums:
     """Return the record in ascending order of its rows."""
     order = np.argsort(s.rows, kind="stable")
-    lengths = np.diff(s.offsets)[order]
-    offsets = _offsets(lengths)
-    # place of each histogram entry: that of its row's first, and how far it is from there
-    entry = np.repeat(s.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    offsets, entry = entries_of(s.offsets, order)
     return PixelSums(
         rows=s.rows[order],
         sums=s.sums[order],
@@ -190,7 +188,3 @@ def in_photons(s: PixelSums) -> PixelSums:
     sums = s.sums.astype(np.float64)
     sums[:, IN_PHOTONS] /= s.unit
     return replace(s, sums=sums, unit=1)
-
-
-def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(lengths)])
