@@ -50,8 +50,8 @@ def exploration(
     found = explore(store, runs=runs or None, modules=modules or None, images=images)
     names, lines = names_of_modules(store), list[str]()
     arrays: Table = {}
-    for make in (_pixels, _intensities, _ratios):
-        _add(arrays, lines, found, make)
+    for name, make in CURVES.items():
+        _add(arrays, lines, found, name, make)
     n_pairs = _add_pairs(arrays, lines, found)
     tables = []
     made: tuple[tuple[str, Callable[[], pd.DataFrame]], ...] = (
@@ -84,7 +84,11 @@ def numbers_of(texts: Sequence[str], name: str) -> list[int]:
 
 
 def _add(
-    arrays: Table, lines: list[str], found: Exploration, make: Callable[[Exploration], Curves]
+    arrays: Table,
+    lines: list[str],
+    found: Exploration,
+    name: str,
+    make: Callable[[Exploration], Curves],
 ) -> None:
     """Add the curves that a function makes, or the reason that there are none."""
     try:
@@ -95,7 +99,6 @@ def _add(
     for k, run in enumerate(found.runs):
         if run in curves:
             x, y = curves[run]
-            name = make.__name__.removeprefix("_")
             arrays |= {f"{name}.{k}.x": _sent(x), f"{name}.{k}.y": _sent(y)}
 
 
@@ -124,6 +127,10 @@ def _ratios(found: Exploration) -> Curves:
         str(run): (own["reference"], own["relative"])
         for run, own in table.groupby("run", sort=False)
     }
+
+
+CURVES = {"pixels": _pixels, "intensities": _intensities, "ratios": _ratios}
+"""What makes the curves of each plot."""
 
 
 def _add_pairs(arrays: Table, lines: list[str], found: Exploration) -> int:
