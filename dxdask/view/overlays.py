@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dxdask.columns import Flag
 from dxdask.fate import SpotFate
 from dxdask.storage.store.store import Store
-from dxdask.view.tables import Table, Tables
+from dxdask.view.tables import Table, Tables, key_of
 
 SPOTS = ("panel", "bbox", "x", "y", "z")
 INDEXED = ("refine", "index")
@@ -126,26 +126,28 @@ def _places(keys: NDArray[Any], among: NDArray[Any]) -> NDArray[np.int64]:
     return place[group[len(among) :]]
 
 
-_integrated_of: dict[int, tuple[Table, dict[tuple[int, ...], list[float]]]] = {}
+ByIndex = dict[tuple[int, ...], list[float]]
+"""z by lattice, h, k and l."""
 
 
-def _integrated(store: Store, tables: Tables, run: str) -> dict[tuple[int, ...], list[float]]:
-    """Return z of the integrated reflections of a run by lattice, h, k and l."""
+def _integrated(store: Store, tables: Tables, run: str) -> ByIndex:
+    """Return z of the integrated reflections of a run."""
     table = tables.columns(store, "integrate", run, PREDICTED)
     if table is None:
         return {}
-    held = _integrated_of.get(id(table))
-    if held is None or held[0] is not table:
-        rows = np.flatnonzero(table["flags"] & np.uint32(Flag.INTEGRATED))
-        found: dict[tuple[int, ...], list[float]] = {}
-        first = int(table["experiment"].min()) if len(table["experiment"]) else 0
-        at = table["z_cal"] if "z_cal" in table else table["z"]
-        keys = np.column_stack([table["experiment"][rows] - first, table["hkl"][rows]]).tolist()
-        for key, z in zip(keys, at[rows].tolist(), strict=True):
-            found.setdefault(tuple(key), []).append(z)
-        _integrated_of.clear()  # of the last run only: it may be large
-        held = _integrated_of[id(table)] = table, found
-    return held[1]
+    found: ByIndex = tables.derived.get(key_of(store, "integrate", run), lambda: _z_by_index(table))
+    return found
+
+
+def _z_by_index(table: Table) -> ByIndex:
+    rows = np.flatnonzero(table["flags"] & np.uint32(Flag.INTEGRATED))
+    found: ByIndex = {}
+    first = int(table["experiment"].min()) if len(table["experiment"]) else 0
+    at = table["z_cal"] if "z_cal" in table else table["z"]
+    keys = np.column_stack([table["experiment"][rows] - first, table["hkl"][rows]]).tolist()
+    for key, z in zip(keys, at[rows].tolist(), strict=True):
+        found.setdefault(tuple(key), []).append(z)
+    return found
 
 
 def _pixels(

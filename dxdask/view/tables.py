@@ -15,10 +15,16 @@ HELD = 16
 
 
 class Tables:
-    """Columns and arrays of runs, the last used; safe to use from several threads."""
+    """Columns and arrays of runs, the last used; safe to use from several threads.
+
+    Attributes
+    ----------
+    derived : what is made of them for one run, the last only, as it may be large; by `key_of`.
+    """
 
     def __init__(self) -> None:
         self._tables: Held[Table] = Held(HELD)
+        self.derived: Held[Any] = Held(1)
 
     def columns(self, store: Store, step: str, run: str, names: Sequence[str]) -> Table | None:
         """Return those columns of a run that a step has; None where it has no result of the run."""
@@ -35,8 +41,13 @@ class Tables:
         return self._get(store, step, run, there, store.arrays) if there else {}
 
     def _get(self, store: Store, step: str, run: str, names: Sequence[str], read: Any) -> Table:
-        key = (str(store.step_attributes(step)["id"]), run, read.__name__, *names)
+        key = (*key_of(store, step, run), read.__name__, *names)
         return self._tables.get(key, lambda: read(step, names, run=run))
+
+
+def key_of(store: Store, step: str, run: str) -> tuple[str, str]:
+    """Return what a step's result of a run is known by."""
+    return str(store.step_attributes(step)["id"]), run
 
 
 def has_result(store: Store, step: str, run: str) -> bool:
