@@ -25,6 +25,7 @@ from dxdask.storage.store import read
 from dxdask.storage.store.layout import run_path
 from dxdask.storage.store.provenance import file_fingerprint, fingerprint
 from dxdask.storage.store.run_writer import RunWriter
+from dxdask.storage.store.runs import RunFields
 from dxdask.storage.store.store import Store
 
 # A step that reads frames of a store needs none of what reads raw files.
@@ -285,16 +286,19 @@ def prepare(
             "files": [str(f) for f in source.files] if source.has_frames else [],
             "results": [] if source.has_frames else [str(f) for f in source.files],
         }
+        contents: RunFields = {
+            "mask": source.mask,
+            "columns": source.columns,
+            "fingerprint": prints[source.name],
+            "source": files,
+            "problems": problems,
+        }
         if not source.has_frames:
             store.describe_run(
                 source.name,
                 source.experiment,
                 shape=source.shape,
-                mask=source.mask,
-                columns=source.columns,
-                fingerprint=prints[source.name],
-                source=files,
-                problems=problems,
+                **contents,
             )
             continue
         if source.manifest is not None:
@@ -302,11 +306,7 @@ def prepare(
                 source.name,
                 source.experiment,
                 source.manifest,
-                mask=source.mask,
-                columns=source.columns,
-                fingerprint=prints[source.name],
-                source=files,
-                problems=problems,
+                **contents,
             )
             continue
         writer = store.create_run(
@@ -315,12 +315,8 @@ def prepare(
             n_images=source.shape[0],
             shape=source.shape[1:],
             dtype=source.dtype,
-            mask=source.mask,
-            columns=source.columns,
             chunk=min(parameters.images_per_chunk, source.shape[0]),
-            fingerprint=prints[source.name],
-            source=files,
-            problems=problems,
+            **contents,
         )
         readers[source.name] = ImportingReader(
             run=source.name,

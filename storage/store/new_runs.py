@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from dxdask.models import Experiment
 from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.store import runs
 from dxdask.storage.store.folder import StoreFolder
 from dxdask.storage.store.run_writer import RunWriter
-from dxdask.storage.store.runs import RunContents
+from dxdask.storage.store.runs import RunContents, RunFields
 
 # It unpacks by kernels, which few uses of a store need.
 if TYPE_CHECKING:
@@ -31,21 +30,16 @@ class NewRuns(StoreFolder):
         n_images: int,
         shape: tuple[int, int],
         dtype: DTypeLike,
-        mask: NDArray[np.bool_] | None = None,
-        columns: Mapping[str, NDArray[Any]] | None = None,
         chunk: int = 1,
         shard: int | None = None,
-        fingerprint: str = "",
-        source: Mapping[str, Any] | None = None,
-        problems: Sequence[Mapping[str, Any]] = (),
         overwrite: bool = False,
+        **contents: Unpack[RunFields],
     ) -> RunWriter:
         """Return a writer of a new run, or of an interrupted one with this `fingerprint`.
 
-        shape: (slow, fast). mask: (slow, fast) bool, True is good. chunk: images compressed
-        together. shard: images a file, a multiple of `chunk`; by default one chunk a file.
-        problems: rows (run, image, step, reason) that are known before frames are read. Write
-        within `writing()`, then call the writer's `finish`.
+        shape: (slow, fast). chunk: images compressed together. shard: images a file, a multiple
+        of `chunk`; by default one chunk a file. contents: mask, columns, fingerprint, source and
+        problems of `RunContents`. Write within `writing()`, then call the writer's `finish`.
 
         Raises
         ------
@@ -76,14 +70,7 @@ class NewRuns(StoreFolder):
             return runs.create_run(
                 self.path,
                 run,
-                RunContents(
-                    experiment=experiment,
-                    mask=mask,
-                    columns=columns or {},
-                    fingerprint=fingerprint,
-                    source=source or {},
-                    problems=problems,
-                ),
+                RunContents(experiment=experiment, **contents),
                 codec=codec,
                 overwrite=overwrite,
             )
@@ -94,12 +81,8 @@ class NewRuns(StoreFolder):
         experiment: Experiment,
         manifest: ChunkManifest,
         *,
-        mask: NDArray[np.bool_] | None = None,
-        columns: Mapping[str, NDArray[Any]] | None = None,
-        fingerprint: str = "",
-        source: Mapping[str, Any] | None = None,
-        problems: Sequence[Mapping[str, Any]] = (),
         overwrite: bool = False,
+        **contents: Unpack[RunFields],
     ) -> None:
         """Make a run, complete, whose frames stay in the files they are in; see `create_run`.
 
@@ -115,14 +98,7 @@ class NewRuns(StoreFolder):
             runs.link_run(
                 self.path,
                 run,
-                RunContents(
-                    experiment=experiment,
-                    mask=mask,
-                    columns=columns or {},
-                    fingerprint=fingerprint,
-                    source=source or {},
-                    problems=problems,
-                ),
+                RunContents(experiment=experiment, **contents),
                 manifest=manifest,
                 overwrite=overwrite,
             )
@@ -133,12 +109,8 @@ class NewRuns(StoreFolder):
         experiment: Experiment,
         *,
         shape: tuple[int, int, int],
-        mask: NDArray[np.bool_] | None = None,
-        columns: Mapping[str, NDArray[Any]] | None = None,
-        fingerprint: str = "",
-        source: Mapping[str, Any] | None = None,
-        problems: Sequence[Mapping[str, Any]] = (),
         overwrite: bool = False,
+        **contents: Unpack[RunFields],
     ) -> None:
         """Make a run without frames, complete; see `create_run`.
 
@@ -163,14 +135,7 @@ class NewRuns(StoreFolder):
             runs.describe_run(
                 self.path,
                 run,
-                RunContents(
-                    experiment=experiment,
-                    mask=mask,
-                    columns=columns or {},
-                    fingerprint=fingerprint,
-                    source=source or {},
-                    problems=problems,
-                ),
+                RunContents(experiment=experiment, **contents),
                 shape=shape,
                 overwrite=overwrite,
             )

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import zarr
@@ -29,6 +29,16 @@ from dxdask.storage.store.run_writer import RunWriter, complete
 # It unpacks by kernels, which few uses of a store need.
 if TYPE_CHECKING:
     from dxdask.storage.formats.chunk_manifest import ChunkManifest
+
+
+class RunFields(TypedDict, total=False):
+    """Fields of `RunContents` that may be left out."""
+
+    mask: NDArray[np.bool_] | None
+    columns: Mapping[str, NDArray[Any]]
+    fingerprint: str
+    source: Mapping[str, Any]
+    problems: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

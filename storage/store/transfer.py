@@ -6,7 +6,6 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from dxdask.storage.frames.reader import FillingReader
 from dxdask.storage.frames.stored import StoredReader, is_linked
 from dxdask.storage.store import layout, read
 from dxdask.storage.store.provenance import fingerprint
+from dxdask.storage.store.runs import RunFields
 from dxdask.storage.store.store import Store
 
 _BLOCK_BYTES = 1 << 27
@@ -50,7 +50,7 @@ def place_run(
     reader = _as_recorded(source, run)
     first, last = images or (0, reader.shape[0])
     attributes = source.run_attributes(run)
-    common: dict[str, Any] = {
+    contents: RunFields = {
         "mask": source.mask(run),
         "columns": {n: v[first:last] for n, v in source.image_columns(run).items()},
         "fingerprint": str(attributes["fingerprint"])
@@ -61,19 +61,19 @@ def place_run(
     }
     size = reader.shape[1:]
     if isinstance(reader, AbsentFrames):
-        target.describe_run(experiment.run, experiment, shape=(last - first, *size), **common)
+        target.describe_run(experiment.run, experiment, shape=(last - first, *size), **contents)
     elif isinstance(reader, LinkedReader) and first % reader.found.manifest.chunk[0] == 0:
         link = reader.found.link
         paths = tuple(os.path.join(link.folders[f.folder][0], f.name) for f in link.files)
         manifest = replace(reader.found.manifest, files=paths).part(first, last)
-        target.link_run(experiment.run, experiment, manifest, **common)
+        target.link_run(experiment.run, experiment, manifest, **contents)
     else:
         chunk, per_file = 1, 1
         if isinstance(reader, StoredReader):
             chunk, per_file = reader.codec.chunk, reader.codec.per_file
         writer = target.create_run(
             experiment.run, experiment, n_images=last - first, shape=size, dtype=reader.dtype,
-            chunk=chunk, shard=per_file, **common,
+            chunk=chunk, shard=per_file, **contents,
         )  # fmt: skip
         if isinstance(reader, StoredReader) and first % per_file == 0:
             _share_files(Path(reader.path), Path(writer.path), first, last, per_file)
