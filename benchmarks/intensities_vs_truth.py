@@ -15,15 +15,17 @@ from __future__ import annotations
 import argparse
 import csv
 import tempfile
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import gemmi
 import numpy as np
 from shared_data import SHARED
 
 import dxdask
-from dxdask.arrays import Floats
+from dxdask.arrays import Floats, Integers
 from dxdask.models.symmetry import asu_indices, pack
 from dxdask.storage.store.store import Store
 
@@ -40,29 +42,52 @@ def truth(group: gemmi.SpaceGroup) -> dict[int, float]:
     return dict(zip(keys.tolist(), (float(row["I_true"]) for row in rows), strict=True))
 
 
-def matched(store: Store, d_max: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return intensity, sigma, true intensity and d (n,) of merged reflections, on one scale."""
+class Matched(NamedTuple):
+    """Merged reflections that have a true intensity.
+
+    Attributes
+    ----------
+    key : packed indices of the asymmetric unit, in the setting of the truth. intensity, sigma : on
+        its scale. true : the true intensity. d : Angstrom, of the cell of the merged reflections.
+    """
+
+    key: Integers
+    intensity: Floats
+    sigma: Floats
+    true: Floats
+    d: Floats
+
+
+def matched_store(store: Store, d_max: float) -> Matched:
+    """Return the merged reflections of a store beside the truth."""
     table = store.columns("merge", ["hkl", "intensity", "sigma"])
     crystal = store.experiments("merge")[0].crystal
     assert crystal is not None
-    cell, group = gemmi.UnitCell(*crystal.unit_cell), crystal.gemmi_space_group
+    cell = gemmi.UnitCell(*crystal.unit_cell)
+    return matched(table, cell, crystal.gemmi_space_group, d_max)
+
+
+def matched(
+    table: Mapping[str, Any], cell: gemmi.UnitCell, group: gemmi.SpaceGroup, d_max: float
+) -> Matched:
+    """Return merged reflections (hkl, intensity, sigma) up to d_max beside the truth."""
     known, hkl = truth(group), table["hkl"]
     d = cell.calculate_d_array(hkl)
     usable = (table["sigma"] > 0) & (d <= d_max)
-    best, true = -1.0, np.zeros(len(d))
+    best, true, key = -1.0, np.zeros(len(d)), np.zeros(len(d), np.int64)
     for op in (gemmi.Op("x,y,z"), *gemmi.find_twin_laws(cell, group, 2.0, all_ops=False)):
         new = hkl @ np.array(op.rot) // gemmi.Op.DEN
-        keys = pack(asu_indices(new.astype(np.int32), group)[0]).tolist()
-        values = np.array([known.get(key, np.nan) for key in keys])
+        keys = pack(asu_indices(new.astype(np.int32), group)[0])
+        values = np.array([known.get(k, np.nan) for k in keys.tolist()])
         ok = usable & (values > 0)
         correlation = float(np.corrcoef(table["intensity"][ok], values[ok])[0, 1])
         if correlation > best:
-            best, true = correlation, np.where(ok, values, np.nan)
+            best, true, key = correlation, np.where(ok, values, np.nan), keys
     kept = np.isfinite(true)
-    i, sigma, true, d = table["intensity"][kept], table["sigma"][kept], true[kept], d[kept]
+    i, sigma, true = table["intensity"][kept], table["sigma"][kept], true[kept]
     strong = i > STRONG * sigma
     scale = float(np.exp(np.median(np.log(i[strong] / true[strong]))))
-    return i / scale, sigma / scale, true, d
+    return Matched(key[kept], i / scale, sigma / scale, true, d[kept])
 
 
 def print_tenths(title: str, key: Floats, i: Floats, sigma: Floats, true: Floats) -> None:
@@ -93,7 +118,7 @@ def main() -> None:
             if given.store is None
             else dxdask.open(given.store)
         )
-        i, sigma, true, d = matched(store, given.d_max)
+        _, i, sigma, true, d = matched_store(store, given.d_max)
     print(f"{len(i)} reflections: correlation {np.corrcoef(i, true)[0, 1]:.6f}, slope "
           f"{(i * true).sum() / (true * true).sum():.4f}")  # fmt: skip
     print_tenths("true intensity", true, i, sigma, true)
