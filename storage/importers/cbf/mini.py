@@ -70,14 +70,13 @@ def _beam(header: HeaderValues, convention: Convention) -> Beam:
     fraction = convention.polarization_fraction
     if fraction is None:
         fraction = 0.5 if probe == "electron" else 0.999
-    transmission = header.number("Filter_transmission")
     flux = header.number("Flux")
     return Beam(
         wavelength=wavelength,
         probe=probe,
         polarization_fraction=fraction,
         flux=flux if flux is not None and flux > 0 else 0.0,
-        transmission=transmission if transmission is not None and 0 < transmission <= 1 else 1.0,
+        transmission=header.transmission("Filter_transmission", "Transmission"),
     )
 
 

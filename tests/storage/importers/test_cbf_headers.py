@@ -245,3 +245,17 @@ def test_a_full_cbf_without_wavelength(tmp_path):
     with pytest.raises(FormatError, match=r"geometry.beam.wavelength"):
         one(path)
     assert one(path, geometry={"beam": {"wavelength": 0.8}}).experiment.beam.wavelength == 0.8
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "expected", "n_problems"),
+    [
+        ("Filter_transmission", "0.25", 0.25, 0), ("Filter_transmission", "25.0000 %", 0.25, 0),
+        ("Filter_transmission", "25 percent", 0.25, 0), ("Transmission", "0.25", 0.25, 0),
+        ("Filter_transmission", "25.0", 1.0, 1), ("Filter_transmission", "0", 1.0, 0),
+    ],
+)  # fmt: skip
+def test_transmissions(tmp_path, key, text, expected, n_problems):
+    run = one(write_mini(tmp_path / "a_1.cbf", **{key: text}))
+    assert run.experiment.beam.transmission == pytest.approx(expected)
+    assert len(run.problems) == n_problems
