@@ -31,7 +31,8 @@ def arrange(app: typer.Typer) -> None:
     """Give the commands of an application their headings and their order; others come last."""
     heading = {name: title for title, names in GROUPS.items() for name in names}
     order = list(heading)
-    for command in (*app.registered_commands, *app.registered_groups):
+    every: list[CommandInfo | TyperInfo] = [*app.registered_commands, *app.registered_groups]
+    for command in every:
         if name_of(command) in heading:
             command.rich_help_panel = heading[name_of(command)]
     app.registered_commands.sort(

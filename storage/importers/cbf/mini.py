@@ -176,7 +176,7 @@ def _beam_centre(text: str, pixel_size: tuple[float, float]) -> tuple[float, flo
     if found is None:
         raise UnreadableValue("is not two numbers")
     if found[3].lower() in ("", "px", "pixel", "pixels", "pix"):
-        return (float(found[1]), float(found[2]))
+        return (quantity(found[1]) or 0.0, quantity(found[2]) or 0.0)
     x, y = (quantity(f"{found[i]} {found[3]}", "length") or 0.0 for i in (1, 2))
     return (x / pixel_size[0], y / pixel_size[1])
 

@@ -60,6 +60,7 @@ def test_a_header_of_100_kb(tmp_path):
         ("Pixel_size", "172 um x 172 um"), ("Pixel_size", "(172e-6, 172e-6) m"),
         ("Pixel_size", "172e-6 m"), ("Wavelength", "0.1 nm"), ("Wavelength", "12.39841984 keV"),
         ("Wavelength", "12398.41984 eV"), ("Beam_xy", "(2.58, 1.72) mm"),
+        ("Beam_xy", "(15D0, 1.0d1) pixels"),
         ("Beam_xy", "15.0, 10.0"), ("Start_angle", "0.17453292519943295 rad"),
     ],
 )  # fmt: skip
