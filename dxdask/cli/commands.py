@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dxdask.cli import arguments, output
 from dxdask.cli.app import add_step, app, making_store, read_given
+from dxdask.cli.help_groups import arrange
 from dxdask.cli.logs import log_to
 from dxdask.cli.options import Arguments, Config, Expert, File, Formats, Json, Output
 from dxdask.cli.overview import as_data, overview
@@ -94,9 +95,13 @@ def process(paths: list[str], out: Path, parameters: Any, json: bool) -> None:
 
 
 def add_steps() -> None:
-    """Add the commands of the steps that are declared and have none yet."""
-    for step in all_steps():
+    """Add the commands of the steps that are declared and have none yet.
+
+    A command of a step for sweeps and one for stills has the title of that for sweeps.
+    """
+    for step in sorted(all_steps(), key=lambda s: "sweeps" not in s.kinds):
         for name in (step.name, *step.aliases):
             if name not in ADDED:
                 add_step(name, step.title)
                 ADDED.add(name)
+    arrange(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.exporters.stills import split_stills, with_stills_apart
 from dxdask.storage.exporters.whole_file import whole_file
 from dxdask.storage.importers.dials.parallax import mm_for_dials
+
+log = logging.getLogger("dxdask")
 
 _KINDS: Mapping[tuple[str, int], tuple[str, str]] = {
     ("bool", 1): ("bool", "<?"),
@@ -71,6 +74,7 @@ def write_experiments(
     """
     apart = split_stills(experiments) if stills is None else indexed_stills(experiments, stills)
     list_ = with_forward_scans(apart.experiments)
+    _note_uneven(list_)
     imagesets = [_imageset(list_, i, apart.image[i], frames or {}) for i in range(len(list_))]
     unique: dict[str, int] = {}
     places = [unique.setdefault(json.dumps(s), len(unique)) for s in imagesets]
@@ -106,6 +110,17 @@ def write_experiments(
     }
     with whole_file(path) as aside:
         aside.write_text(json.dumps(content, indent=2))
+
+
+def _note_uneven(experiments: ExperimentList) -> None:
+    """Warn of scans whose images are not evenly spaced, which DIALS takes as if they were."""
+    scans = [experiments[i].scan for i in range(len(experiments))]
+    uneven = {m.run for m, s in zip(experiments.members, scans, strict=True) if s and s.angles}
+    if uneven:
+        log.warning(
+            "images of %s are not evenly spaced: DIALS will take the angles in its .expt as even",
+            ", ".join(sorted(uneven)),
+        )
 
 
 def _crystals(experiments: ExperimentList, stills: Stills | None) -> list[dict[str, Any]]:

@@ -40,6 +40,11 @@ def _expand(text: str) -> list[Path]:
     if path.is_dir():
         files = [p for p in sorted(path.rglob("*")) if _is_image_name(p.name) and p.is_file()]
         files = _without_data_files(files)
+        if not files and (path / "zarr.json").is_file():
+            raise InputError(
+                f"{path} is a store, not files of frames: run a step on it, such as dxdask "
+                f"find_spots {path}, or put stores together by dxdask combine_experiments"
+            )
         if not files:
             raise InputError(
                 f"no images in the folder {path}: none of {', '.join(known_suffixes())}"

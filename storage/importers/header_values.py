@@ -29,8 +29,9 @@ _ANGLE = {"deg": 1.0, "degree": 1.0, "°": 1.0, "rad": 180 / math.pi, "radian": 
           "mrad": 0.18 / math.pi}  # fmt: skip
 _TIME = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0}
 _ENERGY = {"ev": 1e-3, "kev": 1.0, "mev": 1e3, "j": 6.241509074e15}
+_FRACTION = {"%": 0.01, "percent": 0.01}
 _UNITS = {"length": _LENGTH, "wavelength": _ANGSTROM, "angle": _ANGLE, "time": _TIME,
-          "number": {}}  # fmt: skip
+          "fraction": _FRACTION, "number": {}}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def quantity(text: str | None, kind: str = "number", default: str = "") -> float
     Numbers may follow "=" or ":" and be in brackets or quotes; a unit may follow. A wavelength may
     be given as an energy (eV, keV).
 
-    kind : length, wavelength, angle, time or number. default : the unit of a number without one.
+    kind : length, wavelength, angle, time, fraction (also in %) or number. default : the unit of a
+    number without one.
 
     Raises
     ------
@@ -139,6 +141,19 @@ class HeaderValues:
                 self.problems.append(line)
             return None
 
+    def transmission(self, *keys: str) -> float:
+        """Return the transmitted fraction; 1 where there is none, or it cannot be one.
+
+        Above 1 it is a problem: it may be in percent, but does not say so.
+        """
+        found = self.number(*keys, kind="fraction")
+        if found is not None and found > 1.0:
+            self.problems.append(
+                f"{keys[0]}={found:g} in the header is no fraction; the transmission is taken as "
+                "1: give geometry.beam.transmission"
+            )
+        return found if found is not None and 0.0 < found <= 1.0 else 1.0
+
     def needed(self, value: Literal["wavelength", "distance"], *keys: str, unit: str) -> float:
         """Return a value of the geometry, mm or Angstrom, or a placeholder where it is missing.
 
@@ -201,7 +216,7 @@ class HeaderValues:
 _DATES = ("%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S",
           "%Y/%b/%d %H:%M:%S.%f", "%Y/%b/%d %H:%M:%S", "%Y-%b-%dT%H:%M:%S.%f", "%Y-%b-%dT%H:%M:%S",
           "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S.%f %Y", "%d-%b-%Y %H:%M:%S",
-          "%m/%d/%y %H:%M:%S")  # fmt: skip
+          "%m/%d/%y %H:%M:%S", "%a %b %d %Y %H:%M:%S.%f", "%a %b %d %Y %H:%M:%S")  # fmt: skip
 
 
 def timestamp(texts: Iterable[str]) -> float | None:

@@ -146,6 +146,14 @@ def _with_unique_names(runs: Sequence[RunSource]) -> list[RunSource]:
     return out
 
 
+def _shown(run: RunSource) -> str:
+    panels = run.experiment.detector.panels
+    slow, fast = run.shape[1:]
+    number = f"{len(panels)} panels" if len(panels) > 1 else "one panel"
+    size = " x ".join(f"{s:g}" for s in panels[0].pixel_size)
+    return f"frames of {slow} x {fast} pixels (slow x fast) with {number}, pixels of {size} mm"
+
+
 def _check_same_detector(runs: Sequence[RunSource]) -> None:
     """Refuse runs whose frames differ in size or in the panels cut out of them."""
 
@@ -156,8 +164,7 @@ def _check_same_detector(runs: Sequence[RunSource]) -> None:
     for run in runs[1:]:
         if layout(run) != layout(runs[0]):
             raise InputError(
-                f"runs {runs[0].name} and {run.name} were recorded on different detectors: frames "
-                f"of {runs[0].shape[1:]} with {len(runs[0].experiment.detector)} panels and of "
-                f"{run.shape[1:]} with {len(run.experiment.detector)}; import them apart or set "
+                f"runs {runs[0].name} and {run.name} were recorded on different detectors: "
+                f"{_shown(runs[0])} and {_shown(run)}; import them apart or set "
                 "allow_mixed_detectors=true"
             )

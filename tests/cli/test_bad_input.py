@@ -150,6 +150,12 @@ def test_runs_of_different_detectors(raw: list[Path], tmp_path: Path, capsys: Ca
     assert "other_1" in message
 
 
+def test_a_store_is_no_file_of_frames(store: Path, tmp_path: Path, capsys: Captured) -> None:
+    status, message = fails(capsys, "import", store, "-o", tmp_path / "a.zarr")
+    assert status == 1
+    assert "is a store, not files of frames: run a step on it" in one_line(message)
+
+
 def test_stores_that_cannot_be_used(
     raw: list[Path], store: Path, tmp_path: Path, capsys: Captured
 ) -> None:

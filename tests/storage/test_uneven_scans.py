@@ -136,6 +136,16 @@ def test_dials_files_hold_them_beside_even_steps(tmp_path: Path) -> None:
     assert read.scan.angles == one.scan.angles
 
 
+def test_export_for_dials_warns_of_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    one = uneven()
+    write_experiments(tmp_path / "a.expt", ExperimentList.of([one]))
+    assert len([r for r in caplog.records if "not evenly spaced" in r.message]) == 1
+    caplog.clear()
+    even = replace(one, scan=replace(one.scan, angles=()))
+    write_experiments(tmp_path / "b.expt", ExperimentList.of([even]))
+    assert not caplog.records
+
+
 def test_an_angle_per_image_as_dials_writes_from_3_15() -> None:
     known = angles(20.0, 0.5)
     properties = {

@@ -173,7 +173,7 @@ def _other_attribute(file: h5py.File, rng: np.random.Generator) -> None:
 
 def _copy_group(file: h5py.File, rng: np.random.Generator) -> None:
     name = _pick(file, rng, h5py.Group)
-    if name is not None:
+    if name is not None and f"{name}_a" not in file:
         file.copy(name, f"{name}_a")
 
 

@@ -70,14 +70,13 @@ def _beam(header: HeaderValues, convention: Convention) -> Beam:
     fraction = convention.polarization_fraction
     if fraction is None:
         fraction = 0.5 if probe == "electron" else 0.999
-    transmission = header.number("Filter_transmission")
     flux = header.number("Flux")
     return Beam(
         wavelength=wavelength,
         probe=probe,
         polarization_fraction=fraction,
         flux=flux if flux is not None and flux > 0 else 0.0,
-        transmission=transmission if transmission is not None and 0 < transmission <= 1 else 1.0,
+        transmission=header.transmission("Filter_transmission", "Transmission"),
     )
 
 
@@ -177,7 +176,7 @@ def _beam_centre(text: str, pixel_size: tuple[float, float]) -> tuple[float, flo
     if found is None:
         raise UnreadableValue("is not two numbers")
     if found[3].lower() in ("", "px", "pixel", "pixels", "pix"):
-        return (float(found[1]), float(found[2]))
+        return (quantity(found[1]) or 0.0, quantity(found[2]) or 0.0)
     x, y = (quantity(f"{found[i]} {found[3]}", "length") or 0.0 for i in (1, 2))
     return (x / pixel_size[0], y / pixel_size[1])
 

@@ -41,7 +41,8 @@ _DONE = {"index": "indexed", "integrate": "integrated"}
 def read_stills(job: DialsJob, step: str | None = None) -> list[RunSource]:
     """Return the runs of a list of stills, with their crystals and reflections.
 
-    All images of the files are there; those without an experiment are not indexed. Of several
+    All images of the files are there, those without an experiment not indexed; but of a list of one
+    image it is that image alone. Of several
     lattices of an image the first is that of the table, the others are additional ones. Integrated
     stills whose image files are not there, or with several lattices of an image, have no frames,
     and an event for each crystal.

@@ -14,6 +14,7 @@ from dxdask.errors import DxdaskError, InputError, plain
 from dxdask.models import Scan
 from dxdask.storage.formats import RunSource, without_frames
 from dxdask.storage.importers.dials.jobs import DialsJob
+from dxdask.storage.importers.selection import images_of
 
 log = logging.getLogger("dxdask")
 
@@ -30,7 +31,9 @@ class StillsRuns:
 
 
 def runs_with_frames(job: DialsJob) -> StillsRuns:
-    """Return the runs of the image files that a list names.
+    """Return the runs of the image files that a list names: all of their images.
+
+    A list of one image of a file of many has a run of that image alone.
 
     Raises
     ------
@@ -54,7 +57,19 @@ def runs_with_frames(job: DialsJob) -> StillsRuns:
         if key not in place:
             raise InputError(f"{path} has no image {index}, which {job.path} names")
         where.append(place[key])
+    if len(set(named)) == 1:
+        number, image = where[0]
+        one = _single_image(runs[number], image)
+        return StillsRuns(runs=(one,), where=tuple((0, 0) for _ in where))
     return StillsRuns(runs=tuple(runs), where=tuple(where))
+
+
+def _single_image(run: RunSource, image: int) -> RunSource:
+    """Return one image of a run, as the files that dials.stills_process writes for each image."""
+    if run.shape[0] == 1:
+        return run
+    part = images_of(run, image, image + 1)
+    return replace(part, name=f"{run.name}_{run.experiment.first_image + image}")
 
 
 def runs_without_frames(job: DialsJob) -> StillsRuns:

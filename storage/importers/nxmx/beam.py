@@ -24,6 +24,7 @@ from dxdask.storage.importers.nxmx.images import ImagesOf
 _WAVELENGTHS = ("incident_wavelength", "wavelength")
 _ENERGIES = ("incident_energy", "energy", "photon_energy")
 _WEIGHTS = ("incident_wavelength_weights", "incident_wavelength_weight")
+_STOKES = ("incident_polarization_stokes", "incident_polarisation_stokes")
 _DIFFERENCE = 1e-4  # relative, of the wavelengths of two beams
 
 
@@ -137,7 +138,7 @@ def _averaged(group: h5py.Group, item: h5py.Dataset, values: Floats) -> Floats:
 def _polarisation(group: h5py.Group, found: Findings) -> tuple[tuple[float, float, float], float]:
     """Return the normal of the plane of polarisation and the fraction, from the Stokes vector."""
     default = (0.0, 1.0, 0.0), 0.999
-    item = present(group, "incident_polarization_stokes")
+    item = next((d for n in _STOKES if (d := present(group, n)) is not None), None)
     if item is None:
         return default
     try:
@@ -162,10 +163,15 @@ def _transmission(entry: h5py.Group, found: Findings) -> float:
     for instrument in groups_of(entry, "NXinstrument"):
         for group in groups_of(instrument, "NXattenuator"):
             try:
-                value = first_number(group, ("attenuator_transmission",), "plain")
+                value = first_number(group, ("attenuator_transmission",), "fraction")
             except FormatError as error:
                 found.note(f"{error}: the transmission is taken as 1")
                 continue
             if value is not None and 0.0 < value <= 1.0:
                 return value
+            if value is not None and value > 1.0:
+                found.note(
+                    f"{where(group)}: attenuator_transmission={value:g} is no fraction; the "
+                    "transmission is taken as 1: give geometry.beam.transmission"
+                )
     return 1.0

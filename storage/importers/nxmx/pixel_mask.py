@@ -19,7 +19,8 @@ def pixel_mask(
 ) -> NDArray[np.bool_]:
     """Return the mask (slow, fast), true on panels where the file's pixel_mask marks nothing.
 
-    Of masks of each image, a pixel is bad that is marked in all.
+    Of masks of each image, a pixel is bad that is marked in all. One whose sizes are reversed is
+    left out.
     """
     good = np.asarray(detector.panel_map(frame_shape) >= 0)
     for name in _NAMES:
@@ -33,6 +34,12 @@ def pixel_mask(
             return np.asarray(good & (_flat(item[()], frame_shape) == 0))
         elif item.ndim >= 3 and item.shape[0] * frame_shape[0] * frame_shape[1] == item.size:
             return np.asarray(good & ~_bad_in_all(item, frame_shape))
+        elif item.shape == frame_shape[::-1]:
+            # of Diamond's EIGERs until 2021: dxtbx's FormatNXmxDLS leaves it out, too
+            found.note(
+                f"{where(item)} has its sizes reversed, {item.shape} for frames of {frame_shape}: "
+                "it is left out; give lookup.mask where it is needed"
+            )
         else:
             found.lacks("mask", f"{where(item)} is {item.shape}, the frames {frame_shape}")
     return good

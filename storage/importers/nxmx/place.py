@@ -14,7 +14,9 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.errors import FormatError
 from dxdask.models import Detector, Panel
+from dxdask.models.vectors import vector
 from dxdask.storage.importers.nxmx.axes import axis_chain, follow, transformation
+from dxdask.storage.importers.nxmx.eiger_geometry import eiger_geometry
 from dxdask.storage.importers.nxmx.fields import (
     Findings,
     first_number,
@@ -44,7 +46,11 @@ def placed(detector: Detector, group: h5py.Group, found: Findings) -> Detector:
 def flat_panel(
     group: h5py.Group, frame_shape: tuple[int, int], common: dict[str, Any], found: Findings
 ) -> Panel:
-    """Return the panel of a file without modules: distance, beam centre and pixel size alone."""
+    """Return the panel of a file without modules: distance, beam centre and pixel size.
+
+    The group `geometry` of an EIGER master has the directions of its rows and columns, and its
+    place where distance or beam centre are missing.
+    """
     sizes = []
     for name in ("x_pixel_size", "y_pixel_size"):
         value = _number(group, (name,), "pixel_size", found)
@@ -52,19 +58,25 @@ def flat_panel(
             found.lacks("pixel_size", f"{group.file.filename}: {_lack(group)} {name}")
             value = 0.1
         sizes.append(value)
+    place = eiger_geometry(group, found)
     centre = _centre(group, (sizes[0], sizes[1]), found)
-    if centre is None:
-        found.lacks(
-            "beam_centre", f"{group.file.filename}: {_lack(group)} beam_center_x, beam_center_y"
-        )
-        centre = (0.0, 0.0)
     distance = _number(group, _DISTANCES, "distance", found)
-    if distance is None or distance == 0.0:
-        found.lacks("distance", f"{group.file.filename}: {_lack(group)} distance")
-        distance = 100.0
+    if place.origin is not None and (not distance or centre in (None, (0.0, 0.0))):
+        found.note(f"{where(group)}: the place of the detector is that of its group geometry")
+        origin = np.asarray(place.origin)
+    else:
+        if centre is None:
+            lacks = f"{group.file.filename}: {_lack(group)} beam_center_x, beam_center_y"
+            found.lacks("beam_centre", lacks)
+        if not distance:
+            found.lacks("distance", f"{group.file.filename}: {_lack(group)} distance")
+        across = np.asarray(centre or (0.0, 0.0)) * sizes @ np.array([place.fast, place.slow])
+        origin = abs(distance or 100.0) * _BEAM - across
     return Panel(
         name=str(group.name),
-        origin=(-centre[0] * sizes[0], centre[1] * sizes[1], -abs(distance)),
+        origin=vector(origin + 0.0),
+        fast_axis=place.fast,
+        slow_axis=place.slow,
         pixel_size=(sizes[0], sizes[1]),
         image_size=(frame_shape[1], frame_shape[0]),
         **common,

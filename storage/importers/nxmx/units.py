@@ -16,8 +16,10 @@ import numpy as np
 
 from dxdask.errors import FormatError
 
-Quantity: TypeAlias = Literal["length", "wavelength", "angle", "time", "energy", "pixels", "plain"]
-"""Quantity of a field: in mm, Angstrom, degree, s, eV, pixels, or a number without unit."""
+Quantity: TypeAlias = Literal[
+    "length", "wavelength", "angle", "time", "energy", "pixels", "fraction", "plain"
+]
+"""Quantity of a field: in mm, Angstrom, degree, s, eV, pixels, of 1, or a number without unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ _TARGETS = {
     "length": ("length", 0), "wavelength": ("length", -7), "angle": ("angle", 0),
     "time": ("time", 0), "energy": ("energy", 0), "pixels": ("pixels", 0),
 }  # fmt: skip
+_PERCENT = ("%", "percent", "per cent", "pct")
 _ACCENTS = "\u0308\u030a"
 _OTHERS = {
     "A": "A is the ampere; an angstrom is written 'angstrom' or 'Å'",
@@ -81,7 +84,7 @@ class UnitError(FormatError):
 def converted(
     values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], name: str, quantity: Quantity
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Return values in mm, Angstrom, degree, s, eV or pixels, as `quantity` says.
+    """Return values in mm, Angstrom, degree, s, eV, pixels or parts of 1, as `quantity` says.
 
     name : of their unit, as in a file; one that is empty is that of the quantity itself.
 
@@ -92,6 +95,8 @@ def converted(
     """
     if quantity == "plain" or not name.strip():
         return values
+    if quantity == "fraction":
+        return values / 100.0 if name.strip().lower() in _PERCENT else values
     unit = unit_of(name)
     dimension, power = _TARGETS[quantity]
     if unit is None:

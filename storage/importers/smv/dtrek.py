@@ -106,7 +106,7 @@ def _panel(
         raise FormatError(
             f"{header.path}: {prefix}SPATIAL_DISTORTION_INFO has pixels of {pixel} mm"
         )
-    centre = _numbers(header, prefix + "SPATIAL_BEAM_POSITION", 2, tuple(info[:2]))[:2]
+    centre = _beam_position(header, prefix, info[:2])
     counts = counts_of(header, convention, layout)
     material, thickness = counts["material"], counts["thickness"]
     mu = absorption_or_none(material, thickness, wavelength)
@@ -122,6 +122,25 @@ def _panel(
         **counts,
     )
     return _moved(header, prefix, panel)
+
+
+def _beam_position(header: HeaderValues, prefix: str, info: Floats) -> Floats:
+    """Return the beam centre (fast, slow), px.
+
+    It is that of SPATIAL_DISTORTION_INFO, of which `info` are the first numbers; of NOIR-1 that of
+    SPATIAL_BEAM_POSITION, as in dxtbx's FormatSMVNOIR.
+    """
+    key = prefix + "SPATIAL_BEAM_POSITION"
+    position = _numbers(header, key, 2, (float(info[0]), float(info[1])))[:2]
+    if header.text("NOIR1_CREATED"):
+        return position
+    if np.max(np.abs(position - info)) > 0.5:
+        header.problems.append(
+            f"{key} is {position[0]:g}, {position[1]:g} px, the beam centre in "
+            f"{prefix}SPATIAL_DISTORTION_INFO {info[0]:g}, {info[1]:g}: the latter is used; give "
+            "geometry.detector.fast_slow_beam_centre where that is wrong"
+        )
+    return info
 
 
 def _moved(header: HeaderValues, prefix: str, panel: Panel) -> Panel:

@@ -90,6 +90,8 @@ def counts_of(header: HeaderValues, convention: Convention, layout: Layout) -> d
     The header's IMAGE_PEDESTAL and GAIN come before those of the conventions.
     """
     low, high = layout.limits
+    if convention.sensor == "SENSOR_PAD":
+        low = max(low, -1.0)  # below zero are the gaps and bad pixels of a counting detector
     top = header.number("CCD_IMAGE_SATURATION", "SATURATED_VALUE")
     pedestal = header.number("IMAGE_PEDESTAL", "ADC_OFFSET")
     gain = header.number("GAIN")

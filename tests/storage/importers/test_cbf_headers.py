@@ -60,6 +60,7 @@ def test_a_header_of_100_kb(tmp_path):
         ("Pixel_size", "172 um x 172 um"), ("Pixel_size", "(172e-6, 172e-6) m"),
         ("Pixel_size", "172e-6 m"), ("Wavelength", "0.1 nm"), ("Wavelength", "12.39841984 keV"),
         ("Wavelength", "12398.41984 eV"), ("Beam_xy", "(2.58, 1.72) mm"),
+        ("Beam_xy", "(15D0, 1.0d1) pixels"),
         ("Beam_xy", "15.0, 10.0"), ("Start_angle", "0.17453292519943295 rad"),
     ],
 )  # fmt: skip
@@ -245,3 +246,17 @@ def test_a_full_cbf_without_wavelength(tmp_path):
     with pytest.raises(FormatError, match=r"geometry.beam.wavelength"):
         one(path)
     assert one(path, geometry={"beam": {"wavelength": 0.8}}).experiment.beam.wavelength == 0.8
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "expected", "n_problems"),
+    [
+        ("Filter_transmission", "0.25", 0.25, 0), ("Filter_transmission", "25.0000 %", 0.25, 0),
+        ("Filter_transmission", "25 percent", 0.25, 0), ("Transmission", "0.25", 0.25, 0),
+        ("Filter_transmission", "25.0", 1.0, 1), ("Filter_transmission", "0", 1.0, 0),
+    ],
+)  # fmt: skip
+def test_transmissions(tmp_path, key, text, expected, n_problems):
+    run = one(write_mini(tmp_path / "a_1.cbf", **{key: text}))
+    assert run.experiment.beam.transmission == pytest.approx(expected)
+    assert len(run.problems) == n_problems

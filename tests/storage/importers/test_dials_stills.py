@@ -125,3 +125,30 @@ def test_spots_as_integrated_stills_are_refused(files: list[Path], tmp_path: Pat
         dxdask.import_(files, tmp_path / "s.zarr", step="scale")
     # what the message advises
     assert dxdask.import_(files, tmp_path / "s.zarr", step="index").has_step("index")
+
+
+def test_a_list_of_one_image_has_a_run_of_that_image(
+    stills_store: Store, files: list[Path], tmp_path: Path
+) -> None:
+    """As dials.stills_process writes it without composite output: a file for each image."""
+    content = json.loads(files[0].read_text())
+    number = 2
+    [member] = content["experiment"][number : number + 1]
+    content["experiment"] = [member]
+    content["imageset"] = [content["imageset"][member["imageset"]]]
+    place = content["imageset"][0]["single_file_indices"][0]
+    member["imageset"] = 0
+    one = tmp_path / "idx-2_indexed.expt"
+    one.write_text(json.dumps(content))
+    store = dxdask.import_([one], tmp_path / "one.zarr")
+    (run,) = store.runs
+    every = stills_store.frames(stills_store.runs[0])
+    assert store.frames(run).shape == (1, *every.shape[1:])
+    np.testing.assert_array_equal(store.frames(run)[0].compute(), every[place].compute())
+    stills, old = store.arrays("index"), stills_store.arrays("index")
+    assert stills["indexed"].tolist() == [True]
+    np.testing.assert_allclose(stills["a_matrix"][0], old["a_matrix"][place], atol=1e-12)
+    linked = dxdask.import_([one], tmp_path / "linked.zarr", link=True)
+    np.testing.assert_array_equal(
+        linked.frames(linked.runs[0]).compute(), store.frames(run).compute()
+    )

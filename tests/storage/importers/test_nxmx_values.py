@@ -13,6 +13,7 @@ from support.nxmx_changes import (
     imported,
     setting,
 )
+from support.raw_examples import group
 
 from dxdask.storage.importers.nxmx.units import unit_of
 
@@ -125,3 +126,36 @@ def test_spellings_of_units(names, dimension, power):
 
 def test_units_that_are_none():
     assert all(unit_of(name) is None for name in ("A", "C", "mev", "counts", "furlong", "m2", "?"))
+
+
+@pytest.mark.parametrize(
+    ("value", "attributes", "expected", "n_problems"),
+    [
+        (0.3, {}, 0.3, 0), (30.0, {"units": "%"}, 0.3, 0), (30.0, {"units": "percent"}, 0.3, 0),
+        (0.3, {"units": "dimensionless"}, 0.3, 0), (30.0, {}, 1.0, 1),
+    ],
+)  # fmt: skip
+def test_transmissions(tmp_path, value, attributes, expected, n_problems):
+    def attenuated(file):
+        made = group(file["entry/instrument"], "attenuator", "NXattenuator")
+        made["attenuator_transmission"] = value
+        made["attenuator_transmission"].attrs.update(attributes)
+
+    (run,) = imported(changed(tmp_path, attenuated))
+    assert run.experiment.beam.transmission == pytest.approx(expected)
+    assert len(run.problems) == n_problems
+
+
+@pytest.mark.parametrize("name", ["incident_polarization_stokes", "incident_polarisation_stokes"])
+def test_polarisations(tmp_path, name):
+    (run,) = imported(changed(tmp_path, setting(f"{BEAM}/{name}", np.array([1.0, 0.9, 0.0, 0.0]))))
+    beam = run.experiment.beam
+    assert beam.polarization_fraction == pytest.approx(0.95)
+    np.testing.assert_allclose(np.abs(beam.polarization_normal), (0, 1, 0), atol=1e-12)
+
+
+def test_a_mask_with_its_sizes_reversed_is_left_out(tmp_path):
+    mask = np.ones((80, 60), "u4")
+    (run,) = imported(changed(tmp_path, setting(f"{DETECTOR}/pixel_mask", mask)))
+    assert run.mask.all()
+    assert any("sizes reversed" in line for line in run.problems)

@@ -256,3 +256,44 @@ def test_dtrek_with_too_few_numbers(tmp_path):
         FormatError, match="CCD_GONIO_VECTORS=1 0 0 in the header is not 18 numbers"
     ):
         one(write_any_smv(tmp_path / "a_1.img", **keys))
+
+
+@pytest.mark.parametrize(
+    ("changes", "slow"),
+    [
+        ({}, (0, 1, 0)),
+        ({"NOIR1_CREATED": "03/05/12  10:11:12"}, (0, -1, 0)),
+        ({"CCD_DETECTOR_DESCRIPTION": "CMOS-1"}, (0, -1, 0)),
+    ],
+)
+def test_distortion_vectors_of_detectors_that_have_none(tmp_path, changes, slow):
+    """NOIR-1 and CMOS-1 as in dxtbx's FormatSMVNOIR and FormatSMVCMOS1."""
+    keys = {
+        **DTREK,
+        "CCD_SPATIAL_DISTORTION_VECTORS": "1 0 0 -1",
+        "CCD_GONIO_VALUES": "0 0 0 0 0 -50",
+    }
+    panel = one(write_any_smv(tmp_path / "a_1.img", **{**keys, **changes})).experiment.detector[0]
+    np.testing.assert_allclose(panel.slow_axis, slow, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "centre", "n_problems"),
+    [({}, (15, 10), 1), ({"NOIR1_CREATED": "03/05/12  10:11:12"}, (12, 9), 0)],
+)
+def test_two_beam_centres_of_dtrek(tmp_path, changes, centre, n_problems):
+    keys = {**DTREK, "CCD_SPATIAL_BEAM_POSITION": "12 9", "CCD_GONIO_VALUES": "0 0 0 0 0 -50"}
+    run = one(write_any_smv(tmp_path / "a_1.img", **{**keys, **changes}))
+    panel = run.experiment.detector[0]
+    np.testing.assert_allclose(panel.mm_to_pixel(panel.ray_intersection(np.array([[0, 0, -1.0]]))),
+                               [centre], atol=1e-9)  # fmt: skip
+    assert len(run.problems) == n_problems
+
+
+@pytest.mark.parametrize(
+    "changes", [{"DETECTOR_TYPE": "Pilatus 200K"}, {"CCD_DETECTOR_DESCRIPTION": "EIGER 1M"}]
+)
+def test_pixels_below_zero_of_counting_detectors_are_no_data(tmp_path, changes):
+    keys = {**DTREK, "Data_type": "long int", **changes}
+    run = one(write_any_smv(tmp_path / "a_1.img", stored="<i4", **keys))
+    assert run.experiment.detector[0].trusted_range == (-1.0, 60000.0)
