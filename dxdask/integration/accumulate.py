@@ -172,7 +172,7 @@ def _add_whole_foreground(
                 valid = valid & mask[v_y, x]
             else:
                 count = np.float64(frame[v_y, x])
-                values[at] = parts_of_photon(count, panel, y, np.int64(x), pixels)
+                values[at] = parts_of_photon(count, panel, y, int(x), pixels)
                 valid = valid & mask[v_y, x]
             valid = valid & (count > low) & (count < high)
             at += np.uint64(1)
@@ -180,11 +180,14 @@ def _add_whole_foreground(
             return False
     width = bounds[1] - bounds[0]
     lines = (1 << 32) // width + 1  # over 2^32: of a pixel, exact for less than 2^32 / width
-    n, c, cx, cy, px, py = 0, 0, 0, 0, 0, 0
-    p, p2, p3, pc = 0, 0, 0, 0
+    n: Any = 0
+    p: Any = 0
+    p2: Any = 0
+    p3: Any = 0
+    c, cx, cy, px, py, pc = 0, 0, 0, 0, 0, 0
     for k in range(len(weights)):
-        inside = np.int64(distances[k] + d3 <= 1.0)
-        w = np.int64(weights[k] * fraction + 0.5) * inside
+        inside: Any = np.int64(distances[k] + d3 <= 1.0)
+        w: Any = np.int64(weights[k] * fraction + 0.5) * inside
         v = values[k] * inside
         dy = (k * lines) >> 32
         dx = k - dy * width
