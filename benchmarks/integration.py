@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from dxdask.integration.blocks import sum_block
 from dxdask.integration.context import IntegrationContext, integration_context
-from dxdask.integration.learnt_profile import sum_profiles
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
+from dxdask.integration.profile_sums import sum_profiles
 from dxdask.models import (
     Beam,
     Crystal,

@@ -11,6 +11,7 @@ from dask.delayed import Delayed, delayed
 from dask.graph_manipulation import clone
 from numpy.typing import NDArray
 
+from dxdask.arrays import sum_of_records
 from dxdask.columns import Reflections
 from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.fold import tree_fold
@@ -18,7 +19,6 @@ from dxdask.graphs.literal import literal
 from dxdask.integration import local_profile
 from dxdask.integration.background_shape import (
     BackgroundSums,
-    add_background_sums,
     sum_background,
     with_background_shape,
 )
@@ -29,14 +29,10 @@ from dxdask.integration.context import (
     learns,
     usable_pixels,
 )
-from dxdask.integration.learnt_profile import (
-    ProfileSums,
-    add_profile_sums,
-    sum_profiles,
-    with_best_profile,
-)
+from dxdask.integration.learnt_profile import with_best_profile
 from dxdask.integration.parameters import BackgroundParameters, IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
+from dxdask.integration.profile_sums import ProfileSums, sum_profiles
 from dxdask.integration.result import finish
 from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment
@@ -46,6 +42,9 @@ from dxdask.results import StepResult
 
 if TYPE_CHECKING:
     import dask.array as da
+
+# backgrounds of a run take the room of some frames, so that few are held at a time
+BACKGROUND_FAN_IN = 3
 
 Problems: TypeAlias = tuple[Mapping[str, Any], ...]
 BlockRecord: TypeAlias = tuple[PixelSums, Problems]
@@ -99,7 +98,8 @@ def integrate(
         block + `n_folds` of those + what the blocks of `frames` share (of a store's: 2). The result
         is the same to the last bit for any chunks. Profiles that may be learnt are another pass
         over the frames, and 1 + its first frames, blocks and folds more; so is the background of
-        the run (`background.algorithm=gmodel`), whose records hold twelve bytes a pixel. A task
+        the run (`background.algorithm=gmodel`), whose records hold twelve bytes a pixel and are
+        folded by `BACKGROUND_FAN_IN`. A task
         holds one block, and five bytes per pixel of a frame; the last holds the table of the run,
         some 300 bytes a reflection. A frame that a `FrameBlock` marks as unreadable is a problem of
         the result, and its reflections are not integrated.
@@ -135,7 +135,11 @@ def integrate(
             label="background",
         )
         total = tree_fold(
-            backgrounds, add_background_sums, fan_in=fan_in, label="background-add", records=True
+            backgrounds,
+            sum_of_records,
+            fan_in=BACKGROUND_FAN_IN,
+            label="background-add",
+            records=True,
         )
         context = delayed(with_background_shape, pure=True)(context, total, experiment)
     if learns(parameters.profile):
@@ -144,7 +148,7 @@ def integrate(
             _profiles_of_block, clone(frames, seed="learn"), [context, good], label="learn-profiles"
         )
         learnt = tree_fold(
-            first_pass, add_profile_sums, fan_in=fan_in, label="learn-profiles-add", records=True
+            first_pass, sum_of_records, fan_in=fan_in, label="learn-profiles-add", records=True
         )
         context = delayed(with_best_profile, pure=True)(context, learnt, frames.shape[1:])
     sums = map_frames(_sums_of_block, frames, [context, good], label="integrate")

@@ -9,7 +9,7 @@ from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from dxdask.analysis.images import chosen_frames, good_pixels, require_counts, trusted_counts
-from dxdask.arrays import Floats
+from dxdask.arrays import Floats, sum_of_records
 from dxdask.errors import InputError
 from dxdask.graphs.blocks import Block, block_ranges, map_frames
 from dxdask.graphs.fold import tree_fold
@@ -68,7 +68,7 @@ def mean_image(
         label="sum-images",
         used=[i for i, block in enumerate(block_ranges(frames)) if not numbers.isdisjoint(block)],
     )
-    total = tree_fold(parts, _add, fan_in=fan_in, label="add-images", records=True)
+    total = tree_fold(parts, sum_of_records, fan_in=fan_in, label="add-images", records=True)
     result: Delayed = delayed(_mean, pure=True)(total)
     return result
 
@@ -90,18 +90,6 @@ def _sum_of_block(
             counts[panel.slices] += np.where(used, part, 0).astype(kind)
             n[panel.slices] += used
     return Sum(counts, n)
-
-
-def _add(parts: list[Sum]) -> Sum:
-    return Sum(sum_of([p.counts for p in parts]), sum_of([p.n for p in parts]))
-
-
-def sum_of(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-    """Return the sum of arrays of one shape and dtype, in their dtype."""
-    total = arrays[0].copy()
-    for array in arrays[1:]:
-        total += array
-    return total
 
 
 def _mean(total: Sum) -> Floats:

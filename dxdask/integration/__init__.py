@@ -11,7 +11,7 @@ blocks, accumulate, foreground, sums : sums over the pixels of each reflection, 
 background : background under a reflection, a robust Poisson mean.
 summation, summed_columns : summed intensities.
 gaussian, profile_fit, calibration : profile-fitted intensities.
-learnt_profile : profiles learnt from strong reflections.
+learnt_profile : profiles learnt from strong reflections, from `profile_sums`.
 corrections : Lorentz, polarisation and absorption corrections, and partialities.
 result, summary : result of a run and of several, with its tables.
 stills : integration of stills.

@@ -1,4 +1,4 @@
-"""Loops over the pixels of one frame, and over the background pixels of several."""
+"""Loops over the foreground pixels of one frame."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.integration.foreground import FOREGROUND, USABLE
-from dxdask.integration.photons import PARTS, parts_of_photon
+from dxdask.integration.background_pixels import FOREGROUND, N_BINS
+from dxdask.integration.foreground import add_off_panel
+from dxdask.integration.photons import parts_of_photon
 from dxdask.integration.sums import (
     COUNTS,
     COUNTS_X,
@@ -19,7 +20,6 @@ from dxdask.integration.sums import (
     FITTED_3,
     FITTED_COUNTS,
     FITTED_OWN,
-    N_BACKGROUND_BAD,
     N_FOREGROUND,
     N_FRAMES,
     N_INVALID,
@@ -28,13 +28,11 @@ from dxdask.integration.sums import (
     PIXELS_X,
     PIXELS_Y,
     PIXELS_Z,
+    PROFILE,
 )
 
-_LARGEST = 2**31 - 1
-N_BINS = 64  # whole photons of the background below this have a bin; others are kept and sorted
-_LANES = 4
-_LANE = np.uint64(_LANES - 1)
-_OTHER, _SKIPPED = N_BINS, N_BINS + 1  # bins of pixels without a bin, and of foreground
+_COUNTED = FOREGROUND - 1  # of a state: the bin of its pixel
+_BINS = (-1, N_BINS)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -64,8 +62,6 @@ def add_foreground(
     d3, fraction: its terms of this frame. owner: None if it shares no pixel. start: place in
     `weights` of its profile. The others as in `accumulate_frame`.
     """
-    if d3 > 1.0:
-        return
     panel = e.panel_number[r]
     low, high = trusted[panel, 0], trusted[panel, 1]
     x0, x1 = max(e.inner[r, 0], e.panel[r, 0]), min(e.inner[r, 1], e.panel[r, 1])
@@ -77,7 +73,10 @@ def add_foreground(
     p3: Any = 0
     pc: Any = 0
     own_p: Any = 0
+    profile: Any = 0
     width = e.inner[r, 1] - e.inner[r, 0]
+    if x1 - x0 < width or y1 - y0 < e.inner[r, 3] - e.inner[r, 2]:
+        add_off_panel(r, e, d3, fraction, start, weights, distances, row)
     for y in range(y0, y1):
         at, v_y = start + (y - e.inner[r, 2]) * width + x0 - e.inner[r, 0], np.uint64(y)
         line_n, line_c = 0, 0  # of own pixels
@@ -86,6 +85,8 @@ def add_foreground(
             if distances[at + dx] + d3 > 1.0:
                 continue
             v_x = np.uint64(x0 + dx)  # unsigned indices have no check for negative ones
+            w = np.int64(weights[at + dx] * fraction + 0.5)
+            profile += w
             own: Any = True if owner is None else owner[v_y, v_x] == i
             if pixels is None:
                 count: Any = np.int64(frame[v_y, v_x])
@@ -107,7 +108,6 @@ def add_foreground(
             overlapped += not own
             if used:
                 # of neighbours' pixels too: overlapping profiles are fitted together
-                w = np.int64(weights[at + dx] * fraction + 0.5)
                 w2 = w * w
                 p += w
                 p2 += w2
@@ -137,6 +137,7 @@ def add_foreground(
     row[PIXELS_X] += px + n * ox
     row[PIXELS_Y] += py + n * oy
     row[PIXELS_Z] += n * oz
+    row[PROFILE] += profile
     row[FITTED] += p
     row[FITTED_2] += p2
     row[FITTED_3] += p3
@@ -145,121 +146,143 @@ def add_foreground(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _add_whole_foreground(
+    frame: Any, mask: Any, limits: Any, pixels: Any, d3: float, fraction: float, panel: int,
+    bounds: Any, offset: Any, weights: Any, distances: Any, values: Any, row: Any,
+) -> bool:  # fmt: skip
+    """Add a foreground to its sums if all pixels around it are valid; else return False.
+
+    It gives the sums of `add_foreground` where no pixel is shared, in loops without branches.
+    frame: with mask None, the states of pixels, which are read faster. limits: counts strictly
+    between the two are valid. bounds: x0, x1, y0, y1 of the foreground. offset: of its first pixel
+    and frame from those of the box. weights, distances: of its pixels. values: room for them,
+    int64.
+    """
+    low, high = limits[0], limits[1]
+    begin, end, at = np.uint64(bounds[0]), np.uint64(bounds[1]), np.uint64(0)
+    for y in range(bounds[2], bounds[3]):
+        v_y, valid = np.uint64(y), True
+        for x in range(begin, end):
+            if mask is None:
+                count: Any = np.int64(frame[v_y, x]) & _COUNTED
+                values[at] = count
+            elif pixels is None:
+                count = np.int64(frame[v_y, x])
+                values[at] = count
+                valid = valid & mask[v_y, x]
+            else:
+                count = np.float64(frame[v_y, x])
+                values[at] = parts_of_photon(count, panel, y, int(x), pixels)
+                valid = valid & mask[v_y, x]
+            valid = valid & (count > low) & (count < high)
+            at += np.uint64(1)
+        if not valid:
+            return False
+    width = bounds[1] - bounds[0]
+    lines = (1 << 32) // width + 1  # over 2^32: of a pixel, exact for less than 2^32 / width
+    n: Any = 0
+    p: Any = 0
+    p2: Any = 0
+    p3: Any = 0
+    c, cx, cy, px, py, pc = 0, 0, 0, 0, 0, 0
+    for k in range(len(weights)):
+        inside: Any = np.int64(distances[k] + d3 <= 1.0)
+        w: Any = np.int64(weights[k] * fraction + 0.5) * inside
+        v = values[k] * inside
+        dy = (k * lines) >> 32
+        dx = k - dy * width
+        n += inside
+        c += v
+        cx += v * dx
+        cy += v * dy
+        px += inside * dx
+        py += inside * dy
+        w2 = w * w
+        p += w
+        p2 += w2
+        p3 += w2 * w
+        pc += w * v
+    row[N_FOREGROUND] += n
+    row[COUNTS] += c
+    row[COUNTS_X] += cx + c * offset[0]
+    row[COUNTS_Y] += cy + c * offset[1]
+    row[COUNTS_Z] += c * offset[2]
+    row[PIXELS_X] += px + n * offset[0]
+    row[PIXELS_Y] += py + n * offset[1]
+    row[PIXELS_Z] += n * offset[2]
+    row[PROFILE] += p
+    row[FITTED] += p
+    row[FITTED_2] += p2
+    row[FITTED_3] += p3
+    row[FITTED_COUNTS] += pc
+    row[FITTED_OWN] += p
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mark(bounds: Any, width: int, d3: float, distances: Any, state: Any) -> None:
+    """Mark a foreground in the states of pixels; bounds: its part on the panel."""
+    for y in range(bounds[2], bounds[3]):
+        line = state[np.uint64(y)]
+        for x in range(bounds[0], bounds[1]):
+            u = np.uint64(x)
+            inside = distances[np.uint64((y - bounds[2]) * width + x - bounds[0])] + d3 <= 1.0
+            line[u] |= np.uint8(FOREGROUND) if inside else np.uint8(0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def accumulate_frame(
     frame: Any, mask: Any, trusted: Any, pixels: Any, z: int, active: Any, rows: Any, e: Any,
-    owner: Any, state: Any, terms: Any, profile: Any, weights: Any, distances: Any, sums: Any,
-    histogram: Any, starts: Any, used: Any, values: Any,
+    alone: Any, owner: Any, state: Any, terms: Any, profile: Any, weights: Any, distances: Any,
+    sums: Any,
 ) -> None:  # fmt: skip
-    """Add one frame (slow, fast), at array index z, to sums and backgrounds of its reflections.
+    """Add one frame (slow, fast), at array index z, to the sums of its reflections.
 
     mask: (slow, fast) bool, True is good. trusted: (panel, 2), counts strictly between the two
     are valid; those from the upper end on are saturated. pixels: None where counts are photons,
-    which are added up; else `ScaledPixels`, and parts of photons are. owner, state: from
-    `label_foreground`. terms: from `fill_frame_terms`. profile, weights, distances: first place of
-    the profile of each, and its pixels, from `fill_weights` and `fill_distances`. histogram:
-    (n, N_BINS), background pixels by photons. starts, used: (n,), first place in `values` of the
-    background without a bin, and their number.
+    which are added up; else `ScaledPixels`, and parts of photons are. alone, owner, state: as in
+    `label_foreground`, which was called before; foreground of reflections alone becomes FOREGROUND
+    in `state`. terms: from `fill_frame_terms`. profile, weights, distances: first place of the
+    profile of each, and its pixels, from `fill_weights` and `fill_distances`.
     """
-    # pixels side by side go to histograms of their own: no addition waits for the one before
-    lanes = np.zeros((_LANES, N_BINS + 2), dtype=np.int32)
+    values = np.empty(1024, dtype=np.int64)
     for i in active:
         r = rows[i]
         sums[i, N_FRAMES] += 1
         d3, fraction, start, row = terms[i, 0], terms[i, 1], profile[i], sums[i]
-        if terms[i, 2] > 0.0:
+        if d3 > 1.0:
+            continue
+        x0, x1, y0, y1 = e.inner[r, 0], e.inner[r, 1], e.inner[r, 2], e.inner[r, 3]
+        area, panel = (x1 - x0) * (y1 - y0), e.panel[r]
+        if area > len(values):
+            values = np.empty(2 * area, dtype=np.int64)
+        done = False
+        if terms[i, 2] == 0.0 and (
+            x0 >= panel[0] and x1 <= panel[1] and y0 >= panel[2] and y1 <= panel[3]
+        ):
+            number, bounds, own = e.panel_number[r], (x0, x1, y0, y1), slice(start, start + area)
+            offset = x0 - e.box[r, 0], y0 - e.box[r, 2], z - e.box[r, 4]
+            if pixels is None:
+                done = _add_whole_foreground(
+                    state, None, _BINS, None, d3, fraction, number, bounds, offset, weights[own],
+                    distances[own], values, row,
+                )  # fmt: skip
+            done = done or _add_whole_foreground(
+                frame, mask, trusted[number], pixels, d3, fraction, number, bounds, offset,
+                weights[own], distances[own], values, row,
+            )  # fmt: skip
+        if not done and terms[i, 2] > 0.0:
             add_foreground(
                 frame, mask, trusted, pixels, z, d3, fraction, i, r, e, owner, start, weights,
                 distances, row,
             )  # fmt: skip
-        else:
+        elif not done:
             add_foreground(
                 frame, mask, trusted, pixels, z, d3, fraction, i, r, e, None, start, weights,
                 distances, row,
             )  # fmt: skip
-        panel, bins = e.panel_number[r], histogram[i]
-        low, high = trusted[panel, 0], trusted[panel, 1]
-        x0, x1 = max(e.box[r, 0], e.panel[r, 0]), min(e.box[r, 1], e.panel[r, 1])
-        y0, y1 = max(e.box[r, 2], e.panel[r, 2]), min(e.box[r, 3], e.panel[r, 3])
-        begin, end = 0, 0
-        if pixels is None:
-            begin, end = max(low + 1, 0), min(high, N_BINS)  # trusted counts that have a bin
-            for y in range(y0, y1):
-                v_y = np.uint64(y)  # unsigned indices have no check for negative ones
-                for x in range(x0, x1):
-                    v_x = np.uint64(x)
-                    v: Any = np.int64(frame[v_y, v_x])
-                    here = state[v_y, v_x]
-                    other = _SKIPPED if here == FOREGROUND else _OTHER
-                    at: Any = v if (here == USABLE) & (v >= begin) & (v < end) else other
-                    lanes[v_x & _LANE, np.uint64(at)] += 1
-            n_other = 0
-            for k in range(_LANES):
-                n_other += lanes[k, _OTHER]
-            for v in range(N_BINS):
-                bins[v] += lanes[0, v] + lanes[1, v] + lanes[2, v] + lanes[3, v]
-            lanes[:] = 0
-            if n_other == 0:
-                continue
-        n_bad, to = 0, starts[i] + used[i]
-        for y in range(y0, y1):
-            for x in range(x0, x1):
-                if state[y, x] == FOREGROUND:
-                    continue
-                if pixels is None:
-                    v = np.int64(frame[y, x])
-                    if not (state[y, x] == USABLE and low < v < high):
-                        n_bad += 1
-                    elif not begin <= v < end:
-                        values[to] = min(v, _LARGEST)
-                        to += 1
-                else:
-                    count = np.float64(frame[y, x])
-                    if not (state[y, x] == USABLE and low < count < high):
-                        n_bad += 1
-                        continue
-                    v = parts_of_photon(count, panel, y, x, pixels)
-                    if 0 <= v < N_BINS * PARTS and v % PARTS == 0:
-                        bins[v // PARTS] += 1
-                    else:
-                        values[to] = min(max(v, -_LARGEST), _LARGEST)
-                        to += 1
-        sums[i, N_BACKGROUND_BAD] += n_bad
-        used[i] = to - starts[i]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def count_distinct(histogram: Any, starts: Any, used: Any, values: Any, distinct: Any) -> None:
-    """Sort the values without a bin in place; fill `distinct` (n,) with the number of values."""
-    for i in range(len(starts)):
-        own = values[starts[i] : starts[i] + used[i]]
-        distinct[i] = len(own) > 0
-        if len(own) > 1:
-            own.sort()
-            for j in range(1, len(own)):
-                distinct[i] += own[j] != own[j - 1]
-        for v in range(N_BINS):
-            distinct[i] += histogram[i, v] > 0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def encode(
-    histogram: Any, starts: Any, used: Any, values: Any, unit: int, offsets: Any, out: Any,
-    counts: Any,
-) -> None:  # fmt: skip
-    """Fill out and counts [offsets[i], offsets[i + 1]) with the histogram i, values ascending.
-
-    unit: values of a photon.
-    """
-    for i in range(len(starts)):
-        at, j, end = offsets[i], starts[i], starts[i] + used[i]
-        for v in range(N_BINS + 1):
-            # values without a bin are before, between and after those that have one
-            while j < end and (v == N_BINS or values[j] < v * unit):
-                out[at], counts[at] = values[j], 0
-                while j < end and values[j] == out[at]:
-                    counts[at] += 1
-                    j += 1
-                at += 1
-            if v < N_BINS and histogram[i, v] > 0:
-                out[at], counts[at] = v * unit, histogram[i, v]
-                at += 1
+        if alone[i]:
+            left, top = max(x0, panel[0]), max(y0, panel[2])
+            bounds = left, min(x1, panel[1]), top, min(y1, panel[3])
+            at = start + (top - y0) * (x1 - x0) + left - x0
+            _mark(bounds, x1 - x0, d3, distances[at:], state)

@@ -9,7 +9,7 @@ its scale is fitted to the pixels around each reflection. Source: the global mod
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -34,12 +34,12 @@ _KNOWN = 100.0  # photons of a window, from which its factor is more than a gues
 class BackgroundSums(NamedTuple):
     """Sums of the pixels of a frame away from reflections, over some frames.
 
-    counts: (slow, fast) int64, photons times `unit`. n: (slow, fast) int32, frames.
+    Those of two blocks add up to those of both. counts: (slow, fast) int64, parts of
+    a photon. n: (slow, fast) int32, frames.
     """
 
     counts: NDArray[np.int64]
     n: NDArray[np.int32]
-    unit: int
 
 
 def sum_background(
@@ -65,16 +65,9 @@ def sum_background(
         here = np.flatnonzero((shapes.box[:, 4] <= z) & (shapes.box[:, 5] > z))
         _take_out(here, shapes.inner, free)
         _add_free(frame, free, panel, trusted, conversion.pixels, counts, n)
-    return BackgroundSums(counts, n, 1 if conversion.pixels is None else PARTS)
-
-
-def add_background_sums(parts: Sequence[BackgroundSums]) -> BackgroundSums:
-    """Return the sums of all parts."""
-    counts, n = parts[0].counts.copy(), parts[0].n.copy()
-    for p in parts[1:]:
-        counts += p.counts
-        n += p.n
-    return BackgroundSums(counts, n, parts[0].unit)
+    if conversion.pixels is None:
+        counts *= PARTS
+    return BackgroundSums(counts, n)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -118,7 +111,7 @@ def background_shape(sums: BackgroundSums, experiment: Experiment, window: int) 
     """
     at = radii(experiment, sums.n.shape)
     seen = (sums.n > 0) & np.isfinite(at)
-    counts, n = np.maximum(sums.counts / sums.unit, 0.0), sums.n.astype(np.float64)
+    counts, n = np.maximum(sums.counts / PARTS, 0.0), sums.n.astype(np.float64)
     shape = _profile(at, counts, n, seen)
     for _ in range(_ROUNDS):
         # pixels far from it are of spots that are not predicted, or bad

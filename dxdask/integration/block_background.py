@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.integration.accumulate import count_distinct, encode
 from dxdask.integration.background import backgrounds
+from dxdask.integration.background_pixels import BackgroundPixels, count_distinct, encode
 from dxdask.integration.background_surface import PLANE, RADIAL, SCALE, surfaces
 from dxdask.integration.footprints import Footprints, without_pixels
 from dxdask.integration.parameters import (
@@ -30,15 +30,6 @@ from dxdask.integration.simple_background import (
     simple_means,
 )
 from dxdask.integration.sums import N_FRAMES, PixelSums
-
-
-class BackgroundPixels(NamedTuple):
-    """Background pixels of n reflections, as `accumulate_frame` fills them."""
-
-    histogram: NDArray[np.int32]
-    starts: NDArray[np.int64]
-    used: NDArray[np.int64]
-    values: NDArray[np.int32]
 
 
 def may_vary(background: BackgroundParameters) -> bool:

@@ -1,9 +1,10 @@
 """Sums over the pixels of each reflection in a block of frames; no shoebox is kept.
 
-Each frame is read once. Its pixels are labelled with the reflection whose ellipsoid they are in;
-then each pixel of a reflection's box is added to its sums (its own foreground) or to its background
-(pixels without a label). The background of a reflection with all its frames is fitted at once; the
-others keep a histogram of theirs until blocks are combined (`block_background`).
+Each frame is read once. Its pixels get a state of one byte (counts, usable or not), and foreground
+is marked there, with the reflection it belongs to where several may share it. Then each pixel of a
+reflection's box is added to its sums (its own foreground) or to its background (no foreground). The
+background of a reflection with all its frames is fitted at once; the others keep a histogram of
+theirs until blocks are combined (`block_background`).
 """
 
 from __future__ import annotations
@@ -18,29 +19,15 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.errors import InputError
-from dxdask.integration.accumulate import (
-    N_BINS,
-    accumulate_frame,
-    active_on_frames,
-)
-from dxdask.integration.block_background import (
-    BackgroundPixels,
-    block_record,
-    may_vary,
-    with_backgrounds,
-)
+from dxdask.integration.accumulate import accumulate_frame, active_on_frames
+from dxdask.integration.background_pixels import PanelStates, add_background, empty_background
+from dxdask.integration.block_background import block_record, may_vary, with_backgrounds
 from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.context import IntegrationContext
 from dxdask.integration.dead_time import add_excess
 from dxdask.integration.footprint_pixels import add_footprints
 from dxdask.integration.footprints import empty_footprints, no_footprints
-from dxdask.integration.foreground import (
-    clear_foreground,
-    empty_state_map,
-    fill_distances,
-    fill_frame_terms,
-    label_foreground,
-)
+from dxdask.integration.foreground import fill_distances, fill_frame_terms, label_foreground
 from dxdask.integration.frame_photons import FramePhotons
 from dxdask.integration.gaussian import fill_weights
 from dxdask.integration.pairs import add_pairs
@@ -89,7 +76,7 @@ def sum_block(
             f"run {context.run}: frames are {frames.dtype} {frames.shape}; integration needs "
             f"real numbers (frame, slow, fast) of the shape of the mask {mask.shape}"
         )
-    maps = _Maps(mask)
+    maps = np.empty(mask.shape, dtype=np.int32), np.empty(mask.shape, dtype=np.uint8)
     bad = np.zeros_like(mask) if unreadable else mask
     usable = [bad if i in unreadable else mask for i in range(len(frames))]
     start = context.shapes.first + first
@@ -109,22 +96,6 @@ def combine_sums(parts: Sequence[PixelSums], background: BackgroundParameters) -
     done = select_rows(both, both.whole)
     rest = with_backgrounds(add_equal_rows(select_rows(both, ~both.whole)), background)
     return replace(sorted_by_row(concatenate_sums([done, rest])), pairs=pairs)
-
-
-class _Maps:
-    """Owners and states of the pixels of a frame, (slow, fast), without foreground between frames.
-
-    They are made once for all frames with the same mask.
-    """
-
-    def __init__(self, mask: NDArray[np.bool_]) -> None:
-        self.owner, self.mask = np.empty(mask.shape, dtype=np.int32), mask
-        self.state = empty_state_map(mask)
-
-    def of(self, mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        """Return the maps of a frame with this mask."""
-        state = self.state if mask is self.mask else empty_state_map(mask)
-        return self.owner, state
 
 
 def _pieces(box: NDArray[np.int32], start: int, shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -152,27 +123,23 @@ def _sum_few(
     start: int,
     context: IntegrationContext,
     masks: list[NDArray[np.bool_]],
-    maps: _Maps,
+    maps: tuple[NDArray[np.int32], NDArray[np.uint8]],
 ) -> PixelSums:
     shapes, end = context.shapes, start + len(frames)
     rows = np.flatnonzero((shapes.box[:, 4] < end) & (shapes.box[:, 5] > start))
     own = shapes.box[rows].astype(np.int64)
     n_frames = np.minimum(own[:, 5], end) - np.maximum(own[:, 4], start)
     area = (own[:, 1] - own[:, 0]) * (own[:, 3] - own[:, 2])
-    room = np.concatenate([[0], np.cumsum(n_frames * area)])
-    # room for all pixels; memory is committed only where it is written
-    background = BackgroundPixels(
-        histogram=np.zeros((len(rows), N_BINS), dtype=np.int32),
-        starts=room[:-1],
-        used=np.zeros(len(rows), dtype=np.int64),
-        values=np.empty(room[-1], dtype=np.int32),
-    )
+    background = empty_background(n_frames * area)
     sums = np.zeros((len(rows), N_SUMS), dtype=np.int64)
     offsets, active = _lists(rows, own, shapes, start, len(frames))
     conversion, dead = FramePhotons.of(context, frames.dtype), context.dead_time
     pixels = conversion.pixels
     profile, weights, distances = _profile_pixels(rows, shapes)
     pairs = pairs_of(rows, shapes)
+    alone = np.ones(len(rows), dtype=np.bool_)
+    alone[pairs.first] = alone[pairs.second] = False
+    panels, (owner, state) = PanelStates.of(rows, shapes), maps
     terms = np.empty((len(rows), 3))
     varies = may_vary(context.background)
     footprints = (
@@ -184,15 +151,18 @@ def _sum_few(
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         frame, trusted = conversion.frame(recorded, z)
         phi = shapes.phi[z - shapes.first : z - shapes.first + 2]
-        owner, state = maps.of(masks[i])
         fill_frame_terms(here, rows, shapes, phi, terms)
+        panels.fill(frame, masks[i], trusted, pixels, state)
         label_foreground(
-            here, rows, shapes, terms, profile, weights, distances, owner, state, sums
+            here, rows, shapes, terms, profile, distances, alone, owner, state,
         )  # fmt: skip
         accumulate_frame(
-            frame, masks[i], trusted, pixels, z, here, rows, shapes, owner, state, terms, profile,
-            weights, distances, sums, *background,
+            frame, masks[i], trusted, pixels, z, here, rows, shapes, alone, owner, state,
+            terms, profile, weights, distances, sums,
         )  # fmt: skip
+        add_background(
+            frame, masks[i], trusted, pixels, here, rows, shapes, state, sums, *background
+        )
         add_shared_pixels(
             frame, masks[i], trusted, z, rows, shapes, owner, terms, profile, weights, distances,
             *pairs,
@@ -204,10 +174,9 @@ def _sum_few(
             )  # fmt: skip
         if dead is not None:
             add_excess(
-                frame, masks[i], trusted, here, rows, shapes, terms, owner, state,
+                frame, masks[i], trusted, here, rows, shapes, terms, alone, owner, state,
                 dead.busy[z - shapes.first], dead.is_paralyzable, sums,
             )  # fmt: skip
-        clear_foreground(here, rows, shapes, terms, masks[i], state)
     unit = 1 if pixels is None else PARTS
     record = block_record(rows, own[:, 5] - own[:, 4], sums, background, footprints, unit)
     return replace(with_backgrounds(record, context.background), pairs=shared(rows, pairs))

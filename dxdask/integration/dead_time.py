@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.geometry.required import require_rotation
-from dxdask.integration.foreground import FOREGROUND
+from dxdask.integration.background_pixels import FOREGROUND
 from dxdask.integration.parameters import CorrectionParameters
 from dxdask.integration.photons import PARTS, Photons
 from dxdask.integration.sums import EXCESS
@@ -144,13 +144,13 @@ def excess_variance(n: float, busy: float, is_paralyzable: bool) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_excess(
-    photons: Any, mask: Any, trusted: Any, active: Any, rows: Any, e: Any, terms: Any, owner: Any,
-    state: Any, busy: float, is_paralyzable: bool, sums: Any,
+    photons: Any, mask: Any, trusted: Any, active: Any, rows: Any, e: Any, terms: Any, alone: Any,
+    owner: Any, state: Any, busy: float, is_paralyzable: bool, sums: Any,
 ) -> None:  # fmt: skip
     """Add the excess variance of the own foreground of reflections on one frame to their sums.
 
-    It is in parts of a photon. photons, trusted: from `frame_without_dead_time`. The others as in
-    `accumulate_frame`.
+    It is in parts of a photon. photons, trusted: from `frame_without_dead_time`. alone, owner,
+    state: as in `label_foreground`. The others as in `accumulate_frame`.
     """
     for i in active:
         if terms[i, 0] > 1.0:
@@ -161,6 +161,7 @@ def add_excess(
         for y in range(max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])):
             for x in range(max(e.inner[r, 0], e.panel[r, 0]), min(e.inner[r, 1], e.panel[r, 1])):
                 n = photons[y, x]
-                if state[y, x] == FOREGROUND and owner[y, x] == i and mask[y, x] and low < n < high:
+                own = state[y, x] >= FOREGROUND and (alone[i] or owner[y, x] == i)
+                if own and mask[y, x] and low < n < high:
                     total += int(excess_variance(n, busy, is_paralyzable) * PARTS + 0.5)
         sums[i, EXCESS] += total

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dxdask.integration.foreground import FOREGROUND, USABLE
+from dxdask.integration.background_pixels import FOREGROUND
 from dxdask.integration.photons import parts_of_photon
 
 
@@ -19,7 +19,7 @@ def add_footprints(
 ) -> None:  # fmt: skip
     """Add one frame (slow, fast) to the footprints of its reflections.
 
-    Arguments as in `accumulate_frame`, the last five of `Footprints`.
+    Arguments as in `accumulate_frame` and `add_background`, the last five of `Footprints`.
     """
     for i in active:
         r = rows[i]
@@ -33,8 +33,7 @@ def add_footprints(
             to = offsets[i] + (y - box[2]) * width - box[0]
             at = profile[i] + (y - inner[2]) * inner_width - inner[0]
             for x in range(x0, x1):
-                here = state[y, x]
-                if here == FOREGROUND:
+                if state[y, x] >= FOREGROUND:
                     if not (inner[0] <= x < inner[1] and inner[2] <= y < inner[3]):
                         continue
                     if distances[at + x] + d3 > 1.0 or not (mask[y, x] and frame[y, x] > low):
@@ -42,7 +41,7 @@ def add_footprints(
                     foreground[to + x] += alone or owner[y, x] == i
                     if frame[y, x] < high:
                         fitted[to + x] += np.int64(weights[at + x] * fraction + 0.5)
-                elif here == USABLE and low < frame[y, x] < high:
+                elif mask[y, x] and low < frame[y, x] < high:
                     if pixels is None:
                         counts[to + x] += np.int64(frame[y, x])
                     else:

@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from dxdask.integration.background_pixels import FOREGROUND
 from dxdask.integration.gaussian import rotated_fraction
 from dxdask.integration.sums import N_INVALID, PROFILE
-
-USABLE, MASKED, FOREGROUND = range(3)  # states of a pixel, for the background
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -70,45 +68,36 @@ def fill_frame_terms(active: Any, rows: Any, e: Any, phi: Any, terms: Any) -> No
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def label_foreground(
-    active: Any, rows: Any, e: Any, terms: Any, starts: Any, weights: Any, distances: Any,
-    owner: Any, state: Any, sums: Any,
+    active: Any, rows: Any, e: Any, terms: Any, starts: Any, distances: Any, alone: Any,
+    owner: Any, state: Any,
 ) -> None:  # fmt: skip
     """Label the pixels of `owner` (slow, fast) with the reflection of the smallest distance.
 
-    They become FOREGROUND in `state` (slow, fast); `owner` has a meaning there only. active: (m,),
-    places in `rows` of the reflections on this frame, which are the labels; of equal distances the
-    first place wins. Pixels of an ellipsoid that lie off the panel are counted as invalid in `sums`
-    (one row each). terms: from `fill_frame_terms`. starts, weights, distances: from `fill_weights`
-    and `fill_distances`; the weights of the whole ellipsoid are added up.
+    They become FOREGROUND in `state` (slow, fast). active: (m,), places in `rows` of the
+    reflections on this frame, which are the labels; of equal distances the first place wins. terms:
+    from `fill_frame_terms`. starts, distances: from `fill_distances`. alone: (n,) bool, reflections
+    that cannot share pixels are left to `accumulate_frame`: they need no label.
     """
     for i in active:
-        d3, fraction = terms[i, 0], terms[i, 1]
-        if d3 > 1.0:
+        d3 = terms[i, 0]
+        if d3 > 1.0 or alone[i]:
             continue
         r = rows[i]
-        x0, x1, y0, y1 = e.panel[r, 0], e.panel[r, 1], e.panel[r, 2], e.panel[r, 3]
-        at, profile, n_off = starts[i] - 1, 0, 0
-        for y in range(e.inner[r, 2], e.inner[r, 3]):
-            for x in range(e.inner[r, 0], e.inner[r, 1]):
-                at += 1
-                d = distances[at] + d3
+        left, width = e.inner[r, 0], e.inner[r, 1] - e.inner[r, 0]
+        for y in range(max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])):
+            v, at = np.uint64(y), starts[i] + (y - e.inner[r, 2]) * width - left
+            for x in range(max(left, e.panel[r, 0]), min(e.inner[r, 1], e.panel[r, 1])):
+                d, u = distances[at + x] + d3, np.uint64(x)  # no check for negative indices
                 if d > 1.0:
                     continue
-                profile += int(weights[at] * fraction + 0.5)
-                if not (x0 <= x < x1 and y0 <= y < y1):
-                    n_off += 1
-                    continue
-                v, u = np.uint64(y), np.uint64(x)  # no check for negative indices
-                if state[v, u] == FOREGROUND:
+                if state[v, u] >= FOREGROUND:
                     other = owner[v, u]
                     terms[i, 2] = terms[other, 2] = 1.0
                     there = distances[_place(e, rows[other], starts[other], x, y)] + terms[other, 0]
                     if d > there or (d == there and i > other):
                         continue
                 owner[v, u] = i
-                state[v, u] = FOREGROUND
-        sums[i, PROFILE] += profile
-        sums[i, N_INVALID] += n_off
+                state[v, u] |= FOREGROUND
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -119,19 +108,20 @@ def _place(e: Any, r: int, start: int, x: int, y: int) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def clear_foreground(active: Any, rows: Any, e: Any, terms: Any, mask: Any, state: Any) -> None:
-    """Reset the pixels of `state` that `label_foreground` may have labelled."""
-    for i in active:
-        if terms[i, 0] > 1.0:
-            continue
-        r = rows[i]
-        for y in range(max(e.inner[r, 2], e.panel[r, 2]), min(e.inner[r, 3], e.panel[r, 3])):
-            v = np.uint64(y)
-            for x in range(max(e.inner[r, 0], e.panel[r, 0]), min(e.inner[r, 1], e.panel[r, 1])):
-                u = np.uint64(x)
-                state[v, u] = USABLE if mask[v, u] else MASKED
+def add_off_panel(
+    r: int, e: Any, d3: float, fraction: float, start: int, weights: Any, distances: Any, row: Any
+) -> None:
+    """Add the pixels of an ellipsoid that lie off the panel to its sums (N_SUMS,).
 
-
-def empty_state_map(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the states (slow, fast) of pixels of a frame without foreground."""
-    return np.where(mask, np.uint8(USABLE), np.uint8(MASKED))
+    They are invalid; the weights are those of the whole ellipsoid. Arguments as in
+    `accumulate.add_foreground`.
+    """
+    x0, x1, y0, y1 = e.panel[r, 0], e.panel[r, 1], e.panel[r, 2], e.panel[r, 3]
+    at = start - 1
+    for y in range(e.inner[r, 2], e.inner[r, 3]):
+        for x in range(e.inner[r, 0], e.inner[r, 1]):
+            at += 1
+            if distances[at] + d3 > 1.0 or (x0 <= x < x1 and y0 <= y < y1):
+                continue
+            row[PROFILE] += int(weights[at] * fraction + 0.5)
+            row[N_INVALID] += 1

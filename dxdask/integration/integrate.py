@@ -11,10 +11,11 @@ from dxdask.columns import Reflections
 from dxdask.integration.background_shape import sum_background, with_background_shape
 from dxdask.integration.blocks import sum_block
 from dxdask.integration.context import integration_context, learns, usable_pixels
-from dxdask.integration.learnt_profile import sum_profiles, with_best_profile
+from dxdask.integration.learnt_profile import with_best_profile
 from dxdask.integration.local_profile import LocalProfile
 from dxdask.integration.parameters import IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
+from dxdask.integration.profile_sums import sum_profiles
 from dxdask.integration.result import finish
 from dxdask.models import Experiment
 from dxdask.models.pixel_maps import PixelMaps

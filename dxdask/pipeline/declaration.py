@@ -217,7 +217,8 @@ class Step:
         runs one below the other.
     write_files : writes the files that parameters ask for from the result in the store; returns
         their names.
-    bytes_per_pixel : memory that a task takes for each pixel of a frame.
+    bytes_per_pixel : memory that a task takes for each pixel of a frame; it may depend on the
+        parameters.
     optional : whether a job of several steps goes on, with a warning, where the data do not allow
         it; the builder sees `may_fail` then.
     mask : the array of its result that masks pixels, which apply_mask can use, and the parameters
@@ -246,7 +247,7 @@ class Step:
     given: Callable[[Values], dict[str, Any]] | None = None
     combine: Callable[[CombineInputs], StepResult] | None = None
     write_files: Callable[[Store, Values], list[str]] = _no_files
-    bytes_per_pixel: int = 24
+    bytes_per_pixel: int | Callable[[Values], int] = 24
     optional: bool = False
     mask: tuple[str, str] | None = None
     aliases: tuple[str, ...] = ()
@@ -256,6 +257,11 @@ class Step:
     def scope_of(self, parameters: Values) -> Scope:
         """Return the scope with these parameters."""
         return self.scope if isinstance(self.scope, str) else self.scope(parameters)
+
+    def bytes_per_pixel_of(self, parameters: Values) -> int:
+        """Return the memory of a task for each pixel of a frame with these parameters."""
+        given = self.bytes_per_pixel
+        return given if isinstance(given, int) else given(parameters)
 
     def sources(self, there: Callable[[str], bool]) -> dict[str, str]:
         """Return the step that each one needed is read from.

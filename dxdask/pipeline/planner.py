@@ -245,7 +245,7 @@ class Planner:
         arrays = [run.frames for run in runs]
         if self._importing:
             arrays += [run.incoming for run in runs if run.load_incoming is not None]
-        self.plan.reads[step.name] = arrays, step.bytes_per_pixel
+        self.plan.reads[step.name] = arrays, step.bytes_per_pixel_of(self.parameters)
         return self._importing
 
     def _finish(self, requested: RequestedStep, written: Mapping[str, Any]) -> list[Delayed]:

@@ -10,9 +10,9 @@ from support.ice_ring import radii
 from support.painted_frames import experiment, paint
 from support.weak_data import errors, local, spaced, spread
 
+from dxdask.arrays import sum_of_records
 from dxdask.integration import IntegrationParameters, integrate
 from dxdask.integration.background_shape import (
-    add_background_sums,
     background_shape,
     sum_background,
     with_background_shape,
@@ -111,7 +111,7 @@ def test_sums_of_blocks_are_those_of_the_run(spots):
     parts = [
         sum_background(sets[0][a : a + 3], a, context, p.mask, detector) for a in range(0, n, 3)
     ]
-    both = add_background_sums(parts)
+    both = sum_of_records(parts)
     np.testing.assert_array_equal(whole.counts, both.counts)
     np.testing.assert_array_equal(whole.n, both.n)
     # a frame that cannot be read has no background

@@ -9,18 +9,13 @@ import numpy as np
 import pytest
 from support.painted_frames import Painted, experiment, paint, two_peaked
 
+from dxdask.arrays import sum_of_records
 from dxdask.columns import Flag, has_flag
 from dxdask.integration import IntegrationParameters, integrate
 from dxdask.integration.context import integration_context
-from dxdask.integration.learnt_profile import (
-    COUNTS,
-    ProfileSums,
-    add_profile_sums,
-    compare_profiles,
-    learn,
-    sum_profiles,
-    with_best_profile,
-)
+from dxdask.integration.learnt_profile import compare_profiles, learn, with_best_profile
+from dxdask.integration.profile_pixels import COUNTS
+from dxdask.integration.profile_sums import ProfileSums, sum_profiles
 from dxdask.response import DetectorResponse
 
 pytestmark = pytest.mark.jit
@@ -103,7 +98,7 @@ def test_sums_are_the_same_in_any_blocks_and_order():
     for cuts in ([0, 1, 5, 12], [0, 7, 12]):
         parts = [sums("two peaks", a, b) for a, b in pairwise(cuts)]
         for order in (parts, parts[::-1]):
-            both = add_profile_sums(order)
+            both = sum_of_records(order)
             np.testing.assert_array_equal(both.sums, whole.sums)
             assert both.n_used == whole.n_used
 

@@ -6,22 +6,34 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import pytest
 from support.ensemble_example import FRAME, N_IMAGES, QUICK
+from support.painted_frames import experiment, paint
 
 import dxdask
 from dxdask.analysis import BadPixelParameters
 from dxdask.analysis.bad_pixels import EvidenceOfRun, RunEvidence, combine_evidence
+from dxdask.arrays import sum_of_records
 from dxdask.cluster.client import Cluster
 from dxdask.errors import MemoryBudgetError
 from dxdask.graphs import bad_pixels
+from dxdask.graphs.integrate import BACKGROUND_FAN_IN
+from dxdask.integration import IntegrationParameters
+from dxdask.integration.background_shape import (
+    BackgroundSums,
+    sum_background,
+    with_background_shape,
+)
+from dxdask.integration.context import integration_context
 from dxdask.models import Beam, Detector, Experiment, Panel, Scan
 from dxdask.pipeline import ensemble, step
 from dxdask.pipeline.memory import frame_task_bytes, require_memory
+from dxdask.pipeline.steps import integrate as integrate_step
 from dxdask.pipeline.steps.find_bad_pixels import STEP
 from dxdask.spotfinding import SpotfinderParameters
 from dxdask.spotfinding.extract import FramePiece
@@ -46,6 +58,16 @@ def too_small(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ensemble, "open_cluster", open_cluster)
     monkeypatch.setattr(step, "open_cluster", open_cluster)
+
+
+def peak_of(function: Callable[[], Any]) -> int:
+    """Return the most bytes that a function has allocated at a time."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_largest_block_counts() -> None:
@@ -122,14 +144,6 @@ def test_a_block_of_bad_pixels_takes_no_more_than_is_counted() -> None:
         adder.add(frames, 0, range(4))
         return adder.result()
 
-    def peak_of(function: Callable[[], Any]) -> int:
-        tracemalloc.start()
-        try:
-            function()
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
     part = add()
     sums = sum(a.nbytes for p in part.panels for a in (p.counts, p.total, p.constant))
     assert sums == 18 * frames[0].size
@@ -143,5 +157,33 @@ def test_a_block_of_bad_pixels_takes_no_more_than_is_counted() -> None:
         lambda _: frames, chunks=((4,), (2000,), (2000,)), dtype="u2"
     )
     require_memory(tight, "find_spots", [lazy])
+    nothing: Any = SimpleNamespace()
     with pytest.raises(MemoryBudgetError, match="find_bad_pixels"):
-        require_memory(tight, "find_bad_pixels", [lazy], STEP.bytes_per_pixel)
+        require_memory(tight, "find_bad_pixels", [lazy], STEP.bytes_per_pixel_of(nothing))
+
+
+@pytest.mark.jit
+def test_the_background_of_a_run_is_counted() -> None:
+    """Measured peaks of a block's sums, of adding them up and of the shape, beside the budget."""
+    painted = paint(experiment(n_images=3))
+    given = IntegrationParameters.model_validate({"background": {"algorithm": "gmodel"}})
+    values: Any = SimpleNamespace(integration=given)
+    budget = integrate_step.STEP.bytes_per_pixel_of(values)
+    context = integration_context(painted.predicted, painted.experiment, given)
+    frames, detector = painted.frames.astype(np.uint16), painted.experiment.detector
+
+    def add() -> BackgroundSums:
+        return sum_background(frames, 0, context, painted.mask, detector)
+
+    part = add()
+    parts = [part] * BACKGROUND_FAN_IN
+    held = 12 * frames[0].size
+    assert part.counts.nbytes + part.n.nbytes == held
+    assert peak_of(add) < budget * frames[0].size
+    sum_of_records(parts)
+    assert peak_of(lambda: sum_of_records(parts)) + len(parts) * held < budget * frames[0].size
+    with_background_shape(context, part, painted.experiment)
+    peak = peak_of(lambda: with_background_shape(context, part, painted.experiment)) + held
+    assert 0.9 * budget < peak / frames[0].size < budget
+    plain: Any = SimpleNamespace(integration=IntegrationParameters())
+    assert integrate_step.STEP.bytes_per_pixel_of(plain) == 24
