@@ -29,17 +29,19 @@ def choose_absorption(
     weight : (n,) of the observations in the fit; 0 leaves one out.
     absorbing : experiments whose scans are long enough.
     """
-    best, tested, row = _validate(fitted, fitted.model, "none", obs, weight, free_set_percentage)
+    best, tested, _, row = _validate(fitted, fitted.model, "none", obs, weight, free_set_percentage)
     rows = [row]
     for level in ABSORPTION:
         model = fitted.model.with_absorption(absorbing, level)
-        found, _, row = _validate(fitted, model, level, obs, weight, free_set_percentage)
+        found, _, parameters, row = _validate(
+            fitted, model, level, obs, weight, free_set_percentage
+        )
         row["gain"] = gain(best, found, tested)
         rows.append(row)
         if row["gain"] < SIGNIFICANT:
             break
         best = found
-        fitted.set_model(model)
+        fitted.set_model(model, parameters)
     return rows
 
 
@@ -50,13 +52,14 @@ def _validate(
     obs: Observations,
     weight: Floats,
     free_set_percentage: float,
-) -> tuple[Agreement, NDArray[np.bool_], dict[str, Any]]:
+) -> tuple[Agreement, NDArray[np.bool_], Floats, dict[str, Any]]:
     design = model.design(fitted.variables)
     start, target = fitted.parameters_of(model)
+    whole = fitted.fit_of(model, design, obs, weight, start=start, target=target)
 
     def fit(weight: Floats) -> Floats:
-        return fitted.fit_of(model, design, obs, weight, start=start, target=target).scales
+        return fitted.step_of(model, design, obs, weight, near=whole, target=target).scales
 
     found, tested, work = free_agreement(obs, weight, fit, free_set_percentage)
     row = validation_row(name, len(start), found, tested)
-    return found, tested, {**row, "r_meas_work": work, "gain": None}
+    return found, tested, whole.parameters, {**row, "r_meas_work": work, "gain": None}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dxdask.arrays import Floats
+from dxdask.scaling.blocks import Blocks
 from dxdask.scaling.design import Design
 from dxdask.scaling.fit import FitResult, fit_scales
 from dxdask.scaling.gauge import log_mean_scale, without_mean_decay
@@ -79,6 +80,36 @@ class FittedModel:
         target: Floats,
     ) -> FitResult:
         """Return the fit of a model, which may be another one, and leave this one as it is."""
+        return self._fit(model, design, obs, weight, start, target, self.refinery.max_iterations)
+
+    def step_of(
+        self,
+        model: ScalingModel,
+        design: Design,
+        obs: Observations,
+        weight: Floats,
+        *,
+        near: FitResult,
+        target: Floats,
+    ) -> FitResult:
+        """Return the fit to other weights by one step from a fit that is `near`.
+
+        Where few observations are left out a step is all: what it leaves is of second order in
+        what they change.
+        """
+        return self._fit(model, design, obs, weight, near.parameters, target, 1, blocks=near.blocks)
+
+    def _fit(
+        self,
+        model: ScalingModel,
+        design: Design,
+        obs: Observations,
+        weight: Floats,
+        start: Floats,
+        target: Floats,
+        max_iterations: int,
+        blocks: Blocks | None = None,
+    ) -> FitResult:
         extra = self.reference
         offsets, intensity = obs.offsets, obs.intensity
         if extra is not None:
@@ -94,8 +125,9 @@ class FittedModel:
             owners=model.owners,
             restraint=model.restraint,
             target=target,
-            max_iterations=self.refinery.max_iterations,
+            max_iterations=max_iterations,
             tolerance=self.refinery.rmsd_tolerance,
+            blocks=blocks,
         )
         return found if extra is None else replace(found, scales=found.scales[extra.own])
 
@@ -107,7 +139,8 @@ class FittedModel:
         parameters[:n], target[:n] = self.parameters[:n], self.target[:n]
         return parameters, target
 
-    def set_model(self, model: ScalingModel) -> None:
+    def set_model(self, model: ScalingModel, parameters: Floats) -> None:
         """Go on with a model whose absorption alone differs; its scales come with the next fit."""
-        self.parameters, self.target = self.parameters_of(model)
+        self.target = self.parameters_of(model)[1]
+        self.parameters = parameters
         self.model, self.design = model, model.design(self.variables)
