@@ -47,6 +47,7 @@ HEADINGS = {
     "mean": ("mean", ".5f"),
     "median": ("median", ".5f"),
     "sum_ratio": ("sum/sum", ".5f"),
+    "sum_ratio_su": ("s.u.", ".5f"),
 }
 
 
@@ -115,7 +116,8 @@ def linearity(
     -------
     StepResult
         no reflections; table `ratios`, a row a run: transmission, number, mean and median of the
-        ratios I / I_reference and the ratio of the sums; arrays `pair_offsets` (n_runs + 1,),
+        ratios I / I_reference, and the ratio of the sums with its standard uncertainty, from the
+        variances of the intensities; arrays `pair_offsets` (n_runs + 1,),
         `pair_intensity` and `pair_reference` (n_pairs,), the pairs of each run, counts, with
         `pair_image` (n_pairs,) int32, the number of the image in that run, and, where the column
         `panel` is known, `pair_panel` (n_pairs,) int16.
@@ -129,7 +131,8 @@ def linearity(
     """
     parameters = parameters or LinearityParameters()
     column = f"intensity_{parameters.intensity}"
-    needed = (*NEEDED, column, f"{column}_variance")
+    variance = f"{column}_variance"
+    needed = (*NEEDED, column, variance)
     check({k: reflections[k] for k in needed if k in reflections}, needed)
     runs = experiments.runs
     transmissions = [
@@ -163,8 +166,10 @@ def linearity(
             keep = _expected_strong(mine, at, ratio * base[column][others], parameters)
             at, others = at[keep], others[keep]
         own, full = mine[column][at], base[column][others]
+        variances = (mine[variance][at], base[variance][others])
         pairs.append((own, full, *_places(mine, at)))
         rows.append({"run": run, "transmission": transmissions[i], **_ratios(own, full)})
+        rows[-1]["sum_ratio_su"] = 0.0 if i == reference else _uncertainty(own, full, *variances)
     return StepResult(
         experiments=experiments,
         reflections={},
@@ -248,3 +253,13 @@ def _ratios(own: Floats, full: Floats) -> dict[str, Any]:
         "median": float(np.median(ratio)),
         "sum_ratio": float(own.sum() / full.sum()),
     }
+
+
+def _uncertainty(
+    own: Floats, full: Floats, own_variance: Floats, full_variance: Floats
+) -> float | None:
+    """Return the standard uncertainty of sum own / sum full, of independent intensities (n,)."""
+    if not len(own):
+        return None
+    ratio = own.sum() / full.sum()
+    return float(np.sqrt(own_variance.sum() + ratio**2 * full_variance.sum()) / abs(full.sum()))

@@ -124,19 +124,20 @@ def _best_triplet(
         np.abs(_angles(u, v) - angle)
         for (u, v), angle in zip(((q, r), (p, r), (p, q)), cell[3:], strict=True)
     )
-    best, best_misfit = None, np.inf
-    for i, j in np.argwhere(gamma <= tolerance):
-        for k in np.flatnonzero((alpha[j] <= tolerance) & (beta[i] <= tolerance)):
-            change = np.column_stack([edges[0][i], edges[1][j], edges[2][k]])
-            if determinant(change) != len(CENTRING[centring]) or centring_of(change) != centring:
-                continue
-            lengths = np.linalg.norm([p[i], q[j], r[k]], axis=1)
-            misfit = np.sum((lengths / np.asarray(cell[:3]) - 1.0) ** 2)
-            angles = np.deg2rad([alpha[j, k], beta[i, k], gamma[i, j]])
-            misfit = round(float(misfit + np.sum(angles**2)), 9)
-            if misfit < best_misfit:
-                best, best_misfit = change, misfit
-    return best
+    pairs = np.argwhere(gamma <= tolerance)
+    near = (alpha[pairs[:, 1]] <= tolerance) & (beta[pairs[:, 0]] <= tolerance)
+    pair, k = np.nonzero(near)
+    i, j = pairs[pair].T
+    lengths = np.stack([np.linalg.norm(v, axis=1) for v in (p[i], q[j], r[k])], axis=1)
+    angles = np.deg2rad(np.stack([alpha[j, k], beta[i, k], gamma[i, j]], axis=1))
+    misfit = np.sum((lengths / np.asarray(cell[:3]) - 1.0) ** 2, axis=1)
+    misfit = np.round(misfit + np.sum(angles**2, axis=1), 9)
+    # few are asked for their centring, which takes longest
+    for at in np.argsort(misfit, kind="stable"):
+        change = np.column_stack([edges[0][i[at]], edges[1][j[at]], edges[2][k[at]]])
+        if determinant(change) == len(CENTRING[centring]) and centring_of(change) == centring:
+            return change
+    return None
 
 
 def _angles(u: Floats, v: Floats) -> NDArray[np.float64]:

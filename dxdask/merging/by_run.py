@@ -102,26 +102,53 @@ def _limits(
 ) -> dict[str, float | None]:
     """Return the limits of some observations, None where they are too few or have no signal."""
     order = rows[np.argsort(-d[rows], kind="stable")]
-    n_bins = min(resolution.bins, len(order) // LEAST)
-    s2, ratios, s2_cc, ccs = [], [], [], []
-    for part in np.array_split(order, max(n_bins, 1)):
-        if not len(part):
-            continue
-        middle = float((d[part] ** -2).mean())
-        s2.append(middle)
-        ratios.append(float((observed.intensity[part] / np.sqrt(observed.variance[part])).mean()))
-        several = part[np.isfinite(others[part])]
-        cc = cc_half(observed.intensity[several], others[several])
-        if cc is not None:
-            s2_cc.append(middle)
-            ccs.append(cc)
+    starts = _bin_starts(len(order), max(min(resolution.bins, len(order) // LEAST), 1))
+    counts = np.diff(np.append(starts, len(order)))
+    s2 = np.add.reduceat(d[order] ** -2, starts) / counts
+    ratio = observed.intensity[order] / np.sqrt(observed.variance[order])
+    ratios = np.add.reduceat(ratio, starts) / counts
+    ccs = correlations_in_bins(observed.intensity[order], others[order], starts)
+    known = np.isfinite(ccs)
     d_min = float(d[rows].min())
-    by_ratio = limit_by_ratio(np.array(s2), np.array(ratios), resolution.misigma)
-    by_cc = limit_by_ratio(np.array(s2_cc), np.array(ccs), resolution.cc_half)
+    by_ratio = limit_by_ratio(s2, ratios, resolution.misigma)
+    by_cc = limit_by_ratio(s2[known], ccs[known], resolution.cc_half)
     return {
         "d_misigma": None if by_ratio is None else max(by_ratio, d_min),
         "d_cc_others": None if by_cc is None else max(by_cc, d_min),
     }
+
+
+def _bin_starts(n: int, n_bins: int) -> Rows:
+    """Return where each of so many bins begins; the first ones have one more where n asks for it.
+
+    n : observations, at least as many as bins.
+    """
+    counts = np.full(n_bins, n // n_bins)
+    counts[: n % n_bins] += 1
+    return np.asarray(np.cumsum(counts) - counts)
+
+
+def correlations_in_bins(x: Floats, y: Floats, starts: Rows) -> Floats:
+    """Return the correlation (m,) of x (n,) and y (n,) in consecutive bins.
+
+    y : nan where it is not known. starts : (m,) first observation of each bin, none of them empty.
+    nan for a bin of fewer than three known values, or of equal ones.
+    """
+    known = np.isfinite(y)
+    n = np.add.reduceat(known.astype(np.int64), starts)
+    of_bin = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(x))))
+
+    def centred(values: Floats) -> Floats:
+        values = np.where(known, values, 0.0)
+        mean = np.add.reduceat(values, starts) / np.maximum(n, 1)
+        return np.where(known, values - mean[of_bin], 0.0)
+
+    u, v = centred(x), centred(y)
+    both, of_x, of_y = (np.add.reduceat(a, starts) for a in (u * v, u * u, v * v))
+    defined = (n >= 3) & (of_x > 0.0) & (of_y > 0.0)
+    # the product of the two roots, since the product of the squares may overflow
+    norm = np.where(defined, np.sqrt(of_x) * np.sqrt(of_y), 1.0)
+    return np.where(defined, np.clip(both / norm, -1.0, 1.0), np.nan)
 
 
 def mean_of_others(observed: Observed) -> tuple[Floats, Floats]:

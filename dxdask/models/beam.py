@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dxdask.arrays import Floats
+from dxdask.models.plain import as_plain
 from dxdask.models.vectors import Vector, floats, unit, vector
 
 
@@ -62,7 +63,7 @@ class Beam:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as values that JSON can hold; scan points where there are any."""
-        values = asdict(self)
+        values = as_plain(self)
         if self.s0_at_scan_points is None:
             del values["s0_at_scan_points"]
         return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import gemmi
@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from dxdask.arrays import Floats
 from dxdask.errors import InputError
-from dxdask.models.vectors import Matrix, floats, matrix
+from dxdask.models.plain import as_plain
+from dxdask.models.vectors import Matrix, floats, matrices, matrix
 
 
 def space_group(symbol: str | int | gemmi.SpaceGroup) -> gemmi.SpaceGroup:
@@ -112,7 +113,7 @@ class Crystal:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as values that JSON can hold."""
-        return asdict(self)
+        return as_plain(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Crystal:
@@ -120,6 +121,6 @@ class Crystal:
         given = dict(values)
         given["a_matrix"] = matrix(given["a_matrix"])
         points = given.get("scan_points")
-        given["scan_points"] = None if points is None else tuple(matrix(p) for p in points)
+        given["scan_points"] = None if points is None else matrices(points)
         given["cell_su"] = floats(given.get("cell_su"))
         return cls(**given)

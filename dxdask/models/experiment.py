@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from dxdask.models.beam import Beam
 from dxdask.models.crystal import Crystal
 from dxdask.models.detector import Detector
 from dxdask.models.goniometer import Goniometer
+from dxdask.models.plain import as_plain
 from dxdask.models.profile import GaussianProfile
 from dxdask.models.scan import Scan
 from dxdask.tables import SHOWN, html_table, shortened
@@ -184,7 +185,7 @@ class ExperimentList:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the list as values that JSON can hold."""
-        return asdict(self) | {"detectors": [d.to_dict() for d in self.detectors]}
+        return as_plain(self) | {"detectors": [d.to_dict() for d in self.detectors]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ExperimentList:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from dxdask.arrays import Floats
 from dxdask.errors import InputError
+from dxdask.models.plain import as_plain
 from dxdask.models.scan_angles import angles_at, places_at
 from dxdask.models.vectors import floats, pair
 
@@ -164,7 +165,7 @@ class Scan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as values that JSON can hold; angles only where images are uneven."""
-        values = asdict(self)
+        values = as_plain(self)
         return values if self.angles else {k: v for k, v in values.items() if k != "angles"}
 
     @classmethod

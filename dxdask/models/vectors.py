@@ -28,6 +28,13 @@ def matrix(values: ArrayLike) -> Matrix:
     return (vector(rows[0]), vector(rows[1]), vector(rows[2]))
 
 
+def matrices(values: ArrayLike) -> tuple[Matrix, ...]:
+    """Return n matrices (n, 3, 3), each as a nested tuple of floats."""
+    rows = np.asarray(values, dtype=np.float64).reshape(-1, 3).tolist()
+    vectors: list[Vector] = [(x, y, z) for x, y, z in rows]
+    return tuple(zip(vectors[0::3], vectors[1::3], vectors[2::3], strict=True))
+
+
 def flat(values: Matrix) -> list[float]:
     """Return a matrix as nine numbers, row by row, as DIALS writes it."""
     return [x for row in values for x in row]

@@ -81,8 +81,11 @@ def transform(
     indexed = np.any(reflections["hkl"] != 0, axis=1) & (of_row >= 0)
     if offset is not None:
         hkl[indexed] += offset
-    for i, change in enumerate(changes):
-        mine = indexed & (of_row == i)
+    order = np.flatnonzero(indexed)
+    order = order[np.argsort(of_row[order], kind="stable")]
+    bounds = np.searchsorted(of_row[order], np.arange(len(changes) + 1))
+    for change, first, last in zip(changes, bounds[:-1], bounds[1:], strict=True):
+        mine = order[first:last]
         hkl[mine] = hkl[mine] @ change.basis
     whole = np.rint(hkl)
     lost = np.any(np.abs(hkl - whole) > WHOLE, axis=1)

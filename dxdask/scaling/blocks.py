@@ -52,6 +52,10 @@ class Blocks:
     Parameters
     ----------
     owners : (m,) experiment of each parameter, of which there is at least one for each.
+
+    Attributes
+    ----------
+    damping, added : of the last update, relative to the diagonal, and what it added to it (m,).
     """
 
     def __init__(self, owners: NDArray[np.int32]) -> None:
@@ -63,27 +67,24 @@ class Blocks:
         self.local[order] = np.arange(len(owners)) - np.repeat(first, counts)
         self.shape = (len(counts), int(counts.max(initial=1)))
         self.inverse: Floats = np.zeros((*self.shape, self.shape[1]))
+        self.damping, self.added = 0.0, np.zeros(len(owners))
 
-    def update(
-        self, curvature: Floats, design: Design, restraint: Floats, damping: float
-    ) -> Floats:
+    def update(self, curvature: Floats, design: Design, restraint: Floats, damping: float) -> None:
         """Set the blocks to sum c x x^T of the rows x, plus restraints and damping.
 
         curvature : (n,) c of each row. restraint : (m,). damping : relative to the diagonal.
-        Returns what damping adds to the diagonal (m,).
         """
         blocks = np.zeros_like(self.inverse)
         _accumulate(curvature, self.owners, self.local, *design.arrays, blocks)
         blocks += np.tril(blocks, -1).transpose(0, 2, 1)
         diagonal = blocks[self.owners, self.local, self.local] + restraint
-        added = damping * np.where(diagonal > 0.0, diagonal, 1.0)
-        blocks[self.owners, self.local, self.local] = diagonal + added
+        self.damping, self.added = damping, damping * np.where(diagonal > 0.0, diagonal, 1.0)
+        blocks[self.owners, self.local, self.local] = diagonal + self.added
         empty = np.ones(self.shape, dtype=np.bool_)
         empty[self.owners, self.local] = False
         which, place = np.nonzero(empty)
         blocks[which, place, place] = 1.0
         self.inverse = np.asarray(np.linalg.inv(blocks), dtype=np.float64)
-        return np.asarray(added)
 
     def solve(self, right: Floats) -> Floats:
         """Return the inverse blocks times `right` (m,)."""

@@ -52,8 +52,18 @@ def row_product(index, value, first, dense, i, v):  # type: ignore[no-untyped-de
     for k in range(index.shape[1]):
         total += value[i, k] * v[index[i, k]]
     if first[i] >= 0:
-        for k in range(dense.shape[1]):
-            total += dense[i, k] * v[first[i] + k]
+        n = dense.shape[1]
+        row, part = dense[i], v[first[i] : first[i] + n]
+        # an addition waits for the one before it: four sums are added to at a time
+        a, b, c, d = 0.0, 0.0, 0.0, 0.0
+        for k in range(n // 4):
+            a += row[4 * k] * part[4 * k]
+            b += row[4 * k + 1] * part[4 * k + 1]
+            c += row[4 * k + 2] * part[4 * k + 2]
+            d += row[4 * k + 3] * part[4 * k + 3]
+        for k in range(n // 4 * 4, n):
+            a += row[k] * part[k]
+        total += (a + b) + (c + d)
     return total
 
 
@@ -63,8 +73,10 @@ def add_row(index, value, first, dense, i, factor, out):  # type: ignore[no-unty
     for k in range(index.shape[1]):
         out[index[i, k]] += factor * value[i, k]
     if first[i] >= 0:
-        for k in range(dense.shape[1]):
-            out[first[i] + k] += factor * dense[i, k]
+        n = dense.shape[1]
+        row, part = dense[i], out[first[i] : first[i] + n]
+        for k in range(n):
+            part[k] += factor * row[k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

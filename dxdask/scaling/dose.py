@@ -88,7 +88,8 @@ class DoseComponent:
     ----------
     group : number of the parameter of each experiment, in the order of first appearance.
     doses : of each experiment, None for a B factor that does not depend on dose.
-    unit : dose that a parameter is the B factor of. linear : by 1/d, not 1/(2 d^2).
+    unit : dose that a parameter is the B factor of. dose_unit : of the doses.
+    linear : by 1/d, not 1/(2 d^2).
     """
 
     name: str
@@ -96,6 +97,7 @@ class DoseComponent:
     doses: Sequence[Dose] | None
     unit: float
     weight: float
+    dose_unit: str = ""
     linear: bool = False
     is_level: bool = False
     needs: frozenset[str] = frozenset()

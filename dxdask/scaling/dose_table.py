@@ -8,16 +8,13 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.models import ExperimentList
-from dxdask.scaling.dose import DoseComponent, doses
-from dxdask.scaling.parameters import ScalingParameters
+from dxdask.scaling.dose import DoseComponent
 from dxdask.scaling.scaled import Scaled
 from dxdask.scaling.variables import Variables
 from dxdask.tables import Table
 
 
-def dose_table(
-    scaled: Scaled, experiments: ExperimentList, parameters: ScalingParameters
-) -> tuple[Table, ...]:
+def dose_table(scaled: Scaled, experiments: ExperimentList) -> tuple[Table, ...]:
     """Return the table `dose_decay`; nothing where the model has no such component.
 
     Intensities are relative to no dose, at the resolution limit of the observations.
@@ -28,7 +25,6 @@ def dose_table(
     if not found:
         return ()
     d_min = float(scaled.observations.d.min())
-    _, unit = doses(experiments, parameters.dose_decay.starting_dose)
     rows = [_row(scaled, found[0], i, d_min, e.run) for i, e in enumerate(experiments)]
     headings = {
         "dose_start": ("dose\nfirst", ".4g"),
@@ -39,7 +35,9 @@ def dose_table(
         "i_start": ("I/I0\nfirst", ".3f"),
         "i_end": ("I/I0\nlast", ".3f"),
     }
-    title = f"Decay with dose ({unit}); intensities at {d_min:.2f} A relative to no dose"
+    title = (
+        f"Decay with dose ({found[0].dose_unit}); intensities at {d_min:.2f} A relative to no dose"
+    )
     return (Table(name="dose_decay", title=title, rows=rows, headings=headings),)
 
 

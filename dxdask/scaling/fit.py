@@ -10,6 +10,7 @@ once, for any number of experiments. All sums run in the order of the rows.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,12 +79,16 @@ def _apply_normal(offsets, weight, g, mean, norm, index, value, first, dense, v,
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FitResult:
-    """Parameters (m,), their scales g (n,) and means (n_groups,), and the cost at each step."""
+    """Parameters (m,), their scales g (n,) and means (n_groups,), and the cost at each step.
+
+    blocks : the preconditioner, which does for fits of much the same observations too.
+    """
 
     parameters: Floats
     scales: Floats
     means: Floats
     costs: tuple[float, ...]
+    blocks: Blocks
 
 
 def group_means(
@@ -147,8 +152,8 @@ class _Problem:
         mean = np.repeat(np.where(self.in_pairs, self.mean, 0.0), np.diff(self.offsets))
         return np.asarray(self.weight * (self.g * mean) ** 2)
 
-    def solve(self, right: Floats, blocks: Blocks, damping: Floats) -> Floats:
-        """Return the step s of (N + diag(damping)) s = right.
+    def solve(self, right: Floats, blocks: Blocks) -> Floats:
+        """Return the step s of (N + damping of the blocks) s = right.
 
         Conjugate gradients, preconditioned by the blocks, stopping by the preconditioned residual.
         """
@@ -162,7 +167,7 @@ class _Problem:
             if rho <= 1e-10 * first or rho == 0.0:
                 break
             _apply_normal(*data, *self.design.arrays, direction, self.buffer, out)
-            out += (self.restraint + damping) * direction
+            out += (self.restraint + blocks.added) * direction
             alpha = rho / float(direction @ out)
             step += alpha * direction
             residual -= alpha * out
@@ -184,6 +189,7 @@ def fit_scales(
     target: Floats | None = None,
     max_iterations: int = 20,
     tolerance: float = 1e-4,
+    blocks: Blocks | None = None,
 ) -> FitResult:
     """Return the parameters of log g fitted to observations sorted by group.
 
@@ -199,20 +205,20 @@ def fit_scales(
     target : (m,) None for zero.
     max_iterations : maximum number of steps.
     tolerance : smallest relative gain of a step, which ends the fit.
+    blocks : preconditioner of another fit, whose observations differ little; None makes one.
     """
     target = np.zeros_like(start) if target is None else target
     problem = _Problem(offsets, weight, intensity, design, restraint, target)
-    blocks = Blocks(owners)
+    blocks = Blocks(owners) if blocks is None else copy(blocks)
     cost = problem.move(start)
-    costs, damping, blocks_damping = [cost], 1e-6, 0.0
+    costs, damping = [cost], 1e-6
     for _ in range(max_iterations):
         p, right = problem.p, problem.gradient()
         while True:
             # a preconditioner of the first step does for the others, which move the scales little
-            if damping > blocks_damping:
-                added = blocks.update(problem.curvature(), design, restraint, damping)
-                blocks_damping = damping
-            new = problem.move(p + problem.solve(right, blocks, added))
+            if damping > blocks.damping:
+                blocks.update(problem.curvature(), design, restraint, damping)
+            new = problem.move(p + problem.solve(right, blocks))
             if new <= cost or damping > 1e6:
                 break
             damping = max(10.0 * damping, 1e-4)
@@ -224,4 +230,10 @@ def fit_scales(
         costs.append(cost)
         if gain <= tolerance * cost:
             break
-    return FitResult(parameters=problem.p, scales=problem.g, means=problem.mean, costs=tuple(costs))
+    return FitResult(
+        parameters=problem.p,
+        scales=problem.g,
+        means=problem.mean,
+        costs=tuple(costs),
+        blocks=blocks,
+    )

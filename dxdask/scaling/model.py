@@ -190,13 +190,14 @@ def _dose_components(
     experiments: ExperimentList, parameters: ScalingParameters
 ) -> list[DoseComponent]:
     options, weight = parameters.dose_decay, parameters.physical.decay_restraint
-    found, _ = doses(experiments, options.starting_dose)
+    found, dose_unit = doses(experiments, options.starting_dose)
     components = [
         DoseComponent(
             name="dose_decay",
             group=groups_of(experiments, by_crystal=options.share.decay),
             doses=tuple(found),
             unit=max(float(np.abs(d.dose).max()) for d in found),
+            dose_unit=dose_unit,
             weight=weight,
             linear=options.resolution_dependence == "linear",
         )

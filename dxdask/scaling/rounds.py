@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gemmi
@@ -11,34 +10,25 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.models import ExperimentList
-from dxdask.scaling.design import Design
+from dxdask.scaling.absorption_level import choose_absorption
 from dxdask.scaling.error_model import ErrorModel, refine_by_experiment, refine_error_model
 from dxdask.scaling.expected import expected_means, expected_of_others
-from dxdask.scaling.fit import FitResult, fit_scales
-from dxdask.scaling.free_set import (
-    SIGNIFICANT,
-    Agreement,
-    free_agreement,
-    free_set_rows,
-    free_sets,
-    gain,
-    validation_row,
-)
-from dxdask.scaling.gauge import log_mean_scale, without_mean_decay
-from dxdask.scaling.model import ABSORPTION, ScalingModel, absorbing, scaling_model
+from dxdask.scaling.fitted_model import FittedModel
+from dxdask.scaling.free_set import free_set_rows, free_sets
+from dxdask.scaling.model import absorbing, scaling_model
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.outliers import outliers_of_groups, too_strong
 from dxdask.scaling.parameters import ScalingParameters
 from dxdask.scaling.reference import ReferenceRows, reference_rows
 from dxdask.scaling.scaled import Scaled
-from dxdask.scaling.start import faint, start_of
+from dxdask.scaling.start import faint
 from dxdask.scaling.variables import Variables
 
 if TYPE_CHECKING:
     from dxdask.reindex import Reference
 
 
-class _Scaling:
+class _Rounds:
     """State of the rounds of one scaling."""
 
     def __init__(
@@ -51,26 +41,21 @@ class _Scaling:
         removed: NDArray[np.bool_],
         reference: ReferenceRows | None,
     ):
-        self.reference = reference
         self.obs, self.group, self.parameters = obs, group, parameters
-        self.variables, self.removed = variables, removed
-        self.model = scaling_model(experiments, parameters, float(obs.d.min()))
+        self.removed = removed
+        model = scaling_model(experiments, parameters, float(obs.d.min()))
         self.absorbing = absorbing(experiments, parameters)
         wanted = parameters.physical.absorption
         if wanted != "auto" and wanted != "none" and any(self.absorbing):
-            self.model = self.model.with_absorption(self.absorbing, wanted)
-        self.design = self.model.design(variables)
+            model = model.with_absorption(self.absorbing, wanted)
+        self.fitted = FittedModel(model, obs, variables, parameters.scaling_refinery, reference)
         self.errors = self._first_errors()
         self.rows: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
-        self.costs: list[tuple[float, ...]] = []
         self.outlier = removed.copy()
         self.faint = np.zeros(len(obs), dtype=np.bool_)
         self.whole = obs.partiality >= parameters.reflection_selection.min_partiality
         self.free = self._free_observations()
-        self.p = start_of(self.model, obs, 1.0 if reference is None else reference.mean)
-        self.target = self.p.copy()
-        self.g = self.design.scales(self.p)
         # without a mean yet, the observed intensity is the expected one
         self.mean = np.zeros(len(obs.hkl))
         self.variance = self.errors.variance(obs, np.abs(obs.intensity))
@@ -92,88 +77,27 @@ class _Scaling:
 
     def fit(self) -> None:
         """Fit the scales to the observations that are no outliers, and update the means."""
-        weight = self._weights()
-        result = self._fit_of(self.model, self.design, weight, self.p, self.target)
-        self.p, self.g, self.mean = result.parameters, result.scales, result.means
-        self.costs.append(result.costs)
-        if self.reference is None:
-            self._fix_means(weight)
+        self.mean = self.fitted.fit(self.obs, self._weights())
         self.average()
 
-    def _fix_means(self, weight: Floats) -> None:
-        """Set the mean B factor to 0 and the mean scale to 1, which data do not determine."""
-        information = weight * (self.g * self.mean[self.obs.group]) ** 2
-        self.p, factor = without_mean_decay(
-            self.model, self.design, self.variables, self.p, information
-        )
-        self.g *= factor
-        shift = log_mean_scale(self.g, weight > 0)
-        self.p[self.model.is_level] -= shift
-        self.target[self.model.is_level] -= shift
-        self.g *= np.exp(-shift)
+    @property
+    def g(self) -> Floats:
+        """Scales (n,) of the observations."""
+        return self.fitted.scales
 
     def _weights(self) -> Floats:
         return np.where(self.whole & ~self.outlier & ~self.free, 1.0 / self.variance, 0.0)
 
-    def _fit_of(
-        self, model: ScalingModel, design: Design, weight: Floats, start: Floats, target: Floats
-    ) -> FitResult:
-        refinery, extra = self.parameters.scaling_refinery, self.reference
-        offsets, intensity = self.obs.offsets, self.obs.intensity
-        if extra is not None:
-            offsets, design = extra.offsets, extra.design(design)
-            weight = extra.joined(weight, extra.weight)
-            intensity = extra.joined(intensity, extra.intensity)
-        found = fit_scales(
-            offsets,
-            weight,
-            intensity,
-            design,
-            start,
-            owners=model.owners,
-            restraint=model.restraint,
-            target=target,
-            max_iterations=refinery.max_iterations,
-            tolerance=refinery.rmsd_tolerance,
-        )
-        return found if extra is None else replace(found, scales=found.scales[extra.own])
-
     def choose_absorption(self) -> None:
         """Add absorption of the level that explains observations that are left out of the fit."""
-        if self.parameters.physical.absorption != "auto" or not any(self.absorbing):
-            return
-        best, tested = self._validate(self.model, "none")
-        for level in ABSORPTION:
-            model = self.model.with_absorption(self.absorbing, level)
-            found, _ = self._validate(model, level)
-            self.validation[-1]["gain"] = gain(best, found, tested)
-            if self.validation[-1]["gain"] < SIGNIFICANT:
-                break
-            best, chosen = found, model
-            self._set_model(chosen)
-
-    def _validate(self, model: ScalingModel, name: str) -> tuple[Agreement, NDArray[np.bool_]]:
-        design = model.design(self.variables)
-        more = np.zeros(len(model.owners))
-        start, target = more.copy(), more
-        start[: len(self.p)], target[: len(self.p)] = self.p[: len(more)], self.target[: len(more)]
-
-        def fit(weight: Floats) -> Floats:
-            return self._fit_of(model, design, weight, start, target).scales
-
-        percentage = self.parameters.scaling_options.free_set_percentage
-        found, tested, work = free_agreement(self.obs, self._weights(), fit, percentage)
-        row = validation_row(name, len(more), found, tested)
-        self.validation.append({**row, "r_meas_work": work, "gain": None})
-        return found, tested
-
-    def _set_model(self, model: ScalingModel) -> None:
-        old, self.model = self.p, model
-        self.design = model.design(self.variables)
-        n = min(len(old), len(model.owners))
-        self.p, target = np.zeros(len(model.owners)), np.zeros(len(model.owners))
-        self.p[:n], target[:n] = old[:n], self.target[:n]
-        self.target = target
+        if self.parameters.physical.absorption == "auto" and any(self.absorbing):
+            self.validation = choose_absorption(
+                self.fitted,
+                self.obs,
+                self._weights(),
+                self.absorbing,
+                self.parameters.scaling_options.free_set_percentage,
+            )
 
     def average(self) -> None:
         """Update means and variances, from the observations that are no outliers."""
@@ -226,7 +150,7 @@ class _Scaling:
                 g=self.g,
                 mean=self.mean,
                 parameters=given.basic,
-                n_experiments=self.model.n_experiments,
+                n_experiments=self.fitted.model.n_experiments,
             )
         self.average()
 
@@ -251,7 +175,7 @@ def scale_observations(
     """
     removed = np.zeros(len(obs), dtype=np.bool_) if removed is None else removed
     rows = None if reference is None else reference_rows(obs, reference, group)
-    run = _Scaling(obs, experiments, group, parameters, variables, removed, rows)
+    run = _Rounds(obs, experiments, group, parameters, variables, removed, rows)
     run.fit()
     run.choose()
     run.reject()
@@ -266,8 +190,8 @@ def scale_observations(
     run.correct_errors()
     return Scaled(
         observations=run.obs,
-        model=run.model,
-        parameters=run.p,
+        model=run.fitted.model,
+        parameters=run.fitted.parameters,
         g=run.g,
         mean=run.mean,
         variance=run.variance,
@@ -276,7 +200,7 @@ def scale_observations(
         removed=removed,
         error_model=run.errors,
         error_rows=run.rows,
-        costs=tuple(run.costs),
+        costs=tuple(run.fitted.costs),
         validation=run.validation,
         free_set=free_set_rows(
             run.obs, np.where(run.outlier, 0.0, 1.0 / run.variance), run.g, run.free

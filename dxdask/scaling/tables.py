@@ -111,7 +111,7 @@ def scaling_tables(
             rows=scaled.error_rows,
             headings=bins,
         ),
-        *dose_table(scaled, experiments, parameters),
+        *dose_table(scaled, experiments),
         *image_scales_table(scaled, experiments),
         *(_validation_table(scaled) if scaled.validation else ()),
         *(_free_set_table(scaled) if scaled.free_set else ()),

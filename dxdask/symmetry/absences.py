@@ -3,8 +3,8 @@
 The chiral space groups of a Laue group and centring differ, as far as intensities can tell, by the
 period of the present reflections along each axis: 2 along a 2(1), 4(2) or 6(3) axis, 3 along 3(1)
 or 6(2), 4 along 4(1), 6 along 6(1) (Evans 2011, Acta Cryst. D67, 282). Each period is given a
-probability by the density of the normalised intensities: those of present reflections are
-distributed exponentially (Wilson), those of absent ones about zero.
+probability by the density of the normalised intensities: those of present reflections have
+Wilson's distributions, those of absent ones are distributed about zero.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from math import gcd
 
 import gemmi
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Mask
 from dxdask.models.metric import rotations_of
+from dxdask.models.symmetry import is_centric
+from dxdask.symmetry.densities import log_densities
 
 _MULTIPLES = 24
-MOST_PER_REFLECTION = 3.0
-"""Largest logarithm of the ratio of densities of one reflection: outliers happen."""
 LETTERS = {(1, 0, 0): "a", (0, 1, 0): "b", (0, 0, 1): "c"}
 
 
@@ -153,29 +152,13 @@ def period_of(group: gemmi.SpaceGroup, h: tuple[int, int, int]) -> int:
     return gcd(*[int(k) for k in np.arange(1, _MULTIPLES + 1)[~absent]])
 
 
-def log_densities(x: Floats, sigma: Floats, error: float) -> tuple[Floats, Floats]:
-    """Return the logarithms (n,) of the densities of present and of absent reflections.
-
-    x, sigma : (n,) normalised intensities. error : of an absent one beside sigma.
-    A present one is exponential with mean 1, with normal errors; the ratio of the two is limited.
-    """
-    s = np.hypot(sigma, error)
-    u = s - x / s
-    # exp(s^2/2 - x) Q(u), with the scaled erfcx where it would overflow
-    tail = 0.5 * scipy.special.erfcx(np.clip(u, -25.0, None) / np.sqrt(2.0))
-    present = -0.5 * (x / s) ** 2 + np.log(tail)
-    present = np.where(u < -5.0, 0.5 * s**2 - x, present)
-    absent = -0.5 * (x / s) ** 2 - np.log(s * np.sqrt(2.0 * np.pi))
-    ratio = np.clip(absent - present, -MOST_PER_REFLECTION, MOST_PER_REFLECTION)
-    return present, present + ratio
-
-
 def score_axis(
-    axis: Axis, hkl: NDArray[np.int64], x: Floats, sigma: Floats, error: float
+    axis: Axis, hkl: NDArray[np.int64], x: Floats, sigma: Floats, centric: Mask, error: float
 ) -> dict[int, AbsenceScore]:
     """Return the scores of the periods of an axis; all are equally probable before the data.
 
     hkl : (n, 3), unique reflections in the axes of the space groups. x, sigma : (n,) normalised.
+    centric : (n,). error : of an absent one beside sigma.
     """
     multiple = np.zeros(len(hkl), dtype=np.int64)
     for direction in axis.equivalents:
@@ -186,7 +169,7 @@ def score_axis(
     rows = np.flatnonzero(multiple % axis.periods[0] == 0)
     rows = rows[multiple[rows] > 0]
     k, x, sigma = multiple[rows], x[rows], sigma[rows]
-    present, absent = log_densities(x, sigma, error)
+    present, absent = log_densities(x, sigma, centric[rows], error)
     logs = np.array([np.where(k % p == 0, present, absent).sum() for p in axis.periods])
     probability = np.exp(logs - logs.max())
     probability /= probability.sum()
@@ -222,7 +205,8 @@ def find_space_group(
     """
     groups = candidates(laue)
     axes = axes_of(laue, groups)
-    scores = [score_axis(axis, hkl, x, sigma, error) for axis in axes]
+    centric = is_centric(hkl.astype(np.int32), laue)
+    scores = [score_axis(axis, hkl, x, sigma, centric, error) for axis in axes]
     alike: dict[tuple[int, ...], list[gemmi.SpaceGroup]] = {}
     for group in groups:
         conditions = tuple(period_of(group, a.direction) for a in axes)

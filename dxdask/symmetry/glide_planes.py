@@ -18,12 +18,9 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Mask
 from dxdask.models.metric import rotations_of
-from dxdask.symmetry.absences import (
-    AbsenceScore,
-    SpaceGroupScore,
-    absence_score,
-    log_densities,
-)
+from dxdask.models.symmetry import is_centric
+from dxdask.symmetry.absences import AbsenceScore, SpaceGroupScore, absence_score
+from dxdask.symmetry.densities import log_densities
 
 CENTRIC = 0.85
 """<|E^2 - 1|> from which on a crystal has a centre of symmetry."""
@@ -78,14 +75,15 @@ def find_any_space_group(
     sets = list(alike.values())
     masks = np.array([_absent(groups[0], hkl) for groups in sets])
     rows = np.flatnonzero(masks.any(axis=0))
-    present, absent = log_densities(x[rows], sigma[rows], error)
+    centre = has_centre(x, sigma)
+    centric = is_centric(hkl[rows].astype(np.int32), laue) | bool(centre)
+    present, absent = log_densities(x[rows], sigma[rows], centric, error)
     logs = np.where(masks[:, rows], absent, present).sum(axis=1)
     p = np.exp(logs - logs.max())
     p /= p.sum()
-    centric = has_centre(x, sigma)
     sizes = [int(np.frombuffer(key, dtype=np.bool_).sum()) for key in alike]
     found = [
-        SpaceGroupScore(groups=_ordered(groups, centric), probability=float(q), conditions=(size,))
+        SpaceGroupScore(groups=_ordered(groups, centre), probability=float(q), conditions=(size,))
         for groups, q, size in zip(sets, p, sizes, strict=True)
     ]
     found.sort(key=lambda s: (-round(s.probability, 6), s.conditions))

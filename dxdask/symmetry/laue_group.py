@@ -22,7 +22,7 @@ from dxdask.symmetry.operators import Rotation, elements, operator_text, unique_
 
 CERTAIN = 0.8
 """Least confidence of a group that is not called ambiguous."""
-LOWER = 0.05
+LOWER = 0.03
 HIGH = 0.5
 DEVIATIONS = 4.0
 

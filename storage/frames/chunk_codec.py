@@ -26,7 +26,6 @@ from typing import Any, Final
 import numpy as np
 from numcodecs import blosc  # type: ignore[attr-defined]
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
 
 from dxdask.errors import ChunkError, SchemaError
 from dxdask.storage.frames.checksum import CHECKSUM_BYTES, with_checksum, without_checksum
@@ -90,6 +89,8 @@ class ChunkCodec:
 
     def zarr_arguments(self) -> dict[str, Any]:
         """Return the arguments of `zarr.create_array` for an array of these files."""
+        from zarr.codecs import BloscCodec, Crc32cCodec
+
         size = np.dtype(self.dtype).itemsize
         inner = [
             BloscCodec(typesize=size, cname=CNAME, clevel=LEVEL, shuffle="bitshuffle", blocksize=0),
@@ -114,6 +115,8 @@ class ChunkCodec:
         SchemaError
             Its chunks or codecs are others.
         """
+        from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ShardingCodec
+
         codecs = array.metadata.codecs
         shard = codecs[0] if isinstance(codecs[0], ShardingCodec) else None
         inner = shard.codecs if shard else codecs

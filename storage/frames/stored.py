@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from dxdask.errors import SchemaError, StoreNotFoundError
@@ -42,6 +41,8 @@ class StoredReader(FillingReader):
         SchemaError
             Its frames are missing or written by something else.
         """
+        import zarr
+
         path = run / layout.FRAMES
         try:
             array = zarr.open_array(path, mode="r")

@@ -12,8 +12,6 @@ import stat
 import struct
 from pathlib import Path
 
-import psutil
-
 from dxdask.errors import MemoryBudgetError, SchemaError
 from dxdask.storage.store import layout
 from dxdask.storage.store.stored_array import StoredArray
@@ -32,6 +30,9 @@ def check_memory(n_bytes: int, what: str, path: Path) -> None:
     """
     if n_bytes < _NEVER_TOO_LARGE:
         return
+    # psutil takes longer to import than a step's columns to read
+    import psutil
+
     free = psutil.virtual_memory().available
     if n_bytes > free:
         raise MemoryBudgetError(

@@ -25,6 +25,12 @@ def encode(value: Any, where: str = "value") -> Any:
     InputError
         Something in it is neither number, text, truth value, None, sequence nor mapping.
     """
+    kind = type(value)
+    # most of what a store describes are the matrices of scan-varying crystals
+    if kind is float and math.isfinite(value):
+        return value
+    if kind is tuple or kind is list:
+        return [encode(v, where) for v in value]
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, (int, np.integer)):

@@ -21,6 +21,7 @@ from dxdask.storage.store.manifest import Manifest
 from dxdask.storage.store.stored_array import StoredArray
 
 T = TypeVar("T")
+_KEPT_BYTES = 1 << 24  # of a file of models; larger ones are read again rather than held
 
 
 def _identity(path: Path) -> tuple[str, int, int, int]:
@@ -43,6 +44,14 @@ def _manifest(path: str, _inode: int, _changed: int, _size: int) -> Manifest | N
     """Return a manifest, None where the step is not complete; one of many runs is long to read."""
     found = attributes(Path(path))
     return Manifest.from_dict(found, path) if found.get("complete") is True else None
+
+
+def _experiments(path: str, _inode: int, _changed: int, _size: int) -> ExperimentList:
+    return ExperimentList.from_dict(attributes(Path(path))["experiments"])
+
+
+# a step reads the models of its input several times over
+_small_experiments = lru_cache(maxsize=4)(_experiments)
 
 
 def metadata(path: Path) -> dict[str, Any]:
@@ -198,7 +207,9 @@ def experiments(path: Path) -> ExperimentList:
         They are missing or damaged.
     """
     try:
-        return ExperimentList.from_dict(attributes(path / layout.MODELS)["experiments"])
+        identity = _identity(path / layout.MODELS)
+        found = _small_experiments if identity[3] <= _KEPT_BYTES else _experiments
+        return found(*identity)
     except (KeyError, TypeError, ValueError, AttributeError, StoreNotFoundError) as error:
         if isinstance(error, SchemaError):
             raise

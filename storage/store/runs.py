@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from dxdask.errors import (
@@ -28,6 +27,8 @@ from dxdask.storage.store.run_writer import RunWriter, complete
 
 # It unpacks by kernels, which few uses of a store need.
 if TYPE_CHECKING:
+    import zarr
+
     from dxdask.storage.formats.chunk_manifest import ChunkManifest
 
 
@@ -189,6 +190,8 @@ def _make(
             "versions": versions(),
         }
         create.group(path, attributes)
+        import zarr
+
         frames(zarr.open_group(path, mode="r+"))
         doc = {"doc": "True where the pixel is good in every image"}
         create.array(path, layout.MASK, good, ("slow", "fast"), doc)
@@ -257,6 +260,8 @@ def _can_go_on(path: Path, found: Mapping[str, Any], fingerprint: str, codec: Ch
         or found.get("fingerprint") != fingerprint
     ):
         return False
+    import zarr
+
     array = zarr.open_array(path / layout.FRAMES, mode="r")
     return ChunkCodec.of_array(array, str(path)) == codec
 

@@ -61,7 +61,7 @@ def test_ratios_are_the_transmissions() -> None:
     result = linearity(reflections, experiments)
     rows = result.table("ratios").rows
     assert [list(r) for r in rows] == [
-        ["run", "transmission", "n", "mean", "median", "sum_ratio"]
+        ["run", "transmission", "n", "mean", "median", "sum_ratio", "sum_ratio_su"]
     ] * 3
     for row, t in zip(rows, TRANSMISSIONS, strict=True):
         assert row["transmission"] == t
@@ -74,6 +74,16 @@ def test_ratios_are_the_transmissions() -> None:
     pairs = slice(offsets[0], offsets[1])
     own, full = result.arrays["pair_intensity"][pairs], result.arrays["pair_reference"][pairs]
     assert own.sum() / full.sum() == pytest.approx(rows[0]["sum_ratio"])
+
+
+def test_uncertainties_of_sums_are_those_of_repeated_experiments() -> None:
+    z = []
+    for seed in range(25):
+        rows = linearity(*ensemble(n_background=100.0, seed=seed)).table("ratios").rows
+        z += [[(r["sum_ratio"] - r["transmission"]) / r["sum_ratio_su"] for r in rows[:2]]]
+        assert rows[2]["sum_ratio_su"] == 0.0
+    assert 0.75 < np.std(z) < 1.3, "25 experiments of two runs: within 10 % where they are right"
+    assert (np.abs(np.mean(z, axis=0)) < 0.6).all()
 
 
 def test_choosing_by_both_runs_favours_a_weak_one() -> None:

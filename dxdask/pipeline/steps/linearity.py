@@ -37,6 +37,6 @@ STEP = Step(
     build=one_task(_linearity, "integrate"),
     needs=("integrate",),
     optional=True,
-    version="3",
+    version="4",
     example="i_over_sigma=3",
 )

@@ -64,5 +64,5 @@ STEP = Step(
     needs=("integrate",),
     carries="integrate",
     alternatives={"integrate": ("symmetry", "reindex_integrated")},
-    version="7",
+    version="8",
 )
