@@ -172,7 +172,6 @@ def main() -> None:
     stores: dict[str, Store] = {}
     for name in dict.fromkeys(["photons", *names]):
         counts, arguments = makers[name]()
-
         arguments.append("space_group=I213")
         stores[name] = processed(source, counts, arguments, folder / name.replace(" ", "_"))
         print(f"{name:14s} {compared(stores[name], stores['photons'])}", flush=True)
