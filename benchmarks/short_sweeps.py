@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from refinement_sweeps import Kind, left_out, sweep
@@ -65,14 +66,14 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=60, help="sweeps of each kind and length")
     parser.add_argument("--degrees", type=float, nargs="+", default=[10.0, 24.0, 45.0])
     given = parser.parse_args()
-    print("RMSD of other spots with a static crystal, % above that of the crystal chosen, and of one")
-    print("that varies anyway")
+    print("RMSD of other spots with a static crystal, % above that of the crystal chosen,")
+    print("and of one that varies anyway")
     print(f"{'sweeps':28s}{'n':>5s}{'varying':>9s}{'chosen':>12s}{'least':>9s}{'varying':>12s}")
     for degrees in given.degrees:
         rows = [tried("none", seed, degrees) for seed in range(given.n)]
         print(line(f"{degrees:g} degrees, no drift", rows), flush=True)
         rows = [tried("slow", seed, degrees) for seed in range(given.n)]
-        for low, high in zip(GROUPS, GROUPS[1:], strict=False):
+        for low, high in pairwise(GROUPS):
             part = [row for row in rows if low <= row[2] < high]
             if part:
                 print(line(f"{degrees:g} degrees, {low:g} to {high:g} %", part), flush=True)
