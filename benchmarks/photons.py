@@ -172,8 +172,7 @@ def main() -> None:
     stores: dict[str, Store] = {}
     for name in dict.fromkeys(["photons", *names]):
         counts, arguments = makers[name]()
-        # of this static crystal, rounding may tip what cross-validation decides
-        arguments += ["space_group=I213", "refinement.parameterisation.scan_varying=false"]
+        arguments.append("space_group=I213")
         stores[name] = processed(source, counts, arguments, folder / name.replace(" ", "_"))
         print(f"{name:14s} {compared(stores[name], stores['photons'])}", flush=True)
     if given.folder is None:

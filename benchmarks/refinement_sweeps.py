@@ -42,18 +42,21 @@ class Sweep:
 
 
 def sweep(
-    kind: Kind, seed: int, *, degrees: float = 180.0, n_spots: int = 4000, d_min: float = 3.0
-) -> Sweep:
+    kind: Kind, seed: int, *, degrees: float = 180.0, n_spots: int = 4000, d_min: float = 3.0,
+    scale: float = 1.0, noise: float = 1.0, on_one_image: float = 0.0,
+) -> Sweep:  # fmt: skip
     """Return a sweep of half-degree images with a drift of orientation (degrees) and cell.
 
     slow : 0.05 to 0.2 degree and 0.1 to 0.4 % from end to end, bent. fast : 0.03 to 0.1 degree and
     0.05 to 0.15 % in waves of 30 to 70 degrees. Spots have 0.1 to 0.5 px and images of noise.
+    scale, noise : factors of drift and noise. on_one_image : part of the spots of one image, whose
+    centre is their z.
     """
     rng = np.random.default_rng([seed, ("none", "slow", "fast").index(kind)])
     scan = Scan(image_range=(1, round(degrees / 0.5)), oscillation=(0.0, 0.5))
     u = rotation_matrices(rng.normal(0, 2, (1, 3)))[0]
     crystal = Crystal.from_cell(CELL, u_matrix=u, space_group=GROUP)
-    rotation, strain = _drift(kind, scan.n_images, rng)
+    rotation, strain = (scale * x for x in _drift(kind, scan.n_images, rng))
     points = rotation_matrices(rotation) @ crystal.a * (1.0 + strain[:, None, None])
     true = Experiment(
         identifier="sweep", run="sweep", beam=Beam(wavelength=1.0), detector=_detector(),
@@ -63,7 +66,10 @@ def sweep(
     every = predict_all(true, d_min=d_min, padding=0.0)
     chosen = rng.permutation(n_rows(every))[: 2 * n_spots]
     spots, others = (select(every, np.sort(chosen[i::2])) for i in (0, 1))
-    return Sweep(true, _start(true, rng), _noisy(spots, scan, rng), _noisy(others, scan, rng, 0.0))
+    found, left = (
+        _noisy(table, scan, rng, wrong, noise) for table, wrong in ((spots, WRONG), (others, 0.0))
+    )
+    return Sweep(true, _start(true, rng), _on_one_image(found, scan, rng, on_one_image), left)
 
 
 def _drift(kind: Kind, n_images: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -103,11 +109,11 @@ def _start(true: Experiment, rng: np.random.Generator) -> ExperimentList:
 
 
 def _noisy(
-    found: Reflections, scan: Scan, rng: np.random.Generator, wrong: float = WRONG
+    found: Reflections, scan: Scan, rng: np.random.Generator, wrong: float, noise: float
 ) -> Reflections:
     """Return predicted reflections as observed spots."""
     n = n_rows(found)
-    sigma = rng.uniform(0.1, 0.5, n)[:, None] * [PIXEL, PIXEL, scan.image_width_rad]
+    sigma = noise * rng.uniform(0.1, 0.5, n)[:, None] * [PIXEL, PIXEL, scan.image_width_rad]
     at = np.column_stack([found["x_cal_mm"], found["y_cal_mm"], found["phi_cal_rad"]])
     at = at + sigma * rng.normal(size=(n, 3))
     at[rng.random(n) < wrong, :2] += rng.normal(0, 5 * PIXEL, 2)
@@ -121,6 +127,15 @@ def _noisy(
     for i, name in enumerate(("x_mm", "y_mm", "phi_rad")):
         out[name], out[f"{name}_variance"] = at[:, i].copy(), sigma[:, i] ** 2
     return out
+
+
+def _on_one_image(
+    spots: Reflections, scan: Scan, rng: np.random.Generator, part: float
+) -> Reflections:
+    """Return the spots with a part of them at the centre of their image along the rotation."""
+    z = scan.z_from_phi(spots["phi_rad"])
+    centre = scan.phi_from_z(np.clip(np.floor(z), 0, scan.n_images - 1) + 0.5)
+    return spots | {"phi_rad": np.where(rng.random(len(z)) < part, centre, spots["phi_rad"])}
 
 
 def left_out(others: Reflections, experiments: ExperimentList) -> Floats:

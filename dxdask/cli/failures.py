@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from dxdask.cluster.kernel_cache import VARIABLE
-from dxdask.errors import DxdaskError, plain
+from dxdask.errors import ConvergenceError, DxdaskError, plain
 
 _ADVICE = {
     errno.EACCES: "check the rights of the file and of its folder",
@@ -26,7 +26,9 @@ _NOT_CACHED = "cannot cache function"
 
 
 def explain(error: Exception) -> str:
-    """Return the line that explains an error to the user."""
+    """Return the line that explains an error to the user, or lines: one for each likely cause."""
+    if isinstance(error, ConvergenceError):
+        return "\n  ".join(" ".join(line.split()) for line in str(error).splitlines())
     if isinstance(error, DxdaskError):
         return plain(error)
     if isinstance(error, OSError):

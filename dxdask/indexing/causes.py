@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dxdask.columns import Reflections, n_rows
+from dxdask.indexing.fit_quality import FEWEST_SPOTS
 from dxdask.indexing.parameters import IndexParameters
 from dxdask.indexing.trial_causes import (
     BETTER,
@@ -44,11 +45,16 @@ class Trials:
 
     @property
     def text(self) -> str:
-        """Causes by their rank, and what was tried in vain where no models are one of them."""
+        """Causes by their rank, and what was tried in vain where no models are one of them.
+
+        Each is on a line of its own, numbered if there are several causes.
+        """
         texts = [cause.text for cause in self.causes]
+        if len(texts) > 1:
+            texts = [f"{number}. {text}" for number, text in enumerate(texts, start=1)]
         if self.tried and all(cause.name == "few spots" for cause in self.causes):
             texts.append(f"tried without success: {', '.join(self.tried)}")
-        return "; ".join(texts)
+        return "\n".join(texts)
 
 
 def likely_causes(
@@ -76,8 +82,10 @@ def likely_causes(
             if name == "rotation axis":
                 break
     causes.sort(key=lambda c: -c.tight)
-    if n_rows(reflections) < ENOUGH_SPOTS:
-        causes.append(with_few_spots(n_rows(reflections)))
+    n = n_rows(reflections)
+    if n < ENOUGH_SPOTS:
+        # of so few, models moved far enough fit a lattice by chance
+        causes.insert(0 if n < FEWEST_SPOTS else len(causes), with_few_spots(n))
     return Trials(now=now, causes=tuple(causes), tried=tuple(t for t in tried if t))
 
 

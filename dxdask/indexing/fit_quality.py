@@ -15,6 +15,7 @@ from dxdask.arrays import Integers
 from dxdask.columns import Flag, Reflections, has_flag, select
 from dxdask.errors import ConvergenceError
 from dxdask.indexing.parameters import IndexParameters
+from dxdask.indexing.significance import chance_text
 from dxdask.models import ExperimentList
 from dxdask.refinement.geometry import goniometer_frames, settings_at
 
@@ -153,16 +154,17 @@ def require_fit(
     Raises
     ------
     ConvergenceError
-        It does not; with `accept_poor_fit` that is a message, too.
+        It does not, or so many spots at random would fit some lattice, too; with `accept_poor_fit`
+        that is a message.
     """
     tolerance = parameters.index_assignment.simple.hkl_tolerance
     fits = fits_of_runs(reflections, experiments, tolerance)
     judged = [f for f in fits if f.n_spots >= FEWEST_SPOTS]
     poor = [f for f in judged if is_poor(f)]
     notes = [_few(f) for f in judged if f not in poor and f.fraction < 0.5]
-    if not poor:
+    reason = _reason(poor, judged) if poor else chance_text(reflections, experiments, parameters)
+    if reason is None:
         return notes
-    reason = _reason(poor, judged)
     if parameters.accept_poor_fit:
         return [f"Warning: {reason}", *notes]
     raise ConvergenceError(f"{reason}; {_ACCEPT}")

@@ -7,6 +7,7 @@ index h becomes P^T h.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gemmi
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats, Integers
 from dxdask.models import cell_of
 
-FEWEST_INDICES = 20
 ENOUGH_INDICES = 500
+CHANCE = 0.01
+"""Largest probability that indices meet a condition by chance, of any direction."""
 
 
 def inverse(matrix: NDArray[np.generic]) -> Floats:
@@ -67,10 +69,11 @@ def reflection_condition(
     """Return (m, v) where more than `threshold` of the indices hkl (n, 3) have h . v = 0 (mod m).
 
     Such a condition holds for a cell that is m-fold too large (Sauter & Zwart 2009, Acta Cryst.
-    D65, 553); the primes up to 13 are tried for m. None where none holds, there are too few
-    indices, or all lie in a plane.
+    D65, 553); the primes up to 13 are tried for m. None where none holds, so few indices would
+    meet one by chance, or all lie in a plane. Each index meets a condition with a chance of 1 / m;
+    those in the plane h . v = 0 meet that of any m, and count for none.
     """
-    if len(hkl) < FEWEST_INDICES or np.linalg.matrix_rank(hkl.T @ hkl) < 3:
+    if not len(hkl) or np.linalg.matrix_rank(hkl.T @ hkl) < 3:
         return None
     hkl = hkl[:: max(len(hkl) // ENOUGH_INDICES, 1)]
     indices = np.ascontiguousarray(hkl, dtype=np.int64)
@@ -84,18 +87,35 @@ def reflection_condition(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _first_met(hkl: Any, directions: Any, modulus: int, least: float) -> int:
     """Return the first direction v with h . v = 0 (mod m) for more than `least` rows, or -1."""
-    n = hkl.shape[0]
+    n, half = hkl.shape[0], modulus // 2
+    v = np.empty(3, np.int64)
     for d in range(directions.shape[0]):
-        met = n
+        for j in range(3):
+            v[j] = directions[d, j] if directions[d, j] <= half else directions[d, j] - modulus
+        met, in_plane = n, 0
         for i in range(n):
-            total = hkl[i, 0] * directions[d, 0] + hkl[i, 1] * directions[d, 1]
-            if (total + hkl[i, 2] * directions[d, 2]) % modulus != 0:
+            total = hkl[i, 0] * v[0] + hkl[i, 1] * v[1] + hkl[i, 2] * v[2]
+            in_plane += total == 0
+            if total % modulus != 0:
                 met -= 1
                 if met <= least:
                     break
-        if met > least:
+        if met <= least:
+            continue
+        chance = _tail(n - in_plane, met - in_plane, 1.0 / modulus)
+        if chance * directions.shape[0] < CHANCE:
             return d
     return -1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _tail(n: int, k: int, p: float) -> float:
+    """Return the binomial probability of k or more of n."""
+    total = 0.0
+    for i in range(k, n + 1):
+        ways = math.lgamma(n + 1.0) - math.lgamma(i + 1.0) - math.lgamma(n - i + 1.0)
+        total += math.exp(ways + i * math.log(p) + (n - i) * math.log(1.0 - p))
+    return total
 
 
 def primitive(a_matrix: Floats, hkl: NDArray[np.integer], *, threshold: float) -> Floats:

@@ -123,8 +123,9 @@ def combine_reports(results: Sequence[StepResult]) -> StepResult:
         None could be indexed.
     """
     if not any(r.experiments.crystals for r in results):
-        reasons = "; ".join(f"{p['run']}: {p['reason']}" for r in results for p in r.problems)
-        raise ConvergenceError(f"none of {len(results)} runs could be indexed: {reasons}")
+        reasons = (f"{p['run']}: {p['reason']}" for r in results for p in r.problems)
+        text = f"none of {len(results)} runs could be indexed:"
+        raise ConvergenceError("\n".join([text, *reasons]))
     firsts = np.cumsum([0, *(len(r.experiments) for r in results)]).tolist()
     named = []
     for result, first in zip(results, firsts, strict=False):

@@ -62,7 +62,7 @@ def index_together(
                 return done
         if not trials.text:
             raise
-        raise ConvergenceError(f"{trials.text} ({error})") from error
+        raise ConvergenceError(f"{trials.text}\n{error}") from error
     if parameters.geometry_search.apply == "none" or _misfit(result, parameters) < DOUBTFUL:
         return result
     return _with_better_centre(result, reflections, experiments, parameters, refinement)

@@ -35,10 +35,13 @@ that of DIALS: a few images hardly determine all axes of a crystal."""
 FEWEST_IMAGES = 10
 """Spots of a single image have its centre as z, wherever they are in it: on few images predictions
 would be fitted to that."""
-DRIFTS, SIGNIFICANT, LEAST_GAIN = 2.5, 1.0, 0.002
+DRIFTS, SIGNIFICANT = 2.5, 1.0
 """Standard errors by which left-out reflections must be predicted better by a crystal that varies,
 and by more intervals (the rule of one standard error: Breiman, Friedman, Olshen & Stone 1984,
-Classification and Regression Trees); and the part of chi squared."""
+Classification and Regression Trees)."""
+LEAST_DRIFT, LEAST_GAIN = 0.02, 0.002
+"""The same as parts of chi squared. Systematic errors of centroids, as of spots of one image, are
+the same in all parts of the reflections: a crystal that varies may fit a hundredth of them."""
 ABOVE_ROUNDING = 1e-6
 """Chi squared of residuals that are none."""
 
@@ -203,9 +206,9 @@ def _best(tried: Sequence[_Tried]) -> Smoother:
     for t in tried:
         gain = t.misfit - best.misfit
         error = gain.std(ddof=1) / np.sqrt(FOLDS)
-        times = SIGNIFICANT if t.smoother.n_intervals else DRIFTS
-        least = max(times * error, LEAST_GAIN * t.misfit.mean(), ABOVE_ROUNDING)
-        if gain.mean() <= least:
+        varies = t.smoother.n_intervals > 0
+        times, part = (SIGNIFICANT, LEAST_GAIN) if varies else (DRIFTS, LEAST_DRIFT)
+        if gain.mean() <= max(times * error, part * t.misfit.mean(), ABOVE_ROUNDING):
             return t.smoother
     return best.smoother
 

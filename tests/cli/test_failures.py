@@ -16,7 +16,7 @@ from support.ensemble_example import ENVIRONMENT
 
 from dxdask.cli import commands, failures, main
 from dxdask.cli.main import run
-from dxdask.errors import InputError, ParameterError
+from dxdask.errors import ConvergenceError, InputError, ParameterError
 from dxdask.storage.store.store import Store
 
 Captured = pytest.CaptureFixture[str]
@@ -44,6 +44,8 @@ def test_what_is_said_of_errors() -> None:
     assert "NUMBA_CACHE_DIR" in explained(RuntimeError("cannot cache function 'f': no locator"))
     assert "memory" in explained(MemoryError())
     assert explained(InputError("two\nlines")) == "two lines"
+    causes = ConvergenceError("1. the beam  centre\n2. the distance")
+    assert failures.explain(causes) == "1. the beam centre\n  2. the distance"
     assert "internal error, KeyError: 'x'" in explained(KeyError("x"))
 
 

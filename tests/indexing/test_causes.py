@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.indexing_examples import experiments_of, primitive_a, same_lattice, spots_of
@@ -11,8 +13,10 @@ from support.wrong_geometry import beam_off, centre_px, inverted_axis, scaled_di
 from dxdask.columns import Flag, has_flag, n_rows, select
 from dxdask.errors import ConvergenceError
 from dxdask.indexing import IndexParameters, index
-from dxdask.indexing.causes import likely_causes
+from dxdask.indexing.causes import Trials, likely_causes
 from dxdask.indexing.parameters import GeometrySearch, KnownSymmetry
+from dxdask.indexing.trial_causes import Cause
+from dxdask.indexing.trial_fit import TrialFit
 from dxdask.refinement import RefinementParameters
 
 pytestmark = pytest.mark.jit
@@ -127,3 +131,22 @@ def test_few_spots_are_a_cause(example):
     some = select(spots, np.arange(0, n_rows(spots), n_rows(spots) // 40))
     trials = likely_causes(some, inverted_axis(experiments), IndexParameters())
     assert trials.causes[-1].name == "few spots"
+
+
+def test_causes_are_on_lines_of_their_own():
+    now = TrialFit(fraction=0.1, tight=0.1, a_matrix=None, n_spots=60)
+    causes = tuple(
+        Cause(name=name, fraction=0.9, tight=0.9, text=f"{name} is wrong")
+        for name in ("beam centre", "distance")
+    )
+    trials = Trials(now=now, causes=causes, tried=("another axis",))
+    assert trials.text == "1. beam centre is wrong\n2. distance is wrong"
+    assert replace(trials, causes=causes[:1]).text == "beam centre is wrong"
+    assert replace(trials, causes=()).text == "tried without success: another axis"
+
+
+def test_too_few_spots_come_before_models_that_fit_them_by_chance(example):
+    spots, experiments = example
+    some = select(spots, np.arange(0, n_rows(spots), n_rows(spots) // 14))
+    trials = likely_causes(some, inverted_axis(experiments), IndexParameters())
+    assert trials.causes[0].name == "few spots"

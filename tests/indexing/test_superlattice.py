@@ -47,6 +47,28 @@ def test_every_cell_that_is_a_multiple_is_reduced(modulus, vector):
     assert primitive(larger, np.concatenate([hkl, stray]), threshold=1.0) is larger
 
 
+@pytest.mark.parametrize(("modulus", "vector"), EVERY)
+def test_few_indices_show_a_multiple(modulus, vector):
+    larger = niggli_reduced(finer(modulus, vector))
+    rlp = np.random.default_rng(3).permutation(indices(3))[:12] @ TRUTH.T
+    hkl = np.rint(rlp @ np.linalg.inv(larger).T).astype(int)
+    assert is_same(TRUTH, primitive(larger, hkl, threshold=0.9))
+
+
+def test_few_indices_of_a_primitive_cell_meet_no_condition():
+    rng = np.random.default_rng(4)
+    every = [rng.permutation(indices(3))[:n] for n in (6, 8, 10, 12, 15, 20) for _ in range(200)]
+    reduced = [primitive(TRUTH, hkl, threshold=0.9) is not TRUTH for hkl in every]
+    # one in a hundred by chance for each of the six primes
+    assert np.mean(reduced) < 0.03
+
+
+def test_indices_of_one_plane_but_one_show_no_multiple():
+    plane = [(h, k, 0) for h in range(-3, 4) for k in range(-3, 4) if (h, k) != (0, 0)]
+    hkl = np.array([*plane, (1, 0, 1)])
+    assert primitive(TRUTH, hkl, threshold=0.9) is TRUTH
+
+
 @pytest.mark.parametrize("modulus", [7, 11, 13])
 def test_larger_multiples_are_reduced_too(modulus):
     larger = niggli_reduced(finer(modulus, (1, 2, 3)))

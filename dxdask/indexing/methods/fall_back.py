@@ -70,7 +70,8 @@ def with_fall_back(
     InputError
         The chosen method needs a known cell.
     ConvergenceError
-        None does; the message has the reason of each, that of the chosen method first.
+        None does; the message has the reason of each on a line of its own, that of the chosen
+        method first.
     """
     require_cell(parameters)
     reasons: list[str] = []
@@ -87,5 +88,5 @@ def with_fall_back(
         tried = f"indexing.method={parameters.method} failed ({'; '.join(reasons)})"
         return replace(result, messages=(tried, f"Indexed by {name}", *result.messages))
     if len(reasons) > 1:
-        raise first(f"{reasons[0]}; also tried: {'; '.join(reasons[1:])}")
+        raise first("\nalso tried: ".join(reasons))
     raise first(reasons[0])
