@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -54,13 +54,23 @@ def _short(row: Any, cells: Sequence[str]) -> list[str]:
     ]
 
 
-def section_html(name: str, title: str, section: Section, plots: list[Plot]) -> str:
-    """Return a section; its plots are added to the list of those of the page."""
+def section_html(
+    name: str,
+    title: str,
+    section: Section,
+    plots: list[Plot],
+    titles: Mapping[str, str] | None = None,
+) -> str:
+    """Return a section; its plots are added to the list of those of the page.
+
+    titles : of the sections of the page by name, for the links of verdicts.
+    """
+    of_names = titles or {}
     parts = [f'<section id="{escape(name)}"><h2>{escape(title)}</h2>']
     parts += [f"<p>{escape(line)}</p>" for line in section.lines]
     parts += [
         f'<div class="suspicion"><b>{escape(v.text)}</b>What to do: {escape(v.action)} '
-        f'<a href="#{escape(v.section)}">see {escape(v.section)}</a></div>'
+        f'<a href="#{escape(v.section)}">see {escape(of_names.get(v.section, v.section))}</a></div>'
         for v in section.verdicts
     ]
     if section.plots:
