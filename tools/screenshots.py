@@ -2,8 +2,8 @@
 
     python tools/screenshots.py [STORE]
 
-Writes docs/view_frame.png, docs/view_threshold.png, docs/view_lattice.png and docs/view_explore.png, in
-256 colours. Needs Chromium (see tests/support/browser.py).
+Writes view_frame.png, view_threshold.png, view_lattice.png and view_explore.png of docs/, in 256
+colours. Needs Chromium (see tests/support/browser.py).
 """
 
 from __future__ import annotations

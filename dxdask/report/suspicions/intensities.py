@@ -89,6 +89,7 @@ def _merging(tables: StepTables) -> Iterator[Suspicion]:
                 f"the lowest shell is {100 * row['completeness']:.0f} % complete",
                 "merge more stills"
                 if "hits" in tables
-                else "record more rotation, or with less transmission: strong reflections are missing",
+                else "record more rotation, or with less transmission: strong reflections are "
+                "missing",
                 "merging",
             )

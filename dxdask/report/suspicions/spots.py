@@ -61,7 +61,8 @@ def _stills(tables: StepTables) -> Iterator[Suspicion]:
     if rows and not hits:
         yield Suspicion(
             f"none of {len(rows)} events is a hit",
-            "see the spots by event; lower the threshold, or the least number of spots of a hit (dxdask hits -c)",
+            "see the spots by event; lower the threshold, or the least number of spots of a hit "
+            "(dxdask hits -c)",
             "stills",
         )
     elif len(failed) > (1 - PERCENT_INDEXED / 100) * len(hits):
