@@ -15,6 +15,8 @@ from dxdask.tables import Table
 
 MOST_ROWS = 200
 """Rows of a table in a page; the others are counted."""
+LINKING = ("run", "image", "first_image", "first", "panel", "x", "y", "fast", "slow")
+"""Columns that name what a row stands for."""
 
 
 def escape(text: object) -> str:
@@ -33,7 +35,10 @@ def table_html(table: Table) -> str:
     heads = [
         "<br>".join(escape(line) for line in column) for column in zip(*shown.head(), strict=True)
     ]
-    head = "".join(f"<th>{text.strip()}</th>" for text in heads)
+    head = "".join(
+        f"<th{_named(name)}>{text.strip()}</th>"
+        for name, text in zip(shown.keys, heads, strict=True)
+    )
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _short(row, cells)) + "</tr>"
         for row, cells in zip(shown.rows, shown.body(), strict=True)
@@ -44,6 +49,11 @@ def table_html(table: Table) -> str:
         f'<div class="table" data-table="{escape(table.name)}"><h4>{escape(table.title)}</h4>'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}</div>"
     )
+
+
+def _named(name: str) -> str:
+    """Return the attribute of the heading of a column that links need, whatever its heading is."""
+    return f' data-column="{name}"' if name in LINKING else ""
 
 
 def _short(row: Any, cells: Sequence[str]) -> list[str]:
