@@ -139,7 +139,7 @@ def _panels_of_stills(tables: StepTables) -> Iterator[Suspicion]:
 
     def is_moved(row: Mapping[str, Any], name: str, least: float) -> bool:
         error = abs(errors.get(row["part"], {}).get(name) or 0.0)
-        return abs(row.get(name) or 0.0) > max(least, SIGNIFICANT * error)
+        return bool(abs(row.get(name) or 0.0) > max(least, SIGNIFICANT * error))
 
     leaves = max(int(row["level"]) for row in rows)
     parts = [r for r in rows if r["level"] == leaves and not str(r["part"]).startswith("weighted")]
