@@ -21,6 +21,15 @@ def test_the_fate_of_a_frame_and_of_an_index(viewer: Viewing, processed: Store) 
     got = viewer.ask("why", run=RUN, image=3).json
     assert got["lines"] == list(known.lines)
     assert [t["title"] for t in got["tables"]] == [t.title for t in known.tables]
+    # each fate leads to the first spot, or reflection, that has it
+    for given, step in zip(got["tables"][:2], ("refine", "scale"), strict=True):
+        table = processed.columns(step, ["panel", "x", "y", "z"])
+        for row in given["rows"]:
+            at, k = row["at"], row["row"]
+            assert (at["run"], at["image"], at["panel"]) == (RUN, 3, table["panel"][k])
+            if np.isfinite(table["x"][k]):
+                assert (at["x"], at["y"]) == pytest.approx((table["x"][k], table["y"][k]))
+                assert int(np.floor(table["z"][k])) + 1 in (2, 3, 4)
     got = viewer.ask("why", run=RUN, image=1, hkl="3,1,4").json
     rows = got["tables"][0]["rows"]
     assert rows
@@ -64,6 +73,11 @@ def test_rows_and_points_lead_to_the_image(browser: Any, viewer: Viewing) -> Non
     assert (panel, x, y) == (row["panel"], pytest.approx(row["x"]), pytest.approx(row["y"]))
     page.click("#why")
     wait(page, f"$('ledger').textContent.includes('image {row['image']} of {row['run']}')")
+    row = viewer.ask("why", run=row["run"], image=row["image"]).json["tables"][0]["rows"][0]
+    page.locator("#ledger .link").first.click()
+    wait(page, f"S.image === {row['at']['image']} && running === 0")
+    panel, x, y = page.evaluate("toPanel(S.x, S.y)")
+    assert (panel, x) == (row["at"]["panel"], pytest.approx(row["at"]["x"]))
     page.click("#ledger-close")
     page.click("#report")
     page.wait_for_selector("td a")
