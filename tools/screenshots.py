@@ -2,8 +2,8 @@
 
     python tools/screenshots.py [STORE]
 
-Writes docs/view_frame.png, docs/view_threshold.png and docs/view_lattice.png, in 256 colours. Needs
-Chromium (see tests/support/browser.py).
+Writes view_frame.png, view_threshold.png, view_lattice.png and view_explore.png of docs/, in 256
+colours. Needs Chromium (see tests/support/browser.py).
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ def pictures(store: Path) -> None:
         page.locator("#space-counts").scroll_into_view_if_needed()
         wait(page, READY)
         save(page, "view_lattice")
+        page.keyboard.press("Escape")
+        page.click("#explore-open")
+        wait(page, "E.got && running === 0")
+        page.locator("#explore-open").scroll_into_view_if_needed()
+        save(page, "view_explore")
         closed(page)
 
 

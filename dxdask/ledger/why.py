@@ -104,14 +104,21 @@ def _frame(store: Store, run: str, image: int) -> Explanation:
         there = store.manifest(step).columns
         z = store.columns(step, [column if column in there else "z"])
         mine = found.of_run(run) & (np.floor(next(iter(z.values()))).astype(np.int64) + 1 == image)
-        counts = np.bincount(fates.code[mine], minlength=len(fates.names))
+        own = np.flatnonzero(mine)
+        codes, first, counts = np.unique(fates.code[own], return_index=True, return_counts=True)
         rows_of = [
-            {"fate": fate, "reason": why_not, "n": int(n)}
-            for (fate, why_not), n in zip(fates.names, counts, strict=True)
-            if n
+            {
+                "fate": fates.names[code][0],
+                "reason": fates.names[code][1],
+                "n": n,
+                "row": int(own[i]),
+            }
+            for code, i, n in zip(codes.tolist(), first.tolist(), counts.tolist(), strict=True)
         ]
         title = f"Fates of its {int(mine.sum())} {what} (centroid on the image), by {step}"
-        tables.append(Table(name=what, title=title, rows=rows_of))
+        tables.append(
+            Table(name=what, title=title, rows=rows_of, headings={"row": ("first\nrow", "d")})
+        )
     for step in ("find_spots", "integrate"):
         tables += _own_rows(store, step, run, image)
     return Explanation(lines=lines, tables=tables)

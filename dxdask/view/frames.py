@@ -13,6 +13,7 @@ from dxdask.arrays import Mask
 from dxdask.errors import InputError
 from dxdask.masking import MaskParameters, panel_masks
 from dxdask.models import Experiment
+from dxdask.storage.frames.reader import FrameReader
 from dxdask.storage.store.store import Store
 from dxdask.view.binning import add_image, maxima, no_count
 from dxdask.view.held import Held
@@ -56,6 +57,7 @@ class Frames:
         self._models: Held[tuple[Experiment, ...]] = Held(HELD_RUNS)
         self._geometry: Held[dict[str, Any]] = Held(HELD_RUNS)
         self._masks: Held[tuple[Mask, ...]] = Held(HELD_RUNS)
+        self._readers: Held[FrameReader] = Held(HELD_RUNS)
 
     def store(self, *, write: bool = False) -> Store:
         """Return the store as it is now, opened to read, or to read and write."""
@@ -160,7 +162,8 @@ class Frames:
         )
 
     def _read(self, store: Store, shown: Shown) -> NDArray[Any]:
-        reader = store.frame_reader(shown.run)
+        run_id = str(store.run_attributes(shown.run)["id"])
+        reader = self._readers.get(run_id, lambda: store.frame_reader(shown.run))
         first = self.index(shown.run, shown.image)
         if not 1 <= shown.n <= LARGEST_STACK:
             raise InputError(f"n={shown.n}: from 1 to {LARGEST_STACK} images are put together")

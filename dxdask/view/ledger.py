@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,7 +14,7 @@ from dxdask.ledger.why import why
 from dxdask.report.page.make import report_html
 from dxdask.storage.store.store import Store
 
-SOURCES = {"spots": spots_of, "observations": reflections_of}
+SOURCES = {"spots": spots_of, "observations": reflections_of, "reflections": reflections_of}
 """Tables of `why` whose column `row` counts the rows of a step."""
 
 
@@ -23,6 +25,7 @@ def explanation(store: Store, run: str, image: int, hkl: str) -> dict[str, Any]:
     -------
     dict
         lines; tables: title, and rows, those of spots and observations with the panel of x and y.
+        Rows of several have in `at` the first of them: run, image, panel, x, y.
 
     Raises
     ------
@@ -42,10 +45,31 @@ def explanation(store: Store, run: str, image: int, hkl: str) -> dict[str, Any]:
         rows = [dict(row) for row in table.rows]
         source = SOURCES.get(table.name, lambda _: None)(store)
         if source is not None and rows and "row" in rows[0]:
-            panel = store.columns(source.step, ["panel"])["panel"]
-            rows = [row | {"panel": int(panel[row["row"]])} for row in rows]
+            if "image" in rows[0]:
+                panel = store.columns(source.step, ["panel"])["panel"]
+                rows = [row | {"panel": int(panel[row["row"]])} for row in rows]
+            else:
+                places = _places(store, source.step, rows)
+                at = {"run": run, "image": image}
+                rows = [row | {"at": at | p} for row, p in zip(rows, places, strict=True)]
         tables.append({"title": table.title, "rows": rows})
     return {"lines": list(found.lines), "tables": tables}
+
+
+def _places(store: Store, step: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return panel, x and y (px) of rows of a step, where they are observed or calculated."""
+    there = store.manifest(step).columns
+    names = [n for n in ("x", "y", "x_cal", "y_cal") if n in there]
+    table = store.columns(step, ["panel", *names])
+
+    def first_finite(axis: str, k: int) -> float:
+        values = [float(table[n][k]) for n in names if n[0] == axis]
+        return next((v for v in values if math.isfinite(v)), 0.0)
+
+    return [
+        {"panel": int(table["panel"][k]), "x": first_finite("x", k), "y": first_finite("y", k)}
+        for k in (int(row["row"]) for row in rows)
+    ]
 
 
 @cache

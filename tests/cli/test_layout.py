@@ -15,7 +15,7 @@ from dxdask.cli.brief import LINES, brief
 from dxdask.cli.layout import WIDTH, brief_table, whole_table
 from dxdask.cli.summary import summary_lines
 from dxdask.report.step_tables import StepTables
-from dxdask.report.suspicions import suspicions
+from dxdask.report.suspicions import Suspicion, suspicions
 from dxdask.storage.store.store import Store
 from dxdask.tables import Table
 
@@ -144,6 +144,71 @@ def test_bad_pixels_are_suspicious(processed: Store, monkeypatch: pytest.MonkeyP
         lambda step, table: bad if (step, table) == ("find_spots", "bad_pixels") else [],
     )
     assert "2 hot, 1 dead" in next(s.text for s in suspicions(tables) if "bad pixels" in s.text)
+
+
+def said(tables: StepTables, text: str) -> Suspicion:
+    return next(s for s in suspicions(tables) if text in s.text)
+
+
+def test_the_notch_is_told_with_the_response_of_the_detector(processed: Store) -> None:
+    found = said(StepTables(processed), "notch")
+    assert "of 3 runs" in found.text
+    assert found.section == "pixels"
+    values = {"threshold": 30.0, "factor": 1.02, "offset": 1.0}
+    tables = StepTables(processed)
+    tables.tables("calibrate_detector")["detector_response"] = Table(
+        name="detector_response", title="", rows=[{"run": "tiny_1", **values}]
+    )
+    found = said(tables, "notch")
+    assert "from 30 photons on it records 1.0200 n + 1.00 counts for n photons" in found.text
+    assert found.section == "response"
+
+
+def test_saturated_runs_are_named(processed: Store) -> None:
+    tables = StepTables(processed)
+    rows = tables.rows("histogram", "runs")
+    rows[1].update({"n_saturated": 4, "max": 9999})  # type: ignore[attr-defined]
+    assert "4 pixels of spots" in said(tables, "saturation").text
+    assert "(tiny_2 4; largest count 9999)" in said(tables, "saturation").text
+
+
+def test_panels_of_stills_out_of_place(stills_store: Store) -> None:
+    tables = StepTables(stills_store)
+    for row in tables.rows("index", "stills"):
+        row.update({"rmsd_x_px": 0.8, "rmsd_y_px": 0.2})  # type: ignore[attr-defined]
+    found = said(tables, "median RMSD")
+    assert "0.80 px in x, 0.20 px in y" in found.text
+    assert "refine_metrology" in found.action
+    um = 1e3 * stills_store.run_experiment(stills_store.runs[0]).detector[0].pixel_size[0]
+
+    def table(name: str, away: float, z: float, other: float) -> Table:
+        parts = (("detector", 0.0, z), ("p0", away, 0.0), ("p1", other, 0.0))
+        rows = [
+            {"level": i and 1, "part": part, "delta_xy_um": xy, "z_um": along}
+            for i, (part, xy, along) in enumerate((*parts, ("weighted mean", away, z)))
+        ]
+        return Table(name=name, title="", rows=rows)
+
+    tables.tables("refine_metrology").update(
+        shifts=table("shifts", 1.5 * um, 300.0, 0.5 * um),
+        statistics=table("statistics", 0.01 * um, 2.0, 0.2 * um),  # p1: within its error
+    )
+    found = said(tables, "out of place")
+    assert "the whole by +0.30 mm along the beam, p0 by 1.50 px (1 of 2 panels)" in found.text
+    assert not [s for s in suspicions(tables) if "median RMSD" in s.text]
+
+
+def test_hits_that_are_not_indexed(stills_store: Store) -> None:
+    tables = StepTables(stills_store)
+    rows = tables.rows("index", "stills")
+    hits = [row for row in rows if row["hit"]]
+    for row in hits:
+        row.update({"indexed": False, "reason": "no lattice found"})  # type: ignore[attr-defined]
+    assert f"0 of {len(hits)} hits are indexed: {len(hits)} no lattice" in said(tables, "hits").text
+    for row in hits:
+        row.update({"hit": False})  # type: ignore[attr-defined]
+    assert said(tables, f"none of {len(rows)} events is a hit").section == "stills"
+    assert said(tables, "the lowest shell is").action == "merge more stills"
 
 
 def test_modules_that_differ_are_suspicious(processed: Store, tmp_path: Path) -> None:

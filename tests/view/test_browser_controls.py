@@ -228,3 +228,20 @@ def test_panels_in_the_laboratory_and_the_fragment(page: Any) -> None:
     wait(page, f"S.run === 'tiny_2' && S.image === 7 && S.zoom === 8 && {IDLE}")
     assert page.evaluate("toPanel(S.x, S.y)")[0] == 1
     np.testing.assert_allclose(page.evaluate("toPanel(S.x, S.y)")[1:], [10, 20], atol=1e-6)
+
+
+def test_spots_are_asked_for_when_the_picture_is_complete(page: Any) -> None:
+    page.evaluate(  # a link on which tiles take long
+        "(() => { window.order = []; const own = fetch; window.fetch = async (at, more) => {"
+        " const name = at.split('?')[0]; order.push('ask ' + name);"
+        " if (name === 'tile') await new Promise((done) => setTimeout(done, 200));"
+        " const reply = await own(at, more); order.push('got ' + name); return reply; }; })()"
+    )
+    page.evaluate("(() => { goTo(12); })()")
+    wait(page, f"S.shown === shownKey() && marks && marksKey === shownKey() && {IDLE}")
+    order = page.evaluate("order")
+    wanted = page.evaluate("tilesInView(levelNow()).length")
+    first = order.index("ask overlay")
+    assert order[:wanted] == ["ask tile"] * wanted
+    assert order[:first].count("got tile") == wanted
+    assert "ask tile" not in order[wanted : order.index("got overlay")]  # neighbours come last

@@ -138,6 +138,22 @@ def test_it_turns_by_dragging_and_by_itself(page: Any) -> None:
     wait(page, f"L.zoom > {zoom}")
 
 
+def test_a_sample_is_drawn_while_it_turns_and_all_at_rest(page: Any) -> None:
+    n = page.evaluate("L.points.kind.length")
+    page.evaluate(
+        "(() => { window.drawn = []; const own = gl.drawArrays.bind(gl); gl.drawArrays ="
+        " (mode, from, n) => { if (mode === gl.POINTS) drawn.push(n); own(mode, from, n); }; })()"
+    )
+    page.evaluate("(() => { L.n = 100; turnBy(0.1, 0); moveSpace(); })()")
+    assert page.evaluate("drawn") == [100]
+    wait(page, f"drawn[drawn.length - 1] === {n}")
+    # the first ones are in all octants as all are
+    xyz = np.array(page.evaluate("[...L.points.xyz]")).reshape(-1, 3)
+    octant = (xyz > 0) @ [1, 2, 4]
+    first, every = (np.bincount(octant[:k], minlength=8) / k for k in (500, n))
+    np.testing.assert_allclose(first, every, atol=0.08)  # 4 standard deviations or more
+
+
 def test_axes_are_those_of_the_crystal(page: Any, processed: Store) -> None:
     a = np.asarray(
         next(e for e in processed.experiments("refine") if e.run == RUN).crystal.a  # type: ignore[union-attr]

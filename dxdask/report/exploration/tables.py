@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dxdask.columns import Flag, has_flag
+from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.report.exploration.selection import Selection
 from dxdask.report.page.modules import module_names
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dxdask.storage.store.store import Store
+
+
+PLACE = ("x", "y", "n_pixels", "intensity_sum")
+"""Columns that name a spot, with z."""
 
 
 def names_of_modules(store: Store) -> list[str]:
@@ -34,18 +38,31 @@ def pixels(chosen: Selection) -> pd.DataFrame:
     parts = []
     for run in chosen.runs:
         arrays = store.arrays("find_spots", ["pixel_offsets", "pixel_value"], run=run)
-        table = store.columns(step, ["flags", "panel", "z"], run=run)
+        table = store.columns(step, ["flags", "panel", "z", *PLACE], run=run)
         used = has_flag(table, Flag.INDEXED) & _on_images(chosen, run, table["z"])
         n = np.diff(arrays["pixel_offsets"])
-        if len(n) != len(used):
-            raise InputError(
-                f"the spots of {step} are not those of find_spots any more; run index again"
-            )
-        panel = np.where(used, table["panel"], -1).repeat(n)
+        of_spot = np.where(used, table["panel"], -1)
+        if len(n) != len(used):  # of stills the hits alone are indexed
+            row = _rows_of(table, store.columns("find_spots", ["z", *PLACE], run=run))
+            if (row < 0).any():
+                raise InputError(
+                    f"the spots of {step} are not those of find_spots any more; run index again"
+                )
+            of_spot = np.full(len(n), -1)
+            of_spot[row] = np.where(used, table["panel"], -1)
+        panel = of_spot.repeat(n)
         for i, name in _modules(chosen):
             value, count = np.unique(arrays["pixel_value"][panel == i], return_counts=True)
             parts.append({"run": run, "module": name, "value": value, "n": count})
     return _frame(parts, ("run", "module", "value", "n"))
+
+
+def _rows_of(spots: Reflections, among: Reflections) -> NDArray[np.int64]:
+    """Return the row (n,) of each spot among others, -1 where it is not."""
+    names = ("z", *PLACE)
+    both = [np.stack([np.asarray(t[k], np.float64) for k in names], axis=1) for t in (spots, among)]
+    place = {row.tobytes(): i for i, row in enumerate(both[1])}
+    return np.array([place.get(row.tobytes(), -1) for row in both[0]], np.int64)
 
 
 def intensities(chosen: Selection, bins_a_decade: int) -> pd.DataFrame:
@@ -54,11 +71,12 @@ def intensities(chosen: Selection, bins_a_decade: int) -> pd.DataFrame:
     columns = chosen.store.manifest("integrate").columns
     kind = "prf" if "intensity_prf" in columns else "sum"
     done = Flag.INTEGRATED_PRF if kind == "prf" else Flag.INTEGRATED_SUM
+    z = "z_cal" if "z_cal" in columns else "z"  # of a still, its image
     for run in chosen.runs:
-        names = ["flags", "panel", "z_cal", f"intensity_{kind}"]
+        names = ["flags", "panel", z, f"intensity_{kind}"]
         table = chosen.store.columns("integrate", names, run=run)
         value = table[f"intensity_{kind}"]
-        used = has_flag(table, done) & (value > 0) & _on_images(chosen, run, table["z_cal"])
+        used = has_flag(table, done) & (value > 0) & _on_images(chosen, run, table[z])
         for i, name in _modules(chosen):
             own = np.floor(np.log10(value[used & (table["panel"] == i)]) * bins_a_decade)
             bin_, count = np.unique(own, return_counts=True)

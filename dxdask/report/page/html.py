@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +15,8 @@ from dxdask.tables import Table
 
 MOST_ROWS = 200
 """Rows of a table in a page; the others are counted."""
+LINKING = ("run", "image", "first_image", "first", "panel", "x", "y", "fast", "slow")
+"""Columns that name what a row stands for."""
 
 
 def escape(text: object) -> str:
@@ -33,7 +35,10 @@ def table_html(table: Table) -> str:
     heads = [
         "<br>".join(escape(line) for line in column) for column in zip(*shown.head(), strict=True)
     ]
-    head = "".join(f"<th>{text.strip()}</th>" for text in heads)
+    head = "".join(
+        f"<th{_named(name)}>{text.strip()}</th>"
+        for name, text in zip(shown.keys, heads, strict=True)
+    )
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _short(row, cells)) + "</tr>"
         for row, cells in zip(shown.rows, shown.body(), strict=True)
@@ -46,6 +51,11 @@ def table_html(table: Table) -> str:
     )
 
 
+def _named(name: str) -> str:
+    """Return the attribute of the heading of a column that links need, whatever its heading is."""
+    return f' data-column="{name}"' if name in LINKING else ""
+
+
 def _short(row: Any, cells: Sequence[str]) -> list[str]:
     """Return the cells, numbers without a format to five digits."""
     return [
@@ -54,13 +64,23 @@ def _short(row: Any, cells: Sequence[str]) -> list[str]:
     ]
 
 
-def section_html(name: str, title: str, section: Section, plots: list[Plot]) -> str:
-    """Return a section; its plots are added to the list of those of the page."""
+def section_html(
+    name: str,
+    title: str,
+    section: Section,
+    plots: list[Plot],
+    titles: Mapping[str, str] | None = None,
+) -> str:
+    """Return a section; its plots are added to the list of those of the page.
+
+    titles : of the sections of the page by name, for the links of verdicts.
+    """
+    of_names = titles or {}
     parts = [f'<section id="{escape(name)}"><h2>{escape(title)}</h2>']
     parts += [f"<p>{escape(line)}</p>" for line in section.lines]
     parts += [
         f'<div class="suspicion"><b>{escape(v.text)}</b>What to do: {escape(v.action)} '
-        f'<a href="#{escape(v.section)}">see {escape(v.section)}</a></div>'
+        f'<a href="#{escape(v.section)}">see {escape(of_names.get(v.section, v.section))}</a></div>'
         for v in section.verdicts
     ]
     if section.plots:

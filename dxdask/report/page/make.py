@@ -78,7 +78,9 @@ def report_html(store: Store) -> str:
     tables, plots = StepTables(store), list[Plot]()
     kind = "stills" if "hits" in tables else "sweeps"
     parts, absent = [], []
-    for maker in all_sections():
+    makers = all_sections()
+    titles = {maker.name: maker.title for maker in makers}
+    for maker in makers:
         if kind not in maker.kinds:
             continue
         section, missing = made(maker, tables)
@@ -86,7 +88,7 @@ def report_html(store: Store) -> str:
             absent.append(f"<li>{escape(maker.title)}: {escape(missing)}</li>")
             continue
         parts.append(
-            (maker.name, maker.title, section_html(maker.name, maker.title, section, plots))
+            (maker.name, maker.title, section_html(maker.name, maker.title, section, plots, titles))
         )
     if absent:
         title = "Not in this report"

@@ -66,7 +66,7 @@
 
     read_lines() {
       const d = this.data, flat = (v, log) => log ? Float64Array.from(v, Math.log10) : v;
-      this.series = d.series.map((s, i) => ({...s, x: flat(decode(s.x), d.logX), y: flat(decode(s.y), d.logY && !s.right), image: s.image && decode(s.image), colour: COLOURS[i % COLOURS.length]}));
+      this.series = d.series.map((s, i) => ({...s, x: flat(decode(s.x), d.logX), y: flat(decode(s.y), d.logY && !s.right), image: s.image && decode(s.image), run: s.run && decode(s.run), colour: COLOURS[i % COLOURS.length]}));
       const left = this.series.filter((s) => !s.right), right = this.series.filter((s) => s.right);
       const pad = ([a, b]) => [a - 0.03 * (b - a), b + 0.04 * (b - a)];
       this.view = [...pad(extent(this.series.map((s) => s.x))), ...pad(extent(left.map((s) => s.y)))];

@@ -20,7 +20,8 @@ MOST_POINTS = 40_000
 class Series:
     """One curve: name, x and y (n,); NaN interrupts it. right: against the axis at the right.
 
-    image : (n,) number of the image that each point of a detector is of, for its link.
+    image : (n,) number of the image that each point is of, for its link. run : (n,) its run, as an
+    index into those of the store.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Series:
     style: Style = "line"
     right: bool = False
     image: NDArray[Any] | None = None
+    run: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +70,7 @@ class Lines:
                     "style": one.style,
                     "right": one.right,
                     **({} if one.image is None else {"image": encoded(one.image)}),
+                    **({} if one.run is None else {"run": encoded(one.run)}),
                 }
             )
         return {

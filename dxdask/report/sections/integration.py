@@ -87,7 +87,23 @@ def _profiles(tables: StepTables) -> list[Plot]:
             },
             unit="", outlines=of_detector, diverging=False,
         ),
+        Boxes(
+            title="Strong reflections over the detector", box=box,
+            values={"reflections": np.bincount(of_strong, minlength=n).astype(np.float64)},
+            unit="reflections", outlines=of_detector, diverging=False,
+            note="reflections of I/sigma above 5",
+        ),
     ]  # fmt: skip
+    if tables.present("integrate", ["qe"]):
+        efficiency = tables.columns("integrate", ["qe"])["qe"][every]
+        plots.append(
+            Boxes(
+                title="Quantum efficiency over the detector", box=box,
+                values={"quantum efficiency": _mean(place, efficiency, n)},
+                unit="", outlines=of_detector, diverging=False,
+                note="of the sensor, at the angle of the rays; 1 where it is not corrected for",
+            )
+        )  # fmt: skip
     low = np.isfinite(prf_ratio) & (prf_ratio > 0)
     counts, edges = np.histogram(np.log10(prf_ratio[low]), 60)
     middle = 10 ** ((edges[1:] + edges[:-1]) / 2)

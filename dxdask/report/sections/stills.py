@@ -49,13 +49,21 @@ def _along(tables: StepTables) -> list[Plot]:
     place = np.minimum((at - 1) * n_bins // max(len(rows), 1), n_bins - 1)
     n = np.maximum(np.bincount(place, minlength=n_bins), 1)
     middle = np.bincount(place, at, n_bins) / n
+    # of each event, and of the first one of each rate, its image and run
+    number = {run: i for i, run in enumerate(tables.runs)}
+    image = np.array([int(r.get("image") or 0) for r in rows], np.int64)
+    run = np.array([number.get(str(r.get("run")), 0) for r in rows], np.int64)
+    first = np.searchsorted(place, np.arange(n_bins))
     rates = [
-        Series(k, middle, 100.0 * np.bincount(place, v, n_bins) / n, "step")
+        Series(k, middle, 100.0 * np.bincount(place, v, n_bins) / n, "step", False, image[first],
+               run[first])
         for k, v in (("hits", hit), ("indexed", indexed))
-    ]
+        if len(rows)
+    ]  # fmt: skip
     return [
         Lines(title="Spots by event", x="event", y="spots",
-              series=[Series(k, at[v], spots[v], "points") for k, v in groups.items() if v.any()]),
+              series=[Series(k, at[v], spots[v], "points", False, image[v], run[v])
+                      for k, v in groups.items() if v.any()]),
         Lines(title="Hits and indexed events along the run", x="event", y="% of the events",
               series=rates),
     ]  # fmt: skip

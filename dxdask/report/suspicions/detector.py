@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +16,13 @@ DISTANCE = 0.005  # relative change in refinement
 MODULES_PX = 0.1  # mean residual of a panel against the others
 FEWEST = 50  # reflections of a panel for a mean
 RMSD_PX, RMSD_IMAGES = 1.0, 1.0
+STILLS_PX = 0.5  # median RMSD of stills
+SIGNIFICANT = 5.0  # differences between half-sets
 
 
 def suspicious_detectors(tables: StepTables) -> Iterator[Suspicion]:
     """Yield what is suspicious of detectors."""
-    for check in (_distance, _rmsds, _moved, _modules):
+    for check in (_distance, _rmsds, _moved, _modules, _panels_of_stills):
         yield from check(tables)
 
 
@@ -112,5 +115,49 @@ def _modules(tables: StepTables) -> Iterator[Suspicion]:
             f"mean residuals differ between {what} by {spread[0]:.2f} px in x, {spread[1]:.2f} px "
             "in y: a module may be out of place",
             "see the map of residuals, and refine the modules",
+            "detector",
+        )
+
+
+def _panels_of_stills(tables: StepTables) -> Iterator[Suspicion]:
+    """Compare panels after refine_metrology with the header; errors are those of half-sets."""
+    rows = tables.rows("refine_metrology", "shifts")
+    of_axes = [tables.values("index", "stills", f"rmsd_{a}_px") for a in "xy"]
+    if not rows and all(of_axes):
+        x, y = (float(np.median(v)) for v in of_axes)
+        if max(x, y) > STILLS_PX:
+            yield Suspicion(
+                f"spots of indexed stills are {x:.2f} px in x, {y:.2f} px in y from where they are "
+                "calculated (median RMSD): panels may be out of place",
+                "refine their places, then process again: dxdask refine_metrology STORE",
+                "stills",
+            )
+    if not rows or not tables.runs:
+        return
+    pixel_um = 1e3 * tables.run_experiment(tables.runs[0]).detector.panels[0].pixel_size[0]
+    errors = {row["part"]: row for row in tables.rows("refine_metrology", "statistics")}
+
+    def is_moved(row: Mapping[str, Any], name: str, least: float) -> bool:
+        error = abs(errors.get(row["part"], {}).get(name) or 0.0)
+        return bool(abs(row.get(name) or 0.0) > max(least, SIGNIFICANT * error))
+
+    leaves = max(int(row["level"]) for row in rows)
+    parts = [r for r in rows if r["level"] == leaves and not str(r["part"]).startswith("weighted")]
+    moved = [row for row in parts if is_moved(row, "delta_xy_um", MODULES_PX * pixel_um)]
+    texts = [
+        f"the whole by {row['z_um'] / 1e3:+.2f} mm along the beam"
+        for row in rows[:1]
+        if row["level"] == 0 and is_moved(row, "z_um", pixel_um)
+    ]
+    texts += [
+        f"{row['part']} by {row['delta_xy_um'] / pixel_um:.2f} px"
+        for row in sorted(moved, key=lambda row: -row["delta_xy_um"])
+    ]
+    if texts:
+        yield Suspicion(
+            f"out of place in the header: {shortened(texts, 5)} "
+            f"({len(moved)} of {len(parts)} panels)",
+            "refined here; process again with it (input.reference_geometry=STORE), and use it for "
+            "later data",
             "detector",
         )

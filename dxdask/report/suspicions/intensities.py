@@ -87,6 +87,9 @@ def _merging(tables: StepTables) -> Iterator[Suspicion]:
         if isinstance(row.get("completeness"), (int, float)) and row["completeness"] < 0.7:
             yield Suspicion(
                 f"the lowest shell is {100 * row['completeness']:.0f} % complete",
-                "record more rotation, or with less transmission: strong reflections are missing",
+                "merge more stills"
+                if "hits" in tables
+                else "record more rotation, or with less transmission: strong reflections are "
+                "missing",
                 "merging",
             )

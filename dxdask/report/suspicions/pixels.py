@@ -9,6 +9,14 @@ from dxdask.report.step_tables import StepTables
 from dxdask.report.suspicions.suspicion import Suspicion
 from dxdask.tables import shortened
 
+MEANING = {
+    "dead": "have no counts",
+    "hot": "have too many",
+    "strong": "are often above their surroundings",
+    "untrusted": "have no trusted count",
+}
+"""Of the reasons why a pixel is bad."""
+
 
 def suspicious_pixels(tables: StepTables) -> Iterator[Suspicion]:
     """Yield what is suspicious of pixels."""
@@ -31,22 +39,43 @@ def _bad_pixels(tables: StepTables) -> Iterator[Suspicion]:
     if pixels:
         counts = Counter(pixels.values()).most_common()
         several = ", ".join(f"{n} {reason}" for reason, n in counts)
+        means = "; ".join(f"{r} ones {MEANING[r]}" for r, _ in counts if r in MEANING)
         yield Suspicion(
-            f"bad pixels that no mask had: {several} (dxdask show STORE find_spots)",
-            "they are excluded here; have them put in the mask of the detector",
+            f"bad pixels that no mask had: {several} ({means})",
+            "they are excluded here; have them put in the mask of the detector (dxdask show STORE "
+            "find_spots lists them)",
             "bad_pixels",
         )
 
 
 def _notch(tables: StepTables) -> Iterator[Suspicion]:
-    notches = {str(r["notch"]) for r in tables.rows("histogram", "runs") if _given(r.get("notch"))}
-    if notches:
-        yield Suspicion(
-            f"no pixel of a spot has the value {shortened(sorted(notches), 3)}: a notch in the "
-            "histogram, as where a detector switches its gain",
-            "compare runs of several transmissions: dxdask linearity STORE",
-            "pixels",
-        )
+    rows = [r for r in tables.rows("histogram", "runs") if _given(r.get("notch"))]
+    if not rows:
+        return
+    values = shortened(sorted({str(r["notch"]) for r in rows}), 3)
+    n = sum(int(r["n_pixels"]) for r in rows)
+    text = f"counts of {values} are never recorded, in {n} pixels of spots of {len(rows)} runs: "
+    known = _response(tables)
+    yield Suspicion(
+        f"{text}a notch in the histogram, as where a detector switches its gain{known}",
+        "corrected here; data recorded otherwise need this correction too"
+        if known
+        else "measure it: dxdask calibrate_detector STORE; compare runs of several transmissions: "
+        "dxdask linearity STORE",
+        "response" if known else "pixels",
+    )
+
+
+def _response(tables: StepTables) -> str:
+    """Return the response of the detector in words, "" where none was found."""
+    for row in tables.rows("calibrate_detector", "detector_response"):
+        if row.get("threshold") is not None and row.get("factor") is not None:
+            offset = row.get("offset") or 0.0
+            return (
+                f"; from {row['threshold']:.0f} photons on it records {row['factor']:.4f} n "
+                f"{'-' if offset < 0 else '+'} {abs(offset):.2f} counts for n photons"
+            )
+    return ""
 
 
 def _given(value: object) -> bool:
@@ -54,10 +83,13 @@ def _given(value: object) -> bool:
 
 
 def _saturated(tables: StepTables) -> Iterator[Suspicion]:
-    n = sum(int(v) for v in tables.values("histogram", "runs", "n_saturated"))
+    rows = [r for r in tables.rows("histogram", "runs") if int(r.get("n_saturated") or 0)]
+    n = sum(int(r["n_saturated"]) for r in rows)
     if n:
+        of_runs = shortened([f"{r['run']} {r['n_saturated']}" for r in rows], 4)
         yield Suspicion(
-            f"{n} pixels of spots are at saturation or above",
+            f"{n} pixels of spots are at saturation or above ({of_runs}; largest count "
+            f"{max(int(r['max']) for r in rows)})",
             "reflections with them are not used; record with less transmission",
             "pixels",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,7 +16,7 @@ PERCENT_INDEXED = 70.0
 
 def suspicious_spots(tables: StepTables) -> Iterator[Suspicion]:
     """Yield what is suspicious of spots."""
-    for check in (_images, _indexed):
+    for check in (_images, _indexed, _stills):
         yield from check(tables)
 
 
@@ -50,4 +51,25 @@ def _indexed(tables: StepTables) -> Iterator[Suspicion]:
             "geometry",
             "see where unindexed spots are; try max_lattices=2, ice rings or search_beam_position",
             "spots",
+        )
+
+
+def _stills(tables: StepTables) -> Iterator[Suspicion]:
+    rows = tables.rows("index", "stills")
+    hits = [row for row in rows if row.get("hit")]
+    failed = [str(row.get("reason")) for row in hits if not row.get("indexed")]
+    if rows and not hits:
+        yield Suspicion(
+            f"none of {len(rows)} events is a hit",
+            "see the spots by event; lower the threshold, or the least number of spots of a hit "
+            "(dxdask hits -c)",
+            "stills",
+        )
+    elif len(failed) > (1 - PERCENT_INDEXED / 100) * len(hits):
+        why = [f"{n} {reason}" for reason, n in Counter(failed).most_common()]
+        yield Suspicion(
+            f"{len(hits) - len(failed)} of {len(hits)} hits are indexed: {shortened(why, 3)}",
+            "give the cell (indexing.known_symmetry.unit_cell), correct the geometry "
+            "(input.reference_geometry), or look at some of them in dxdask view",
+            "stills",
         )

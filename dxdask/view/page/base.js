@@ -124,6 +124,6 @@ function writeFragment() {
 let later = 0;
 function remember() { clearTimeout(later); later = setTimeout(writeFragment, 200); }
 
-const listeners = { image: [], run: [], draw: [], pointer: [], under: [], over: [] };
+const listeners = { image: [], run: [], shown: [], draw: [], pointer: [], under: [], over: [] };
 const on = (name, work) => listeners[name].push(work);
 const tell = (name, ...given) => listeners[name].forEach((work) => work(...given));

@@ -116,6 +116,7 @@ function pairAt(e) {
 function openExploration(shown) {
   $("explore-panel").hidden = !shown;
   $("explore-open").classList.toggle("on", shown);
+  if (!shown) say("");
   if (shown && !E.got) fetchExploration(); else if (shown) showExploration();
 }
 function wireExplore() {

@@ -20,20 +20,22 @@ function colourTable(name) {
 // Return the number that marks a pixel without a count.
 const markOf = (counts) => (counts instanceof Uint32Array ? 4294967295 : counts instanceof Uint16Array ? 65535 : NaN);
 
+// Colours as numbers of four bytes, as an image's pixels lie in memory.
+const packed = (r, g, b) => new Uint32Array(new Uint8Array([r, g, b, 255]).buffer)[0];
 function paint(tile) {
   const stamp = `${S.scheme}|${S.low}|${S.high}`;
   if (tile.stamp === stamp) return tile.canvas;
-  const table = colourTable(S.scheme), { counts, w, h } = tile, mark = markOf(counts);
-  const range = S.high - S.low || 1, per = 255 / range, limit = models.panels[0].trusted[1];
+  const colours = colourTable(S.scheme), { counts, w, h } = tile, mark = markOf(counts);
+  const table = Uint32Array.from({ length: 256 }, (_, k) => packed(...colours.subarray(3 * k, 3 * k + 3)));
+  const masked = packed(...MASKED), overload = packed(...OVERLOAD);
+  const low = S.low, per = 255 / (S.high - low || 1), limit = models.panels[0].trusted[1];
   const top = S.n > 1 && S.stack === "sum" || limit === null ? Infinity : limit;
-  const data = new ImageData(w, h), out = data.data;
-  for (let i = 0, j = 0; i < counts.length; i++, j += 4) {
-    const value = counts[i];
-    let colour = table, k = 0;
-    if (value === mark || value !== value) colour = MASKED;
-    else if (value >= top) colour = OVERLOAD;
-    else k = 3 * Math.max(0, Math.min(255, Math.round((value - S.low) * per)));
-    out[j] = colour[k]; out[j + 1] = colour[k + 1]; out[j + 2] = colour[k + 2]; out[j + 3] = 255;
+  const data = new ImageData(w, h), out = new Uint32Array(data.data.buffer);
+  for (let i = 0; i < counts.length; i++) {
+    const value = counts[i], k = (value - low) * per + 0.5;
+    if (value === mark || value !== value) out[i] = masked;
+    else if (value >= top) out[i] = overload;
+    else out[i] = table[k < 0 ? 0 : k > 255 ? 255 : k | 0];
   }
   if (!tile.canvas) { tile.canvas = document.createElement("canvas"); tile.canvas.width = w; tile.canvas.height = h; }
   tile.canvas.getContext("2d").putImageData(data, 0, 0);
@@ -80,7 +82,15 @@ function tilesInView(level) {
   return [...found].map((t) => t.split(",").map(Number));
 }
 
-function drawTiles(ctx, level, wanted, missing) {
+// Ask for the tiles in view that are not here, stop requests that were overtaken; return how many are not here.
+function loadMissing(level, wanted) {
+  const names = wanted.map(([x, y]) => `${shownKey()}|${level}|${x}|${y}`), near = neighbours(level, wanted);
+  for (const [name, stop] of waiting) if (!names.includes(name) && !near.has(name)) { stop.abort(); waiting.delete(name); }
+  names.forEach((name, i) => { if (!tiles.has(name) && !waiting.has(name)) load(name, shownValues(), level, ...wanted[i]); });
+  return names.filter((name) => !tiles.has(name)).length;
+}
+
+function drawTiles(ctx, level, wanted) {
   const key = shownKey(), step = SIDE << level;
   for (const [x, y] of wanted) {
     const name = `${key}|${level}|${x}|${y}`, tile = tiles.get(name);
@@ -88,7 +98,6 @@ function drawTiles(ctx, level, wanted, missing) {
       ctx.drawImage(paint(tile), x * step, y * step, tile.w << level, tile.h << level);
       continue;
     }
-    if (!tile) missing.push([name, x, y]);
     for (let up = level + 1; up <= 8; up++) { // until it is here, the coarser one
       const far = tiles.get(`${key}|${up}|${x >> (up - level)}|${y >> (up - level)}`);
       if (!far || !far.w) continue;
@@ -113,8 +122,8 @@ function draw() {
       c.width = Math.round(w * ratio); c.height = Math.round(h * ratio);
       overlaysToo = true;
     }
-  const level = levelNow(), wanted = tilesInView(level), missing = [];
-  if (S.high === null && wanted.every(([x, y]) => tiles.has(`${shownKey()}|${level}|${x}|${y}`))) setPercentile();
+  const level = levelNow(), wanted = tilesInView(level), missing = loadMissing(level, wanted);
+  if (S.high === null && !missing) setPercentile();
   if (S.high !== null) {
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.clearRect(0, 0, canvas.width, canvas.height);
@@ -123,7 +132,7 @@ function draw() {
     if (S.layout === "frame") {
       ctx.setTransform(z, 0, 0, z, u, v);
       ctx.save(); ctx.beginPath(); ctx.rect(0, 0, runOf(S.run).shape[1], runOf(S.run).shape[0]); ctx.clip();
-      drawTiles(ctx, level, wanted, missing);
+      drawTiles(ctx, level, wanted);
       ctx.restore();
     } else models.panels.forEach((p, i) => {
       const t = places()[i], step = SIDE << level;
@@ -132,19 +141,18 @@ function draw() {
       ctx.beginPath(); ctx.rect(0, 0, p.size[0], p.size[1]); ctx.clip();
       ctx.translate(-p.offset[0], -p.offset[1]);
       drawTiles(ctx, level, wanted.filter(([x, y]) => x * step < p.offset[0] + p.size[0] && (x + 1) * step > p.offset[0]
-        && y * step < p.offset[1] + p.size[1] && (y + 1) * step > p.offset[1]), missing);
+        && y * step < p.offset[1] + p.size[1] && (y + 1) * step > p.offset[1]));
       ctx.restore();
     });
     drawValues(ctx, ratio);
-  } else for (const [x, y] of wanted) {
-    const name = `${shownKey()}|${level}|${x}|${y}`;
-    if (!tiles.has(name)) missing.push([name, x, y]);
   }
-  const names = new Set(missing.map((m) => m[0])), near = neighbours(level, wanted);
-  for (const [name, stop] of waiting) if (!names.has(name) && !near.has(name)) { stop.abort(); waiting.delete(name); }
-  for (const [name, x, y] of missing) if (!waiting.has(name)) load(name, shownValues(), level, x, y);
-  if (!missing.length && S.high !== null) { S.shown = shownKey(); S.shownAt ??= performance.now(); }
-  if (!missing.length) for (const [name, [values, x, y]] of near) if (!tiles.has(name) && !waiting.has(name)) load(name, values, level, x, y);
+  if (!missing && S.high !== null) {
+    S.shownAt ??= performance.now();
+    if (S.shown !== shownKey()) { S.shown = shownKey(); tell("shown"); }
+    // after the overlay of this image, for which the link is needed
+    if (!stopMarks) for (const [name, [values, x, y]] of neighbours(level, wanted))
+      if (!tiles.has(name) && !waiting.has(name)) load(name, values, level, x, y);
+  }
   if (overlaysToo) { overlaysToo = false; tell("draw"); }
   remember();
 }
@@ -220,6 +228,7 @@ function goTo(image) {
   $("image").value = S.image; $("slider").value = S.image;
   say("");
   if ($("each").checked) S.high = null;
+  loadMissing(levelNow(), tilesInView(levelNow())); // at once: the next animation frame may be 16 ms away
   redraw(); tell("image");
 }
 async function goToRun(name, image, keepView) {

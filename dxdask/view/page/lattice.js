@@ -19,6 +19,7 @@ const AXES_VERTEX = "attribute vec3 position; uniform mat3 turn; uniform vec4 pl
 const AXES_FRAGMENT = "precision mediump float; uniform vec3 colour; void main() { gl_FragColor = vec4(colour, 1.0); }";
 const AXIS_NAMES = ["a*", "b*", "c*"], AXIS_COLOURS = [[1, 0.4, 0.35], [0.4, 0.9, 0.4], [0.45, 0.65, 1]];
 const KINDS = ["not indexed", "indexed", "outlier"], FRAME_MS = 33;
+const FIRST = 50000; // points of the first picture of a turn: what all take is not known yet
 // turn: rows are the directions to the right, up and out of the screen. n: points drawn while it turns.
 const L = { open: false, points: null, key: "", asked: {}, turn: [1, 0, 0, 0, 1, 0, 0, 0, 1], zoom: 1, shift: [0, 0], n: 0, kinds: [1, 1, 1], moving: 0, frames: 0 };
 let gl = null, programs = null, buffers = {};
@@ -57,7 +58,7 @@ async function fetchPoints() {
     if (L.key !== key) return;
     if (!gl) startGl();
     buffers = {};
-    L.points = got; L.n = got.kind.length;
+    L.points = got; L.n = Math.min(got.kind.length, FIRST);
     for (const name of ["xyz", "kind", "run", "lattice", "residual"]) upload(name, got[name]);
     const lines = new Float32Array(6 * got.axes.length / 3);
     for (let k = 0; k < got.axes.length / 3; k++) lines.set(got.axes.subarray(3 * k, 3 * k + 3), 6 * k + 3);
@@ -162,7 +163,7 @@ function lookAlong(name) {
   L.turn = [...right, ...crossed(out, right), ...out];
   drawSpace();
 }
-// While it turns, as many points are drawn as take a thirtieth of a second; at rest, all.
+// While it turns, as many points are drawn as take a thirtieth of a second; at rest, all. They are in random order.
 const ONE = new Uint8Array(4);
 function moveSpace() {
   if (!L.points || !gl) return;

@@ -1,13 +1,14 @@
 // What became of the image shown, or of a Miller index; rows lead to their spot. The report of the store.
 function ledgerTable(table) {
-  const out = document.createElement("table"), names = Object.keys(table.rows[0]).filter((k) => k !== "panel");
+  const out = document.createElement("table"), names = Object.keys(table.rows[0]).filter((k) => k !== "panel" && k !== "at");
   const line = (cells, tag) => { const row = document.createElement("tr"); cells.forEach((c) => { const d = document.createElement(tag); d.textContent = c; row.append(d); }); return row; };
   out.append(line(names, "th"));
   for (const r of table.rows) {
     const row = line(names.map((k) => (typeof r[k] === "number" && !Number.isInteger(r[k]) ? r[k].toPrecision(5) : r[k] ?? "")), "td");
-    if (r.run && r.image) {
-      row.className = "link"; row.title = "show it";
-      row.addEventListener("click", () => (r.panel === undefined ? goToRunImage(r.run, r.image) : goToSpot(r)).catch(fail));
+    const at = r.at ?? r; // of several, the first
+    if (at.run && at.image) {
+      row.className = "link"; row.title = r.at ? "show the first" : "show it";
+      row.addEventListener("click", () => (at.panel === undefined ? goToRunImage(at.run, at.image) : goToSpot(at)).catch(fail));
     }
     out.append(row);
   }

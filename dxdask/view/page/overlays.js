@@ -19,14 +19,15 @@ function box(parent, name, checked, work, colour) {
   $(parent).append(label);
 }
 
+// Fetch the spots of the image, once its picture is complete: they are more bytes than it is.
 async function fetchMarks() {
   const key = shownKey();
-  if (marksKey === key) return;
+  if (marksKey === key || S.shown !== key) return;
   marksKey = key;
   if (stopMarks) stopMarks.abort();
-  stopMarks = new AbortController();
+  const stop = stopMarks = new AbortController();
   try {
-    const got = unpack(await ask("overlay", shownValues(), stopMarks.signal));
+    const got = unpack(await ask("overlay", shownValues(), stop.signal));
     if (marksKey !== key) return;
     marks = got;
     const many = [0, 0, 0, 0];
@@ -37,6 +38,7 @@ async function fetchMarks() {
     for (let k = select.options.length - 1; k <= most; k++) { const o = document.createElement("option"); o.textContent = k + 1; select.append(o); }
     redraw();
   } catch (error) { if (marksKey === key) { marksKey = ""; marks = null; } fail(error); }
+  finally { if (stopMarks === stop) { stopMarks = null; redrawPicture(); } }
 }
 async function fetchRings(kind, spacings) {
   const text = spacings ?? (kind === "ice" ? "ice" : $("rings").value.trim()), key = `${S.run}|${text}`;
@@ -205,6 +207,7 @@ function wireOverlays() {
   FATES.forEach((f, i) => box("fates", f, true, (v) => { fatesShown[i] = v; redraw(); }, FATE_COLOURS[i]));
   for (const id of ["rings", "lattice", "by-lattice"]) $(id).addEventListener("change", redraw);
   on("draw", drawOverlays);
+  on("shown", fetchMarks);
   on("pointer", readout);
   on("run", () => { marks = null; marksKey = ""; rings = {}; });
 }

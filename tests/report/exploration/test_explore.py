@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import dxdask
+from dxdask.columns import Flag, has_flag
 from dxdask.errors import InputError
 from dxdask.report.palette import COLOURS, curve_styles
 from dxdask.storage.store.store import Store
@@ -118,3 +119,15 @@ def test_pairs_of_an_older_dxdask_are_made_again(processed: Store, tmp_path: Pat
     store.write_step("linearity", dataclasses.replace(result, arrays=arrays), parameters={})
     with pytest.raises(InputError, match="dxdask linearity"):
         dxdask.explore(store).pairs()
+
+
+def test_stills_have_their_pixels_and_intensities(stills_store: Store) -> None:
+    found = dxdask.explore(stills_store)
+    table = stills_store.columns("index", ["flags", "n_pixels"])
+    indexed = has_flag(table, Flag.INDEXED)
+    assert found.pixels()["n"].sum() == table["n_pixels"][indexed].sum() > 0
+    integrated = stills_store.columns("integrate", ["flags", "intensity_sum"])
+    done = has_flag(integrated, Flag.INTEGRATED_SUM) & (integrated["intensity_sum"] > 0)
+    assert found.intensities()["n"].sum() == done.sum() > 0
+    with pytest.raises(InputError, match="no pairs"):
+        found.pairs()

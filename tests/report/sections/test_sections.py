@@ -217,3 +217,19 @@ def test_deviations_by_multiplicity_and_precision_are_of_the_same_observations(p
 def test_residuals_of_all_pairs_of_axes(page: Page) -> None:
     for axes in ("x and y", "x and z", "y and z"):
         assert decoded(page.plot(f"Residuals {axes}")["counts"]).sum() > 300
+
+
+def test_efficiency_and_strong_reflections_over_the_detector(page: Page, processed: Store) -> None:
+    r = processed.columns(
+        "integrate", ["qe", "flags", "intensity_sum", "intensity_sum_variance", "x_cal"]
+    )
+    shown = page.plot("Quantum efficiency over the detector")["values"]
+    found = decoded(shown["quantum efficiency"])
+    found = found[np.isfinite(found)]
+    assert r["qe"].min() - 1e-4 <= found.min() < found.max() <= r["qe"].max() + 1e-4
+    with np.errstate(invalid="ignore", divide="ignore"):
+        strong = r["intensity_sum"] / np.sqrt(r["intensity_sum_variance"]) > 5
+    good = (r["flags"] & np.uint32(Flag.INTEGRATED)) == np.uint32(Flag.INTEGRATED)
+    good &= ~has_flag(r, Flag.OVERLOADED)
+    counts = decoded(page.plot("Strong reflections over the detector")["values"]["reflections"])
+    assert counts.sum() == np.sum(strong & good)
