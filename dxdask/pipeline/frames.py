@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dxdask.pipeline.import_parameters import ImportStepParameters
     from dxdask.storage.formats import RawReader, RunSource
 
-IMPORT_VERSION = "2"
+IMPORT_VERSION = "3"
 
 Problems: TypeAlias = Sequence[Mapping[str, Any]]
 

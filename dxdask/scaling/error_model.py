@@ -13,17 +13,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy
 from numba import njit
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
-from dxdask.scaling.minimum import minimum
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import BasicErrorModelParameters
 
 START_B = 0.02
 _FEWEST = 100
-_PRECISION = 1e-5  # of the root of b
 LARGEST_B = 0.5
 
 
@@ -169,8 +168,10 @@ def _best(
 
     b = parameters.b
     if b is None:
-        root, least = minimum(objective, 0.0, LARGEST_B**0.5, _PRECISION)
-        b = root**2 if least < objective(0.0) else 0.0
+        found = scipy.optimize.minimize_scalar(
+            objective, bounds=(0.0, LARGEST_B**0.5), method="bounded", options={"xatol": 1e-4}
+        )
+        b = float(found.x) ** 2 if float(found.fun) < objective(0.0) else 0.0
     a2 = (
         parameters.a**2
         if parameters.a is not None

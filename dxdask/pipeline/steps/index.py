@@ -90,5 +90,5 @@ STEP = Step(
     scope=scope,
     extras=extras,
     combine=combine,
-    version="4",
+    version="5",
 )

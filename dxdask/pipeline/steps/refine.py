@@ -50,5 +50,5 @@ STEP = Step(
     needs=("index",),
     carries="index",
     alternatives={"index": ("reindex",)},
-    version="4",
+    version="5",
 )
