@@ -63,5 +63,5 @@ STEP = Step(
     kinds=("stills",),
     extras=extras,
     combine=combine,
-    version="stills 2",
+    version="stills 3",
 )
