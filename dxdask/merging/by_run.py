@@ -69,15 +69,13 @@ def run_tables(
         runs.append(name | row_of(of_run))
         if not np.isfinite(observed.z[of_run]).all() or experiment.scan is None:
             continue
-        batch = np.floor(observed.z[of_run] / IMAGES)
-        offset = experiment.scan.image_range[0]
-        last = experiment.scan.image_range[1]
+        first, last = experiment.scan.image_range
+        # calculated z may be a little before or behind the scan
+        image = np.clip(np.floor(observed.z[of_run]).astype(np.int64) + 1, first, last)
+        batch = (image - first) // IMAGES
         for k in np.unique(batch).tolist():
-            first_image = int(k) * IMAGES + offset
-            images = {
-                "first_image": first_image,
-                "last_image": min(first_image + IMAGES - 1, last),
-            }
+            begin = first + k * IMAGES
+            images = {"first_image": begin, "last_image": min(begin + IMAGES - 1, last)}
             batches.append(name | images | row_of(of_run[batch == k]))
     return (
         Table(

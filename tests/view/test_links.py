@@ -168,7 +168,7 @@ def test_rows_of_tables_lead_to_what_they_name(
         page.evaluate(f"(() => {{ location.hash = '{href.partition('#')[2]}'; }})()")
         wait(page, f"S.run === '{values['run']}' && {READY}")
         if "image" in values:
-            assert page.evaluate("S.image") == max(1, int(values["image"]))
+            assert page.evaluate("S.image") == int(values["image"])
         if "panel" in values:
             panel, x, y = page.evaluate("toPanel(S.x, S.y)")
             assert (panel, x, y) == pytest.approx(

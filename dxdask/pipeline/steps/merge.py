@@ -36,5 +36,5 @@ STEP = Step(
     parameters=parameters,
     build=one_task(_merge, "scale"),
     needs=("scale",),
-    version="6",
+    version="7",
 )
