@@ -9,7 +9,7 @@ chance is that of one times their number (Bonferroni).
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binom
+import scipy
 
 from dxdask.arrays import Floats
 from dxdask.columns import Reflections
@@ -24,6 +24,8 @@ SPENT, SPENT_OF_KNOWN_CELL = 5, 3
 """Spots with as many coordinates as there are parameters: cell, orientation, beam and detector; and
 without the cell."""
 LARGEST_CHANCE = 1e-3
+LEAST_CHANCE = 1e-300
+"""Smaller ones are taken as this: they cannot be told from zero."""
 
 
 def log10_chance(a_matrix: Floats, points: Floats, reference: Floats, *, spent: int) -> float:
@@ -44,7 +46,8 @@ def log10_chance(a_matrix: Floats, points: Floats, reference: Floats, *, spent: 
         share = max(float(np.mean(of_reference <= tolerance)), (2.0 * tolerance) ** 3)
         n_near, n = int(np.sum(off <= tolerance)) - spent, len(points) - spent
         if n_near > 0:
-            best = min(best, float(binom.logsf(n_near - 1, n, min(share, 1.0))) / np.log(10.0))
+            chance = float(scipy.special.bdtrc(n_near - 1, n, min(share, 1.0)))
+            best = min(best, float(np.log10(max(chance, LEAST_CHANCE))))
     return float(min(best + np.log10(MOST_TRIPLETS * len(TOLERANCES)), 0.0))
 
 

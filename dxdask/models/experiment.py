@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -176,6 +177,17 @@ class ExperimentList:
             scans=tuple(scans.models),
             crystals=tuple(crystals.models),
             members=members,
+        )
+
+    def apart(self) -> ExperimentList:
+        """Return an equal list whose models are other objects, which `of` does not share."""
+        return replace(
+            self,
+            beams=tuple(map(copy, self.beams)),
+            detectors=tuple(map(copy, self.detectors)),
+            goniometers=tuple(map(copy, self.goniometers)),
+            scans=tuple(map(copy, self.scans)),
+            crystals=tuple(map(copy, self.crystals)),
         )
 
     def with_crystal(self, crystal: Crystal) -> ExperimentList:

@@ -209,7 +209,8 @@ def experiments(path: Path) -> ExperimentList:
     try:
         identity = _identity(path / layout.MODELS)
         found = _small_experiments if identity[3] <= _KEPT_BYTES else _experiments
-        return found(*identity)
+        # models of their own each time: what is shared must not depend on what was read before
+        return found(*identity).apart()
     except (KeyError, TypeError, ValueError, AttributeError, StoreNotFoundError) as error:
         if isinstance(error, SchemaError):
             raise

@@ -111,3 +111,11 @@ def test_a_run_without_a_crystal_changes_only_with_what_it_shares() -> None:
     assert second.detector == lone.detector
     assert second.beam.direction == first.beam.direction != lone.beam.direction
     assert second.beam.transmission == lone.beam.transmission
+
+
+def test_models_of_a_list_apart_are_not_shared_with_it() -> None:
+    list_ = ExperimentList.of([runs(1)[0]])
+    other = list_.apart()
+    assert other == list_
+    assert len(ExperimentList.of([list_[0], other[0]]).detectors) == 2
+    assert len(ExperimentList.of([other[0], other[0]]).detectors) == 1

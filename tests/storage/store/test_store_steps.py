@@ -37,6 +37,13 @@ def test_result_comes_back(store: Store, step: str, name: str) -> None:
     assert store.experiments(step) == experiments("run1", "run2")
 
 
+def test_models_read_twice_are_not_shared(store: Store) -> None:
+    store.write_step("index", result())
+    first, second = (store.experiments("index")[0] for _ in range(2))
+    assert first == second
+    assert len(ExperimentList.of([first, second]).detectors) == 2
+
+
 def test_empty_result(store: Store) -> None:
     nothing = StepResult(experiments=ExperimentList(), reflections={})
     store.write_step("linearity", nothing)
