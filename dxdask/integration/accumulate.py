@@ -178,7 +178,7 @@ def _add_whole_foreground(
             at += np.uint64(1)
         if not valid:
             return False
-    width = bounds[1] - bounds[0]
+    width = np.int64(bounds[1] - bounds[0])
     lines = (1 << 32) // width + 1  # over 2^32: of a pixel, exact for less than 2^32 / width
     n: Any = 0
     p: Any = 0
