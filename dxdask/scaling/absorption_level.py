@@ -58,7 +58,9 @@ def _validate(
     whole = fitted.fit_of(model, design, obs, weight, start=start, target=target)
 
     def fit(weight: Floats) -> Floats:
-        return fitted.step_of(model, design, obs, weight, near=whole, target=target).scales
+        return fitted.fit_of(
+            model, design, obs, weight, start=whole.parameters, target=target, near=whole
+        ).scales
 
     found, tested, work = free_agreement(obs, weight, fit, free_set_percentage)
     row = validation_row(name, len(start), found, tested)

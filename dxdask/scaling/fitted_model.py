@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from dxdask.arrays import Floats
-from dxdask.scaling.blocks import Blocks
 from dxdask.scaling.design import Design
 from dxdask.scaling.fit import FitResult, fit_scales
 from dxdask.scaling.gauge import log_mean_scale, without_mean_decay
@@ -78,38 +77,14 @@ class FittedModel:
         *,
         start: Floats,
         target: Floats,
+        near: FitResult | None = None,
     ) -> FitResult:
-        """Return the fit of a model, which may be another one, and leave this one as it is."""
-        return self._fit(model, design, obs, weight, start, target, self.refinery.max_iterations)
+        """Return the fit of a model, which may be another one, and leave this one as it is.
 
-    def step_of(
-        self,
-        model: ScalingModel,
-        design: Design,
-        obs: Observations,
-        weight: Floats,
-        *,
-        near: FitResult,
-        target: Floats,
-    ) -> FitResult:
-        """Return the fit to other weights by one step from a fit that is `near`.
-
-        Where few observations are left out a step is all: what it leaves is of second order in
-        what they change.
+        near : fit to much the same weights, whose parameters are `start`: one step is taken from
+            it. Where few observations are left out that is all: what it leaves is of second order
+            in what they change.
         """
-        return self._fit(model, design, obs, weight, near.parameters, target, 1, blocks=near.blocks)
-
-    def _fit(
-        self,
-        model: ScalingModel,
-        design: Design,
-        obs: Observations,
-        weight: Floats,
-        start: Floats,
-        target: Floats,
-        max_iterations: int,
-        blocks: Blocks | None = None,
-    ) -> FitResult:
         extra = self.reference
         offsets, intensity = obs.offsets, obs.intensity
         if extra is not None:
@@ -125,9 +100,9 @@ class FittedModel:
             owners=model.owners,
             restraint=model.restraint,
             target=target,
-            max_iterations=max_iterations,
+            max_iterations=self.refinery.max_iterations if near is None else 1,
             tolerance=self.refinery.rmsd_tolerance,
-            blocks=blocks,
+            blocks=None if near is None else near.blocks,
         )
         return found if extra is None else replace(found, scales=found.scales[extra.own])
 
