@@ -13,11 +13,11 @@ import numpy as np
 import scipy
 
 import dxdask
-from dxdask.columns import Flag, Reflections, has_flag, n_rows
+from dxdask.columns import Flag, Reflections, has_flag, n_rows, select
 from dxdask.errors import DxdaskError
 from dxdask.indexing import IndexParameters, index
 from dxdask.models import ExperimentList
-from dxdask.refinement import RefinementParameters
+from dxdask.refinement import RefinementParameters, refine
 from dxdask.results import StepResult
 from dxdask.storage.importers.dials.files import read_experiments
 from dxdask.storage.importers.dials.reflections import read_npz
@@ -56,7 +56,7 @@ def print_real(shared: Path) -> None:
     fix = {"parameterisation": {"detector": {"fix": "distance"}}}
     result = _line("lysozyme_ed", *spots, n_theirs, known, fix, _rmsds_of_log(electrons))
     if result is not None:
-        _same_spots(result.reflections, indexed)
+        _same_spots(result, indexed, fix)
     _line("nuclease, P41", *_nuclease(shared), DIALS_NUCLEASE, {"space_group": "P41"}, {})
 
 
@@ -82,17 +82,43 @@ def _line(
     return result
 
 
-def _same_spots(ours: Reflections, theirs: Reflections) -> None:
-    """Print the RMSDs of both over the spots that DIALS refined against and we indexed."""
+def _same_spots(result: StepResult, theirs: Reflections, refinement: dict[str, Any]) -> None:
+    """Print the RMSDs of both over the spots that DIALS refined against and we indexed.
+
+    As they are after indexing, and after our refinement against just these.
+    """
+    ours = result.reflections
     places = [np.column_stack([t[k] for k in "xyz"]) for t in (ours, theirs)]
-    off = [np.column_stack([t[f"{k}_cal"] - t[k] for k in "xyz"]) for t in (ours, theirs)]
     distance, row = scipy.spatial.cKDTree(places[1]).query(places[0])
     both = (distance < SAME_PX) & has_flag(ours, Flag.INDEXED)
     both &= has_flag(theirs, Flag.USED_IN_REFINEMENT)[row]
-    found = [np.sqrt((o**2).mean(axis=0)) for o in (off[0][both], off[1][row[both]])]
-    text = [" ".join(f"{x:.3f}" for x in f) for f in found]
-    label = "  spots DIALS used"
-    print(f"{label:<22}{'':>8}{int(both.sum()):>9}{'':>8}   {text[0]:<38}{text[1]}", flush=True)
+    every: dict[str, Any] = {
+        "outlier": {"algorithm": None}, "reflections_per_degree": None,
+        "close_to_spindle_cutoff": 0.0, "min_zeta": 0.0,
+    }  # fmt: skip
+    given = RefinementParameters(reflections=every, **refinement)
+    given = given.model_copy(
+        update={
+            "parameterisation": given.parameterisation.model_copy(update={"scan_varying": False})
+        }
+    )
+    again = refine(select(ours, np.flatnonzero(both)), result.experiments, given).reflections
+    for label, table, rows in (
+        ("spots DIALS used", ours, both),
+        ("refined against them", again, slice(None)),
+    ):
+        texts = [_rms(table, rows), _rms(theirs, row[both])]
+        print(
+            f"{'  ' + label:<22}{'':>8}{int(both.sum()):>9}{'':>8}   {texts[0]:<38}{texts[1]}",
+            flush=True,
+        )
+
+
+def _rms(table: Reflections, rows: Any) -> str:
+    """Return the RMSDs of rows of a table, px and images."""
+    return " ".join(
+        f"{np.sqrt(np.mean((table[f'{k}_cal'][rows] - table[k][rows]) ** 2)):.3f}" for k in "xyz"
+    )
 
 
 def _rmsds_of_log(folder: Path) -> str:

@@ -5,7 +5,8 @@ best_shift : the shift that puts most spots on a lattice.
 differences : lattices that hardly depend on the beam centre. score, grid : shifts with most spots
     on their planes.
 inversion : the centre about which the spots of images are symmetric.
-projection : the centre of the diffuse scattering, on frames.
+projection : the shift to the centre of the diffuse scattering, on frames. frame_centre : that
+    centre with its uncertainty, by midpoint or maximum of the image on one plane (image_plane).
 shifts : models with another beam centre.
 """
 

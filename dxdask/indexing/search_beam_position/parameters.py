@@ -39,6 +39,12 @@ class Projection(Parameters):
         5.0, "Strongest pixels of each square that are left out: spots, hot pixels.", unit="%",
         expert=1, ge=0, lt=100,
     )  # fmt: skip
+    max_uncertainty: float = parameter(
+        2.0,
+        "Largest uncertainty of the centre along fast and slow: refused above.",
+        unit="px",
+        gt=0,
+    )
     midpoint: Midpoint = Midpoint()
 
 

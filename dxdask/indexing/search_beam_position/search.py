@@ -31,6 +31,7 @@ from dxdask.results import StepResult
 from dxdask.tables import Table
 
 FEWEST_SPOTS = 30
+UNCERTAINTIES = ("uncertainty_fast_px", "uncertainty_slow_px")
 
 
 def search_beam_position(
@@ -58,14 +59,15 @@ def search_beam_position(
     -------
     StepResult
         Experiments without crystals; no reflections; table `beam_centres` of the centre of each run
-        before and after, and the fractions of spots on the best lattice at both.
+        before and after, by the methods on frames with uncertainties, and the fractions of spots
+        on the best lattice at both.
 
     Raises
     ------
     InputError
         Stills; fewer than 30 spots, or a method on frames without images.
     ConvergenceError
-        No lattice is found at any centre, or the images have no centre.
+        No lattice is found at any centre, or the images do not determine it.
     """
     for e in experiments:
         require_rotation(e)
@@ -87,15 +89,17 @@ def search_beam_position(
     for number in range(len(start.detectors)):
         used, runs = _of_detector(reflections, start, number)
         shift = np.zeros(2)
+        uncertainty: list[float] | None = None
         for _ in range(parameters.n_macro_cycles):
             part, alone = _only_run(used, now, runs[0])
             if on_frames and images is not None:
                 image, settings = images[runs[0]], parameters.projection
-                shift = shift + shift_on_image(image, alone[0], parameters.method, settings)
+                seen = shift_on_image(image, alone[0], parameters.method, settings)
+                shift, uncertainty = shift + seen.mm, seen.uncertainty_px.tolist()
             else:
                 shift = shift + _shift(part, alone, parameters, given)
             now = _moved(start, now, number, shift)
-        rows += _rows(reflections, start, now, runs, shift, given)
+        rows += _rows(reflections, start, now, runs, shift, given, uncertainty)
     return StepResult(
         experiments=now,
         reflections={},
@@ -162,7 +166,7 @@ def _moved(
 
 def _rows(
     reflections: Reflections, before: ExperimentList, after: ExperimentList, runs: list[str],
-    shift: Floats, indexing: IndexParameters,
+    shift: Floats, indexing: IndexParameters, uncertainty: list[float] | None,
 ) -> list[dict[str, object]]:  # fmt: skip
     """Return the rows of the table for the runs of one detector."""
     rows = []
@@ -172,6 +176,7 @@ def _rows(
         panel = hit_panel(last[0].detector, last[0].beam.s0)
         centres = [beam_centre(x[0].detector, x[0].beam.s0, panel) for x in (first, last)]
         fits = [trial_fit(part, x, indexing).fraction for x in (first, last)]
+        known = {} if uncertainty is None else dict(zip(UNCERTAINTIES, uncertainty, strict=True))
         rows.append(
             {
                 "run": run,
@@ -181,6 +186,7 @@ def _rows(
                 "slow_px_before": float(centres[0][1]),
                 "fast_px": float(centres[1][0]),
                 "slow_px": float(centres[1][1]),
+                **known,
                 "shift_fast_mm": float(shift[0]),
                 "shift_slow_mm": float(shift[1]),
                 "percent_before": 100.0 * fits[0],
@@ -191,8 +197,10 @@ def _rows(
 
 
 def _message(row: dict[str, object]) -> str:
+    known = [f" +- {row[name]:.2f}" if name in row else "" for name in UNCERTAINTIES]
     return (
-        f"Beam centre of {row['run']}: {row['fast_px']:.2f}, {row['slow_px']:.2f} px (fast, slow), "
+        f"Beam centre of {row['run']}: {row['fast_px']:.2f}{known[0]}, "
+        f"{row['slow_px']:.2f}{known[1]} px (fast, slow), "
         f"was {row['fast_px_before']:.2f}, {row['slow_px_before']:.2f}; a lattice fits "
         f"{row['percent']:.0f} % of the spots, before {row['percent_before']:.0f} %"
     )
@@ -207,6 +215,8 @@ def _table(rows: list[dict[str, object]]) -> Table:
         "slow_px_before": ("slow before\n(px)", ".2f"),
         "fast_px": ("fast\n(px)", ".2f"),
         "slow_px": ("slow\n(px)", ".2f"),
+        "uncertainty_fast_px": ("uncertainty\nfast (px)", ".2f"),
+        "uncertainty_slow_px": ("uncertainty\nslow (px)", ".2f"),
         "shift_fast_mm": ("shift fast\n(mm)", ".3f"),
         "shift_slow_mm": ("shift slow\n(mm)", ".3f"),
         "percent_before": ("on lattice\nbefore (%)", ".1f"),

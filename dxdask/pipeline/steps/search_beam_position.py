@@ -64,4 +64,5 @@ STEP = Step(
     parameters=parameters,
     build=build,
     needs=("find_spots",),
+    version="2",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
@@ -90,7 +91,8 @@ def solve_detector(
         before, state = state, problem.move(state, step)
         del equations  # the next are as large
         inverse = np.linalg.inv(less.matrix)
-        variances = np.einsum("pi,ij,pj->p", to_panels, inverse, to_panels, optimize=True)
+        spread = to_panels @ inverse
+        variances = to_panels.multiply(spread).sum(axis=1)
         allowed = np.maximum(SMALLEST_STEP, PART_OF_ERROR * np.sqrt(variances))
         if (np.abs(to_panels @ step.shared) <= allowed).all():
             # weights are those that the last step was made with
@@ -101,7 +103,7 @@ def solve_detector(
                 problem.residuals(state),
                 used,
                 parts,
-                to_panels @ inverse @ to_panels.T,
+                (to_panels @ spread.T).T,
                 iteration,
             )
     raise ConvergenceError(
@@ -125,14 +127,18 @@ def _freedom(
     return restrained(0, detector, parts, given.whole, given.parts, sigmas)
 
 
-def _panel_moves(layout: Layout) -> Floats:
-    """Return the moves (6 panels, m) of panels by each shared parameter."""
+def _panel_moves(layout: Layout) -> scipy.sparse.csr_array:
+    """Return the moves (6 panels, m) of panels by each shared parameter.
+
+    Sparse: a panel is moved by itself and by the few parts that it belongs to.
+    """
     n_panels = len(layout.first_part) - 1
-    out = np.zeros((n_panels, 6, layout.n_shared))
     panel = np.repeat(np.arange(n_panels), np.diff(layout.first_part))
-    for p, column, moves in zip(panel, layout.part_columns, layout.moves, strict=True):
-        out[p, :, column] += moves
-    return out.reshape(6 * n_panels, layout.n_shared)
+    rows = (6 * panel[:, None] + np.arange(6)).ravel()
+    places = (rows, np.repeat(layout.part_columns, 6))
+    return scipy.sparse.csr_array(
+        (layout.moves.ravel(), places), shape=(6 * n_panels, layout.n_shared)
+    )
 
 
 def _with_weights_of(problem: Problem, state: ModelState) -> Problem:

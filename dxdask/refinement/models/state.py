@@ -78,8 +78,9 @@ class ModelState:
             if m.goniometer is not None:
                 setting_axes[i] = self.setting_axes[m.goniometer]
         panels = [p for d in models.detectors for p in d.panels]
-        inverse_d = np.array([p.inverse_d_matrix for p in panels])
-        normals = np.array([p.normal for p in panels])
+        d_rows = np.array([(p.fast_axis, p.slow_axis, p.origin) for p in panels])
+        inverse_d = np.linalg.inv(d_rows.transpose(0, 2, 1))
+        normals = np.cross(d_rows[:, 0], d_rows[:, 1])
         return Arrays(
             frames=frames,
             m2=m2,
