@@ -18,6 +18,7 @@ _NARROWEST = 12  # of a column whose texts are broken into lines
 _IDS = ("experiment", "run", "detector", "imageset")
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 BRIEF: dict[str, tuple[str, ...]] = {
+    "bravais": ("mark", "solution", "rmsd", "min_cc", "lattice", "unit_cell"),
     "cell": ("space_group", "n_crystals", *CELL),
     "crystals": ("run", "space_group", *CELL),
     "panels": ("run", "panel", "distance_mm", "shift_x_mm", "shift_y_mm", "shift_z_mm"),
