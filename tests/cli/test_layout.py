@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.processed_files import write_job
 
+import dxdask
 from dxdask.cli.brief import LINES, brief
 from dxdask.cli.layout import WIDTH, brief_table, whole_table
+from dxdask.cli.overview import overview
 from dxdask.cli.summary import summary_lines
 from dxdask.report.step_tables import StepTables
 from dxdask.report.suspicions import Suspicion, suspicions
@@ -72,6 +75,8 @@ def test_runs_that_are_equal_are_one_row() -> None:
     assert brief_table(table)[0][1:] == ["  run       a", "  all 5  78.0"]
     rows[2]["a"] = 79.0
     assert len(brief_table(dataclasses.replace(table, rows=rows))[0]) == 7
+    rows[2]["a"] = 78.0
+    assert len(brief_table(dataclasses.replace(table, rows=rows), every_run=True)[0]) == 7
 
 
 def test_long_texts_are_whole_where_they_fit() -> None:
@@ -112,10 +117,18 @@ def test_bravais_settings_show_the_lattice_and_the_cell() -> None:
         "unit_cell": "110.23 111.12 112.40 109.4 109.4 109.5", "volume": 474509.0,
     }  # fmt: skip
     lines, complete = brief_table(Table(name="bravais", title="T", rows=[row]))
-    assert lines[-1].split() == [
-        "**", "22", "0.036", "0.755", "cI", *["110.23", "111.12", "112.40", "109.4", "109.4", "109.5"]
-    ]  # fmt: skip
+    assert lines[-1].split() == ["**", "22", "0.036", "0.755", "cI", *str(row["unit_cell"]).split()]
     assert not complete
+
+
+def test_the_overview_names_each_run_and_says_where_frames_are(tmp_path: Path) -> None:
+    files = write_job(tmp_path, "integrate")
+    store = dxdask.combine_experiments(files, tmp_path / "c.zarr")
+    lines = overview(store)
+    assert any(line.startswith("  frames") and line.endswith(", absent") for line in lines)
+    twice = dxdask.combine_experiments([store, store], tmp_path / "d.zarr")
+    for run in twice.runs:
+        assert any(line.strip().startswith(f"{run} ") for line in overview(twice))
 
 
 def test_the_summary_of_good_data(processed: Store) -> None:
