@@ -10,7 +10,8 @@ from dxdask.cli.layout import brief_table
 from dxdask.tables import Table
 
 LINES = 30
-MOST_MESSAGES = 7
+MOST_MESSAGES = (7, 4)
+"""Lines of messages beside tables; the smaller number where one more table fits with it."""
 _LONGEST = 100  # characters of a line made of the first and last message of a run
 FIRST = (
     "overall", "imagesets", "rmsds", "crystals", "cell", "fates", "error_model", "ratios",
@@ -27,7 +28,20 @@ def brief(
     runs : names, which begin the messages of a step that treats each run alone.
     """
     printed = [t for t in tables if t.printed and t.rows]
-    lines, complete = _brief_messages(messages, runs, MOST_MESSAGES if printed else n_lines - 1)
+    most = MOST_MESSAGES if printed else (n_lines - 1,)
+    drafts = [_draft(_brief_messages(messages, runs, n), printed, n_lines) for n in most]
+    lines, shown, complete = max(drafts, key=lambda draft: len(draft[1]))
+    return [*lines, *(line for i in sorted(shown) for line in shown[i])], complete
+
+
+def _draft(
+    messages: tuple[list[str], bool], printed: Sequence[Table], n_lines: int
+) -> tuple[list[str], dict[int, list[str]], bool]:
+    """Return the messages, the lines of the tables that fit beside them, and whether that is all.
+
+    messages : lines, and whether these are all. Tables are known by their place in `printed`.
+    """
+    lines, complete = messages
     left = n_lines - len(lines)
     shown: dict[int, list[str]] = {}
     for i in sorted(range(len(printed)), key=lambda i: _rank(printed[i], i)):
@@ -40,7 +54,7 @@ def brief(
         complete &= whole
         shown[i] = ["", *text]
         left -= len(shown[i])
-    return [*lines, *(line for i in sorted(shown) for line in shown[i])], complete
+    return lines, shown, complete
 
 
 def _rank(table: Table, place: int) -> tuple[int, int]:

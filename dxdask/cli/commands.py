@@ -45,7 +45,7 @@ def _import(paths: list[str], out: Path, parameters: ImportCommandParameters, js
     from dxdask.pipeline import ensemble
 
     arguments.need(paths or parameters.template, "import", "files")
-    with log_to(out, "import", creates=True, quiet=json, compiles=False):
+    with log_to(out, "import", creates=True, quiet=json, compiles=False, lists_problems=True):
         output.changed_parameters(parameters)
         store = ensemble.import_runs(paths, out, parameters)
         output.lines(overview(store))
@@ -83,7 +83,7 @@ def process(paths: list[str], out: Path, parameters: Any, json: bool) -> None:
     from dxdask.pipeline import ensemble
 
     arguments.need(paths or parameters.template, "process", "files")
-    with log_to(out, "process", creates=True, quiet=json):
+    with log_to(out, "process", creates=True, quiet=json, lists_problems=True):
         output.changed_parameters(parameters)
         reports = output.Reports(out, parameters.branch)
         store = ensemble.process(paths, out, parameters, reports)

@@ -18,6 +18,7 @@ _NARROWEST = 12  # of a column whose texts are broken into lines
 _IDS = ("experiment", "run", "detector", "imageset")
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 BRIEF: dict[str, tuple[str, ...]] = {
+    "bravais": ("mark", "solution", "rmsd", "min_cc", "lattice", "unit_cell"),
     "cell": ("space_group", "n_crystals", *CELL),
     "crystals": ("run", "space_group", *CELL),
     "panels": ("run", "panel", "distance_mm", "shift_x_mm", "shift_y_mm", "shift_z_mm"),
@@ -79,14 +80,15 @@ def _bordered(
     return "\n".join([rule, *upper, rule, *(t for cells in body for t in lines(cells)), rule])
 
 
-def brief_table(table: Table) -> tuple[list[str], bool]:
+def brief_table(table: Table, *, every_run: bool = False) -> tuple[list[str], bool]:
     """Return the lines of a table without rules, and whether all of its columns are there.
 
-    Rows that differ in nothing but the run are one.
+    Rows that differ in nothing but the run are one, unless `every_run` is asked for.
     """
     chosen = [k for k in BRIEF.get(table.name, ()) if k in table.keys]
     keys = chosen if len(chosen) > 1 else [k for k in table.keys if not k.endswith("_su")]
-    rows = _without_repeats([{k: row[k] for k in keys} for row in table.rows])
+    rows = [{k: row[k] for k in keys} for row in table.rows]
+    rows = rows if every_run else _without_repeats(rows)
     for longest in (WIDTH, 34, 26, 20, 16):  # of a text: shorter ones rather than fewer columns
         shown = replace(table, rows=[_shortened(row, longest) for row in rows])
         head, body = shown.head(), shown.body()

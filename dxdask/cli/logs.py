@@ -22,11 +22,19 @@ START = "dxdask"
 """First word of the first line of a command in the log."""
 TERMINAL = "terminal"
 """Attribute of the records that a terminal gets as well, beside warnings."""
+PROBLEM = "problem"
+"""Attribute of the warnings that the store has among the problems of the import."""
 
 
 @contextmanager
 def log_to(
-    store: Path, command: str, *, creates: bool = False, quiet: bool = False, compiles: bool = True
+    store: Path,
+    command: str,
+    *,
+    creates: bool = False,
+    quiet: bool = False,
+    compiles: bool = True,
+    lists_problems: bool = False,
 ) -> Iterator[None]:
     """Write log messages and printed lines to STORE's name + `.log`, beside it; print the start.
 
@@ -34,6 +42,8 @@ def log_to(
 
     creates: the command makes the store. quiet: print nothing (the output is JSON).
     compiles: the command runs kernels, which are compiled if they have not been.
+    lists_problems: the command prints those of the import as it ends; warnings of the same lines
+    are printed only if it fails before.
 
     Raises
     ------
@@ -41,7 +51,8 @@ def log_to(
         The file, or the folder it is to be in, cannot be written.
     """
     file = _handler(store.absolute(), creates=creates)
-    handlers = file, _TerminalHandler()
+    terminal = _TerminalHandler(holds_problems=lists_problems and not quiet)
+    handlers = file, terminal
     for handler in handlers:
         log.addHandler(handler)
     log.setLevel(logging.INFO)
@@ -53,6 +64,7 @@ def log_to(
                 _announce_compilation()
             yield
     except BaseException as error:
+        terminal.print_held()
         expected = isinstance(error, (DxdaskError, OSError, KeyboardInterrupt))
         log.error("%s", plain(error), exc_info=not expected)
         raise
@@ -70,14 +82,32 @@ def _record(store: Path, command: str, file: logging.Handler) -> AbstractContext
 
 
 class _TerminalHandler(logging.Handler):
-    """Prints warnings on stderr, and records marked for it on stdout."""
+    """Prints warnings on stderr, and records marked for it on stdout.
+
+    holds_problems : warnings marked as problems of the import wait for `print_held`.
+    """
+
+    def __init__(self, *, holds_problems: bool) -> None:
+        super().__init__()
+        self._holds_problems = holds_problems
+        self._held: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.WARNING:
+            if self._holds_problems and getattr(record, PROBLEM, False):
+                self._held.append(record)
+                return
             with above_it():
                 sys.stderr.write(f"dxdask: warning: {record.getMessage()}\n")
         elif getattr(record, TERMINAL, False):
             output.on_terminal(record.getMessage())
+
+    def print_held(self) -> None:
+        """Print the warnings that were held."""
+        self._holds_problems = False
+        held, self._held = self._held, []
+        for record in held:
+            self.emit(record)
 
 
 def _announce_compilation() -> None:

@@ -42,7 +42,7 @@ def overview(store: Store) -> list[str]:
         rows=[{k: row[k] for k in columns} for row in rows[:MOST_RUNS]],
         headings=_HEADINGS,
     )
-    lines += ["", *brief_table(table)[0]]
+    lines += ["", *brief_table(table, every_run=True)[0]]
     if len(rows) > MOST_RUNS:
         lines.append(f"  and {len(rows) - MOST_RUNS} more runs (--json has all)")
     for text, runs in _shared(rows).items():
@@ -70,9 +70,9 @@ def _shared(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     for row in rows:
         x, y = row["panel_size_px"]
         low, high = row["trusted_range"]
-        where = f"linked to {row['linked_to']}" if row["linked_to"] else "copied"
+        where = row["frames"]
         several = f"{row['n_panels']} panels" if row["n_panels"] > 1 else "one panel"
-        axis = row["axis"]
+        axis = None if row["axis"] is None else [round(v, 6) + 0.0 for v in row["axis"]]
         texts = [
             f"frames    {row['frame']} pixels (slow x fast), {row['dtype']}, {where}",
             f"detector  {several} of {x} x {y} pixels of "
@@ -82,7 +82,7 @@ def _shared(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
             f"pedestal {row['pedestal']:g}",
             "stills, no rotation"
             if axis is None
-            else f"axis      {row['axis_name']} ({', '.join(f'{v + 0.0:.4g}' for v in axis)})",
+            else f"axis      {row['axis_name']} ({', '.join(f'{v:.4g}' for v in axis)})",
         ]
         for text in texts:
             found.setdefault(text, []).append(row["run"])

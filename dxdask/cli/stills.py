@@ -26,7 +26,7 @@ def stills_process(
     arguments.need(paths or parameters.template, "stills_process", "files, or a store")
     where = out or (Path(paths[0]) if len(paths) == 1 and paths[0].endswith(".zarr") else None)
     where = where or Path("stills.zarr")
-    with log_to(where, "stills_process", creates=True, quiet=json):
+    with log_to(where, "stills_process", creates=True, quiet=json, lists_problems=True):
         output.changed_parameters(parameters)
         store = run(paths, where, parameters, output.Reports(where, parameters.branch))
         output.lines(output.problems(store, "import"))
@@ -44,7 +44,9 @@ def pedestal(
     from dxdask.pipeline.pedestal import pedestal as run
 
     arguments.need(paths, "pedestal", "the file of a dark run, or its store")
-    with log_to(out or Path(paths[0]), "pedestal", creates=out is not None, quiet=json):
+    with log_to(
+        out or Path(paths[0]), "pedestal", creates=out is not None, quiet=json, lists_problems=True
+    ):
         output.changed_parameters(parameters)
         store = run(paths, out, parameters, output.Reports(out or Path(paths[0])))
         output.lines(output.problems(store, "import"))

@@ -57,14 +57,15 @@ def bravais_table(solutions: list[Solution]) -> Table:
     for i, (s, good) in enumerate(zip(solutions, acceptable, strict=True)):
         crystal = s.crystals[0]
         rows.append({
-            "solution": len(solutions) - i, "acceptable": good, "recommended": i == best,
-            "metric_fit": s.setting.delta,
+            "mark": "**" if i == best else "*" * good, "solution": len(solutions) - i,
+            "acceptable": good, "recommended": i == best, "metric_fit": s.setting.delta,
             "rmsd": s.rmsd, "min_cc": s.min_cc, "max_cc": s.max_cc, "n_spots": s.n_spots,
             "lattice": s.setting.lattice, "unit_cell": cell_text(crystal.a),
             "volume": float(crystal.gemmi_cell.volume), "cb_op": axes_text(s.changes[0]),
             "space_group": s.setting.space_group,
         })  # fmt: skip
     headings = {
+        "mark": ("", ""),
         "solution": ("Solution", ""),
         "acceptable": ("Acceptable", ""),
         "recommended": ("Recommended", ""),
@@ -75,7 +76,7 @@ def bravais_table(solutions: list[Solution]) -> Table:
         "n_spots": ("#spots", ""),
         "volume": ("volume", ".0f"),
     }
-    title = "Settings that the lattice allows (rmsd in mm)"
+    title = "Settings that the lattice allows (* acceptable, ** recommended; rmsd in mm)"
     return Table(name="bravais", title=title, rows=rows, headings=headings)
 
 

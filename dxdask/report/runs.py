@@ -25,6 +25,7 @@ def run_rows(store: Store) -> list[dict[str, Any]]:
                 "frame": f"{shape[1]} x {shape[2]}",
                 "dtype": dtype,
                 "linked_to": linked,
+                "frames": store.place_of_frames(run),
                 **_of_beam(experiment.beam),
                 **_of_detector(experiment.detector, experiment.beam),
                 **_of_scan(experiment),

@@ -75,7 +75,7 @@ def read_runs(
         _check_same_detector(runs)
     for run in runs:
         for line in run.problems:
-            log.warning("run %s: %s", run.name, line)
+            log.warning("run %s: %s", run.name, line, extra={"problem": True})
     return runs
 
 

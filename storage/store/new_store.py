@@ -26,8 +26,7 @@ def create_store(path: Path, *, overwrite: bool = False) -> None:
     StoreWriteError
         The folder cannot be made.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        _require_replaceable(path, overwrite)
+    require_free(path, overwrite=overwrite)
     try:
         if (path / layout.METADATA).exists():
             with ExitStack() as locks:
@@ -47,7 +46,16 @@ def create_store(path: Path, *, overwrite: bool = False) -> None:
         ) from error
 
 
-def _require_replaceable(path: Path, overwrite: bool) -> None:
+def require_free(path: Path, *, overwrite: bool) -> None:
+    """Raise an error unless `create_store` may make a store of this name.
+
+    Raises
+    ------
+    StoreExistsError
+        Something is there, and is no store, or `overwrite` is false.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
     try:
         known = read.attributes(path).get("format") == layout.FORMAT
     except (StoreNotFoundError, SchemaError):

@@ -98,7 +98,7 @@ class Store(NewRuns, StoredRuns, StoredSteps):
         for run in runs:
             images, kind = self._size(run)
             n_images[kind] = n_images.get(kind, 0) + images
-            places.setdefault(kind, {})[self._place(run)] = None
+            places.setdefault(kind, {})[self.place_of_frames(run)] = None
         steps = report.steps(self.path, self.branch)
         return [
             f"runs: {len(runs)} ({shortened(runs)})" if runs else "runs: none",
@@ -120,7 +120,7 @@ class Store(NewRuns, StoredRuns, StoredSteps):
             "frame": f"{slow} x {fast}",
             "dtype": frames.dtype.name,
             "transmission": self.run_experiment(run).beam.transmission,
-            "frames": self._place(run),
+            "frames": self.place_of_frames(run),
         }
 
     def _size(self, run: str) -> tuple[int, str]:
@@ -132,8 +132,8 @@ class Store(NewRuns, StoredRuns, StoredSteps):
         images, slow, fast = frames["shape"]
         return images, f"{slow} x {fast}, {frames['data_type']}"
 
-    def _place(self, run: str) -> str:
-        """Return where the frames of a run are."""
+    def place_of_frames(self, run: str) -> str:
+        """Return where the frames of a run are: copied, linked to a file, or absent."""
         attributes = self.run_attributes(run)
         linked = attributes["source"].get("linked_to")
         return "absent" if SHAPE in attributes else f"linked to {linked}" if linked else "copied"

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.processed_files import write_job
 
+import dxdask
 from dxdask.cli.brief import LINES, brief
 from dxdask.cli.layout import WIDTH, brief_table, whole_table
+from dxdask.cli.overview import overview
 from dxdask.cli.summary import summary_lines
 from dxdask.report.step_tables import StepTables
 from dxdask.report.suspicions import Suspicion, suspicions
@@ -72,6 +75,8 @@ def test_runs_that_are_equal_are_one_row() -> None:
     assert brief_table(table)[0][1:] == ["  run       a", "  all 5  78.0"]
     rows[2]["a"] = 79.0
     assert len(brief_table(dataclasses.replace(table, rows=rows))[0]) == 7
+    rows[2]["a"] = 78.0
+    assert len(brief_table(dataclasses.replace(table, rows=rows), every_run=True)[0]) == 7
 
 
 def test_long_texts_are_whole_where_they_fit() -> None:
@@ -87,6 +92,43 @@ def test_messages_of_runs_are_shortened_run_by_run() -> None:
     lines, complete = brief(messages, [Table(name="t", title="T", rows=[{"a": 1}])], ["a", "b"])
     assert lines[:2] == ["a: first 0 ... last 4", "b: first 0 ... last 4"]
     assert not complete
+
+
+def test_tables_come_before_messages_where_both_do_not_fit() -> None:
+    runs = [f"r{i}" for i in range(5)]
+    names = ("imagesets", "rmsds", "crystals")
+    several = [
+        Table(name=name, title=name, rows=[{"run": r, "x": i} for i, r in enumerate(runs)])
+        for name in names[:2]
+    ]
+    several.append(
+        Table(name="crystals", title="crystals", rows=[{"run": r, "a": 78.0} for r in runs])
+    )
+    lines, complete = brief([f"message {i}" for i in range(40)], several, runs, 26)
+    assert [line[:-1] for line in lines if line.endswith(":")] == list(names)
+    assert not complete
+    assert lines[:2] == ["message 0", "message 1"]
+
+
+def test_bravais_settings_show_the_lattice_and_the_cell() -> None:
+    row = {
+        "mark": "**", "solution": 22, "acceptable": True, "recommended": True, "metric_fit": 0.1,
+        "rmsd": 0.036, "min_cc": 0.755, "max_cc": 0.953, "n_spots": 10183, "lattice": "cI",
+        "unit_cell": "110.23 111.12 112.40 109.4 109.4 109.5", "volume": 474509.0,
+    }  # fmt: skip
+    lines, complete = brief_table(Table(name="bravais", title="T", rows=[row]))
+    assert lines[-1].split() == ["**", "22", "0.036", "0.755", "cI", *str(row["unit_cell"]).split()]
+    assert not complete
+
+
+def test_the_overview_names_each_run_and_says_where_frames_are(tmp_path: Path) -> None:
+    files = write_job(tmp_path, "integrate")
+    store = dxdask.combine_experiments(files, tmp_path / "c.zarr")
+    lines = overview(store)
+    assert any(line.startswith("  frames") and line.endswith(", absent") for line in lines)
+    twice = dxdask.combine_experiments([store, store], tmp_path / "d.zarr")
+    for run in twice.runs:
+        assert any(line.strip().startswith(f"{run} ") for line in overview(twice))
 
 
 def test_the_summary_of_good_data(processed: Store) -> None:
@@ -144,6 +186,17 @@ def test_bad_pixels_are_suspicious(processed: Store, monkeypatch: pytest.MonkeyP
         lambda step, table: bad if (step, table) == ("find_spots", "bad_pixels") else [],
     )
     assert "2 hot, 1 dead" in next(s.text for s in suspicions(tables) if "bad pixels" in s.text)
+
+
+def test_a_centred_cell_after_reindexing_is_no_change(processed: Store) -> None:
+    # the primitive cell of I 21 3 with a = 36 A, as an indexing without symmetry gives it
+    values = dict.fromkeys("abc", 36.0 * 0.75**0.5)
+    values |= dict.fromkeys(("alpha", "beta", "gamma"), 109.471221)
+    for a, expected in ((1.0, False), (1.03, True)):
+        scaled = {k: v * a if k in "abc" else v for k, v in values.items()}
+        tables = Changed(processed, "index", "crystals", space_group="P 1", **scaled)
+        texts = [s.text for s in suspicions(tables)]
+        assert any("refinement changed the cell" in text for text in texts) == expected
 
 
 def said(tables: StepTables, text: str) -> Suspicion:

@@ -6,6 +6,7 @@ from support.raw_examples import write_cbf, write_nxmx, write_smv
 
 import dxdask
 from dxdask.cli.logs import log_to
+from dxdask.cli.main import run
 from dxdask.storage.importers import read_runs
 
 IMAGE = np.arange(40, dtype=np.int32).reshape(5, 8)
@@ -38,3 +39,25 @@ def test_lines_are_kept_in_the_store(tmp_path, link, capsys):
     assert found["image"].isna().all()
     assert "warning: run a: the wavelength of 9 A is not plausible" in capsys.readouterr().err
     assert "not plausible" in (tmp_path / "s.log").read_text()
+
+
+def test_a_command_prints_each_problem_once(tmp_path, capsys):
+    path = write_smv(tmp_path / "a_1.img", IMAGE.astype(np.uint16), WAVELENGTH=9.0)
+    assert run(["import", str(path), "-o", str(tmp_path / "s.zarr")]) == 0
+    printed = capsys.readouterr()
+    assert "not plausible" in printed.out.split("Problems:")[1]
+    assert "not plausible" not in printed.err
+    assert "WARNING run a: the wavelength" in (tmp_path / "s.log").read_text()
+    # without a list of problems the warnings stay
+    assert run(["import", str(path), "-o", str(tmp_path / "t.zarr"), "--json"]) == 0
+    assert "warning: run a: the wavelength of 9 A" in capsys.readouterr().err
+
+
+def test_a_command_that_fails_prints_the_problems_found_so_far(tmp_path, capsys):
+    path = write_smv(tmp_path / "a_1.img", IMAGE.astype(np.uint16), WAVELENGTH=9.0)
+    store = tmp_path / "s.zarr"
+    assert run(["import", str(path), "-o", str(store)]) == 0
+    capsys.readouterr()
+    path = write_smv(tmp_path / "b_1.img", IMAGE.astype(np.uint16), WAVELENGTH=9.5)
+    assert run(["import", str(path), "-o", str(store)]) == 1
+    assert "warning: run b: the wavelength of 9.5 A" in capsys.readouterr().err

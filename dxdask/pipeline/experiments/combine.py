@@ -9,9 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dxdask.errors import InputError
-from dxdask.pipeline.ensemble import import_runs, open_or_create
+from dxdask.pipeline.ensemble import import_runs
 from dxdask.pipeline.experiments.carried import Part, place
 from dxdask.pipeline.experiments.models import with_references
+from dxdask.pipeline.experiments.new_store import completed, require_new
 from dxdask.pipeline.experiments.parameters import CombineParameters
 from dxdask.pipeline.import_parameters import ImportCommandParameters
 from dxdask.storage.store.layout import name_from
@@ -30,7 +31,8 @@ def combine_experiments(
     Raises
     ------
     InputError
-        Nothing is given, a store has no runs, or models that are replaced differ.
+        The name is not NAME.zarr, nothing is given, a store has no runs, or models that are
+        replaced differ.
     StoreExistsError
         The output is there and `overwrite` is false.
     """
@@ -38,31 +40,17 @@ def combine_experiments(
     files = [path for path in places if path.suffix != ".zarr"]
     if any(path.resolve() == Path(output).resolve() for path in places):
         raise InputError(f"{output} is one of the stores that are combined; give another name")
+    require_new(output, overwrite=parameters.overwrite)
     with TemporaryDirectory(prefix=".combine-", dir=Path(output).absolute().parent) as aside:
         stores = [_opened(path, parameters.branch) for path in places if path.suffix == ".zarr"]
         if files:
             stores.append(import_runs(files, Path(aside) / "f.zarr", ImportCommandParameters()))
         parts = _parts(stores)
-        target = open_or_create_new(output, overwrite=parameters.overwrite)
         given = parameters.reference_from_experiment
         leave = () if len(stores) == 1 else ("scale",)
-        place(target, parts, lambda models: with_references(models, given), leave=leave)
-    return target
-
-
-def open_or_create_new(output: PathLike, *, overwrite: bool) -> Store:
-    """Return a new store of this name.
-
-    Raises
-    ------
-    InputError
-        The name is not NAME.zarr.
-    StoreExistsError
-        It is there and `overwrite` is false.
-    """
-    if not overwrite and Path(output).suffix == ".zarr":
-        return Store.create(output)
-    return open_or_create(output, overwrite=overwrite)
+        with completed(output, overwrite=parameters.overwrite) as target:
+            place(target, parts, lambda models: with_references(models, given), leave=leave)
+    return Store.open(output)
 
 
 def _opened(path: Path, branch: str) -> Store:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dxdask.errors import InputError, ParameterError
-from dxdask.models import Beam, Detector, ExperimentList, Goniometer
+from dxdask.models import Beam, Crystal, Detector, ExperimentList, Goniometer
 from dxdask.models.vectors import vector
 from dxdask.pipeline.experiments.parameters import ReferenceFromExperiment
 
@@ -56,13 +56,42 @@ def with_references(experiments: ExperimentList, given: ReferenceFromExperiment)
 
 
 def _with_one(experiments: ExperimentList, kind: str, model: Any) -> ExperimentList:
-    """Return the experiments with one model of a kind, shared by all members that have one."""
-    place: dict[str, Any] = {kind: 0}
-    members = tuple(
-        m if getattr(m, kind) is None else replace(m, **place) for m in experiments.members
-    )
-    changes: dict[str, Any] = {f"{kind}s": (model,), "members": members}
+    """Return the experiments with one model of a kind, of all members that have one.
+
+    What belongs to a run alone stays: transmission, flux, wavelengths of its images, and a model
+    along a scan of another length is the static one.
+    """
+    models: dict[Any, int] = {}
+    members = []
+    for m in experiments.members:
+        place = getattr(m, kind)
+        if place is None:
+            members.append(m)
+            continue
+        own = getattr(experiments, f"{kind}s")[place]
+        scan = None if m.scan is None else experiments.scans[m.scan]
+        new = _of_run(model, own, 0 if scan is None else scan.n_images)
+        members.append(replace(m, **{kind: models.setdefault(new, len(models))}))
+    changes: dict[str, Any] = {f"{kind}s": tuple(models), "members": tuple(members)}
     return replace(experiments, **changes)
+
+
+def _of_run(model: Any, own: Any, n_images: int) -> Any:
+    """Return a model as it is of a run of n_images whose own was `own`."""
+    if isinstance(model, Beam):
+        points = model.s0_at_scan_points
+        return replace(
+            model,
+            transmission=own.transmission,
+            flux=own.flux,
+            wavelengths=own.wavelengths,
+            s0_at_scan_points=points if points and len(points) == n_images + 1 else None,
+        )
+    if isinstance(model, Crystal):
+        points = model.scan_points
+        same = points is None or len(points) == n_images + 1
+        return model if same else replace(model, scan_points=None)
+    return model
 
 
 def _require_alike(experiments: ExperimentList, kind: str, model: Any) -> None:

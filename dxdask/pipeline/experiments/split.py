@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from dxdask.errors import InputError, ParameterError
 from dxdask.models import ExperimentList
 from dxdask.pipeline.experiments.carried import CARRIED, Part, place, shared
-from dxdask.pipeline.experiments.combine import open_or_create_new
+from dxdask.pipeline.experiments.new_store import completed, require_new
 from dxdask.pipeline.experiments.parameters import SliceParameters, SplitParameters
 from dxdask.pipeline.inputs import stored_runs
 from dxdask.storage.store.store import Store
@@ -29,15 +28,18 @@ def split_experiments(path: PathLike, parameters: SplitParameters) -> list[Store
     """
     store = Store.open(path, mode="r", branch=parameters.branch)
     groups = _groups(store, parameters)
-    out = []
     width = len(str(len(groups) - 1))
-    for number, runs in enumerate(groups):
-        name = f"{parameters.output.experiments_prefix}_{number:0{width}d}.zarr"
-        target = open_or_create_new(Path(name), overwrite=parameters.overwrite)
+    names = [
+        f"{parameters.output.experiments_prefix}_{number:0{width}d}.zarr"
+        for number in range(len(groups))
+    ]
+    for name in names:
+        require_new(name, overwrite=parameters.overwrite)
+    for name, runs in zip(names, groups, strict=True):
         parts = [Part(store=store, run=run, name=run) for run in runs]
-        place(target, parts, lambda models: models)
-        out.append(target)
-    return out
+        with completed(name, overwrite=parameters.overwrite) as target:
+            place(target, parts, lambda models: models)
+    return [Store.open(name) for name in names]
 
 
 def _groups(store: Store, parameters: SplitParameters) -> list[list[str]]:
@@ -97,6 +99,8 @@ def slice_sequence(path: PathLike, output: PathLike, parameters: SliceParameters
     store = Store.open(path, mode="r", branch=parameters.branch)
     runs = stored_runs(store, parameters.runs)
     ranges = parameters.image_range
+    if not ranges:
+        raise ParameterError("give the images to take: image_range=FIRST,LAST")
     if len(ranges) not in (1, len(runs)):
         raise ParameterError(
             f"image_range has {len(ranges)} pairs; give first and last image once, or for each of "
@@ -108,15 +112,17 @@ def slice_sequence(path: PathLike, output: PathLike, parameters: SliceParameters
     pairs = ranges if len(ranges) == len(runs) else ranges * len(runs)
     for run, (first, last) in zip(runs, pairs, strict=True):
         start = run.experiment.first_image
+        if first > last:
+            raise ParameterError(f"image_range={first},{last}: the first image is behind the last")
         if not start <= first <= last < start + run.shape[0]:
             raise ParameterError(
                 f"image_range={first},{last}: {run.name} has images {start} to "
                 f"{start + run.shape[0] - 1}"
             )
-    target = open_or_create_new(output, overwrite=parameters.overwrite)
     parts = [
         Part(store=store, run=run.name, name=run.name, images=images)
         for run, images in zip(runs, pairs, strict=True)
     ]
-    place(target, parts, lambda models: models)
-    return target
+    with completed(output, overwrite=parameters.overwrite) as target:
+        place(target, parts, lambda models: models)
+    return Store.open(output)

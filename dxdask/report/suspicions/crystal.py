@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import gemmi
 import numpy as np
@@ -21,10 +22,12 @@ def suspicious_crystals(tables: StepTables) -> Iterator[Suspicion]:
 
 
 def _cell(tables: StepTables) -> Iterator[Suspicion]:
-    found = _volumes(tables, "refine") or _volumes(tables, "index")
-    if not found:
+    cells = _cells(tables, "refine") or _cells(tables, "index")
+    if not cells:
         return
-    lengths = [float(np.cbrt(v)) for v in found]
+    found = [volume for volume, _ in cells]
+    primitive = _primitive(cells)
+    lengths = [float(np.cbrt(v)) for v in primitive]
     if max(lengths) / min(lengths) - 1 > CELL:
         spread = 100 * (max(lengths) / min(lengths) - 1)
         yield Suspicion(
@@ -32,8 +35,9 @@ def _cell(tables: StepTables) -> Iterator[Suspicion]:
             "check that all runs are of one crystal form and have the same distance",
             "crystals",
         )
-    start = _volumes(tables, "index")
-    change = float(np.cbrt(np.median(found) / np.median(start))) - 1 if start else 0.0
+    # primitive cells are those of index, however `reindex` changed the axes
+    start = _primitive(_cells(tables, "index"))
+    change = float(np.cbrt(np.median(primitive) / np.median(start))) - 1 if start else 0.0
     if abs(change) > CELL:
         yield Suspicion(
             f"refinement changed the cell by {100 * change:+.1f} % in length",
@@ -91,7 +95,19 @@ def _metric(tables: StepTables) -> Iterator[Suspicion]:
         )
 
 
-def _volumes(tables: StepTables, step: str) -> list[float]:
+def _cells(tables: StepTables, step: str) -> list[tuple[float, int]]:
+    """Return the volume (cubic A) of each cell of a step, and its number of lattice points."""
     names = ("a", "b", "c", "alpha", "beta", "gamma")
-    rows = tables.rows(step, "crystals")
-    return [gemmi.UnitCell(*(float(row[n]) for n in names)).volume for row in rows]
+    return [
+        (gemmi.UnitCell(*(float(row[n]) for n in names)).volume, _n_lattice_points(row))
+        for row in tables.rows(step, "crystals")
+    ]
+
+
+def _n_lattice_points(row: Mapping[str, Any]) -> int:
+    group = gemmi.find_spacegroup_by_name(str(row.get("space_group")))
+    return 1 if group is None else len(group.operations().cen_ops)
+
+
+def _primitive(cells: list[tuple[float, int]]) -> list[float]:
+    return [volume / n for volume, n in cells]

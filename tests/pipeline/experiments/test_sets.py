@@ -18,7 +18,8 @@ from dxdask.columns import Flag
 from dxdask.errors import InputError, ParameterError, StoreExistsError
 from dxdask.models import ExperimentList, GaussianProfile
 from dxdask.models.vectors import matrix, vector
-from dxdask.pipeline.experiments.models import average_detector
+from dxdask.pipeline.experiments.models import average_detector, with_references
+from dxdask.pipeline.experiments.parameters import ReferenceFromExperiment
 from dxdask.pipeline.staleness import stale_steps
 from dxdask.storage.store.store import Store
 
@@ -155,9 +156,12 @@ def test_models_of_one_experiment_or_the_average_are_given_to_all(
     first = dxdask.combine_experiments([processed], tmp_path / "a.zarr", detector=1, beam=1,
                                        compare_models=False)  # fmt: skip
     models = first.experiments("refine")
-    assert len(models.detectors) == len(models.beams) == 1
+    assert len(models.detectors) == 1
     assert models.detectors[0] == processed.experiments("refine")[1].detector
-    assert first.run_experiment("tiny_3").beam == processed.run_experiment("tiny_2").beam
+    second = processed.run_experiment("tiny_2").beam
+    for run in processed.runs:  # each with the transmission of its own
+        own = processed.run_experiment(run).beam.transmission
+        assert first.run_experiment(run).beam == replace(second, transmission=own)
     mean = dxdask.combine_experiments(
         [processed], tmp_path / "b.zarr", average_detector=True, compare_models=False
     )
@@ -168,6 +172,23 @@ def test_models_of_one_experiment_or_the_average_are_given_to_all(
     assert abs(np.dot(detector[0].fast_axis, detector[0].slow_axis)) < 1e-12
     with pytest.raises(ParameterError, match="numbered 0 to 2"):
         dxdask.combine_experiments([processed], tmp_path / "c.zarr", detector=7)
+
+
+def test_models_along_a_scan_are_static_in_scans_of_other_lengths(processed: Store) -> None:
+    first, second, *_ = processed.experiments("refine")
+    assert first.crystal is not None
+    assert second.scan is not None
+    n = second.scan.n_images
+    points = tuple(matrix(first.crystal.a * (1 + 1e-4 * i)) for i in range(n + 1))
+    varying = replace(first, crystal=replace(first.crystal, scan_points=points))
+    shorter = replace(
+        second,
+        scan=replace(second.scan, image_range=(1, n - 1), angles=(), oscillation=(0.0, 0.5)),
+    )
+    given = ReferenceFromExperiment(crystal=0)
+    new = with_references(ExperimentList.of([varying, second, shorter]), given)
+    assert new[0].crystal == new[1].crystal == varying.crystal
+    assert new[2].crystal == first.crystal
 
 
 def test_the_average_of_a_detector_with_itself_is_itself(processed: Store) -> None:
@@ -225,14 +246,35 @@ def test_bad_input_is_refused(tmp_path: Path, processed: Store) -> None:
     with pytest.raises(StoreExistsError, match="overwrite=true"):
         dxdask.combine_experiments([processed], out)
     dxdask.combine_experiments([processed], out, overwrite=True)
-    with pytest.raises(ParameterError, match="image_range has 0 pairs"):
+    with pytest.raises(ParameterError, match="give the images to take: image_range=FIRST,LAST"):
         dxdask.slice_sequence(processed, tmp_path / "s.zarr")
+    with pytest.raises(ParameterError, match="the first image is behind the last"):
+        dxdask.slice_sequence(processed, tmp_path / "s.zarr", image_range=[(9, 3)])
     with pytest.raises(ParameterError, match=r"image_range=3,99: tiny_1 has images 1 to 14"):
         dxdask.slice_sequence(processed, tmp_path / "s.zarr", image_range=[(3, 99)])
     store = dxdask.open(out)
     dxdask.index(store, **QUICK, hkl_tolerance=0.25)
     with pytest.raises(InputError, match=r"refine in .* other input"):
         dxdask.split_experiments(store, experiments_prefix=str(tmp_path / "x"))
+
+
+def test_an_error_leaves_nothing_behind_and_keeps_what_was_there(
+    tmp_path: Path, processed: Store
+) -> None:
+    out = tmp_path / "c.zarr"
+    with pytest.raises(ParameterError, match="numbered 0 to 2"):
+        dxdask.combine_experiments([processed], out, detector=7)
+    assert not list(tmp_path.iterdir())
+    before = dxdask.combine_experiments([processed], out)
+    with pytest.raises(ParameterError, match="numbered 0 to 2"):
+        dxdask.combine_experiments([processed], out, detector=7, overwrite=True)
+    assert_same(dxdask.open(out), before)
+    assert [path.name for path in tmp_path.iterdir()] == ["c.zarr"]
+    # of several outputs all are looked at before the first is made
+    dxdask.combine_experiments([processed], tmp_path / "p_1.zarr")
+    with pytest.raises(StoreExistsError, match=r"p_1\.zarr"):
+        dxdask.split_experiments(processed, experiments_prefix=str(tmp_path / "p"))
+    assert not (tmp_path / "p_0.zarr").exists()
 
 
 def test_from_the_command_line(
