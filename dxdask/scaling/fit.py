@@ -3,9 +3,9 @@
 The means <I> = sum w g I / sum w g^2 of the groups of equivalents are not parameters: they follow
 the scales (variable projection, Golub & Pereyra 1973, SIAM J. Num. Anal. 10, 413; Kaufman's form
 of the gradient). With x the row of the design of an observation and x' the mean of x in its group
-(weights w g^2), a row of the Jacobian is -<I> g (x - x'). The normal equations are never formed:
-conjugate gradients need only their product with a vector, whose cost is that of reading the design
-once, for any number of experiments. All sums run in the order of the rows.
+(weights w g^2), a row of the Jacobian is -<I> g (x - x'). Conjugate gradients need only the product
+of the normal equations with a vector, whose cost is that of reading the design once, for any number
+of experiments; their preconditioner is in `blocks.py`. All sums run in the order of the rows.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def fit_scales(
         while True:
             # a preconditioner of the first step does for the others, which move the scales little
             if damping > blocks.damping:
-                blocks.update(problem.curvature(), design, restraint, damping)
+                blocks.update(offsets, problem.curvature(), design, restraint, damping)
             new = problem.move(p + problem.solve(right, blocks))
             if new <= cost or damping > 1e6:
                 break

@@ -64,5 +64,5 @@ STEP = Step(
     needs=("integrate",),
     carries="integrate",
     alternatives={"integrate": ("symmetry", "reindex_integrated")},
-    version="8",
+    version="9",
 )
