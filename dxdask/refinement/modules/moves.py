@@ -219,7 +219,8 @@ def _project(b: Block, design: csr_array, left: Floats) -> _Projected:
     squares, vectors = np.linalg.eigh(changes.T @ changes)
     kept = squares > _RANK * squares[-1]
     base = changes @ (vectors[:, kept] / np.sqrt(squares[kept]))
-    weighted = csr_array(design.multiply(weight[:, None]))
+    weighted = design.copy()
+    weighted.data *= np.repeat(weight, np.diff(design.indptr))
     return _Projected(
         weight, weighted, weight * b.off.ravel(), base, np.asarray((weighted.T @ base).T)
     )

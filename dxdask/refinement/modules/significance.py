@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from dxdask.arrays import Floats, Integers
 from dxdask.errors import InputError
@@ -118,7 +118,7 @@ def _chance(moves: Floats, covariance: Floats, found: Moves) -> Floats:
             continue
         own = covariance[3 * k : 3 * k + 3, 3 * k : 3 * k + 3]
         t2 = float(move @ np.linalg.pinv(own, hermitian=True) @ move)
-        alone = stats.f.sf(t2 * (n - 3) / (3 * (n - 1)), 3, n - 3)
+        alone = float(scipy.special.fdtrc(3, n - 3, t2 * (n - 3) / (3 * (n - 1))))
         out[k] = -np.expm1(len(moves) * np.log1p(-min(alone, 1.0 - 1e-16)))
     return out
 
