@@ -64,8 +64,8 @@ def with_assignments(
 def parse(texts: Iterable[str]) -> list[tuple[str, Any]]:
     """Return (name, value) for texts such as `filter.d_min=2`.
 
-    `None`, `null` (and `Auto`, where it is no choice of its own) mean unset, `a,b,c` a list; the
-    model turns the rest into numbers or choices.
+    `None`, `null` and `Auto` (where they are no choices of their own) mean unset, `a,b,c` a list;
+    the model turns the rest into numbers or choices.
     """
     pairs = []
     for text in texts:
@@ -130,7 +130,9 @@ def _put(values: dict[str, Any], path: str, value: Any) -> None:
 
 
 def _settled(value: Any, field: FieldInfo) -> Any:
-    """Return the value; for `Auto` the choice "auto" if there is one, else None."""
+    """Return the value; for `Auto` and `None` the choices of these names, else None."""
+    if value is None and "'none'" in str(field.annotation):
+        return "none"
     if not isinstance(value, str) or value.lower() != "auto":
         return value
     return "auto" if "auto" in str(field.annotation) else None

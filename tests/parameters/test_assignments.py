@@ -48,6 +48,19 @@ def test_none_and_auto_unset() -> None:
     assert with_assignments(some, parse(["min_spot_size=Auto"])) == Finder()
 
 
+class Response(Parameters):
+    algorithm: Literal["auto", "none"] = parameter("auto", "which")
+    level: Literal["none", "low"] | None = parameter(None, "or its choice of this name")
+
+
+def test_choices_named_none_and_auto_are_taken() -> None:
+    assert with_assignments(Response(), parse(["algorithm=none", "level=None"])) == Response(
+        algorithm="none", level="none"
+    )
+    back = with_assignments(Response(algorithm="none"), parse(["algorithm=Auto"]))
+    assert back.algorithm == "auto"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

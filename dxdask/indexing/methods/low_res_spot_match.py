@@ -7,7 +7,9 @@ low_res_spot_match, meant for electron diffraction and narrow wedges.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import gemmi
 import numpy as np
@@ -30,6 +32,9 @@ MOST_INDICES = 500
 # Least uncertainty of a spot, pixels: cell and geometry are never better known.
 LEAST_SIGMA_PX = 0.5
 ROUNDS = 10
+WEDGE_DEG, N_WEDGES = 5.0, 5
+FITS = 0.35
+"""Quality of a lattice (see `indexed_by`) for each spot above which no other start is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,13 @@ class Matches:
     spot: Integers
     node: Integers
     misfit: Floats
+
+
+class Found(NamedTuple):
+    """Matrices A (3, 3), best first, and the quality for each spot of the best (`indexed_by`)."""
+
+    a_matrices: list[Floats]
+    part: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,8 @@ def find_a_matrices(
 ) -> list[Floats]:
     """Return A (3, 3), 1/A, of the primitive cell in orientations that match spots, best first.
 
-    Each is refined with spots of more and more resolution.
+    Each is refined with spots of more and more resolution. Where none of the orientations that the
+    lowest of all spots match fits, those of wedges of a wide sweep are tried.
 
     spots : columns rlp, x, y, z and variances, panel, experiment. tolerance : largest distance of
     an index from an integer.
@@ -82,7 +95,52 @@ def find_a_matrices(
     ConvergenceError
         Fewer than three spots within the limit, or none has an index of its resolution.
     """
-    chosen = _lowest(spots, parameters.candidate_spots)
+    best = _matched(spots, spots, experiments, known, parameters, tolerance)
+    for rows in _wedges(spots, experiments):
+        if best.part >= FITS:
+            break
+        try:
+            other = _matched(select(spots, rows), spots, experiments, known, parameters, tolerance)
+        except ConvergenceError:
+            continue
+        best = max(best, other, key=lambda found: found.part)
+    return best.a_matrices
+
+
+def _wedges(spots: Reflections, experiments: ExperimentList) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of spots of wedges, spread over the widest sweep; none if it is narrow.
+
+    Spurious spots are spread over the detector and real ones over reciprocal space, so that the
+    former are most of the lowest of a wide sweep.
+    """
+    for i, e in enumerate(experiments):
+        rows = np.flatnonzero(spots["experiment"] == i)
+        if e.scan is None or not len(rows):
+            continue
+        phi = np.rad2deg(e.scan.phi_from_z(spots["z"][rows]))
+        low, high = float(phi.min()), float(phi.max())
+        if high - low < 2.0 * WEDGE_DEG:
+            continue
+        for middle in np.linspace(low + WEDGE_DEG / 2.0, high - WEDGE_DEG / 2.0, N_WEDGES):
+            yield rows[np.abs(phi - middle) <= WEDGE_DEG / 2.0]
+
+
+def _matched(
+    lowest_of: Reflections,
+    spots: Reflections,
+    experiments: ExperimentList,
+    known: KnownCell,
+    parameters: LowResSpotMatch,
+    tolerance: float,
+) -> Found:
+    """Return A of orientations that the lowest of some spots match, fitted to all spots.
+
+    Raises
+    ------
+    ConvergenceError
+        See `find_a_matrices`.
+    """
+    chosen = _lowest(lowest_of, parameters.candidate_spots)
     rlp = chosen["rlp"]
     within = parameters.candidate_spots.d_star_tolerance * _d_star_sigma(chosen, experiments)
     b = b_matrix(known.cell)
@@ -108,9 +166,7 @@ def find_a_matrices(
     return _grown(a_matrices, spots["rlp"], rlp, tolerance)
 
 
-def _grown(
-    a_matrices: list[Floats], points: Floats, lowest: Floats, tolerance: float
-) -> list[Floats]:
+def _grown(a_matrices: list[Floats], points: Floats, lowest: Floats, tolerance: float) -> Found:
     """Return A (3, 3) fitted to points (n, 3), beginning with the `lowest` (k, 3); best first."""
     q = np.ascontiguousarray(sample(points))
     size = np.linalg.norm(q, axis=1)
@@ -124,7 +180,8 @@ def _grown(
         if fit_lattice(q, size, reach, limits, a, basis):
             found.append(a)
             quality.append(round(float(indexed_by(q, basis, tolerance, hkl, near)[1]), 9))
-    return [found[i] for i in np.argsort(-np.array(quality), kind="stable")]
+    order = np.argsort(-np.array(quality), kind="stable")
+    return Found([found[i] for i in order], max(quality, default=0.0) / len(q))
 
 
 def _lowest(spots: Reflections, limits: CandidateSpots) -> Reflections:

@@ -90,5 +90,5 @@ STEP = Step(
     scope=scope,
     extras=extras,
     combine=combine,
-    version="5",
+    version="6",
 )

@@ -93,12 +93,14 @@ class Moves:
     ----------
     values : (m, 3) along fast and slow, px, and about the normal, mrad.
     covariance : (3 m, 3 m). n : (m,) reflections. n_regions : (m,) regions with any of them.
+    left : residuals of each block that are left, of the shape of `Block.off`.
     """
 
     values: Floats
     covariance: Floats
     n: Integers
     n_regions: Integers
+    left: tuple[Floats, ...]
 
     @property
     def errors(self) -> Floats:
@@ -106,8 +108,12 @@ class Moves:
         return np.sqrt(np.maximum(np.diag(self.covariance), 0.0)).reshape(-1, 3)
 
 
-def fit_moves(blocks: Sequence[Block], layout: Layout) -> Moves:
+def fit_moves(
+    blocks: Sequence[Block], layout: Layout, left: Sequence[Floats] | None = None
+) -> Moves:
     """Return the moves of m modules that the residuals show.
+
+    left : residuals to begin the weights with, of the shape of `Block.off`; by default all of them.
 
     Raises
     ------
@@ -121,7 +127,7 @@ def fit_moves(blocks: Sequence[Block], layout: Layout) -> Moves:
     designs = [_design(b, n_modules) for b in blocks]
     gauge = _gauge(n, layout, designs[0].shape[1])
     q = np.zeros(designs[0].shape[1])
-    left = [b.off for b in blocks]
+    left = [b.off for b in blocks] if left is None else list(left)
     parts: list[_Projected] = []
     inverse = np.zeros((len(q), len(q)))
     for _ in range(_ROUNDS):
@@ -144,6 +150,7 @@ def fit_moves(blocks: Sequence[Block], layout: Layout) -> Moves:
         covariance=covariance,
         n=n,
         n_regions=np.bincount(regions[:, 0], minlength=n_modules),
+        left=tuple(left),
     )
 
 
@@ -219,7 +226,8 @@ def _project(b: Block, design: csr_array, left: Floats) -> _Projected:
     squares, vectors = np.linalg.eigh(changes.T @ changes)
     kept = squares > _RANK * squares[-1]
     base = changes @ (vectors[:, kept] / np.sqrt(squares[kept]))
-    weighted = csr_array(design.multiply(weight[:, None]))
+    weighted = design.copy()
+    weighted.data *= np.repeat(weight, np.diff(design.indptr))
     return _Projected(
         weight, weighted, weight * b.off.ravel(), base, np.asarray((weighted.T @ base).T)
     )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from dxdask.arrays import Floats, Integers
 from dxdask.errors import InputError
@@ -27,7 +27,8 @@ class Significance:
     covariance : (3 m, 3 m) of the moves.
     size : (m,) root mean square move of the pixels of a module, px.
     chance : (m,) probability of a move as significant, in any of the modules, by chance.
-    halves : (m,) size of the difference of the moves by two halves of the images, px.
+    halves : (m,) size of the difference of the moves by two halves of the images, px; NaN where no
+    module is significant otherwise.
     significant : (m,).
     """
 
@@ -76,11 +77,13 @@ def significance_of_moves(
     covariance = against @ found.covariance @ against.T
     chance = _chance(moves, covariance, found)
     size = sizes_of(moves, layout.sizes)
-    try:
-        halves = sizes_of(_difference_of_halves(blocks, layout, against), layout.sizes)
-    except InputError:  # a module is seen in one of them only
-        halves = np.full(len(moves), np.inf)
     significant = (chance < parameters.false_alarm) & (size >= parameters.min_shift)
+    halves = np.full(len(moves), np.nan)
+    if significant.any():
+        try:
+            halves = sizes_of(_difference_of_halves(blocks, layout, against, found), layout.sizes)
+        except InputError:  # a module is seen in one of them only
+            halves[:] = np.inf
     significant &= halves <= _AGREEMENT * size
     return found, Significance(
         moves=moves, covariance=covariance, size=size, chance=chance, halves=halves,
@@ -118,17 +121,27 @@ def _chance(moves: Floats, covariance: Floats, found: Moves) -> Floats:
             continue
         own = covariance[3 * k : 3 * k + 3, 3 * k : 3 * k + 3]
         t2 = float(move @ np.linalg.pinv(own, hermitian=True) @ move)
-        alone = stats.f.sf(t2 * (n - 3) / (3 * (n - 1)), 3, n - 3)
+        alone = float(scipy.special.fdtrc(3, n - 3, t2 * (n - 3) / (3 * (n - 1))))
         out[k] = -np.expm1(len(moves) * np.log1p(-min(alone, 1.0 - 1e-16)))
     return out
 
 
-def _difference_of_halves(blocks: Sequence[Block], layout: Layout, against: Floats) -> Floats:
-    """Return the differences (m, 3) of moves by even and odd stretches of images."""
+def _difference_of_halves(
+    blocks: Sequence[Block], layout: Layout, against: Floats, whole: Moves
+) -> Floats:
+    """Return the differences (m, 3) of moves by even and odd stretches of images.
+
+    Weights begin with those of the whole, which are near.
+    """
     order = np.unique(np.concatenate([b.stretch for b in blocks]))
     halves = []
     for odd in (0, 1):
-        parts = [b.of(np.searchsorted(order, b.stretch) % 2 == odd) for b in blocks]
-        halves.append(fit_moves([p for p in parts if len(p.module) > p.changes.shape[2]], layout))
+        rows = [np.searchsorted(order, b.stretch) % 2 == odd for b in blocks]
+        used = [
+            (b.of(r), own[r])
+            for b, own, r in zip(blocks, whole.left, rows, strict=True)
+            if np.count_nonzero(r) > b.changes.shape[2]
+        ]
+        halves.append(fit_moves([b for b, _ in used], layout, [own for _, own in used]))
     difference = halves[0].values - halves[1].values
     return np.asarray((against @ difference.ravel()).reshape(-1, 3))

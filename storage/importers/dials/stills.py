@@ -88,7 +88,11 @@ def _rows(job: DialsJob) -> Reflections:
         return {}
     rows = from_dials_columns(job.table.columns)
     if "experiment" not in rows or "hkl" not in rows:
-        raise FormatError(f"{job.table_path} has no indexed reflections; give those of indexing")
+        raise FormatError(
+            f"{job.table_path} has no indexed reflections, the only ones that are read of stills "
+            f"(the images of {job.path} do not rotate: scan without width, or none): give those of "
+            "indexing; if they are of a sweep, correct the oscillation of its scan"
+        )
     if job.table.identifiers:
         places = {name: i for i, name in enumerate(job.models.identifiers)}
         of_id = {n: places.get(name, -1) for n, name in job.table.identifiers.items()}

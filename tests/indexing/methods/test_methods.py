@@ -70,6 +70,20 @@ def test_narrow_wedge_with_few_spots(method):
     assert same_lattice(primitive_a(experiments.crystals[0]), best.a_matrix, within=0.15)
 
 
+def test_spurious_spots_near_the_beam_of_a_wide_sweep():
+    """Real spots of low resolution are few there, spurious ones as many as anywhere."""
+    experiments = experiments_of("oP")
+    spots = spots_of(experiments, d_min=5.0)
+    rng = np.random.default_rng(2)
+    spurious = {k: v[:50].copy() for k, v in spots.items()}
+    spurious["hkl"][:] = 0
+    spurious["x"], spurious["y"] = rng.uniform(440.0, 600.0, (2, 50))
+    spurious["z"] = rng.uniform(0.0, 60.0, 50)
+    both = {k: np.concatenate([v, spurious[k]]) for k, v in spots.items()}
+    (best, *_) = searched(both, experiments, chosen("low_res_spot_match", "oP"))
+    assert same_lattice(primitive_a(experiments.crystals[0]), best.a_matrix, within=0.1)
+
+
 def turned(experiments, rotation):
     """The experiments in a laboratory frame that is rotated."""
     e = experiments[0]
