@@ -82,7 +82,12 @@ def one_store(paths: Sequence[str], command: str) -> str:
     paths = [match for path in paths for match in names.matches(path)]
     if len(paths) != 1:
         given = ", ".join(paths) or "none"
-        raise ParameterError(f"dxdask {command} takes one store (NAME.zarr), got {given}")
+        files = (
+            ""
+            if not any(path.endswith((".expt", ".refl")) for path in paths)
+            else ("; what .expt and .refl files hold is in the store, once imported")
+        )
+        raise ParameterError(f"dxdask {command} takes one store (NAME.zarr), got {given}{files}")
     return paths[0]
 
 

@@ -33,7 +33,7 @@ def compare(given: Arguments = None, out: Page = None, json: Json = False) -> No
 
     paths, texts = arguments.split(given or [])
     if not 1 <= len(paths) <= 2:
-        raise ParameterError("dxdask compare takes one store or two; see dxdask compare --help")
+        raise ParameterError("dxdask compare takes two stores, or one and branches=A,B or runs=A,B")
     parameters = arguments.read_parameters(CompareParameters, None, texts)
     found = run(paths[0], *paths[1:], branches=parameters.branches, runs=parameters.runs)
     if json:

@@ -21,6 +21,7 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "bravais": ("mark", "solution", "rmsd", "min_cc", "lattice", "unit_cell"),
     "cell": ("space_group", "n_crystals", *CELL),
     "crystals": ("run", "space_group", *CELL),
+    "cells": ("run", "a", "a_su", "b", "b_su", "c", "c_su", *CELL[3:]),
     "panels": ("run", "panel", "distance_mm", "shift_x_mm", "shift_y_mm", "shift_z_mm"),
     "modules": (
         "name", "n", "shift_fast_px", "shift_fast_su", "shift_slow_px", "shift_slow_su", "z",

@@ -29,6 +29,7 @@ from dxdask.cli import (  # noqa: F401  each registers itself when imported
 )
 from dxdask.cli.app import app
 from dxdask.cli.failures import explain
+from dxdask.cli.unknown_commands import unknown_command
 from dxdask.errors import ParameterError
 
 INTERRUPTED = 130
@@ -54,6 +55,10 @@ def run(arguments: list[str]) -> int:
     logging.raiseExceptions = False
     commands.add_steps()
     application = typer.main.get_command(app)
+    known = application.list_commands(typer.Context(application))
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
+        sys.stderr.write(f"dxdask: {unknown_command(arguments[0], known)}\n")
+        return 2
     try:
         application.main(args=arguments, prog_name="dxdask")
     except SystemExit as end:  # so typer ends, also after it has explained a wrong usage

@@ -70,7 +70,8 @@ def _check(reflections: Reflections, arrays: Pixels, p: ProfileParameters) -> No
     rows, owners = len(reflections["flags"]), len(arrays["pixel_offsets"]) - 1
     if rows != owners:
         raise InputError(
-            f"pixels of {owners} spots do not match {rows} reflections; find spots again"
+            f"pixels of {owners} spots do not match {rows} reflections: spots were "
+            "found again since; run index and refine again with force=true"
         )
 
 

@@ -55,6 +55,12 @@ ANSWERS = {
     "allow_multiple_sweeps": "several runs are one store in any case; leave it out",
     "image_range": "give images=FIRST,LAST",
     "exclude_images": "give images=FIRST,LAST of those to use",
+    "use_all_reflections": "give reflections_per_degree=None",
+    "bin_size_fraction": "steps end when chi squared no longer falls; leave it out",
+    "do_outlier_rejection": "outliers are rejected; outlier.algorithm=null takes all",
+    "intensity.algorithm": "both are kept; give intensity_choice=sum or profile to dxdask scale",
+    "block_size": "blocks of frames follow from the memory; leave it out",
+    "average_hierarchy_level": "every panel is averaged; leave it out",
     "verbosity": "the log beside the store has all lines; leave it out",
 }
 """Name, or its last parts -> what to do instead."""

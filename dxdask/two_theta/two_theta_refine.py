@@ -173,7 +173,7 @@ def _row(run: str, symbol: str, fit: CellFit) -> dict[str, Any]:
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     headings = {"run": ("Run", ""), "space_group": ("Space group", ""),
-                "rmsd_deg": ("RMSD 2theta\\n(deg)", ".5f"), "n_used": ("#", ""),
+                "rmsd_deg": ("RMSD 2theta\n(deg)", ".5f"), "n_used": ("#", ""),
                 "n_outliers": ("Outliers", ""), "volume": ("Volume", ".2f"),
                 "volume_su": ("su", ".2f")}  # fmt: skip
     for name in _NAMES:

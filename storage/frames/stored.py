@@ -16,6 +16,7 @@ from dxdask.storage.frames.chunk_codec import ChunkCodec
 from dxdask.storage.frames.flagged import FlaggedReader, flags_of_run
 from dxdask.storage.frames.reader import LINK_CODEC, FillingReader
 from dxdask.storage.store import layout, read, schema
+from dxdask.storage.store.remedies import remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class StoredReader(FillingReader):
             schema.check_numeric(layout.FRAMES, array.dtype)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise SchemaError(
-                f"the frames at {path} cannot be opened ({error}); import again"
+                f"the frames at {path} cannot be opened ({error}); {remedy(path)}"
             ) from error
         return cls(str(path), identifier, ChunkCodec.of_array(array, str(path)))
 
@@ -92,8 +93,8 @@ class StoredReader(FillingReader):
             except (OSError, SchemaError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
                 raise SchemaError(
-                    f"images {start + 1} to {min(start + p.per_file, p.shape[0])} cannot be read: "
-                    f"{file} {reason}; import the run again with overwrite=true"
+                    f"{_images(start + 1, min(start + p.per_file, p.shape[0]))} cannot be read: "
+                    f"{file} {reason}; {remedy(file)}"
                 ) from error
 
     def _place(
@@ -115,6 +116,10 @@ class StoredReader(FillingReader):
         out[low - first : high - first] = spare[low - start : high - start]
 
 
+def _images(first: int, last: int) -> str:
+    return f"image {first}" if first == last else f"images {first} to {last}"
+
+
 def open_frames(run: Path, identifier: str) -> FillingReader:
     """Return the reader of the run in the folder `run`: frames in the store, linked, or absent.
 
@@ -132,7 +137,7 @@ def open_frames(run: Path, identifier: str) -> FillingReader:
         absent = AbsentFrames.of(run, identifier, read.attributes(run))
         if absent is not None:
             return absent
-        raise SchemaError(f"the frames at {path} are missing; import again") from error
+        raise SchemaError(f"the frames at {path} are missing; {remedy(path)}") from error
     if is_linked(metadata):
         # It unpacks by kernels, which most uses of a store need not load.
         from dxdask.storage.frames.linked_reader import LinkedReader

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dxdask.errors import MemoryBudgetError, SchemaError
 from dxdask.storage.store import layout
+from dxdask.storage.store.remedies import remedy
 from dxdask.storage.store.stored_array import StoredArray
 
 _NEVER_TOO_LARGE = 1 << 20  # bytes; to ask for the free memory takes longer than to read them
@@ -56,8 +57,7 @@ def check_files(found: StoredArray, path: Path, what: str) -> None:
     n_found = 1 if folder.is_file() else sum(1 for f in folder.rglob("*") if f.is_file())
     if n_found < n_expected:
         raise SchemaError(
-            f"{what} at {path} has {n_found} of {n_expected} chunks: "
-            "it is damaged; run the step again"
+            f"{what} at {path} has {n_found} of {n_expected} chunks: it is damaged; {remedy(path)}"
         )
 
 
@@ -78,7 +78,7 @@ def check_chunks(found: StoredArray, path: Path, what: str, rows: range) -> None
         if size != n_bytes:
             fault = "has no file" if size is None else f"holds {size} bytes instead of {n_bytes}"
             raise SchemaError(
-                f"{what} at {path} is damaged (of its chunks, {index} {fault}); run the step again"
+                f"{what} at {path} is damaged (of its chunks, {index} {fault}); {remedy(path)}"
             )
 
 

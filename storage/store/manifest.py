@@ -8,6 +8,7 @@ from typing import Any
 
 from dxdask.errors import SchemaError
 from dxdask.storage.store import layout
+from dxdask.storage.store.remedies import remedy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,13 +157,13 @@ class Manifest:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SchemaError(
-                f"the manifest of {where} is damaged ({error!r}); run the step again"
+                f"the manifest of {where} is damaged ({error!r}); {remedy(where, delete=True)}"
             ) from error
         n_rows = sum(entry.n_reflections for entry in manifest.runs.values())
         if n_rows + manifest.n_ensemble_reflections != manifest.n_reflections:
             raise SchemaError(
                 f"the manifest of {where} is damaged (its runs have {n_rows} of "
-                f"{manifest.n_reflections} reflections); run the step again"
+                f"{manifest.n_reflections} reflections); {remedy(where, delete=True)}"
             )
         return manifest
 

@@ -24,6 +24,7 @@ from dxdask.results import StepResult
 from dxdask.storage.store import create, layout, read, schema
 from dxdask.storage.store.disk import full_disk
 from dxdask.storage.store.provenance import now
+from dxdask.storage.store.remedies import remedy
 from dxdask.tables import Table
 
 
@@ -142,9 +143,9 @@ def summary_of(path: Path) -> Partition:
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, SchemaError):
             raise
-        raise SchemaError(f"the partition {path} is damaged ({error}); run the step again") from (
-            error
-        )
+        raise SchemaError(
+            f"the partition {path} is damaged ({error}); {remedy(path, delete=True)}"
+        ) from (error)
 
 
 def described(result: StepResult) -> dict[str, Any]:

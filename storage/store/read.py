@@ -18,6 +18,7 @@ from dxdask.models import ExperimentList
 from dxdask.storage.store import array_checks, layout, schema
 from dxdask.storage.store.documents import NUMBER, decode
 from dxdask.storage.store.manifest import Manifest
+from dxdask.storage.store.remedies import remedy
 from dxdask.storage.store.stored_array import StoredArray
 
 T = TypeVar("T")
@@ -35,8 +36,12 @@ def _identity(path: Path) -> tuple[str, int, int, int]:
     try:
         found = (path / layout.METADATA).stat()
     except OSError as error:
-        raise StoreNotFoundError(f"no zarr group or array at {path}; check the path") from error
+        raise StoreNotFoundError(_absent(path)) from error
     return str(path), found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _absent(path: Path) -> str:
+    return f"no zarr group or array at {path}; {remedy(path, elsewhere='check the path')}"
 
 
 @lru_cache(maxsize=32)
@@ -74,11 +79,11 @@ def _content(path: Path) -> tuple[dict[str, Any], bytes]:
         text = file.read_bytes()
         content = json.loads(text)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise StoreNotFoundError(f"no zarr group or array at {path}; check the path") from error
+        raise StoreNotFoundError(_absent(path)) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise SchemaError(f"{file} cannot be read: {error}; restore it or import again") from error
+        raise SchemaError(f"{file} cannot be read: {error}; {remedy(file, delete=True)}") from error
     if not isinstance(content, dict) or content.get("zarr_format") != 3:
-        raise SchemaError(f"{file} is not zarr v3 metadata; restore it or import again")
+        raise SchemaError(f"{file} is not zarr v3 metadata; {remedy(file, delete=True)}")
     return content, text
 
 
@@ -215,7 +220,7 @@ def experiments(path: Path) -> ExperimentList:
         if isinstance(error, SchemaError):
             raise
         raise SchemaError(
-            f"the models at {path} are damaged ({error}); run the step again"
+            f"the models at {path} are damaged ({error}); {remedy(path, delete=True)}"
         ) from error
 
 
@@ -239,7 +244,7 @@ def column(
     if values.dtype != np.dtype(spec.dtype) or values.shape[1:] != parts or values.ndim < 1:
         raise SchemaError(
             f"column {name!r} of {path} is {values.dtype} {values.shape[1:]}, "
-            f"should be {spec.dtype} {parts}; run the step again"
+            f"should be {spec.dtype} {parts}; {remedy(path)}"
         )
     return values
 
@@ -271,8 +276,8 @@ def array(
         found.read(path, indices, out)
         return out
     except StoreNotFoundError as error:
-        raise SchemaError(f"{what} is missing at {path}; run the step again") from error
+        raise SchemaError(f"{what} is missing at {path}; {remedy(path)}") from error
     except (OSError, SchemaError) as error:
         if str(path) in str(error):
             raise
-        raise SchemaError(f"{what} at {path} is damaged ({error}); run the step again") from error
+        raise SchemaError(f"{what} at {path} is damaged ({error}); {remedy(path)}") from error

@@ -16,6 +16,7 @@ from dxdask.results import StepResult
 from dxdask.storage.store import array_checks, layout, read
 from dxdask.storage.store.combine import joined_arrays
 from dxdask.storage.store.manifest import Manifest
+from dxdask.storage.store.remedies import remedy
 from dxdask.tables import Table
 
 
@@ -95,7 +96,7 @@ def _column(path: Path, folders: Sequence[tuple[Path, int, int]], name: str) -> 
         if len(values) != n_rows:
             raise SchemaError(
                 f"columns of {path} differ in length: {name} of {folder.name} has {len(values)} "
-                f"rows, the manifest {n_rows}; run the step again"
+                f"rows, the manifest {n_rows}; {remedy(folder)}"
             )
         if name == "experiment" and first:
             place[place >= 0] += np.int32(first)

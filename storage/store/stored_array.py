@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dxdask.errors import SchemaError
 from dxdask.storage.store import chunks, layout, schema
+from dxdask.storage.store.remedies import remedy
 
 _CODECS = (["bytes"], ["bytes", "blosc", "crc32c"])  # as `create.array` writes them
 
@@ -80,10 +81,10 @@ class StoredArray:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SchemaError(
-                f"the metadata of {path} are damaged ({error!r}); run the step again"
+                f"the metadata of {path} are damaged ({error!r}); {remedy(path)}"
             ) from error
         if not is_known:
-            raise SchemaError(f"{path} is not chunked as dxdask does it; run the step again")
+            raise SchemaError(f"{path} is not chunked as dxdask does it; {remedy(path)}")
         schema.check_numeric(path.name, dtype)
         is_packed = len(metadata["codecs"]) > 1
         return cls(shape=shape, dtype=dtype, chunk_shape=chunk_shape, is_packed=is_packed)
@@ -149,5 +150,5 @@ def _check_codecs(metadata: Mapping[str, Any], path: Path) -> None:
         known = {n for known_codecs in _CODECS for n in known_codecs}
         unknown = ", ".join(n for n in names if n not in known) or " + ".join(names) or "nothing"
         raise SchemaError(
-            f"{path} is encoded with {unknown}, which dxdask does not read; run the step again"
+            f"{path} is encoded with {unknown}, which dxdask does not read; {remedy(path)}"
         )

@@ -12,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxdask.cli import arguments, names
+from dxdask.cli import arguments, commands, names
+from dxdask.cli.app import app
+from dxdask.cli.help_groups import name_of
 from dxdask.cli.main import run
+from dxdask.cli.unknown_commands import OF_DIALS
 from dxdask.errors import ParameterError
 from dxdask.parameters.dials_names import ANSWERS
 from dxdask.storage.store.store import Store
@@ -140,6 +143,33 @@ def test_no_name_of_dials_hides_one_of_ours(capsys: Captured) -> None:
     for kind in ("sweeps", "stills"):
         fields = set(parameters_of_kind(kind).model_fields) | set(StepParameters.model_fields)
         assert not fields & set(ANSWERS)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("image_viewer", "dxdask view STORE"),
+        ("dials.reciprocal_lattice_viewer", "dxdask view STORE"),
+        ("dials.find_spots", "it is dxdask find_spots"),
+        ("indx", "did you mean index or reindex?"),
+        ("qqq", "dxdask --help lists them"),
+    ],
+)
+def test_an_unknown_command_is_answered(name: str, expected: str, capsys: Captured) -> None:
+    assert run([name, "a.zarr"]) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_commands_that_stand_for_those_of_dials_are_there() -> None:
+    commands.add_steps()
+    known = {name_of(command) for command in app.registered_commands}
+    assert {text.split()[1] for text in OF_DIALS.values()} <= known
+    assert not known & set(OF_DIALS)
+
+
+def test_files_of_dials_beside_a_store(capsys: Captured) -> None:
+    assert run(["index", "a.zarr", "strong.refl"]) == 2
+    assert "is in the store, once imported" in capsys.readouterr().err
 
 
 def test_the_version(capsys: Captured) -> None:

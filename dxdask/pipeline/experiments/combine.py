@@ -44,7 +44,9 @@ def combine_experiments(
     with TemporaryDirectory(prefix=".combine-", dir=Path(output).absolute().parent) as aside:
         stores = [_opened(path, parameters.branch) for path in places if path.suffix == ".zarr"]
         if files:
-            stores.append(import_runs(files, Path(aside) / "f.zarr", ImportCommandParameters()))
+            # runs whose names are taken are named after the store, so it is named after the files
+            imported = Path(aside) / f"{name_from(files[0].stem)}.zarr"
+            stores.append(import_runs(files, imported, ImportCommandParameters()))
         parts = _parts(stores)
         given = parameters.reference_from_experiment
         leave = () if len(stores) == 1 else ("scale",)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dxdask.errors import InputError, StoreWriteError
+from dxdask.errors import DxdaskError, InputError, StoreWriteError
 from dxdask.storage.store.new_store import require_free
 from dxdask.storage.store.store import Store
 
@@ -53,12 +53,14 @@ def completed(output: PathLike, *, overwrite: bool) -> Iterator[Store]:
     try:
         yield Store.create(aside, overwrite=True)
         if path.exists():
-            Store.create(path, overwrite=True)  # waits for no writer: it refuses while one is there
+            Store.create(path, overwrite=True)  # refuses while another process writes to it
             shutil.rmtree(path)
         os.rename(aside, path)
     except OSError as error:
+        if isinstance(error, DxdaskError):
+            raise
         raise StoreWriteError(
-            f"cannot create {path}: {error}; check the folder and its disk"
+            f"cannot create {path}: {error.strerror}; check the folder and its disk"
         ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -81,8 +81,8 @@ def recut_pixels(
     lengths = np.diff(arrays["pixel_offsets"])
     if len(lengths) != len(new_panels):
         raise InputError(
-            f"pixels of {len(lengths)} spots do not match {len(new_panels)} reflections; "
-            "find spots again"
+            f"pixels of {len(lengths)} spots do not match {len(new_panels)} reflections: "
+            "spots were found again since; run index and refine again with force=true"
         )
     steps = _offsets(old)[old_panels.astype(np.int64)] - _offsets(new)[new_panels.astype(np.int64)]
     moved = np.repeat(steps, lengths, axis=0)

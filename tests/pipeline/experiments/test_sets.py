@@ -224,6 +224,8 @@ def test_stores_and_files_are_combined(tmp_path: Path, processed: Store) -> None
     assert (found["flags"][n:] & Flag.INTEGRATED).any()
     # the imported table holds no spots of its own
     assert not store.has_step("refine")
+    twice = dxdask.combine_experiments([store, *job], tmp_path / "d.zarr")
+    assert twice.runs == (*store.runs, "integrate_lyso")
 
 
 def test_runs_of_one_name_are_named_by_their_store(tmp_path: Path, processed: Store) -> None:

@@ -117,7 +117,7 @@ def test_a_packed_frame_that_claims_to_go_on(store: Store) -> None:
     """Blosc believes the length in its header and would read behind the end of the data."""
     write_run(store, "run1", frames())
     forge(store.path / "runs" / "run1" / "frames" / "c" / "0" / "0" / "0", 12, 2**30)
-    with pytest.raises(SchemaError, match=r"images 1 to \d+ cannot be read"):
+    with pytest.raises(SchemaError, match=r"image 1 cannot be read"):
         store.frame_reader("run1").read(0, 1)
 
 
