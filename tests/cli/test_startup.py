@@ -59,3 +59,18 @@ GROUPS = {"index": "indexing", "integrate": "integration", "merge": "merging"}
 def test_parameters_without_a_store_are_those_of_sweeps(name: str) -> None:
     sweeps = type(getattr(dxdask.parameters(name), GROUPS[name]))
     assert "stills" not in sweeps.__module__
+
+
+def test_a_command_looks_for_garbage_less_often_than_python_does() -> None:
+    done = python("""
+import gc, sys
+from dxdask.cli.main import OBJECTS_BETWEEN_COLLECTIONS, main
+before = gc.get_threshold()
+try:
+    main(["--version"])
+except SystemExit as end:
+    after = gc.get_threshold()
+assert after == (OBJECTS_BETWEEN_COLLECTIONS, *before[1:]), after
+assert before[0] < after[0], before
+""")
+    assert done.returncode == 0, done.stderr
