@@ -13,18 +13,22 @@ from support.ensemble_example import python
 import dxdask
 
 HEAVY = ("dask.array", "distributed", "matplotlib", "pandas", "xarray", "scipy.special")
+NUMERICAL = ("numpy", "numba", "scipy")
 CASES = {
-    "find_spots -c": (*HEAVY, "dask", "zarr"),
-    "scale -c": (*HEAVY, "scipy.optimize", "dxdask.indexing", "dxdask.symmetry"),
-    "merge -c": ("scipy.stats", "dxdask.indexing", "dxdask.symmetry"),
-    "process -c": (*HEAVY, "dask"),
+    "--version": (*HEAVY, *NUMERICAL, "dask", "zarr", "gemmi", "rich"),
+    "--help": (*HEAVY, *NUMERICAL, "dask", "zarr", "gemmi"),
+    "find_spots -c": (*HEAVY, "dask", "zarr", "numba"),
+    "scale -c": (*HEAVY, "numba", "scipy.optimize", "dxdask.indexing", "dxdask.symmetry"),
+    "merge -c": (*HEAVY, "numba", "scipy.stats", "dxdask.indexing", "dxdask.symmetry"),
+    "process -c": (*HEAVY, "dask", "numba"),
     "import RAW -o TO": ("distributed", "matplotlib", "bokeh"),
     "import RAW -o TO link=true": (*HEAVY, "bokeh"),
     "find_spots STORE force=true": ("distributed", "matplotlib", "bokeh"),
     "find_spots STORE force=true cluster=synchronous": ("distributed", "matplotlib", "bokeh"),
     "generate_mask STORE border=2": (*HEAVY, "bokeh"),
     "index STORE": ("dask.array", "distributed", "matplotlib", "bokeh"),
-    "show STORE find_spots": (*HEAVY, "bokeh"),
+    "show STORE": (*HEAVY, "bokeh", "numba", "scipy", "dask"),
+    "show STORE find_spots": (*HEAVY, "bokeh", "numba", "scipy", "dask"),
 }
 
 
