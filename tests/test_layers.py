@@ -13,6 +13,7 @@ ORDER = (
     "dxdask.arrays",
     "dxdask.frame_block",
     "dxdask.errors",
+    "dxdask.on_demand",
     "dxdask.parameters",
     "dxdask.columns",
     "dxdask.still_columns",

@@ -11,16 +11,21 @@ bad_pixel_groups : bad pixels of the runs of one detector.
 bad_pixel_report : masks, tables and messages of `find_bad_pixels`.
 """
 
-from dxdask.analysis.bad_pixels import find_bad_pixels
-from dxdask.analysis.gain import estimate_gain
-from dxdask.analysis.histogram import histogram
-from dxdask.analysis.linearity import linearity
+from typing import TYPE_CHECKING
+
 from dxdask.analysis.parameters import (
     BadPixelParameters,
     GainParameters,
     HistogramParameters,
     LinearityParameters,
 )
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.analysis.bad_pixels import find_bad_pixels
+    from dxdask.analysis.gain import estimate_gain
+    from dxdask.analysis.histogram import histogram
+    from dxdask.analysis.linearity import linearity
 
 __all__ = [
     "BadPixelParameters",
@@ -32,3 +37,11 @@ __all__ = [
     "histogram",
     "linearity",
 ]
+
+on_demand(
+    __name__,
+    find_bad_pixels="bad_pixels",
+    estimate_gain="gain",
+    histogram="histogram",
+    linearity="linearity",
+)

@@ -11,20 +11,25 @@ photon_peaks : the fit of the photon peaks of a panel's histogram.
 correct : frames corrected by the calibration.
 """
 
-from dxdask.calibration.correct import (
-    BAD_VALUE,
-    calibrated_detector,
-    common_modes,
-    correct,
-)
-from dxdask.calibration.dark import Dark
-from dxdask.calibration.model import Calibration, calibration_of, panel_boxes
+from typing import TYPE_CHECKING
+
 from dxdask.calibration.parameters import (
     CalibrationParameters,
     CommonModeParameters,
     DarkParameters,
 )
-from dxdask.calibration.pedestal import pedestal, reduce_dark_run
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.calibration.correct import (
+        BAD_VALUE,
+        calibrated_detector,
+        common_modes,
+        correct,
+    )
+    from dxdask.calibration.dark import Dark
+    from dxdask.calibration.model import Calibration, calibration_of, panel_boxes
+    from dxdask.calibration.pedestal import pedestal, reduce_dark_run
 
 __all__ = [
     "BAD_VALUE",
@@ -41,3 +46,17 @@ __all__ = [
     "pedestal",
     "reduce_dark_run",
 ]
+
+on_demand(
+    __name__,
+    BAD_VALUE="correct",
+    calibrated_detector="correct",
+    common_modes="correct",
+    correct="correct",
+    Dark="dark",
+    Calibration="model",
+    calibration_of="model",
+    panel_boxes="model",
+    pedestal="pedestal",
+    reduce_dark_run="pedestal",
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import io
 import logging
 import os
@@ -34,12 +35,16 @@ from dxdask.errors import ParameterError
 
 INTERRUPTED = 130
 STOPPED = "stopped; what was complete is in the store, run again to resume"
+OBJECTS_BETWEEN_COLLECTIONS = 5_000
 TRACEBACK = "DXDASK_TRACEBACK"
 """Environment variable: if it is set, an error ends in its traceback."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its status."""
+    # what modules make is there to stay: at Python's 700, an eighth of a short command goes into
+    # looking through it for garbage
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     status = run(sys.argv[1:] if arguments is None else arguments)
     colours = sys.modules.get("colorama.initialise")  # of numba, which colours its own errors
     if colours is not None:

@@ -7,8 +7,15 @@ peaks, rings : its kernels; the rings of a detector and their background.
 tables : tables of events and of the hit rate.
 """
 
-from dxdask.hits.find_hits import find_hits
+from typing import TYPE_CHECKING
+
 from dxdask.hits.parameters import HitParameters
-from dxdask.hits.peakfinder8 import Peakfinder8
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.hits.find_hits import find_hits
+    from dxdask.hits.peakfinder8 import Peakfinder8
 
 __all__ = ["HitParameters", "Peakfinder8", "find_hits"]
+
+on_demand(__name__, find_hits="find_hits", Peakfinder8="peakfinder8")

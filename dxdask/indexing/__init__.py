@@ -19,10 +19,15 @@ refine_bravais_settings, correlation, setting : the settings of higher symmetry,
 stills : indexing of stills.
 """
 
-from dxdask.indexing.index import index
+from typing import TYPE_CHECKING
+
 from dxdask.indexing.parameters import BravaisParameters, IndexParameters
-from dxdask.indexing.refine_bravais_settings import refine_bravais_settings
-from dxdask.indexing.setting import apply_setting
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.indexing.index import index
+    from dxdask.indexing.refine_bravais_settings import refine_bravais_settings
+    from dxdask.indexing.setting import apply_setting
 
 __all__ = [
     "BravaisParameters",
@@ -31,3 +36,10 @@ __all__ = [
     "index",
     "refine_bravais_settings",
 ]
+
+on_demand(
+    __name__,
+    index="index",
+    refine_bravais_settings="refine_bravais_settings",
+    apply_setting="setting",
+)

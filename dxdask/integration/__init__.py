@@ -17,7 +17,14 @@ result, summary : result of a run and of several, with its tables.
 stills : integration of stills.
 """
 
-from dxdask.integration.integrate import integrate
+from typing import TYPE_CHECKING
+
 from dxdask.integration.parameters import IntegrationParameters
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.integration.integrate import integrate
 
 __all__ = ["IntegrationParameters", "integrate"]
+
+on_demand(__name__, integrate="integrate")

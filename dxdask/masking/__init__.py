@@ -7,14 +7,19 @@ shapes : borders, circles, rectangles, polygons and pixels.
 resolution : ranges of resolution and ice rings.
 """
 
-from dxdask.masking.apply import apply_mask, combined
-from dxdask.masking.generate import as_arrays, generate_mask
-from dxdask.masking.panels import masked_for, panel_masks
+from typing import TYPE_CHECKING
+
 from dxdask.masking.parameters import (
     ApplyMaskParameters,
     GenerateMaskParameters,
     MaskParameters,
 )
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.masking.apply import apply_mask, combined
+    from dxdask.masking.generate import as_arrays, generate_mask
+    from dxdask.masking.panels import masked_for, panel_masks
 
 __all__ = [
     "ApplyMaskParameters",
@@ -27,3 +32,13 @@ __all__ = [
     "masked_for",
     "panel_masks",
 ]
+
+on_demand(
+    __name__,
+    apply_mask="apply",
+    combined="apply",
+    as_arrays="generate",
+    generate_mask="generate",
+    masked_for="panels",
+    panel_masks="panels",
+)

@@ -11,7 +11,14 @@ recorded, rays : positions on the panels.
 stills : lattice points near the Ewald sphere of a still.
 """
 
+from typing import TYPE_CHECKING
+
+from dxdask.on_demand import on_demand
 from dxdask.prediction.parameters import PredictionParameters
-from dxdask.prediction.predict_all import predict_all
+
+if TYPE_CHECKING:
+    from dxdask.prediction.predict_all import predict_all
 
 __all__ = ["PredictionParameters", "predict_all"]
+
+on_demand(__name__, predict_all="predict_all")

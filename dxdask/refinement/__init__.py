@@ -11,7 +11,14 @@ still_outliers, stills, metrology : the same for stills, and for the panels of a
 modules : modules that are out of place in a panel of the header.
 """
 
+from typing import TYPE_CHECKING
+
+from dxdask.on_demand import on_demand
 from dxdask.refinement.parameters import RefinementParameters
-from dxdask.refinement.refine import refine
+
+if TYPE_CHECKING:
+    from dxdask.refinement.refine import refine
 
 __all__ = ["RefinementParameters", "refine"]
+
+on_demand(__name__, refine="refine")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from dxdask.models import Beam, Detector, Experiment
     from dxdask.storage.store.store import Store
@@ -60,6 +58,8 @@ def _beam_centre(
     detector: Detector, beam: Beam
 ) -> tuple[int | None, tuple[float | None, float | None]]:
     """Return the panel that the beam hits, or is the nearest to, and where in the frame (px)."""
+    import numpy as np  # of which `dxdask --help`, which needs this module, needs nothing
+
     best: tuple[float, int, tuple[float, float]] | None = None
     for i, panel in enumerate(detector.panels):
         with np.errstate(all="ignore"):

@@ -6,10 +6,15 @@ ratios, by_transmissions : the response by these. linear : how linear the detect
 calibrate, reports : the step, in memory, of the command `calibrate_detector`.
 """
 
-from dxdask.response.calibrate import calibrate_detector, response_of_run
-from dxdask.response.fit import ResponseFit, fit_response
-from dxdask.response.model import DetectorResponse, frame_in_photons
+from typing import TYPE_CHECKING
+
+from dxdask.on_demand import on_demand
 from dxdask.response.parameters import CalibrateDetectorParameters
+
+if TYPE_CHECKING:
+    from dxdask.response.calibrate import calibrate_detector, response_of_run
+    from dxdask.response.fit import ResponseFit, fit_response
+    from dxdask.response.model import DetectorResponse, frame_in_photons
 
 __all__ = [
     "CalibrateDetectorParameters",
@@ -20,3 +25,13 @@ __all__ = [
     "frame_in_photons",
     "response_of_run",
 ]
+
+on_demand(
+    __name__,
+    calibrate_detector="calibrate",
+    response_of_run="calibrate",
+    ResponseFit="fit",
+    fit_response="fit",
+    DetectorResponse="model",
+    frame_in_photons="model",
+)

@@ -17,7 +17,14 @@ outliers : outliers among equivalents.
 error_model : errors corrected by the scatter of equivalents.
 """
 
+from typing import TYPE_CHECKING
+
+from dxdask.on_demand import on_demand
 from dxdask.scaling.parameters import ScalingParameters
-from dxdask.scaling.scale import scale
+
+if TYPE_CHECKING:
+    from dxdask.scaling.scale import scale
 
 __all__ = ["ScalingParameters", "scale"]
+
+on_demand(__name__, scale="scale")

@@ -31,7 +31,14 @@ reports : messages, tables and the plot of counts.
 result : the `StepResult` of a run, and of an ensemble.
 """
 
-from dxdask.spotfinding.find_spots import find_spots
+from typing import TYPE_CHECKING
+
+from dxdask.on_demand import on_demand
 from dxdask.spotfinding.parameters import SpotfinderParameters
 
+if TYPE_CHECKING:
+    from dxdask.spotfinding.find_spots import find_spots
+
 __all__ = ["SpotfinderParameters", "find_spots"]
+
+on_demand(__name__, find_spots="find_spots")

@@ -17,8 +17,15 @@ twinning : statistics of twinning and pseudo-translation
 tables : what is reported
 """
 
+from typing import TYPE_CHECKING
+
+from dxdask.on_demand import on_demand
 from dxdask.symmetry.parameters import SymmetryParameters
-from dxdask.symmetry.symmetry import symmetry
-from dxdask.symmetry.unchanged import unchanged
+
+if TYPE_CHECKING:
+    from dxdask.symmetry.symmetry import symmetry
+    from dxdask.symmetry.unchanged import unchanged
 
 __all__ = ["SymmetryParameters", "symmetry", "unchanged"]
+
+on_demand(__name__, symmetry="symmetry", unchanged="unchanged")

@@ -11,8 +11,10 @@ import scipy
 
 from dxdask.arrays import Floats, Mask
 
-MOST_PER_REFLECTION = 3.0
-"""Largest logarithm of the ratio of densities of one reflection: outliers happen."""
+OUTLIERS = 0.01
+"""Chance that an absent reflection looks present: multiple diffraction, ice, a wrong index."""
+MOST_FOR_ABSENCE = 3.0
+"""Largest logarithm of the ratio of densities by which one weak reflection speaks for absence."""
 _FAR = 8.0  # from here on the asymptotic series is exact to 1e-5
 
 
@@ -25,7 +27,7 @@ def log_densities(x: Floats, sigma: Floats, centric: Mask, error: float) -> tupl
     s = np.hypot(sigma, error)
     present = np.where(centric, log_centric(x, s), log_acentric(x, s))
     absent = -0.5 * (x / s) ** 2 - np.log(s * np.sqrt(2.0 * np.pi))
-    ratio = np.clip(absent - present, -MOST_PER_REFLECTION, MOST_PER_REFLECTION)
+    ratio = np.clip(absent - present, np.log(OUTLIERS), MOST_FOR_ABSENCE)
     return present, present + ratio
 
 

@@ -13,18 +13,22 @@ from support.ensemble_example import python
 import dxdask
 
 HEAVY = ("dask.array", "distributed", "matplotlib", "pandas", "xarray", "scipy.special")
+NUMERICAL = ("numpy", "numba", "scipy")
 CASES = {
-    "find_spots -c": (*HEAVY, "dask", "zarr"),
-    "scale -c": (*HEAVY, "scipy.optimize", "dxdask.indexing", "dxdask.symmetry"),
-    "merge -c": ("scipy.stats", "dxdask.indexing", "dxdask.symmetry"),
-    "process -c": (*HEAVY, "dask"),
+    "--version": (*HEAVY, *NUMERICAL, "dask", "zarr", "gemmi", "rich"),
+    "--help": (*HEAVY, *NUMERICAL, "dask", "zarr", "gemmi"),
+    "find_spots -c": (*HEAVY, "dask", "zarr", "numba"),
+    "scale -c": (*HEAVY, "numba", "scipy.optimize", "dxdask.indexing", "dxdask.symmetry"),
+    "merge -c": (*HEAVY, "numba", "scipy.stats", "dxdask.indexing", "dxdask.symmetry"),
+    "process -c": (*HEAVY, "dask", "numba"),
     "import RAW -o TO": ("distributed", "matplotlib", "bokeh"),
     "import RAW -o TO link=true": (*HEAVY, "bokeh"),
     "find_spots STORE force=true": ("distributed", "matplotlib", "bokeh"),
     "find_spots STORE force=true cluster=synchronous": ("distributed", "matplotlib", "bokeh"),
     "generate_mask STORE border=2": (*HEAVY, "bokeh"),
     "index STORE": ("dask.array", "distributed", "matplotlib", "bokeh"),
-    "show STORE find_spots": (*HEAVY, "bokeh"),
+    "show STORE": (*HEAVY, "bokeh", "numba", "scipy", "dask"),
+    "show STORE find_spots": (*HEAVY, "bokeh", "numba", "scipy", "dask"),
 }
 
 
@@ -59,3 +63,18 @@ GROUPS = {"index": "indexing", "integrate": "integration", "merge": "merging"}
 def test_parameters_without_a_store_are_those_of_sweeps(name: str) -> None:
     sweeps = type(getattr(dxdask.parameters(name), GROUPS[name]))
     assert "stills" not in sweeps.__module__
+
+
+def test_a_command_looks_for_garbage_less_often_than_python_does() -> None:
+    done = python("""
+import gc, sys
+from dxdask.cli.main import OBJECTS_BETWEEN_COLLECTIONS, main
+before = gc.get_threshold()
+try:
+    main(["--version"])
+except SystemExit as end:
+    after = gc.get_threshold()
+assert after == (OBJECTS_BETWEEN_COLLECTIONS, *before[1:]), after
+assert before[0] < after[0], before
+""")
+    assert done.returncode == 0, done.stderr

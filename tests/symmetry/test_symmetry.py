@@ -123,6 +123,23 @@ def test_a_wedge_of_three_degrees_is_right_or_ambiguous(symbol: str, seed: int) 
     assert truth.group.number in named(result) or is_ambiguous(result), result.messages
 
 
+@pytest.mark.parametrize(
+    ("symbol", "seed", "kind"), [("I 4 2 2", 5, "ambiguous"), ("F 4 3 2", 2, "right")]
+)
+def test_few_weak_axial_reflections_are_no_certain_screw_axis(
+    symbol: str, seed: int, kind: str
+) -> None:
+    # three of the four reflections that the screw axis leaves out are weak by chance; one is not
+    truth = Truth.of(symbol, seed=seed)
+    result = symmetry(*crystals_of(truth, seed=seed))
+    row = result.table("space_groups").rows[0]
+    if kind == "right":
+        assert row["space_groups"] == symbol
+    else:
+        assert row["probability"] < 0.9
+        assert any("ambiguous" in m for m in result.messages)
+
+
 def test_the_order_of_rows_does_not_matter() -> None:
     table, experiments = crystals_of(Truth.of("P 41 21 2"))
     order = np.random.default_rng(0).permutation(len(table["hkl"]))

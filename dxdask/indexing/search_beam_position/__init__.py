@@ -10,7 +10,14 @@ projection : the shift to the centre of the diffuse scattering, on frames. frame
 shifts : models with another beam centre.
 """
 
+from typing import TYPE_CHECKING
+
 from dxdask.indexing.search_beam_position.parameters import SearchBeamPositionParameters
-from dxdask.indexing.search_beam_position.search import search_beam_position
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.indexing.search_beam_position.search import search_beam_position
 
 __all__ = ["SearchBeamPositionParameters", "search_beam_position"]
+
+on_demand(__name__, search_beam_position="search")

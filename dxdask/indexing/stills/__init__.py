@@ -7,8 +7,15 @@ blind, transform : the lattice of one still, cell not known.
 consensus, lattice_signature : the cell that stills share.
 """
 
-from dxdask.indexing.stills.index_stills import index_stills
-from dxdask.indexing.stills.known_cell import KnownCell
+from typing import TYPE_CHECKING
+
 from dxdask.indexing.stills.parameters import StillIndexParameters
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.indexing.stills.index_stills import index_stills
+    from dxdask.indexing.stills.known_cell import KnownCell
 
 __all__ = ["KnownCell", "StillIndexParameters", "index_stills"]
+
+on_demand(__name__, index_stills="index_stills", KnownCell="known_cell")

@@ -10,7 +10,14 @@ panel_shifts, extents : positions and sizes of the indexed spots against their p
 background, shadows : background of a spot, and the shadow of the beam stop.
 """
 
-from dxdask.integration.stills.integrate import integrate_stills
+from typing import TYPE_CHECKING
+
 from dxdask.integration.stills.parameters import StillIntegrationParameters
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.integration.stills.integrate import integrate_stills
 
 __all__ = ["StillIntegrationParameters", "integrate_stills"]
+
+on_demand(__name__, integrate_stills="integrate")

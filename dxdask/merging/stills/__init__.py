@@ -13,7 +13,14 @@ rejection : stills that do not agree with the others.
 statistics, tables : merging statistics, and tables of the cycles and the stills.
 """
 
-from dxdask.merging.stills.merge import merge_stills
+from typing import TYPE_CHECKING
+
 from dxdask.merging.stills.parameters import StillsMergingParameters
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.merging.stills.merge import merge_stills
 
 __all__ = ["StillsMergingParameters", "merge_stills"]
+
+on_demand(__name__, merge_stills="merge")

@@ -6,7 +6,14 @@ solve : least squares of detector and crystals together. panel_frames : panels a
 congruence : the difference of two detectors, apart from what spots of stills do not determine.
 """
 
+from typing import TYPE_CHECKING
+
+from dxdask.on_demand import on_demand
 from dxdask.refinement.metrology.parameters import MetrologyParameters
-from dxdask.refinement.metrology.refine_metrology import refine_metrology
+
+if TYPE_CHECKING:
+    from dxdask.refinement.metrology.refine_metrology import refine_metrology
 
 __all__ = ["MetrologyParameters", "refine_metrology"]
+
+on_demand(__name__, refine_metrology="refine_metrology")

@@ -5,7 +5,14 @@ measurements, problem : spots of stills as arrays, and the least squares of them
 nave : domain size and mosaicity of each crystal.
 """
 
+from typing import TYPE_CHECKING
+
+from dxdask.on_demand import on_demand
 from dxdask.refinement.stills.parameters import StillRefinementParameters
-from dxdask.refinement.stills.refine_stills import refine_stills
+
+if TYPE_CHECKING:
+    from dxdask.refinement.stills.refine_stills import refine_stills
 
 __all__ = ["StillRefinementParameters", "refine_stills"]
+
+on_demand(__name__, refine_stills="refine_stills")

@@ -14,7 +14,20 @@ ideal_spot : pixels of spots that correlate with an ideal one ("helen"); blobs :
 marked_pixels : lists of marked pixels, with their coordinates and values.
 """
 
-from dxdask.spotfinding.thresholds.rings import Region
-from dxdask.spotfinding.thresholds.threshold import Threshold, is_of_one_panel, threshold_of
+from typing import TYPE_CHECKING
+
+from dxdask.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from dxdask.spotfinding.thresholds.rings import Region
+    from dxdask.spotfinding.thresholds.threshold import Threshold, is_of_one_panel, threshold_of
 
 __all__ = ["Region", "Threshold", "is_of_one_panel", "threshold_of"]
+
+on_demand(
+    __name__,
+    Region="rings",
+    Threshold="threshold",
+    is_of_one_panel="threshold",
+    threshold_of="threshold",
+)
