@@ -32,7 +32,7 @@ from dxdask.integration.context import (
 from dxdask.integration.learnt_profile import with_best_profile
 from dxdask.integration.parameters import BackgroundParameters, IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
-from dxdask.integration.profile_sums import ProfileSums, sum_profiles
+from dxdask.integration.profile_sums import ProfileSums, add_profile_sums, sum_profiles
 from dxdask.integration.result import finish
 from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment
@@ -148,7 +148,7 @@ def integrate(
             _profiles_of_block, clone(frames, seed="learn"), [context, good], label="learn-profiles"
         )
         learnt = tree_fold(
-            first_pass, sum_of_records, fan_in=fan_in, label="learn-profiles-add", records=True
+            first_pass, add_profile_sums, fan_in=fan_in, label="learn-profiles-add", records=True
         )
         context = delayed(with_best_profile, pure=True)(context, learnt, frames.shape[1:])
     sums = map_frames(_sums_of_block, frames, [context, good], label="integrate")
