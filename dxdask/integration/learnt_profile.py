@@ -114,7 +114,7 @@ def learn(sums: ProfileSums, half: float) -> LearntAlong:
     half : of the grid, widths.
     """
     grids, n = reference_profiles(sums.stretches, half), len(sums.stretches)
-    at: Floats = np.arange(n) + 0.5
+    at: Floats = np.asarray(np.arange(n) + 0.5, dtype=np.float64)
     if n > 1:
         ends = beyond(grids[0], grids[1]), beyond(grids[-1], grids[-2])
         grids = np.concatenate([ends[:1], grids, ends[1:]])
