@@ -32,7 +32,7 @@ from dxdask.integration.context import (
 from dxdask.integration.learnt_profile import with_best_profile
 from dxdask.integration.parameters import BackgroundParameters, IntegrationParameters
 from dxdask.integration.prediction import predict_from_parameters
-from dxdask.integration.profile_sums import ProfileSums, sum_profiles
+from dxdask.integration.profile_sums import ProfileSums, add_profile_sums, sum_profiles
 from dxdask.integration.result import finish
 from dxdask.integration.sums import PixelSums
 from dxdask.models import Experiment
@@ -100,7 +100,7 @@ def integrate(
         over the frames, and 1 + its first frames, blocks and folds more; so is the background of
         the run (`background.algorithm=gmodel`), whose records hold twelve bytes a pixel and are
         folded by `BACKGROUND_FAN_IN`. A task
-        holds one block, and five bytes per pixel of a frame; the last holds the table of the run,
+        holds one block, and nine bytes per pixel of a frame; the last holds the table of the run,
         some 300 bytes a reflection. A frame that a `FrameBlock` marks as unreadable is a problem of
         the result, and its reflections are not integrated.
 
@@ -148,7 +148,7 @@ def integrate(
             _profiles_of_block, clone(frames, seed="learn"), [context, good], label="learn-profiles"
         )
         learnt = tree_fold(
-            first_pass, sum_of_records, fan_in=fan_in, label="learn-profiles-add", records=True
+            first_pass, add_profile_sums, fan_in=fan_in, label="learn-profiles-add", records=True
         )
         context = delayed(with_best_profile, pure=True)(context, learnt, frames.shape[1:])
     sums = map_frames(_sums_of_block, frames, [context, good], label="integrate")

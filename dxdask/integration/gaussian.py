@@ -39,9 +39,10 @@ class Profiles(NamedTuple):
 
     centre: (n, 3), x and y (px), phi (rad). inverse: (n, 3), xx, xy, yy of the inverse of the
     covariance, 1/px^2. samples: (n,) int64, points along each side of a pixel, over which its
-    weight is averaged. rotation: (n,), |zeta| over root two of the width, 1/rad. learnt: (n,)
-    int64, the grid of each that takes the place of the Gaussian over the pixels; -1 for none.
-    along: (n, 2), direction of Kabsch's e1 on the panel. grids, half: as of `Learnt`.
+    weight is averaged. rotation: (n,), |zeta| over root two of the width, 1/rad. learnt: (n, 2)
+    int64, two grids that take the place of the Gaussian over the pixels; -1 for none. second: (n,),
+    part of the second of them, 0 to 1. along: (n, 2), direction of Kabsch's e1 on the panel. grids,
+    half: as of `Learnt`.
     """
 
     centre: Floats
@@ -49,6 +50,7 @@ class Profiles(NamedTuple):
     samples: NDArray[np.int64]
     rotation: Floats
     learnt: NDArray[np.int64]
+    second: Floats
     along: Floats
     grids: Floats
     half: float
@@ -76,23 +78,47 @@ def profiles(centre: Floats, covariance: Floats, zeta: Floats, width: Floats) ->
     det = xx * yy - xy**2
     inverse = np.stack([yy / det, -xy / det, xx / det], axis=1)
     rotation = np.abs(zeta) / (np.sqrt(2.0) * width)
-    none = np.full(len(zeta), -1, dtype=np.int64)
-    along = np.tile([1.0, 0.0], (len(zeta), 1))
-    whole = samples.astype(np.int64)
-    return Profiles(centre, inverse, whole, rotation, none, along, np.zeros((1, 1, 1)), 1.0)
+    return Profiles(
+        centre=centre,
+        inverse=inverse,
+        samples=samples.astype(np.int64),
+        rotation=rotation,
+        learnt=np.full((len(zeta), 2), -1, dtype=np.int64),
+        second=np.zeros(len(zeta)),
+        along=np.tile([1.0, 0.0], (len(zeta), 1)),
+        grids=np.zeros((1, 1, 1)),
+        half=1.0,
+    )
 
 
-def with_learnt(p: Profiles, learnt: Learnt, which: NDArray[np.int64]) -> Profiles:
-    """Return the profiles with the grid `which` (n,) of each in place of its Gaussian."""
-    return p._replace(learnt=which, grids=learnt.grids, half=learnt.half)
+def with_learnt(p: Profiles, learnt: Learnt, which: NDArray[np.int64], second: Floats) -> Profiles:
+    """Return the profiles with a mean of two grids in place of each Gaussian.
+
+    which : (n, 2), the grids. second : (n,), part of the second of them.
+    """
+    return p._replace(learnt=which, second=second, grids=learnt.grids, half=learnt.half)
+
+
+def profiles_of(p: Profiles, rows: NDArray[np.int64]) -> Profiles:
+    """Return the profiles of some rows (k,)."""
+    return p._replace(
+        centre=p.centre[rows],
+        inverse=p.inverse[rows],
+        samples=p.samples[rows],
+        rotation=p.rotation[rows],
+        learnt=p.learnt[rows],
+        second=p.second[rows],
+        along=p.along[rows],
+    )
 
 
 def weight_of_sums(p: Profiles) -> Floats:
     """Return the factors (n,) from weights P to the fraction p of a reflection in a pixel."""
     i = p.inverse
     root = np.sqrt(i[:, 0] * i[:, 2] - i[:, 1] ** 2)
-    largest = p.grids.max(axis=(1, 2))[np.maximum(p.learnt, 0)]
-    return np.asarray(root * np.where(p.learnt >= 0, largest, 0.5 / np.pi) / PEAK)
+    first, second = p.grids.max(axis=(1, 2))[np.maximum(p.learnt, 0)].T
+    largest = (1.0 - p.second) * first + p.second * second
+    return np.asarray(root * np.where(p.learnt[:, 0] >= 0, largest, 0.5 / np.pi) / PEAK)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -130,14 +156,17 @@ def _interpolated(grid: Any, u: float, v: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_learnt(p: Any, inner: Any, r: int, at: int, largest: float, weights: Any) -> None:
-    grid = p.grids[p.learnt[r]]
+    grid, other, part = p.grids[p.learnt[r, 0]], p.grids[p.learnt[r, 1]], p.second[r]
     a, b, c, d = grid_map(p, r, p.half, len(grid))
     middle = 0.5 * (len(grid) - 1)
     for y in range(inner[2], inner[3]):
         dy = y + 0.5 - p.centre[r, 1]
         for x in range(inner[0], inner[1]):
             dx = x + 0.5 - p.centre[r, 0]
-            value = _interpolated(grid, a * dx + b * dy + middle, c * dx + d * dy + middle)
+            u, v = a * dx + b * dy + middle, c * dx + d * dy + middle
+            value = (1.0 - part) * _interpolated(grid, u, v)
+            if part > 0.0:
+                value += part * _interpolated(other, u, v)
             weights[at] = int(PEAK * value / largest + 0.5)
             at += 1
 
@@ -153,9 +182,10 @@ def fill_weights(rows: Any, e: Any, starts: Any, weights: Any) -> None:
         largest[k] = e.profile.grids[k].max()
     for i in range(len(rows)):
         r = rows[i]
-        k = e.profile.learnt[r]
+        k, m, part = e.profile.learnt[r, 0], e.profile.learnt[r, 1], e.profile.second[r]
         if k >= 0:
-            _fill_learnt(e.profile, e.inner[r], r, starts[i], largest[k], weights)
+            most = (1.0 - part) * largest[k] + part * largest[m]
+            _fill_learnt(e.profile, e.inner[r], r, starts[i], most, weights)
             continue
         xx, xy, yy = e.profile.inverse[r, 0], e.profile.inverse[r, 1], e.profile.inverse[r, 2]
         n, at = e.profile.samples[r], starts[i]

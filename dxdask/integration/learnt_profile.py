@@ -1,6 +1,7 @@
 """Profiles learnt from the sums of strong reflections, and the choice between them and Gaussians.
 
-Profiles are learnt by region of the frame and stretch of the scan; along the rotation they stay
+Profiles are learnt by region of the frame and stretch of the scan (`reference_profiles`), and that
+of a reflection lies between those of the two nearest stretches; along the rotation they stay
 Gaussians.
 """
 
@@ -13,11 +14,16 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.integration.context import IntegrationContext
-from dxdask.integration.gaussian import Learnt, with_learnt
-from dxdask.integration.profile_pixels import COUNTS, EXPECTED, UNIT
-from dxdask.integration.profile_sums import REGIONS, ProfileSums, places
+from dxdask.integration.gaussian import Learnt, Profiles, with_learnt
+from dxdask.integration.profile_pixels import COUNTS, GAUSSIAN, UNIT
+from dxdask.integration.profile_sums import REGIONS, Places, ProfileSums, places
+from dxdask.integration.reference_profiles import (
+    beyond,
+    mean_counts,
+    reference_profiles,
+    run_profile,
+)
 
-_PRIOR_COUNTS = 200.0  # of a point of the grid, from the larger region
 # least part of the counts that a Gaussian misplaces, for `auto` to prefer the learnt one: Gaussians
 # are fitted wider than spots (`local_profile`), by which they misplace an eighth
 _BEST = 0.25
@@ -31,7 +37,7 @@ def with_best_profile(
 
     frame : shape of a frame. Too few strong reflections leave the Gaussian.
     """
-    given, found = context.fit, compare_profiles(sums)
+    given, found = context.fit, compare_profiles(sums, context.fit.learnt.half)
     chosen = found.learnt_is_better if given.algorithm == "auto" else found.n_used > 0
     name = "learnt from strong reflections" if chosen else "Gaussian"
     note = (
@@ -43,10 +49,19 @@ def with_best_profile(
         note = " Profile: Gaussian; no reflection is strong enough to learn from"
     if not chosen:
         return replace(context, note=note)
-    learnt = learn(sums, given.learnt.half)
-    stretch, region = places(context.shapes, given.learnt, frame)
-    profile = with_learnt(context.shapes.profile, learnt, stretch * REGIONS**2 + region)
+    at = places(context.shapes, given.learnt, frame)
+    profile = _fitted(context.shapes.profile, at, sums, given.learnt.half)
     return replace(context, note=note, shapes=context.shapes._replace(profile=profile))
+
+
+def _fitted(p: Profiles, at: Places, sums: ProfileSums, half: float) -> Profiles:
+    """Return the profiles with the mean of those of the two nearest places of the scan of each."""
+    learnt = learn(sums, half)
+    along = np.clip(at.along - sums.first, 0.0, learnt.at[-1])
+    first = np.clip(np.searchsorted(learnt.at, along) - 1, 0, max(len(learnt.at) - 2, 0))
+    grids = np.minimum(np.stack([first, first + 1], axis=1), len(learnt.at) - 1)
+    second = np.interp(along, learnt.at, np.arange(float(len(learnt.at)))) - first
+    return with_learnt(p, learnt.profiles, grids * REGIONS**2 + at.region[:, None], second)
 
 
 class Comparison(NamedTuple):
@@ -66,16 +81,18 @@ class Comparison(NamedTuple):
         return self.misplaced > _BEST and self.ratio < _BETTER
 
 
-def compare_profiles(sums: ProfileSums) -> Comparison:
-    """Return how the two profiles fit: each half by what is learnt from the other."""
-    total = sums.sums.sum(axis=(1, 2)) / UNIT
+def compare_profiles(sums: ProfileSums, half: float) -> Comparison:
+    """Return how the two profiles fit: each half by what is learnt from the other.
+
+    half : of the grid, widths.
+    """
     residual, gaussian, misplaced = 0.0, 0.0, 0.0
     for own, other in ((0, 1), (1, 0)):
-        counts, expected, by_gaussian = total[own]
-        if not counts.sum() > 0 or not total[other, COUNTS].sum() > 0:
+        counts, by_gaussian = (sums.halves[own, k] / UNIT for k in (COUNTS, GAUSSIAN))
+        if not counts.sum() > 0 or not sums.halves[other, COUNTS].sum() > 0:
             return Comparison(0.0, 1.0, sums.n_used)
         scale = counts.sum() / by_gaussian.sum()
-        by_learnt = _density(total[other], _no_prior(expected.shape)) * expected
+        by_learnt = run_profile(sums.halves[other], half) * mean_counts(sums.halves[own])
         variance = np.abs(counts) + scale * by_gaussian + 1.0
         off = counts - scale * by_gaussian
         gaussian += float((off**2 / variance).sum())
@@ -84,28 +101,22 @@ def compare_profiles(sums: ProfileSums) -> Comparison:
     return Comparison(misplaced, residual / gaussian if gaussian > 0 else 1.0, sums.n_used)
 
 
-def learn(sums: ProfileSums, half: float) -> Learnt:
-    """Return the profiles, (stretch x region, n, n): each with what the larger region has.
+class LearntAlong(NamedTuple):
+    """Profiles (place x region, n, n) at places of the scan `at`, stretches from the first one."""
+
+    profiles: Learnt
+    at: Floats
+
+
+def learn(sums: ProfileSums, half: float) -> LearntAlong:
+    """Return the profiles at the middles of the stretches and at both ends.
 
     half : of the grid, widths.
     """
-    total = sums.sums.sum(axis=0) / UNIT
-    whole = _density(total.sum(axis=(0, 1)), _no_prior(total.shape[-2:]))
-    grids = [
-        _density(region, _density(total[:, k].sum(axis=0), whole))
-        for stretch in total
-        for k, region in enumerate(stretch)
-    ]
-    return Learnt(np.stack(grids), half)
-
-
-def _no_prior(shape: tuple[int, ...]) -> Floats:
-    return np.zeros(shape)
-
-
-def _density(sums: Floats, prior: Floats) -> Floats:
-    """Return the density at the points of the grid, (n, n); not below 0."""
-    weight = _PRIOR_COUNTS * np.where(prior.any(), 1.0, 1e-6)
-    return np.asarray(
-        np.maximum(sums[COUNTS] + weight * prior, 0.0) / np.maximum(sums[EXPECTED] + weight, 1e-9)
-    )
+    grids, n = reference_profiles(sums.stretches, half), len(sums.stretches)
+    at: Floats = np.asarray(np.arange(n) + 0.5, dtype=np.float64)
+    if n > 1:
+        ends = beyond(grids[0], grids[1]), beyond(grids[-1], grids[-2])
+        grids = np.concatenate([ends[:1], grids, ends[1:]])
+        at = np.concatenate([np.zeros(1), at, np.full(1, float(n))])
+    return LearntAlong(Learnt(grids.reshape(-1, *grids.shape[2:]), half), at)

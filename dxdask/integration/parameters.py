@@ -15,7 +15,12 @@ class LearntParameters(Parameters):
     """Profiles learnt from strong reflections."""
 
     scan_step: float = parameter(
-        30.0, "Stretch of the scan with profiles of its own.", unit="degree", gt=0, expert=1
+        5.0,
+        "Stretch of the scan with profiles of its own; a reflection has the mean of those of the "
+        "two nearest.",
+        unit="degree",
+        gt=0,
+        expert=1,
     )
     half: float = parameter(
         5.0, "Half size of the grid, in widths of the Gaussian.", gt=0, le=20, expert=2

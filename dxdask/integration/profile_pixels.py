@@ -14,6 +14,8 @@ from dxdask.integration.photons import photons_of_pixel
 COUNTS, EXPECTED, GAUSSIAN = range(3)  # what the grid sums, see `ProfileSums`
 UNIT = 4096  # of counts above background, and of densities
 _LEAST_COUNTS, _LEAST_I_OVER_SIGMA = 200.0, 10.0  # of a reflection on a frame
+# from which a reflection weighs less: shapes of spots differ by more than their errors
+_STRONGEST = 1000.0
 _BINS = 256  # photons of the background, beyond which pixels are not part of it
 
 
@@ -78,9 +80,12 @@ def _all_photons(
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_strong(
     frame: Any, mask: Any, trusted: Any, pixels: Any, phi: Any, rows: Any, e: Any, stretch: Any,
-    region: Any, half: float, sums: Any,
+    region: Any, half: float, halves: Any, stretches: Any,
 ) -> int:  # fmt: skip
-    """Add the strong ones of `rows` on one frame to the sums; return how many they are."""
+    """Add the strong ones of `rows` on one frame to the sums; return how many they are.
+
+    Arguments as of `sum_profiles`; halves, stretches: of `ProfileSums`.
+    """
     bins = np.zeros(_BINS, dtype=np.int64)
     photons, inside = np.empty(1024), np.empty(1024, dtype=np.bool_)
     used = 0
@@ -109,12 +114,13 @@ def add_strong(
                 n += 1
         if not (total > _LEAST_COUNTS and total > _LEAST_I_OVER_SIGMA * np.sqrt(total + n * b)):
             continue
-        p, into = e.profile, sums[r % 2, stretch[r], region[r]]
+        p, half_sums, into = e.profile, halves[r % 2], stretches[stretch[r], region[r]]
         xx, xy, yy = p.inverse[r, 0], p.inverse[r, 1], p.inverse[r, 2]
         root, size = np.sqrt(xx * yy - xy * xy), into.shape[1]
         m00, m01, m10, m11 = grid_map(p, r, half, size)
         place = 0.5 * (size - 1) + 0.5
-        expected = np.int64(np.rint(UNIT * total * root))
+        weight = UNIT / (1.0 + total / _STRONGEST)
+        expected = np.int64(np.rint(weight * total * root))
         for at in range(area):
             if not inside[at]:
                 continue
@@ -126,8 +132,9 @@ def add_strong(
                 continue
             distance = xx * dx * dx + 2 * xy * dx * dy + yy * dy * dy
             by_gaussian = total * root * np.exp(-0.5 * distance) / (2.0 * np.pi)
-            into[COUNTS, k, m] += np.int64(np.rint(UNIT * (photons[at] - b)))
-            into[EXPECTED, k, m] += expected
-            into[GAUSSIAN, k, m] += np.int64(np.rint(UNIT * by_gaussian))
+            for to in (half_sums, into):
+                to[COUNTS, k, m] += np.int64(np.rint(weight * (photons[at] - b)))
+                to[EXPECTED, k, m] += expected
+                to[GAUSSIAN, k, m] += np.int64(np.rint(weight * by_gaussian))
         used += 1
     return used

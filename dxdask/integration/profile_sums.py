@@ -9,12 +9,13 @@ Source of regions and stretches: Kabsch (2010), Acta Cryst. D66, 133.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dxdask.arrays import Floats
 from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.context import IntegrationContext
 from dxdask.integration.frame_photons import FramePhotons
@@ -26,15 +27,29 @@ REGIONS = 3  # of the frame, along a side
 
 
 class ProfileSums(NamedTuple):
-    """Sums of strong reflections on the grid; those of two blocks add up to those of both.
+    """Sums of strong reflections on the grid; `add_profile_sums` gives those of several blocks.
 
-    sums: (half, stretch, region, 3, n, n) int64: counts above background, those times the density
-    of 1, and those that the Gaussian has there. Halves are of even and of odd rows. n_used: number
-    of reflections, counted on each frame.
+    The three sums are of counts above background, of those times the density of 1, and of those
+    that the Gaussian has there. halves: (2, 3, n, n) int64, of even and of odd rows. stretches: (k,
+    region, 3, n, n) int64, of the stretches of the scan from `first` on that these frames reach.
+    n_used: number of reflections, counted on each frame.
     """
 
-    sums: NDArray[np.int64]
+    halves: NDArray[np.int64]
+    stretches: NDArray[np.int64]
+    first: int
     n_used: int
+
+
+class Places(NamedTuple):
+    """Stretch of the scan (n,) and region of the frame (n,) of each reflection, int64.
+
+    along: (n,), place along the scan in stretches; the middle of stretch k is at k + 1/2.
+    """
+
+    stretch: NDArray[np.int64]
+    region: NDArray[np.int64]
+    along: Floats
 
 
 def sum_profiles(
@@ -48,9 +63,11 @@ def sum_profiles(
     """Return the sums of the strong reflections on a block of frames; arguments as `sum_block`."""
     shapes, start = context.shapes, context.shapes.first + first
     given = context.fit.learnt
-    sums = np.zeros((2, n_stretches(shapes, given), REGIONS**2, 3, given.n, given.n), np.int64)
     rows = np.flatnonzero((shapes.box[:, 4] < start + len(frames)) & (shapes.box[:, 5] > start))
-    stretch, region = places(shapes, given, mask.shape)
+    at = places(shapes, given, mask.shape)
+    reached = at.stretch[rows]
+    low, high = (int(reached.min()), int(reached.max()) + 1) if len(rows) else (0, 0)
+    sums = _no_sums(low, high - low, given.n)
     conversion = FramePhotons.of(context, frames.dtype)
     n_used = 0
     for i, recorded in enumerate(frames):
@@ -71,12 +88,30 @@ def sum_profiles(
                 phi,
                 here[alone],
                 shapes,
-                stretch,
-                region,
+                at.stretch - low,
+                at.region,
                 given.half,
-                sums,
+                sums.halves,
+                sums.stretches,
             )
-    return ProfileSums(sums, n_used)
+    return sums._replace(n_used=n_used)
+
+
+def add_profile_sums(parts: Sequence[ProfileSums]) -> ProfileSums:
+    """Return the sums of the frames of all parts."""
+    some = [p for p in parts if len(p.stretches)]
+    first = min((p.first for p in some), default=0)
+    end = max((p.first + len(p.stretches) for p in some), default=0)
+    total = _no_sums(first, end - first, parts[0].halves.shape[-1])
+    for p in parts:
+        total.halves[...] += p.halves
+        total.stretches[p.first - first : p.first - first + len(p.stretches)] += p.stretches
+    return total._replace(n_used=sum(p.n_used for p in parts))
+
+
+def _no_sums(first: int, n: int, size: int) -> ProfileSums:
+    halves = np.zeros((2, 3, size, size), dtype=np.int64)
+    return ProfileSums(halves, np.zeros((n, REGIONS**2, 3, size, size), np.int64), first, 0)
 
 
 def n_stretches(shapes: Ellipsoids, given: LearntParameters) -> int:
@@ -85,14 +120,12 @@ def n_stretches(shapes: Ellipsoids, given: LearntParameters) -> int:
     return max(round(angle / given.scan_step), 1)
 
 
-def places(
-    shapes: Ellipsoids, given: LearntParameters, frame: tuple[int, ...]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the stretch of the scan and the region of the frame of each reflection (n,)."""
+def places(shapes: Ellipsoids, given: LearntParameters, frame: tuple[int, ...]) -> Places:
+    """Return the places of reflections in the stretches of the scan and regions of the frame."""
     n = n_stretches(shapes, given)
-    part = (shapes.centre[:, 2] - shapes.phi[0]) / (shapes.phi[-1] - shapes.phi[0])
-    stretch = np.clip(np.floor(part * n), 0, n - 1).astype(np.int64)
+    along = n * (shapes.centre[:, 2] - shapes.phi[0]) / (shapes.phi[-1] - shapes.phi[0])
+    stretch = np.clip(np.floor(along), 0, n - 1).astype(np.int64)
     across = np.clip(
         np.floor(shapes.centre[:, :2] * REGIONS / (frame[1], frame[0])), 0, REGIONS - 1
     ).astype(np.int64)
-    return stretch, across[:, 1] * REGIONS + across[:, 0]
+    return Places(stretch, across[:, 1] * REGIONS + across[:, 0], along)

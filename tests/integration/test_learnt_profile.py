@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from support.painted_frames import Painted, experiment, paint, two_peaked
 
-from dxdask.arrays import sum_of_records
 from dxdask.columns import Flag, has_flag
 from dxdask.integration import IntegrationParameters, integrate
 from dxdask.integration.context import integration_context
 from dxdask.integration.learnt_profile import compare_profiles, learn, with_best_profile
 from dxdask.integration.profile_pixels import COUNTS
-from dxdask.integration.profile_sums import ProfileSums, sum_profiles
+from dxdask.integration.profile_sums import ProfileSums, add_profile_sums, sum_profiles
 from dxdask.response import DetectorResponse
 
 pytestmark = pytest.mark.jit
@@ -98,9 +97,10 @@ def test_sums_are_the_same_in_any_blocks_and_order():
     for cuts in ([0, 1, 5, 12], [0, 7, 12]):
         parts = [sums("two peaks", a, b) for a, b in pairwise(cuts)]
         for order in (parts, parts[::-1]):
-            both = sum_of_records(order)
-            np.testing.assert_array_equal(both.sums, whole.sums)
-            assert both.n_used == whole.n_used
+            both = add_profile_sums(order)
+            np.testing.assert_array_equal(both.halves, whole.halves)
+            np.testing.assert_array_equal(both.stretches, whole.stretches)
+            assert (both.first, both.n_used) == (whole.first, whole.n_used)
 
 
 def test_counts_of_a_response_are_learnt_from_as_photons():
@@ -110,21 +110,21 @@ def test_counts_of_a_response_are_learnt_from_as_photons():
     recorded = response.counts(p.frames).astype(p.frames.dtype)
     assert (recorded != p.frames).any()
     found = sum_profiles(recorded, 0, context, p.mask)
-    np.testing.assert_array_equal(found.sums, sums("two peaks").sums)
+    np.testing.assert_array_equal(found.stretches, sums("two peaks").stretches)
 
 
 def test_a_learnt_profile_holds_the_counts():
-    found = learn(sums("two peaks"), 5.0)
+    found = learn(sums("two peaks"), 5.0).profiles
     step = 2.0 * found.half / (found.grids.shape[1] - 1)
     np.testing.assert_allclose(found.grids.sum(axis=(1, 2)) * step**2, 1.0, atol=0.12)
-    total = sums("two peaks").sums.sum(axis=(0, 1, 2))[COUNTS]
+    total = sums("two peaks").halves.sum(axis=0)[COUNTS]
     # two peaks along the first axis
     middle = total[:, :].sum(axis=0)
     assert (np.sign(np.diff(np.convolve(middle, np.ones(5), "valid"))) != 0).sum() > 2
 
 
 def test_the_residuals_tell_the_shapes_apart():
-    two, one = compare_profiles(sums("two peaks")), compare_profiles(sums("gaussian"))
+    two, one = compare_profiles(sums("two peaks"), 5.0), compare_profiles(sums("gaussian"), 5.0)
     assert two.learnt_is_better
     assert two.ratio < 0.1
     assert not one.learnt_is_better
@@ -145,4 +145,5 @@ def test_frames_that_cannot_be_read_add_nothing():
     p = painted("gaussian")
     context = integration_context(p.predicted, p.experiment, parameters("learnt"))
     some = sum_profiles(p.frames[:3], 0, context, p.mask, unreadable=(0, 1, 2))
-    assert not some.sums.any()
+    assert not some.halves.any()
+    assert not some.stretches.any()
