@@ -29,11 +29,11 @@ OF_DIALS = {
 
 def unknown_command(name: str, known: Collection[str]) -> str:
     """Return the message on a command that is none of those known."""
-    here = OF_DIALS.get(name.removeprefix("dials."))
-    if here is not None:
-        return f"no command {name!r}, a name of DIALS: {here}"
-    if name.removeprefix("dials.") in known:
-        return f"no command {name!r}: it is dxdask {name.removeprefix('dials.')}"
+    plain = name.removeprefix("dials.")
+    if plain in OF_DIALS:
+        return f"no command {name!r}; what dials.{plain} does is done by {OF_DIALS[plain]}"
+    if plain in known:
+        return f"no command {name!r}: it is dxdask {plain}"
     near = difflib.get_close_matches(name, known, n=2)
     meant = f"did you mean {' or '.join(near)}? " if near else ""
     return f"no command {name!r}; {meant}dxdask --help lists them"
