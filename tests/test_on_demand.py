@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -36,7 +37,7 @@ PARAMETERS = {
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     folder = tmp_path / "made_up_step"
     folder.mkdir()
     (folder / "__init__.py").write_text(
@@ -72,7 +73,8 @@ import sys
 from importlib import import_module
 for name in {sorted(PARAMETERS)!r}:
     import_module("dxdask." + name)
-    found = [m for m in ("numba", "scipy.linalg", "scipy.special", "dask", "zarr") if m in sys.modules]
+    kernels = ("numba", "scipy.linalg", "scipy.special", "dask", "zarr")
+    found = [m for m in kernels if m in sys.modules]
     assert not found, (name, found)
 """)
     assert done.returncode == 0, done.stderr

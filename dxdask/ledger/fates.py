@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dxdask.columns import Flag, Reflections, has_flag, n_rows
 from dxdask.fate import SpotFate
-from dxdask.scaling.reports import FAILURES
+from dxdask.scaling.failures import FAILURES
 
 MERGED, SCALED, INTEGRATED, NOT_INTEGRATED = "merged", "scaled", "integrated", "not integrated"
 NOT_SCALED, OUTLIER = "not scaled", "outlier in scaling"

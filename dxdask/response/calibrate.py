@@ -12,7 +12,6 @@ from dxdask.models import Detector, ExperimentList
 from dxdask.response.by_transmissions import FEWEST_PIXELS, fit_by_transmissions
 from dxdask.response.compared_runs import PixelsOfRun, compared_runs, counts_of_runs
 from dxdask.response.fit import fit_response
-from dxdask.response.model import DetectorResponse
 from dxdask.response.parameters import CalibrateDetectorParameters
 from dxdask.response.ratios import PairedCounts
 from dxdask.response.reports import (
@@ -78,16 +77,6 @@ def calibrate_detector(
     return StepResult(
         experiments=experiments, reflections={}, tables=tuple(tables), messages=tuple(messages)
     )
-
-
-def response_of_run(tables: Sequence[Table], run: str) -> DetectorResponse | None:
-    """Return the response of a run from the tables of the step; None where there is none."""
-    for table in (t for t in tables if t.name == "detector_response"):
-        for row in table.rows:
-            if row["run"] == run and row["threshold"] is not None:
-                names = DetectorResponse.__dataclass_fields__
-                return DetectorResponse.from_dict({name: row[name] for name in names})
-    return None
 
 
 def _detectors(experiments: ExperimentList) -> list[tuple[list[str], Detector]]:

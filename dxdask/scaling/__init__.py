@@ -14,6 +14,7 @@ expected : intensities expected from the other equivalents.
 free_set : agreement of observations that are left out of the fit.
 delta_cc_half, filtering : runs and images whose omission improves CC1/2, and their exclusion.
 outliers : outliers among equivalents.
+failures, reports : why reflections are not scaled; what is said of the result.
 error_model : errors corrected by the scatter of equivalents.
 """
 

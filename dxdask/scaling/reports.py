@@ -10,6 +10,7 @@ import numpy as np
 from dxdask.arrays import Floats, Mask
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.scaling.error_model import LARGEST_B
+from dxdask.scaling.failures import FAILURES
 from dxdask.scaling.parameters import CutDataParameters
 from dxdask.scaling.scaled import Scaled
 from dxdask.tables import Table
@@ -17,15 +18,6 @@ from dxdask.tables import Table
 _FEW = 0.5  # of the integrated reflections
 _WIDEST = 10.0  # largest over least scale of a run
 _MOST = 3.0  # a of the error model: scatter over the errors of counting
-FAILURES = (
-    (Flag.OVERLOADED, "overloaded"),
-    (Flag.FAILED_DURING_BACKGROUND_MODELLING, "no background"),
-    (Flag.FOREGROUND_INCLUDES_BAD_PIXELS, "bad pixels in the foreground"),
-    (Flag.FAILED_DURING_PROFILE_FITTING, "profile not fitted"),
-    (Flag.FAILED_DURING_SUMMATION, "not summed"),
-    (Flag.OVERLAPPED_FG, "overlapped"),
-)
-"""Flags of reflections that are not integrated well, and the reason that each is."""
 
 
 def exclusions(

@@ -27,6 +27,7 @@ CASES = {
     "find_spots STORE force=true cluster=synchronous": ("distributed", "matplotlib", "bokeh"),
     "generate_mask STORE border=2": (*HEAVY, "bokeh"),
     "index STORE": ("dask.array", "distributed", "matplotlib", "bokeh"),
+    "report STORE -o PAGE": (*HEAVY, "bokeh", "numba", "scipy.linalg"),
     "show STORE": (*HEAVY, "bokeh", "numba", "scipy", "dask"),
     "show STORE find_spots": (*HEAVY, "bokeh", "numba", "scipy", "dask"),
 }
@@ -44,7 +45,7 @@ def store(raw: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_command_imports_only_the_modules_it_needs(
     raw: list[Path], store: Path, tmp_path: Path, command: str
 ) -> None:
-    files = {"STORE": store, "RAW": raw[0], "TO": tmp_path / "to.zarr"}
+    files = {"STORE": store, "RAW": raw[0], "TO": tmp_path / "to.zarr", "PAGE": tmp_path / "r.html"}
     words = [str(files.get(word, word)) for word in command.split()]
     done = python(f"""
 import sys

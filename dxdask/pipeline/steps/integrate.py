@@ -75,7 +75,7 @@ def _lazy_response(inputs: StepInputs) -> Delayed | None:
 
 
 def _response(calibrated: StoredResult, run: str) -> DetectorResponse | None:
-    from dxdask.response.calibrate import response_of_run
+    from dxdask.response.model import response_of_run
 
     return response_of_run(calibrated.tables(), run)
 

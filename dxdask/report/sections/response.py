@@ -10,8 +10,7 @@ from dxdask.report.page.curves import stored
 from dxdask.report.page.plots import Lines, Plot, Series
 from dxdask.report.page.sections import Section, SectionMaker
 from dxdask.report.step_tables import StepTables
-from dxdask.response.calibrate import response_of_run
-from dxdask.response.model import DetectorResponse
+from dxdask.response.model import DetectorResponse, response_of_run
 
 BESIDE = 2.0
 """Photons shown, in thresholds of the response."""
