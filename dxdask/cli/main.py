@@ -30,6 +30,7 @@ from dxdask.cli import (  # noqa: F401  each registers itself when imported
 )
 from dxdask.cli.app import app
 from dxdask.cli.failures import explain
+from dxdask.cli.help_groups import name_of
 from dxdask.cli.unknown_commands import unknown_command
 from dxdask.errors import ParameterError
 
@@ -60,9 +61,10 @@ def run(arguments: list[str]) -> int:
     logging.raiseExceptions = False
     commands.add_steps()
     application = typer.main.get_command(app)
-    known = application.list_commands(typer.Context(application))
+    known = {name_of(c) for c in app.registered_commands}
+    known |= {name_of(c) for c in app.registered_groups}
     if arguments and not arguments[0].startswith("-") and arguments[0] not in known:
-        sys.stderr.write(f"dxdask: {unknown_command(arguments[0], known)}\n")
+        sys.stderr.write(f"dxdask: {unknown_command(arguments[0], sorted(known))}\n")
         return 2
     try:
         application.main(args=arguments, prog_name="dxdask")

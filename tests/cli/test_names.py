@@ -151,7 +151,7 @@ def test_no_name_of_dials_hides_one_of_ours(capsys: Captured) -> None:
         ("image_viewer", "dxdask view STORE"),
         ("dials.reciprocal_lattice_viewer", "dxdask view STORE"),
         ("dials.find_spots", "it is dxdask find_spots"),
-        ("indx", "did you mean index or reindex?"),
+        ("indexx", "did you mean index"),
         ("qqq", "dxdask --help lists them"),
     ],
 )

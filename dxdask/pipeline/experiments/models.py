@@ -71,7 +71,8 @@ def _with_one(experiments: ExperimentList, kind: str, model: Any) -> ExperimentL
         own = getattr(experiments, f"{kind}s")[place]
         scan = None if m.scan is None else experiments.scans[m.scan]
         new = _of_run(model, own, 0 if scan is None else scan.n_images)
-        members.append(replace(m, **{kind: models.setdefault(new, len(models))}))
+        number: dict[str, Any] = {kind: models.setdefault(new, len(models))}
+        members.append(replace(m, **number))
     changes: dict[str, Any] = {f"{kind}s": tuple(models), "members": tuple(members)}
     return replace(experiments, **changes)
 
@@ -88,8 +89,8 @@ def _of_run(model: Any, own: Any, n_images: int) -> Any:
             s0_at_scan_points=points if points and len(points) == n_images + 1 else None,
         )
     if isinstance(model, Crystal):
-        points = model.scan_points
-        same = points is None or len(points) == n_images + 1
+        matrices = model.scan_points
+        same = matrices is None or len(matrices) == n_images + 1
         return model if same else replace(model, scan_points=None)
     return model
 
