@@ -210,7 +210,7 @@ def scaled_result(
             **_scales(reflections, experiments, chosen.d, scaled),
         },
         tables=(
-            *scaling_tables(len(well), int((~kept).sum()), experiments, scaled, parameters),
+            *scaling_tables(len(well), int((~kept).sum()), experiments, scaled),
             left_out,
         ),
         messages=(

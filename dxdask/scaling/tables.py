@@ -50,7 +50,6 @@ def scaling_tables(
     n_excluded: int,
     experiments: ExperimentList,
     scaled: Scaled,
-    parameters: ScalingParameters,
 ) -> tuple[Table, ...]:
     """Return the tables `summary`, `runs`, `error_model`, `error_model_bins`.
 

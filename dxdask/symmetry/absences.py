@@ -106,7 +106,7 @@ def axes_of(laue: gemmi.SpaceGroup, groups: Sequence[gemmi.SpaceGroup]) -> list[
     for w in rotations:
         if np.trace(w) == 3:
             continue
-        h = _shortest_along(w, laue)
+        h = _shortest_along(w)
         if h is None or h in seen:
             continue
         equivalents = _equivalents(h, rotations)
@@ -126,7 +126,7 @@ def axes_of(laue: gemmi.SpaceGroup, groups: Sequence[gemmi.SpaceGroup]) -> list[
     return sorted(found, key=lambda a: a.direction)
 
 
-def _shortest_along(w: NDArray[np.int64], laue: gemmi.SpaceGroup) -> tuple[int, int, int] | None:
+def _shortest_along(w: NDArray[np.int64]) -> tuple[int, int, int] | None:
     """Return the shortest index h with h W = h, whose multiples centring may take away."""
     grid = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 3, indexing="ij"), -1).reshape(-1, 3)
     on = grid[np.all(grid @ w == grid, axis=1) & np.any(grid != 0, axis=1)]

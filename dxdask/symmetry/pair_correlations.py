@@ -132,8 +132,8 @@ def _add(i, a, sign, offsets, place, value, total, seen):  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _against_mean(i, a, mine, offsets, place, value, total, seen):  # type: ignore[no-untyped-def]
-    """Correlation with a mean, without the crystal's own part where it is under choice `mine`."""
+def _against_mean(i, a, offsets, place, value, total, seen):  # type: ignore[no-untyped-def]
+    """Correlation of crystal i under choice a with a mean that it is not in."""
     n, x, y, xx, yy, xy = 0, 0.0, 0.0, 0.0, 0.0, 0.0
     for r in range(offsets[a, i], offsets[a, i + 1]):
         k = seen[place[r]]
@@ -158,9 +158,7 @@ def _scores(form, choice, n_forms, offsets, place, value, total, seen, out):  # 
             _add(i, choice[i], -1, offsets, place, value, total[mine], seen[mine])
         for f in range(n_forms):
             for a in range(offsets.shape[0]):
-                out[i, f, a] = _against_mean(
-                    i, a, choice[i], offsets, place, value, total[f], seen[f]
-                )
+                out[i, f, a] = _against_mean(i, a, offsets, place, value, total[f], seen[f])
         if mine >= 0:
             _add(i, choice[i], 1, offsets, place, value, total[mine], seen[mine])
 

@@ -73,7 +73,7 @@ def twinning_statistics(
     acentric = strong & ~centric
     x, sigma = merged.intensity[acentric], merged.sigma[acentric]
     enough = len(x) >= FEWEST
-    l_values = _l_values(data, laue.rotations, merged, acentric)
+    l_values = _l_values(laue.rotations, merged, acentric)
     known = len(l_values) >= FEWEST
     height, vector = _patterson(merged, strong, reduced, laue)
     return TwinningStatistics(
@@ -110,9 +110,7 @@ def _strong(merged: Merged, d: Floats, least: float) -> NDArray[np.bool_]:
     return kept
 
 
-def _l_values(
-    data: Intensities, group: frozenset[Rotation], merged: Merged, used: NDArray[np.bool_]
-) -> Floats:
+def _l_values(group: frozenset[Rotation], merged: Merged, used: NDArray[np.bool_]) -> Floats:
     """Return L = (I1 - I2) / (I1 + I2) of reflections that differ by 2 in some indices."""
     every = [
         np.array(step) for step in np.ndindex(5, 5, 5)

@@ -31,7 +31,7 @@ def maxima(image: NDArray[Any], factor: int) -> NDArray[Any]:
     if mark is None:
         _maxima(image, factor, out)
     else:
-        _maxima_of_counts(image, factor, image.dtype.type(mark), out)
+        _maxima_of_counts(image, factor, out)
     return out
 
 
@@ -51,7 +51,7 @@ def _maxima(image: Any, factor: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _maxima_of_counts(image: Any, factor: Any, mark: Any, out: Any) -> None:
+def _maxima_of_counts(image: Any, factor: Any, out: Any) -> None:
     """As `_maxima` of counts raised by one, which turns the mark, the largest, to 0."""
     slow, fast = image.shape
     one = out.dtype.type(1)

@@ -66,6 +66,17 @@ def test_a_fast_drift_needs_narrower_intervals() -> None:
     assert chi2(others, auto.experiments) < 1.1 < chi2(others, wide.experiments)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_chosen_intervals_predict_other_spots_no_worse_than_the_usual_ones(seed: int) -> None:
+    true = drifting(sweep(180), waves=0.3 + 0.1 * (seed % 3))
+    table, others = (spots([true], seed=s, d_min=6.0) for s in (seed, seed + 100))
+    usual, auto = (
+        refined(table, static([true]), interval_width_degrees=w, **KNOWN) for w in WIDTHS
+    )
+    assert taken(auto)[0] > 0
+    assert chi2(others, auto.experiments) <= chi2(others, usual.experiments) + 1e-9
+
+
 def test_without_a_drift_crystals_stay_static() -> None:
     true = sweep()
     n = 0

@@ -50,5 +50,5 @@ STEP = Step(
     needs=("index",),
     carries="index",
     alternatives={"index": ("reindex",)},
-    version="5",
+    version="6",
 )

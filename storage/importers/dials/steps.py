@@ -101,10 +101,10 @@ def rows_of_step(step: str, rows: Reflections, experiments: Sequence[Experiment]
         ).astype(np.uint32)
         table["experiment"] = np.maximum(table["experiment"], 0)
         return _with_mm(table, experiments)
-    return _integrated(step, table, experiments)
+    return _integrated(step, table)
 
 
-def _integrated(step: str, table: Reflections, experiments: Sequence[Experiment]) -> Reflections:
+def _integrated(step: str, table: Reflections) -> Reflections:
     n = n_rows(table)
     for name in ("partiality", "qe"):
         table.setdefault(name, np.ones(n))
