@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from dxdask.errors import InputError, StoreNotFoundError
 from dxdask.parameters.entries import changed
@@ -29,6 +29,9 @@ from dxdask.pipeline.steps import closure, parameters_of_step, steps_of_kind
 from dxdask.storage.frames.absent import SHAPE
 from dxdask.storage.store.provenance import fingerprint
 from dxdask.storage.store.store import Store
+
+_Made: TypeAlias = dict[str, tuple[Mapping[str, Any], list[str]]]
+"""Parameters and fingerprints of the inputs of each run."""
 
 
 def prints_of(store: Store, name: str) -> dict[str, str]:
@@ -176,7 +179,7 @@ def _reason(store: Store, step: Step, runs: _Runs) -> str | None:
         return _reason_of_imported(store, step)
     sources = _needs(store, step)
     needed = {name: prints_of(store, name) for name in sources}
-    now: dict[str, str] = {}
+    made: _Made = {}
     for name in (n for n, value in manifest.made_from.items() if value):
         parameters = manifest.parameters_of(name)
         run = runs.get(name, recorded_images(parameters), recorded=step.as_recorded)
@@ -187,14 +190,29 @@ def _reason(store: Store, step: Step, runs: _Runs) -> str | None:
             return f"{absent} has no run {name}"
         own = [run.fingerprint] if step.reads_frames else []
         inputs = [*own, *(needed[n][name] for n in sources)]
-        now[name] = fingerprint(step.name, parameters, inputs, step.version)
-    whole = fingerprint(step.name, now, [], step.version)
-    differing = [n for n, was in manifest.made_from.items() if was and was not in (now[n], whole)]
+        made[name] = parameters, inputs
+    was = {name: value for name, value in manifest.made_from.items() if value}
+    differing = _differing(was, made, step, step.version)
     if not differing:
         return None
+    if any(not _differing(was, made, step, v) for v in _earlier(step.version)):
+        return f"{step.name} has a new version"
     what = " or ".join(["frames, mask or calibration"] * step.reads_frames
                        + list(sources))  # fmt: skip
     return f"{what} of run {', '.join(differing[:3])}{' ...' * (len(differing) > 3)} changed"
+
+
+def _differing(was: Mapping[str, str], made: _Made, step: Step, version: str) -> list[str]:
+    """Return the runs whose fingerprint is not that of this version of the step."""
+    own = {n: fingerprint(step.name, *parts, version) for n, parts in made.items()}
+    whole = fingerprint(step.name, own, [], version)
+    return [name for name, value in was.items() if value not in (own[name], whole)]
+
+
+def _earlier(version: str) -> list[str]:
+    """Return the versions before one such as "3" or "stills 3"."""
+    kind, space, number = version.rpartition(" ")
+    return [f"{kind}{space}{n}" for n in range(1, int(number))] if number.isdigit() else []
 
 
 def _reason_of_imported(store: Store, step: Step) -> str | None:

@@ -22,12 +22,13 @@ CERTAIN = 0.9
 
 
 def determined_space_group(
-    data: Intensities, best: LaueGroup, parameters: SymmetryParameters
+    data: Intensities, best: LaueGroup, parameters: SymmetryParameters, before: gemmi.SpaceGroup
 ) -> tuple[gemmi.SpaceGroup, Floats, list[Table], list[str]]:
     """Return the space group in its reference setting, P (3, 3) to it from the axes of the Laue
     group, tables and messages.
 
-    data : normalised intensities in the axes of the reduced cell. best : the Laue group.
+    data : normalised intensities in the axes of the reduced cell. best : the Laue group. before :
+    the group that the crystals have, which is kept among those that absences cannot tell apart.
     """
     if not parameters.systematic_absences.check:
         return best.group, np.eye(3), [], []
@@ -52,13 +53,15 @@ def determined_space_group(
             messages.append(f"intensities are distributed as of a crystal with {kind} of symmetry")
     tables = [absences_table(elements)] if elements else []
     tables.append(space_groups_table(scores))
-    group = scores[0].groups[0]
+    alike = scores[0].groups
+    group = next((g for g in alike if g.number == before.number), alike[0])
     line = f"space group {group.xhm()}, probability {scores[0].probability:.2f}"
-    if len(scores[0].groups) > 1:
-        names = " and ".join(g.xhm() for g in scores[0].groups)
-        enantiomorphs = all(g.is_enantiomorphic() for g in scores[0].groups)
+    if len(alike) > 1:
+        names = " and ".join(g.xhm() for g in alike)
+        enantiomorphs = all(g.is_enantiomorphic() for g in alike)
         kind = "enantiomorphs: " if enantiomorphs else ""
         line += f"; {kind}{names} cannot be told apart by absences"
+        line += f"; {group.xhm()} is that of the crystals" * (group.number == before.number)
     messages.append(line)
     if scores[0].probability < CERTAIN and len(scores) > 1:
         other = " or ".join(g.xhm() for g in scores[1].groups)

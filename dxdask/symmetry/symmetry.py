@@ -110,7 +110,9 @@ def _determined(
         f"{found.confidence:.2f}"
     )
     report.messages += doubts(found)
-    group, to_group, tables, lines = determined_space_group(data, found.best, parameters)
+    group, to_group, tables, lines = determined_space_group(
+        data, found.best, parameters, experiments.crystals[0].gemmi_space_group
+    )
     report.tables += tables
     report.messages += lines
     statistics = twinning_statistics(

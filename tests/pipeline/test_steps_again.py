@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ from support.ensemble_example import QUICK, STEPS
 
 import dxdask
 from dxdask.errors import InputError, StoreNotFoundError
+from dxdask.pipeline.declaration import Step
+from dxdask.pipeline.kinds import Kind
+from dxdask.pipeline.staleness import stale_steps
+from dxdask.pipeline.steps import steps_of_kind
 from dxdask.storage.store.store import Store
 
 
@@ -63,6 +68,17 @@ def test_a_step_made_from_other_input_is_refused_by_the_next(store: Store) -> No
     run(store, "index", **QUICK)  # back to what it was: all that follows fits again
     run(store, "calibrate_detector")
     assert run(store, "merge") == set()
+
+
+def test_a_new_version_of_a_step_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def newer(kind: Kind) -> tuple[Step, ...]:
+        return tuple(
+            replace(step, version="999") if step.name == "merge" else step
+            for step in steps_of_kind(kind)
+        )
+
+    monkeypatch.setattr("dxdask.pipeline.staleness.steps_of_kind", newer)
+    assert stale_steps(store)["merge"] == "merge has a new version"
 
 
 def test_process_repeats_stale_steps(store: Store, raw: list[Path]) -> None:

@@ -39,6 +39,15 @@ def test_scale_and_merge_take_its_reflections(store: Store) -> None:
     assert not is_absent(store.columns("merge", ["hkl"])["hkl"], group).any()
 
 
+def test_the_group_of_the_crystals_is_kept_among_those_of_equal_absences(store: Store) -> None:
+    assert store.experiments("integrate").crystals[0].space_group == "I 21 3"
+    result = dxdask.symmetry(store)
+    assert result is not None
+    assert store.experiments("symmetry").crystals[0].space_group == "I 21 3"
+    messages = "\n".join(store.messages("symmetry"))
+    assert "I 2 3 and I 21 3 cannot be told apart by absences; I 21 3 is that" in messages
+
+
 def test_a_given_group_changes_nothing_but_the_group(store: Store) -> None:
     before = store.columns("integrate", ["hkl"])["hkl"]
     dxdask.symmetry(store, known_space_group="I 2 3")
