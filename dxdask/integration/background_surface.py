@@ -23,11 +23,11 @@ from dxdask.integration.footprints import Footprints
 SCALE, PLANE, RADIAL = 1, 3, 6  # numbers of terms; SCALE: of the background of the run
 # before the data, coefficients over the half size of the box are 0 with this standard deviation:
 # without it those of a box without counts are infinite
-_PRIOR = 3.0
+PRIOR = 3.0
 _DAMPED = 10  # rounds after which steps are halved each time, since psi has kinks
 _SIGNIFICANT = 13.3  # chi squared of 4 terms, exceeded by 1 % of flat backgrounds
 _CLIP = 3.0  # standard deviations of a pixel in that test
-_LARGEST = 30.0  # logarithm of a mean
+LARGEST = 30.0  # logarithm of a mean
 
 
 class Surfaces(NamedTuple):
@@ -135,7 +135,7 @@ def _differs(g: Any, counts: Any, background: Any, unit: float, mean: float) -> 
     for a in range(4):
         for b in range(4):
             information[a, b] = mean * (information[a, b] - n * t[a] * t[b])
-        information[a, a] += 1.0 / _PRIOR**2
+        information[a, a] += 1.0 / PRIOR**2
     return float(np.sum(score * np.linalg.solve(information, score))) > _SIGNIFICANT
 
 
@@ -148,19 +148,28 @@ def robust_log_linear(
     Solves sum sqrt(mu) (psi(r) - E[psi(r)]) x = 0, r = (c - mu) / sqrt(mu), mu = n exp(x . beta),
     psi(r) = r clipped at +- tuning, by Fisher scoring from a constant.
     """
-    k = x.shape[1]
-    beta = np.zeros(k)
+    beta = np.zeros(x.shape[1])
     beta[0] = math.log(start)
+    return scored(x, n, c, beta, tuning, tolerance, max_iter)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def scored(
+    x: Any, n: Any, c: Any, start: Any, tuning: float, tolerance: float, max_iter: int
+) -> Any:
+    """Return the coefficients of `robust_log_linear`, from others (k,) to start with."""
+    k = x.shape[1]
+    beta = start.copy()
     for done in range(max_iter):
         gradient, information = np.zeros(k), np.zeros((k, k))
         for j in range(1, k):
-            gradient[j] = -beta[j] / _PRIOR**2
-            information[j, j] = 1.0 / _PRIOR**2
+            gradient[j] = -beta[j] / PRIOR**2
+            information[j, j] = 1.0 / PRIOR**2
         for i in range(len(n)):
             log = 0.0
             for j in range(k):
                 log += x[i, j] * beta[j]
-            mu = n[i] * math.exp(min(max(log, -_LARGEST), _LARGEST))
+            mu = n[i] * math.exp(min(max(log, -LARGEST), LARGEST))
             width = math.sqrt(mu)
             psi, slope = (c[i] - mu) / width, 1.0
             if tuning < np.inf:
@@ -188,7 +197,7 @@ def _extended(
     k = len(beta)
     information = np.zeros((k, k))
     for j in range(1, k):
-        information[j, j] = 1.0 / _PRIOR**2
+        information[j, j] = 1.0 / PRIOR**2
     for i in range(len(n)):
         information += n[i] * math.exp(np.sum(x[i] * beta)) * np.outer(x[i], x[i])
     terms, slope = np.empty(k), np.zeros(k)
@@ -196,7 +205,7 @@ def _extended(
     for at in range(len(foreground)):
         if foreground[at] > 0 or profile[at] > 0:
             fill_terms(g, at, terms)
-            b = shape[at] * math.exp(min(np.sum(terms * beta), _LARGEST))
+            b = shape[at] * math.exp(min(np.sum(terms * beta), LARGEST))
             own += foreground[at] * b
             slope += foreground[at] * b * terms
             fitted += profile[at] * b

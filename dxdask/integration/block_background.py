@@ -12,6 +12,7 @@ from dxdask.arrays import Floats
 from dxdask.integration.background import backgrounds
 from dxdask.integration.background_pixels import BackgroundPixels, count_distinct, encode
 from dxdask.integration.background_surface import PLANE, RADIAL, SCALE, surfaces
+from dxdask.integration.background_volume import VOLUME, volumes
 from dxdask.integration.footprints import Footprints, without_pixels
 from dxdask.integration.parameters import (
     BackgroundParameters,
@@ -31,6 +32,15 @@ from dxdask.integration.simple_background import (
 )
 from dxdask.integration.sums import N_FRAMES, PixelSums
 
+# terms of the models of a background by robust regression
+_TERMS = {
+    "constant3d": 0,
+    "loglinear2d": PLANE,
+    "loglinear3d": VOLUME,
+    "radial": RADIAL,
+    "auto": RADIAL,
+}
+
 
 def may_vary(background: BackgroundParameters) -> bool:
     """Return True if the background is not a constant, so that footprints are needed."""
@@ -39,6 +49,11 @@ def may_vary(background: BackgroundParameters) -> bool:
     if background.algorithm == "simple":
         return background.simple.model.algorithm != "constant3d"
     return background.glm.model.algorithm != "constant3d"
+
+
+def varies_along(background: BackgroundParameters) -> bool:
+    """Return True if the background may vary along the rotation: sums by image are needed."""
+    return background.algorithm == "glm" and background.glm.model.algorithm == "loglinear3d"
 
 
 def block_record(
@@ -87,12 +102,9 @@ def with_backgrounds(s: PixelSums, background: BackgroundParameters) -> PixelSum
         fit = _simple(s, rows, background.simple)
     elif background.algorithm == "gmodel":
         fit = _glm(s, rows, background.gmodel, SCALE)
-    elif background.glm.model.algorithm == "constant3d":
-        fit = _glm(s, rows, background.glm, 0)
     else:
-        n_terms = PLANE if background.glm.model.algorithm == "loglinear2d" else RADIAL
-        auto = background.glm.model.algorithm == "auto"
-        fit = _glm(s, rows, background.glm, n_terms, where_significant=auto)
+        model = background.glm.model.algorithm
+        fit = _glm(s, rows, background.glm, _TERMS[model], where_significant=model == "auto")
     lengths = np.where(whole, 0, np.diff(s.offsets))
     kept = np.repeat(~whole, np.diff(s.offsets))
     return replace(
@@ -116,7 +128,10 @@ def _glm(
     *,
     where_significant: bool = False,
 ) -> _Fit:
-    """Return the backgrounds of robust regression; n_terms : those of `surfaces`, 0 for none."""
+    """Return the backgrounds of robust regression.
+
+    n_terms : those of `surfaces`, VOLUME of `volumes`, 0 for none.
+    """
     robust = glm.robust
     mean = backgrounds(
         rows,
@@ -131,17 +146,30 @@ def _glm(
     )
     if not n_terms:
         return _Fit(mean, mean, s.n_background)
-    found = surfaces(
-        rows,
-        s.footprints,
-        mean,
-        n_terms=n_terms,
-        where_significant=where_significant,
-        tuning_constants=np.where(_is_noisy(s), np.inf, robust.tuning_constant),
-        tolerance=robust.tolerance,
-        max_iter=robust.max_iter,
-        unit=s.unit,
-    )
+    tuning = np.where(_is_noisy(s), np.inf, robust.tuning_constant)
+    if n_terms == VOLUME and s.footprints.rotation is not None:
+        found = volumes(
+            rows,
+            s.footprints,
+            s.footprints.rotation,
+            mean,
+            tuning_constants=tuning,
+            tolerance=robust.tolerance,
+            max_iter=robust.max_iter,
+            unit=s.unit,
+        )
+    else:
+        found = surfaces(
+            rows,
+            s.footprints,
+            mean,
+            n_terms=n_terms,
+            where_significant=where_significant,
+            tuning_constants=tuning,
+            tolerance=robust.tolerance,
+            max_iter=robust.max_iter,
+            unit=s.unit,
+        )
     return _where_found(_Fit(mean, mean, s.n_background), found.own, found.fitted, found.n_pixels)
 
 

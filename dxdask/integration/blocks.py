@@ -21,7 +21,12 @@ from dxdask.arrays import Floats
 from dxdask.errors import InputError
 from dxdask.integration.accumulate import accumulate_frame, active_on_frames
 from dxdask.integration.background_pixels import PanelStates, add_background, empty_background
-from dxdask.integration.block_background import block_record, may_vary, with_backgrounds
+from dxdask.integration.block_background import (
+    block_record,
+    may_vary,
+    varies_along,
+    with_backgrounds,
+)
 from dxdask.integration.boxes import Ellipsoids
 from dxdask.integration.context import IntegrationContext
 from dxdask.integration.dead_time import add_excess
@@ -152,10 +157,13 @@ def _sum_few(
     terms = np.empty((len(rows), 3))
     varies = may_vary(context.background)
     footprints = (
-        empty_footprints(rows, shapes, context.background_shape)
+        empty_footprints(
+            rows, shapes, context.background_shape, along_rotation=varies_along(context.background)
+        )
         if varies
         else no_footprints(len(rows))
     )
+    along = footprints.rotation or (None, None, None)
     for i, recorded in enumerate(frames):
         here, z = active[offsets[i] : offsets[i + 1]], start + i
         frame, trusted = conversion.frame(recorded, z)
@@ -188,7 +196,7 @@ def _sum_few(
         if varies:
             add_footprints(
                 frame, masks[i], trusted, pixels, here, rows, shapes, owner, state, terms, profile,
-                weights, distances, footprints.offsets, *footprints.pixels,
+                weights, distances, footprints.offsets, *footprints.pixels, z, *along,
             )  # fmt: skip
         if dead is not None:
             add_excess(

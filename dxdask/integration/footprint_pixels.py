@@ -9,17 +9,30 @@ from numba import njit
 
 from dxdask.integration.background_pixels import FOREGROUND
 from dxdask.integration.photons import parts_of_photon
+from dxdask.integration.rotation_sums import (
+    OF_BACKGROUND,
+    OF_COUNTS,
+    OF_FOREGROUND,
+    OF_PROFILE,
+    OF_X,
+    OF_XX,
+    OF_XY,
+    OF_Y,
+    OF_YY,
+)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_footprints(
     frame: Any, mask: Any, trusted: Any, pixels: Any, active: Any, rows: Any, e: Any, owner: Any,
     state: Any, terms: Any, profile: Any, weights: Any, distances: Any, offsets: Any, counts: Any,
-    background: Any, foreground: Any, fitted: Any,
+    background: Any, foreground: Any, fitted: Any, z: int, depth_offsets: Any, images: Any,
+    moments: Any,
 ) -> None:  # fmt: skip
-    """Add one frame (slow, fast) to the footprints of its reflections.
+    """Add one frame (slow, fast), image z, to the footprints of its reflections.
 
-    Arguments as in `accumulate_frame` and `add_background`, the last five of `Footprints`.
+    Arguments as in `accumulate_frame` and `add_background`, five from `offsets` on of `Footprints`,
+    the last three of `RotationSums`, or None.
     """
     for i in active:
         r = rows[i]
@@ -38,13 +51,32 @@ def add_footprints(
                         continue
                     if distances[at + x] + d3 > 1.0 or not (mask[y, x] and frame[y, x] > low):
                         continue
-                    foreground[to + x] += alone or owner[y, x] == i
-                    if frame[y, x] < high:
-                        fitted[to + x] += np.int64(weights[at + x] * fraction + 0.5)
+                    own = alone or owner[y, x] == i
+                    w = np.int64(weights[at + x] * fraction + 0.5) if frame[y, x] < high else 0
+                    foreground[to + x] += own
+                    fitted[to + x] += w
+                    if images is not None:
+                        image = images[depth_offsets[i] + z - box[4]]
+                        image[OF_FOREGROUND] += own
+                        image[OF_PROFILE] += w
                 elif mask[y, x] and low < frame[y, x] < high:
                     if pixels is None:
-                        counts[to + x] += np.int64(frame[y, x])
+                        v: Any = np.int64(frame[y, x])
                     else:
-                        count = np.float64(frame[y, x])
-                        counts[to + x] += parts_of_photon(count, panel, y, x, pixels)
+                        v = parts_of_photon(np.float64(frame[y, x]), panel, y, x, pixels)
+                    counts[to + x] += v
                     background[to + x] += 1
+                    if images is not None:
+                        px, py, pz = np.int64(x - box[0]), np.int64(y - box[2]), z - box[4]
+                        image = images[depth_offsets[i] + pz]
+                        image[OF_COUNTS] += v
+                        image[OF_BACKGROUND] += 1
+                        image[OF_X] += px
+                        image[OF_Y] += py
+                        image[OF_XX] += px * px
+                        image[OF_XY] += px * py
+                        image[OF_YY] += py * py
+                        power = pz
+                        for k in range(moments.shape[1]):
+                            moments[to + x, k] += power
+                            power *= pz

@@ -2,7 +2,8 @@
 
 A background that varies in the box of a reflection is fitted to the sum of the images: a plane or a
 ring of ice is the same on all of them. A reflection of n pixels takes 20 n bytes however many
-images it is on (24 with its shape), and only until it has all of them.
+images it is on (24 with its shape; 32 more where the background may vary along the rotation), and
+only until it has all of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,14 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.integration.ragged import entries_of, offsets_of
+from dxdask.integration.rotation_sums import (
+    RotationSums,
+    add_equal_rotation,
+    concatenate_rotation,
+    empty_rotation,
+    select_rotation,
+    without_rotation,
+)
 
 if TYPE_CHECKING:
     from dxdask.integration.boxes import Ellipsoids
@@ -38,6 +47,7 @@ class Footprints(NamedTuple):
     (m,) int32, how many these are. foreground: (m,) int32, how many pixels are of the summed
     foreground. profile: (m,) int32, sum of the weights of the fitted profile in usable pixels.
     shape: (m,) float32, background of the run in these pixels; 1 where it has no model.
+    rotation: sums by image; None unless the background may vary along the rotation.
     """
 
     geometry: Floats
@@ -47,6 +57,7 @@ class Footprints(NamedTuple):
     foreground: NDArray[np.int32]
     profile: NDArray[np.int32]
     shape: NDArray[np.float32]
+    rotation: RotationSums | None = None
 
     @property
     def pixels(self) -> _Pixels:
@@ -60,11 +71,15 @@ def no_footprints(n: int) -> Footprints:
 
 
 def empty_footprints(
-    rows: NDArray[np.int64], shapes: Ellipsoids, model: NDArray[np.float32] | None = None
+    rows: NDArray[np.int64],
+    shapes: Ellipsoids,
+    model: NDArray[np.float32] | None = None,
+    *,
+    along_rotation: bool = False,
 ) -> Footprints:
     """Return those of reflections before their first image.
 
-    model : (slow, fast), background of the run.
+    model : (slow, fast), background of the run. along_rotation : with sums by image.
     """
     box = shapes.box[rows].astype(np.float64)
     corner = box[:, [0, 2]] - shapes.centre[rows, :2]
@@ -75,6 +90,9 @@ def empty_footprints(
     out = _empty(geometry, np.prod(size, axis=1).astype(np.int64))
     if model is not None:
         _fill_shape(shapes.box[rows], model, out.offsets, out.shape)
+    if along_rotation:
+        depths = (box[:, 5] - box[:, 4]).astype(np.int64)
+        return out._replace(rotation=empty_rotation(depths, int(out.offsets[-1])))
     return out
 
 
@@ -113,6 +131,7 @@ def select_footprints(f: Footprints, order: NDArray[np.int64]) -> Footprints:
         foreground=f.foreground[at],
         profile=f.profile[at],
         shape=f.shape[at],
+        rotation=select_rotation(f.rotation, order, at),
     )
 
 
@@ -127,6 +146,7 @@ def concatenate_footprints(parts: Sequence[Footprints]) -> Footprints:
         foreground=np.concatenate([p.foreground for p in parts]),
         profile=np.concatenate([p.profile for p in parts]),
         shape=np.concatenate([p.shape for p in parts]),
+        rotation=concatenate_rotation([p.rotation for p in parts]),
     )
 
 
@@ -145,7 +165,9 @@ def add_equal_footprints(
     np.add.at(out.foreground, at, f.foreground)
     np.add.at(out.profile, at, f.profile)
     out.shape[at] = f.shape
-    return out
+    return out._replace(
+        rotation=add_equal_rotation(f.rotation, first, place, at, int(out.offsets[-1]))
+    )
 
 
 def without_pixels(f: Footprints, rows: NDArray[np.bool_]) -> Footprints:
@@ -160,4 +182,5 @@ def without_pixels(f: Footprints, rows: NDArray[np.bool_]) -> Footprints:
         f.foreground[kept],
         f.profile[kept],
         f.shape[kept],
+        without_rotation(f.rotation, rows, kept),
     )

@@ -120,12 +120,12 @@ class RobustParameters(Parameters):
 class GlmModelParameters(Parameters):
     """Model of the background by a generalised linear model."""
 
-    algorithm: Literal["auto", "constant3d", "loglinear2d", "radial"] = parameter(
+    algorithm: Literal["auto", "constant3d", "loglinear2d", "loglinear3d", "radial"] = parameter(
         "constant3d",
-        "Background under a reflection: a constant; a log-linear plane in x and y; radial, the "
-        "exponential of a polynomial along the scattering angle, for rings of ice; or auto, "
-        "radial where the background is not constant. What varies is the same on all images of a "
-        "reflection.",
+        "Background under a reflection: a constant; log linear in x and y, or in x, y and along "
+        "the rotation; radial, the exponential of a polynomial along the scattering angle, for "
+        "rings of ice; or auto, radial where the background is not constant. But for loglinear3d, "
+        "what varies is the same on all images of a reflection.",
     )
 
 
