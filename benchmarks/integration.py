@@ -1,7 +1,8 @@
-"""CPU of integration: of a 9 M pixel frame of 0.1 degree against reading it, and beside DIALS.
+"""CPU and memory of integration: of 9 M pixel frames of 0.1 degree, and beside DIALS.
 
 Frames of Poisson noise are compressed (bitshuffle, LZ4) in memory; reflections are those that a
-crystal of 90 x 120 x 150 A has there (9300 on each frame). With `--insulin`, a store of insulin
+crystal of 90 x 120 x 150 A has there (9300 on each frame). Memory is what a block takes at most
+beside its frames. With `--insulin`, a store of insulin
 refined by dxdask, and a folder with refined.expt and refined.refl of the same runs by DIALS, are
 integrated.
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,7 @@ from dxdask.storage.codecs.chunks import decompress
 SIZE = (3262, 3108)
 PIXEL = 0.075
 BLOCK = 9
+BLOCKS = (1, 3, 9, 27)
 
 
 def experiment(n: int) -> Experiment:
@@ -101,6 +104,16 @@ def integrating(frames: NDArray[np.uint16], context: IntegrationContext, kernel:
     return (time.process_time() - start) / len(frames)
 
 
+def memory(frames: NDArray[np.uint16], context: IntegrationContext) -> int:
+    """Return the bytes that one block of frames takes at most beside them."""
+    mask = np.ones(SIZE, dtype=bool)
+    tracemalloc.start()
+    sum_block(frames, 0, context, mask)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
 def insulin(store: str, folder: Path) -> None:
     """Print the CPU of integration here and in DIALS."""
     here = Path.cwd()
@@ -138,6 +151,11 @@ def main() -> None:
         f"{1e3 * sums:.1f} ({sums / read:.1f} times reading; goal 4), learning profiles "
         f"{1e3 * learn:.1f}\n"
     )
+    sys.stdout.write("frames a block  MB of frames  MB beside them\n")
+    for count in (count for count in BLOCKS if count <= options.frames):
+        part = frames[:count]
+        peak = memory(part, context)
+        sys.stdout.write(f"{count:14d} {part.nbytes / 1e6:13.0f} {peak / 1e6:15.0f}\n")
     if options.insulin:
         insulin(options.insulin[0], Path(options.insulin[1]))
 
