@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -28,12 +29,17 @@ class CompareParameters(Parameters):
 
 @app.command()
 def compare(given: Arguments = None, out: Page = None, json: Json = False) -> None:
-    """Compare stores (A B), or of one store branches=A,B or runs=A,B."""
+    """Compare two stores, or two branches or runs of one (STORE A B)."""
     from dxdask.report.comparison.compare import compare as run
 
     paths, texts = arguments.split(given or [])
-    if not 1 <= len(paths) <= 2:
-        raise ParameterError("dxdask compare takes two stores, or one and branches=A,B or runs=A,B")
+    if not 1 <= len(paths) <= 3:
+        raise ParameterError(
+            "dxdask compare takes two stores, or one and two of its branches or runs"
+        )
+    if len(paths) == 3:
+        texts += _sides(*paths)
+        paths = paths[:1]
     parameters = arguments.read_parameters(CompareParameters, None, texts)
     found = run(paths[0], *paths[1:], branches=parameters.branches, runs=parameters.runs)
     if json:
@@ -47,3 +53,18 @@ def compare(given: Arguments = None, out: Page = None, json: Json = False) -> No
         written = found.write(out)
         if not json:
             output.line(f"wrote {written}")
+
+
+def _sides(store: str, *names: str) -> Sequence[str]:
+    """Return the parameter that compares these two branches, or runs, of a store."""
+    from dxdask.storage.store.store import Store
+
+    opened = Store.open(store, mode="r")
+    kinds = {"branches": opened.branches, "runs": tuple(opened.runs)}
+    for kind, there in kinds.items():
+        if set(names) <= set(there):
+            return [f"{kind}={','.join(names)}"]
+    has = "; ".join(f"{kind} {', '.join(there)}" for kind, there in kinds.items())
+    raise ParameterError(
+        f"{' and '.join(names)} are not two branches or runs of {store}: it has {has}"
+    )

@@ -106,7 +106,7 @@ def test_the_command_and_the_page(
     counts = decoded(found.plot("Matched intensities")["counts"])
     positive = branched.columns("merge", ["intensity"])["intensity"] > 0
     assert counts.sum() == np.sum(positive)
-    assert command(words) == 0
+    assert command([*words[:2], "main", "other"]) == 0
     text = capsys.readouterr().out
     assert "Matched intensities" in text
     assert "cc_half" in text
@@ -120,7 +120,8 @@ def test_the_command_and_the_page(
         (["runs=tiny_1,tiny_9"], "has no run 'tiny_9'"),
         (["runs=tiny_1,tiny_1"], "both sides are the same"),
         (["nosuch.zarr"], "nosuch.zarr"),
-        (["b.zarr", "c.zarr"], "one store or two"),
+        (["tiny_1", "tiny_9"], "not two branches or runs of"),
+        (["main", "tiny_1", "tiny_2"], "takes two stores, or one"),
     ],
 )
 def test_bad_input(
