@@ -28,7 +28,8 @@ def determined_space_group(
     group, tables and messages.
 
     data : normalised intensities in the axes of the reduced cell. best : the Laue group. before :
-    the group that the crystals have, which is kept among those that absences cannot tell apart.
+    the group that the crystals have, which is kept among chiral ones that absences cannot tell
+    apart.
     """
     if not parameters.systematic_absences.check:
         return best.group, np.eye(3), [], []
@@ -54,14 +55,16 @@ def determined_space_group(
     tables = [absences_table(elements)] if elements else []
     tables.append(space_groups_table(scores))
     alike = scores[0].groups
-    group = next((g for g in alike if g.number == before.number), alike[0])
+    # with achiral groups among them, the centre of symmetry has ordered them
+    kept = [g for g in alike if g.number == before.number] if parameters.chiral else []
+    group = (*kept, *alike)[0]
     line = f"space group {group.xhm()}, probability {scores[0].probability:.2f}"
     if len(alike) > 1:
         names = " and ".join(g.xhm() for g in alike)
         enantiomorphs = all(g.is_enantiomorphic() for g in alike)
         kind = "enantiomorphs: " if enantiomorphs else ""
         line += f"; {kind}{names} cannot be told apart by absences"
-        line += f"; {group.xhm()} is that of the crystals" * (group.number == before.number)
+        line += f"; {group.xhm()} is that of the crystals" * bool(kept)
     messages.append(line)
     if scores[0].probability < CERTAIN and len(scores) > 1:
         other = " or ".join(g.xhm() for g in scores[1].groups)

@@ -205,7 +205,9 @@ def test_sizes_no_chunk_can_have() -> None:
         ChunkCodec((1000, 4362, 4148), "uint32", 100, 100)
 
 
-@pytest.mark.parametrize(("chunk", "shard", "images"), [(1, None, "3 to 3"), (2, 4, "1 to 4")])
+@pytest.mark.parametrize(
+    ("chunk", "shard", "images"), [(1, None, "image 3"), (2, 4, "images 1 to 4")]
+)
 @pytest.mark.parametrize("harm", ["flip", "cut", "empty", "lost"])
 def test_damaged_frames_name_their_images(
     store: Store, chunk: int, shard: int | None, images: str, harm: str
@@ -218,7 +220,7 @@ def test_damaged_frames_name_their_images(
     else:
         changed = {"cut": content[:-3], "empty": b"", "flip": content[:-1] + b"\x55"}
         file.write_bytes(changed[harm])
-    with pytest.raises(SchemaError, match=f"images {images} cannot be read: .*overwrite=true"):
+    with pytest.raises(SchemaError, match=f"{images} cannot be read: .*import its files again"):
         store.frames("run1").compute()
     np.testing.assert_array_equal(store.frames("run1", block=4)[4:].compute(), frames(7)[4:])
 
