@@ -100,7 +100,7 @@ def integrate(
         over the frames, and 1 + its first frames, blocks and folds more; so is the background of
         the run (`background.algorithm=gmodel`), whose records hold twelve bytes a pixel and are
         folded by `BACKGROUND_FAN_IN`. A task
-        holds one block, and nine bytes per pixel of a frame; the last holds the table of the run,
+        holds one block, and five bytes per pixel of a frame; the last holds the table of the run,
         some 300 bytes a reflection. A frame that a `FrameBlock` marks as unreadable is a problem of
         the result, and its reflections are not integrated.
 

@@ -34,7 +34,7 @@ from dxdask.integration.footprint_pixels import add_footprints
 from dxdask.integration.footprints import empty_footprints, no_footprints
 from dxdask.integration.foreground import fill_distances, fill_frame_terms, label_foreground
 from dxdask.integration.frame_photons import FramePhotons
-from dxdask.integration.gaussian import fill_weights, profiles_of, weight_of_sums
+from dxdask.integration.gaussian import fill_weights
 from dxdask.integration.pairs import add_pairs
 from dxdask.integration.parameters import BackgroundParameters
 from dxdask.integration.photons import PARTS
@@ -46,12 +46,6 @@ from dxdask.integration.sums import (
     concatenate_sums,
     select_rows,
     sorted_by_row,
-)
-from dxdask.integration.weighted_pixels import (
-    SHIFT,
-    add_weighted_pixels,
-    fill_pixel_weights,
-    may_overlap,
 )
 
 # Background pixels accumulated before they are made histograms (4 bytes each).
@@ -87,11 +81,7 @@ def sum_block(
             f"run {context.run}: frames are {frames.dtype} {frames.shape}; integration needs "
             f"real numbers (frame, slow, fast) of the shape of the mask {mask.shape}"
         )
-    maps = (
-        np.empty(mask.shape, dtype=np.int32),
-        np.empty(mask.shape, dtype=np.uint8),
-        np.empty(mask.shape, dtype=np.int32),
-    )
+    maps = np.empty(mask.shape, dtype=np.int32), np.empty(mask.shape, dtype=np.uint8)
     bad = np.zeros_like(mask) if unreadable else mask
     usable = [bad if i in unreadable else mask for i in range(len(frames))]
     start = context.shapes.first + first
@@ -138,7 +128,7 @@ def _sum_few(
     start: int,
     context: IntegrationContext,
     masks: list[NDArray[np.bool_]],
-    maps: tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int32]],
+    maps: tuple[NDArray[np.int32], NDArray[np.uint8]],
 ) -> PixelSums:
     shapes, end = context.shapes, start + len(frames)
     rows = np.flatnonzero((shapes.box[:, 4] < end) & (shapes.box[:, 5] > start))
@@ -151,9 +141,10 @@ def _sum_few(
     conversion, dead = FramePhotons.of(context, frames.dtype), context.dead_time
     pixels = conversion.pixels
     profile, weights, distances = _profile_pixels(rows, shapes)
-    pairs, alone = pairs_of(rows, shapes), ~may_overlap(rows, shapes)
-    scale = weight_of_sums(profiles_of(shapes.profile, rows))
-    panels, (owner, state, by_pixel) = PanelStates.of(rows, shapes), maps
+    pairs = pairs_of(rows, shapes)
+    alone = np.ones(len(rows), dtype=np.bool_)
+    alone[pairs.first] = alone[pairs.second] = False
+    panels, (owner, state) = PanelStates.of(rows, shapes), maps
     terms = np.empty((len(rows), 3))
     varies = may_vary(context.background)
     footprints = (
@@ -180,18 +171,9 @@ def _sum_few(
         add_background(
             frame, masks[i], trusted, pixels, here, rows, shapes, state, sums, *background
         )
-        crowded = here[~alone[here]]
-        fill_pixel_weights(
-            frame, masks[i], trusted, pixels, crowded, rows, shapes, owner, state, terms, profile,
-            weights, distances, scale, by_pixel,
-        )  # fmt: skip
-        add_weighted_pixels(
-            frame, masks[i], trusted, pixels, crowded, rows, shapes, terms, profile, weights,
-            distances, by_pixel, sums,
-        )  # fmt: skip
         add_shared_pixels(
             frame, masks[i], trusted, z, rows, shapes, owner, terms, profile, weights, distances,
-            by_pixel, SHIFT, *pairs,
+            *pairs,
         )  # fmt: skip
         if varies:
             add_footprints(

@@ -99,19 +99,6 @@ def with_learnt(p: Profiles, learnt: Learnt, which: NDArray[np.int64], second: F
     return p._replace(learnt=which, second=second, grids=learnt.grids, half=learnt.half)
 
 
-def profiles_of(p: Profiles, rows: NDArray[np.int64]) -> Profiles:
-    """Return the profiles of some rows (k,)."""
-    return p._replace(
-        centre=p.centre[rows],
-        inverse=p.inverse[rows],
-        samples=p.samples[rows],
-        rotation=p.rotation[rows],
-        learnt=p.learnt[rows],
-        second=p.second[rows],
-        along=p.along[rows],
-    )
-
-
 def weight_of_sums(p: Profiles) -> Floats:
     """Return the factors (n,) from weights P to the fraction p of a reflection in a pixel."""
     i = p.inverse

@@ -9,18 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Columns of the sums, int64 each, over the usable pixels in the foreground of both. P and Q are the
-# weights of a pixel in the profiles of the first and the second, w that of the pixel; beside
-# w, P and Q are without their last bits (`weighted_pixels`).
+# weights of a pixel in the profiles of the first and the second.
 (
     PQ,
+    PPQ,
+    PQQ,
     Q_OF_FIRST,  # Q over the pixels that are the first's own
     P_OF_SECOND,
-    WPQ,
-    WWPQ,
-    WWPPQ,
-    WWPQQ,
     N_PAIR_SUMS,
-) = range(8)
+) = range(6)
 
 
 class PairSums(NamedTuple):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dxdask.arrays import Floats, Mask
+from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.integration.calibration import Calibration, calibrate
 from dxdask.integration.context import IntegrationContext
@@ -21,7 +21,6 @@ from dxdask.integration.gaussian import weight_of_sums
 from dxdask.integration.overlaps import (
     MOST_INFLATED,
     Neighbours,
-    PixelTotals,
     fit_together,
     held_by_others,
     neighbours,
@@ -35,14 +34,8 @@ from dxdask.integration.sums import (
     FITTED_OWN,
     N_SUMS,
     PROFILE,
-    WEIGHTED,
-    WEIGHTED_2,
-    WEIGHTED_2_SQUARED,
-    WEIGHTED_3_SQUARED,
-    WEIGHTED_COUNTS,
     PixelSums,
 )
-from dxdask.integration.weighted_pixels import MOST, SHIFT
 from dxdask.models import Experiment
 
 # relative error of the part of a profile on unusable pixels: over that of the whole, and the most
@@ -65,7 +58,7 @@ def fitted(
 
     I = sum w (c - b), w = f q p / sum p^2, p the profile's fraction in a pixel, q the partiality
     (so that I is what was recorded, as the summed intensity is) and f the calibration; where
-    reflections may share pixels, w is that of their joint fit (`overlaps`). The sums of w, w^2 and
+    reflections share pixels, w is that of their joint fit (`overlaps`). The sums of w, w^2 and
     w^2 p / (f q) make the variance: sum w^2 (b + I p / (f q)) + (sum w)^2 b / n_bg, and that of the
     counts of neighbours. It is that of the counts; `profile_error` is the relative error by the
     shape of the profile. Reflections are fitted if enough of the profile is on usable pixels and
@@ -75,15 +68,15 @@ def fitted(
     s = np.zeros((n, N_SUMS))
     s[sums.rows] = sums.sums
     scale = weight_of_sums(context.shapes.profile)
+    p, p2, p3 = s[:, FITTED] * scale, s[:, FITTED_2] * scale**2, s[:, FITTED_3] * scale**3
     covered = s[:, FITTED] >= context.fit.valid_foreground_threshold * s[:, PROFILE]
     failed = (reflections["flags"] & np.uint32(Flag.FAILED_DURING_BACKGROUND_MODELLING)) != 0
     b = reflections["background_mean"]
     under = np.zeros(n)  # mean background under the profile
     under[sums.rows] = np.where(np.isfinite(sums.fitted_background), sums.fitted_background, 0.0)
     near = neighbours(sums.pairs, scale)
-    totals = _pixel_totals(s, scale, under, np.diff(near.offsets) > 0)
-    joint = fit_together(near, totals, ~failed)
-    good = covered & (totals.information > 0) & ~failed & (joint.inflation <= MOST_INFLATED)
+    joint = fit_together(near, p, p2, p3, s[:, FITTED_COUNTS] * scale - under * p, ~failed)
+    good = covered & (p2 > 0) & ~failed & (joint.inflation <= MOST_INFLATED)
     q = np.where(good, reflections["partiality"], 0.0)
     fit = q * joint.intensity
     table = reflections | {
@@ -114,26 +107,6 @@ def fitted(
     table["intensity_prf_variance"] += w2p * np.abs(f * fit) * s[:, EXCESS] / strength
     whole = _completed(table, near, own, f * joint.intensity, f**2 * counted)
     return Fitted(whole, calibration)
-
-
-def _pixel_totals(s: Floats, scale: Floats, background: Floats, shared: Mask) -> PixelTotals:
-    """Return the sums of fractions, with weights of pixels where reflections may overlap.
-
-    s : (n, N_SUMS). scale : (n,), from weights of profiles to fractions. background : (n,), under
-        the profile. shared : (n,), reflections that share pixels; too small a part of one has no
-        sums with weights, and is not fitted.
-    """
-    weighted, cut = s[:, WEIGHTED_2] > 0, scale * (1 << SHIFT)
-    p = np.where(weighted, s[:, WEIGHTED] * cut / MOST, s[:, FITTED] * scale)
-    pc = np.where(weighted, s[:, WEIGHTED_COUNTS] * cut / MOST, s[:, FITTED_COUNTS] * scale)
-    p2, p3 = s[:, FITTED_2] * scale**2, s[:, FITTED_3] * scale**3
-    return PixelTotals(
-        weight=p,
-        information=np.where(weighted, s[:, WEIGHTED_2] * cut**2 / MOST, np.where(shared, 0.0, p2)),
-        right=pc - background * p,
-        squares=np.where(weighted, s[:, WEIGHTED_2_SQUARED] * cut**2 / MOST**2, p2),
-        cubes=np.where(weighted, s[:, WEIGHTED_3_SQUARED] * cut**3 / MOST**2, p3),
-    )
 
 
 def _completed(

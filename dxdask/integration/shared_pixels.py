@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from dxdask.integration.pairs import (
     N_PAIR_SUMS,
     P_OF_SECOND,
+    PPQ,
     PQ,
+    PQQ,
     Q_OF_FIRST,
-    WPQ,
-    WWPPQ,
-    WWPQ,
-    WWPQQ,
     PairSums,
     ordered_pairs,
 )
@@ -81,14 +79,11 @@ def _close_pairs(order: Any, inner: Any, box: Any, out: Any) -> int:
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_shared_pixels(
     frame: Any, mask: Any, trusted: Any, z: int, rows: Any, e: Any, owner: Any, terms: Any,
-    starts: Any, weights: Any, distances: Any, by_pixel: Any, shift: int, first: Any, second: Any,
-    sums: Any,
+    starts: Any, weights: Any, distances: Any, first: Any, second: Any, sums: Any,
 ) -> None:  # fmt: skip
     """Add the pixels of one frame to the sums of the pairs that share them.
 
-    Arguments as in `accumulate_frame`; starts: its profile. by_pixel: (slow, fast), weights of
-    pixels; shift: bits by which those of profiles are cut beside them. first, second, sums: of
-    `Pairs`.
+    Arguments as in `accumulate_frame`; starts: its profile. first, second, sums: of `Pairs`.
     """
     for k in range(len(first)):
         i, j = first[k], second[k]
@@ -117,13 +112,9 @@ def add_shared_pixels(
                 p = np.int64(weights[at_a + x] * fa + 0.5)
                 q = np.int64(weights[at_b + x] * fb + 0.5)
                 sums[k, PQ] += p * q
+                sums[k, PPQ] += p * p * q
+                sums[k, PQQ] += p * q * q
                 if owner[y, x] == i:
                     sums[k, Q_OF_FIRST] += q
                 elif owner[y, x] == j:
                     sums[k, P_OF_SECOND] += p
-                w, p, q = np.int64(by_pixel[y, x]), p >> shift, q >> shift
-                wpq = w * p * q
-                sums[k, WPQ] += wpq
-                sums[k, WWPQ] += w * wpq
-                sums[k, WWPPQ] += w * wpq * p
-                sums[k, WWPQQ] += w * wpq * q

@@ -23,8 +23,6 @@ from dxdask.integration.ragged import entries_of, offsets_of
 # times the counts, of pixels shared with other reflections too; FITTED_OWN is that of P over its
 # own pixels, which COUNTS are of; PROFILE is the sum of P over all of the foreground. EXCESS is the
 # variance of COUNTS beyond these, of photons that were restored for the dead time of pixels.
-# WEIGHTED* are of reflections that may overlap, with weights w of pixels (`weighted_pixels`): sums
-# of w P, w P^2, w P times the counts, w^2 P^2 and w^2 P^3, P without its last bits.
 (
     N_FRAMES,
     N_FOREGROUND,
@@ -46,16 +44,11 @@ from dxdask.integration.ragged import entries_of, offsets_of
     FITTED_COUNTS,
     FITTED_OWN,
     EXCESS,
-    WEIGHTED,
-    WEIGHTED_2,
-    WEIGHTED_COUNTS,
-    WEIGHTED_2_SQUARED,
-    WEIGHTED_3_SQUARED,
     N_SUMS,
-) = range(26)
+) = range(21)
 
 
-IN_PHOTONS = (COUNTS, COUNTS_X, COUNTS_Y, COUNTS_Z, FITTED_COUNTS, EXCESS, WEIGHTED_COUNTS)
+IN_PHOTONS = (COUNTS, COUNTS_X, COUNTS_Y, COUNTS_Z, FITTED_COUNTS, EXCESS)
 """The sums that are linear in the values of pixels."""
 
 
