@@ -161,7 +161,8 @@ def test_values_that_differ_by_errors_are_smoothed_to_their_mean(seed, mean):
     at, error = np.linspace(2.0, 98.0, 20), 0.02
     smooth = smooth_by_image(at, mean + rng.normal(0.0, error, 20), 100)
     assert np.abs(smooth - mean).max() < 3.5 * error
-    assert np.sqrt(np.mean((smooth - mean) ** 2)) < error
+    # of 1001 seeds the median is 0.3 errors and the largest 1.02
+    assert np.sqrt(np.mean((smooth - mean) ** 2)) < 1.1 * error
 
 
 def test_a_trend_is_followed():
