@@ -146,10 +146,14 @@ def robust_log_linear(
     """Return the coefficients (k,) of log(background) by terms x (m, k); NaN without convergence.
 
     Solves sum sqrt(mu) (psi(r) - E[psi(r)]) x = 0, r = (c - mu) / sqrt(mu), mu = n exp(x . beta),
-    psi(r) = r clipped at +- tuning, by Fisher scoring from a constant.
+    psi(r) = r clipped at +- tuning, by Fisher scoring from a constant, without the clip first: of
+    strong steep backgrounds all residuals from a constant are clipped, and steps are too short.
     """
     beta = np.zeros(x.shape[1])
     beta[0] = math.log(start)
+    beta = scored(x, n, c, beta, np.inf, tolerance, max_iter)
+    if tuning == np.inf or not np.isfinite(beta).all():
+        return beta
     return scored(x, n, c, beta, tuning, tolerance, max_iter)
 
 

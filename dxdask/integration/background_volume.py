@@ -118,9 +118,7 @@ def _slope_along(
             log = min(max(_log_of_image(g, beta, images[z]), -LARGEST), LARGEST)
             n[m], c[m] = images[z, OF_BACKGROUND] * math.exp(log), images[z, OF_COUNTS] / unit
             m += 1
-    # of strong images all residuals from a constant are clipped: steps from there are too short
-    start = robust_log_linear(x, n, c, 1.0, np.inf, tolerance, max_iter)
-    return float(scored(x, n, c, start, tuning, tolerance, max_iter)[1])
+    return float(robust_log_linear(x, n, c, 1.0, tuning, tolerance, max_iter)[1])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

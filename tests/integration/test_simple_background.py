@@ -184,6 +184,17 @@ def test_it_is_the_likelihood_without_robustness():
     np.testing.assert_allclose(found, best.x, atol=1e-5)
 
 
+@pytest.mark.parametrize("level", [1.0, 1e2, 1e3, 1e4, 1e5])
+@pytest.mark.parametrize("slope", [-1.2, 0.4, 2.0])
+def test_steep_backgrounds_of_any_strength_are_followed(level, slope):
+    rng = np.random.default_rng(7)
+    x = np.column_stack([np.ones(200), np.linspace(-1.0, 1.0, 200)])
+    c = rng.poisson(level * np.exp(x[:, 1] * slope)).astype(float)
+    found = robust_log_linear(x, np.ones(200), c, c.mean(), 1.345, 1e-3, 100)
+    error = 5.0 * np.sqrt(1.0 / c.sum()) + 0.01
+    np.testing.assert_allclose(found, [np.log(level), slope], atol=3.0 * error)
+
+
 @given(st.lists(st.integers(0, 3), min_size=30, max_size=60), st.floats(0.5, 2.0))
 def test_few_counts_give_finite_backgrounds(counts, tuning):
     c = np.array(counts, float)
