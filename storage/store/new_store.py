@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dxdask.errors import SchemaError, StoreExistsError, StoreNotFoundError, StoreWriteError
@@ -29,9 +31,7 @@ def create_store(path: Path, *, overwrite: bool = False) -> None:
     require_free(path, overwrite=overwrite)
     try:
         if (path / layout.METADATA).exists():
-            with ExitStack() as locks:
-                for name in (*branches.names(path), layout.IMPORTS):
-                    locks.enter_context(WriteLock(path, name).held())
+            with _unwritten(path):
                 shutil.rmtree(path)
         software = versions()
         attributes = {"format": layout.FORMAT, "version": layout.VERSION, "created": now()}
@@ -44,6 +44,42 @@ def create_store(path: Path, *, overwrite: bool = False) -> None:
         raise StoreWriteError(
             f"cannot create {path}: {error}; check the folder and its disk"
         ) from error
+
+
+def replace_store(path: Path, new: Path) -> None:
+    """Give a store the name `path`, in place of the store that has it, which stays until then.
+
+    new : the store, in the same folder.
+
+    Raises
+    ------
+    StoreLockedError
+        The earlier store is being written to.
+    OSError
+        A folder cannot be renamed.
+    """
+    if not (path / layout.METADATA).exists():
+        os.rename(new, path)
+        return
+    earlier = new.with_name(f"{new.name}-replaced")
+    shutil.rmtree(earlier, ignore_errors=True)
+    with _unwritten(path):
+        os.rename(path, earlier)
+        try:
+            os.rename(new, path)
+        except OSError:
+            os.rename(earlier, path)
+            raise
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+@contextmanager
+def _unwritten(path: Path) -> Iterator[None]:
+    """Hold all locks of a store."""
+    with ExitStack() as locks:
+        for name in (*branches.names(path), layout.IMPORTS):
+            locks.enter_context(WriteLock(path, name).held())
+        yield
 
 
 def require_free(path: Path, *, overwrite: bool) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dxdask.errors import DxdaskError, InputError, StoreWriteError
-from dxdask.storage.store.new_store import require_free
+from dxdask.storage.store.new_store import replace_store, require_free
 from dxdask.storage.store.store import Store
 
 PathLike = str | os.PathLike[str]
@@ -43,6 +43,8 @@ def completed(output: PathLike, *, overwrite: bool) -> Iterator[Store]:
     ------
     InputError, StoreExistsError
         As `require_new`.
+    StoreLockedError
+        The store that is there is being written to.
     StoreWriteError
         The folder cannot be written to.
     """
@@ -52,10 +54,7 @@ def completed(output: PathLike, *, overwrite: bool) -> Iterator[Store]:
     aside = path.with_name(f".{path.stem}-partial.zarr")
     try:
         yield Store.create(aside, overwrite=True)
-        if path.exists():
-            Store.create(path, overwrite=True)  # refuses while another process writes to it
-            shutil.rmtree(path)
-        os.rename(aside, path)
+        replace_store(path, aside)
     except OSError as error:
         if isinstance(error, DxdaskError):
             raise
