@@ -11,43 +11,18 @@ import numpy as np
 import pytest
 from support.ensemble_example import QUICK
 from support.processed_files import write_job
+from support.same_stores import assert_same
 
 import dxdask
 from dxdask.cli.main import run as run_command
 from dxdask.columns import Flag
 from dxdask.errors import InputError, ParameterError, StoreExistsError
-from dxdask.models import ExperimentList, GaussianProfile
+from dxdask.models import GaussianProfile
 from dxdask.models.vectors import matrix, vector
-from dxdask.pipeline.experiments.models import average_detector, with_references
-from dxdask.pipeline.experiments.parameters import ReferenceFromExperiment
 from dxdask.pipeline.staleness import stale_steps
 from dxdask.storage.store.store import Store
 
 pytestmark = pytest.mark.jit
-STEPS = ("find_spots", "index", "refine", "integrate")
-
-
-def assert_same(one: Store, two: Store, steps: tuple[str, ...] = STEPS) -> None:
-    assert one.runs == two.runs
-    for run in one.runs:
-        assert one.run_experiment(run) == two.run_experiment(run)
-        np.testing.assert_array_equal(one.mask(run), two.mask(run))
-        np.testing.assert_array_equal(one.frames(run).compute(), two.frames(run).compute())
-        a, b = one.image_columns(run), two.image_columns(run)
-        assert list(a) == list(b)
-        for name in a:
-            np.testing.assert_array_equal(a[name], b[name])
-    for step in steps:
-        assert list(one.experiments(step)) == list(two.experiments(step)), step
-        assert len(two.experiments(step).crystals) == len(one.experiments(step).crystals)
-        columns, others = one.columns(step), two.columns(step)
-        assert sorted(columns) == sorted(others)
-        for name, values in columns.items():
-            np.testing.assert_array_equal(others[name], values, err_msg=f"{step} {name}")
-        for run in one.runs:
-            arrays = one.read_step(step, run=run).arrays
-            for name, values in two.read_step(step, run=run).arrays.items():
-                np.testing.assert_array_equal(arrays[name], values, err_msg=f"{step} {name}")
 
 
 def test_what_was_split_combines_to_what_it_was(processed: Store, tmp_path: Path) -> None:
@@ -150,70 +125,6 @@ def test_by_wavelength_and_by_detector(processed: Store, tmp_path: Path) -> None
         dxdask.split_experiments(processed, by_detector=True, by_wavelength=True)
 
 
-def test_models_of_one_experiment_or_the_average_are_given_to_all(
-    processed: Store, tmp_path: Path
-) -> None:
-    first = dxdask.combine_experiments([processed], tmp_path / "a.zarr", detector=1, beam=1,
-                                       compare_models=False)  # fmt: skip
-    models = first.experiments("refine")
-    assert len(models.detectors) == 1
-    assert models.detectors[0] == processed.experiments("refine")[1].detector
-    second = processed.run_experiment("tiny_2").beam
-    for run in processed.runs:  # each with the transmission of its own
-        own = processed.run_experiment(run).beam.transmission
-        assert first.run_experiment(run).beam == replace(second, transmission=own)
-    mean = dxdask.combine_experiments(
-        [processed], tmp_path / "b.zarr", average_detector=True, compare_models=False
-    )
-    (detector,) = mean.experiments("refine").detectors
-    expected = [e.detector[0].origin for e in processed.experiments("refine")]
-    every = list(dict.fromkeys(expected))
-    np.testing.assert_allclose(detector[0].origin, np.mean(every, axis=0), atol=1e-12)
-    assert abs(np.dot(detector[0].fast_axis, detector[0].slow_axis)) < 1e-12
-    with pytest.raises(ParameterError, match="numbered 0 to 2"):
-        dxdask.combine_experiments([processed], tmp_path / "c.zarr", detector=7)
-
-
-def test_models_along_a_scan_are_static_in_scans_of_other_lengths(processed: Store) -> None:
-    first, second, *_ = processed.experiments("refine")
-    assert first.crystal is not None
-    assert second.scan is not None
-    n = second.scan.n_images
-    points = tuple(matrix(first.crystal.a * (1 + 1e-4 * i)) for i in range(n + 1))
-    varying = replace(first, crystal=replace(first.crystal, scan_points=points))
-    shorter = replace(
-        second,
-        scan=replace(second.scan, image_range=(1, n - 1), angles=(), oscillation=(0.0, 0.5)),
-    )
-    given = ReferenceFromExperiment(crystal=0)
-    new = with_references(ExperimentList.of([varying, second, shorter]), given)
-    assert new[0].crystal == new[1].crystal == varying.crystal
-    assert new[2].crystal == first.crystal
-
-
-def test_the_average_of_a_detector_with_itself_is_itself(processed: Store) -> None:
-    detector = processed.run_experiment("tiny_1").detector
-    mean = average_detector((detector, detector))
-    for p, q in zip(detector.panels, mean.panels, strict=True):
-        np.testing.assert_allclose(q.axes, p.axes, atol=1e-14)
-
-
-def test_a_model_that_differs_is_not_replaced(tmp_path: Path, processed: Store) -> None:
-    moved = processed.experiments("integrate")
-    far = replace(moved.detectors[0], panels=tuple(
-        replace(p, origin=(p.origin[0], p.origin[1], p.origin[2] + 3.0))
-        for p in moved.detectors[0].panels))  # fmt: skip
-    parts = dxdask.split_experiments(processed, experiments_prefix=str(tmp_path / "p"))
-    store = dxdask.open(parts[1].path)
-    result = store.read_step("integrate")
-    other = ExperimentList.of([replace(e, detector=far) for e in result.experiments])
-    store.write_step("integrate", replace(result, experiments=other), parameters={}, fingerprint="")
-    with pytest.raises(InputError, match=r"detector of run tiny_\d differs .*compare_models=false"):
-        dxdask.combine_experiments(
-            parts, tmp_path / "c.zarr", reference_from_experiment={"detector": 0}
-        )
-
-
 def test_stores_and_files_are_combined(tmp_path: Path, processed: Store) -> None:
     job = write_job(tmp_path, "integrate")
     store = dxdask.combine_experiments([processed, *job], tmp_path / "c.zarr")
@@ -258,25 +169,6 @@ def test_bad_input_is_refused(tmp_path: Path, processed: Store) -> None:
     dxdask.index(store, **QUICK, hkl_tolerance=0.25)
     with pytest.raises(InputError, match=r"refine in .* other input"):
         dxdask.split_experiments(store, experiments_prefix=str(tmp_path / "x"))
-
-
-def test_an_error_leaves_nothing_behind_and_keeps_what_was_there(
-    tmp_path: Path, processed: Store
-) -> None:
-    out = tmp_path / "c.zarr"
-    with pytest.raises(ParameterError, match="numbered 0 to 2"):
-        dxdask.combine_experiments([processed], out, detector=7)
-    assert not list(tmp_path.iterdir())
-    before = dxdask.combine_experiments([processed], out)
-    with pytest.raises(ParameterError, match="numbered 0 to 2"):
-        dxdask.combine_experiments([processed], out, detector=7, overwrite=True)
-    assert_same(dxdask.open(out), before)
-    assert [path.name for path in tmp_path.iterdir()] == ["c.zarr"]
-    # of several outputs all are looked at before the first is made
-    dxdask.combine_experiments([processed], tmp_path / "p_1.zarr")
-    with pytest.raises(StoreExistsError, match=r"p_1\.zarr"):
-        dxdask.split_experiments(processed, experiments_prefix=str(tmp_path / "p"))
-    assert not (tmp_path / "p_0.zarr").exists()
 
 
 def test_from_the_command_line(
