@@ -131,11 +131,10 @@ def _put(values: dict[str, Any], path: str, value: Any) -> None:
 
 def _settled(value: Any, field: FieldInfo) -> Any:
     """Return the value; for `Auto` and `None` the choices of these names, else None."""
-    if value is None and "'none'" in str(field.annotation):
-        return "none"
-    if not isinstance(value, str) or value.lower() != "auto":
+    name = str(value).lower()
+    if name not in ("auto", "none"):
         return value
-    return "auto" if "auto" in str(field.annotation) else None
+    return name if repr(name) in str(field.annotation) else None
 
 
 def _value(text: str) -> Any:
