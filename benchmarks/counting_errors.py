@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import gemmi
 import numpy as np
-from intensities_vs_truth import truth
+from intensities_vs_truth import deviations, tenths, true_of
 
 import dxdask
 from dxdask.arrays import Floats
 from dxdask.columns import Flag
-from dxdask.models.symmetry import asu_indices, pack
+from dxdask.models.symmetry import pack
 from dxdask.scaling.error_model import ErrorModel
 from dxdask.scaling.expected import expected_means
 from dxdask.scaling.fit import group_means
@@ -38,18 +37,11 @@ def true_means(store: Store, obs: Observations, group: gemmi.SpaceGroup) -> Floa
     """Return the true intensities (n_groups,) on the scale of the store; 0 where not known."""
     merged = store.columns("merge", ["hkl", "intensity"])
     measured = dict(zip(pack(merged["hkl"]).tolist(), merged["intensity"], strict=True))
-    own = np.array([measured.get(key, 0.0) for key in pack(obs.hkl).tolist()])
+    own = np.array([measured.get(key, np.nan) for key in pack(obs.hkl).tolist()])
     crystal = store.experiments("merge")[0].crystal
     assert crystal is not None
-    cell, known = gemmi.UnitCell(*crystal.unit_cell), truth(group)
-    best, out = -1.0, own
-    for op in (gemmi.Op("x,y,z"), *gemmi.find_twin_laws(cell, group, 2.0, all_ops=False)):
-        new = (obs.hkl @ np.array(op.rot) // gemmi.Op.DEN).astype(np.int32)
-        keys = pack(asu_indices(new, group)[0])
-        true = np.array([known.get(key, 0.0) for key in keys.tolist()])
-        correlation = float(np.corrcoef(own, true)[0, 1])
-        if correlation > best:
-            best, out = correlation, true
+    cell = gemmi.UnitCell(*crystal.unit_cell)
+    out = np.nan_to_num(true_of(obs.hkl, own, cell, group)[0])
     strong = out > np.quantile(out, 0.9)
     return np.asarray(out * np.median(own[strong] / out[strong]))
 
@@ -66,16 +58,11 @@ def drawn(obs: Observations, expected: Floats, errors: ErrorModel, seed: int) ->
 def print_tenths(title: str, key: Floats, true: Floats, means: Floats, sigmas: Floats) -> None:
     """Print a line for each tenth of a quantity (n,); means, sigmas : (draws, n)."""
     print(f"{title:>24}{'n':>7}{'median':>9}{'+-':>8}{'mean z':>8}{'sd z':>7}{'rms z':>7}")
-    edges = np.quantile(key, np.linspace(0.0, 1.0, 11))
     z = (means - true) / sigmas
-    for k, (low, high) in enumerate(pairwise(edges)):
-        rows = (key >= low) & ((key < high) | (k == 9))
+    for low, high, rows in tenths(key):
         medians = np.median(means[:, rows] / true[rows], axis=1)
-        own = z[:, rows]
-        spread = 1.4826 * np.median(np.abs(own - np.median(own)))
         print(f"{low:12.4g}{high:12.4g}{rows.sum():7d}{medians.mean():9.4f}"
-              f"{medians.std(ddof=1):8.4f}{own.mean():8.2f}{spread:7.2f}"
-              f"{np.sqrt(np.mean(own**2)):7.2f}")  # fmt: skip
+              f"{medians.std(ddof=1):8.4f}{deviations(z[:, rows].ravel())}")  # fmt: skip
 
 
 def main() -> None:

@@ -15,17 +15,18 @@ from __future__ import annotations
 import argparse
 import csv
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gemmi
 import numpy as np
+from numpy.typing import NDArray
 from shared_data import SHARED
 
 import dxdask
-from dxdask.arrays import Floats, Integers
+from dxdask.arrays import Floats, Integers, Mask
 from dxdask.models.symmetry import asu_indices, pack
 from dxdask.storage.store.store import Store
 
@@ -67,22 +68,34 @@ def matched_store(store: Store, d_max: float) -> Matched:
     return matched(table, cell, crystal.gemmi_space_group, d_max)
 
 
+def true_of(
+    hkl: NDArray[np.integer[Any]], intensity: Floats, cell: gemmi.UnitCell, group: gemmi.SpaceGroup
+) -> tuple[Floats, Integers]:
+    """Return the true intensities (n,) of indices (n, 3), and their packed indices in the truth.
+
+    Of the settings that the lattice allows, the one is taken that intensities (n,) correlate with
+    best. NaN where there is no intensity, or no true one above 0.
+    """
+    known = truth(group)
+    best, out, key = -1.0, np.zeros(len(hkl)), np.zeros(len(hkl), np.int64)
+    for op in (gemmi.Op("x,y,z"), *gemmi.find_twin_laws(cell, group, 2.0, all_ops=False)):
+        new = hkl @ np.array(op.rot) // gemmi.Op.DEN
+        keys = pack(asu_indices(new.astype(np.int32), group)[0])
+        true = np.array([known.get(k, np.nan) for k in keys.tolist()])
+        ok = np.isfinite(intensity) & (true > 0)
+        correlation = float(np.corrcoef(intensity[ok], true[ok])[0, 1])
+        if correlation > best:
+            best, out, key = correlation, np.where(ok, true, np.nan), keys
+    return out, key
+
+
 def matched(
     table: Mapping[str, Any], cell: gemmi.UnitCell, group: gemmi.SpaceGroup, d_max: float
 ) -> Matched:
     """Return merged reflections (hkl, intensity, sigma) up to d_max beside the truth."""
-    known, hkl = truth(group), table["hkl"]
-    d = cell.calculate_d_array(hkl)
+    d = cell.calculate_d_array(table["hkl"])
     usable = (table["sigma"] > 0) & (d <= d_max)
-    best, true, key = -1.0, np.zeros(len(d)), np.zeros(len(d), np.int64)
-    for op in (gemmi.Op("x,y,z"), *gemmi.find_twin_laws(cell, group, 2.0, all_ops=False)):
-        new = hkl @ np.array(op.rot) // gemmi.Op.DEN
-        keys = pack(asu_indices(new.astype(np.int32), group)[0])
-        values = np.array([known.get(k, np.nan) for k in keys.tolist()])
-        ok = usable & (values > 0)
-        correlation = float(np.corrcoef(table["intensity"][ok], values[ok])[0, 1])
-        if correlation > best:
-            best, true, key = correlation, np.where(ok, values, np.nan), keys
+    true, key = true_of(table["hkl"], np.where(usable, table["intensity"], np.nan), cell, group)
     kept = np.isfinite(true)
     i, sigma, true = table["intensity"][kept], table["sigma"][kept], true[kept]
     strong = i > STRONG * sigma
@@ -90,18 +103,26 @@ def matched(
     return Matched(key[kept], i / scale, sigma / scale, true, d[kept])
 
 
+def tenths(key: Floats) -> Iterator[tuple[float, float, Mask]]:
+    """Yield the ends of each tenth of a quantity (n,), and which are in it."""
+    edges = np.quantile(key, np.linspace(0.0, 1.0, 11))
+    for k, (low, high) in enumerate(pairwise(edges)):
+        yield float(low), float(high), (key >= low) & ((key < high) | (k == 9))
+
+
+def deviations(z: Floats) -> str:
+    """Return the mean, robust standard deviation and rms of z, in columns."""
+    spread = 1.4826 * np.median(np.abs(z - np.median(z)))
+    return f"{z.mean():8.2f}{spread:7.2f}{np.sqrt(np.mean(z**2)):7.2f}"
+
+
 def print_tenths(title: str, key: Floats, i: Floats, sigma: Floats, true: Floats) -> None:
     """Print a line for each tenth of a quantity."""
     print(f"{title:>24}{'n':>7}{'median':>9}{'mean z':>8}{'sd z':>7}{'rms z':>7}{'> 5':>5}")
-    edges = np.quantile(key, np.linspace(0.0, 1.0, 11))
     z = (i - true) / sigma
-    for k, (low, high) in enumerate(pairwise(edges)):
-        rows = (key >= low) & ((key < high) | (k == 9))
-        own = z[rows]
-        spread = 1.4826 * np.median(np.abs(own - np.median(own)))
+    for low, high, rows in tenths(key):
         print(f"{low:12.4g}{high:12.4g}{rows.sum():7d}{np.median(i[rows] / true[rows]):9.4f}"
-              f"{own.mean():8.2f}{spread:7.2f}{np.sqrt(np.mean(own**2)):7.2f}"
-              f"{(np.abs(own) > 5).sum():5d}")  # fmt: skip
+              f"{deviations(z[rows])}{(np.abs(z[rows]) > 5).sum():5d}")  # fmt: skip
 
 
 def main() -> None:
