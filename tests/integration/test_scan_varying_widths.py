@@ -165,6 +165,17 @@ def test_values_that_differ_by_errors_are_smoothed_to_their_mean(seed, mean):
     assert np.sqrt(np.mean((smooth - mean) ** 2)) < 1.1 * error
 
 
+def test_most_of_their_errors_is_smoothed_away():
+    at, error = np.linspace(2.0, 98.0, 20), 0.02
+    every = [
+        smooth_by_image(at, np.random.default_rng(seed).normal(0.0, error, 20), 100)
+        for seed in range(100)
+    ]
+    rms = np.sqrt(np.mean(np.square(every), axis=1))
+    assert np.median(rms) < 0.4 * error
+    assert np.sort(rms)[-2] < error
+
+
 def test_a_trend_is_followed():
     rng = np.random.default_rng(2)
     at = np.linspace(1.0, 99.0, 40)
