@@ -50,5 +50,5 @@ STEP = Step(
     needs=("index",),
     carries="index",
     alternatives={"index": ("reindex",)},
-    version="6",
+    version="7",
 )

@@ -14,9 +14,9 @@ from dxdask.refinement.modules.model_changes import changes_of_still, changes_of
 from dxdask.refinement.modules.moves import Block, Layout
 from dxdask.refinement.modules.residuals import FARTHEST, comparable, differences, places_of
 
-MOST = 80_000
-"""Reflections of all runs together that moves are fitted to; of more, a regular choice."""
-_FEWEST = 2_000  # of a run, where there are that many
+_OF_A_MODULE = 2_000
+_FEWEST, _MOST = 20_000, 80_000  # of all runs together
+_OF_A_RUN = 2_000
 _REGIONS = 4  # along a side of a module
 _STRETCHES = 10  # of a sweep
 _FEWEST_OF_STILL = 15  # reflections, of which 6 parameters of the still take their share
@@ -85,12 +85,16 @@ def blocks_of(
         columns that `predict` needs, of stills also z.
     experiments : with detectors whose panels are the same pixels.
     modules : (panels,) which are to be compared; reflections on others are left out.
+
+    Of many reflections a regular choice is enough: errors of moves are mostly those that reflections
+    of one region have in common.
     """
     rows = np.flatnonzero(comparable(reflections) & modules[reflections["panel"]])
     place = np.cumsum(modules) - 1
     runs = [rows[reflections["experiment"][rows] == i] for i in range(len(experiments))]
     runs_used = [i for i, own in enumerate(runs) if len(own)]
-    share = max(MOST // max(len(runs_used), 1), _FEWEST)
+    wanted = min(max(_OF_A_MODULE * int(modules.sum()), _FEWEST), _MOST)
+    share = max(wanted // max(len(runs_used), 1), _OF_A_RUN)
     out = []
     for i in runs_used:
         own = runs[i][:: -(-len(runs[i]) // share)]
