@@ -204,8 +204,10 @@ class ScalingOptionsParameters(Parameters):
 class DeltaCCHalfParameters(Parameters):
     """Parameters of the exclusion by delta CC1/2."""
 
-    mode: Literal["dataset", "image_group"] = parameter(
-        "dataset", "Exclude whole runs, or groups of images."
+    mode: Literal["dataset", "crystal", "image_group"] = parameter(
+        "dataset",
+        "Parts of the data that are judged, and excluded: runs; crystals, of which a run may have "
+        "several and several runs one; or groups of images.",
     )
     group_size: int = parameter(10, "Number of images of a group.", ge=1)
     stdcutoff: float = parameter(
@@ -218,7 +220,7 @@ class DeltaCCHalfParameters(Parameters):
 
 
 class FilteringParameters(Parameters):
-    """Exclusion of runs or images that disagree with the others."""
+    """Exclusion of runs, crystals or images that disagree with the others."""
 
     method: Literal["None", "deltacchalf"] = parameter(
         "None", "deltacchalf: exclude parts of the data without which CC1/2 is higher."
