@@ -9,7 +9,7 @@ import numpy as np
 from dxdask.arrays import Mask
 from dxdask.columns import Reflections, check, select
 from dxdask.errors import InputError
-from dxdask.merging.checks import data_warnings, require_one_form
+from dxdask.merging.checks import data_warnings
 from dxdask.merging.details import with_details
 from dxdask.merging.equivalents import (
     NEEDED,
@@ -27,6 +27,7 @@ from dxdask.merging.tables import MergedIntensities, Statistics, merging_tables
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
 from dxdask.results import StepResult
+from dxdask.scaling.cells import require_one_form
 from dxdask.scaling.observations import common_symmetry
 
 

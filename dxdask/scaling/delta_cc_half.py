@@ -2,8 +2,8 @@
 
 CC1/2 by sigma-tau (Assmann et al. 2016, J. Appl. Cryst. 49, 1021), in shells of resolution: with
 the variance s_y of the means of unique reflections and the mean variance s_e of a mean, it is
-(s_y - s_e) / (s_y + s_e). The parts are runs, crystals, or groups of images of a run; one is doubtful
-where leaving it out improves CC1/2 by more than `stdcutoff` standard deviations of all parts.
+(s_y - s_e) / (s_y + s_e). The parts are runs, crystals, or groups of images of a run; one is
+doubtful where leaving it out improves CC1/2 by more than `stdcutoff` standard deviations of all.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from dxdask.arrays import Floats, Mask
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.scaling.error_model import LARGEST_B
 from dxdask.scaling.failures import FAILURES
+from dxdask.scaling.intensities import is_variance
+from dxdask.scaling.observations import is_corrected
 from dxdask.scaling.parameters import CutDataParameters
 from dxdask.scaling.scaled import Scaled
 from dxdask.tables import Table
@@ -46,10 +48,14 @@ def exclusions(
         failed = left & has_flag(reflections, flag)
         count(reason, failed)
         left = left & ~failed
-    summed = left & has_flag(reflections, Flag.INTEGRATED_SUM)
-    negative = summed & ~(reflections["intensity_sum_variance"] >= 0)
-    count("negative variance", negative)
-    left = left & ~negative
+    summed = has_flag(reflections, Flag.INTEGRATED_SUM)
+    for reason, out in (
+        ("variance negative or not finite", ~is_variance(reflections["intensity_sum_variance"])),
+        ("intensity not finite", ~np.isfinite(reflections["intensity_sum"])),
+        ("lp, qe, partiality or z_cal not known", ~is_corrected(reflections)),
+    ):
+        count(reason, left & summed & out)
+        left = left & ~(summed & out)
     count("not integrated", left)
     left = well & ~kept
     count("exclude_images", left & excluded)
