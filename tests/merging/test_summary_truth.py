@@ -11,7 +11,7 @@ import pytest
 from support.made_up import MadeUp, made_up
 
 from dxdask.columns import Flag, check
-from dxdask.merging import MergingParameters, merge
+from dxdask.merging import merge
 from dxdask.models.symmetry import is_centric, pack, possible_reflections, spacings
 from dxdask.results import StepResult
 from dxdask.scaling import ScalingParameters, scale
@@ -225,16 +225,3 @@ def test_the_wilson_b_is_that_of_the_truth(b: float) -> None:
     [row] = merge(table, data.experiments).table("wilson").rows
     assert row["b"] == pytest.approx(b, abs=1.5)
     assert max(abs(row[f"anisotropic_{i}"]) for i in (1, 2, 3)) < 3.0
-
-
-def test_limits_by_i_over_sigma_follow_the_level_asked_for(result: StepResult) -> None:
-    data = made_up(share=0.3, strength=20.0, d_min=2.0, background=50.0)
-    table = scale(data.reflections, data.experiments).reflections
-    found = []
-    for level in (0.7, 1.0, 2.0):
-        parameters = MergingParameters(resolution={"misigma": level})
-        found.append(merge(table, data.experiments, parameters).table("resolution_limits").rows[0])
-    limits = [row["d_misigma"] for row in found]
-    assert limits == sorted(limits)
-    assert limits[2] > limits[0] + 0.2
-    assert len({row["d_cc_half"] for row in found}) == 1
