@@ -108,6 +108,14 @@ class KBParameters(Parameters):
     decay_correction: bool = parameter(
         True, "Refine a relative B factor of each experiment; without it, one factor only."
     )
+    modulation_correction: bool = parameter(
+        False,
+        "Let the scale depend on the position on the detector, alike for all runs of a detector: "
+        "the response that the runs of an ensemble share.",
+    )
+    n_modulation_bins: int = parameter(
+        10, "Number of points along each side of the detector.", ge=2, expert=1
+    )
 
 
 class CutDataParameters(Parameters):

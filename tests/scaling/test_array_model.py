@@ -9,10 +9,11 @@ import pytest
 from support.made_up import MadeUp, made_up
 
 from dxdask.models import Detector, ExperimentList, Panel
-from dxdask.scaling import ScalingParameters, scale
+from dxdask.scaling import ScalingParameters, blocks, scale
 
 pytestmark = pytest.mark.jit
 SIZE = 1000
+TRANSMISSIONS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 def with_detector(data: MadeUp, factor: np.ndarray) -> MadeUp:
@@ -102,3 +103,65 @@ def test_the_grids_have_the_points_asked_for() -> None:
     assert "12 of scale, 16 of absorption, 25 of modulation, in" in counts(
         data, **small, modulation_correction=True, n_modulation_bins=5
     )
+
+
+@pytest.fixture(scope="module")
+def transmissions() -> MadeUp:
+    """Return few observations each of runs of five transmissions, on one uneven detector."""
+    data = made_up(strength=2e4, d_min=3.0, share=0.2, transmissions=TRANSMISSIONS, wave=0.0)
+    return with_detector(data, response(data.reflections))
+
+
+def one_factor(**kb: object) -> ScalingParameters:
+    return ScalingParameters.model_validate({"model": "KB", "KB": {"decay_correction": False} | kb})
+
+
+@pytest.mark.parametrize("largest", [0, 512])
+def test_one_factor_a_run_and_the_response_that_runs_share(
+    transmissions: MadeUp, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    monkeypatch.setattr(blocks, "LARGEST_WHOLE", largest)
+    data = transmissions
+    parameters = one_factor(modulation_correction=True)
+    assert error(data, one_factor()) > 0.045
+    assert error(data, parameters) < 0.004
+    result = scale(data.reflections, data.experiments, parameters)
+    assert "5 of scale, 100 of modulation, in" in " ".join(result.messages)
+    # factors of the runs, at the same places of the detector
+    log = np.log(result.reflections["scale"] / response(data.reflections))
+    experiment = data.reflections["experiment"]
+    mean = np.array([log[experiment == i].mean() for i in range(5)])
+    np.testing.assert_allclose(
+        np.exp(mean - mean[-1]), np.array(TRANSMISSIONS) / TRANSMISSIONS[-1], rtol=2e-3
+    )
+
+
+def test_the_response_that_runs_share_has_the_points_asked_for(transmissions: MadeUp) -> None:
+    coarse = one_factor(modulation_correction=True, n_modulation_bins=3)
+    result = scale(transmissions.reflections, transmissions.experiments, coarse)
+    assert "5 of scale, 9 of modulation, in" in " ".join(result.messages)
+    assert error(transmissions, coarse) > 0.03
+
+
+def test_each_detector_has_a_response_of_its_own(transmissions: MadeUp) -> None:
+    other = Detector(panels=(Panel(image_size=(SIZE, SIZE), origin=(0.0, 0.0, -120.0)),))
+    members = [
+        replace(e, detector=other) if i in (1, 3) else e
+        for i, e in enumerate(transmissions.experiments)
+    ]
+    t = transmissions.reflections
+    second = np.isin(t["experiment"], (1, 3))
+    # the second detector is even: its response is the inverse of what the first one's was
+    factor = np.where(second, 1.0 / response(t), 1.0)
+    table = dict(t)
+    for name in ("intensity_sum", "intensity_sum_variance"):
+        table[name] = table[name] * factor
+    data = replace(
+        transmissions,
+        reflections=table,
+        experiments=ExperimentList.of(members),
+        scale=transmissions.scale * factor,
+    )
+    result = scale(table, data.experiments, one_factor(modulation_correction=True))
+    assert "5 of scale, 200 of modulation, in" in " ".join(result.messages)
+    assert error(data, one_factor(modulation_correction=True)) < 0.015
