@@ -130,11 +130,13 @@ def absorbing(experiments: ExperimentList, parameters: ScalingParameters) -> lis
     return [physical and _degrees(e) >= _SHORTEST_FOR_ABSORPTION for e in experiments]
 
 
+def _has_response(parameters: ScalingParameters) -> bool:
+    return parameters.model == "KB" and parameters.KB.modulation_correction
+
+
 def needs_of(experiments: ExperimentList, parameters: ScalingParameters) -> frozenset[str]:
     """Return the attributes of `Variables` that a model may use, beside experiment, z and d."""
-    if parameters.model == "array" or (
-        parameters.model == "KB" and parameters.KB.modulation_correction
-    ):
+    if parameters.model == "array" or _has_response(parameters):
         return frozenset({"detector"})
     absorption = parameters.physical.absorption != "none" and any(
         absorbing(experiments, parameters)
@@ -172,7 +174,7 @@ def scaling_model(
     more: list[Component] = []
     if options.image_scales:
         more.append(image_component(experiments, options.image_scale_restraint))
-    if parameters.model == "KB" and parameters.KB.modulation_correction:
+    if _has_response(parameters):
         more.append(response_component(experiments, parameters.KB, options.scale_restraint))
     if parameters.model == "dose_decay":
         by_dose = _dose_components(experiments, parameters) if options.decay_correction else []
