@@ -14,7 +14,7 @@ from dxdask.merging.limits import limits_table
 from dxdask.merging.observed import observed
 from dxdask.merging.parameters import MergingParameters
 from dxdask.merging.summary import summary_tables
-from dxdask.merging.tables import MergedIntensities
+from dxdask.merging.tables import intensities_of
 from dxdask.results import StepResult
 from dxdask.scaling.observations import common_symmetry
 from dxdask.tables import Table
@@ -39,12 +39,7 @@ def with_details(
     found = observed(reflections, cell, group, parameters)
     half_sets = HalfSets(found)
     table = dict(result.reflections)
-    merged = MergedIntensities(
-        d=table["d"],
-        n=table["n_observations"].astype(np.float64),
-        intensity=table["intensity"],
-        sigma=table["sigma"],
-    )
+    merged = intensities_of(table)
     shells, overall = result.table("shells"), result.table("overall")
     summary, halves = summary_tables(
         found, half_sets, merged, (shells, overall), second.values[:, 0], cell, group

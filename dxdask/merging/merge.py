@@ -9,7 +9,7 @@ import numpy as np
 from dxdask.arrays import Mask
 from dxdask.columns import Reflections, check, select
 from dxdask.errors import InputError
-from dxdask.merging.checks import data_warnings, require_one_form
+from dxdask.merging.checks import data_warnings
 from dxdask.merging.details import with_details
 from dxdask.merging.equivalents import (
     NEEDED,
@@ -23,10 +23,11 @@ from dxdask.merging.equivalents import (
 )
 from dxdask.merging.parameters import MergingParameters
 from dxdask.merging.statistics import cc_half_sigma_tau, r_factors
-from dxdask.merging.tables import MergedIntensities, Statistics, merging_tables
+from dxdask.merging.tables import MergedIntensities, Statistics, intensities_of, merging_tables
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
 from dxdask.results import StepResult
+from dxdask.scaling.cells import require_one_form
 from dxdask.scaling.observations import common_symmetry
 
 
@@ -66,7 +67,7 @@ def merge(
     first = first_sums(reflections, experiments, parameters)
     second = second_sums(reflections, experiments, parameters, first)
     result = finish(first, second, experiments, parameters)
-    warnings += data_warnings(reflections, _merged(result.reflections))
+    warnings += data_warnings(reflections, intensities_of(result.reflections))
     detailed = with_details(result, reflections, second, parameters)
     detailed = replace(detailed, messages=(*detailed.messages, *warnings))
     limit = detailed.table("resolution_limits").rows[0]["d_cc_half"]
@@ -138,7 +139,7 @@ def finish(
         )
     table = merged_table(first, second, parameters)
     table["d"] = spacings(table["hkl"], cell)
-    merged = _merged(table)
+    merged = intensities_of(table)
     shells, overall = merging_tables(
         merged,
         _statistics_of(merged, first, second),
@@ -153,15 +154,6 @@ def finish(
     )
     return StepResult(
         experiments=experiments, reflections=table, tables=(shells, overall), messages=messages
-    )
-
-
-def _merged(table: Reflections) -> MergedIntensities:
-    return MergedIntensities(
-        d=table["d"],
-        n=table["n_observations"].astype(np.float64),
-        intensity=table["intensity"],
-        sigma=table["sigma"],
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Mask
+from dxdask.columns import Reflections
 from dxdask.models.symmetry import possible_reflections, spacings
 from dxdask.tables import Table
 
@@ -46,6 +47,16 @@ class MergedIntensities(NamedTuple):
     n: Floats
     intensity: Floats
     sigma: Floats
+
+
+def intensities_of(table: Reflections) -> MergedIntensities:
+    """Return the intensities of a table of merged reflections."""
+    return MergedIntensities(
+        d=table["d"],
+        n=table["n_observations"].astype(np.float64),
+        intensity=table["intensity"],
+        sigma=table["sigma"],
+    )
 
 
 def merging_tables(

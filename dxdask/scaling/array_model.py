@@ -3,7 +3,8 @@
 The components of the array model of DIALS (Beilstein-Edmands et al. 2020, Acta Cryst. D76, 385),
 which go back to XDS (Kabsch 2010, Acta Cryst. D66, 133): the scale on a grid of 1/d^2 and rotation,
 `absorption` on a grid of detector position and rotation, `modulation` on one of detector position.
-Between the points the logarithm is interpolated linearly in each direction.
+Between the points the logarithm is interpolated linearly in each direction. In the model KB
+`modulation` is one grid for all runs of a detector: the response that they share.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
+from dxdask.models import Detector, ExperimentList
 from dxdask.scaling.components import Index, rows_by_experiment
+from dxdask.scaling.parameters import KBParameters
 from dxdask.scaling.variables import Variables
 
 Axis = tuple[float, float, int]  # first and last value, and number of points
@@ -24,14 +27,16 @@ Axis = tuple[float, float, int]  # first and last value, and number of points
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GridComponent:
-    """A grid of each experiment, of the axes `s2` (1/d^2), `x`, `y` (pixels) and `z` (images).
+    """Grids of the axes `s2` (1/d^2), `x`, `y` (pixels) and `z` (images).
 
-    grids : axes of each experiment, in the order of `axes`.
+    grids : axes of each grid, in the order of `axes`.
+    of : grid of each experiment, in the order of first appearance; one grid may be of several.
     """
 
     name: str
     axes: tuple[str, ...]
     grids: Sequence[tuple[Axis, ...]]
+    of: Sequence[int]
     weight: float
     is_level: bool
 
@@ -45,8 +50,9 @@ class GridComponent:
 
     @property
     def owners(self) -> Index:
-        """Experiment (m,) of each parameter."""
-        return np.repeat(np.arange(len(self.grids), dtype=np.int32), self._sizes())
+        """First experiment (m,) of each parameter."""
+        first = np.unique(self.of, return_index=True)[1].astype(np.int32)
+        return np.repeat(first, self._sizes())
 
     @property
     def restraint(self) -> Floats:
@@ -59,12 +65,37 @@ class GridComponent:
         index, value = np.zeros((n, k), dtype=np.int32), np.zeros((n, k))
         at = [_coordinate(name, variables) for name in self.axes]
         place = 0
-        each = rows_by_experiment(variables.experiment, len(self.grids))
+        of = np.asarray(self.of, dtype=np.int32)[variables.experiment]
+        each = rows_by_experiment(of, len(self.grids))
         for grid, rows, size in zip(self.grids, each, self._sizes(), strict=True):
             index[rows], value[rows] = _corners([a[rows] for a in at], grid)
             index[rows] += place
             place += size
         return index, value
+
+
+def response_component(
+    experiments: ExperimentList, options: KBParameters, weight: float
+) -> GridComponent:
+    """Return the response of each detector over its area, one for all runs recorded with it."""
+    number: dict[int, int] = {}
+    of = tuple(number.setdefault(m.detector, len(number)) for m in experiments.members)
+    n = options.n_modulation_bins
+    areas = [detector_area(experiments.detectors[k]) for k in number]
+    return GridComponent(
+        name="modulation",
+        axes=("x", "y"),
+        grids=tuple(((0.0, float(w), n), (0.0, float(h), n)) for w, h in areas),
+        of=of,
+        weight=weight,
+        is_level=False,
+    )
+
+
+def detector_area(detector: Detector) -> tuple[int, int]:
+    """Return width and height of the frames of a detector, pixels; 1 where it has no panels."""
+    height, width = detector.frame_shape if detector.panels else (1, 1)
+    return width, height
 
 
 def _coordinate(name: str, variables: Variables) -> Floats:

@@ -2,8 +2,8 @@
 
 CC1/2 by sigma-tau (Assmann et al. 2016, J. Appl. Cryst. 49, 1021), in shells of resolution: with
 the variance s_y of the means of unique reflections and the mean variance s_e of a mean, it is
-(s_y - s_e) / (s_y + s_e). The parts are runs, or groups of images of a run; one is doubtful where
-leaving it out improves CC1/2 by more than `stdcutoff` standard deviations of all parts.
+(s_y - s_e) / (s_y + s_e). The parts are runs, crystals, or groups of images of a run; one is
+doubtful where leaving it out improves CC1/2 by more than `stdcutoff` standard deviations of all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Mask
 from dxdask.models import ExperimentList
+from dxdask.scaling.dose import groups_of
 from dxdask.scaling.observations import Observations
+from dxdask.scaling.parameters import DeltaCCHalfParameters
 
 _N_SHELLS = 10
 Integers = NDArray[np.int64]
@@ -30,11 +32,31 @@ class Parts:
     rows: list[dict[str, Any]]
 
 
-def parts_of(obs: Observations, experiments: ExperimentList, group_size: int | None) -> Parts:
-    """Return the runs (None), or groups of `group_size` images of each."""
+def parts_of(
+    obs: Observations, experiments: ExperimentList, options: DeltaCCHalfParameters
+) -> Parts:
+    """Return the parts of `options.mode`: runs, crystals, or groups of images of each run."""
+    if options.mode == "image_group":
+        return _image_groups(obs, experiments, options.group_size)
+    if options.mode == "crystal":
+        return _crystals(obs, experiments)
     runs = experiments.run_indices[obs.experiment]
-    if group_size is None:
-        return Parts(of=runs, rows=[{"run": name} for name in experiments.runs])
+    return Parts(of=runs, rows=[{"run": name} for name in experiments.runs])
+
+
+def _crystals(obs: Observations, experiments: ExperimentList) -> Parts:
+    """Return the crystals, numbered as they first appear, with the runs that each is in."""
+    number = np.array(groups_of(experiments, by_crystal=True), dtype=np.int64)
+    runs: dict[int, dict[str, None]] = {}
+    for crystal, member in zip(number.tolist(), experiments.members, strict=True):
+        runs.setdefault(crystal, {})[member.run] = None
+    rows = [{"crystal": k, "runs": ", ".join(names)} for k, names in runs.items()]
+    return Parts(of=number[obs.experiment], rows=rows)
+
+
+def _image_groups(obs: Observations, experiments: ExperimentList, group_size: int) -> Parts:
+    """Return groups of `group_size` images of each run."""
+    runs = experiments.run_indices[obs.experiment]
     start = np.array([e.first_image - 1 for e in experiments])[obs.experiment]
     block = np.maximum((obs.z - start) // group_size, 0).astype(np.int64)
     key, of = np.unique(np.column_stack([runs, block]), axis=0, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Scaling with exclusion of runs or groups of images by delta CC1/2, and of images by parameter."""
+"""Scaling without runs, crystals or images: by delta CC1/2, and of images by parameter."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ def scale_and_filter(
     Arguments as in `scale_observations`.
     """
     options = parameters.filtering.deltacchalf
-    by_image = options.mode == "image_group"
-    parts = parts_of(obs, experiments, options.group_size if by_image else None)
+    parts = parts_of(obs, experiments, options)
     removed = np.zeros(len(obs), dtype=np.bool_)
     cycle_of = np.zeros(len(parts.rows), dtype=np.int64)
 

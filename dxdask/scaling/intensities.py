@@ -51,6 +51,11 @@ def blocks_of_rows(n: int) -> Iterator[slice]:
         yield slice(first, first + _ROWS_AT_ONCE)
 
 
+def is_variance(variance: Floats) -> NDArray[np.bool_]:
+    """Return true for values (n,) that a variance of counts may have: finite, and not negative."""
+    return np.asarray((variance >= 0) & np.isfinite(variance))
+
+
 def usable(reflections: Reflections, choice: Choice) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the reflections (n,) with a good summed intensity, and those with a good fitted one.
 
@@ -70,7 +75,7 @@ def usable(reflections: Reflections, choice: Choice) -> tuple[NDArray[np.bool_],
         )
     summed = has_flag(reflections, Flag.INTEGRATED_SUM) & ~has_flag(reflections, BAD_SUM)
     summed &= np.isfinite(reflections["intensity_sum"])
-    summed &= reflections["intensity_sum_variance"] >= 0
+    summed &= is_variance(reflections["intensity_sum_variance"])
     none = np.zeros(len(summed), dtype=np.bool_)
     if not fits or choice == "sum":
         return summed, none

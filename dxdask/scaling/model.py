@@ -11,7 +11,7 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.models import Experiment, ExperimentList
 from dxdask.models.smoother import Smoother
-from dxdask.scaling.array_model import Axis, GridComponent
+from dxdask.scaling.array_model import Axis, GridComponent, detector_area, response_component
 from dxdask.scaling.components import AbsorptionComponent, Component, Index, SmoothComponent
 from dxdask.scaling.design import Design
 from dxdask.scaling.dose import DoseComponent, doses, groups_of
@@ -130,9 +130,13 @@ def absorbing(experiments: ExperimentList, parameters: ScalingParameters) -> lis
     return [physical and _degrees(e) >= _SHORTEST_FOR_ABSORPTION for e in experiments]
 
 
+def _has_response(parameters: ScalingParameters) -> bool:
+    return parameters.model == "KB" and parameters.KB.modulation_correction
+
+
 def needs_of(experiments: ExperimentList, parameters: ScalingParameters) -> frozenset[str]:
     """Return the attributes of `Variables` that a model may use, beside experiment, z and d."""
-    if parameters.model == "array":
+    if parameters.model == "array" or _has_response(parameters):
         return frozenset({"detector"})
     absorption = parameters.physical.absorption != "none" and any(
         absorbing(experiments, parameters)
@@ -167,12 +171,14 @@ def scaling_model(
         weight=options.scale_restraint,
         is_level=True,
     )
-    images: list[Component] = []
+    more: list[Component] = []
     if options.image_scales:
-        images.append(image_component(experiments, options.image_scale_restraint))
+        more.append(image_component(experiments, options.image_scale_restraint))
+    if _has_response(parameters):
+        more.append(response_component(experiments, parameters.KB, options.scale_restraint))
     if parameters.model == "dose_decay":
         by_dose = _dose_components(experiments, parameters) if options.decay_correction else []
-        return ScalingModel(n_experiments=len(experiments), components=(scale, *by_dose, *images))
+        return ScalingModel(n_experiments=len(experiments), components=(scale, *by_dose, *more))
     decay = SmoothComponent(
         name="decay",
         smoothers=tuple(p[1] for p in pairs),
@@ -183,7 +189,7 @@ def scaling_model(
     if parameters.model == "KB":
         with_decay &= parameters.KB.decay_correction
     smooth = (scale, decay) if with_decay else (scale,)
-    return ScalingModel(n_experiments=len(experiments), components=(*smooth, *images))
+    return ScalingModel(n_experiments=len(experiments), components=(*smooth, *more))
 
 
 def _dose_components(
@@ -226,15 +232,16 @@ def _array_model(
         start, stop = (0.0, 1.0) if e.scan is None else map(float, e.scan.array_range)
         n = max(int(_degrees(e) / options.decay_interval + 0.5), 1) + 1
         sweeps.append((start, stop, n))
-        height, width = e.detector.frame_shape if e.detector.panels else (1, 1)
-        areas.append((width, height))
+        areas.append(detector_area(e.detector))
     n_s2 = options.n_resolution_bins if options.decay_correction else 1
     s2: Axis = (0.0, d_min**-2.0, n_s2)
+    own = range(len(experiments))
     components: list[Component] = [
         GridComponent(
             name="scale",
             axes=("s2", "z"),
             grids=tuple((s2, z) for z in sweeps),
+            of=own,
             weight=weight,
             is_level=True,
         )
@@ -252,6 +259,7 @@ def _array_model(
                 name=name,
                 axes=("x", "y", "z") if timed else ("x", "y"),
                 grids=tuple((*g, z) if timed else g for g, z in zip(grids, sweeps, strict=True)),
+                of=own,
                 weight=weight,
                 is_level=False,
             )

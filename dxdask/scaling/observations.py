@@ -105,6 +105,14 @@ def common_symmetry(experiments: ExperimentList) -> tuple[gemmi.UnitCell, gemmi.
     return gemmi.UnitCell(*cell.tolist()), space_group(crystals[0].space_group)
 
 
+def is_corrected(reflections: Reflections) -> NDArray[np.bool_]:
+    """Return true for reflections (n,) with what their correction and scale depend on."""
+    out = np.isfinite(reflections["z_cal"])
+    for name in ("lp", "qe"):
+        out &= (reflections[name] > 0) & np.isfinite(reflections[name])
+    return out & np.isfinite(reflections["partiality"])
+
+
 def usable_rows(
     reflections: Reflections, d: Floats, parameters: CutDataParameters, choice: Choice
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -117,7 +125,7 @@ def usable_rows(
     """
     summed, fitted = usable(reflections, choice)
     well = (summed | fitted) & (reflections["hkl"] != 0).any(axis=1)
-    well &= (reflections["lp"] > 0) & (reflections["qe"] > 0)
+    well &= is_corrected(reflections)
     kept = well & (reflections["partiality"] >= max(parameters.partiality_cutoff, 1e-3))
     kept &= (d >= (parameters.d_min or 0.0)) & (d <= (parameters.d_max or np.inf))
     kinds = (("sum", summed), ("prf", fitted & ~summed))

@@ -108,6 +108,14 @@ class KBParameters(Parameters):
     decay_correction: bool = parameter(
         True, "Refine a relative B factor of each experiment; without it, one factor only."
     )
+    modulation_correction: bool = parameter(
+        False,
+        "Let the scale depend on the position on the detector, alike for all runs of a detector: "
+        "the response that the runs of an ensemble share.",
+    )
+    n_modulation_bins: int = parameter(
+        10, "Number of points along each side of the detector.", ge=2, expert=1
+    )
 
 
 class CutDataParameters(Parameters):
@@ -204,8 +212,10 @@ class ScalingOptionsParameters(Parameters):
 class DeltaCCHalfParameters(Parameters):
     """Parameters of the exclusion by delta CC1/2."""
 
-    mode: Literal["dataset", "image_group"] = parameter(
-        "dataset", "Exclude whole runs, or groups of images."
+    mode: Literal["dataset", "crystal", "image_group"] = parameter(
+        "dataset",
+        "Parts of the data that are judged, and excluded: runs; crystals, of which a run may have "
+        "several and several runs one; or groups of images.",
     )
     group_size: int = parameter(10, "Number of images of a group.", ge=1)
     stdcutoff: float = parameter(
@@ -218,7 +228,7 @@ class DeltaCCHalfParameters(Parameters):
 
 
 class FilteringParameters(Parameters):
-    """Exclusion of runs or images that disagree with the others."""
+    """Exclusion of runs, crystals or images that disagree with the others."""
 
     method: Literal["None", "deltacchalf"] = parameter(
         "None", "deltacchalf: exclude parts of the data without which CC1/2 is higher."

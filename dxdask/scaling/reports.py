@@ -9,8 +9,10 @@ import numpy as np
 
 from dxdask.arrays import Floats, Mask
 from dxdask.columns import Flag, Reflections, has_flag
-from dxdask.scaling.error_model import LARGEST_B
+from dxdask.scaling.error_model import LARGEST_B, ErrorModel
 from dxdask.scaling.failures import FAILURES
+from dxdask.scaling.intensities import is_variance
+from dxdask.scaling.observations import is_corrected
 from dxdask.scaling.parameters import CutDataParameters
 from dxdask.scaling.scaled import Scaled
 from dxdask.tables import Table
@@ -46,10 +48,14 @@ def exclusions(
         failed = left & has_flag(reflections, flag)
         count(reason, failed)
         left = left & ~failed
-    summed = left & has_flag(reflections, Flag.INTEGRATED_SUM)
-    negative = summed & ~(reflections["intensity_sum_variance"] >= 0)
-    count("negative variance", negative)
-    left = left & ~negative
+    summed = has_flag(reflections, Flag.INTEGRATED_SUM)
+    for reason, out in (
+        ("variance negative or not finite", ~is_variance(reflections["intensity_sum_variance"])),
+        ("intensity not finite", ~np.isfinite(reflections["intensity_sum"])),
+        ("lp, qe, partiality or z_cal not known", ~is_corrected(reflections)),
+    ):
+        count(reason, left & summed & out)
+        left = left & ~(summed & out)
     count("not integrated", left)
     left = well & ~kept
     count("exclude_images", left & excluded)
@@ -112,6 +118,14 @@ def warnings(scaled: Scaled, n_all: int, excluded: Sequence[Mapping[str, Any]]) 
             f"only {int(both.has_sum.sum())} of {len(both.has_sum)} reflections have a sum of "
             "their own: the others overlap or have bad pixels, and depend on fitted profiles alone"
         )
+    lines.extend(_of_scales(scaled))
+    lines.extend(_of_errors(scaled.error_model))
+    return tuple(f"Warning: {line}" for line in lines)
+
+
+def _of_scales(scaled: Scaled) -> list[str]:
+    """Return lines about scales that vary much, or are too small."""
+    lines = []
     g, experiment = scaled.g[~scaled.faint], scaled.observations.experiment[~scaled.faint]
     n = scaled.model.n_experiments
     least, most = np.full(n, np.inf), np.zeros(n)
@@ -129,7 +143,12 @@ def warnings(scaled: Scaled, n_all: int, excluded: Sequence[Mapping[str, Any]]) 
             f"{faint} observations are left out because the scale is too small "
             "(cut_data.small_scale_cutoff)"
         )
-    errors = scaled.error_model
+    return lines
+
+
+def _of_errors(errors: ErrorModel) -> list[str]:
+    """Return lines about equivalents that scatter more than they should."""
+    lines = []
     if errors.b >= 0.99 * LARGEST_B:
         lines.append(f"b of the error model is at its limit of {LARGEST_B:g}: equivalents disagree")
     if errors.a > _MOST:
@@ -137,4 +156,4 @@ def warnings(scaled: Scaled, n_all: int, excluded: Sequence[Mapping[str, Any]]) 
             f"equivalents scatter {errors.a:.1f} times as much as counting explains: check the "
             "space group, gain and detector"
         )
-    return tuple(f"Warning: {line}" for line in lines)
+    return lines

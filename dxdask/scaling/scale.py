@@ -16,6 +16,7 @@ from dxdask.errors import InputError
 from dxdask.models import ExperimentList
 from dxdask.models.symmetry import spacings
 from dxdask.results import StepResult
+from dxdask.scaling.cells import require_one_form
 from dxdask.scaling.filtering import on_images, scale_and_filter
 from dxdask.scaling.intensities import blocks_of_rows
 from dxdask.scaling.model import needs_of
@@ -80,8 +81,8 @@ def scale(
     SchemaError
         A column is missing.
     InputError
-        There is no crystal, space groups differ, no reflection is usable, or the mean intensity is
-        not significant.
+        There is no crystal, space groups or cells differ, no reflection is usable, all variances
+        are 0, or the mean intensity is not significant.
     ParameterError
         `exclude_images` names a run or images that are not there.
     """
@@ -121,6 +122,7 @@ def chosen_observations(
 ) -> ChosenObservations:
     """Return the observations that are scaled; parameters, columns and errors as in `scale`."""
     check({k: reflections[k] for k in NEEDED if k in reflections}, NEEDED)
+    require_one_form(experiments)
     cell, group = common_symmetry(experiments)
     d = spacings(
         np.where((reflections["hkl"] == 0).all(axis=1)[:, None], 1, reflections["hkl"]), cell
@@ -129,12 +131,13 @@ def chosen_observations(
     well, kept = usable_rows(reflections, d, parameters.cut_data, choice)
     excluded = on_images(reflections, experiments, parameters.exclude_images)
     kept &= ~excluded
+    left_out = exclusions(reflections, d, well, kept, excluded, parameters.cut_data)
     if not kept.any():
+        reasons = ", ".join(f"{row['reason']} {row['n']}" for row in left_out)
         raise InputError(
-            f"no reflection of {n_rows(reflections)} can be scaled: {int(well.sum())} were "
-            "integrated well, the others lack the flags INTEGRATED_SUM and INTEGRATED_PRF, or have "
-            "bad pixels or a negative variance; check cut_data, exclude_images and the summary of "
-            "integrate"
+            f"no reflection of {n_rows(reflections)} can be scaled: {reasons or 'there is none'}; "
+            "check the summary of integrate (flags INTEGRATED_SUM and INTEGRATED_PRF), cut_data "
+            "and exclude_images"
         )
     obs = observations(
         reflections,
@@ -145,6 +148,7 @@ def chosen_observations(
         expected=parameters.weighting.counting_variance == "expected",
         choice=choice,
     )
+    _require_errors(reflections["intensity_sum_variance"][obs.rows], obs)
     _require_signal(obs)
     needs = needs_of(experiments, parameters)
     return ChosenObservations(
@@ -157,8 +161,17 @@ def chosen_observations(
         d=d,
         cell=cell,
         group=group,
-        excluded=exclusions(reflections, d, well, kept, excluded, parameters.cut_data),
+        excluded=left_out,
     )
+
+
+def _require_errors(variance: Floats, obs: Observations) -> None:
+    """Raise an InputError if all intensities are sums, and all variances (n,) are 0."""
+    if obs.estimates.has_sum.all() and not variance.any() and (obs.intensity > 0).any():
+        raise InputError(
+            f"the variances of all {len(obs)} intensities are 0: their errors are missing; "
+            "integrate the frames again, or import intensities with their errors"
+        )
 
 
 def _require_signal(obs: Observations) -> None:
@@ -223,11 +236,16 @@ def scaled_result(
 def _scales(
     reflections: Reflections, experiments: ExperimentList, d: Floats, scaled: Scaled
 ) -> Reflections:
-    """Return scale, intensity and intensity_variance of all reflections."""
+    """Return scale, intensity and intensity_variance of all reflections.
+
+    The scale is nan where z_cal is not known.
+    """
     obs = scaled.observations
-    scale = np.empty(len(d))
+    scale = np.full(len(d), np.nan)
+    known = np.flatnonzero(np.isfinite(reflections["z_cal"]))
     # the design of all reflections at once is larger than their columns
-    for rows in blocks_of_rows(len(d)):
+    for block in blocks_of_rows(len(known)):
+        rows = known[block]
         variables = variables_of(
             reflections, rows, d[rows], experiments, **_wanted(scaled.model.needs)
         )

@@ -51,65 +51,14 @@ def scaling_tables(
     experiments: ExperimentList,
     scaled: Scaled,
 ) -> tuple[Table, ...]:
-    """Return the tables `summary`, `runs`, `error_model`, `error_model_bins`.
+    """Return the tables `summary`, `runs`, `error_model`, `error_model_bins`, and those of options.
 
     n_all, n_excluded : numbers of reflections, of them not among the observations.
     """
-    obs = scaled.observations
-    sizes = np.diff(obs.offsets)
-    outliers, faint = int(scaled.outlier.sum()), int(scaled.faint.sum())
-    removed = int(scaled.removed.sum())
-    n_excluded += faint + removed
-    summary = {
-        "n_reflections": n_all,
-        "n_excluded": n_excluded,
-        "n_outliers": outliers,
-        "n_scaled": len(obs) - outliers - faint - removed,
-        "n_groups": len(sizes),
-        "n_groups_seen_once": int((sizes == 1).sum()),
-    }
-    errors = scaled.error_model
-    limit = 1.0 / (errors.a * errors.b) if errors.b > 0 else None
-    model = {"a": errors.a, "b": errors.b, "i_over_sigma_limit": limit}
-    bins = {
-        "i_max": ("<Ih>\nmax", ".2f"),
-        "i_min": ("<Ih>\nmin", ".2f"),
-        "n": ("n_refl", "d"),
-        "uncorrected_variance": ("Uncorrected\nvariance", ".3f"),
-        "corrected_variance": ("Corrected\nvariance", ".3f"),
-    }
-    runs = {
-        "transmission": ("transmission", ".4g"),
-        "scale": ("mean\nscale", ".5f"),
-        "scale_min": ("least\nscale", ".5f"),
-        "scale_max": ("largest\nscale", ".5f"),
-        "b_min": ("least B", ".3f"),
-        "b_max": ("largest B", ".3f"),
-    }
     return (
-        Table(name="summary", title="Summary of scaling", rows=[summary]),
-        Table(
-            name="runs",
-            title="Scales by run",
-            rows=_run_rows(obs, experiments, scaled),
-            headings=runs,
-        ),
-        Table(
-            name="error_model",
-            title="Error model σ'² = a²(σ² + (bI)²)",
-            rows=[model],
-            headings={
-                "a": ("a", ".5f"),
-                "b": ("b", ".5f"),
-                "i_over_sigma_limit": ("I/sigma\nlimit", ".2f"),
-            },
-        ),
-        Table(
-            name="error_model_bins",
-            title="Variances of normalised deviations by mean intensity",
-            rows=scaled.error_rows,
-            headings=bins,
-        ),
+        _summary_table(n_all, n_excluded, scaled),
+        _runs_table(experiments, scaled),
+        *_error_tables(scaled),
         *dose_table(scaled, experiments),
         *image_scales_table(scaled, experiments),
         *(_validation_table(scaled) if scaled.validation else ()),
@@ -117,6 +66,66 @@ def scaling_tables(
         *(_delta_table(scaled) if len(scaled.delta_rows) > 1 else ()),
         *absorption_table(scaled, experiments),
     )
+
+
+def _summary_table(n_all: int, n_excluded: int, scaled: Scaled) -> Table:
+    obs = scaled.observations
+    sizes = np.diff(obs.offsets)
+    outliers = int(scaled.outlier.sum())
+    left_out = int(scaled.faint.sum()) + int(scaled.removed.sum())
+    row = {
+        "n_reflections": n_all,
+        "n_excluded": n_excluded + left_out,
+        "n_outliers": outliers,
+        "n_scaled": len(obs) - outliers - left_out,
+        "n_groups": len(sizes),
+        "n_groups_seen_once": int((sizes == 1).sum()),
+    }
+    return Table(name="summary", title="Summary of scaling", rows=[row])
+
+
+def _error_tables(scaled: Scaled) -> tuple[Table, Table]:
+    errors = scaled.error_model
+    limit = 1.0 / (errors.a * errors.b) if errors.b > 0 else None
+    model = {
+        "a": ("a", ".5f"),
+        "b": ("b", ".5f"),
+        "i_over_sigma_limit": ("I/sigma\nlimit", ".2f"),
+    }
+    bins = {
+        "i_max": ("<Ih>\nmax", ".2f"),
+        "i_min": ("<Ih>\nmin", ".2f"),
+        "n": ("n_refl", "d"),
+        "uncorrected_variance": ("Uncorrected\nvariance", ".3f"),
+        "corrected_variance": ("Corrected\nvariance", ".3f"),
+    }
+    return (
+        Table(
+            name="error_model",
+            title="Error model σ'² = a²(σ² + (bI)²)",
+            rows=[{"a": errors.a, "b": errors.b, "i_over_sigma_limit": limit}],
+            headings=model,
+        ),
+        Table(
+            name="error_model_bins",
+            title="Variances of normalised deviations by mean intensity",
+            rows=scaled.error_rows,
+            headings=bins,
+        ),
+    )
+
+
+def _runs_table(experiments: ExperimentList, scaled: Scaled) -> Table:
+    headings = {
+        "transmission": ("transmission", ".4g"),
+        "scale": ("mean\nscale", ".5f"),
+        "scale_min": ("least\nscale", ".5f"),
+        "scale_max": ("largest\nscale", ".5f"),
+        "b_min": ("least B", ".3f"),
+        "b_max": ("largest B", ".3f"),
+    }
+    rows = _run_rows(scaled.observations, experiments, scaled)
+    return Table(name="runs", title="Scales by run", rows=rows, headings=headings)
 
 
 def _free_set_table(scaled: Scaled) -> tuple[Table]:

@@ -47,7 +47,7 @@ def test_crystals_that_differ_are_named(scaled: MadeUp) -> None:
     [line] = warnings(merge(scaled.reflections, near).messages)
     assert "the cell of run1 (40.00" in line or "the cell of run2 (42.50" in line
     far = with_cell(scaled.experiments, (60.0, 50.0, 60.0, 90.0, 90.0, 90.0))
-    with pytest.raises(InputError, match="different forms are not merged"):
+    with pytest.raises(InputError, match="different forms are not scaled or merged together"):
         merge(scaled.reflections, far)
 
 

@@ -26,17 +26,21 @@ def given(**physical: object) -> ScalingParameters:
     return ScalingParameters.model_validate({"physical": physical})
 
 
-def test_absorption_of_thirty_per_cent_is_corrected_to_one() -> None:
-    data, transmission = absorbing_crystal(mu=0.42)
+@pytest.mark.parametrize("seed", [2, 3])
+def test_absorption_of_thirty_per_cent_is_corrected_to_one(seed: int) -> None:
+    data, transmission = absorbing_crystal(mu=0.42, seed=seed)
     low, high = np.percentile(transmission, [1, 99])
     assert high / low > 1.3
     errors = {}
     for level in ("auto", "none"):
         result = scale(data.reflections, data.experiments, given(absorption=level))
         d = data.reflections["d"]
-        errors[level] = scale_errors(data.scale, result.reflections["scale"], d).std()
-    assert errors["auto"] < 0.01
-    assert errors["none"] > 2 * errors["auto"]
+        found = scale_errors(data.scale, result.reflections["scale"], d)
+        errors[level] = found.std()
+        if level == "auto":
+            assert np.percentile(np.abs(found), 98) < 0.01
+    assert errors["auto"] < 0.004
+    assert errors["none"] > 4 * errors["auto"]
 
 
 def test_the_absorption_surface_is_that_of_the_paths_in_the_crystal() -> None:
@@ -70,15 +74,25 @@ def test_a_surface_of_one_harmonic_is_that_harmonic() -> None:
 
 
 @pytest.mark.parametrize("seed", [2, 3, 4])
-def test_absorption_is_not_invented(seed: int) -> None:
-    data, _ = absorbing_crystal(mu=0.0, seed=seed)
+@pytest.mark.parametrize(
+    ("given", "largest"),
+    [
+        ({}, 0.0015),
+        ({"strength": 1000.0, "share": 0.3}, 0.006),
+        ({"n_images": 120, "d_min": 4.0}, 0.004),
+        ({"symbol": "P 1 2 1", "cell": (40.0, 50.0, 60.0, 90.0, 100.0, 90.0), "d_min": 4.0}, 0.003),
+    ],
+    ids=["strong", "weak", "short", "monoclinic"],
+)
+def test_absorption_is_not_invented(given: dict[str, object], largest: float, seed: int) -> None:
+    data, _ = absorbing_crystal(mu=0.0, seed=seed, **given)
     result = scale(data.reflections, data.experiments)
     assert "absorption" not in result.messages[2]
     rows = result.table("validation").rows
     assert [row["absorption"] for row in rows] == ["none", "low"]
     assert rows[1]["gain"] < 3.0
     error = scale_errors(data.scale, result.reflections["scale"], data.reflections["d"])
-    assert error.std() < 0.01
+    assert error.std() < largest
 
 
 def test_a_model_of_one_factor_a_run_has_no_absorption() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.made_up import MadeUp, made_up
 
 from dxdask.columns import Flag, has_flag
 from dxdask.errors import ParameterError
+from dxdask.models import ExperimentList
 from dxdask.scaling import ScalingParameters, scale
 
 pytestmark = pytest.mark.jit
@@ -60,6 +63,42 @@ def test_bad_images_are_excluded_by_groups() -> None:
     assert ("run2", 61, 80) in [(r["run"], r["first_image"], r["last_image"]) for r in rows]
     # the scales of the groups beside it are drawn by it
     assert {(r["run"], abs(r["first_image"] - 61) <= 20) for r in rows} == {("run2", True)}
+    assert not has_flag(result.reflections, Flag.SCALED)[wrong].any()
+
+
+def lattices(of_run: tuple[str, ...], crystal: tuple[int, ...]) -> MadeUp:
+    """Return experiments of these runs and crystals."""
+    data = made_up(transmissions=(1.0,) * len(of_run), d_min=4.0)
+    models = [replace(data.experiments[0].crystal) for _ in range(max(crystal) + 1)]
+    data.experiments = ExperimentList.of(
+        [
+            replace(e, run=run, crystal=models[k])
+            for e, run, k in zip(data.experiments, of_run, crystal, strict=True)
+        ]
+    )
+    return data
+
+
+def test_one_of_the_crystals_of_a_run_is_excluded() -> None:
+    data = lattices(("a", "a", "b", "b", "c", "c", "d", "d"), tuple(range(8)))
+    wrong = data.reflections["experiment"] == 3
+    parameters = given(mode="crystal", stdcutoff=2.0)
+    result = scale(spoiled(data, wrong), data.experiments, parameters)
+    rows = result.table("delta_cc_half").rows
+    assert [(r["crystal"], r["runs"]) for r in rows][2:5] == [(2, "b"), (3, "b"), (4, "c")]
+    assert [r["crystal"] for r in rows if r["excluded_in_cycle"]] == [3]
+    excluded = has_flag(result.reflections, Flag.USER_EXCLUDED_IN_SCALING)
+    np.testing.assert_array_equal(excluded, wrong)
+
+
+def test_all_runs_of_a_crystal_are_excluded() -> None:
+    data = lattices(tuple("abcdefgh"), (0, 0, 1, 1, 2, 2, 3, 3))
+    wrong = np.isin(data.reflections["experiment"], (2, 3))
+    parameters = given(mode="crystal", stdcutoff=1.5, max_percent_removed=30)
+    result = scale(spoiled(data, wrong), data.experiments, parameters)
+    rows = result.table("delta_cc_half").rows
+    assert [r["runs"] for r in rows] == ["a, b", "c, d", "e, f", "g, h"]
+    assert [r["runs"] for r in rows if r["excluded_in_cycle"]] == ["c, d"]
     assert not has_flag(result.reflections, Flag.SCALED)[wrong].any()
 
 

@@ -22,18 +22,18 @@ def path(directions: np.ndarray) -> np.ndarray:
 
 
 def absorbing_crystal(*, mu: float, seed: int = 2, **changed: object) -> tuple[MadeUp, np.ndarray]:
-    """Return two sweeps of 360 degrees about two axes, and the transmission (n,) of each row.
+    """Return two sweeps, of 360 degrees unless changed, about two axes, and the transmission (n,).
 
     mu : linear absorption coefficient; 0 for no absorption.
     """
-    given = {"transmissions": (1.0, 1.0), "n_images": 360, "width": 1.0, "strength": 4e4}
-    data = made_up(wave=0.05, decay=1.0, seed=seed, b_error=0.01, **(given | changed))  # type: ignore[arg-type]
+    given = {"transmissions": (1.0, 1.0), "n_images": 360, "width": 1.0, "strength": 4e4} | changed
+    data = made_up(wave=0.05, decay=1.0, seed=seed, b_error=0.01, **given)  # type: ignore[arg-type]
     axes = ((1.0, 0.0, 0.0), (0.0, 0.8, 0.6))
     members = [
         replace(
             e,
             goniometer=Goniometer(axes=(axes[i % 2],)),
-            scan=Scan(image_range=(1, 360), oscillation=(0.0, 1.0)),
+            scan=Scan(image_range=(1, int(given["n_images"])), oscillation=(0.0, 1.0)),
         )
         for i, e in enumerate(data.experiments)
     ]

@@ -30,7 +30,7 @@ def exact(i: float, sigma: float, mean: float, centric: bool) -> tuple[float, fl
 
 
 @pytest.mark.parametrize("centric", [False, True])
-@pytest.mark.parametrize("ratio", [-3.5, -1.0, 0.0, 0.7, 2.0, 3.3, 6.0, 20.0, 39.5, 60.0])
+@pytest.mark.parametrize("ratio", [-3.99, -3.5, -1.0, 0.0, 0.7, 2.0, 3.3, 6.0, 20.0, 39.5, 60.0])
 @pytest.mark.parametrize("mean", [0.3, 1.0, 5.0, 200.0])
 def test_amplitudes_are_those_of_exact_integration(
     ratio: float, mean: float, centric: bool
@@ -44,7 +44,7 @@ def test_amplitudes_are_those_of_exact_integration(
     assert s[0] == pytest.approx(expected[1], rel=2e-3)
 
 
-@pytest.mark.parametrize("ratio", [-3.5, -1.0, 0.0, 0.7, 2.0, 6.0, 60.0])
+@pytest.mark.parametrize("ratio", [-3.99, -3.5, -1.0, 0.0, 0.7, 2.0, 6.0, 60.0])
 def test_a_flat_prior_is_that_of_exact_integration(ratio: float) -> None:
     """All positive intensities as likely: the posterior is a normal distribution cut at zero."""
     cell, group = gemmi.UnitCell(40, 50, 60, 90, 90, 90), gemmi.SpaceGroup("P 21 21 21")

@@ -1,4 +1,4 @@
-"""Delta CC1/2 of the runs, or of groups of images: parts of the data that harm the whole."""
+"""Delta CC1/2 of the runs, crystals or groups of images: parts of the data that harm the whole."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dxdask.report.page.sections import Section, SectionMaker
 from dxdask.report.step_tables import StepTables
 
 N_BINS = 40
+_PARTS = {"first_image": "group of images", "crystal": "crystal", "run": "run"}
 
 
 def make(tables: StepTables) -> Section | None:
@@ -34,7 +35,7 @@ def make(tables: StepTables) -> Section | None:
         curves.append(
             Series(f"mean - {cutoff:g} standard deviations", ends, np.full(2, limit), "dashed")
         )
-    what = "group of images" if "first_image" in named[0].rows[0] else "run"
+    what = next(name for column, name in _PARTS.items() if column in named[0].rows[0])
     plots: list[Plot] = [
         Lines(title=f"Delta CC1/2 by {what}", x=f"{what} (row of the table)", y="delta CC1/2",
               series=curves)
