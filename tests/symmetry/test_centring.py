@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import gemmi
 import numpy as np
 import pytest
+from support.centred_lattices import with_absent_reflections
 from support.simulated_symmetry import Truth, crystals_of
 
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.models import ExperimentList
-from dxdask.models.symmetry import is_absent, possible_reflections, spacings
 from dxdask.results import StepResult
 from dxdask.symmetry import symmetry
 
@@ -45,28 +44,10 @@ def said(result: StepResult) -> str:
     return "\n".join(result.messages)
 
 
-def all_absent(symbol: str) -> tuple[Reflections, ExperimentList, Truth]:
-    """Return a crystal in its conventional cell with all reflections that centring takes away."""
-    truth = Truth.of(symbol)
-    table, experiments = crystals_of(truth, keep_axes=True)
-    crystals = tuple(replace(c, space_group="P 1") for c in experiments.crystals)
-    d_min = float(spacings(truth.hkl, gemmi.UnitCell(*truth.cell)).min())
-    whole = possible_reflections(gemmi.UnitCell(*truth.cell), gemmi.SpaceGroup("P 1"), d_min=d_min)
-    absent = whole[is_absent(whole, truth.group)]
-    rng = np.random.default_rng(1)
-    more = {k: np.resize(v[:1], (len(absent), *v.shape[1:])) for k, v in table.items()}
-    more |= {
-        "hkl": absent, "intensity_sum": 5.0 * rng.standard_normal(len(absent)),
-        "intensity_sum_variance": np.full(len(absent), 25.0),
-    }  # fmt: skip
-    joined = {k: np.concatenate([table[k], more[k]]) for k in table}
-    return joined, replace(experiments, crystals=crystals), truth
-
-
 @pytest.mark.parametrize("symbol", ["F 2 2 2", "F 4 3 2", "R 3 2", "R 3"])
 def test_lattices_that_are_three_or_four_times_smaller(symbol: str) -> None:
-    table, experiments, truth = all_absent(symbol)
-    result = symmetry(table, experiments)
+    truth = Truth.of(symbol)
+    result = symmetry(*with_absent_reflections(truth))
     crystal = result.experiments.crystals[0]
     assert crystal.gemmi_space_group.number == truth.group.number
     assert "smaller than indexed" in said(result)

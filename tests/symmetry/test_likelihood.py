@@ -99,7 +99,7 @@ def test_the_spread_of_the_correlation_of_unrelated_reflections() -> None:
     sizes = np.arange(5, 200, 10)
     slope = np.polyfit(sizes**-0.5, (sizes - 1.0) ** -0.5, 1)[0]
     assert factor == pytest.approx(slope, abs=0.05)
-    assert sd_factor(rng.exponential(size=20), np.arange(20), np.full(20, 3.0)) == 0.0
+    assert sd_factor(rng.exponential(size=20), np.arange(20), np.full(20, 3.0)) == 1.0
 
 
 def test_the_correlation_expected_of_equivalents_is_that_of_repeated_ones() -> None:
