@@ -101,6 +101,12 @@ def _messages(
         f"({', '.join(map(str, sizes))} crystals), by {forms.n_pairs} pairs and {k} choice"
         f"{'s' * (k > 1)} of axes"
     ]
+    if not forms.n_pairs:
+        lines.append(
+            f"the forms are ambiguous: no two crystals have {parameters.min_pairs} common "
+            "reflections, and all are taken as one form; integrate wider wedges, or lower "
+            "cosym.min_pairs"
+        )
     if not kept.all():
         left = [run for run, is_kept in zip(runs, kept, strict=True) if not is_kept]
         more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""

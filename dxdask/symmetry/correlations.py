@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,15 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.symmetry.intensities import Intensities
-from dxdask.symmetry.operators import Rotation, friedel_unique, keys_of, matrix_of
+from dxdask.symmetry.operators import (
+    IDENTITY,
+    Rotation,
+    friedel_unique,
+    inverse_of,
+    keys_of,
+    matrix_of,
+    product,
+)
 
 MOST_UNRELATED = 20_000
 GROUP_SIZES = range(5, 201)
@@ -71,11 +80,34 @@ def correlation(x: Floats, y: Floats) -> Correlation:
     return Correlation(cc=float(((x - mean) * (y - mean)).mean() / variance), n=len(x))
 
 
-def pairs_under(merged: Merged, rotation: Rotation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return rows of reflections and of their equivalents, each pair once; none of their own."""
+def fixed_by(
+    hkl: NDArray[np.int64], lattice: frozenset[Rotation]
+) -> dict[Rotation, NDArray[np.bool_]]:
+    """Return for each rotation which indices (n, 3) it leaves as they are, or turns to the mate."""
+    found = {}
+    for w in lattice - {IDENTITY}:
+        image = hkl @ matrix_of(w)
+        found[w] = np.all(image == hkl, axis=1) | np.all(image == -hkl, axis=1)
+    return found
+
+
+def pairs_under(
+    merged: Merged, rotation: Rotation, fixed: Mapping[Rotation, NDArray[np.bool_]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows of reflections and of their equivalents, each pair once; none of their own.
+
+    fixed : of the reflections by the rotations of the lattice. Pairs that another of these relates
+    as well say nothing of this one: a twofold axis along a gives h k 0 the mate that one along b
+    does.
+    """
     moved = keys_of(friedel_unique(merged.hkl @ matrix_of(rotation)), merged.crystal)
     at = np.searchsorted(merged.keys, moved).clip(max=len(merged.keys) - 1)
-    first = np.flatnonzero((merged.keys[at] == moved) & (moved != merged.keys))
+    alone = (merged.keys[at] == moved) & (moved != merged.keys)
+    same = {rotation, inverse_of(rotation)}
+    for turn, is_fixed in fixed.items():
+        if product(turn, rotation) not in same:
+            alone &= ~is_fixed
+    first = np.flatnonzero(alone)
     second = at[first]
     _, once = np.unique(
         np.minimum(first, second) * len(moved) + np.maximum(first, second), return_index=True
@@ -93,9 +125,11 @@ def without_outliers(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x[good], y[good]
 
 
-def operator_correlation(merged: Merged, rotation: Rotation) -> Correlation:
+def operator_correlation(
+    merged: Merged, rotation: Rotation, fixed: Mapping[Rotation, NDArray[np.bool_]]
+) -> Correlation:
     """Return the correlation of reflections with their equivalents under a rotation."""
-    first, second = pairs_under(merged, rotation)
+    first, second = pairs_under(merged, rotation, fixed)
     return correlation(*without_outliers(merged.intensity[first], merged.intensity[second]))
 
 
@@ -116,7 +150,8 @@ def sd_factor(intensity: Floats, keys: NDArray[np.int64], d: Floats) -> float:
 
     keys : (n,) the same for all reflections that may be related. Pairs are made at random of
     reflections of similar resolution; f is the slope of the r.m.s. correlation of groups of N pairs
-    against 1 / sqrt(N) (Evans 2011, appendix A1). 0 where there are too few.
+    against 1 / sqrt(N) (Evans 2011, appendix A1). 1, that of independent pairs, where there are too
+    few.
     """
     rng = np.random.default_rng(1)
     order = np.argsort(d, kind="stable")
@@ -131,7 +166,7 @@ def sd_factor(intensity: Floats, keys: NDArray[np.int64], d: Floats) -> float:
     largest = min(len(pairs) // FEWEST_GROUPS, GROUP_SIZES.stop - 1)
     sizes = [n for n in GROUP_SIZES if n <= largest][:: max(1, (largest - 5) // 20)]
     if len(sizes) < 4:
-        return 0.0
+        return 1.0
     x, y = intensity[pairs[:, 0]], intensity[pairs[:, 1]]
     rms = []
     for n in sizes:

@@ -46,7 +46,8 @@ class Forms:
     form : (n,) number of the form from 0, that of most crystals first; -1 for a crystal that is
         like no other. choice : (n,) number of the operator that brings it to the setting of its
         form. correlation : (n,) with the mean of the others of its form, nan where there is none.
-    margin : (n,) that correlation less the one of the next best choice. n_pairs : compared.
+    margin : (n,) that correlation less the one of the next best choice. n_pairs : of crystals that
+        have enough common reflections to be compared.
     """
 
     form: NDArray[np.int64]
@@ -74,7 +75,10 @@ def find_forms(
         pairs = neighbours(len(left), most)
         own = np.column_stack([np.arange(len(left))] * 2)
         cc, count = pair_correlations(choices, left[np.concatenate([pairs, own])], min_pairs)
-        n_pairs += len(pairs)
+        compared = int((count[: len(pairs)].max(axis=1) >= min_pairs).sum())
+        n_pairs += compared
+        if not compared:
+            break
         vectors = embedding(len(left), np.concatenate([pairs, own]), cc, count, table)
         near, found = largest_cluster(vectors)
         members, found = _one_form(choices, left, left[near], found, min_form_cc)

@@ -10,6 +10,7 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.symmetry.correlations import (
     expected_correlation,
+    fixed_by,
     friedel_correlation,
     merge_p1,
     operator_correlation,
@@ -68,8 +69,9 @@ def find_laue_group(
     unrelated = unique_under(merged.hkl, lattice)
     factor = sd_factor(merged.intensity, unrelated, spacings_of(merged.hkl, reduced))
     expected = expected_correlation(merged, friedel_correlation(data), factor)
+    fixed = fixed_by(merged.hkl, lattice)
     scores: dict[Rotation, ElementScore] = {
-        w: element_score(w, operator_correlation(merged, w), expected, factor)
+        w: element_score(w, operator_correlation(merged, w, fixed), expected, factor)
         for w in elements(lattice)
     }
     ranked = group_scores([g.rotations for g in groups], scores)

@@ -33,7 +33,11 @@ from dxdask.tables import Table
 FEWEST = 100
 TWINNED_L = 0.44
 """<|L|> is 1/2 without twinning and 3/8 of perfect twins: nearer to the latter below this."""
-LEAST_FRACTION = 0.05
+LESS_H = 0.02
+"""<|H|> of a twin law is less than <|L|> by this, or by three standard errors: where <|L|> is
+`TWINNED_L` a tenth of the crystal is twinned, and <|H|> is 0.40."""
+SPREAD_H = 0.29
+"""Standard deviation of |H| of untwinned reflections."""
 ORIGIN_RADIUS = 15.0
 """Distance, Angstrom, from the origin of the Patterson function within which peaks are not used."""
 
@@ -207,7 +211,11 @@ def verdict(found: TwinningStatistics, threshold: float) -> list[str]:
     if not twinned:
         lines.append(f"no sign of twinning: {text}")
         return lines
-    laws = [law for law in found.laws if law[3] > LEAST_FRACTION]
+    # H of reflections that no law relates is distributed as L, also of a twin
+    laws = [
+        law for law in found.laws
+        if found.mean_l - law[2] > max(LESS_H, 3.0 * SPREAD_H / np.sqrt(law[1]))
+    ]  # fmt: skip
     if laws:
         name, _, _, fraction = max(laws, key=lambda law: law[3])
         lines.append(f"twinned by {name}, fraction about {fraction:.2f} by the H test: {text}")

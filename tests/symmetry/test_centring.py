@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.centred_lattices import with_absent_reflections
 from support.simulated_symmetry import Truth, crystals_of
 
 from dxdask.columns import Flag, Reflections, has_flag
@@ -41,6 +42,16 @@ def indexed_primitive(
 
 def said(result: StepResult) -> str:
     return "\n".join(result.messages)
+
+
+@pytest.mark.parametrize("symbol", ["F 2 2 2", "F 4 3 2", "R 3 2", "R 3"])
+def test_lattices_that_are_three_or_four_times_smaller(symbol: str) -> None:
+    truth = Truth.of(symbol)
+    result = symmetry(*with_absent_reflections(truth))
+    crystal = result.experiments.crystals[0]
+    assert crystal.gemmi_space_group.number == truth.group.number
+    assert "smaller than indexed" in said(result)
+    np.testing.assert_allclose(sorted(crystal.unit_cell[:3]), sorted(truth.cell[:3]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("symbol", ["I 2 2 2", "C 2 2 21", "I 4"])

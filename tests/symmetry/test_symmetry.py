@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import gemmi
 import numpy as np
@@ -140,6 +141,24 @@ def test_few_weak_axial_reflections_are_no_certain_screw_axis(
         assert any("ambiguous" in m for m in result.messages)
 
 
+def test_screw_axes_have_i_over_sigma_and_probability() -> None:
+    truth = Truth.of("P 42 21 2", d_min=2.0)
+    table, experiments = crystals_of(truth, keep_axes=True)
+    rows = {r["screw_axis"]: r for r in symmetry(table, experiments).table(
+        "systematic_absences").rows}  # fmt: skip
+    assert set(rows) == {"21a", "42c", "41c"}
+    for name, is_present in (("21a", True), ("42c", True), ("41c", False)):
+        row = rows[name]
+        assert (row["probability"] > 0.95) == is_present
+        assert row["n_absent"] > 0
+        assert row["i_over_sigma_present"] > 5.0
+        assert (abs(row["i_over_sigma_absent"]) < 1.0) == is_present
+    # of 00l with l odd all observations, and as many unique reflections
+    odd = np.all(table["hkl"][:, :2] == 0, axis=1) & (table["hkl"][:, 2] % 2 == 1)
+    assert rows["42c"]["n_absent"] == len(np.unique(np.abs(table["hkl"][odd, 2])))
+    assert symmetry(table, experiments).experiments.crystals[0].space_group == "P 42 21 2"
+
+
 def test_the_order_of_rows_does_not_matter() -> None:
     table, experiments = crystals_of(Truth.of("P 41 21 2"))
     order = np.random.default_rng(0).permutation(len(table["hkl"]))
@@ -179,6 +198,27 @@ def test_useless_intensities_are_refused(change: dict[str, float], words: str) -
     table |= {k: np.full_like(table[k], v) for k, v in change.items()}
     with pytest.raises(InputError, match=words):
         symmetry(table, experiments)
+
+
+def test_nothing_at_all_is_refused() -> None:
+    table, experiments = crystals_of(Truth.of("P 2 2 2", d_min=5.0))
+    none = {k: v[:0] for k, v in table.items()}
+    with pytest.raises(InputError, match="no reflection of 0 can be used"):
+        symmetry(none, experiments)
+    with pytest.raises(InputError, match="run index before"):
+        symmetry(none, replace(experiments, crystals=()))
+
+
+def test_one_observation_of_each_reflection_is_ambiguous() -> None:
+    # of P 1 2 1 one reflection of each equivalent pair: no operator can be tested
+    truth = Truth.of("P 1 2 1", cell=(31.0, 37.0, 43.0, 90.0, 90.0, 90.0))
+    table, experiments = crystals_of(truth, keep_axes=True)
+    higher, _ = asu_indices(table["hkl"], gemmi.SpaceGroup("P 2 2 2"))
+    _, once = np.unique(pack(higher), return_index=True)
+    result = symmetry(select(table, once), experiments)
+    assert is_ambiguous(result)
+    assert "too few pairs of equivalents to test the operators" in "\n".join(result.messages)
+    assert group_of(result).laue_str() == "-1"
 
 
 def test_one_reflection_is_refused_or_ambiguous() -> None:

@@ -66,6 +66,22 @@ def test_a_perfect_twin_is_said() -> None:
     assert "perfect twin" in said(result)
 
 
+def test_a_law_that_does_not_relate_the_domains_is_not_named() -> None:
+    # a perfect twin of P 3 by the twofold axis along c: H of other laws is that of any two of its
+    # intensities, 0.375
+    truth = Truth.of("P 3", d_min=2.5)
+    table, experiments = crystals_of(truth, keep_axes=True, noise=0.02)
+    hkl = table["hkl"]
+    other = truth.intensities(hkl * np.array([-1, -1, 1]))
+    table["intensity_sum"] += 0.5 * (other - truth.intensities(hkl))
+    result = symmetry(table, experiments)
+    found = values(result)
+    (law,) = [v for k, v in found.items() if k.startswith("<|H|>")]
+    assert law == pytest.approx(found["<|L|>"], abs=0.02)
+    assert "twinned by" not in said(result)
+    assert "a perfect twin may pass for higher symmetry" in said(result)
+
+
 def test_a_pseudo_translation_is_said() -> None:
     truth = Truth.of("P 21 21 21", cell=(50.0, 60.0, 70.0, 90.0, 90.0, 90.0))
     odd = (truth.hkl.sum(axis=1) % 2 == 1) | (truth.hkl.sum(axis=1) % 2 == -1)

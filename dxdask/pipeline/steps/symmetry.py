@@ -79,5 +79,5 @@ STEP = Step(
     alternatives={"integrate": ("reindex_integrated",)},
     extras=extras,
     optional=True,
-    version="4",
+    version="5",
 )
