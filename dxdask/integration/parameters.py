@@ -34,8 +34,8 @@ class ProfileParameters(Parameters):
     algorithm: Literal["auto", "gaussian", "learnt"] = parameter(
         "gaussian",
         "Profile that is fitted: a Gaussian, one learnt from strong reflections in a pass over the "
-        "frames of its own, or (auto) the learnt one where the Gaussian misplaces a quarter of "
-        "their counts and residuals are smaller with the learnt one.",
+        "frames of its own, or (auto) the learnt one where the variance of weak fits becomes less "
+        "than 0.9 of that with the Gaussian, or where Gaussian fits vary by 2 % along the scan.",
     )
     learnt: LearntParameters = LearntParameters()
 
