@@ -11,7 +11,7 @@ over that of isolated ones, is printed beside the ratio.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -96,8 +96,15 @@ def simulation(sigma_b: float, angle: float, n_images: int = 12, seed: int = 3) 
     return Simulation((first, second), both, spots_of(concatenate(both), first), intensity)
 
 
-def spots_of(p: Reflections, e: Experiment) -> Spots:
-    """Return the spots: Gaussian on the detector, of sigma_b / root two along each axis."""
+def gaussian(u: Floats, v: Floats) -> Floats:
+    """Return the density at places in widths."""
+    return np.asarray(np.exp(-0.5 * (u * u + v * v)))
+
+
+def spots_of(
+    p: Reflections, e: Experiment, shape: Callable[[Floats, Floats], Floats] = gaussian
+) -> Spots:
+    """Return the spots on the detector; shape: density along Kabsch's e1 and e2, in widths."""
     scan, shapes = e.scan, ellipsoids(p, e)
     assert scan is not None
     centre, inverse = shapes.centre, shapes.shape[:, :3] * 9.0  # of n_sigma 3
@@ -110,9 +117,13 @@ def spots_of(p: Reflections, e: Experiment) -> Spots:
     values, places, rows = [], [], []
     rotation = shapes.profile.rotation
     for i in range(len(centre)):
-        power = inverse[i, 0] * dx[i] ** 2 + inverse[i, 2] * dy[i, :, None] ** 2
-        power = power + 2.0 * inverse[i, 1] * dx[i] * dy[i, :, None]
-        spot = np.exp(-0.5 * power).reshape(len(side), SUB, len(side), SUB).sum(axis=(1, 3))
+        root = np.sqrt(inverse[i, 0])
+        whiten = np.array([[root, inverse[i, 1] / root], [0.0, 0.0]])
+        whiten[1, 1] = np.sqrt(inverse[i, 2] - whiten[0, 1] ** 2)
+        c, s = whiten @ shapes.profile.along[i]
+        a = np.array([[c, s], [-s, c]]) @ whiten / np.hypot(c, s)
+        u, v = (r[0] * dx[i] + r[1] * dy[i, :, None] for r in a)
+        spot = shape(u, v).reshape(len(side), SUB, len(side), SUB).sum(axis=(1, 3))
         spot /= spot.sum()
         steps = scipy.special.erf(rotation[i] * (shapes.phi - centre[i, 2]))
         part = 0.5 * np.abs(np.diff(steps))

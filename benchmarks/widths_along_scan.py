@@ -12,12 +12,13 @@ errors in the first, second and last third of the scan, of the mean intensity.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from two_lattices import DISTANCE, PIXEL, SIZE, Spots, experiment, spots_of
+from two_lattices import DISTANCE, PIXEL, SIZE, Spots, experiment, gaussian, spots_of
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
@@ -65,8 +66,13 @@ class Simulation(NamedTuple):
         return np.asarray(1.0 / np.bincount(s.row, s.value**2 / mean, n))
 
 
-def simulation(ratio: float, background: float, seed: int = 1) -> Simulation:
-    """Return spots whose width grows by `ratio` along the scan."""
+def simulation(
+    ratio: float,
+    background: float,
+    seed: int = 1,
+    shape: Callable[[Floats, Floats], Floats] = gaussian,
+) -> Simulation:
+    """Return spots of this shape whose width grows by `ratio` along the scan."""
     e = experiment(SIGMA_B, N_IMAGES)
     widths = np.linspace(1.0, ratio, N_IMAGES)
     by_image = np.deg2rad(SIGMA_B) * widths / widths.mean()
@@ -82,7 +88,7 @@ def simulation(ratio: float, background: float, seed: int = 1) -> Simulation:
     rng, n = np.random.default_rng(seed), len(predicted["d"])
     strong = rng.uniform(size=n) < 0.25
     intensity = np.where(strong, 200.0 + rng.exponential(2000.0, n), 5.0 + rng.exponential(60.0, n))
-    return Simulation(e, predicted, spots_of(predicted, e), intensity, background)
+    return Simulation(e, predicted, spots_of(predicted, e, shape), intensity, background)
 
 
 def strong_spots(s: Simulation) -> tuple[Reflections, dict[str, NDArray[Any]]]:
@@ -122,7 +128,7 @@ def integrated(s: Simulation, frames: NDArray[Any], given: IntegrationParameters
     (local,) = local_profiles(table, arrays, models, given.profile)
     predicted = predict(models[0])
     r = integrate(frames, None, models[0], predicted, given, local=local).reflections
-    return _whole(s, r)
+    return whole(s, r)
 
 
 def of_true_widths(s: Simulation, frames: NDArray[Any]) -> Intensities:
@@ -137,10 +143,11 @@ def of_true_widths(s: Simulation, frames: NDArray[Any]) -> Intensities:
         n_sigma=4.0,
     )
     e = replace(s.experiment, profile=profile)
-    return _whole(s, integrate(frames, None, e, predict(e)).reflections)
+    return whole(s, integrate(frames, None, e, predict(e)).reflections)
 
 
-def _whole(s: Simulation, r: Reflections) -> Intensities:
+def whole(s: Simulation, r: Reflections) -> Intensities:
+    """Return the intensities of the reflections of a simulation that are whole and not shared."""
     rows = {key: i for i, key in enumerate(_keys(s.predicted))}
     at = np.array([rows.get(key, -1) for key in _keys(r)])
     good = (at >= 0) & (r["partiality"] > 0.99) & ~has_flag(r, Flag.OVERLAPPED_FG)

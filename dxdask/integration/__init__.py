@@ -12,6 +12,7 @@ background : background under a reflection, a robust Poisson mean.
 summation, summed_columns : summed intensities.
 gaussian, profile_fit, calibration : profile-fitted intensities.
 learnt_profile : profiles learnt from strong reflections, from `profile_sums`.
+profile_comparison : how they and the Gaussian fit.
 corrections : Lorentz, polarisation and absorption corrections, and partialities.
 result, summary : result of a run and of several, with its tables.
 stills : integration of stills.

@@ -30,6 +30,7 @@ from dxdask.integration.simple_background import (
     planes,
     simple_means,
 )
+from dxdask.integration.simple_volume import image_means, volume_planes
 from dxdask.integration.sums import N_FRAMES, PixelSums
 
 # terms of the models of a background by robust regression
@@ -40,20 +41,23 @@ _TERMS = {
     "radial": RADIAL,
     "auto": RADIAL,
 }
+# models that vary from image to image
+_ALONG = ("constant2d", "linear3d", "loglinear3d")
 
 
 def may_vary(background: BackgroundParameters) -> bool:
     """Return True if the background is not a constant, so that footprints are needed."""
-    if background.algorithm == "gmodel":
-        return True
-    if background.algorithm == "simple":
-        return background.simple.model.algorithm != "constant3d"
-    return background.glm.model.algorithm != "constant3d"
+    return background.algorithm == "gmodel" or _model(background) != "constant3d"
 
 
 def varies_along(background: BackgroundParameters) -> bool:
     """Return True if the background may vary along the rotation: sums by image are needed."""
-    return background.algorithm == "glm" and background.glm.model.algorithm == "loglinear3d"
+    return background.algorithm != "gmodel" and _model(background) in _ALONG
+
+
+def _model(background: BackgroundParameters) -> str:
+    simple = background.algorithm == "simple"
+    return background.simple.model.algorithm if simple else background.glm.model.algorithm
 
 
 def block_record(
@@ -187,9 +191,15 @@ def _simple(s: PixelSums, rows: NDArray[np.int64], simple: SimpleParameters) -> 
     n_pixels = s.n_background.copy()
     n_pixels[rows] = means.n_used[rows]
     constant = _Fit(means.mean, means.mean, n_pixels)
+    along, least = s.footprints.rotation, simple.min_pixels
     if simple.model.algorithm == "constant3d":
         return constant
-    found = planes(rows, s.footprints, rejection, min_pixels=simple.min_pixels, unit=s.unit)
+    if along is None:
+        found = planes(rows, s.footprints, rejection, min_pixels=least, unit=s.unit)
+    elif simple.model.algorithm == "constant2d":
+        found = image_means(rows, s.footprints, along, min_pixels=least, unit=s.unit)
+    else:
+        found = volume_planes(rows, s.footprints, along, rejection, min_pixels=least, unit=s.unit)
     return _where_found(constant, found.own, found.fitted, found.n_pixels)
 
 

@@ -10,6 +10,8 @@ from numba import njit
 from dxdask.integration.background_pixels import FOREGROUND
 from dxdask.integration.photons import parts_of_photon
 from dxdask.integration.rotation_sums import (
+    COUNTS_Z,
+    N_MOMENTS,
     OF_BACKGROUND,
     OF_COUNTS,
     OF_FOREGROUND,
@@ -77,6 +79,7 @@ def add_footprints(
                         image[OF_XY] += px * py
                         image[OF_YY] += py * py
                         power = pz
-                        for k in range(moments.shape[1]):
+                        for k in range(N_MOMENTS):
                             moments[to + x, k] += power
                             power *= pz
+                        moments[to + x, COUNTS_Z] += v * pz

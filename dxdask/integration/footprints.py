@@ -2,7 +2,7 @@
 
 A background that varies in the box of a reflection is fitted to the sum of the images: a plane or a
 ring of ice is the same on all of them. A reflection of n pixels takes 20 n bytes however many
-images it is on (24 with its shape; 32 more where the background may vary along the rotation), and
+images it is on (24 with its shape; 40 more where the background may vary along the rotation), and
 only until it has all of them.
 """
 

@@ -15,19 +15,9 @@ import numpy as np
 from dxdask.arrays import Floats
 from dxdask.integration.context import IntegrationContext
 from dxdask.integration.gaussian import Learnt, Profiles, with_learnt
-from dxdask.integration.profile_pixels import COUNTS, GAUSSIAN, UNIT
+from dxdask.integration.profile_comparison import compare_profiles
 from dxdask.integration.profile_sums import REGIONS, Places, ProfileSums, places
-from dxdask.integration.reference_profiles import (
-    beyond,
-    mean_counts,
-    reference_profiles,
-    run_profile,
-)
-
-# least part of the counts that a Gaussian misplaces, for `auto` to prefer the learnt one: Gaussians
-# are fitted wider than spots (`local_profile`), by which they misplace an eighth
-_BEST = 0.25
-_BETTER = 0.7  # most of the residuals of the Gaussian that are left
+from dxdask.integration.reference_profiles import beyond, reference_profiles
 
 
 def with_best_profile(
@@ -41,9 +31,10 @@ def with_best_profile(
     chosen = found.learnt_is_better if given.algorithm == "auto" else found.n_used > 0
     name = "learnt from strong reflections" if chosen else "Gaussian"
     note = (
-        f" Profile: {name}; a Gaussian misplaces {100 * found.misplaced:.1f} % of the counts of "
-        f"{found.n_used} strong reflections on frames, a learnt one has {found.ratio:.2f} times "
-        "its squared residuals"
+        f" Profile: {name}; by {found.n_used} strong reflections on frames a learnt one has "
+        f"{found.variance:.2f} times the variance of a Gaussian for weak ones, and its fits vary "
+        f"along the scan by {100 * found.learnt_spread:.1f} % (Gaussian: "
+        f"{100 * found.spread:.1f} %)"
     )
     if not found.n_used:
         note = " Profile: Gaussian; no reflection is strong enough to learn from"
@@ -62,43 +53,6 @@ def _fitted(p: Profiles, at: Places, sums: ProfileSums, half: float) -> Profiles
     grids = np.minimum(np.stack([first, first + 1], axis=1), len(learnt.at) - 1)
     second = np.interp(along, learnt.at, np.arange(float(len(learnt.at)))) - first
     return with_learnt(p, learnt.profiles, grids * REGIONS**2 + at.region[:, None], second)
-
-
-class Comparison(NamedTuple):
-    """Residuals of strong reflections that were not learnt from, by either profile.
-
-    misplaced : part of the counts that the Gaussian misplaces beyond their errors. ratio : of the
-    squared residuals of the learnt profile to those of the Gaussian. n_used : as in `ProfileSums`.
-    """
-
-    misplaced: float
-    ratio: float
-    n_used: int
-
-    @property
-    def learnt_is_better(self) -> bool:
-        """True if the Gaussian does not fit, and the learnt profile does better."""
-        return self.misplaced > _BEST and self.ratio < _BETTER
-
-
-def compare_profiles(sums: ProfileSums, half: float) -> Comparison:
-    """Return how the two profiles fit: each half by what is learnt from the other.
-
-    half : of the grid, widths.
-    """
-    residual, gaussian, misplaced = 0.0, 0.0, 0.0
-    for own, other in ((0, 1), (1, 0)):
-        counts, by_gaussian = (sums.halves[own, k] / UNIT for k in (COUNTS, GAUSSIAN))
-        if not counts.sum() > 0 or not sums.halves[other, COUNTS].sum() > 0:
-            return Comparison(0.0, 1.0, sums.n_used)
-        scale = counts.sum() / by_gaussian.sum()
-        by_learnt = run_profile(sums.halves[other], half) * mean_counts(sums.halves[own])
-        variance = np.abs(counts) + scale * by_gaussian + 1.0
-        off = counts - scale * by_gaussian
-        gaussian += float((off**2 / variance).sum())
-        residual += float(((counts - by_learnt) ** 2 / variance).sum())
-        misplaced += 0.25 * float((np.abs(off) - np.sqrt(variance)).clip(0).sum() / counts.sum())
-    return Comparison(misplaced, residual / gaussian if gaussian > 0 else 1.0, sums.n_used)
 
 
 class LearntAlong(NamedTuple):

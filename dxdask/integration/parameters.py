@@ -34,8 +34,8 @@ class ProfileParameters(Parameters):
     algorithm: Literal["auto", "gaussian", "learnt"] = parameter(
         "gaussian",
         "Profile that is fitted: a Gaussian, one learnt from strong reflections in a pass over the "
-        "frames of its own, or (auto) the learnt one where the Gaussian misplaces a quarter of "
-        "their counts and residuals are smaller with the learnt one.",
+        "frames of its own, or (auto) the learnt one where the variance of weak fits becomes less "
+        "than 0.9 of that with the Gaussian, or where Gaussian fits vary by 2 % along the scan.",
     )
     learnt: LearntParameters = LearntParameters()
 
@@ -188,7 +188,7 @@ class OutlierParameters(Parameters):
     """Outliers, which are left out of the background."""
 
     algorithm: Literal["null", "nsigma", "truncated", "tukey", "plane"] = parameter(
-        "null", "Which pixels are outliers; null: none. plane is of linear2d only."
+        "null", "Which pixels are outliers; null: none. plane is of linear2d and linear3d only."
     )
     nsigma: NsigmaParameters = NsigmaParameters()
     truncated: TruncatedParameters = TruncatedParameters()
@@ -199,10 +199,11 @@ class OutlierParameters(Parameters):
 class SimpleModelParameters(Parameters):
     """Model of the background by means."""
 
-    algorithm: Literal["constant3d", "linear2d"] = parameter(
+    algorithm: Literal["constant2d", "constant3d", "linear2d", "linear3d"] = parameter(
         "constant3d",
-        "Background under a reflection: a constant, or a plane in x and y, the same on all its "
-        "images.",
+        "Background under a reflection: a constant on each image (constant2d, without outliers "
+        "left out) or on all; a plane in x and y, the same on all its images; or a plane in x, y "
+        "and the image.",
     )
 
 
@@ -216,11 +217,18 @@ class SimpleParameters(Parameters):
     )
 
     @model_validator(mode="after")
-    def _plane_of_planes(self) -> Self:
-        if self.outlier.algorithm == "plane" and self.model.algorithm != "linear2d":
+    def _outliers_of_model(self) -> Self:
+        outlier, model = self.outlier.algorithm, self.model.algorithm
+        if outlier == "plane" and model not in ("linear2d", "linear3d"):
             raise ValueError(
                 "background.simple.outlier.algorithm=plane needs "
-                "background.simple.model.algorithm=linear2d"
+                "background.simple.model.algorithm=linear2d or linear3d"
+            )
+        if outlier != "null" and model == "constant2d":
+            raise ValueError(
+                f"background.simple.model.algorithm=constant2d leaves no outliers out: "
+                f"background.simple.outlier.algorithm={outlier} needs constant3d, linear2d or "
+                f"linear3d; or use null"
             )
         return self
 

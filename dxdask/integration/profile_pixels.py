@@ -114,7 +114,8 @@ def add_strong(
                 n += 1
         if not (total > _LEAST_COUNTS and total > _LEAST_I_OVER_SIGMA * np.sqrt(total + n * b)):
             continue
-        p, half_sums, into = e.profile, halves[r % 2], stretches[stretch[r], region[r]]
+        p, half_sums = e.profile, halves[r % 2, stretch[r]]
+        into = stretches[stretch[r], region[r]]
         xx, xy, yy = p.inverse[r, 0], p.inverse[r, 1], p.inverse[r, 2]
         root, size = np.sqrt(xx * yy - xy * xy), into.shape[1]
         m00, m01, m10, m11 = grid_map(p, r, half, size)

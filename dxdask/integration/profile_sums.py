@@ -30,9 +30,9 @@ class ProfileSums(NamedTuple):
     """Sums of strong reflections on the grid; `add_profile_sums` gives those of several blocks.
 
     The three sums are of counts above background, of those times the density of 1, and of those
-    that the Gaussian has there. halves: (2, 3, n, n) int64, of even and of odd rows. stretches: (k,
-    region, 3, n, n) int64, of the stretches of the scan from `first` on that these frames reach.
-    n_used: number of reflections, counted on each frame.
+    that the Gaussian has there. stretches: (k, region, 3, n, n) int64, of the stretches of the scan
+    from `first` on that these frames reach. halves: (2, k, 3, n, n) int64, of even and of odd rows
+    in these stretches. n_used: number of reflections, counted on each frame.
     """
 
     halves: NDArray[np.int64]
@@ -104,13 +104,14 @@ def add_profile_sums(parts: Sequence[ProfileSums]) -> ProfileSums:
     end = max((p.first + len(p.stretches) for p in some), default=0)
     total = _no_sums(first, end - first, parts[0].halves.shape[-1])
     for p in parts:
-        total.halves[...] += p.halves
-        total.stretches[p.first - first : p.first - first + len(p.stretches)] += p.stretches
+        own = slice(p.first - first, p.first - first + len(p.stretches))
+        total.halves[:, own] += p.halves
+        total.stretches[own] += p.stretches
     return total._replace(n_used=sum(p.n_used for p in parts))
 
 
 def _no_sums(first: int, n: int, size: int) -> ProfileSums:
-    halves = np.zeros((2, 3, size, size), dtype=np.int64)
+    halves = np.zeros((2, n, 3, size, size), dtype=np.int64)
     return ProfileSums(halves, np.zeros((n, REGIONS**2, 3, size, size), np.int64), first, 0)
 
 

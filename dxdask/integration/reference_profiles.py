@@ -46,13 +46,18 @@ _PART_OF_BOTH = _Freedom(tilt=0.05, factor=0.03, width=0.5)
 _DISPERSION = 10.0  # variance of counts over that of Poisson: by the shapes of single spots
 
 
-def run_profile(sums: NDArray[np.int64], half: float) -> Floats:
-    """Return the density (n, n) over that of the Gaussian, of the sums (3, n, n) of a run.
+def stretch_profiles(sums: NDArray[np.int64], half: float) -> Floats:
+    """Return the densities (stretch, n, n) over that of the Gaussian, of sums (stretch, 3, n, n).
 
-    half : of the grid, widths. Multiply by `gaussian_density` for the density.
+    half : of the grid, widths. Multiply by `gaussian_density` for the densities.
     """
-    n = sums.shape[-1]
-    return _profile(np.ones((n, n)), sums, _Grid.of(n, half), _RUN)
+    grid = _Grid.of(sums.shape[-1], half)
+    run = _run_profile(sums.sum(axis=0), grid)
+    return np.stack([_profile(run, s, grid, _PART) for s in sums])
+
+
+def _run_profile(sums: NDArray[np.int64], grid: _Grid) -> Floats:
+    return _profile(np.ones(grid.shape), sums, grid, _RUN)
 
 
 def reference_profiles(sums: NDArray[np.int64], half: float) -> Floats:
@@ -61,7 +66,7 @@ def reference_profiles(sums: NDArray[np.int64], half: float) -> Floats:
     half : of the grid, widths.
     """
     grid = _Grid.of(sums.shape[-1], half)
-    run = run_profile(sums.sum(axis=(0, 1)), half)
+    run = _run_profile(sums.sum(axis=(0, 1)), grid)
     base = gaussian_density(sums.shape[-1], half)
 
     regions = np.stack([_profile(run, s, grid, _PART) for s in sums.sum(axis=0)])

@@ -31,6 +31,7 @@ from dxdask.integration.ragged import entries_of, offsets_of
     N_IMAGE_SUMS,
 ) = range(10)
 N_MOMENTS = 4  # sums of z, z^2, z^3 and z^4
+COUNTS_Z = N_MOMENTS  # sum of values times z, the last of a pixel
 
 
 class RotationSums(NamedTuple):
@@ -39,9 +40,9 @@ class RotationSums(NamedTuple):
     Images of reflection i are [offsets[i], offsets[i + 1]) from the first of its box; none where
     they are not kept. Of two parts of a reflection's images the sums add up.
 
-    offsets: (n + 1,) int64. images: (k, N_IMAGE_SUMS) int64. moments: (m, N_MOMENTS) int64, for the
-    pixels of its footprint: sums of the first powers of z, images from the first of the box, over
-    those on which the pixel is background.
+    offsets: (n + 1,) int64. images: (k, N_IMAGE_SUMS) int64. moments: (m, N_MOMENTS + 1) int64, for
+    the pixels of its footprint: sums of the first powers of z, images from the first of the box,
+    over those on which the pixel is background, and of its values times z.
     """
 
     offsets: NDArray[np.int64]
@@ -55,7 +56,7 @@ def empty_rotation(depths: NDArray[np.int64], n_pixels: int) -> RotationSums:
     return RotationSums(
         offsets,
         np.zeros((offsets[-1], N_IMAGE_SUMS), dtype=np.int64),
-        np.zeros((n_pixels, N_MOMENTS), dtype=np.int64),
+        np.zeros((n_pixels, N_MOMENTS + 1), dtype=np.int64),
     )
 
 

@@ -122,6 +122,24 @@ def fill_kept(values: Any, counts: Any, kind: int, lower: float, upper: float, k
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def keep_near(v: Any, n: Any, expected: Any, n_sigma: float, kept: Any) -> None:
+    """Set kept (m,) to 0 where v, means of n pixels, are far from the expected by Poisson noise."""
+    for i in range(len(n)):
+        most = n_sigma * math.sqrt(max(expected[i] * n[i], 1.0)) / n[i]
+        if abs(v[i] - expected[i]) > most:
+            kept[i] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def keep_by_value(v: Any, n: Any, kind: int, lower: float, upper: float, kept: Any) -> None:
+    """Fill kept (m,) with the numbers of pixels n whose means v are no outliers of all."""
+    order = np.argsort(v)
+    by_value = np.empty(len(n))
+    fill_kept(v[order], n[order], kind, lower, upper, by_value)
+    kept[order] = by_value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _means(
     rows: Any, offsets: Any, values: Any, counts: Any, kind: int, lower: float, upper: float,
     min_pixels: int, mean: Any, used: Any,
@@ -168,17 +186,9 @@ def _planes(
             continue
         kept = n.copy()
         if kind == BY_PLANE:
-            first = _plane(x, v, n, information)
-            for i in range(len(n)):
-                b_here = np.sum(x[i] * first)
-                most = upper * math.sqrt(max(b_here * n[i], 1.0)) / n[i]
-                if abs(v[i] - b_here) > most:
-                    kept[i] = 0.0
+            keep_near(v, n, x @ _plane(x, v, n, information), upper, kept)
         elif kind != NULL:
-            order = np.argsort(v)
-            by_value = np.empty(len(n))
-            fill_kept(v[order], n[order], kind, lower, upper, by_value)
-            kept[order] = by_value
+            keep_by_value(v, n, kind, lower, upper, kept)
         if kept.sum() < min_pixels:
             continue
         beta = _plane(x, v, kept, information)

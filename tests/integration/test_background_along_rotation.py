@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -15,6 +16,7 @@ from dxdask.integration import IntegrationParameters, integrate
 from dxdask.integration.blocks import combine_sums, sum_block
 from dxdask.integration.context import integration_context
 from dxdask.integration.rotation_sums import (
+    COUNTS_Z,
     N_MOMENTS,
     OF_BACKGROUND,
     OF_COUNTS,
@@ -30,6 +32,10 @@ N_SETS = 6
 N_IMAGES, WIDTH = 20, 0.1  # boxes have 9 images or more
 FALL = 0.12  # of the logarithm on an image: by 2.9 over a box of 9
 LOGLINEAR = {"glm": {"model": {"algorithm": "loglinear3d"}}}
+MODELS = {
+    name: {"algorithm": "simple", "simple": {"model": {"algorithm": name}}}
+    for name in ("constant2d", "linear2d", "linear3d")
+}
 
 
 def parameters(background: dict) -> IntegrationParameters:
@@ -51,29 +57,50 @@ def sloping(background: float) -> np.ndarray:
     return background * np.exp(x / 100.0 - y[:, None] / 150.0 - FALL * z[:, None, None])
 
 
+def linear(background: float) -> np.ndarray:
+    """Return a background that is a plane in x, y and the image, by 20 from end to end."""
+    z, y, x = (np.linspace(-1.0, 1.0, n) for n in (N_IMAGES, 280, 300))
+    return background * (1.0 + 0.04 * x - 0.04 * y[:, None] - 0.82 * z[:, None, None])
+
+
+def flickering(background: float) -> np.ndarray:
+    """Return a flat background whose images differ by factors of up to 4, in no order."""
+    factors = np.random.default_rng(2).uniform(0.4, 1.6, N_IMAGES)
+    return background * np.tile(factors[:, None, None], (1, 280, 300))
+
+
+UNDER = {"linear3d": linear, "constant2d": flickering}
+
+
 @cache
-def painted(background: float) -> tuple[Painted, tuple[np.ndarray, ...]]:
+def painted(
+    background: float, under: Callable[[float], np.ndarray] = sloping
+) -> tuple[Painted, tuple[np.ndarray, ...]]:
     """Return what was painted, and several sets of its counts."""
     p = spots()
-    p = replace(p, expected=p.expected + sloping(background))
+    p = replace(p, expected=p.expected + under(background))
     rng = np.random.default_rng(17)
     return p, tuple(rng.poisson(p.expected).astype(np.uint16) for _ in range(N_SETS))
 
 
 @cache
-def made(background: float, model: str) -> tuple[Painted, tuple]:
+def made(
+    background: float, model: str, under: Callable[[float], np.ndarray] = sloping
+) -> tuple[Painted, tuple]:
     """Return what was painted, and the reflections of each set with this model."""
-    p, frames = painted(background)
-    given = parameters({"glm": {"model": {"algorithm": model}}})
+    p, frames = painted(background, under)
+    given = parameters(MODELS.get(model, {"glm": {"model": {"algorithm": model}}}))
     return p, tuple(
         integrate(f, p.mask, p.experiment, p.predicted, given, local=local()).reflections
         for f in frames
     )
 
 
-def deviations(background: float, model: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def deviations(
+    background: float, model: str, kind: str, under: Callable[[float], np.ndarray] = sloping
+) -> tuple[np.ndarray, np.ndarray]:
     """Return z of intensities of this kind, sum or profile, and their partialities."""
-    p, several = made(background, model)
+    p, several = made(background, model, under)
     out = []
     for r in several:
         e = estimates(r, np.arange(len(r["d"])), kind, expected=True)
@@ -90,12 +117,29 @@ def deviations(background: float, model: str, kind: str) -> tuple[np.ndarray, np
 @pytest.mark.parametrize("background", [0.05, 0.5, 2.0, 10.0])
 def test_errors_on_a_slope_along_the_rotation(background, kind):
     """With three standard errors added; the background differs by 80 from corner to corner."""
-    z, partiality = deviations(background, "loglinear3d", kind)
+    check(*deviations(background, "loglinear3d", kind))
+
+
+def check(z: np.ndarray, partiality: np.ndarray) -> None:
+    """Assert that errors of whole reflections, and of cut ones, are honest."""
     for part in (z[partiality > 0.99], z[partiality < 0.9]):
         n = len(part)
         assert n > 1000
         assert abs(part.mean()) < 0.05 + 3.0 / np.sqrt(n)
         assert 0.95 - 3.0 / np.sqrt(2 * n) < part.std() < 1.05 + 3.0 / np.sqrt(2 * n)
+
+
+@pytest.mark.parametrize("kind", ["sum", "profile"])
+@pytest.mark.parametrize("background", [0.05, 0.5, 2.0, 10.0])
+@pytest.mark.parametrize("model", ["constant2d", "linear3d"])
+def test_errors_of_simple_models(model, background, kind):
+    check(*deviations(background, model, kind, UNDER[model]))
+
+
+@pytest.mark.parametrize("model", ["constant2d", "linear3d"])
+def test_a_constant_is_wrong_where_simple_models_are_right(model):
+    z, partiality = deviations(10.0, "constant3d", "sum", UNDER[model])
+    assert z[partiality < 0.9].std() > 1.5
 
 
 @pytest.mark.parametrize("model", ["constant3d", "loglinear2d"])
@@ -114,9 +158,10 @@ def test_a_flat_background_is_found():
     np.testing.assert_allclose(r["background_mean"][rows].mean(), 1.0, rtol=0.01)
 
 
-def test_any_blocks_give_the_same():
+@pytest.mark.parametrize("background", [LOGLINEAR, MODELS["constant2d"], MODELS["linear3d"]])
+def test_any_blocks_give_the_same(background):
     p, frames = painted(2.0)
-    context = integration_context(p.predicted, p.experiment, parameters(LOGLINEAR))
+    context = integration_context(p.predicted, p.experiment, parameters(background))
     whole = sum_block(frames[0], 0, context, p.mask)
     assert whole.whole.all()
     parts = [sum_block(frames[0][i : i + 3], i, context, p.mask) for i in range(0, N_IMAGES, 3)]
@@ -148,3 +193,4 @@ def test_sums_by_image_are_those_of_the_pixels():
         for k in range(N_MOMENTS):
             total = (z ** (k + 1) * images[:, OF_BACKGROUND]).sum()
             assert s.moments[pixels, k].sum() == total
+        assert s.moments[pixels, COUNTS_Z].sum() == (z * images[:, OF_COUNTS]).sum()

@@ -1,4 +1,4 @@
-"""The regression along the rotation, against the likelihood of each pixel of each image."""
+"""Backgrounds along the rotation, against fits to each pixel of each image."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def sums(counts: np.ndarray) -> tuple[Footprints, RotationSums]:
     images = [used * v for v in (counts, 1)] + [FOREGROUND, 10 * FOREGROUND]
     images += [used * v for v in (x, y, x * x, x * y, y * y)]
     moments = [(used * z**k).sum(axis=0).ravel() for k in (1, 2, 3, 4)]
+    moments.append((used * z * counts).sum(axis=0).ravel())
     f = Footprints(
         np.array([[-SIZE / 2, -SIZE / 2, SIZE, 1.0, 0.0, SIZE / 2]]),
         np.array([0, SIZE**2]),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.painted_frames import Painted, experiment, paint, two_peaked
+from support.painted_frames import SIGMA_B, Painted, experiment, paint, two_peaked
 
 from dxdask.columns import Flag, has_flag
 from dxdask.integration import IntegrationParameters, integrate
 from dxdask.integration.context import integration_context
-from dxdask.integration.learnt_profile import compare_profiles, learn, with_best_profile
+from dxdask.integration.learnt_profile import learn, with_best_profile
+from dxdask.integration.profile_comparison import compare_profiles
 from dxdask.integration.profile_pixels import COUNTS
 from dxdask.integration.profile_sums import ProfileSums, add_profile_sums, sum_profiles
 from dxdask.response import DetectorResponse
@@ -117,18 +119,19 @@ def test_a_learnt_profile_holds_the_counts():
     found = learn(sums("two peaks"), 5.0).profiles
     step = 2.0 * found.half / (found.grids.shape[1] - 1)
     np.testing.assert_allclose(found.grids.sum(axis=(1, 2)) * step**2, 1.0, atol=0.12)
-    total = sums("two peaks").halves.sum(axis=0)[COUNTS]
+    total = sums("two peaks").halves.sum(axis=(0, 1))[COUNTS]
     # two peaks along the first axis
     middle = total[:, :].sum(axis=0)
     assert (np.sign(np.diff(np.convolve(middle, np.ones(5), "valid"))) != 0).sum() > 2
 
 
-def test_the_residuals_tell_the_shapes_apart():
+def test_the_comparison_tells_the_shapes_apart():
     two, one = compare_profiles(sums("two peaks"), 5.0), compare_profiles(sums("gaussian"), 5.0)
     assert two.learnt_is_better
-    assert two.ratio < 0.1
+    assert two.variance < 0.8
     assert not one.learnt_is_better
-    assert one.misplaced < 0.15
+    assert 0.93 < one.variance < 1.03
+    assert max(one.spread, two.spread) < 0.01
 
 
 def test_without_strong_reflections_the_gaussian_is_kept():
@@ -147,3 +150,37 @@ def test_frames_that_cannot_be_read_add_nothing():
     some = sum_profiles(p.frames[:3], 0, context, p.mask, unreadable=(0, 1, 2))
     assert not some.halves.any()
     assert not some.stretches.any()
+
+
+def growing() -> tuple[Painted, IntegrationParameters]:
+    """Return spots whose width doubles along the scan, and parameters with short stretches."""
+    e = experiment(cell=CELL, n_sigma=4.0, n_images=12)
+    widths = SIGMA_B * np.linspace(2.0 / 3.0, 4.0 / 3.0, 12)
+    varying = replace(e, profile=replace(e.profile, sigma_b_by_image=tuple(widths.tolist())))
+    p = paint(varying, mean=600.0, background=1.0)
+    return replace(p, experiment=e), parameters("auto", learnt={"scan_step": 1.0})
+
+
+def test_auto_sees_widths_that_change_along_the_scan():
+    p, auto = growing()
+    result = integrate(p.frames, p.mask, p.experiment, p.predicted, auto)
+    assert any("Profile: learnt" in m for m in result.messages)
+    context = integration_context(p.predicted, p.experiment, auto)
+    found = sum_profiles(p.frames, 0, context, p.mask)
+    by_parts = compare_profiles(found, 5.0)
+    assert by_parts.spread > 0.1
+    assert by_parts.learnt_spread < 0.3 * by_parts.spread
+    # the run as a whole does not show it
+    whole = compare_profiles(found, 5.0, n_parts=1)
+    assert whole.spread == 0.0
+    assert not whole.learnt_is_better
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_strong_reflections_leave_a_gaussian_that_fits(seed):
+    e = experiment(cell=CELL, n_sigma=4.0, n_images=12)
+    p = paint(e, mean=130.0, background=1.0, seed=seed)
+    context = integration_context(p.predicted, e, parameters("auto", learnt={"scan_step": 0.5}))
+    found = sum_profiles(p.frames, 0, context, p.mask)
+    assert 10 < found.n_used < 150
+    assert not compare_profiles(found, 5.0).learnt_is_better

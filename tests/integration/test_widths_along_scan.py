@@ -101,7 +101,7 @@ def test_sums_of_blocks_are_the_same_in_any_order(order, seed):
         first, n = rng.integers(0, 5), rng.integers(0, 4)
         parts.append(
             ProfileSums(
-                rng.integers(0, 9, (2, 3, 9, 9)),
+                rng.integers(0, 9, (2, n, 3, 9, 9)),
                 rng.integers(0, 9, (n, 9, 3, 9, 9)),
                 int(first),
                 int(rng.integers(0, 9)),

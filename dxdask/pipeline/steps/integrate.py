@@ -140,6 +140,6 @@ STEP = Step(
     extras=extras,
     combine=combine,
     bytes_per_pixel=bytes_per_pixel,
-    version="9",
+    version="10",
     example="d_min=2.5",
 )
