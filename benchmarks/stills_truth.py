@@ -30,7 +30,8 @@ from dxdask.arrays import Floats
 from dxdask.indexing.stills import KnownCell
 from dxdask.indexing.stills.still import separation
 from dxdask.models.symmetry import asu_indices, pack
-from dxdask.pipeline.export import ExportParameters, export_store
+from dxdask.pipeline.export import export_store
+from dxdask.pipeline.export_parameters import ExportParameters
 from dxdask.pipeline.stills.parameters import StillsProcessParameters
 from dxdask.pipeline.stills.process import stills_process
 from dxdask.storage.store.store import Store

@@ -13,7 +13,7 @@ from dxdask.parameters import Parameters
 from dxdask.parameters.entries import Entry, as_text, entries
 from dxdask.pipeline.declaration import Step
 from dxdask.pipeline.dump.parameters import DumpParameters
-from dxdask.pipeline.export import ExportParameters
+from dxdask.pipeline.export_parameters import ExportParameters
 from dxdask.pipeline.import_parameters import ImportCommandParameters
 from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters
 from dxdask.pipeline.parameters import COMMON

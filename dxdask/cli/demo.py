@@ -24,7 +24,8 @@ def demo(out: Directory = Path("demo")) -> None:
     """Simulate five runs at five transmissions and take them to merged intensities."""
     from dxdask.cli.truth import comparison
     from dxdask.pipeline import ensemble
-    from dxdask.pipeline.export import ExportParameters, export_store
+    from dxdask.pipeline.export import export_store
+    from dxdask.pipeline.export_parameters import ExportParameters
     from dxdask.pipeline.process_parameters import process_parameters
     from dxdask.report import plot_ensemble
     from dxdask.simulation import SimulationParameters

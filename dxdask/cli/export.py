@@ -12,7 +12,8 @@ def export(
     given: Arguments = None, config: Config = False, expert: Expert = 0, file: File = None
 ) -> None:
     """Write results as MTZ, mmCIF, DIALS (.expt, .refl), CSV, XDS_ASCII or CrystFEL's."""
-    from dxdask.pipeline.export import ExportParameters, export_store
+    from dxdask.pipeline.export import export_store
+    from dxdask.pipeline.export_parameters import ExportParameters
     from dxdask.storage.store.store import Store
 
     paths, texts = arguments.split(given or [])

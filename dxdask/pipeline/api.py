@@ -24,7 +24,8 @@ from dxdask.pipeline.experiments.parameters import (
     SliceParameters,
     SplitParameters,
 )
-from dxdask.pipeline.export import ExportParameters, export_store
+from dxdask.pipeline.export import export_store
+from dxdask.pipeline.export_parameters import ExportParameters
 from dxdask.pipeline.import_parameters import ImportCommandParameters
 from dxdask.pipeline.metrology import shifts
 from dxdask.pipeline.metrology.parameters import DetectorShiftsParameters

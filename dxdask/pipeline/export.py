@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -13,7 +13,7 @@ from dxdask.columns import Reflections
 from dxdask.errors import InputError
 from dxdask.models import ExperimentList, space_group
 from dxdask.models.free_flags import FreeFlags
-from dxdask.parameters import Parameters, parameter
+from dxdask.pipeline.export_parameters import SUFFIX, ExportParameters, Format, format_of
 from dxdask.pipeline.processing import processing_of
 from dxdask.pipeline.staleness import require_not_stale
 from dxdask.storage.exporters import (
@@ -26,27 +26,16 @@ from dxdask.storage.exporters import (
     mtz_stills,
     mtz_unmerged,
     parquet,
+    shelx,
     xds_ascii,
 )
+from dxdask.storage.exporters.processing import Processing
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS
 from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.exporters.whole_file import whole_file
 from dxdask.storage.importers.free_flags import read_free_flags
 from dxdask.storage.store.store import Store
 
-Format = Literal["mtz", "mmcif", "dials", "csv", "parquet", "hkl", "stream", "xds_ascii", "shelx"]
-
-_SUFFIX = {
-    "mtz": ".mtz",
-    "mmcif": ".cif",
-    "csv": ".csv",
-    "parquet": ".parquet",
-    "dials": ".expt",
-    "hkl": ".hkl",
-    "stream": ".stream",
-    "xds_ascii": ".HKL",
-    "shelx": ".hkl",
-}
 _STEPS: dict[str, tuple[str, ...]] = {
     "mtz": ("merge",),
     "mmcif": ("merge",),
@@ -68,37 +57,6 @@ _ANY = (
 )
 
 
-class MtzParameters(Parameters):
-    """Content of an MTZ or mmCIF file."""
-
-    unmerged: bool = parameter(False, "write the scaled (else integrated) observations, unmerged")
-
-
-class FreeFlagParameters(Parameters):
-    """Free-R flags of merged reflections."""
-
-    reference: str | None = parameter(
-        None, "MTZ file whose free-R flags are kept; reflections that it lacks get new ones"
-    )
-
-
-class ExportParameters(Parameters):
-    """Parameters of `dxdask export`."""
-
-    format: Format = parameter(
-        "mtz",
-        "mtz, mmcif (merged reflections, a block a wavelength), dials (.expt and .refl), csv, "
-        "parquet (needs pyarrow), hkl (CrystFEL's list of merged reflections), stream (CrystFEL's, "
-        "of stills), xds_ascii (scaled observations of one run) or shelx (HKLF 4, merged)",
-    )
-    output: str | None = parameter(None, "file to write; default: the step's name, in this folder")
-    step: str | None = parameter(None, "step to write; default: the last one of the format's kind")
-    overwrite: bool = parameter(True, "replace a file that is there")
-    branch: str = parameter("main", "Branch of the store.")
-    mtz: MtzParameters = MtzParameters()
-    r_free_flags: FreeFlagParameters = FreeFlagParameters()
-
-
 def export_store(store: Store, parameters: ExportParameters) -> list[str]:
     """Write one step's result; return the files written.
 
@@ -108,44 +66,58 @@ def export_store(store: Store, parameters: ExportParameters) -> list[str]:
     ------
     StoreNotFoundError
         The step is not in the store.
+    ParameterError
+        The format is not given, and unclear from the name of the file.
     InputError
         The step is stale or holds no such thing, or the file is there and may not be replaced.
     StoreWriteError
         A file cannot be written; what was there before is as it was.
     """
-    step = parameters.step or _default_step(store, parameters)
+    kind = format_of(parameters)
+    step = parameters.step or _default_step(store, kind, unmerged=parameters.mtz.unmerged)
     require_not_stale(store, step)
-    path = Path(parameters.output or f"{step}{_SUFFIX[parameters.format]}")
-    files = [path, path.with_suffix(".refl")] if parameters.format == "dials" else [path]
+    path = Path(parameters.output or f"{step}{SUFFIX[kind]}")
+    if kind == "dials" and path.suffix == ".refl":
+        path = path.with_suffix(".expt")
+    files = _files(store, step, kind, path)
     there = [str(f) for f in files if f.exists()]
     if there and not parameters.overwrite:
         raise InputError(f"{', '.join(there)} exists; give another output= or overwrite=true")
-    if parameters.format == "csv":
-        csv.write_csv(path, store.columns(step))
-    elif parameters.format == "parquet":
-        parquet.write_parquet(path, store.columns(step), processing_of(store, step))
-    elif parameters.format == "dials":
-        _write_dials(store, step, path)
-    elif parameters.format == "hkl":
-        _write_hkl(store, step, path)
-    elif parameters.format == "stream":
+    processing = processing_of(store, step)
+    if kind == "csv":
+        csv.write_csv(path, store.columns(step), processing if parameters.csv.history else None)
+    elif kind == "parquet":
+        parquet.write_parquet(path, store.columns(step), processing)
+    elif kind == "dials":
+        _write_dials(store, step, path, processing)
+    elif kind == "hkl":
+        _write_hkl(store, step, path, processing)
+    elif kind == "stream":
         _write_stream(store, step, path)
-    elif parameters.format == "xds_ascii":
+    elif kind == "xds_ascii":
         table, models = store.columns(step), store.experiments(step)
-        xds_ascii.write_xds_ascii(path, table, models)
-    elif parameters.format == "shelx":
-        xds_ascii.write_shelx_hkl(path, _of_one_wavelength(store, step))
-    elif parameters.format == "mmcif" and parameters.mtz.unmerged:
-        mmcif.write_unmerged_mmcif(
-            path, store.columns(step), store.experiments(step), processing_of(store, step)
-        )
-    elif parameters.mtz.unmerged and parameters.format == "mtz":
-        _write_unmerged(store, step, path)
+        files = xds_ascii.write_xds_ascii(path, table, models, processing)
+    elif kind == "shelx":
+        shelx.write_shelx_hkl(path, _of_one_wavelength(store, step), processing)
+    elif kind == "mmcif" and parameters.mtz.unmerged:
+        table, models = store.columns(step), store.experiments(step)
+        mmcif.write_unmerged_mmcif(path, table, models, processing)
+    elif parameters.mtz.unmerged:
+        _write_unmerged(store, step, path, processing)
     else:
-        write = mtz.write_merged if parameters.format == "mtz" else mmcif.write_merged_mmcif
-        reference, processing = _reference(parameters), processing_of(store, step)
+        write = mtz.write_merged if kind == "mtz" else mmcif.write_merged_mmcif
+        reference = _reference(parameters)
         write(path, store.columns(step), _with_cells(store, step), reference, processing)
     return [str(f) for f in files]
+
+
+def _files(store: Store, step: str, kind: Format, path: Path) -> list[Path]:
+    """Return the files that may be written."""
+    if kind == "dials":
+        return [path, path.with_suffix(".refl")]
+    if kind == "xds_ascii":
+        return xds_ascii.xds_files(path, store.experiments(step))
+    return [path]
 
 
 def _reference(parameters: ExportParameters) -> FreeFlags | None:
@@ -175,16 +147,16 @@ def stills_table(store: Store, step: str) -> dict[str, NDArray[Any]] | None:
     return {name: values for name, values in found.items() if len(values) == n}
 
 
-def _write_unmerged(store: Store, step: str, path: Path) -> None:
+def _write_unmerged(store: Store, step: str, path: Path, processing: Processing) -> None:
     table, experiments = store.columns(step), store.experiments(step)
-    stills, processing = stills_table(store, step), processing_of(store, step)
+    stills = stills_table(store, step)
     if stills is None:
         mtz_unmerged.write_unmerged(path, table, experiments, processing)
     else:
         mtz_stills.write_unmerged_stills(path, table, experiments, stills, processing)
 
 
-def _write_dials(store: Store, step: str, path: Path) -> None:
+def _write_dials(store: Store, step: str, path: Path, processing: Processing) -> None:
     experiments = store.experiments(step)
     stills = stills_table(store, step)
     kept = store.step_attributes(step).get("arrays", [])
@@ -192,16 +164,18 @@ def _write_dials(store: Store, step: str, path: Path) -> None:
     table, frames = store.columns(step), _frames(store, experiments.runs)
     # both files or none: neither is of use without the other
     with whole_file(path) as expt, whole_file(path.with_suffix(".refl")) as refl:
-        dials.write_experiments(expt, experiments, frames=frames, stills=stills)
+        dials.write_experiments(
+            expt, experiments, frames=frames, stills=stills, processing=processing
+        )
         dials.write_reflections(refl, table, experiments, arrays, stills=stills)
 
 
-def _write_hkl(store: Store, step: str, path: Path) -> None:
+def _write_hkl(store: Store, step: str, path: Path, processing: Processing) -> None:
     crystals = store.experiments(step).crystals
     if not crystals:
         raise InputError(f"{step} has no crystal, which gives the Laue group: index the data first")
     group = space_group(crystals[0].space_group)
-    crystfel_hkl.write_crystfel_hkl(path, _of_one_wavelength(store, step), group)
+    crystfel_hkl.write_crystfel_hkl(path, _of_one_wavelength(store, step), group, processing)
 
 
 def _of_one_wavelength(store: Store, step: str) -> Reflections:
@@ -238,7 +212,7 @@ def _frames(store: Store, runs: Sequence[str]) -> dict[str, SourceImages]:
     return found
 
 
-def _default_step(store: Store, parameters: ExportParameters) -> str:
-    unmerged = parameters.format in ("mtz", "mmcif") and parameters.mtz.unmerged
-    kinds = _STEPS.get("unmerged" if unmerged else parameters.format, _ANY)
+def _default_step(store: Store, kind: Format, *, unmerged: bool) -> str:
+    single = unmerged and kind in ("mtz", "mmcif")
+    kinds = _STEPS.get("unmerged" if single else kind, _ANY)
     return next((name for name in kinds if store.has_step(name)), kinds[-1])

@@ -12,12 +12,18 @@ import gemmi
 import numpy as np
 
 from dxdask.columns import Reflections, check
+from dxdask.storage.exporters.processing import Processing, history
 from dxdask.storage.exporters.whole_file import whole_file
 
 HEADING = "   h    k    l          I    phase   sigma(I)   nmeas"
 
 
-def write_crystfel_hkl(path: str | Path, reflections: Reflections, group: gemmi.SpaceGroup) -> None:
+def write_crystfel_hkl(
+    path: str | Path,
+    reflections: Reflections,
+    group: gemmi.SpaceGroup,
+    processing: Processing | None = None,
+) -> None:
     """Write merged reflections: h, k, l, intensity, no phase, sigma, number of observations.
 
     Parameters
@@ -26,6 +32,7 @@ def write_crystfel_hkl(path: str | Path, reflections: Reflections, group: gemmi.
     reflections : of merging: hkl, intensity, sigma, n_observations. Those without an intensity
         are excluded.
     group : of the crystal.
+    processing : for the history, behind the reflections.
 
     Raises
     ------
@@ -42,7 +49,7 @@ def write_crystfel_hkl(path: str | Path, reflections: Reflections, group: gemmi.
     ):  # fmt: skip
         lines.append(f"{h:4d} {k:4d} {l:4d} {intensity:10.2f}        - {sigma:10.2f} {n:7d}")
     with whole_file(path) as aside:
-        aside.write_text("\n".join([*lines, "End of reflections", "Written by dxdask", ""]))
+        aside.write_text("\n".join([*lines, "End of reflections", *history(processing), ""]))
 
 
 def laue_name(group: gemmi.SpaceGroup) -> str:

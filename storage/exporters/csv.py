@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from dxdask.columns import COLUMNS, Reflections, check
+from dxdask.storage.exporters.processing import Processing, history
 from dxdask.storage.exporters.whole_file import whole_file
 
 
@@ -28,14 +29,22 @@ def to_frame(reflections: Reflections) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def write_csv(path: str | Path, reflections: Reflections) -> None:
+def write_csv(
+    path: str | Path, reflections: Reflections, processing: Processing | None = None
+) -> None:
     """Write reflections with a line of names first; numbers read back unchanged, nan is left
     empty.
+
+    processing : to be written as lines of `# ...` before the names, which readers have to be told
+        to skip (`pandas.read_csv(..., comment="#")`).
 
     Raises
     ------
     SchemaError
         A column is unknown or ill shaped.
     """
-    with whole_file(path) as aside:
-        to_frame(reflections).to_csv(aside, index=False, lineterminator="\n")
+    frame = to_frame(reflections)
+    with whole_file(path) as aside, aside.open("w", newline="") as file:
+        if processing is not None:
+            file.writelines(f"# {line}\n" for line in history(processing))
+        frame.to_csv(file, index=False, lineterminator="\n")

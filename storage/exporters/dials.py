@@ -29,6 +29,7 @@ from dxdask.storage.exporters.indexed_stills import (
     indexed_stills,
     reflections_of_stills,
 )
+from dxdask.storage.exporters.processing import Processing, StepRecord
 from dxdask.storage.exporters.shoeboxes import SHOEBOX_ARRAYS, encode_shoeboxes
 from dxdask.storage.exporters.source_images import SourceImages
 from dxdask.storage.exporters.stills import split_stills, with_stills_apart
@@ -55,6 +56,7 @@ def write_experiments(
     stills: Stills | None = None,
     *,
     refined: bool | None = None,
+    processing: Processing | None = None,
 ) -> None:
     """Write an experiment list as DIALS 3 reads it (`.expt`, JSON).
 
@@ -66,6 +68,7 @@ def write_experiments(
         opens the models (`dials.scale`, `dials.refine`), but nothing that reads frames.
     stills : the table of stills: then those indexed are written, each with its own crystal.
     refined : whether detectors were refined, see `detector_to_dials`; None: those with crystals.
+    processing : for the history of the file, of which newer versions of dxtbx have a list.
 
     Raises
     ------
@@ -107,9 +110,16 @@ def write_experiments(
         "crystal": _crystals(list_, stills),
         "profile": profiles,
         "scaling_model": [],
+        "history": [] if processing is None else [_step_of_history(s) for s in processing.steps],
     }
     with whole_file(path) as aside:
         aside.write_text(json.dumps(content, indent=2))
+
+
+def _step_of_history(step: StepRecord) -> str:
+    """Return time, program, version and parameters, as dxtbx separates them."""
+    words = ", ".join(step.parameters).replace("|", "/")
+    return f"{step.created[:19]}Z|dxdask.{step.name}|v{step.version}|{words}"
 
 
 def _note_uneven(experiments: ExperimentList) -> None:

@@ -67,6 +67,16 @@ def _intensities(table: Reflections) -> list[Column]:
     return [*columns, ("SCALEUSED", "R", np.ones(n_rows(table)))]
 
 
+def _background(table: Reflections) -> list[Column]:
+    """Return the background under the foreground and its error, where the table has them."""
+    if not {"background_sum", "background_sum_variance"} <= table.keys():
+        return []
+    return [
+        ("BG", "R", table["background_sum"]),
+        ("SIGBG", "R", np.sqrt(table["background_sum_variance"])),
+    ]
+
+
 def write_unmerged(
     path: str | Path,
     reflections: Reflections,
@@ -87,7 +97,7 @@ def unmerged_mtz(
     reflections: Reflections, experiments: ExperimentList, *, in_asu: bool = True
 ) -> gemmi.Mtz:
     """Return single observations: H K L M/ISYM BATCH I SIGI SCALEUSED FRACTIONCALC XDET YDET ROT LP
-    QE FLAG.
+    QE FLAG BG SIGBG, those that the table has.
 
     Parameters
     ----------
@@ -139,6 +149,7 @@ def unmerged_mtz(
         ("LP", "R", table["lp"]),
         ("QE", "R", table["qe"]),
         ("FLAG", "I", np.zeros(n)),
+        *_background(table),
     ]
     fill(mtz, columns)
     mtz.sort(5)

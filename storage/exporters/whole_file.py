@@ -59,10 +59,11 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 def _reason(error: Exception, where: Path) -> str | None:
     """Return why a file could not be written, and what to do; None where it was another error."""
     number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT) or _is_full(where):
+    own = isinstance(error, OSError) and number not in (None, errno.EFBIG)
+    if number in (errno.ENOSPC, errno.EDQUOT) or (not own and _is_full(where)):
         return "no space left on the disk; free some, or write to another disk"
-    if isinstance(error, OSError) and number is not None and number != errno.EFBIG:
-        text = error.strerror or " ".join(str(error).split())
+    if own:
+        text = getattr(error, "strerror", None) or " ".join(str(error).split())
         return f"{text}; check the rights and the name of the folder, or write to another one"
     text = " ".join(str(error).split())
     if isinstance(error, OSError) or _OF_WRITING.search(text):

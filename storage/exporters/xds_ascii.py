@@ -1,134 +1,135 @@
-"""Scaled observations as XDS_ASCII.HKL, and merged intensities as SHELX's HKLF 4.
+"""Scaled observations as XDS_ASCII.HKL, for XSCALE, POINTLESS and XDSCONV.
 
-The header's keys and the items of a line are those of the XDS manual (Kabsch 2010, D66, 125,
-"XDS_ASCII.HKL"); SHELX's format is 3I4, 2F8, I4 (Sheldrick 2008, A64, 112).
+The items of a line are those of the XDS manual (Kabsch 2010, D66, 125, "XDS_ASCII.HKL").
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
+import gemmi
 import numpy as np
+from numpy.typing import NDArray
 
-from dxdask.arrays import Floats
 from dxdask.columns import Reflections, check, select
 from dxdask.errors import InputError
-from dxdask.models import ExperimentList
+from dxdask.models import Experiment, ExperimentList
+from dxdask.models.symmetry import asu_indices
 from dxdask.storage.exporters.mtz import empty_mtz
 from dxdask.storage.exporters.mtz_unmerged import is_scaled
+from dxdask.storage.exporters.processing import Processing, history
 from dxdask.storage.exporters.whole_file import whole_file
+from dxdask.storage.exporters.xds_header import FIRST_CENTRE, xds_header
 
 NEEDED = ("hkl", "experiment", "flags", "x_cal", "y_cal", "z_cal", "lp", "scale", "intensity",
           "intensity_variance", "partiality")  # fmt: skip
-_ITEMS = (
-    "H",
-    "K",
-    "L",
-    "IOBS",
-    "SIGMA(IOBS)",
-    "XD",
-    "YD",
-    "ZD",
-    "RLP",
-    "PEAK",
-    "CORR",
-    "MAXC",
-    "PSI",
-)
+_ITEMS = ("H", "K", "L", "IOBS", "SIGMA(IOBS)", "XD", "YD", "ZD", "RLP", "PEAK", "CORR", "MAXC",
+          "PSI")  # fmt: skip
+
+
+def xds_files(path: str | Path, experiments: ExperimentList) -> list[Path]:
+    """Return the file of each experiment: `path`, of several NAME_RUN.HKL for NAME.HKL.
+
+    Lattices of one run are numbered: NAME_RUN_1.HKL, NAME_RUN_2.HKL.
+    """
+    path = Path(path)
+    if len(experiments) == 1:
+        return [path]
+    runs = [member.run for member in experiments.members]
+    number, seen = Counter(runs), Counter[str]()
+    names = []
+    for run in runs:
+        seen[run] += 1
+        names.append(run if number[run] == 1 else f"{run}_{seen[run]}")
+    return [path.with_name(f"{path.stem}_{name}{path.suffix}") for name in names]
 
 
 def write_xds_ascii(
-    path: str | Path, reflections: Reflections, experiments: ExperimentList
-) -> None:
-    """Write the scaled observations of one run; PEAK is the partiality in percent; CORR is
-    100, MAXC and PSI 0: they are not known.
+    path: str | Path,
+    reflections: Reflections,
+    experiments: ExperimentList,
+    processing: Processing | None = None,
+) -> list[Path]:
+    """Write the scaled observations, a file for each run that has any; return the files.
+
+    PEAK is the partiality in percent; CORR is 100, MAXC and PSI 0: they are not known. Equivalents
+    stand together. If one cannot be written none is.
+
+    Parameters
+    ----------
+    path : of the file; see `xds_files` for several runs.
+    reflections : scaled.
+    experiments : with crystals.
+    processing : for the history, as comments of the header.
 
     Raises
     ------
     InputError
-        There are several runs, nothing is scaled, or no experiment has a crystal.
+        Nothing is scaled, or no experiment has a crystal.
     SchemaError
         A column is missing.
     """
     check(reflections, NEEDED)
-    if len(experiments) != 1:
-        raise InputError(
-            f"XDS_ASCII holds one run, there are {len(experiments)}: give format=mtz "
-            "mtz.unmerged=true, or scale one run alone"
-        )
     mtz = empty_mtz(experiments, "")
-    experiment = experiments[0]
+    comments = [f"!{line}" for line in history(processing)]
     good = is_scaled(reflections)
     if not good.any():
         raise InputError("no reflection is scaled: nothing to write; run scale")
-    table = select(reflections, good)
+    written = []
+    with ExitStack() as whole:
+        for i, file in enumerate(xds_files(path, experiments)):
+            experiment = experiments[i]
+            rows = np.flatnonzero(good & (reflections["experiment"] == i))
+            if not len(rows):
+                continue
+            header = [
+                "!FORMAT=XDS_ASCII    MERGE=FALSE    FRIEDEL'S_LAW=FALSE",
+                f"!OUTPUT_FILE={file.name}",
+                *comments,
+                *xds_header(experiment, mtz.cell.parameters, mtz.spacegroup.number),
+                f"!NUMBER_OF_ITEMS_IN_EACH_DATA_RECORD={len(_ITEMS)}",
+                *(f"!ITEM_{name}={number}" for number, name in enumerate(_ITEMS, 1)),
+                "!END_OF_HEADER",
+            ]
+            lines = _records(select(reflections, rows), experiment, mtz.spacegroup)
+            aside = whole.enter_context(whole_file(file))
+            aside.write_text("\n".join([*header, *lines, "!END_OF_DATA", ""]))
+            written.append(file)
+    return written
+
+
+def _records(table: Reflections, experiment: Experiment, group: gemmi.SpaceGroup) -> list[str]:
+    """Return a line for each reflection, by index in the asymmetric unit, then as measured."""
+    unique, _ = asu_indices(table["hkl"], group)
+    table = select(table, np.lexsort((table["z_cal"], *unique.T[::-1])))
     first = experiment.scan.image_range[0] if experiment.scan is not None else 1
-    rows = zip(
-        table["hkl"].tolist(),
-        table["intensity"].tolist(),
-        np.sqrt(table["intensity_variance"]).tolist(),
-        table["x_cal"].tolist(),
-        table["y_cal"].tolist(),
-        (table["z_cal"] + first - 1).tolist(),
-        (1 / table["lp"]).tolist(),
-        (100 * table["partiality"]).tolist(),
-        strict=True,
-    )
-    cell = " ".join(f"{value:.4f}" for value in mtz.cell.parameters)
-    header = [
-        "!FORMAT=XDS_ASCII    MERGE=FALSE    FRIEDEL'S_LAW=FALSE",
-        "!OUTPUT_FILE=XDS_ASCII.HKL",
-        "!Written by dxdask",
-        f"!SPACE_GROUP_NUMBER= {mtz.spacegroup.number}",
-        f"!UNIT_CELL_CONSTANTS= {cell}",
-        f"!X-RAY_WAVELENGTH= {experiment.beam.wavelength:.6f}",
-        f"!NUMBER_OF_ITEMS_IN_EACH_DATA_RECORD={len(_ITEMS)}",
-        *(f"!ITEM_{name}={number}" for number, name in enumerate(_ITEMS, 1)),
-        "!END_OF_HEADER",
-    ]
-    lines = [
+    x, y = _frame_pixels(table, experiment)
+    return [
         f"{h:6d}{k:6d}{l:6d} {i:11.4E} {s:11.4E} {x:8.1f} {y:8.1f} {z:9.2f} {p:9.5f} {peak:4.0f}"
         " 100 0 0.00"
-        for (h, k, l), i, s, x, y, z, p, peak in rows
-    ]
-    with whole_file(path) as aside:
-        aside.write_text("\n".join([*header, *lines, "!END_OF_DATA", ""]))
-
-
-def write_shelx_hkl(path: str | Path, reflections: Reflections) -> None:
-    """Write merged intensities in SHELX's HKLF 4, Friedel mates apart where they are merged apart.
-
-    All are multiplied by one factor such that the largest fits its field.
-
-    Raises
-    ------
-    InputError
-        No intensity is known.
-    SchemaError
-        A column is missing.
-    """
-    check(reflections, ("hkl", "intensity", "sigma"))
-    hkl, intensity, sigma = reflections["hkl"], reflections["intensity"], reflections["sigma"]
-    if "intensity_plus" in reflections:
-        hkl = np.concatenate([hkl, -hkl])
-        intensity = np.concatenate([reflections[f"intensity_{s}"] for s in ("plus", "minus")])
-        sigma = np.concatenate([reflections[f"sigma_{s}"] for s in ("plus", "minus")])
-    known = np.flatnonzero(np.isfinite(intensity) & np.isfinite(sigma))
-    if not len(known):
-        raise InputError("no intensity is known: nothing to write; run merge on scaled data")
-    hkl, intensity, sigma = hkl[known], intensity[known], sigma[known]
-    factor = _fitting(intensity, sigma)
-    lines = [
-        f"{h:4d}{k:4d}{l:4d}{i:8.2f}{s:8.2f}{1:4d}"
-        for (h, k, l), i, s in zip(
-            hkl.tolist(), (intensity * factor).tolist(),
-            np.maximum(sigma * factor, 0.01).tolist(), strict=True,
+        for (h, k, l), i, s, x, y, z, p, peak in zip(
+            table["hkl"].tolist(),
+            table["intensity"].tolist(),
+            np.sqrt(table["intensity_variance"]).tolist(),
+            x.tolist(),
+            y.tolist(),
+            (table["z_cal"] + first - 1).tolist(),
+            (1 / table["lp"]).tolist(),
+            (100 * table["partiality"]).tolist(),
+            strict=True,
         )
-    ]  # fmt: skip
-    with whole_file(path) as aside:
-        aside.write_text("\n".join([*lines, f"{0:4d}{0:4d}{0:4d}{0:8.2f}{0:8.2f}{0:4d}", ""]))
+    ]
 
 
-def _fitting(intensity: Floats, sigma: Floats) -> float:
-    """Return the factor that makes the largest value 9999."""
-    return 9999.0 / float(max(np.abs(intensity).max(), sigma.max()))
+def _frame_pixels(
+    table: Reflections, experiment: Experiment
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return x (n,) and y (n,) of predicted centroids in the stored frame, counted from 1."""
+    x, y = table["x_cal"] + FIRST_CENTRE, table["y_cal"] + FIRST_CENTRE
+    if len(experiment.detector) > 1 and "panel" in table:
+        offsets = np.array([panel.offset for panel in experiment.detector.panels])
+        offset = offsets[table["panel"]]
+        x, y = x + offset[:, 0], y + offset[:, 1]
+    return x, y

@@ -9,7 +9,8 @@ import pytest
 
 import dxdask
 from dxdask.columns import Flag, has_flag
-from dxdask.pipeline.export import ExportParameters, export_store
+from dxdask.pipeline.export import export_store
+from dxdask.pipeline.export_parameters import ExportParameters
 from dxdask.storage.importers.reference_geometry import read_geometry
 from dxdask.storage.store.store import Store
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import gemmi
 import numpy as np
+import pandas as pd
 import pytest
 from support.made_up import MadeUp, made_up
 
-from dxdask.columns import Flag, has_flag
+from dxdask.columns import Flag, has_flag, select
 from dxdask.errors import InputError
 from dxdask.merging import MergingParameters, merge
+from dxdask.models import ExperimentList
+from dxdask.models.symmetry import asu_indices, pack
 from dxdask.scaling import scale
+from dxdask.storage.exporters.crystfel_hkl import write_crystfel_hkl
+from dxdask.storage.exporters.csv import write_csv
 from dxdask.storage.exporters.mmcif import write_unmerged_mmcif
 from dxdask.storage.exporters.mtz import merged_mtz
-from dxdask.storage.exporters.mtz_unmerged import unmerged_mtz
-from dxdask.storage.exporters.xds_ascii import write_shelx_hkl, write_xds_ascii
+from dxdask.storage.exporters.mtz_unmerged import is_scaled, unmerged_mtz
+from dxdask.storage.exporters.processing import Processing, StepRecord
+from dxdask.storage.exporters.shelx import write_shelx_hkl
+from dxdask.storage.exporters.xds_ascii import write_xds_ascii, xds_files
+
+PROCESSING = Processing(steps=(StepRecord(name="scale", version="1.2", parameters=("d_min = 2",)),))
 
 
 @pytest.fixture(scope="module")
@@ -28,23 +38,43 @@ def scaled() -> MadeUp:
 
 def test_xds_ascii_reads_back(scaled: MadeUp, tmp_path: Path) -> None:
     path = tmp_path / "XDS_ASCII.HKL"
-    write_xds_ascii(path, scaled.reflections, scaled.experiments)
+    write_xds_ascii(path, scaled.reflections, scaled.experiments, PROCESSING)
     xds = gemmi.read_xds_ascii(str(path))
     good = has_flag(scaled.reflections, Flag.SCALED) & ~has_flag(
         scaled.reflections, Flag.BAD_FOR_SCALING
     )
-    np.testing.assert_array_equal(xds.miller_array, scaled.reflections["hkl"][good])
-    np.testing.assert_allclose(xds.iobs_array, scaled.reflections["intensity"][good], rtol=1e-3)
+    table = select(scaled.reflections, good)
+    order = np.lexsort((table["intensity"], *table["hkl"].T))
+    own = np.lexsort((xds.iobs_array, *xds.miller_array.T))
+    np.testing.assert_array_equal(xds.miller_array[own], table["hkl"][order])
+    np.testing.assert_allclose(xds.iobs_array[own], table["intensity"][order], rtol=1e-3)
     assert xds.spacegroup_number == 19
     assert xds.wavelength == pytest.approx(1.0)
     assert xds.cell_constants == pytest.approx([40, 50, 60, 90, 90, 90])
+    assert list(xds.rotation_axis) == pytest.approx([1, 0, 0])
+    unique = asu_indices(xds.miller_array, gemmi.SpaceGroup(19))[0]
+    assert (np.diff(pack(unique)) >= 0).all()
+    lines = path.read_text().splitlines()
+    assert {
+        "!scale by dxdask 1.2: d_min = 2",
+        "!DATA_RANGE= 1 180",
+        "!OSCILLATION_RANGE= 0.500000",
+        "!STARTING_ANGLE= 0.000000",
+        "!STARTING_FRAME= 1",
+        "!INCIDENT_BEAM_DIRECTION= 0.000000 0.000000 1.000000",
+        "!FRACTION_OF_POLARIZATION= 0.999",
+        "!UNIT_CELL_A-AXIS= 40.0000 0.0000 0.0000",
+    } <= {line.replace("-0.0000", "0.0000") for line in lines}
+    mtz = xds.to_mtz()
+    assert mtz.nreflections == good.sum()
 
 
 def test_shelx_has_fixed_columns_and_every_mate(scaled: MadeUp, tmp_path: Path) -> None:
     path = tmp_path / "shelx.hkl"
     table = merge(scaled.reflections, scaled.experiments).reflections
-    write_shelx_hkl(path, table)
-    lines = path.read_text().splitlines()
+    write_shelx_hkl(path, table, PROCESSING)
+    lines, comments = (part.splitlines() for part in path.read_text().split("\n\n"))
+    assert comments == ["From dxdask 1.2", "scale by dxdask 1.2: d_min = 2"]
     n = sum(int(np.isfinite(table[f"intensity_{s}"]).sum()) for s in ("plus", "minus"))
     assert len(lines) == n + 1
     assert {len(line) for line in lines} == {32}
@@ -79,10 +109,6 @@ def test_half_sets_and_flags_are_in_the_merged_file(scaled: MadeUp) -> None:
 
 
 def test_what_does_not_fit_says_so(scaled: MadeUp, tmp_path: Path) -> None:
-    two = made_up(share=0.1, transmissions=(1.0, 0.5), d_min=6.0)
-    two.reflections = scale(two.reflections, two.experiments).reflections
-    with pytest.raises(InputError, match="one run"):
-        write_xds_ascii(tmp_path / "a", two.reflections, two.experiments)
     none = scaled.reflections | {"flags": np.zeros(len(scaled.true), np.uint32)}
     with pytest.raises(InputError, match="run scale"):
         write_xds_ascii(tmp_path / "a", none, scaled.experiments)
@@ -93,4 +119,43 @@ def test_what_does_not_fit_says_so(scaled: MadeUp, tmp_path: Path) -> None:
     }
     with pytest.raises(InputError, match="run merge"):
         write_shelx_hkl(tmp_path / "a", empty)
+    one = np.ones(1)
+    large = {"hkl": np.array([[1000, 0, 0]], np.int32), "intensity": one, "sigma": one}
+    with pytest.raises(InputError, match="give format=mtz"):
+        write_shelx_hkl(tmp_path / "a", large)
     assert not list(tmp_path.iterdir())
+
+
+def test_xds_ascii_has_a_file_for_each_run(tmp_path: Path) -> None:
+    two = made_up(share=0.1, transmissions=(1.0, 0.5), d_min=6.0)
+    two.reflections = scale(two.reflections, two.experiments).reflections
+    runs = [member.run for member in two.experiments.members]
+    files = write_xds_ascii(tmp_path / "a.HKL", two.reflections, two.experiments)
+    assert files == [tmp_path / f"a_{run}.HKL" for run in runs]
+    n = [len(gemmi.read_xds_ascii(str(file)).iobs_array) for file in files]
+    assert sum(n) == is_scaled(two.reflections).sum()
+    assert min(n) > 0
+    files[1].unlink()
+    first = two.reflections["experiment"] == 0
+    only = two.reflections | {"flags": np.where(first, two.reflections["flags"], 0).astype("u4")}
+    assert write_xds_ascii(tmp_path / "a.HKL", only, two.experiments) == files[:1]
+    assert not files[1].exists()
+
+
+def test_lattices_of_a_run_are_numbered(scaled: MadeUp) -> None:
+    alone = scaled.experiments[0]
+    both = ExperimentList.of([replace(alone, identifier=x) for x in ("a", "b")])
+    names = [file.name for file in xds_files("x/a.HKL", both)]
+    assert names == [f"a_{alone.run}_1.HKL", f"a_{alone.run}_2.HKL"]
+
+
+def test_crystfel_and_csv_have_the_history_asked_for(scaled: MadeUp, tmp_path: Path) -> None:
+    table = merge(scaled.reflections, scaled.experiments).reflections
+    write_crystfel_hkl(tmp_path / "a.hkl", table, gemmi.SpaceGroup(19), PROCESSING)
+    end = (tmp_path / "a.hkl").read_text().split("End of reflections\n")[1]
+    assert end.splitlines() == ["From dxdask 1.2", "scale by dxdask 1.2: d_min = 2"]
+    write_csv(tmp_path / "a.csv", table, PROCESSING)
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert lines[:2] == ["# From dxdask 1.2", "# scale by dxdask 1.2: d_min = 2"]
+    frame = pd.read_csv(tmp_path / "a.csv", comment="#")
+    np.testing.assert_array_equal(frame["h"], table["hkl"][:, 0])

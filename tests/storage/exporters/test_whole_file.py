@@ -117,12 +117,16 @@ except StoreWriteError as error:
         "loop = document.add_new_block('a').init_loop('_refln.', ['index_h'])\n"
         "for i in range(50000): loop.add_row([str(i)])\n"
         "---write_document(path, document)",
+        "from dxdask.storage.exporters.shelx import write_shelx_hkl\n"
+        "n = 10000\n"
+        "table = {'hkl': np.ones((n, 3), np.int32), 'intensity': np.ones(n), 'sigma': np.ones(n)}\n"
+        "---write_shelx_hkl(path, table)",
         "import h5py\n"
         "from dxdask.storage.exporters.whole_file import whole_file\n"
         "---with whole_file(path) as aside, h5py.File(aside, 'w') as file:\n"
         "    file['a'] = np.ones(50000)",
     ],
-    ids=["png", "csv", "mtz", "mmcif", "hdf5"],
+    ids=["png", "csv", "mtz", "mmcif", "shelx", "hdf5"],
 )
 def test_a_full_disk_leaves_nothing(tmp_path: Path, code: str) -> None:
     fails_on_a_full_disk(code, tmp_path)
