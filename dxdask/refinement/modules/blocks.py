@@ -86,8 +86,8 @@ def blocks_of(
     experiments : with detectors whose panels are the same pixels.
     modules : (panels,) which are to be compared; reflections on others are left out.
 
-    Of many reflections a regular choice is enough: errors of moves are mostly those that reflections
-    of one region have in common.
+    Of many reflections a regular choice is enough: errors of moves are mostly those that
+    reflections of one region have in common.
     """
     rows = np.flatnonzero(comparable(reflections) & modules[reflections["panel"]])
     place = np.cumsum(modules) - 1
