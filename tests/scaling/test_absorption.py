@@ -140,3 +140,17 @@ def test_scattered_rays_are_those_of_the_crystal_rotated_in_the_laboratory() -> 
         np.testing.assert_allclose(rotation @ v.incident[k], s0, atol=1e-12)
         s1 = v.incident[k] + e.beam.wavelength * (e.crystal.b @ table["hkl"][row])
         np.testing.assert_allclose(v.scattered[k], s1 / np.linalg.norm(s1))
+
+
+def test_levels_have_their_orders_and_restraints() -> None:
+    data, _ = absorbing_crystal(mu=0.42)
+    counts, errors = [], []
+    for level in ("none", "low", "medium", "high"):
+        result = scale(data.reflections, data.experiments, given(absorption=level))
+        counts.append(result.messages[2].partition(" of decay, ")[2].partition(" of absorption")[0])
+        found = scale_errors(data.scale, result.reflections["scale"], data.reflections["d"])
+        errors.append(found.std())
+    # two sweeps, orders 1 to 4, 6 and 6
+    assert counts[1:] == ["48", "96", "96"]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[2] > 1.2 * errors[3]

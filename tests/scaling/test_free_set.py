@@ -50,3 +50,15 @@ def test_the_free_set_does_not_depend_on_the_order() -> None:
     first = scale(data.reflections, data.experiments, parameters)
     mixed = scale(select(data.reflections, order), data.experiments, parameters)
     assert first.table("free_set").rows == mixed.table("free_set").rows
+
+
+def test_which_of_the_disjoint_sets_is_free() -> None:
+    data = made_up(d_min=4.0)
+    found = {}
+    for offset in (0, 3, 13):
+        options = {"use_free_set": True, "free_set_offset": offset}
+        result = scale(data.reflections, data.experiments, given(scaling_options=options))
+        found[offset] = result.table("free_set").rows[1]
+    assert found[3] != found[0]
+    # ten sets of a tenth each
+    assert found[13] == found[3]

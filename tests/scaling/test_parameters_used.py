@@ -163,7 +163,7 @@ def test_the_size_of_the_free_set(data: MadeUp) -> None:
 
 
 def test_the_minimiser_stops_when_told_to(data: MadeUp) -> None:
-    """One step from the start leaves errors that twenty do not; so does a large tolerance."""
+    """One step a round leaves more of the errors than many do, and so does a large tolerance."""
 
     def error(**refinery: object) -> float:
         given = {"scaling_refinery": refinery, "scaling_options": {"outlier_rejection": "None"}}
@@ -172,9 +172,9 @@ def test_the_minimiser_stops_when_told_to(data: MadeUp) -> None:
         return float((log - design @ np.linalg.lstsq(design, log, rcond=None)[0]).std())
 
     best = error(rmsd_tolerance=1e-8, max_iterations=50)
-    assert error(max_iterations=1) != best
-    assert error(rmsd_tolerance=0.5) != best
-    assert error() == pytest.approx(best, rel=0.02)
+    assert error(rmsd_tolerance=1e-8, max_iterations=1) > best * (1 + 1e-6)
+    assert error(rmsd_tolerance=0.5) > best * (1 + 1e-6)
+    assert error() == pytest.approx(best, rel=1e-6)
 
 
 def test_cycles_of_exclusion() -> None:
