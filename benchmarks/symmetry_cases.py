@@ -31,13 +31,17 @@ HIGHER = (
     ("P 1 21 1", RIGHT_ANGLED), ("P 1 21 1", (34.0, 45.0, 34.0, 90.0, 120.0, 90.0)),
     ("C 1 2 1", (31.0, 37.0, 43.0, 90.0, 90.4, 90.0)), ("P 2 2 2", (37.0, 37.0, 43.0, 90, 90, 90)),
     ("P 21 21 21", CUBE), ("C 2 2 21", (31.0, 31.0 * 3**0.5, 43.0, 90.0, 90.0, 90.0)),
-    ("P 4", CUBE), ("P 41 21 2", CUBE), ("P 31", HEXAGONAL), ("R 3", (53.7, 53.7, 65.8, 90, 90, 120)),
+    ("P 4", CUBE), ("P 41 21 2", CUBE), ("P 31", HEXAGONAL),
+    ("R 3", (53.7, 53.7, 65.8, 90.0, 90.0, 120.0)),
 )  # fmt: skip
 TWIN_LAWS = {"P 4": "y,x,-z", "P 41": "y,x,-z", "I 4": "y,x,-z", "P 3": "-x,-y,z",
              "P 6": "y,x,-z", "P 63": "y,x,-z", "P 2 3": "y,x,-z", "P 21 3": "y,x,-z"}  # fmt: skip
 FRACTIONS = (0.2, 0.35, 0.5)
-TRANSLATED = {"P 2 2 2": (1, 1, 1), "P 21 21 21": (1, 1, 1), "P 4": (1, 1, 1), "P 43 21 2": (1, 1, 1),
-              "P 21 3": (1, 1, 1), "P 6": (0, 0, 1), "P 3 2 1": (0, 0, 1)}  # fmt: skip
+# parity of the reflections that a pseudo-translation weakens
+TRANSLATED = {
+    **dict.fromkeys(("P 2 2 2", "P 21 21 21", "P 4", "P 43 21 2", "P 21 3"), (1, 1, 1)),
+    **dict.fromkeys(("P 6", "P 3 2 1"), (0, 0, 1)),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

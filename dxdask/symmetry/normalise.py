@@ -1,4 +1,9 @@
-"""Normalised intensities: over the mean at their resolution, direction and part of the scan."""
+"""Normalised intensities: over the mean at their resolution, direction and part of the scan.
+
+The mean is of observations as they come, of each crystal by itself and in P1, since the symmetry is
+not known yet, and without their errors, since only strong shells are used. `truncation.prior` fits
+that of merged intensities of a known space group, down to the weakest, with errors.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The resolution to which intensities are significant."""
+"""The resolution to which intensities are significant.
+
+Of observations in P1, by the first shell that is weak or does not repeat itself: correlations of
+operators need strong intensities and no exact limit. `merging.limits` estimates the limit of merged
+intensities, by curves fitted to CC1/2 and I/sigma.
+"""
 
 from __future__ import annotations
 

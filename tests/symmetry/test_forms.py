@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.rand_index import adjusted_rand
 from support.simulated_symmetry import Truth, crystals_of
 
 from dxdask.indexing.common_setting import common_setting
@@ -20,18 +21,6 @@ from dxdask.symmetry.operators import (
 )
 from dxdask.symmetry.pair_correlations import intensities_of_choices, neighbours
 from dxdask.symmetry.preparation import in_common_axes
-
-
-def adjusted_rand(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the adjusted Rand index of two groupings (Hubert & Arabie 1985)."""
-    _, x = np.unique(x, return_inverse=True)
-    _, y = np.unique(y, return_inverse=True)
-    table = np.zeros((x.max() + 1, y.max() + 1))
-    np.add.at(table, (x, y), 1)
-    two = lambda n: (n * (n - 1) / 2).sum()  # noqa: E731
-    expected = two(table.sum(0)) * two(table.sum(1)) / two(np.array([len(x)]))
-    most = 0.5 * (two(table.sum(0)) + two(table.sum(1)))
-    return float((two(table) - expected) / (most - expected)) if most > expected else 1.0
 
 
 def mixed_wedges(
