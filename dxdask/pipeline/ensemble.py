@@ -10,6 +10,7 @@ from dxdask.cluster.client import Cluster, open_cluster
 from dxdask.errors import InputError
 from dxdask.pipeline import frames
 from dxdask.pipeline.declaration import Values
+from dxdask.pipeline.frame_readers import ImportingReader
 from dxdask.pipeline.import_parameters import ImportCommandParameters, ImportStepParameters
 from dxdask.pipeline.imported_results import (
     commit_results,
@@ -102,7 +103,7 @@ def process(
 def process_plan(
     store: Store,
     sources: Sequence[RunSource],
-    readers: dict[str, frames.ImportingReader],
+    readers: dict[str, ImportingReader],
     prints: dict[str, str],
     parameters: Values,
 ) -> Plan:
@@ -126,7 +127,7 @@ def _require_sweeps(sources: Sequence[RunSource]) -> None:
         )
 
 
-def import_frames(readers: dict[str, frames.ImportingReader], cluster: Cluster) -> None:
+def import_frames(readers: dict[str, ImportingReader], cluster: Cluster) -> None:
     """Copy the frames of runs to the store."""
     require_memory(
         cluster, "import", [frames.RunFrames(reader=r).array() for r in readers.values()]

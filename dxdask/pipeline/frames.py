@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from dask.delayed import Delayed, delayed
-from numpy.typing import NDArray
 
 from dxdask.calibration import Calibration, CalibrationParameters
 from dxdask.errors import StoreExistsError
-from dxdask.frame_block import FrameBlock, invalid_pixel_value
+from dxdask.frame_block import FrameBlock
 from dxdask.graphs.blocks import Block, map_frames
 from dxdask.graphs.calibrate import calibrate, correct_block, corrected_dtype
 from dxdask.graphs.fold import tree_fold
-from dxdask.storage.frames.flagged import Flag, flags_of, mark_invalid
+from dxdask.pipeline.frame_readers import ImportingReader, ReaderOfImages, ReaderOfSample
+from dxdask.storage.frames.flagged import flags_of
 from dxdask.storage.frames.lazy import lazy_frames, read_tolerant
 from dxdask.storage.frames.reader import FrameReader
 from dxdask.storage.frames.stored import open_frames
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import dask.array as da
 
     from dxdask.pipeline.import_parameters import ImportStepParameters
-    from dxdask.storage.formats import RawReader, RunSource
+    from dxdask.storage.formats import RunSource
 
 IMPORT_VERSION = "3"
 
@@ -89,140 +89,6 @@ class RunFrames:
         return correct_block(frames, self.calibration, self.parameters)
 
 
-@dataclass(frozen=True, slots=True)
-class ReaderOfImages:
-    """Consecutive images of another reader, `first` to `stop` (not included)."""
-
-    reader: FrameReader
-    first: int
-    stop: int
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Images, slow, fast."""
-        return (self.stop - self.first, *self.reader.shape[1:])
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the counts."""
-        return self.reader.dtype
-
-    @property
-    def step(self) -> int:
-        """Images that are best read together."""
-        return self.reader.step
-
-    def require_files(self) -> None:
-        """Check that files outside of the store, which hold the frames, are as they were."""
-        self.reader.require_files()
-
-    def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return "dxdask-images", self.reader, self.first, self.stop
-
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return images `first` to `last` (not included), (n, slow, fast)."""
-        return self.reader.read(self.first + first, self.first + last)
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderOfSample:
-    """Some images of another reader, numbered anew."""
-
-    reader: FrameReader
-    images: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Images, slow, fast."""
-        return (len(self.images), *self.reader.shape[1:])
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the counts."""
-        return self.reader.dtype
-
-    @property
-    def step(self) -> int:
-        """One: the images lie apart."""
-        return 1
-
-    def require_files(self) -> None:
-        """Check that files outside of the store, which hold the frames, are as they were."""
-        self.reader.require_files()
-
-    def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return "dxdask-sample", self.reader, self.images
-
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return images `first` to `last` (not included) of the sample, (n, slow, fast)."""
-        return np.concatenate([self.reader.read(i, i + 1) for i in self.images[first:last]])
-
-
-@dataclass(frozen=True, slots=True)
-class ImportingReader:
-    """Frames of a run read from its raw files and, on the way, written to the store.
-
-    A frame that cannot be read is stored as `invalid_pixel_value`, so that the others can be used,
-    and is still an error here. writes : whether frames are written.
-    """
-
-    run: str
-    shape: tuple[int, int, int]
-    dtype: np.dtype[Any]
-    first_image: int
-    files: RawReader
-    writer: RunWriter
-    flags: tuple[Flag, ...] = ()
-    writes: bool = True
-
-    @property
-    def step(self) -> int:
-        """Images in one file of the store."""
-        return self.writer.step
-
-    def require_files(self) -> None:
-        """Do nothing: files were opened just now, to see what is in them."""
-
-    def __dask_tokenize__(self) -> tuple[str, ...]:
-        return ("dxdask-import", self.writer.path, self.run, "writes" if self.writes else "reads")
-
-    def read(self, first: int, last: int) -> NDArray[Any]:
-        """Return images `first` to `last` (not included), (n, slow, fast), written to the store
-        where it `writes`.
-
-        Invalid counts (`flags`) are written as recorded, and returned as a store returns them.
-        """
-        if not self.writes:
-            return mark_invalid(self.files.read(first, last), self.flags)
-        pending = self.writer.pending_within(first, last)
-        try:
-            block = self.files.read(first, last)
-        except MemoryError:
-            raise
-        except Exception:
-            if last - first > 1 or pending:
-                self._write(first, self._read_one_by_one(first, last), pending)
-            raise
-        self._write(first, block, pending)
-        return mark_invalid(block, self.flags)
-
-    def _write(self, first: int, block: NDArray[Any], pending: Sequence[tuple[int, int]]) -> None:
-        for start, stop in pending:
-            self.writer.write(start, block[start - first : stop - first])
-
-    def _read_one_by_one(self, first: int, last: int) -> NDArray[Any]:
-        size = (last - first, *self.shape[1:])
-        block = np.full(size, invalid_pixel_value(self.dtype), dtype=self.dtype)
-        for i in range(first, last):
-            try:
-                block[i - first] = self.files.read(i, i + 1)[0]
-            except MemoryError:
-                raise
-            except Exception:
-                continue
-        return block
-
-
 def fingerprints(
     sources: Sequence[RunSource],
     parameters: ImportStepParameters,
@@ -276,58 +142,63 @@ def prepare(
             f"({', '.join(others)}); give overwrite=true to replace it, or another name"
         )
     for source in sources:
-        if store.has_run(source.name, prints[source.name]):
-            continue
-        problems = [
+        if not store.has_run(source.name, prints[source.name]):
+            reader = _create(store, source, prints[source.name], parameters)
+            if reader is not None:
+                readers[source.name] = reader
+    return readers
+
+
+def _create(
+    store: Store, source: RunSource, imported: str, parameters: ImportStepParameters
+) -> ImportingReader | None:
+    """Make a run in the store; return its reader, None where it is complete at once.
+
+    imported : fingerprint of its import.
+    """
+    contents = _contents(source, imported)
+    if not source.has_frames:
+        store.describe_run(source.name, source.experiment, shape=source.shape, **contents)
+        return None
+    if source.manifest is not None:
+        store.link_run(source.name, source.experiment, source.manifest, **contents)
+        return None
+    writer = store.create_run(
+        source.name,
+        source.experiment,
+        n_images=source.shape[0],
+        shape=source.shape[1:],
+        dtype=source.dtype,
+        chunk=min(parameters.images_per_chunk, source.shape[0]),
+        **contents,
+    )
+    return ImportingReader(
+        run=source.name,
+        shape=source.shape,
+        dtype=source.dtype,
+        first_image=source.experiment.first_image,
+        files=source.reader,
+        writer=writer,
+        flags=flags_of(source.experiment.detector),
+    )
+
+
+def _contents(source: RunSource, imported: str) -> RunFields:
+    """Return what a store has of a run beside its frames."""
+    files = [str(f) for f in source.files]
+    return {
+        "mask": source.mask,
+        "columns": source.columns,
+        "fingerprint": imported,
+        "source": {
+            "files": files if source.has_frames else [],
+            "results": [] if source.has_frames else files,
+        },
+        "problems": [
             {"run": source.name, "image": None, "step": "import", "reason": reason}
             for reason in source.problems
-        ]
-        files = {
-            "files": [str(f) for f in source.files] if source.has_frames else [],
-            "results": [] if source.has_frames else [str(f) for f in source.files],
-        }
-        contents: RunFields = {
-            "mask": source.mask,
-            "columns": source.columns,
-            "fingerprint": prints[source.name],
-            "source": files,
-            "problems": problems,
-        }
-        if not source.has_frames:
-            store.describe_run(
-                source.name,
-                source.experiment,
-                shape=source.shape,
-                **contents,
-            )
-            continue
-        if source.manifest is not None:
-            store.link_run(
-                source.name,
-                source.experiment,
-                source.manifest,
-                **contents,
-            )
-            continue
-        writer = store.create_run(
-            source.name,
-            source.experiment,
-            n_images=source.shape[0],
-            shape=source.shape[1:],
-            dtype=source.dtype,
-            chunk=min(parameters.images_per_chunk, source.shape[0]),
-            **contents,
-        )
-        readers[source.name] = ImportingReader(
-            run=source.name,
-            shape=source.shape,
-            dtype=source.dtype,
-            first_image=source.experiment.first_image,
-            files=source.reader,
-            writer=writer,
-            flags=flags_of(source.experiment.detector),
-        )
-    return readers
+        ],
+    }
 
 
 def stored(store: Store, run: str) -> RunFrames:

@@ -21,7 +21,8 @@ from dxdask.storage.store.run_writer import RunWriter
 from dxdask.storage.store.store import Store
 
 if TYPE_CHECKING:
-    from dxdask.pipeline.frames import ImportingReader, RunFrames
+    from dxdask.pipeline.frame_readers import ImportingReader
+    from dxdask.pipeline.frames import RunFrames
     from dxdask.pipeline.run_calibration import RunCalibration
     from dxdask.storage.formats import RunSource
 

@@ -1,6 +1,7 @@
 """Simulation: the frames of a known crystal, for the demo and the tests.
 
-simulation : `simulate`, and the ensemble it returns.
+simulate : the ensemble of parameters.
+simulation : that ensemble, with its frames and truth.
 parameters : `SimulationParameters`, with the preset `jet`.
 geometry : the experiments as written in headers, and the true ones.
 structure_factors : true intensities.
@@ -14,7 +15,8 @@ truth : the true values, as JSON data.
 """
 
 from dxdask.simulation.parameters import SimulationParameters, jet
-from dxdask.simulation.simulation import Simulation, simulate
+from dxdask.simulation.simulate import simulate
+from dxdask.simulation.simulation import Simulation
 
 __all__ = [
     "Simulation",

@@ -19,12 +19,10 @@ from dxdask.simulation.parameters import SimulationParameters
 from dxdask.simulation.raw import RawPixels, common_modes, raw_pixels, read_out
 from dxdask.simulation.rays import rotation_rays, still_rays
 from dxdask.simulation.render import N_SIGMA, add_spots
-from dxdask.simulation.shots import Shots, shots_of_run, stills
+from dxdask.simulation.shots import Shots
 from dxdask.simulation.structure_factors import (
     MEAN_INTENSITY,
     TrueIntensities,
-    equivalents,
-    true_intensities,
 )
 from dxdask.simulation.truth import truth
 
@@ -277,40 +275,3 @@ class Simulation:
             runs = range(len(self.parameters.transmissions))
             known["common_mode"] = [self.common_modes(run).tolist() for run in runs]
         return known
-
-
-def simulate(parameters: SimulationParameters) -> Simulation:
-    """Return the ensemble of the parameters; its frames are computed on request.
-
-    Raises
-    ------
-    InputError
-        The cell does not fit the space group, or there are no, or too many, reflections.
-    """
-    detector = geometry.true_detector(parameters.detector)
-    crystal = parameters.crystal
-    d_min = crystal.d_min or geometry.corner_resolution(detector, parameters.beam.wavelength)
-    intensities = true_intensities(
-        unit_cell=crystal.unit_cell,
-        symbol=crystal.space_group,
-        d_min=d_min,
-        b_iso=crystal.b_iso,
-        seed=parameters.seed,
-    )
-    hkl, unique = equivalents(intensities.hkl, crystal.space_group)
-    shots: tuple[Shots, ...] = ()
-    if parameters.mode == "stills":
-        shots = tuple(shots_of_run(parameters, i) for i in range(len(parameters.transmissions)))
-        nominal, true = stills(parameters, shots)
-    else:
-        nominal, true = geometry.sweeps(parameters)
-    return Simulation(
-        parameters=parameters,
-        experiments=nominal,
-        true_experiments=true,
-        intensities=intensities,
-        hkl=hkl,
-        unique=unique,
-        bad=recording.bad_pixels(parameters.detector, parameters.seed),
-        shots=shots,
-    )

@@ -13,10 +13,11 @@ from dxdask.storage.store import layout, new_store, read, report
 from dxdask.storage.store.new_runs import NewRuns
 from dxdask.storage.store.stored_runs import StoredRuns
 from dxdask.storage.store.stored_steps import StoredSteps
+from dxdask.storage.store.stored_tables import StoredTables
 from dxdask.tables import SHOWN, html_table, shortened
 
 
-class Store(NewRuns, StoredRuns, StoredSteps):
+class Store(NewRuns, StoredRuns, StoredSteps, StoredTables):
     """One ensemble in a folder ``NAME.zarr``: made by `Store.create`, opened by `Store.open`.
 
     Opening takes no lock; writing does, for as long as it lasts (`writing`). Its groups open in

@@ -199,6 +199,19 @@ def test_a_centred_cell_after_reindexing_is_no_change(processed: Store) -> None:
         assert any("refinement changed the cell" in text for text in texts) == expected
 
 
+def test_modules_out_of_place_are_named_as_a_cause_of_another_cell(processed: Store) -> None:
+    tables = Changed(processed, "refine", "crystals", a=36.5, b=36.5, c=36.5)
+    rows = tables.rows
+    assert "modules" not in said(tables, "refinement changed the cell by").action
+    moved = [{"name": "m1", "moved": True, "size_px": 2.0, "shift_fast_px": 2.0,
+              "shift_slow_px": 0.0}]  # fmt: skip
+    tables.rows = lambda step, table: (  # type: ignore[method-assign]
+        moved if (step, table) == ("refine", "modules") else rows(step, table)
+    )
+    found = said(tables, "refinement changed the cell by")
+    assert "modules were out of place in the header" in found.action
+
+
 def said(tables: StepTables, text: str) -> Suspicion:
     return next(s for s in suspicions(tables) if text in s.text)
 

@@ -219,14 +219,18 @@ def modules_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def message_of(group: GroupMoves, rows: list[dict[str, Any]]) -> str:
-    """Return the line on the modules of one detector: how many moved, and the one that did most."""
+    """Return the line on the modules of one detector: how many moved, and the one that did most.
+
+    Of two, which can only be seen to move against each other, it is one that moved.
+    """
     found = group.found
     if found is None or not found.any:
         return f"{int(group.compared.sum())} modules of the detector have not moved significantly"
     best = _most(found)
     row = [r for r, use in zip(rows, group.compared, strict=True) if use][best]
+    n_moved = 1 if len(found.size) == 2 else int(found.significant.sum())
     return (
-        f"{int(found.significant.sum())} of {len(found.size)} modules moved against the others: "
+        f"{n_moved} of {len(found.size)} modules moved against the others: "
         f"{row['name']} by {_with_su(row, 'fast')} px along fast, {_with_su(row, 'slow')} px along "
         "slow"
     )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from dxdask.columns import Flag, has_flag
+import numpy as np
+from numpy.typing import NDArray
+
+from dxdask.arrays import Floats
+from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.models import Detector
 from dxdask.report.page.curves import by_run, images, shells, stored
 from dxdask.report.page.frame import outlines
 from dxdask.report.page.plots import Boxes, Lines, Plot, Series, grid
@@ -40,14 +45,43 @@ def make(tables: StepTables) -> Section:
     return Section(plots=plots, tables=stored(tables, "integrate", "summary", "profile"))
 
 
+NEEDED = (
+    "experiment", "panel", "flags", "x_cal", "y_cal", "intensity_sum", "intensity_sum_variance",
+    "intensity_prf", "intensity_prf_variance", "partiality", "background_mean", "d",
+)  # fmt: skip
+STRONG = 5.0
+"""I/sigma of the summed intensities that are compared with the fitted ones."""
+
+
+class _Fitted(NamedTuple):
+    """Reflections of a step with fitted profiles.
+
+    Attributes
+    ----------
+    table : of n reflections, its columns. detector : of the first experiment.
+    every : (n,) bool, those on a detector alike. strong : (n,) bool, strong ones among them.
+    sum_ratio, prf_ratio : (n,) I/sigma, summed and fitted.
+    """
+
+    table: Reflections
+    detector: Detector
+    every: NDArray[np.bool_]
+    strong: NDArray[np.bool_]
+    sum_ratio: Floats
+    prf_ratio: Floats
+
+
 def _profiles(tables: StepTables) -> list[Plot]:
-    needed = [
-        "experiment", "panel", "flags", "x_cal", "y_cal", "intensity_sum", "intensity_sum_variance",
-        "intensity_prf", "intensity_prf_variance", "partiality", "background_mean", "d",
-    ]  # fmt: skip
+    """Return fitted against summed intensities, over the detector and in histograms."""
+    needed = list(NEEDED)
     if tables.present("integrate", needed) != needed or not len(tables.experiments("integrate")):
         return []
-    table, experiments = tables.columns("integrate", needed), tables.experiments("integrate")
+    found = _fitted(tables)
+    return [*_over_the_detector(tables, found), *_histograms(found)]
+
+
+def _fitted(tables: StepTables) -> _Fitted:
+    table, experiments = tables.columns("integrate", list(NEEDED)), tables.experiments("integrate")
     detector = experiments[0].detector
     of_detector = outlines(detector)
     alike = np.array([np.array_equal(outlines(e.detector), of_detector) for e in experiments])
@@ -57,21 +91,25 @@ def _profiles(tables: StepTables) -> list[Plot]:
     with np.errstate(invalid="ignore", divide="ignore"):
         sum_ratio = table["intensity_sum"] / np.sqrt(table["intensity_sum_variance"])
         prf_ratio = table["intensity_prf"] / np.sqrt(table["intensity_prf_variance"])
-    strong = good & (sum_ratio > 5.0)
+    return _Fitted(table, detector, every, good & (sum_ratio > STRONG), sum_ratio, prf_ratio)
+
+
+def _over_the_detector(tables: StepTables, found: _Fitted) -> list[Plot]:
+    """Return means of bins of the detector."""
+    table, every, strong = found.table, found.every, found.strong
+    of_detector = outlines(found.detector)
     xy = np.stack([table["x_cal"], table["y_cal"]], axis=1)
-    box, place, n = bins(detector, table["panel"][every], xy[every])
+    box, place, n = bins(found.detector, table["panel"][every], xy[every])
     of_strong = place[strong[every]]
-    maps = {
-        "fitted / summed - 1": _mean(
-            of_strong, table["intensity_prf"][strong] / table["intensity_sum"][strong] - 1.0, n
-        ),
-        "correlation - 1, of log fitted and log summed": _correlation(
-            of_strong, table["intensity_sum"][strong], table["intensity_prf"][strong], n
-        ) - 1.0,
-    }  # fmt: skip
+    summed, fitted = table["intensity_sum"][strong], table["intensity_prf"][strong]
     plots: list[Plot] = [
         Boxes(
-            title="Fitted against summed intensities over the detector", box=box, values=maps,
+            title="Fitted against summed intensities over the detector", box=box,
+            values={
+                "fitted / summed - 1": _mean(of_strong, fitted / summed - 1.0, n),
+                "correlation - 1, of log fitted and log summed":
+                    _correlation(of_strong, summed, fitted, n) - 1.0,
+            },
             unit="", outlines=of_detector, note="reflections of I/sigma above 5",
         ),
         Boxes(
@@ -82,8 +120,8 @@ def _profiles(tables: StepTables) -> list[Plot]:
         Boxes(
             title="I/sigma over the detector", box=box,
             values={
-                "fitted": _mean(place, prf_ratio[every], n),
-                "summed": _mean(place, sum_ratio[every], n),
+                "fitted": _mean(place, found.prf_ratio[every], n),
+                "summed": _mean(place, found.sum_ratio[every], n),
             },
             unit="", outlines=of_detector, diverging=False,
         ),
@@ -104,29 +142,30 @@ def _profiles(tables: StepTables) -> list[Plot]:
                 note="of the sensor, at the angle of the rays; 1 where it is not corrected for",
             )
         )  # fmt: skip
-    low = np.isfinite(prf_ratio) & (prf_ratio > 0)
-    counts, edges = np.histogram(np.log10(prf_ratio[low]), 60)
+    return plots
+
+
+def _histograms(found: _Fitted) -> list[Plot]:
+    """Return I/sigma and partialities, and fitted against summed intensities."""
+    table, ratio = found.table, found.prf_ratio
+    low = np.isfinite(ratio) & (ratio > 0)
+    counts, edges = np.histogram(np.log10(ratio[low]), 60)
+    part, steps = np.histogram(table["partiality"], 50, (0.0, 1.0 + 1e-9))
     middle = 10 ** ((edges[1:] + edges[:-1]) / 2)
-    plots.append(
+    return [
         Lines(
             title="Histogram of I/sigma, fitted", x="I/sigma", y="reflections", log_x=True,
             series=[Series("reflections", middle, counts, "step")],
-        )
-    )  # fmt: skip
-    part, edges = np.histogram(table["partiality"], 50, (0.0, 1.0 + 1e-9))
-    plots.append(
+        ),
         Lines(
             title="Partiality", x="partiality", y="reflections",
-            series=[Series("reflections", (edges[1:] + edges[:-1]) / 2, part, "step")],
-        )
-    )  # fmt: skip
-    plots.append(
+            series=[Series("reflections", (steps[1:] + steps[:-1]) / 2, part, "step")],
+        ),
         grid(
-            "Fitted and summed intensities", table["intensity_sum"][strong],
-            table["intensity_prf"][strong], ("summed", "fitted"), log_x=True, log_y=True,
-        )
-    )  # fmt: skip
-    return plots
+            "Fitted and summed intensities", table["intensity_sum"][found.strong],
+            table["intensity_prf"][found.strong], ("summed", "fitted"), log_x=True, log_y=True,
+        ),
+    ]  # fmt: skip
 
 
 def _mean(place: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:

@@ -41,7 +41,7 @@ def _cell(tables: StepTables) -> Iterator[Suspicion]:
     if abs(change) > CELL:
         yield Suspicion(
             f"refinement changed the cell by {100 * change:+.1f} % in length",
-            "check distance and wavelength of the header",
+            _causes(tables),
             "crystals",
         )
     given = tables.store.step_attributes("index")["parameters"].get("indexing", {})
@@ -56,6 +56,18 @@ def _cell(tables: StepTables) -> Iterator[Suspicion]:
                 "crystals",
             )
     yield from _metric(tables)
+
+
+def _causes(tables: StepTables) -> str:
+    """Return what may have given `index` another cell: the header, and modules out of place."""
+    moved = [row for row in tables.rows("refine", "modules") if row.get("moved")]
+    causes = "check distance and wavelength of the header"
+    if not moved:
+        return causes
+    return (
+        "modules were out of place in the header, which may have changed the cell of index; if "
+        f"refine is right about them, nothing is to be done, else {causes}"
+    )
 
 
 def _metric(tables: StepTables) -> Iterator[Suspicion]:

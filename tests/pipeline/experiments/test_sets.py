@@ -186,6 +186,13 @@ def test_from_the_command_line(
     assert dxdask.open("s.zarr").frames("tiny_1").shape[0] == 8
     assert run_command(["slice_sequence", path, "-o", "t.zarr"]) == 2
     assert "image_range" in capsys.readouterr().err
+    for name, command in (
+        ("split", "split_experiments"), ("two", "combine_experiments"), ("s", "slice_sequence"),
+    ):  # fmt: skip
+        lines = Path(f"{name}.log").read_text().splitlines()
+        assert lines[0].endswith(command)
+        assert any("with the results of find_spots, index, refine" in line for line in lines)
+    assert "image_range" in Path("t.log").read_text()
 
 
 def test_linked_frames_stay_links(raw: list[Path], tmp_path: Path) -> None:

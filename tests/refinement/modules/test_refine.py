@@ -69,6 +69,7 @@ def test_moved_module_is_found_and_refined() -> None:
     found = refine_with_modules(table, header, STATIC, masks(header))
     (line,) = [m for m in found.messages if "moved against the others" in m]
     assert "re-cut into 2 panels" in line
+    assert "1 of 2 modules moved" in line
     detector = found.experiments.detectors[0]
     assert [p.image_size for p in detector.panels] == [(480, 1000), (500, 1000)]
     moves = relative_moves(recut(header.detectors[0], CUT), detector)[1]
