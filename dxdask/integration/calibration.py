@@ -1,15 +1,15 @@
-"""Calibration of fitted intensities by summed ones, over the detector.
+"""Calibration of fitted intensities by summed ones, over the detector and along the scan.
 
 Profiles are not exactly Gaussian, nor exactly at the place and of the width that are fitted: fitted
-intensities are off by a factor that varies with the place on the detector (and so with resolution).
-Summed ones are not. The factor of a region is the ratio of the two over all its reflections, strong
-and weak, with weights that do not depend on the error of a reflection: so there is no selection
-bias.
+intensities are off by a factor that varies with the place on the detector (and so with resolution)
+and along the scan. Summed ones are not. The factor of a region is the ratio of the two over all its
+reflections, strong and weak, with weights that do not depend on the error of a reflection: so there
+is no selection bias. That of a stretch of the scan is the same ratio over strong reflections.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
 from dxdask.integration.regions import DetectorPositions, region_means
+from dxdask.integration.stretches import FEWEST, smooth_by_image, stretches
 from dxdask.models import Experiment
 
 _STRONG = 10.0  # I / sigma from which a reflection is weighted by its own intensity
@@ -26,6 +27,7 @@ _MODEL = 0.05  # relative variation of profiles
 _UNKNOWN = 0.03  # relative error by profiles that few strong reflections do not show
 _PRIOR = 0.2  # relative error of fitted intensities without calibration
 _CLIP = 4.0  # standard deviations
+_ROUNDS = 5
 _SPREAD = 0.05  # relative difference of a region from the one it is part of
 _GOOD_PARTIALITY = 0.99
 _NORMAL = 1.4826  # standard deviation over median deviation, of a normal distribution
@@ -84,9 +86,52 @@ def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
         spread=_SPREAD,
     )
     factor = means.at(reflections["panel"], reflections["x_cal"], reflections["y_cal"])
+    at = _images(reflections, experiment)
+    pairs = _Pairs(total, factor[rows] * fit, strength / variance, _CLIP * np.sqrt(wide))
+    factor = factor * _along_scan(at[rows][strong], pairs.select(strong), at, experiment)
     left = (total - factor[rows] * fit)[strong] / strength[strong]
     counted = (flat + slope * strength)[strong] / strength[strong] ** 2
     return Calibration(factor, _excess(left, counted), n_strong)
+
+
+class _Pairs(NamedTuple):
+    """Summed and fitted intensities, weights and largest differences of n reflections, (n,)."""
+
+    total: Floats
+    fit: Floats
+    weight: Floats
+    clip: Floats
+
+    def select(self, rows: NDArray[Any]) -> _Pairs:
+        return _Pairs(*(v[rows] for v in self))
+
+    def ratio(self) -> float:
+        """Return the robust weighted ratio of summed to fitted intensities, 1 to begin with."""
+        out, information = 1.0, float((self.weight * self.fit).sum())
+        for _ in range(_ROUNDS):
+            off = np.clip(self.total - out * self.fit, -self.clip, self.clip)
+            out += float((self.weight * off).sum()) / information
+        return out
+
+
+def _along_scan(strong_at: Floats, strong: _Pairs, at: Floats, experiment: Experiment) -> Floats:
+    """Return factors (n,) along the scan, of strong reflections calibrated over the detector.
+
+    They are smooth; 1 where strong reflections are too few for stretches of the scan.
+    strong_at, at : images, of the strong reflections and of all n.
+    """
+    n_images = experiment.scan.n_images
+    parts = stretches(strong_at, _FEWEST, n_images)
+    if len(parts) < FEWEST:
+        return np.ones(len(at))
+    middle = np.array([strong_at[p].mean() for p in parts])
+    smooth = smooth_by_image(middle, np.array([strong.select(p).ratio() for p in parts]), n_images)
+    return np.interp(at, np.arange(n_images) + 0.5, smooth)
+
+
+def _images(r: Reflections, experiment: Experiment) -> Floats:
+    """Return the places of reflections along the scan, images from its start."""
+    return np.asarray(r["z_cal"] - experiment.scan.array_range[0])
 
 
 def _one_factor(

@@ -101,6 +101,12 @@ def deviations(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return z of intensities of this kind, sum or profile, and their partialities."""
     p, several = made(background, model, under)
+    z, partiality, _ = of_all(p, several, kind)
+    return z, partiality
+
+
+def of_all(p: Painted, several: tuple, kind: str) -> np.ndarray:
+    """Return z, partialities, and distances from a gap of the intensities of several sets."""
     out = []
     for r in several:
         e = estimates(r, np.arange(len(r["d"])), kind, expected=True)
@@ -108,13 +114,13 @@ def deviations(
         found, variance, slope = e.combined(true)
         rows = e.has_sum | e.has_fit
         z = (found - true)[rows] / np.sqrt((variance + slope * true)[rows])
-        out.append(np.stack([z, r["partiality"][rows]]))
-    z, partiality = np.concatenate(out, axis=1)
-    return z, partiality
+        gap = np.minimum(np.abs(r["y_cal"] - 138.5) - 8.5, np.abs(r["x_cal"] - 204.0) - 4.0)
+        out.append(np.stack([z, r["partiality"][rows], gap[rows]]))
+    return np.concatenate(out, axis=1)
 
 
 @pytest.mark.parametrize("kind", ["sum", "profile"])
-@pytest.mark.parametrize("background", [0.05, 0.5, 2.0, 10.0])
+@pytest.mark.parametrize("background", [0.02, 0.05, 0.5, 2.0, 10.0])
 def test_errors_on_a_slope_along_the_rotation(background, kind):
     """With three standard errors added; the background differs by 80 from corner to corner."""
     check(*deviations(background, "loglinear3d", kind))
@@ -130,10 +136,29 @@ def check(z: np.ndarray, partiality: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sum", "profile"])
-@pytest.mark.parametrize("background", [0.05, 0.5, 2.0, 10.0])
+@pytest.mark.parametrize("background", [0.02, 0.05, 0.5, 2.0, 10.0])
 @pytest.mark.parametrize("model", ["constant2d", "linear3d"])
 def test_errors_of_simple_models(model, background, kind):
     check(*deviations(background, model, kind, UNDER[model]))
+
+
+@pytest.mark.parametrize("model", ["constant2d", "linear3d", "loglinear3d"])
+def test_errors_beside_gaps_and_masked_pixels(model):
+    p, frames = painted(2.0, UNDER.get(model, sloping))
+    mask = p.mask.copy()
+    mask[130:147] = False
+    mask[:, 200:208] = False
+    mask[::37, ::41] = False
+    given = parameters(MODELS.get(model, LOGLINEAR))
+    several = tuple(
+        integrate(f, mask, p.experiment, p.predicted, given, local=local()).reflections
+        for f in frames
+    )
+    z, _, gap = of_all(p, several, "profile")
+    z = z[gap < 9.0]
+    assert len(z) > 250
+    assert abs(z.mean()) < 0.05 + 3.0 / np.sqrt(len(z))
+    assert 0.95 - 3.0 / np.sqrt(2 * len(z)) < z.std() < 1.05 + 3.0 / np.sqrt(2 * len(z))
 
 
 @pytest.mark.parametrize("model", ["constant2d", "linear3d"])

@@ -95,7 +95,8 @@ def test_intensities_of_a_growing_mosaicity_are_nearer_to_the_truth(growing):
     )
     fit = deviations(varying, true, "prf")
     assert fit.std() < 1.15
-    assert fit.std() < 0.5 * deviations(one, true_one, "prf").std()
+    # with one width calibration along the scan leaves the shape only: 4.3 without it
+    assert fit.std() < deviations(one, true_one, "prf").std() < 1.3
     total = deviations(varying, true, "sum")
     assert abs(total.mean()) < 0.1
     assert 0.93 < total.std() < 1.07

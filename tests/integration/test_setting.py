@@ -9,6 +9,8 @@ import pytest
 from support.painted_frames import experiment
 
 from dxdask.columns import Flag, select
+from dxdask.integration import IntegrationParameters
+from dxdask.integration.lattices import sweep_models
 from dxdask.integration.setting import setting_along_scan
 from dxdask.models import ExperimentList
 from dxdask.models.vectors import matrix, rotation_matrix
@@ -67,6 +69,18 @@ def test_a_crystal_that_turns_is_followed():
         assert np.sqrt(np.mean(off**2)) < 0.1
     # cell and resolutions are those of the static crystal
     assert crystal.unit_cell == pytest.approx(RUN.crystal.unit_cell)
+
+
+@pytest.mark.parametrize("scan_varying", [True, False])
+def test_it_is_followed_unless_it_is_not_asked_for(scan_varying):
+    given = IntegrationParameters.model_validate(
+        {
+            "crystal": {"scan_varying": scan_varying},
+            "profile": {"sigma_b": 0.1, "sigma_m": 0.1, "fitting": False},
+        }
+    )
+    found = sweep_models(spots_of(turning(0.8)), {}, STATIC, given).experiments[0]
+    assert bool(found.crystal.scan_points) == scan_varying
 
 
 def test_a_static_crystal_stays_static():

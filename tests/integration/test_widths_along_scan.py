@@ -39,9 +39,10 @@ def test_a_fit_gains_nearly_all_that_the_true_widths_gain(benchmark, ratio):
         assert row.of_ideal > 0.9
         assert np.abs(row.thirds).max() < 0.05
     if ratio > 1.0:
-        assert constant.of_ideal < 0.8
-        assert varying.of_true > 0.9
-        assert learnt.of_true > 0.9
+        # calibrated along the scan: without, thirds are 0.19 and -0.16, and 0.75 of the ideal
+        assert constant.of_ideal > 0.92
+        assert np.abs(constant.thirds).max() < 0.05
+        assert max(varying.fitted, learnt.fitted) < constant.fitted
     else:
         assert learnt.fitted < 1.03 * constant.fitted
 
