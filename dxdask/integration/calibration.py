@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats
 from dxdask.columns import Flag, Reflections, has_flag
+from dxdask.geometry.required import require_rotation
 from dxdask.integration.regions import DetectorPositions, region_means
 from dxdask.integration.stretches import FEWEST, smooth_by_image, stretches
 from dxdask.models import Experiment
@@ -86,9 +87,10 @@ def calibrate(reflections: Reflections, experiment: Experiment) -> Calibration:
         spread=_SPREAD,
     )
     factor = means.at(reflections["panel"], reflections["x_cal"], reflections["y_cal"])
-    at = _images(reflections, experiment)
+    scan = require_rotation(experiment).scan
+    at = reflections["z_cal"] - scan.array_range[0]
     pairs = _Pairs(total, factor[rows] * fit, strength / variance, _CLIP * np.sqrt(wide))
-    factor = factor * _along_scan(at[rows][strong], pairs.select(strong), at, experiment)
+    factor = factor * _along_scan(at[rows][strong], pairs.select(strong), at, scan.n_images)
     left = (total - factor[rows] * fit)[strong] / strength[strong]
     counted = (flat + slope * strength)[strong] / strength[strong] ** 2
     return Calibration(factor, _excess(left, counted), n_strong)
@@ -114,24 +116,18 @@ class _Pairs(NamedTuple):
         return out
 
 
-def _along_scan(strong_at: Floats, strong: _Pairs, at: Floats, experiment: Experiment) -> Floats:
+def _along_scan(strong_at: Floats, strong: _Pairs, at: Floats, n_images: int) -> Floats:
     """Return factors (n,) along the scan, of strong reflections calibrated over the detector.
 
     They are smooth; 1 where strong reflections are too few for stretches of the scan.
-    strong_at, at : images, of the strong reflections and of all n.
+    strong_at, at : images from the start of the scan, of the strong reflections and of all n.
     """
-    n_images = experiment.scan.n_images
     parts = stretches(strong_at, _FEWEST, n_images)
     if len(parts) < FEWEST:
         return np.ones(len(at))
     middle = np.array([strong_at[p].mean() for p in parts])
     smooth = smooth_by_image(middle, np.array([strong.select(p).ratio() for p in parts]), n_images)
     return np.interp(at, np.arange(n_images) + 0.5, smooth)
-
-
-def _images(r: Reflections, experiment: Experiment) -> Floats:
-    """Return the places of reflections along the scan, images from its start."""
-    return np.asarray(r["z_cal"] - experiment.scan.array_range[0])
 
 
 def _one_factor(
