@@ -68,18 +68,11 @@ def _shared(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Return what many runs have in common as lines, each with the runs it is true of."""
     found: dict[str, list[str]] = {}
     for row in rows:
-        x, y = row["panel_size_px"]
-        low, high = row["trusted_range"]
         where = row["frames"]
-        several = f"{row['n_panels']} panels" if row["n_panels"] > 1 else "one panel"
         axis = None if row["axis"] is None else [round(v, 6) + 0.0 for v in row["axis"]]
         texts = [
             f"frames    {row['frame']} pixels (slow x fast), {row['dtype']}, {where}",
-            f"detector  {several} of {x} x {y} pixels of "
-            f"{row['pixel_size_mm'][0]:g} x {row['pixel_size_mm'][1]:g} mm"
-            + (f", {row['sensor']}" if row["sensor"] else ""),
-            f"counts    trusted between {low:g} and {high:g}; gain {row['gain']:g}, "
-            f"pedestal {row['pedestal']:g}",
+            *_detector(row),
             "stills, no rotation"
             if axis is None
             else f"axis      {row['axis_name']} ({', '.join(f'{v:.4g}' for v in axis)})",
@@ -87,3 +80,17 @@ def _shared(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
         for text in texts:
             found.setdefault(text, []).append(row["run"])
     return found
+
+
+def _detector(row: dict[str, Any]) -> list[str]:
+    if not row["n_panels"]:
+        return ["detector  not known"]
+    (x, y), (low, high) = row["panel_size_px"], row["trusted_range"]
+    several = f"{row['n_panels']} panels" if row["n_panels"] > 1 else "one panel"
+    return [
+        f"detector  {several} of {x} x {y} pixels of "
+        f"{row['pixel_size_mm'][0]:g} x {row['pixel_size_mm'][1]:g} mm"
+        + (f", {row['sensor']}" if row["sensor"] else ""),
+        f"counts    trusted between {low:g} and {high:g}; gain {row['gain']:g}, "
+        f"pedestal {row['pedestal']:g}",
+    ]

@@ -36,7 +36,16 @@ def _of_beam(beam: Beam) -> dict[str, Any]:
     return {"wavelength_A": beam.wavelength, "transmission": beam.transmission}
 
 
+_DETECTOR = (
+    "panel_size_px", "pixel_size_mm", "sensor", "trusted_range", "gain", "pedestal", "distance_mm",
+    "panel", "beam_x_px", "beam_y_px",
+)  # fmt: skip
+
+
 def _of_detector(detector: Detector, beam: Beam) -> dict[str, Any]:
+    """Return the values of a detector; None where files of reflections do not tell it."""
+    if not detector.panels:
+        return {"n_panels": 0, **dict.fromkeys(_DETECTOR)}
     first = detector.panels[0]
     panel, (x, y) = _beam_centre(detector, beam)
     return {

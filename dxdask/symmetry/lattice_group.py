@@ -10,6 +10,8 @@ import numpy as np
 
 from dxdask.arrays import Floats
 from dxdask.indexing.lattice_symmetry import Setting, find_settings
+from dxdask.indexing.reduction import changed
+from dxdask.models import cell_of
 from dxdask.symmetry.operators import IDENTITY, Rotation, matrix_of, order_of, subgroups
 
 _CENTRING = {
@@ -21,6 +23,8 @@ _CENTRING = {
     "F": ((0, 0, 0), (0, 12, 12), (12, 0, 12), (12, 12, 0)),
     "R": ((0, 0, 0), (16, 8, 8), (8, 16, 16)),
 }
+
+_LEAST_BETA = 89.5  # degrees; right angles are measured with errors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +84,8 @@ def laue_groups(reduced: Floats, max_delta: float, own: tuple[Floats, str]) -> l
     """Return all Laue groups of a lattice, smallest first.
 
     reduced : A (3, 3) of the reduced cell. own : P (3, 3) from it to the axes of the data, and
-    their centring; a group keeps those axes where it has its usual symbol in them.
+    their centring; a group keeps those axes where it has its usual symbol in them, and beta is not
+    acute.
     """
     settings = find_settings(reduced, max_delta)
     found = []
@@ -90,7 +95,7 @@ def laue_groups(reduced: Floats, max_delta: float, own: tuple[Floats, str]) -> l
             continue
         change = setting.change.astype(np.float64)
         kept = symmorphic_group(rotations, own[0], own[1])
-        if kept is not None and kept.is_reference_setting():
+        if kept is not None and kept.is_reference_setting() and _is_obtuse(reduced, own[0]):
             group: gemmi.SpaceGroup | None = kept
             change = own[0]
         else:
@@ -100,6 +105,11 @@ def laue_groups(reduced: Floats, max_delta: float, own: tuple[Floats, str]) -> l
                 LaueGroup(rotations=rotations, change=change, group=group, delta=setting.delta)
             )
     return found
+
+
+def _is_obtuse(reduced: Floats, change: Floats) -> bool:
+    """Return True if beta of the axes of P is right or obtuse."""
+    return cell_of(changed(reduced, change))[4] >= _LEAST_BETA
 
 
 def _setting_of(rotations: frozenset[Rotation], settings: Sequence[Setting]) -> Setting | None:

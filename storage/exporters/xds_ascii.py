@@ -67,12 +67,20 @@ def write_xds_ascii(
     Raises
     ------
     InputError
-        Nothing is scaled, or no experiment has a crystal.
+        Nothing is scaled, no experiment has a crystal, or the space group is in another setting
+        than that of its number.
     SchemaError
         A column is missing.
     """
     check(reflections, NEEDED)
     mtz = empty_mtz(experiments, "")
+    if not mtz.spacegroup.is_reference_setting():
+        usual = gemmi.SpaceGroup(mtz.spacegroup.number).xhm()
+        raise InputError(
+            f"XDS_ASCII has the number of the space group only, which stands for {usual}; these "
+            f"reflections are in {mtz.spacegroup.xhm()}: give format=mtz mtz.unmerged=true, or "
+            f"bring them to {usual} with reindex_integrated space_group='{usual}' and scale again"
+        )
     comments = [f"!{line}" for line in history(processing)]
     good = is_scaled(reflections)
     if not good.any():
@@ -104,7 +112,6 @@ def _records(table: Reflections, experiment: Experiment, group: gemmi.SpaceGroup
     """Return a line for each reflection, by index in the asymmetric unit, then as measured."""
     unique, _ = asu_indices(table["hkl"], group)
     table = select(table, np.lexsort((table["z_cal"], *unique.T[::-1])))
-    first = experiment.scan.image_range[0] if experiment.scan is not None else 1
     x, y = _frame_pixels(table, experiment)
     return [
         f"{h:6d}{k:6d}{l:6d} {i:11.4E} {s:11.4E} {x:8.1f} {y:8.1f} {z:9.2f} {p:9.5f} {peak:4.0f}"
@@ -115,7 +122,7 @@ def _records(table: Reflections, experiment: Experiment, group: gemmi.SpaceGroup
             np.sqrt(table["intensity_variance"]).tolist(),
             x.tolist(),
             y.tolist(),
-            (table["z_cal"] + first - 1).tolist(),
+            table["z_cal"].tolist(),
             (1 / table["lp"]).tolist(),
             (100 * table["partiality"]).tolist(),
             strict=True,

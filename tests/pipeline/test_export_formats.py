@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gemmi
 import numpy as np
 import pytest
 
 import dxdask
+from dxdask.cli.overview import as_data, overview
 from dxdask.columns import select
 from dxdask.errors import InputError, ParameterError, StoreNotFoundError, StoreWriteError
 from dxdask.models import Experiment
@@ -74,6 +76,21 @@ def test_xds_files_place_the_reflections_where_they_were(processed: Store, tmp_p
         xy = _pixels(found, select(table, first))
         # one decimal in the file, and parallax, which XDS does not have in its header
         np.testing.assert_allclose(xy, expected[first], atol=0.3)
+
+
+@pytest.mark.parametrize("name", ["a.mtz", "a.HKL"])
+def test_overview_of_reflections_without_frames(
+    processed: Store, tmp_path: Path, name: str
+) -> None:
+    given: dict[str, Any] = {"mtz": {"unmerged": True}} if name == "a.mtz" else {}
+    files = dxdask.export(processed, output=str(tmp_path / name), **given)
+    store = dxdask.import_(files, tmp_path / "b.zarr")
+    detectors = [line for line in overview(store) if "detector" in line]
+    assert len(detectors) == 1
+    assert ("not known" in detectors[0]) == (
+        not store.run_experiment(store.runs[0]).detector.panels
+    )
+    assert len(as_data(store)["runs"]) == len(store.runs)
 
 
 def _pixels(experiment: Experiment, table: dict[str, np.ndarray]) -> np.ndarray:

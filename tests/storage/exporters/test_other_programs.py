@@ -69,6 +69,32 @@ def test_xds_ascii_reads_back(scaled: MadeUp, tmp_path: Path) -> None:
     assert mtz.nreflections == good.sum()
 
 
+def test_xds_ascii_of_images_that_do_not_begin_with_1(scaled: MadeUp, tmp_path: Path) -> None:
+    first = 1000
+    (old,) = scaled.experiments
+    assert old.scan is not None
+    scan = replace(old.scan, image_range=(first, first + old.scan.n_images - 1))
+    table = {**scaled.reflections, "z_cal": scaled.reflections["z_cal"] + first - 1}
+    for name, models, rows in (
+        ("one.HKL", scaled.experiments, scaled.reflections),
+        ("moved.HKL", ExperimentList.of([replace(old, scan=scan)]), table),
+    ):
+        write_xds_ascii(tmp_path / name, rows, models)
+    one, moved = (gemmi.read_xds_ascii(str(tmp_path / n)) for n in ("one.HKL", "moved.HKL"))
+    np.testing.assert_allclose(moved.zd_array, np.asarray(one.zd_array) + first - 1, atol=0.02)
+    assert f"!STARTING_FRAME= {first}" in (tmp_path / "moved.HKL").read_text().splitlines()
+
+
+def test_xds_ascii_refuses_a_setting_that_its_number_does_not_stand_for(tmp_path: Path) -> None:
+    data = made_up(
+        symbol="I 1 2 1", cell=(40, 50, 60, 90, 100, 90), d_min=5.0, transmissions=(1.0,)
+    )
+    table = scale(data.reflections, data.experiments).reflections
+    with pytest.raises(InputError, match=r"stands for C 1 2 1.*are in I 1 2 1"):
+        write_xds_ascii(tmp_path / "a.HKL", table, data.experiments)
+    assert not (tmp_path / "a.HKL").exists()
+
+
 def test_shelx_has_fixed_columns_and_every_mate(scaled: MadeUp, tmp_path: Path) -> None:
     path = tmp_path / "shelx.hkl"
     table = merge(scaled.reflections, scaled.experiments).reflections
