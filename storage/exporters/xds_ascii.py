@@ -135,7 +135,7 @@ def _frame_pixels(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return x (n,) and y (n,) of predicted centroids in the stored frame, counted from 1."""
     x, y = table["x_cal"] + FIRST_CENTRE, table["y_cal"] + FIRST_CENTRE
-    if len(experiment.detector) > 1 and "panel" in table:
+    if len(experiment.detector) and "panel" in table:
         offsets = np.array([panel.offset for panel in experiment.detector.panels])
         offset = offsets[table["panel"]]
         x, y = x + offset[:, 0], y + offset[:, 1]

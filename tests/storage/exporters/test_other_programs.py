@@ -14,7 +14,7 @@ from support.made_up import MadeUp, made_up
 from dxdask.columns import Flag, has_flag, select
 from dxdask.errors import InputError
 from dxdask.merging import MergingParameters, merge
-from dxdask.models import ExperimentList
+from dxdask.models import Detector, ExperimentList, Panel
 from dxdask.models.symmetry import asu_indices, pack
 from dxdask.scaling import scale
 from dxdask.storage.exporters.crystfel_hkl import write_crystfel_hkl
@@ -83,6 +83,28 @@ def test_xds_ascii_of_images_that_do_not_begin_with_1(scaled: MadeUp, tmp_path: 
     one, moved = (gemmi.read_xds_ascii(str(tmp_path / n)) for n in ("one.HKL", "moved.HKL"))
     np.testing.assert_allclose(moved.zd_array, np.asarray(one.zd_array) + first - 1, atol=0.02)
     assert f"!STARTING_FRAME= {first}" in (tmp_path / "moved.HKL").read_text().splitlines()
+
+
+def test_xds_ascii_has_pixels_of_the_frame_also_of_one_panel(
+    scaled: MadeUp, tmp_path: Path
+) -> None:
+    (old,) = scaled.experiments
+    table = {**scaled.reflections, "panel": np.zeros(len(scaled.true), dtype=np.int32)}
+    found = []
+    for offset in ((0, 0), (30, 70)):
+        panel = Panel(
+            origin=(-50.0, 50.0, -100.0), pixel_size=(0.1, 0.1), image_size=(1000, 1000),
+            offset=offset,
+        )  # fmt: skip
+        models = ExperimentList.of([replace(old, detector=Detector(panels=(panel,)))])
+        path = tmp_path / f"{offset[0]}.HKL"
+        write_xds_ascii(path, table, models)
+        header = path.read_text().splitlines()
+        (origin,) = (line.split()[1::2] for line in header if line.startswith("!ORGX"))
+        data = [line.split() for line in header if not line.startswith("!")]
+        found.append((np.array(origin, float), np.array(data, float)[:, 5:7]))
+    np.testing.assert_allclose(found[1][0] - found[0][0], (30, 70))
+    np.testing.assert_allclose(found[1][1] - found[0][1], np.full_like(found[0][1], (30, 70)))
 
 
 def test_xds_ascii_refuses_a_setting_that_its_number_does_not_stand_for(tmp_path: Path) -> None:
