@@ -27,7 +27,7 @@ def is_installed() -> bool:
 def space_groups_of_dials(case: Case) -> list[gemmi.SpaceGroup]:
     """Return the space groups that dials.symmetry recommends, with those of equal absences.
 
-    None where it ends in an error.
+    Empty where it ends in an error.
     """
     with tempfile.TemporaryDirectory() as folder:
         _write(case, Path(folder))
