@@ -6,6 +6,8 @@ observations, intensities : observations grouped by symmetry, with summed and fi
 model : components of the scales of all experiments together.
 components, array_model, harmonics : scale, relative B factor, grids, absorption.
 dose, image_scales : decay with dose, factors of images; dose_table, image_scales_table : of these.
+cells : whether cells are those of one crystal form.
+groups : experiments that have a crystal or a detector in common.
 design, blocks, fit : derivatives, preconditioner, Gauss-Newton with conjugate gradients.
 start, gauge : scales at the start, and what equivalents do not determine of them.
 reference : reference intensities in the fit.

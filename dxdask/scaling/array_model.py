@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dxdask.arrays import Floats
 from dxdask.models import Detector, ExperimentList
 from dxdask.scaling.components import Index, rows_by_experiment
+from dxdask.scaling.groups import numbered
 from dxdask.scaling.parameters import KBParameters
 from dxdask.scaling.variables import Variables
 
@@ -78,15 +79,14 @@ def response_component(
     experiments: ExperimentList, options: KBParameters, weight: float
 ) -> GridComponent:
     """Return the response of each detector over its area, one for all runs recorded with it."""
-    number: dict[int, int] = {}
-    of = tuple(number.setdefault(m.detector, len(number)) for m in experiments.members)
+    detectors = [m.detector for m in experiments.members]
     n = options.n_modulation_bins
-    areas = [detector_area(experiments.detectors[k]) for k in number]
+    areas = [detector_area(experiments.detectors[k]) for k in dict.fromkeys(detectors)]
     return GridComponent(
         name="modulation",
         axes=("x", "y"),
         grids=tuple(((0.0, float(w), n), (0.0, float(h), n)) for w, h in areas),
-        of=of,
+        of=numbered(detectors),
         weight=weight,
         is_level=False,
     )

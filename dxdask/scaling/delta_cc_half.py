@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dxdask.arrays import Floats, Mask
 from dxdask.models import ExperimentList
-from dxdask.scaling.dose import groups_of
+from dxdask.scaling.groups import groups_of
 from dxdask.scaling.observations import Observations
 from dxdask.scaling.parameters import DeltaCCHalfParameters
 

@@ -127,11 +127,3 @@ class DoseComponent:
         for dose, rows in zip(each, rows_by_experiment(experiment, len(each)), strict=True):
             out[rows] = dose.at(z[rows]) / self.unit
         return out
-
-
-def groups_of(experiments: ExperimentList, *, by_crystal: bool) -> tuple[int, ...]:
-    """Return the number of the crystal of each experiment by first appearance, or its own."""
-    if not by_crystal:
-        return tuple(range(len(experiments)))
-    number: dict[int | None, int] = {}
-    return tuple(number.setdefault(m.crystal, len(number)) for m in experiments.members)

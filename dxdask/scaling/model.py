@@ -14,7 +14,8 @@ from dxdask.models.smoother import Smoother
 from dxdask.scaling.array_model import Axis, GridComponent, detector_area, response_component
 from dxdask.scaling.components import AbsorptionComponent, Component, Index, SmoothComponent
 from dxdask.scaling.design import Design
-from dxdask.scaling.dose import DoseComponent, doses, groups_of
+from dxdask.scaling.dose import DoseComponent, doses
+from dxdask.scaling.groups import groups_of
 from dxdask.scaling.image_scales import image_component
 from dxdask.scaling.parameters import PhysicalParameters, ScalingParameters
 from dxdask.scaling.variables import Variables
